@@ -1,0 +1,59 @@
+"""The contract between OpenPolicyStack modules and whoever calls them: models, strict JSON, checks, schemas.
+
+The prose is SPEC.md; the schema files for other languages are in `schemas/` of the source tree and come from
+`python -m ops_contract.schemas`.
+"""
+
+from ops_contract._artifact import Artifact, ArtifactName, ArtifactRef, Href, MediaType
+from ops_contract._base import ContractModel, Count, Identifier, Seed, Sha256, Version, problems_of, validate
+from ops_contract._envelope import Envelope, ErrorDetail, ErrorEnvelope, SuccessEnvelope, parse_envelope
+from ops_contract._errors import ContractError, JsonError, NumberError, Problem, ShapeError
+from ops_contract._evidence import Evidence
+from ops_contract._execute import ExecuteRequest, Options, UpstreamStep
+from ops_contract._health import Health
+from ops_contract._json import MAX_DEPTH, canonical_json, fingerprint, join_pointer, parse_json, sha256_hex
+from ops_contract._verify import Violation, content_violation, resolve_pointer, violations
+from ops_contract._version import CONTRACT_VERSION, is_supported
+
+__all__ = [
+    "CONTRACT_VERSION",
+    "MAX_DEPTH",
+    "Artifact",
+    "ArtifactName",
+    "ArtifactRef",
+    "ContractError",
+    "ContractModel",
+    "Count",
+    "Envelope",
+    "ErrorDetail",
+    "ErrorEnvelope",
+    "Evidence",
+    "ExecuteRequest",
+    "Health",
+    "Href",
+    "Identifier",
+    "JsonError",
+    "MediaType",
+    "NumberError",
+    "Options",
+    "Problem",
+    "Seed",
+    "Sha256",
+    "ShapeError",
+    "SuccessEnvelope",
+    "UpstreamStep",
+    "Version",
+    "Violation",
+    "canonical_json",
+    "content_violation",
+    "fingerprint",
+    "is_supported",
+    "join_pointer",
+    "parse_envelope",
+    "parse_json",
+    "problems_of",
+    "resolve_pointer",
+    "sha256_hex",
+    "validate",
+    "violations",
+]

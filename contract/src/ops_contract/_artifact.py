@@ -1,0 +1,120 @@
+"""Artifacts: files that a module hands over, inline or by a path that the caller fetches."""
+
+import base64
+import binascii
+import re
+from typing import Annotated, Any, Final, Self
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from ops_contract._base import ContractModel, Count, Sha256
+from ops_contract._json import sha256_hex
+
+__all__ = ["Artifact", "ArtifactName", "ArtifactRef", "Href", "MediaType"]
+
+_FORBIDDEN_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f\\]")
+_DRIVE_LETTER: Final = re.compile(r"^[A-Za-z]:")
+_BASE64_PATTERN: Final = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+_SEGMENT_CHARACTER: Final = r"[^\u0000-\u001f\u007f\\/]"
+_NAME_PATTERN: Final = rf"^(?![A-Za-z]:)(?!\.\.?(?:/|$)){_SEGMENT_CHARACTER}+(?:/(?!\.\.?(?:/|$)){_SEGMENT_CHARACTER}+)*$"
+
+# Percent-encoded separators and dots, and a percent sign that is encoded itself, are how a path escapes its folder.
+_HREF_CHARACTER: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%(?!2[eEfF5]|5[cC]|[01]|7[fF])[0-9A-Fa-f]{2})"
+_HREF_PATTERN: Final = rf"^/?(?!\.\.?(?:/|$)){_HREF_CHARACTER}+(?:/(?!\.\.?(?:/|$)){_HREF_CHARACTER}+)*$"
+
+
+def _check_name(name: str) -> str:
+    if found := _FORBIDDEN_CHARACTER.search(name):
+        raise ValueError(f"an artifact name must not contain {found.group()!r}")
+    if _DRIVE_LETTER.match(name):
+        raise ValueError("an artifact name must not begin with a drive letter")
+    for segment in name.split("/"):
+        if segment in {"", ".", ".."}:
+            raise ValueError(f"an artifact name must be relative, without the segment {segment!r}")
+    return name
+
+
+def _check_href(href: str) -> str:
+    if not re.fullmatch(_HREF_PATTERN.strip("^$"), href):
+        raise ValueError(
+            "href must be a plain path below the module's own base URL: URL characters, no scheme, query or fragment, "
+            "no empty, '.' or '..' segment, and no '.', '/', '\\' or '%' that is percent-encoded"
+        )
+    return href
+
+
+ArtifactName = Annotated[
+    str, Field(min_length=1, max_length=255, json_schema_extra={"pattern": _NAME_PATTERN}), AfterValidator(_check_name)
+]
+"""Relative, `/`-separated, no empty, `.` or `..` segment, control character, backslash or drive letter (OPS-ART-005)."""
+
+Href = Annotated[
+    str, Field(min_length=1, max_length=2048, json_schema_extra={"pattern": _HREF_PATTERN}), AfterValidator(_check_href)
+]
+"""A path below the module's own base URL, resolved against it; it cannot leave it (OPS-ART-006)."""
+
+MediaType = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(; ?[ -~]+)?$", max_length=255)]
+"""A media type with optional parameters (RFC 6838, section 4.2)."""
+
+
+class ArtifactRef(ContractModel):
+    """An artifact without its bytes, as later steps see it in `upstream`."""
+
+    name: ArtifactName
+    media_type: MediaType
+    size_bytes: Count
+    sha256: Sha256
+
+
+def _one_delivery(schema: dict[str, Any]) -> None:
+    schema["oneOf"] = [{"required": [field]} for field in ("data", "text", "href")]
+    for field in ("data", "text", "href"):
+        schema["properties"][field].pop("default")
+
+
+class Artifact(ArtifactRef):
+    """An artifact in an envelope: its description and exactly one of `data`, `text`, `href` (OPS-ART-001)."""
+
+    model_config = ConfigDict(json_schema_extra=_one_delivery)
+
+    data: Annotated[str, Field(json_schema_extra={"pattern": _BASE64_PATTERN}, description="base64 (RFC 4648, section 4)")] = ""
+    text: Annotated[str, Field(description="the content, in UTF-8")] = ""
+    href: Href = ""
+
+    @model_validator(mode="after")
+    def _exactly_one_delivery(self) -> Self:
+        given = self.model_fields_set & {"data", "text", "href"}
+        if len(given) != 1:
+            raise ValueError(f"exactly one of data, text, href must be given, not {', '.join(sorted(given)) or 'none'}")
+        if "data" in given:
+            _decode(self.data)
+        return self
+
+    @property
+    def ref(self) -> ArtifactRef:
+        """The same artifact without its bytes."""
+        return ArtifactRef(name=self.name, media_type=self.media_type, size_bytes=self.size_bytes, sha256=self.sha256)
+
+    @property
+    def inline_content(self) -> bytes | None:
+        """The bytes that came with the envelope, or None when they are to be fetched from `href`."""
+        if "href" in self.model_fields_set:
+            return None
+        return _decode(self.data) if "data" in self.model_fields_set else self.text.encode()
+
+    @classmethod
+    def of(cls, name: str, media_type: str, content: bytes, *, href: str | None = None) -> Self:
+        """Describe `content`, delivered by `href` when given, else inline: UTF-8 text as `text`, the rest as base64."""
+        described = {"name": name, "media_type": media_type, "size_bytes": len(content), "sha256": sha256_hex(content)}
+        if href is not None:
+            return cls.model_validate({**described, "href": href})
+        if media_type.startswith("text/") or media_type == "application/json":
+            return cls.model_validate({**described, "text": content.decode()})
+        return cls.model_validate({**described, "data": base64.b64encode(content).decode()})
+
+
+def _decode(data: str) -> bytes:
+    try:
+        return base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"data is not base64: {error}") from error

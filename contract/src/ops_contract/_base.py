@@ -1,0 +1,83 @@
+"""What all models of the contract share: strictness, scalar types, one way to say what is wrong."""
+
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from ops_contract._errors import Problem, ShapeError
+from ops_contract._json import join_pointer
+
+__all__ = ["ContractModel", "Count", "Identifier", "Seed", "Sha256", "Version", "problems_of", "validate"]
+
+
+class ContractModel(BaseModel):
+    """Strict: nothing is coerced (OPS-ERR-005). Unknown fields are ignored (OPS-FWD-001). Instances do not change."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+def _integral_float_to_int(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# JSON has one kind of number, and JSON Schema counts 1.0 as an integer: writers that print floats so are not wrong.
+Count = Annotated[int, Field(ge=0), BeforeValidator(_integral_float_to_int)]
+"""An integer of zero or more."""
+
+Seed = Annotated[int, Field(ge=0, le=2147483647), BeforeValidator(_integral_float_to_int)]
+"""The only source of randomness of a run, 0 to 2^31 - 1 (OPS-DET-004)."""
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
+"""Names of runs, steps, modules and actions. Safe as one segment of a path or a URL (OPS-PTH-001)."""
+
+Version = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+$", max_length=16)]
+"""A contract version, MAJOR.MINOR."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""64 lower-case hex digits."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_PLAINER: Final = {
+    "missing": "is required",
+    "extra_forbidden": "is not a known field",
+    "int_type": "must be an integer",
+    "float_type": "must be a number",
+    "string_type": "must be a string",
+    "bool_type": "must be true or false",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "list_type": "must be an array",
+    "tuple_type": "must be an array",
+}
+
+
+def validate(model: type[Model], value: Any, subject: str) -> Model:
+    """Make a `model` of the JSON value `value`; `subject` names it in the message. Raises ShapeError."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise ShapeError(subject, problems_of(error)) from error
+
+
+def problems_of(error: ValidationError) -> tuple[Problem, ...]:
+    """Put pydantic's findings in the contract's words: a JSON pointer and a sentence each."""
+    return tuple(_problem(item["loc"], item["type"], item["msg"], item["input"]) for item in error.errors())
+
+
+def _problem(location: tuple[int | str, ...], kind: str, message: str, value: object) -> Problem:
+    pointer = ""
+    for token in location:
+        pointer = join_pointer(pointer, token)
+    text = _PLAINER.get(kind) or message.removeprefix("Value error, ")
+    if kind not in {"missing", "extra_forbidden"} and isinstance(value, str | int | float | None):
+        text += f", not {_short(value)}"
+    return Problem(pointer, text)
+
+
+def _short(value: str | float | None) -> str:
+    named = {None: "null", True: "true", False: "false"}
+    if value is None or isinstance(value, bool):
+        return named[value]
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."

@@ -1,0 +1,50 @@
+"""What can be wrong with something that claims to follow the contract.
+
+ContractError
+├── JsonError     the bytes are not one strict JSON value (OPS-EXE-004, OPS-ERR-003)
+├── NumberError   a number that canonical JSON cannot carry (RFC 8785, section 3.2.2.3)
+└── ShapeError    a JSON value that the schema refuses (OPS-EXE-001, OPS-ERR-004)
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["ContractError", "JsonError", "NumberError", "Problem", "ShapeError"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, and where: `pointer` is an RFC 6901 JSON pointer into the checked value."""
+
+    pointer: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.pointer or '(the whole value)'}: {self.message}"
+
+
+class ContractError(Exception):
+    """Base of every error that this package raises."""
+
+
+class JsonError(ContractError):
+    """The bytes are not one JSON value as the contract wants it; the message says why."""
+
+
+class NumberError(ContractError):
+    """A number cannot be written as canonical JSON without changing it; `pointer` says where it stands."""
+
+    def __init__(self, pointer: str, reason: str) -> None:
+        """Keep where the number stands and why it cannot be carried."""
+        super().__init__(f"{pointer or '(the whole value)'}: {reason}")
+        self.pointer = pointer
+        self.reason = reason
+
+
+class ShapeError(ContractError):
+    """A JSON value does not have the shape that the schema wants; `problems` holds every deviation found."""
+
+    def __init__(self, subject: str, problems: tuple[Problem, ...]) -> None:
+        """Keep what was checked and all that is wrong with it."""
+        super().__init__(f"{subject}: " + "; ".join(map(str, problems)))
+        self.subject = subject
+        self.problems = problems

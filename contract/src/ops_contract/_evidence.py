@@ -1,0 +1,26 @@
+"""Evidence: what a claim in the outputs rests on."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ops_contract._artifact import ArtifactName
+from ops_contract._base import ContractModel
+
+__all__ = ["Evidence"]
+
+
+class Evidence(ContractModel):
+    """One piece of evidence (OPS-EVD-001). `observed_at` is the only field that may differ between equal results."""
+
+    id: Annotated[str, Field(min_length=1, description="unique in the envelope")]
+    kind: Annotated[str, Field(min_length=1, description="for example `dataset`, `computation`, `document`")]
+    title: Annotated[str, Field(min_length=1)]
+    uri: Annotated[str | None, Field(description="where the evidence can be looked up")] = None
+    supports: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^(/([^~/]|~[01])*)*$")], ...],
+        Field(strict=False, description="JSON pointers into `outputs` (OPS-EVD-002)"),
+    ] = ()
+    artifact: Annotated[ArtifactName | None, Field(description="an artifact of the same envelope")] = None
+    synthetic: Annotated[bool | None, Field(description="true when the figures are made up (OPS-EVD-003)")] = None
+    observed_at: Annotated[str | None, Field(description="when it was observed (RFC 3339); volatile")] = None

@@ -1,0 +1,42 @@
+"""`POST /execute`: what a module is asked."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from ops_contract._artifact import ArtifactRef
+from ops_contract._base import ContractModel, Identifier, Seed, Version
+from ops_contract._evidence import Evidence
+
+__all__ = ["ExecuteRequest", "Options", "UpstreamStep"]
+
+
+class Options(ContractModel):
+    """What holds for a whole run."""
+
+    seed: Seed = 0
+    deadline_s: Annotated[float | None, Field(gt=0, description="seconds after which the caller gives up (OPS-LIM-002)")] = None
+
+
+class UpstreamStep(ContractModel):
+    """What an earlier step of the run answered."""
+
+    module: Identifier
+    outputs: dict[str, Any]
+    artifacts: Annotated[tuple[ArtifactRef, ...], Field(strict=False)] = ()
+    evidence: Annotated[tuple[Evidence, ...], Field(strict=False)] = ()
+
+
+class ExecuteRequest(ContractModel):
+    """The body of `POST /execute`. The key of the call is (`run_id`, `step_id`) (OPS-IDM-001)."""
+
+    contract_version: Version
+    run_id: Identifier
+    step_id: Identifier
+    scenario_id: Annotated[str, Field(min_length=1, max_length=200)]
+    action: Identifier
+    inputs: dict[str, Any]
+    upstream: Annotated[
+        dict[Identifier, UpstreamStep], Field(default_factory=dict, description="earlier steps of the run, by step id")
+    ]
+    options: Options = Options()

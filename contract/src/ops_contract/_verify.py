@@ -1,0 +1,89 @@
+"""What a schema cannot say of an envelope: uniqueness, references, bytes that are what they claim."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ops_contract._artifact import ArtifactRef
+from ops_contract._envelope import SuccessEnvelope
+from ops_contract._json import join_pointer
+
+__all__ = ["Violation", "content_violation", "resolve_pointer", "violations"]
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A requirement that an answer breaks: its id, where, and how."""
+
+    requirement: str
+    pointer: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.requirement} at {self.pointer or 'the whole answer'}: {self.message}"
+
+
+def violations(envelope: SuccessEnvelope, *, module: str) -> tuple[Violation, ...]:
+    """Everything in a well-shaped envelope of the module `module` that breaks a MUST, except the artifacts' bytes."""
+    return (*_identity(envelope, module), *_artifact_names(envelope), *_evidence(envelope))
+
+
+def content_violation(artifact: ArtifactRef, size_bytes: int, sha256: str) -> Violation | None:
+    """Compare what an artifact claims with what its bytes are: `size_bytes` and `sha256` as measured (OPS-ART-003, -004)."""
+    if size_bytes != artifact.size_bytes:
+        message = f"{artifact.name!r} has {size_bytes} bytes, its envelope says {artifact.size_bytes}"
+        return Violation("OPS-ART-004", "/artifacts", message)
+    if sha256 != artifact.sha256:
+        message = f"{artifact.name!r} has the sha256 {sha256}, its envelope says {artifact.sha256}"
+        return Violation("OPS-ART-003", "/artifacts", message)
+    return None
+
+
+def resolve_pointer(value: Any, pointer: str) -> Any:
+    """Follow an RFC 6901 pointer into `value`. Raises LookupError where it leads nowhere."""
+    for token in pointer.split("/")[1:]:
+        key = token.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict):
+            value = value[key]
+        elif isinstance(value, list) and (key == "0" or (key.isdecimal() and key.isascii() and not key.startswith("0"))):
+            value = value[int(key)]
+        else:
+            raise LookupError(pointer)
+    return value
+
+
+def _identity(envelope: SuccessEnvelope, module: str) -> Iterator[Violation]:
+    if envelope.module != module:
+        yield Violation("OPS-EXE-002", "/module", f"is {envelope.module!r}, but /health says {module!r}")
+
+
+def _artifact_names(envelope: SuccessEnvelope) -> Iterator[Violation]:
+    """Names that a file system could not keep apart: equal ignoring case, or a file where another needs a folder."""
+    taken: dict[str, str] = {}
+    folders: dict[str, str] = {}
+    for index, artifact in enumerate(envelope.artifacts):
+        pointer = join_pointer(join_pointer("/artifacts", index), "name")
+        key = artifact.name.casefold()
+        parents = {key[:at] for at, character in enumerate(key) if character == "/"}
+        if clash := taken.get(key) or folders.get(key) or next((taken[parent] for parent in parents if parent in taken), None):
+            yield Violation("OPS-ART-005", pointer, f"{artifact.name!r} and {clash!r} cannot stand in one folder")
+        taken[key] = artifact.name
+        folders |= dict.fromkeys(parents, artifact.name)
+
+
+def _evidence(envelope: SuccessEnvelope) -> Iterator[Violation]:
+    names = {artifact.name for artifact in envelope.artifacts}
+    seen: set[str] = set()
+    for index, evidence in enumerate(envelope.evidence):
+        pointer = join_pointer("/evidence", index)
+        if evidence.id in seen:
+            yield Violation("OPS-EVD-001", join_pointer(pointer, "id"), f"{evidence.id!r} is used twice")
+        seen.add(evidence.id)
+        if evidence.artifact is not None and evidence.artifact not in names:
+            yield Violation("OPS-EVD-002", join_pointer(pointer, "artifact"), f"no artifact is named {evidence.artifact!r}")
+        for at, target in enumerate(evidence.supports):
+            try:
+                resolve_pointer(envelope.outputs, target)
+            except LookupError:
+                where = join_pointer(join_pointer(pointer, "supports"), at)
+                yield Violation("OPS-EVD-002", where, f"{target!r} leads nowhere in outputs")

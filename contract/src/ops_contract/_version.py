@@ -1,0 +1,13 @@
+"""The contract's version and what it is compatible with."""
+
+from typing import Final
+
+__all__ = ["CONTRACT_VERSION", "is_supported"]
+
+CONTRACT_VERSION: Final = "1.0"
+"""The version that this package describes, MAJOR.MINOR."""
+
+
+def is_supported(version: str) -> bool:
+    """Whether a request or answer in contract `version` can be handled: the major must match (OPS-VER-001, OPS-VER-002)."""
+    return version.partition(".")[0] == CONTRACT_VERSION.partition(".")[0]

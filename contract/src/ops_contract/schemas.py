@@ -1,0 +1,117 @@
+"""The contract for other languages: JSON Schema 2020-12 files and an OpenAPI 3.1 document, made from the models.
+
+python -m ops_contract.schemas DIR           write them
+python -m ops_contract.schemas DIR --check   exit 1 and name the files that differ from the models
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from ops_contract._envelope import EnvelopeAdapter
+from ops_contract._execute import ExecuteRequest
+from ops_contract._health import Health
+from ops_contract._version import CONTRACT_VERSION
+
+__all__ = ["documents", "main", "openapi"]
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_MODELS: Final[dict[str, TypeAdapter[Any]]] = {
+    "health": TypeAdapter(Health),
+    "execute-request": TypeAdapter(ExecuteRequest),
+    "envelope": EnvelopeAdapter,
+}
+
+
+def documents() -> dict[str, dict[str, Any]]:
+    """All published documents by file name."""
+    schemas = {f"{name}.schema.json": _schema(name, adapter) for name, adapter in _MODELS.items()}
+    return {**schemas, "openapi.json": openapi()}
+
+
+def openapi() -> dict[str, Any]:
+    """The OpenAPI 3.1 document of "a module": what every service that follows the contract serves."""
+    keyed, shared = TypeAdapter.json_schemas(
+        [(name, "validation", adapter) for name, adapter in _MODELS.items()], ref_template="#/components/schemas/{model}"
+    )
+    schemas = {name: keyed[name, "validation"] for name in _MODELS}
+    return {
+        "openapi": "3.1.0",
+        "jsonSchemaDialect": _DIALECT,
+        "info": {
+            "title": "An OpenPolicyStack module",
+            "version": CONTRACT_VERSION,
+            "summary": "What every module of the stack serves.",
+            "license": {"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
+        },
+        "paths": {"/health": {"get": _health_operation(schemas)}, "/execute": {"post": _execute_operation(schemas)}},
+        "components": {"schemas": shared["$defs"]},
+    }
+
+
+def _schema(name: str, adapter: TypeAdapter[Any]) -> dict[str, Any]:
+    return {
+        "$schema": _DIALECT,
+        "$id": f"urn:openpolicystack:contract:{CONTRACT_VERSION}:{name}",
+        **adapter.json_schema(),
+    }
+
+
+def _health_operation(schemas: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "operationId": "health",
+        "summary": "Is the module ready to execute?",
+        "responses": {
+            "200": _response("Ready to execute.", schemas["health"]),
+            "503": {"description": "Not ready; ask again later."},
+        },
+    }
+
+
+def _execute_operation(schemas: dict[str, Any]) -> dict[str, Any]:
+    problems = {
+        "400": "The body is not strict JSON.",
+        "413": "The body is larger than the module accepts.",
+        "415": "The body is not announced as application/json.",
+        "422": "The body breaks the schema, or its inputs make no sense to the module.",
+        "500": "The module failed.",
+        "503": "The module cannot answer now or not before the deadline; the error is retryable.",
+    }
+    errors = {status: _response(text, schemas["envelope"]) for status, text in problems.items()}
+    return {
+        "operationId": "execute",
+        "summary": "Execute one step of a run.",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schemas["execute-request"]}}},
+        "responses": {"200": _response("The step succeeded.", schemas["envelope"]), **errors},
+    }
+
+
+def _response(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the documents into a folder, or with --check say which of its files are stale. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m ops_contract.schemas", description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is stale or missing")
+    options = parser.parse_args(arguments)
+    stale = []
+    for name, document in documents().items():
+        path = options.folder / name
+        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        if options.check and (not path.is_file() or path.read_text() != text):
+            stale.append(str(path))
+        elif not options.check:
+            path.write_text(text)
+    if stale:
+        sys.stderr.write(f"not what the models say: {', '.join(stale)}; run make schemas\n")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
