@@ -1,0 +1,111 @@
+"""Everything that can go wrong, by whose fault it is.
+
+OrchestratorError
+├── ConfigurationError       the operator's: settings or modules.yaml
+├── RequestError             the caller's: answered as a problem document with `status`
+│   ├── InvalidRequestError      400/413/415/422, with pointers
+│   ├── UnknownModuleError       422, lists the registered ones
+│   ├── NotFoundError            404, a run or one of its documents
+│   └── BusyError                503, as many runs as allowed are running
+├── StepError                a module's: ends the step as failed; `failure` says how
+└── StoreError               ours: the run store cannot be read or written
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from ops_contract import Problem
+from ops_orchestrator.exchange import Exchange
+
+
+class OrchestratorError(Exception):
+    """Base of every error that the orchestrator raises on purpose."""
+
+
+class ConfigurationError(OrchestratorError):
+    """Settings or modules.yaml cannot be used; the message says where and what to write instead."""
+
+
+class RequestError(OrchestratorError):
+    """A request that cannot be served; becomes an RFC 9457 problem document."""
+
+    status: int = 400
+    slug: str = "bad-request"
+    title: str = "The request cannot be served"
+
+    def __init__(self, detail: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.problems = tuple(problems)
+
+
+class InvalidRequestError(RequestError):
+    """The request is not what the interface says; `status` tells bad JSON from a wrong shape."""
+
+    slug = "invalid-request"
+    title = "The request is not valid"
+
+    def __init__(self, detail: str, problems: Sequence[Problem] = (), *, status: int = 422) -> None:
+        super().__init__(detail, problems)
+        self.status = status
+
+
+class UnknownModuleError(RequestError):
+    """A plan names a module that modules.yaml does not register."""
+
+    status = 422
+    slug = "unknown-module"
+    title = "A module is not registered"
+
+
+class NotFoundError(RequestError):
+    """There is no such run, or the run has no such document."""
+
+    status = 404
+    slug = "not-found"
+    title = "There is no such thing"
+
+
+class BusyError(RequestError):
+    """As many runs as allowed are running."""
+
+    status = 503
+    slug = "busy"
+    title = "Too many runs at once"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """How a step failed, in words for people and a code for programs."""
+
+    code: str
+    message: str
+    module: str
+    step: str = ""
+    retryable: bool = False
+    requirement: str | None = None
+    module_error: dict[str, Any] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The failure as it stands in records and answers; empty fields are left out."""
+        return {name: value for name, value in vars(self).items() if value not in (None, "")}
+
+
+class StepError(OrchestratorError):
+    """A module did not do its step. `exchange` is what went over the wire, when a whole answer came back."""
+
+    def __init__(self, failure: Failure, exchange: Exchange | None = None) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.exchange = exchange
+
+    @classmethod
+    def of(cls, module: str, code: str, message: str, *, retryable: bool = False, requirement: str | None = None) -> Self:
+        """The error that `module` caused; `message` goes on after the module's name."""
+        text = f"{module} {message}"
+        return cls(Failure(code=code, message=text, module=module, retryable=retryable, requirement=requirement))
+
+
+class StoreError(OrchestratorError):
+    """The run store cannot be read or written; the message names the path and the reason."""

@@ -1,0 +1,43 @@
+"""What went over the wire between the orchestrator and a module."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ops_contract import ArtifactRef, sha256_hex
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """One HTTP request to a module and its complete answer, bytes as sent and received; header names in lower case."""
+
+    method: str
+    url: str
+    request: bytes
+    status: int
+    headers: Mapping[str, str]
+    response: bytes
+
+    @property
+    def media_type(self) -> str:
+        """The answer's media type without parameters, in lower case; empty when it names none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @cached_property
+    def request_sha256(self) -> str:
+        """SHA-256 of the request's body."""
+        return sha256_hex(self.request)
+
+    @cached_property
+    def response_sha256(self) -> str:
+        """SHA-256 of the response's body."""
+        return sha256_hex(self.response)
+
+
+@dataclass(frozen=True)
+class ReceivedArtifact:
+    """An artifact whose bytes were had and are what its envelope says. None as `content` when they are not kept."""
+
+    ref: ArtifactRef
+    content: bytes | Path | None

@@ -1,0 +1,38 @@
+"""A module as the operator registers it."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from ops_contract import ContractModel, Count, Identifier
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be like http://host:port or http://host:port/path")
+    return url
+
+
+class CallOptions(ContractModel):
+    """How a module is called; each can be set for all modules under `defaults` and for one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    timeout_s: Annotated[float, Field(gt=0, description="seconds one attempt may take, artifacts included")] = 60.0
+    ready_timeout_s: Annotated[float, Field(ge=0, description="seconds to wait for `/health` before a step")] = 30.0
+    retries: Annotated[Count, Field(description="attempts after the first, for transport errors and retryable answers")] = 2
+    backoff_s: Annotated[float, Field(ge=0, description="seconds before the first retry; doubles with each")] = 0.5
+
+
+class Module(CallOptions):
+    """One entry of modules.yaml."""
+
+    name: Identifier
+    url: Annotated[str, Field(description="base URL; `/health` and `/execute` are below it"), AfterValidator(_address)]
+    image_digest: Annotated[str | None, Field(description="digest of the image behind the URL, where it is known")] = None
+
+    def at(self, path: str) -> str:
+        """The address of `path` below the module's base URL."""
+        return f"{self.url.rstrip('/')}/{path.lstrip('/')}"

@@ -1,0 +1,94 @@
+"""A YAML file with `${NAME}` references resolved, that still knows on which line each value stands."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from ops_contract import join_pointer
+from ops_orchestrator.errors import ConfigurationError
+
+_REFERENCE: Final = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+
+
+@dataclass(frozen=True)
+class YamlFile:
+    """The file's value, and for each JSON pointer into it the line where it stands, counted from 1."""
+
+    path: Path
+    value: Any
+    lines: Mapping[str, int]
+
+    def place(self, pointer: str) -> str:
+        """`file:line` of the value at `pointer`, or of the nearest one around it."""
+        while pointer and pointer not in self.lines:
+            pointer = pointer.rpartition("/")[0]
+        return f"{self.path}:{self.lines.get(pointer, 1)}"
+
+
+def read_yaml(path: Path, environment: Mapping[str, str]) -> YamlFile:
+    """Read `path`. Raises ConfigurationError with file and line for bad YAML, repeated keys and unset variables."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigurationError(f"cannot read {path}: {reason}; set OPS_MODULES_FILE to your modules.yaml") from error
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigurationError(f"{path}:{line}: not YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path}: not YAML: {error}") from error
+    reader = _Reader(path, environment)
+    return YamlFile(path, {} if root is None else reader.value("", root), reader.lines)
+
+
+class _Reader:
+    """Turns YAML nodes into values, remembering lines."""
+
+    def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
+        self.lines: dict[str, int] = {}
+        self._path = path
+        self._environment = environment
+        self._scalars = yaml.SafeLoader("")
+
+    def value(self, pointer: str, node: yaml.Node) -> Any:
+        self.lines.setdefault(pointer, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(pointer, node)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(join_pointer(pointer, index), child) for index, child in enumerate(node.value)]
+        return self._scalar(node) if isinstance(node, yaml.ScalarNode) else None
+
+    def _mapping(self, pointer: str, node: yaml.MappingNode) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            line = key_node.start_mark.line + 1
+            if key in mapping:
+                raise ConfigurationError(f"{self._path}:{line}: the key {key!r} stands twice")
+            below = join_pointer(pointer, key)
+            self.lines[below] = line
+            mapping[key] = self.value(below, value_node)
+        return mapping
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        if "${" in node.value:
+            text = _REFERENCE.sub(lambda match: self._resolve(match, node.start_mark.line + 1), node.value)
+            # What a plain scalar means is decided by the text that the reference stands for: ${RETRIES:-2} is a number.
+            plain = node.style is None
+            tag = self._scalars.resolve(yaml.ScalarNode, text, (plain, not plain))  # type: ignore[no-untyped-call]
+            node = yaml.ScalarNode(tag, text, node.start_mark, node.end_mark, node.style)
+        return self._scalars.construct_object(node, deep=True)
+
+    def _resolve(self, match: re.Match[str], line: int) -> str:
+        name, default = match["name"], match["default"]
+        if value := self._environment.get(name):
+            return value
+        if default is None:
+            raise ConfigurationError(f"{self._path}:{line}: {name} is not set; set it or write ${{{name}:-default}}")
+        return default
