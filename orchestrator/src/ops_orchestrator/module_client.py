@@ -1,0 +1,169 @@
+"""Speaks HTTP with modules: politely, within bounds, and only at their registered addresses."""
+
+import asyncio
+import hashlib
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+from typing import IO, Final
+
+import aiohttp
+import httpx2
+from httpx_aiohttp.httpx2 import AiohttpTransport
+
+from ops_contract import Artifact, content_violation
+from ops_orchestrator.errors import StepError
+from ops_orchestrator.exchange import Exchange, ReceivedArtifact
+from ops_orchestrator.module import Module
+
+RETRYABLE_STATUS: Final = frozenset({429, 502, 503, 504})
+"""HTTP statuses that say "not now" whatever the body says."""
+
+_MAX_HEALTH_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many bytes are read from a module before it is given up."""
+
+    response_bytes: int
+    artifact_bytes: int
+
+
+class ModuleClient:
+    """One client with kept connections for all modules; close it with `aclose`.
+
+    Every call raises StepError, and none bounds its own time: callers put `asyncio.timeout` around what belongs together.
+    """
+
+    def __init__(self, limits: Limits, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        self._limits = limits
+        self._http = httpx2.AsyncClient(
+            # httpx's own connection pool loses two thirds of its throughput under concurrency; aiohttp's does not.
+            transport=transport or AiohttpTransport(client=_session),
+            timeout=None,  # see the class: httpx's time-outs count per read and would never end a slow drip
+            # A compressed answer could grow without bound after its size was checked, and nothing here needs one.
+            headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "openpolicystack-orchestrator"},
+            # Cookies would carry state from one run into the next.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        )
+
+    async def aclose(self) -> None:
+        """Close the kept connections."""
+        await self._http.aclose()
+
+    async def health(self, module: Module) -> Exchange:
+        """Ask `GET /health` once."""
+        return await self._exchange(module, "GET", "/health", b"", _MAX_HEALTH_BYTES)
+
+    async def execute(self, module: Module, request: bytes) -> Exchange:
+        """Send `request` to `POST /execute` and read the whole answer."""
+        return await self._exchange(module, "POST", "/execute", request, self._limits.response_bytes)
+
+    async def receive(self, module: Module, artifact: Artifact, staging: Path | None) -> ReceivedArtifact:
+        """Get an artifact's bytes and check them against its envelope.
+
+        Fetched bytes are streamed into a new file in the folder `staging`; with None they are checked and dropped.
+        """
+        content = artifact.inline_content
+        if content is None:
+            return ReceivedArtifact(artifact.ref, await self._fetch(module, artifact, staging))
+        _check(module, artifact, len(content), hashlib.sha256(content).hexdigest())
+        return ReceivedArtifact(artifact.ref, None if staging is None else content)
+
+    async def _exchange(self, module: Module, method: str, path: str, request: bytes, limit: int) -> Exchange:
+        headers = {"Content-Type": "application/json"} if request else {}
+        async with self._open(module, method, path, request, headers) as response:
+            body = b"".join([chunk async for chunk in _chunks(module, response, limit)])
+            return Exchange(
+                method=method,
+                url=str(response.request.url),
+                request=request,
+                status=response.status_code,
+                headers={name.lower(): value for name, value in response.headers.items()},
+                response=body,
+            )
+
+    async def _fetch(self, module: Module, artifact: Artifact, staging: Path | None) -> Path | None:
+        digest, size = hashlib.sha256(), 0
+        file = None if staging is None else await asyncio.to_thread(_new_file, staging)
+        try:
+            async with self._open(module, "GET", artifact.href, b"", {"Accept": "*/*"}) as response:
+                _check_found(module, artifact, response)
+                async for chunk in _chunks(module, response, self._limits.artifact_bytes):
+                    digest.update(chunk)
+                    size += len(chunk)
+                    if file is not None:
+                        await asyncio.to_thread(file.write, chunk)
+        finally:
+            if file is not None:
+                await asyncio.to_thread(file.close)
+        _check(module, artifact, size, digest.hexdigest())
+        return None if file is None else Path(file.name)
+
+    @asynccontextmanager
+    async def _open(
+        self, module: Module, method: str, path: str, content: bytes, headers: dict[str, str]
+    ) -> AsyncIterator[httpx2.Response]:
+        url = module.at(path)
+        try:
+            async with self._http.stream(method, url, content=content, headers=headers, follow_redirects=False) as response:
+                yield response
+        # The transport lets some of aiohttp's own errors through, that of a malformed answer among them.
+        except (httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
+            message = f"cannot be reached at {url}: {_reason(error)}"
+            raise StepError.of(module.name, "MODULE_UNREACHABLE", message, retryable=True) from error
+
+
+async def _chunks(module: Module, response: httpx2.Response, limit: int) -> AsyncIterator[bytes]:
+    encoding = response.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise StepError.of(module.name, "INVALID_ANSWER", f"answers in the encoding {encoding!r}, which was not accepted")
+    size = 0
+    async for chunk in response.aiter_raw():
+        size += len(chunk)
+        if size > limit:
+            path = response.request.url.path
+            raise StepError.of(module.name, "ANSWER_TOO_LARGE", f"sends more than the {limit} bytes allowed for {path}")
+        yield chunk
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, as a person would say it; aiohttp wraps the system's own words."""
+    cause = error.__cause__
+    if isinstance(cause, aiohttp.ClientConnectorDNSError):
+        return f"the host name {cause.host!r} is not known"
+    if isinstance(cause, aiohttp.ClientConnectorError) and cause.os_error.errno:
+        return os.strerror(cause.os_error.errno)
+    return str(error) or type(error).__name__
+
+
+def _check_found(module: Module, artifact: Artifact, response: httpx2.Response) -> None:
+    if response.status_code != 200:
+        raise StepError.of(
+            module.name,
+            "INVALID_ANSWER",
+            f"answers {response.status_code} for the artifact {artifact.name!r} at {response.request.url}",
+            retryable=response.status_code in RETRYABLE_STATUS,
+            requirement="OPS-ART-002",
+        )
+
+
+def _check(module: Module, artifact: Artifact, size: int, sha256: str) -> None:
+    if violation := content_violation(artifact, size, sha256):
+        message = f"sends an artifact that is not what it says: {violation.message}"
+        raise StepError.of(module.name, "INVALID_ANSWER", message, requirement=violation.requirement)
+
+
+def _new_file(folder: Path) -> IO[bytes]:
+    return tempfile.NamedTemporaryFile(dir=folder, delete=False)
+
+
+def _session() -> aiohttp.ClientSession:
+    # uvicorn drops a kept connection after 5 s; letting go first avoids most calls into a closing one.
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=4.0)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)

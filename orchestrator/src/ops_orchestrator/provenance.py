@@ -1,0 +1,72 @@
+"""What makes a run checkable: versions, the two fingerprints, the manifest."""
+
+import platform
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import ops_orchestrator
+from ops_contract import CONTRACT_VERSION, Evidence, SuccessEnvelope, fingerprint
+from ops_orchestrator.plan import Plan
+from ops_orchestrator.scenario import Scenario
+
+
+def versions(image_digest: str | None) -> dict[str, str | None]:
+    """What executes the run: orchestrator, contract, Python, and the orchestrator's image where known."""
+    return {
+        "orchestrator": ops_orchestrator.__version__,
+        "contract": CONTRACT_VERSION,
+        "python": platform.python_version(),
+        "image_digest": image_digest,
+    }
+
+
+def step_fingerprint(envelope: SuccessEnvelope) -> str:
+    """SHA-256 over what a step found: outputs, evidence less `observed_at`, artifact hashes by name.
+
+    Raises ops_contract.NumberError, with a pointer, for numbers that canonical JSON cannot carry.
+    """
+    return fingerprint(
+        {
+            "outputs": envelope.outputs,
+            "evidence": [_lasting(item) for item in envelope.evidence],
+            "artifacts": {artifact.name: artifact.sha256 for artifact in envelope.artifacts},
+        }
+    )
+
+
+def result_fingerprint(steps: Mapping[str, str]) -> str:
+    """SHA-256 over the fingerprints of all steps, by step id."""
+    return fingerprint(dict(steps))
+
+
+def recipe_fingerprint(scenario: Scenario, plan: Plan, module_versions: Mapping[str, str]) -> str:
+    """SHA-256 over what a result is made from: plan, inputs, options, and by step id each module's version and image."""
+    return fingerprint(
+        {
+            "plan": plan.as_json(),
+            "inputs": scenario.inputs,
+            "options": scenario.run_options.model_dump(),
+            "modules": {
+                step.id: {
+                    "module": step.module.name,
+                    "version": module_versions[step.id],
+                    "image_digest": step.module.image_digest,
+                }
+                for step in plan.steps
+            },
+        }
+    )
+
+
+def manifest(hashes: Mapping[str, str]) -> str:
+    """The text of manifest-sha256.txt, which `sha256sum -c` reads: one line a file, by path."""
+    return "".join(f"{sha256}  {path}\n" for path, sha256 in sorted(hashes.items()))
+
+
+def manifest_paths(text: str) -> Iterable[str]:
+    """The paths that a manifest lists."""
+    return (line[66:] for line in text.splitlines())
+
+
+def _lasting(evidence: Evidence) -> dict[str, Any]:
+    return evidence.model_dump(mode="json", exclude={"observed_at"}, exclude_none=True)
