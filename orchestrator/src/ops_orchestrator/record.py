@@ -1,0 +1,239 @@
+"""The run record: run.json and results.json as models, made by folding events."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from ops_contract import Evidence
+from ops_orchestrator.events import (
+    Event,
+    ModuleReady,
+    RunEnded,
+    RunStarted,
+    Status,
+    StepCompleted,
+    StepFailed,
+    StepStarted,
+    timestamp,
+)
+from ops_orchestrator.exchange import Exchange
+from ops_orchestrator.plan import Step
+from ops_orchestrator.provenance import recipe_fingerprint, result_fingerprint
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ExchangeRecord(_Document):
+    """Where a step's request went and what came back; the bodies stand in `steps/`."""
+
+    method: str
+    url: str
+    status: int
+    request_sha256: str
+    response_sha256: str
+
+    @classmethod
+    def of(cls, exchange: Exchange) -> "ExchangeRecord":
+        """The exchange without its bodies."""
+        names = ("method", "url", "status", "request_sha256", "response_sha256")
+        return cls(**{name: getattr(exchange, name) for name in names})
+
+
+class StepRecord(_Document):
+    """One step of run.json. Times are RFC 3339 in UTC."""
+
+    step: int
+    id: str
+    module: str
+    action: str
+    status: Literal["pending", "running", "completed", "failed", "interrupted"] = "pending"
+    started_at: str | None = None
+    finished_at: str | None = None
+    attempts: int = 0
+    module_version: str | None = None
+    contract_versions: tuple[str, ...] = ()
+    image_digest: str | None = None
+    exchange: ExchangeRecord | None = None
+    result: str | None = None
+    warnings: tuple[str, ...] = ()
+    error: dict[str, Any] | None = None
+
+
+class Fingerprints(_Document):
+    """What two runs must share: `recipe` to be the same experiment, `result` to have found the same."""
+
+    recipe: str | None = None
+    result: str | None = None
+
+
+class RunRecord(_Document):
+    """run.json: request, plan, what happened, and pointers to the rest of the folder."""
+
+    run_id: str
+    status: Status
+    request: dict[str, Any]
+    plan: list[dict[str, Any]]
+    started_at: str
+    finished_at: str | None = None
+    versions: dict[str, str | None]
+    steps: tuple[StepRecord, ...]
+    fingerprints: Fingerprints = Fingerprints()
+    results: str = "results.json"
+    logs: str = "logs.jsonl"
+    artifacts: str = "artifacts/"
+    manifest: str = "manifest-sha256.txt"
+    error: dict[str, Any] | None = None
+
+    def summary(self) -> dict[str, Any]:
+        """The run in a list of runs."""
+        told = self.model_dump(mode="json", include={"run_id", "status", "started_at", "finished_at", "fingerprints"})
+        return told | {"scenario_id": self.request["scenario_id"], "modules": self.request["modules"]}
+
+
+class ArtifactRecord(_Document):
+    """A stored artifact. `path` is relative to the run folder, None when only the hash was kept."""
+
+    name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    path: str | None
+
+
+class StepResults(_Document):
+    """The full form of what a step answered."""
+
+    module: str
+    outputs: dict[str, Any]
+    artifacts: tuple[ArtifactRecord, ...]
+    evidence: tuple[Evidence, ...]
+    warnings: tuple[str, ...]
+
+    def flat(self) -> dict[str, Any]:
+        """The seed's form: outputs at the top level, plus the names of the artifacts."""
+        return {**self.outputs, "artifacts": [artifact.name for artifact in self.artifacts]}
+
+
+class Results(_Document):
+    """results.json: per step the seed's flat form and, under `steps`, the full one."""
+
+    run_id: str
+    scenario_id: str
+    results: dict[str, dict[str, Any]] = {}
+    steps: dict[str, StepResults] = {}
+
+
+def artifact_path(step: Step, name: str) -> str:
+    """Where an artifact is stored, relative to the run folder."""
+    return f"artifacts/{step.id}/{name}"
+
+
+class RunState:
+    """One run as it grows: feed it events, read `record` and `results`."""
+
+    def __init__(self, started: RunStarted) -> None:
+        self._scenario, self._plan = started.scenario, started.plan
+        self.record = _opened(started)
+        self.results = Results(run_id=started.run_id, scenario_id=started.scenario.scenario_id)
+
+    def apply(self, event: Event) -> None:
+        """Take in one event."""
+        match event:
+            case StepStarted():
+                self._change(event.step, status="running", started_at=timestamp(event.at))
+            case ModuleReady():
+                version, served = event.health.version, event.health.contract_versions
+                self._change(event.step, module_version=version, contract_versions=served)
+            case StepCompleted():
+                self._complete(event)
+            case StepFailed():
+                self._change(
+                    event.step,
+                    status="failed",
+                    finished_at=timestamp(event.at),
+                    attempts=event.attempts,
+                    exchange=event.exchange and ExchangeRecord.of(event.exchange),
+                    error=event.failure.as_json(),
+                )
+            case RunEnded():
+                self.record = ended(self.record, event).model_copy(update={"fingerprints": self._fingerprints(event.status)})
+
+    def _complete(self, event: StepCompleted) -> None:
+        self._change(
+            event.step,
+            status="completed",
+            finished_at=timestamp(event.at),
+            attempts=event.attempts,
+            exchange=ExchangeRecord.of(event.exchange),
+            result=event.fingerprint,
+            warnings=event.envelope.warnings,
+        )
+        step = _step_results(event)
+        self.results = self.results.model_copy(
+            update={
+                "results": {**self.results.results, event.step.id: step.flat()},
+                "steps": {**self.results.steps, event.step.id: step},
+            }
+        )
+
+    def _change(self, step: Step, **changes: Any) -> None:
+        steps = list(self.record.steps)
+        steps[step.number - 1] = steps[step.number - 1].model_copy(update=changes)
+        self.record = self.record.model_copy(update={"steps": tuple(steps)})
+
+    def _fingerprints(self, status: Status) -> Fingerprints:
+        versions = {step.id: step.module_version for step in self.record.steps if step.module_version is not None}
+        found = {step.id: step.result for step in self.record.steps if step.result is not None}
+        # A module that was never reached has no known version, and a recipe with a gap would match others by accident.
+        known = len(versions) == len(self._plan.steps)
+        return Fingerprints(
+            recipe=recipe_fingerprint(self._scenario, self._plan, versions) if known else None,
+            result=result_fingerprint(found) if status == "completed" else None,
+        )
+
+
+def ended(record: RunRecord, event: RunEnded) -> RunRecord:
+    """The record of a run that is over; a step that was under way was interrupted."""
+    steps = (step.model_copy(update={"status": "interrupted"}) if step.status == "running" else step for step in record.steps)
+    return record.model_copy(
+        update={"status": event.status, "finished_at": timestamp(event.at), "error": event.error, "steps": tuple(steps)}
+    )
+
+
+def _opened(started: RunStarted) -> RunRecord:
+    return RunRecord(
+        run_id=started.run_id,
+        status="running",
+        request=started.scenario.model_dump(mode="json"),
+        plan=started.plan.as_json(),
+        started_at=timestamp(started.at),
+        versions=started.versions,
+        steps=tuple(
+            StepRecord(
+                step=step.number,
+                id=step.id,
+                module=step.module.name,
+                action=step.action,
+                image_digest=step.module.image_digest,
+            )
+            for step in started.plan.steps
+        ),
+    )
+
+
+def _step_results(event: StepCompleted) -> StepResults:
+    return StepResults(
+        module=event.envelope.module,
+        outputs=event.envelope.outputs,
+        artifacts=tuple(
+            ArtifactRecord(
+                **artifact.ref.model_dump(),
+                path=None if artifact.content is None else artifact_path(event.step, artifact.ref.name),
+            )
+            for artifact in event.artifacts
+        ),
+        evidence=event.envelope.evidence,
+        warnings=event.envelope.warnings,
+    )

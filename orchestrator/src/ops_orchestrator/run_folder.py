@@ -1,0 +1,197 @@
+"""One run on disk while it is written: turns events into the files of `runs/<run_id>/`. See runs/README.md for the layout.
+
+Everything here blocks; callers on the event loop go through `asyncio.to_thread`, one event at a time.
+"""
+
+import fcntl
+import hashlib
+import json
+import mimetypes
+import os
+import shutil
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Self
+
+from pydantic import BaseModel
+
+from ops_contract import sha256_hex
+from ops_orchestrator.events import Event, RunEnded, RunStarted, StepCompleted, StepFailed, log_line
+from ops_orchestrator.exchange import Exchange, ReceivedArtifact
+from ops_orchestrator.plan import Step
+from ops_orchestrator.provenance import manifest
+from ops_orchestrator.record import RunRecord, RunState, artifact_path
+
+RECORD: Final = "run.json"
+RESULTS: Final = "results.json"
+LOGS: Final = "logs.jsonl"
+MANIFEST: Final = "manifest-sha256.txt"
+STAGING: Final = ".staging"
+NEW_PREFIX: Final = ".new-"
+
+
+class RunFolder:
+    """The folder of a run that is under way. Its log is locked as long as the run is alive."""
+
+    def __init__(self, path: Path, started: RunStarted) -> None:
+        self.path = path
+        self.state = RunState(started)
+        self._keep_artifacts = started.scenario.run_options.save_artifacts
+        self._hashes: dict[str, str] = {}
+        self._one_at_a_time = threading.Lock()
+        self._log = (path / LOGS).open("ab")
+        fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    @classmethod
+    def create(cls, path: Path, started: RunStarted) -> Self:
+        """Make the folder with its first documents. Raises FileExistsError when the name is taken, and OSError."""
+        if path.exists():
+            raise FileExistsError(path)
+        # Made aside and renamed, so that nobody ever sees a run folder without its record.
+        aside = path.with_name(f"{NEW_PREFIX}{path.name}")
+        aside.mkdir()
+        folder: Self | None = None
+        try:
+            for name in (STAGING, "artifacts", "steps"):
+                (aside / name).mkdir()
+            folder = cls(aside, started)
+            folder.record(started)
+            aside.rename(path)
+        except BaseException:
+            if folder is not None:
+                folder.close()
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+        folder.path = path
+        return folder
+
+    @property
+    def staging(self) -> Path | None:
+        """Where fetched artifacts wait until their step is complete; None when the run keeps no artifacts."""
+        return self.path / STAGING if self._keep_artifacts else None
+
+    def record(self, event: Event) -> None:
+        """Bring the folder up to date with `event`; after RunEnded it is complete and closed. Raises OSError."""
+        # A run that is stopped ends while its last event may still be on its way to the disk in another thread.
+        with self._one_at_a_time:
+            self._record(event)
+
+    def close(self) -> None:
+        """Let go of the log and its lock; a run that has not ended is then taken for dead."""
+        self._log.close()
+
+    def _record(self, event: Event) -> None:
+        match event:
+            case StepCompleted():
+                self._publish(event.step, event.artifacts)
+                self._keep_exchange(event.step, event.exchange)
+            case StepFailed() if event.exchange is not None:
+                self._keep_exchange(event.step, event.exchange)
+        # Only what is on disk may be claimed, so the record and the log follow the files.
+        self.state.apply(event)
+        self._log.write(json_line(log_line(event, self.state.record.run_id)))
+        self._log.flush()
+        if isinstance(event, RunEnded):
+            self._complete()
+            return
+        if isinstance(event, RunStarted | StepCompleted):
+            write_whole(self.path / RESULTS, text_of(self.state.results))
+        write_whole(self.path / RECORD, text_of(self.state.record))
+
+    def _publish(self, step: Step, artifacts: tuple[ReceivedArtifact, ...]) -> None:
+        """Put a step's artifacts into place, all at once: its folder is filled aside and renamed."""
+        kept = [(artifact.ref, artifact.content) for artifact in artifacts if artifact.content is not None]
+        if not kept:
+            return
+        aside = self.path / STAGING / f"{step.number}-{step.id}"
+        for ref, content in kept:
+            target = aside / ref.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, Path):
+                content.rename(target)
+            else:
+                target.write_bytes(content)
+            self._hashes[artifact_path(step, ref.name)] = ref.sha256
+        aside.rename(self.path / "artifacts" / step.id)
+
+    def _keep_exchange(self, step: Step, exchange: Exchange) -> None:
+        folder = f"steps/{step.number}-{step.id}"
+        response = exchange.response if self._keep_artifacts else _without_contents(exchange.response)
+        (self.path / folder).mkdir()
+        for name, content in (("request.json", exchange.request), (_response_name(exchange), response)):
+            write_whole(self.path / folder / name, content)
+            self._hashes[f"{folder}/{name}"] = sha256_hex(content)
+
+    def _complete(self) -> None:
+        """Write what concludes a run. The record comes last: a run is over when its record says so."""
+        conclude(self.path, self.state.record, self._hashes)
+        self.close()
+
+
+def conclude(folder: Path, record: RunRecord, hashes: Mapping[str, str]) -> None:
+    """Write the manifest and the final record. `hashes` are those already known; the other files are read.
+
+    Everything is flushed to disk before the record says that the run is over.
+    """
+    shutil.rmtree(folder / STAGING, ignore_errors=True)
+    for unfinished in folder.rglob(".*.part"):
+        unfinished.unlink()
+    final = text_of(record)
+    listed = {RECORD: sha256_hex(final)}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name not in (RECORD, MANIFEST):
+            listed[name] = hashes.get(name) or _sha256_of(path)
+            _flush_to_disk(path)
+    write_whole(folder / MANIFEST, manifest(listed).encode())
+    _flush_to_disk(folder / MANIFEST)
+    write_whole(folder / RECORD, final)
+    _flush_to_disk(folder / RECORD)
+    _flush_to_disk(folder)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part. Raises OSError."""
+    aside = path.with_name(f".{path.name}.part")
+    aside.write_bytes(content)
+    aside.replace(path)
+
+
+def text_of(document: BaseModel) -> bytes:
+    """A document as it stands in its file: indented JSON and a newline."""
+    return (document.model_dump_json(indent=2) + "\n").encode()
+
+
+def json_line(value: dict[str, Any]) -> bytes:
+    """A value as one line of JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _response_name(exchange: Exchange) -> str:
+    return f"response{mimetypes.guess_extension(exchange.media_type) or '.bin'}"
+
+
+def _without_contents(response: bytes) -> bytes:
+    """The answer less its inline artifacts, for runs that keep hashes only. Other answers are kept as they are."""
+    try:
+        answer = json.loads(response)
+        artifacts = [
+            {key: artifact[key] for key in artifact if key not in ("data", "text")} for artifact in answer["artifacts"]
+        ]
+    except (ValueError, LookupError, TypeError):
+        return response
+    return json_line({**answer, "artifacts": artifacts})
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,98 @@
+"""A disposable index of the run folders, so that lists need not read them all. The folders are the truth."""
+
+import sqlite3
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from ops_orchestrator.record import RunRecord
+
+FILE_NAME: Final = ".index.sqlite3"
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS runs (
+    run_id TEXT PRIMARY KEY, started_at TEXT NOT NULL, scenario_id TEXT NOT NULL, status TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS newest ON runs (started_at DESC, run_id DESC);
+CREATE INDEX IF NOT EXISTS newest_of_scenario ON runs (scenario_id, started_at DESC, run_id DESC);
+CREATE INDEX IF NOT EXISTS newest_of_status ON runs (status, started_at DESC, run_id DESC);
+"""
+_PAGE: Final = """
+SELECT run_id, started_at FROM runs
+WHERE (:scenario_id IS NULL OR scenario_id = :scenario_id) AND (:status IS NULL OR status = :status)
+  AND (:started_at IS NULL OR (started_at, run_id) < (:started_at, :run_id))
+ORDER BY started_at DESC, run_id DESC LIMIT :limit
+"""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where in the list, newest first, a page ended."""
+
+    started_at: str
+    run_id: str
+
+
+class RunIndex:
+    """Which runs there are, by start time, scenario and status. Safe to use from several threads."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        connection.executescript(_SCHEMA)
+
+    @classmethod
+    def open(cls, folder: Path, busy_timeout_s: float = 10.0) -> Self:
+        """The index kept in `folder`, made anew when it is damaged, and in memory when it cannot be used."""
+        path = folder / FILE_NAME
+        try:
+            return cls(_connect(str(path), busy_timeout_s))
+        except sqlite3.OperationalError:
+            return cls(_connect(":memory:", busy_timeout_s))
+        except sqlite3.DatabaseError:
+            path.unlink()
+            return cls(_connect(str(path), busy_timeout_s))
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._connection.close()
+
+    def put(self, records: Iterable[RunRecord]) -> None:
+        """Add runs, or replace what is known of them."""
+        rows = [(record.run_id, record.started_at, record.request["scenario_id"], record.status) for record in records]
+        with self._lock, self._connection:
+            self._connection.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", rows)
+
+    def drop(self, run_ids: Iterable[str]) -> None:
+        """Forget runs whose folders are gone."""
+        with self._lock, self._connection:
+            self._connection.executemany("DELETE FROM runs WHERE run_id = ?", [(run_id,) for run_id in run_ids])
+
+    def run_ids(self, status: str | None = None) -> set[str]:
+        """All known runs, or those with `status`."""
+        with self._lock:
+            rows = self._connection.execute("SELECT run_id FROM runs WHERE ?1 IS NULL OR status = ?1", (status,))
+            return {run_id for (run_id,) in rows}
+
+    def page(self, limit: int, scenario_id: str | None, status: str | None, after: Position | None) -> list[Position]:
+        """Up to `limit` runs, newest first, that come after `after`."""
+        parameters = {
+            "limit": limit,
+            "scenario_id": scenario_id,
+            "status": status,
+            "started_at": after and after.started_at,
+            "run_id": after and after.run_id,
+        }
+        with self._lock:
+            rows = self._connection.execute(_PAGE, parameters).fetchall()
+        return [Position(started_at, run_id) for run_id, started_at in rows]
+
+
+def _connect(path: str, busy_timeout_s: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, check_same_thread=False, timeout=busy_timeout_s)
+    # Losing the index costs a rebuild and no data: it need not wait for the disk, nor leave a journal beside the runs.
+    connection.executescript("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;")
+    return connection
