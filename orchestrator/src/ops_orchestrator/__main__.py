@@ -1,0 +1,5 @@
+"""`python -m ops_orchestrator` is `ops`."""
+
+from ops_orchestrator.cli import main
+
+main()

@@ -1,0 +1,61 @@
+"""The service put together: settings in, application out, everything passed on through constructors."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import structlog
+from fastapi import FastAPI
+
+import ops_orchestrator
+from ops_orchestrator.active_runs import ActiveRuns
+from ops_orchestrator.catalogue import load_catalogue
+from ops_orchestrator.module_client import Limits, ModuleClient
+from ops_orchestrator.problem import install_problem_handlers
+from ops_orchestrator.routes.health import health_routes
+from ops_orchestrator.routes.modules import modules_routes
+from ops_orchestrator.routes.plan_and_execute import plan_and_execute_routes
+from ops_orchestrator.routes.runs import runs_routes
+from ops_orchestrator.run_store import RunStore
+from ops_orchestrator.settings import Settings
+
+_log: Any = structlog.get_logger("ops_orchestrator")
+
+
+def create_app(settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> FastAPI:
+    """The orchestrator as an ASGI application; `transport` replaces the network between it and the modules.
+
+    Raises ConfigurationError for a bad modules.yaml, StoreError when the run store cannot be made.
+    """
+    catalogue = load_catalogue(settings.modules_file, os.environ)
+    store = RunStore.open(settings.runs_dir)
+    client = ModuleClient(Limits(settings.max_response_bytes, settings.max_artifact_bytes), transport)
+    runs = ActiveRuns(catalogue, store, client, most=settings.max_concurrent_runs, image_digest=settings.image_digest)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        for run_id in await asyncio.to_thread(store.recover):
+            _log.warning("run.interrupted", run_id=run_id, message="was running when the service died")
+        if reason := store.unwritable():
+            _log.error("store.unwritable", message=reason)
+        yield
+        await runs.stop()
+        await client.aclose()
+        store.close()
+
+    app = FastAPI(
+        title="OpenPolicyStack orchestrator",
+        version=ops_orchestrator.__version__,
+        summary="Calls OpenPolicyStack modules in sequence and leaves reproducible run folders.",
+        license_info={"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
+        lifespan=lifespan,
+    )
+    install_problem_handlers(app)
+    app.include_router(plan_and_execute_routes(runs, settings.runs_dir, settings.max_request_bytes))
+    app.include_router(runs_routes(store))
+    app.include_router(modules_routes(catalogue, client))
+    app.include_router(health_routes(store))
+    return app

@@ -1,0 +1,244 @@
+"""The command `ops`.
+
+Exit codes: 0 done, 1 the run did not complete, 2 usage, 3 cannot reach, 4 our bug, 130 interrupted.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+import traceback
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import structlog
+import typer
+import uvicorn
+from rich.console import Console
+from rich.live import Live
+
+import ops_orchestrator
+from ops_orchestrator import display
+from ops_orchestrator.app import create_app
+from ops_orchestrator.catalogue import load_catalogue
+from ops_orchestrator.errors import ConfigurationError, OrchestratorError, RequestError
+from ops_orchestrator.events import Status
+from ops_orchestrator.planner import plan
+from ops_orchestrator.run_folder import LOGS
+from ops_orchestrator.run_store import RunStore
+from ops_orchestrator.scenario import read_scenario
+from ops_orchestrator.service_client import CannotReachError, RefusedError, ServiceClient
+from ops_orchestrator.service_log import configure_service_log
+from ops_orchestrator.settings import Settings, read_settings
+
+_POLL_S: Final = 0.2
+
+
+class ExitCode(IntEnum):
+    """What the shell is told."""
+
+    DONE = 0
+    NOT_COMPLETED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    OUR_BUG = 4
+    INTERRUPTED = 130
+
+
+app = typer.Typer(
+    help="Run OpenPolicyStack scenarios and look at what they left.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+runs_app = typer.Typer(help="Look at runs.", no_args_is_help=True)
+app.add_typer(runs_app, name="runs")
+
+ScenarioFile = Annotated[Path, typer.Argument(metavar="FILE", help="A scenario in JSON; - reads standard input.")]
+Url = Annotated[str | None, typer.Option(help="Address of the orchestrator; default OPS_URL or http://127.0.0.1:8000.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, also on a terminal.")]
+RunId = Annotated[str, typer.Argument(help="The run, for example run_2026-01-09T12-34-56Z_ab12cd.")]
+
+
+def main() -> NoReturn:
+    """Entry point: run the command and turn every error into a sentence and an exit code."""
+    try:
+        app()
+    except (ConfigurationError, RequestError) as error:
+        _fail(ExitCode.USAGE, _sentence(error))
+    except RefusedError as error:
+        _fail(ExitCode.USAGE if error.status < 500 else ExitCode.UNREACHABLE, str(error))
+    except CannotReachError as error:
+        _fail(ExitCode.UNREACHABLE, str(error))
+    except OrchestratorError as error:
+        _fail(ExitCode.OUR_BUG, str(error))
+    except Exception as error:  # noqa: BLE001  # the edge
+        traceback.print_exc()
+        _fail(ExitCode.OUR_BUG, f"this is a bug of ops, please report it: {error!r}")
+    sys.exit(ExitCode.DONE)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default OPS_HOST or 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on, 0 for a free one; default OPS_PORT or 8000.")] = None,
+    show_settings: Annotated[bool, typer.Option("--show-settings", help="Print the effective settings and stop.")] = False,
+) -> None:
+    """Start the orchestrator."""
+    settings = read_settings(host=host, port=port)
+    if show_settings:
+        _print_json(settings.model_dump(mode="json"))
+        return
+    configure_service_log(settings.log_format)
+    application = create_app(settings)
+    with _listening_socket(settings) as listener:
+        address, bound_port = listener.getsockname()[:2]
+        structlog.get_logger("ops_orchestrator").info(
+            "service.listening", url=f"http://{address}:{bound_port}", version=ops_orchestrator.__version__
+        )
+        config = uvicorn.Config(
+            application, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=settings.stop_grace_s
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+@app.command()
+def run(file: ScenarioFile, url: Url = None, as_json: AsJson = False) -> None:
+    """Run a scenario: live progress on a terminal, the answer as JSON when piped."""
+    settings = read_settings(url=url)
+    scenario = _read(file)
+    read_scenario(scenario)
+    status = asyncio.run(
+        _run_quietly(settings, scenario) if as_json or not _on_terminal() else _run_visibly(settings, scenario)
+    )
+    raise typer.Exit({"completed": ExitCode.DONE, "errored": ExitCode.OUR_BUG}.get(status, ExitCode.NOT_COMPLETED))
+
+
+@app.command("plan")
+def plan_command(file: ScenarioFile, as_json: AsJson = False) -> None:
+    """Show the plan of a scenario; nothing is executed and no service is needed."""
+    settings = read_settings()
+    steps = plan(read_scenario(_read(file)), load_catalogue(settings.modules_file, os.environ))
+    _show(steps.as_json(), display.plan_table(steps), as_json=as_json)
+
+
+@app.command()
+def modules(url: Url = None, as_json: AsJson = False) -> None:
+    """List the registered modules and whether they are ready."""
+    listed = asyncio.run(_modules(read_settings(url=url)))
+    _show(listed, display.modules_table(listed), as_json=as_json)
+
+
+@runs_app.command("list")
+def list_runs(
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
+    scenario_id: Annotated[str | None, typer.Option(help="Only runs of this scenario.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only runs with this status.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, newest first, from the run folders."""
+    page = _store().page(limit, scenario_id=scenario_id, status=status)
+    listed = [record.summary() for record in page.runs]
+    _show(listed, display.runs_table(listed), as_json=as_json)
+
+
+@runs_app.command("show")
+def show_run(run_id: RunId, as_json: AsJson = False) -> None:
+    """Show one run, from its folder."""
+    store = _store()
+    record = store.record(run_id).model_dump(mode="json")
+    results = store.results(run_id).model_dump(mode="json")
+    _show(record, display.run_view(record, results, store.folder / run_id), as_json=as_json)
+
+
+@runs_app.command("logs")
+def show_logs(run_id: RunId, as_json: AsJson = False) -> None:
+    """Show what happened in a run, from its folder."""
+    raw = _store().document(run_id, LOGS).decode()
+    if as_json or not _on_terminal():
+        sys.stdout.write(raw)
+        return
+    for line in raw.splitlines():
+        Console().print(display.log_text(json.loads(line)))
+
+
+async def _run_quietly(settings: Settings, scenario: bytes) -> str:
+    async with ServiceClient.at(settings.url) as service:
+        answer = await service.execute(scenario)
+    _print_json(answer)
+    return str(answer["status"])
+
+
+async def _run_visibly(settings: Settings, scenario: bytes) -> str:
+    console = Console()
+    async with ServiceClient.at(settings.url) as service:
+        run_id = await service.start(scenario)
+        record = await service.run(run_id)
+        try:
+            with Live(display.steps_table(record), console=console, transient=True) as live:
+                while record["status"] == "running":
+                    await asyncio.sleep(_POLL_S)
+                    record = await service.run(run_id)
+                    live.update(display.steps_table(record))
+        except asyncio.CancelledError:
+            console.print(f"The run goes on without you: ops runs show {run_id}")
+            raise
+        results = await service.results(run_id)
+    console.print(display.run_view(record, results, settings.runs_dir / run_id))
+    return str(record["status"])
+
+
+async def _modules(settings: Settings) -> list[dict[str, Any]]:
+    async with ServiceClient.at(settings.url) as service:
+        return await service.modules()
+
+
+def _store() -> RunStore:
+    folder = read_settings().runs_dir
+    if not folder.is_dir():
+        raise ConfigurationError(f"there is no run store at {folder}; change into the project's folder or set OPS_RUNS_DIR")
+    return RunStore.open(folder)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {file}: {error.strerror}") from error
+
+
+def _listening_socket(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise ConfigurationError(f"cannot listen on {where}: {error.strerror}; choose another with --port") from error
+
+
+def _on_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def _show(value: Any, shown: Any, *, as_json: bool) -> None:
+    if as_json or not _on_terminal():
+        _print_json(value)
+    else:
+        Console().print(shown)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def _sentence(error: ConfigurationError | RequestError) -> str:
+    if isinstance(error, RequestError):
+        return "\n  ".join([error.detail, *map(str, error.problems)])
+    return str(error)
+
+
+def _fail(code: ExitCode, message: str) -> NoReturn:
+    sys.stderr.write(f"ops: {message}\n")
+    sys.exit(code)

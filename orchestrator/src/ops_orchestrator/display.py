@@ -1,0 +1,116 @@
+"""What the command line shows on a terminal."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from ops_orchestrator.plan import Plan
+
+_MARKS: Final = {
+    "pending": ("○", "dim"),
+    "running": ("●", "yellow"),
+    "completed": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "errored": ("✗", "red"),
+    "interrupted": ("!", "yellow"),
+    "cancelled": ("!", "yellow"),
+}
+
+
+def steps_table(record: dict[str, Any]) -> RenderableType:
+    """A run's steps, one a line: state, module, version, attempts, seconds."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", "step", "module", "version", "attempts", "time"):
+        table.add_column(name, justify="right" if name in ("attempts", "time") else "left")
+    for step in record["steps"]:
+        mark, style = _MARKS[step["status"]]
+        seconds = _seconds(step["started_at"], step["finished_at"])
+        attempts = str(step["attempts"] or "")
+        table.add_row(Text(mark, style), step["id"], step["module"], step["module_version"] or "", attempts, seconds)
+    return table
+
+
+def run_view(record: dict[str, Any], results: dict[str, Any], folder: Path) -> RenderableType:
+    """A run that is over: how it ended, its steps, the headline figures, where everything is."""
+    mark, style = _MARKS[record["status"]]
+    title = Text.assemble((f"{mark} {record['status']} ", f"bold {style}"), record["run_id"])
+    parts: list[RenderableType] = [title, steps_table(record)]
+    for step, result in results["results"].items():
+        if isinstance(result.get("kpis"), dict):
+            parts += [Text(""), _kpis(step, result["kpis"])]
+    parts.append(Text(""))
+    parts += [Text.from_markup(f"[bold]{name}[/]  {escape(value)}") for name, value in _pointers(record, results, folder)]
+    if record["error"]:
+        parts += [Text(""), Text(record["error"]["message"], style="red")]
+    return Group(*parts)
+
+
+def plan_table(plan: Plan) -> Table:
+    """A plan, one step a line."""
+    rows = [(str(step.number), step.module.name, step.action, step.module.url) for step in plan.steps]
+    return _table(("step", "module", "action", "address"), rows)
+
+
+def modules_table(modules: list[dict[str, Any]]) -> Table:
+    """The registered modules and how they do."""
+    rows = [
+        (
+            module["name"],
+            "ready" if module["ready"] else module["code"].lower().removeprefix("module_").replace("_", " "),
+            module.get("version", ""),
+            ", ".join(module.get("contract_versions", [])),
+            module["url"],
+        )
+        for module in modules
+    ]
+    return _table(("module", "state", "version", "contract", "address"), rows)
+
+
+def runs_table(runs: list[dict[str, Any]]) -> Table:
+    """Runs, one a line, newest first."""
+    rows = [(run["run_id"], run["status"], (run["fingerprints"]["result"] or "")[:8], run["scenario_id"]) for run in runs]
+    return _table(("run", "status", "result", "scenario"), rows)
+
+
+def log_text(line: dict[str, Any]) -> Text:
+    """One event of a log for people."""
+    style = {"warning": "yellow", "error": "red"}.get(line["level"], "")
+    return Text.assemble((line["timestamp"], "dim"), "  ", (line["message"], style))
+
+
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in ("run", "module"))
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _kpis(step: str, kpis: dict[str, Any]) -> Group:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, value in kpis.items():
+        table.add_row(Text(name), Text(f"{value:,.4g}" if isinstance(value, float) else str(value)))
+    return Group(Text(f"Headline figures of {step}", "bold"), table)
+
+
+def _pointers(record: dict[str, Any], results: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
+    artifacts = ", ".join(f"{step}/{name}" for step, result in results["results"].items() for name in result["artifacts"])
+    pointers = [("folder   ", f"{folder}/")]
+    if artifacts:
+        pointers.append(("artifacts", artifacts))
+    if result := record["fingerprints"]["result"]:
+        pointers.append(("result   ", result))
+    return pointers
+
+
+def _seconds(started_at: str | None, finished_at: str | None) -> str:
+    if not started_at or not finished_at:
+        return ""
+    return f"{(datetime.fromisoformat(finished_at) - datetime.fromisoformat(started_at)).total_seconds():.2f} s"

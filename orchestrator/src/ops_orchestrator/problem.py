@@ -1,0 +1,81 @@
+"""Errors as RFC 9457 problem documents: what was wrong, where, what to do."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from ops_contract import Problem
+from ops_orchestrator.errors import BusyError, RequestError, StoreError
+
+_log: Any = structlog.get_logger("ops_orchestrator.http")
+
+
+class ProblemResponse(JSONResponse):
+    """A problem document."""
+
+    media_type = "application/problem+json"
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Make every error of `app` a problem document."""
+    app.add_exception_handler(RequestError, _on_request_error)
+    app.add_exception_handler(StoreError, _on_store_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_parameters)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_exception)
+
+
+def _problem(request: Request, status: int, slug: str, title: str, detail: str) -> dict[str, Any]:
+    return {
+        "type": f"urn:openpolicystack:problem:{slug}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+    }
+
+
+def _errors(problems: Iterable[Problem]) -> dict[str, Any]:
+    listed = [{"pointer": problem.pointer, "detail": problem.message} for problem in problems]
+    return {"errors": listed} if listed else {}
+
+
+def _on_request_error(request: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, RequestError)  # noqa: S101  # registered for nothing else
+    body = _problem(request, error.status, error.slug, error.title, error.detail) | _errors(error.problems)
+    return ProblemResponse(body, error.status, {"Retry-After": "1"} if isinstance(error, BusyError) else None)
+
+
+def _on_store_error(request: Request, error: Exception) -> ProblemResponse:
+    _log.error("store.failed", reason=str(error))
+    return ProblemResponse(_problem(request, 503, "store-unavailable", "The run store cannot be used", f"{error}."), 503)
+
+
+def _on_invalid_parameters(request: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for nothing else
+    problems = [Problem("/".join(map(str, item["loc"][1:])), item["msg"]) for item in error.errors()]
+    body = _problem(request, 422, "invalid-request", "The request is not valid", "A parameter cannot be used.")
+    return ProblemResponse(body | _errors(problems), 422)
+
+
+def _on_http_exception(request: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
+    title = HTTPStatus(error.status_code).phrase
+    detail = {
+        404: f"There is nothing at {request.url.path}; GET /openapi.json lists what there is.",
+        405: f"{request.method} is not possible at {request.url.path}; the header Allow says what is.",
+    }.get(error.status_code, str(error.detail))
+    body = _problem(request, error.status_code, title.lower().replace(" ", "-"), title, detail)
+    return ProblemResponse(body, error.status_code, error.headers)
+
+
+def _on_exception(request: Request, error: Exception) -> ProblemResponse:
+    _log.error("http.errored", path=request.url.path, exc_info=error)
+    detail = "This is our fault, not yours; the service's log has the details."
+    return ProblemResponse(_problem(request, 500, "internal-error", "The orchestrator failed", detail), 500)

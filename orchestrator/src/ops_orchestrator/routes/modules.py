@@ -1,0 +1,34 @@
+"""`GET /modules`: what is registered and how it does right now."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter
+
+from ops_orchestrator.catalogue import Catalogue
+from ops_orchestrator.errors import StepError
+from ops_orchestrator.module import Module
+from ops_orchestrator.module_client import ModuleClient
+from ops_orchestrator.runner import check_health
+
+
+def modules_routes(catalogue: Catalogue, client: ModuleClient) -> APIRouter:
+    """The route over the modules in `catalogue`."""
+    router = APIRouter(tags=["modules"])
+
+    @router.get("/modules", summary="The registered modules with their live health")
+    async def list_modules() -> dict[str, Any]:
+        modules = catalogue.modules.values()
+        return {"modules": await asyncio.gather(*(_described(client, module) for module in modules))}
+
+    return router
+
+
+async def _described(client: ModuleClient, module: Module) -> dict[str, Any]:
+    registered = {"name": module.name, "url": module.url, "image_digest": module.image_digest}
+    try:
+        health = await check_health(client, module)
+    except StepError as error:
+        return registered | {"ready": False, "code": error.failure.code, "reason": error.failure.message}
+    told = health.model_dump(mode="json", include={"version", "contract_versions", "profiles", "actions"})
+    return registered | {"ready": True, "status": health.status} | told

@@ -1,0 +1,76 @@
+"""`POST /plan_and_execute`: the one way to start a run."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from ops_orchestrator.active_runs import ActiveRuns
+from ops_orchestrator.errors import InvalidRequestError
+from ops_orchestrator.record import Results, RunRecord
+from ops_orchestrator.routes.prefer import Preference, read_preference
+from ops_orchestrator.scenario import Scenario, read_scenario
+
+_STATUS: Final = {"completed": 200, "failed": 502, "errored": 500, "interrupted": 503, "running": 202}
+"""HTTP status of the answer by status of the run: "they failed" and "we failed" never share one."""
+
+
+def plan_and_execute_routes(runs: ActiveRuns, runs_dir: Path, max_request_bytes: int) -> APIRouter:
+    """The route, for runs kept in `runs_dir`."""
+    router = APIRouter(tags=["runs"])
+
+    @router.post(
+        "/plan_and_execute",
+        summary="Plan a scenario, execute the plan, keep the run",
+        openapi_extra={
+            "requestBody": {"required": True, "content": {"application/json": {"schema": Scenario.model_json_schema()}}}
+        },
+        responses={
+            202: {"description": "The run goes on; see Location."},
+            502: {"description": "A module failed; the run is kept."},
+        },
+    )
+    async def plan_and_execute(request: Request) -> JSONResponse:
+        preference = read_preference(request.headers.getlist("prefer"))
+        scenario = read_scenario(await _body(request, max_request_bytes))
+        run = await runs.start(scenario)
+        await run.wait(preference.wait_s)
+        record = run.record
+        return JSONResponse(answer(record, run.results, runs_dir), _STATUS[record.status], _headers(record, preference))
+
+    return router
+
+
+def answer(record: RunRecord, results: Results, runs_dir: Path) -> dict[str, Any]:
+    """The body of the answer, with exactly the seed's fields; `error` is added when the run did not complete."""
+    folder = runs_dir / record.run_id
+    body = {
+        "run_id": record.run_id,
+        "status": record.status,
+        "plan": record.plan,
+        "results": results.results,
+        "artifacts_path": f"{folder}/",
+        "logs_path": str(folder / record.logs),
+    }
+    return body | ({"error": record.error} if record.error else {})
+
+
+def _headers(record: RunRecord, preference: Preference) -> dict[str, str]:
+    headers = {"Location": f"/runs/{record.run_id}"}
+    return headers | ({"Preference-Applied": preference.applied} if preference.applied else {})
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        said = f"not {media_type}" if media_type else "and the request names no content type"
+        raise InvalidRequestError(f"The body must be application/json, {said}.", status=415)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise InvalidRequestError(
+                f"The body is larger than the {limit} bytes that OPS_MAX_REQUEST_BYTES allows.", status=413
+            )
+    return bytes(body)

@@ -1,0 +1,51 @@
+"""`GET /runs` and everything below it: what was done, read from the run folders."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import FileResponse, Response
+
+from ops_orchestrator.events import Status
+from ops_orchestrator.run_folder import LOGS, RECORD, RESULTS
+from ops_orchestrator.run_store import RunStore
+
+
+def runs_routes(store: RunStore) -> APIRouter:
+    """The routes over the runs in `store`."""
+    router = APIRouter(prefix="/runs", tags=["runs"])
+
+    @router.get("", summary="The runs, newest first")
+    async def list_runs(
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        cursor: Annotated[str | None, Query(description="next_cursor of the page before")] = None,
+        scenario_id: str | None = None,
+        status: Status | None = None,
+    ) -> dict[str, Any]:
+        page = await asyncio.to_thread(store.page, limit, cursor, scenario_id, status)
+        return {"runs": [record.summary() for record in page.runs], "next_cursor": page.next_cursor}
+
+    @router.get("/{run_id}", summary="A run's record: request, plan, steps, versions, pointers, fingerprints")
+    async def get_run(run_id: str) -> Response:
+        return await _document(store, run_id, RECORD, "application/json")
+
+    @router.get("/{run_id}/results", summary="A run's merged results")
+    async def get_results(run_id: str) -> Response:
+        return await _document(store, run_id, RESULTS, "application/json")
+
+    @router.get("/{run_id}/logs", summary="A run's log, one JSON event a line")
+    async def get_logs(run_id: str) -> Response:
+        return await _document(store, run_id, LOGS, "application/x-ndjson")
+
+    @router.get("/{run_id}/artifacts/{step}/{name:path}", summary="An artifact's bytes")
+    async def get_artifact(run_id: str, step: str, name: str) -> Response:
+        artifact, path = await asyncio.to_thread(store.artifact, run_id, step, name)
+        # An artifact is a module's, shown below our own address: a browser must not run it there.
+        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox", "ETag": f'"{artifact.sha256}"'}
+        return FileResponse(path, media_type=artifact.media_type, headers=headers)
+
+    return router
+
+
+async def _document(store: RunStore, run_id: str, name: str, media_type: str) -> Response:
+    return Response(await asyncio.to_thread(store.document, run_id, name), media_type=media_type)

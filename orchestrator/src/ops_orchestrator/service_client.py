@@ -1,0 +1,83 @@
+"""The command line's view of a running orchestrator."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+import httpx2
+
+from ops_orchestrator.errors import OrchestratorError
+
+
+class CannotReachError(OrchestratorError):
+    """No orchestrator answers at the address."""
+
+
+class RefusedError(OrchestratorError):
+    """The orchestrator answered with a problem document; `status` is its HTTP status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ServiceClient:
+    """Asks the orchestrator at one address. Raises CannotReachError, RefusedError."""
+
+    def __init__(self, http: httpx2.AsyncClient) -> None:
+        self._http = http
+
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, url: str) -> AsyncIterator[Self]:
+        """A client for the orchestrator at `url`, closed at the end."""
+        # A synchronous run takes as long as its modules do.
+        async with httpx2.AsyncClient(base_url=url, timeout=httpx2.Timeout(10.0, read=None)) as http:
+            yield cls(http)
+
+    async def start(self, scenario: bytes) -> str:
+        """Start a run and return its id at once."""
+        answer = await self._ask("POST", "/plan_and_execute", content=scenario, headers={"Prefer": "respond-async"})
+        return str(answer["run_id"])
+
+    async def execute(self, scenario: bytes) -> dict[str, Any]:
+        """Start a run and return the whole answer when it is over, completed or not."""
+        return await self._ask("POST", "/plan_and_execute", content=scenario)
+
+    async def run(self, run_id: str) -> dict[str, Any]:
+        """A run's record."""
+        return await self._ask("GET", f"/runs/{run_id}")
+
+    async def results(self, run_id: str) -> dict[str, Any]:
+        """A run's results."""
+        return await self._ask("GET", f"/runs/{run_id}/results")
+
+    async def modules(self) -> list[dict[str, Any]]:
+        """The registered modules and how they do."""
+        return list((await self._ask("GET", "/modules"))["modules"])
+
+    async def _ask(
+        self, method: str, path: str, content: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        typed = {"Content-Type": "application/json"} if content is not None else {}
+        try:
+            response = await self._http.request(method, path, content=content, headers={**typed, **(headers or {})})
+            body = response.json()
+        except httpx2.InvalidURL as error:
+            raise CannotReachError(f"{self._http.base_url} is not an address: {error}; set OPS_URL") from error
+        except httpx2.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise CannotReachError(
+                f"cannot reach the orchestrator at {self._http.base_url}: {reason}; start one with `ops serve` or set OPS_URL"
+            ) from error
+        except ValueError as error:
+            message = f"{self._http.base_url} answers {response.status_code}, but not as an orchestrator does; set OPS_URL"
+            raise CannotReachError(message) from error
+        if response.headers.get("content-type", "").startswith("application/problem+json"):
+            raise RefusedError(response.status_code, _sentence(body))
+        return dict(body)
+
+
+def _sentence(problem: dict[str, Any]) -> str:
+    where = "".join(f"\n  {error['pointer'] or '(body)'}: {error['detail']}" for error in problem.get("errors", []))
+    return f"{problem['title']}. {problem['detail']}{where}"

@@ -1,0 +1,41 @@
+"""The service's own log, ours and our libraries', in one format on standard error."""
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+
+def configure_service_log(log_format: Literal["json", "console"]) -> None:
+    """Log from now on as one JSON object a line, or for people."""
+    shared: list[structlog.types.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        _timestamp_unless_given,
+    ]
+    render: structlog.types.Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
+    if log_format == "console":
+        render = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    final: list[structlog.types.Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        render,
+    ]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=final, foreign_pre_chain=shared))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    for chatty in ("httpx2", "httpcore2", "uvicorn.access", "uvicorn.error"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _timestamp_unless_given(logger: object, name: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """A run's event keeps the time at which it happened."""
+    if "timestamp" not in event:
+        structlog.processors.TimeStamper(fmt="iso", utc=True)(logger, name, event)
+    return {"service": "orchestrator", **event}

@@ -1,0 +1,78 @@
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from scripted_module import ClientFor, ReadRun, ScriptedModule, StartService, modules_yaml, transport
+
+from ops_orchestrator.app import create_app
+from ops_orchestrator.catalogue import Catalogue
+from ops_orchestrator.module import Module
+from ops_orchestrator.module_client import Limits, ModuleClient
+from ops_orchestrator.scenario import Scenario
+from ops_orchestrator.settings import Settings
+
+
+@pytest.fixture
+def module() -> Module:
+    return Module(name="alpha", url="http://alpha.test", timeout_s=5.0, ready_timeout_s=0.0, retries=2, backoff_s=0.0)
+
+
+@pytest.fixture
+def catalogue(module: Module) -> Catalogue:
+    names = ("alpha", "beta", "gamma")
+    return Catalogue({name: module.model_copy(update={"name": name, "url": f"http://{name}.test"}) for name in names})
+
+
+@pytest.fixture
+def scenario() -> Scenario:
+    return Scenario(scenario_id="demo", modules=("alpha", "beta"), inputs={"country": "DR"})
+
+
+@pytest.fixture
+def request_body() -> dict[str, Any]:
+    return {"scenario_id": "demo", "modules": ["alpha", "beta"], "inputs": {"country": "DR"}, "run_options": {"seed": 42}}
+
+
+@pytest.fixture
+def client_for() -> ClientFor:
+    def build(*modules: ScriptedModule, response_bytes: int = 100_000, artifact_bytes: int = 100_000) -> ModuleClient:
+        return ModuleClient(Limits(response_bytes, artifact_bytes), transport(*modules))
+
+    return build
+
+
+@pytest.fixture
+def start_service(tmp_path: Path) -> StartService:
+    """Start the whole orchestrator in process, with scripted modules behind it and its runs in `tmp_path/runs`."""
+
+    @asynccontextmanager
+    async def start(
+        *modules: ScriptedModule, options: dict[str, Any] | None = None, **settings: Any
+    ) -> AsyncIterator[httpx2.AsyncClient]:
+        file = tmp_path / "modules.yaml"
+        file.write_text(modules_yaml([module.name for module in modules], **(options or {})))
+        configured = Settings(**{"modules_file": file, "runs_dir": tmp_path / "runs", "_env_file": None, **settings})
+        app = create_app(configured, transport(*modules))
+        async with (
+            app.router.lifespan_context(app),
+            httpx2.AsyncClient(
+                transport=httpx2.ASGITransport(app, raise_app_exceptions=False), base_url="http://ops.test"
+            ) as client,
+        ):
+            yield client
+
+    return start
+
+
+@pytest.fixture
+def read_run(tmp_path: Path) -> ReadRun:
+    """Read a JSON document of a run folder."""
+
+    def read(run_id: str, name: str) -> Any:
+        return json.loads((tmp_path / "runs" / run_id / name).read_bytes())
+
+    return read

@@ -1,0 +1,250 @@
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from scripted_module import Gate, ReadRun, ScriptedModule, StartService, artifact, error_envelope, success
+
+RUN_ID = re.compile(r"run_\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}Z_[0-9a-f]{6}")
+
+
+async def test_run_of_two_modules_answers_with_exactly_the_fields_of_the_seed(
+    start_service: StartService, request_body: dict[str, Any]
+) -> None:
+    alpha = ScriptedModule(answers=[success(artifacts=[artifact("kpis.json"), artifact("plot.png")])])
+    async with start_service(alpha, ScriptedModule("beta")) as service:
+        response = await service.post("/plan_and_execute", json=request_body)
+    body = response.json()
+    assert response.status_code == 200
+    assert RUN_ID.fullmatch(body["run_id"])
+    assert {name: body[name] for name in ("status", "plan", "results")} == {
+        "status": "completed",
+        "plan": [
+            {"step": 1, "module": "alpha", "action": "execute"},
+            {"step": 2, "module": "beta", "action": "execute"},
+        ],
+        "results": {
+            "alpha": {"kpis": {"growth": 0.02}, "artifacts": ["kpis.json", "plot.png"]},
+            "beta": {"kpis": {"growth": 0.02}, "artifacts": []},
+        },
+    }
+    assert body["artifacts_path"].endswith(f"/runs/{body['run_id']}/")
+    assert body["logs_path"] == f"{body['artifacts_path']}logs.jsonl"
+    assert set(body) == {"run_id", "status", "plan", "results", "artifacts_path", "logs_path"}
+
+
+async def test_paths_in_the_answer_are_as_in_the_seed_when_the_runs_folder_is_the_default(
+    start_service: StartService, request_body: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with start_service(ScriptedModule(), ScriptedModule("beta"), runs_dir=Path("./runs")) as service:
+        body = (await service.post("/plan_and_execute", json=request_body)).json()
+    assert body["artifacts_path"] == f"runs/{body['run_id']}/"
+    assert body["logs_path"] == f"runs/{body['run_id']}/logs.jsonl"
+
+
+async def test_modules_are_asked_in_order_with_the_contract_s_request(
+    start_service: StartService, request_body: dict[str, Any]
+) -> None:
+    alpha, beta = ScriptedModule(), ScriptedModule("beta")
+    async with start_service(alpha, beta) as service:
+        run_id = (await service.post("/plan_and_execute", json=request_body)).json()["run_id"]
+    asked = json.loads(beta.executed[0].content)
+    assert asked == {
+        "contract_version": "1.0",
+        "run_id": run_id,
+        "step_id": "beta",
+        "scenario_id": "demo",
+        "action": "execute",
+        "inputs": {"country": "DR"},
+        "upstream": {"alpha": {"module": "alpha", "outputs": {"kpis": {"growth": 0.02}}, "artifacts": [], "evidence": []}},
+        "options": {"seed": 42, "deadline_s": 60.0},
+    }
+    assert json.loads(alpha.executed[0].content)["upstream"] == {}
+
+
+async def test_failed_module_answers_502_with_the_usual_body_and_an_error(
+    start_service: StartService, request_body: dict[str, Any]
+) -> None:
+    beta = ScriptedModule("beta", answers=[httpx2.Response(422, json=error_envelope("beta", pointer="/inputs/vat_rate"))])
+    async with start_service(ScriptedModule(), beta) as service:
+        response = await service.post("/plan_and_execute", json=request_body)
+    body = response.json()
+    assert response.status_code == 502
+    assert body["status"] == "failed"
+    assert list(body["results"]) == ["alpha"]
+    assert body["error"] == {
+        "code": "MODULE_ERROR",
+        "message": "beta answers INVALID_INPUT (at /inputs/vat_rate): vat_rate is 7, but a rate is at most 0.5",
+        "module": "beta",
+        "step": "beta",
+        "retryable": False,
+        "module_error": {
+            "code": "INVALID_INPUT",
+            "message": "vat_rate is 7, but a rate is at most 0.5",
+            "retryable": False,
+            "pointer": "/inputs/vat_rate",
+        },
+    }
+
+
+async def test_steps_after_a_failed_one_are_not_called(start_service: StartService) -> None:
+    alpha, beta = ScriptedModule(answers=[httpx2.Response(500)]), ScriptedModule("beta")
+    async with start_service(alpha, beta) as service:
+        body = (await service.post("/plan_and_execute", json={"scenario_id": "x", "modules": ["alpha", "beta"]})).json()
+        record = (await service.get(f"/runs/{body['run_id']}")).json()
+    assert beta.requests == []
+    assert [step["status"] for step in record["steps"]] == ["failed", "pending"]
+
+
+async def test_respond_async_answers_202_at_once_and_the_run_goes_on(start_service: StartService) -> None:
+    gate = Gate()
+    async with start_service(ScriptedModule(answers=[gate])) as service:
+        response = await service.post(
+            "/plan_and_execute", json={"scenario_id": "x", "modules": ["alpha"]}, headers={"Prefer": "respond-async"}
+        )
+        assert (response.status_code, response.json()["status"]) == (202, "running")
+        assert response.headers["preference-applied"] == "respond-async"
+        gate.opened.set()
+        record = await ended(service, response.headers["location"])
+    assert record["status"] == "completed"
+
+
+async def test_prefer_wait_answers_202_when_the_run_takes_longer(start_service: StartService) -> None:
+    gate = Gate()
+    async with start_service(ScriptedModule(answers=[gate])) as service:
+        response = await service.post(
+            "/plan_and_execute", json={"scenario_id": "x", "modules": ["alpha"]}, headers={"Prefer": "wait=0"}
+        )
+    assert response.status_code == 202
+
+
+async def test_run_goes_on_when_its_caller_hangs_up(start_service: StartService) -> None:
+    gate = Gate()
+    async with start_service(ScriptedModule(answers=[gate])) as service:
+        call = asyncio.create_task(service.post("/plan_and_execute", json={"scenario_id": "x", "modules": ["alpha"]}))
+        await gate.asked.wait()
+        call.cancel()
+        await asyncio.wait([call])
+        gate.opened.set()
+        listed = (await service.get("/runs")).json()["runs"]
+        record = await ended(service, f"/runs/{listed[0]['run_id']}")
+    assert record["status"] == "completed"
+
+
+async def test_service_that_stops_leaves_its_runs_interrupted(start_service: StartService, read_run: ReadRun) -> None:
+    gate = Gate()
+    async with start_service(ScriptedModule(answers=[gate])) as service:
+        response = await service.post(
+            "/plan_and_execute", json={"scenario_id": "x", "modules": ["alpha"]}, headers={"Prefer": "respond-async"}
+        )
+        await gate.asked.wait()
+    record = read_run(response.json()["run_id"], "run.json")
+    assert record["status"] == "interrupted"
+    assert record["steps"][0]["status"] == "interrupted"
+    assert record["error"]["code"] == "INTERRUPTED"
+
+
+async def test_more_runs_than_allowed_are_answered_503_with_retry_after(start_service: StartService) -> None:
+    gate = Gate()
+    scenario = {"scenario_id": "x", "modules": ["alpha"]}
+    async with start_service(ScriptedModule(answers=[gate]), max_concurrent_runs=1) as service:
+        await service.post("/plan_and_execute", json=scenario, headers={"Prefer": "respond-async"})
+        response = await service.post("/plan_and_execute", json=scenario)
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "1"
+    assert response.json()["type"] == "urn:openpolicystack:problem:busy"
+
+
+async def test_run_that_the_disk_refuses_is_errored_and_answers_500(
+    start_service: StartService, tmp_path: Path, request_body: dict[str, Any]
+) -> None:
+    def fill_the_disk(_: httpx2.Request) -> httpx2.Response:
+        # A file where the folder of the step's artifacts must go is as good as a full disk.
+        (run,) = (tmp_path / "runs").glob("run_*")
+        (run / "artifacts" / "alpha").write_bytes(b"")
+        return success(artifacts=[artifact("a.txt")])
+
+    async with start_service(ScriptedModule(answers=[fill_the_disk]), ScriptedModule("beta")) as service:
+        response = await service.post("/plan_and_execute", json=request_body)
+    body = response.json()
+    assert (response.status_code, body["status"], body["error"]["code"]) == (500, "errored", "ORCHESTRATOR_ERROR")
+
+
+async def test_unknown_module_answers_422_and_lists_the_registered_ones(start_service: StartService) -> None:
+    async with start_service(ScriptedModule("policy-simulator"), ScriptedModule("monitor")) as service:
+        response = await service.post("/plan_and_execute", json={"scenario_id": "x", "modules": ["policy-simulater"]})
+        runs = (await service.get("/runs")).json()["runs"]
+    assert (response.status_code, response.headers["content-type"]) == (422, "application/problem+json")
+    problem = response.json()
+    assert problem["detail"].startswith("Registered modules: policy-simulator, monitor.")
+    assert problem["errors"] == [
+        {"pointer": "/modules/0", "detail": "'policy-simulater' is not registered; did you mean 'policy-simulator'?"}
+    ]
+    assert runs == []
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "status", "said"),
+    [
+        (b"{", "application/json", 400, "not JSON"),
+        (b'{"scenario_id": "x", "scenario_id": "y", "modules": ["alpha"]}', "application/json", 400, "stands twice"),
+        (b"{}", "text/plain", 415, "not text/plain"),
+        (b"{}", "", 415, "names no content type"),
+        (b"{}", "application/json", 422, "right shape"),
+        (b"x" * 2000, "application/json", 413, "1000 bytes"),
+    ],
+)
+async def test_unusable_body_is_a_problem_that_says_why(
+    start_service: StartService, content: bytes, content_type: str, status: int, said: str
+) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    async with start_service(ScriptedModule(), max_request_bytes=1000) as service:
+        response = await service.post("/plan_and_execute", content=content, headers=headers)
+    assert response.status_code == status
+    assert said in response.json()["detail"]
+
+
+async def test_charset_parameter_of_the_content_type_is_accepted(start_service: StartService) -> None:
+    content = b'{"scenario_id": "x", "modules": ["alpha"]}'
+    async with start_service(ScriptedModule()) as service:
+        response = await service.post(
+            "/plan_and_execute", content=content, headers={"Content-Type": "application/json; charset=utf-8"}
+        )
+    assert response.status_code == 200
+
+
+async def test_two_runs_of_one_recipe_share_both_fingerprints(
+    start_service: StartService, request_body: dict[str, Any]
+) -> None:
+    async with start_service(ScriptedModule(), ScriptedModule("beta")) as service:
+        ids = [(await service.post("/plan_and_execute", json=request_body)).json()["run_id"] for _ in range(2)]
+        first, second = [(await service.get(f"/runs/{run_id}")).json()["fingerprints"] for run_id in ids]
+    assert ids[0] != ids[1]
+    assert first == second
+    assert None not in first.values()
+
+
+async def test_16_runs_at_once_keep_their_records_apart(start_service: StartService) -> None:
+    def echo(request: httpx2.Request) -> httpx2.Response:
+        return success(outputs={"scenario": json.loads(request.content)["scenario_id"]})
+
+    async with start_service(ScriptedModule(answers=[echo])) as service:
+        answers = await asyncio.gather(
+            *(service.post("/plan_and_execute", json={"scenario_id": f"s{n}", "modules": ["alpha"]}) for n in range(16))
+        )
+        listed = (await service.get("/runs")).json()["runs"]
+    assert [answer.json()["results"]["alpha"]["scenario"] for answer in answers] == [f"s{n}" for n in range(16)]
+    assert {run["scenario_id"] for run in listed} == {f"s{n}" for n in range(16)}
+
+
+async def ended(service: httpx2.AsyncClient, location: str) -> dict[str, Any]:
+    """The record of a run once it is over."""
+    async with asyncio.timeout(30):
+        while True:
+            record: dict[str, Any] = (await service.get(location)).json()
+            if record["status"] != "running":
+                return record

@@ -1,0 +1,137 @@
+import json
+import shutil
+from pathlib import Path
+
+import httpx2
+import pytest
+from scripted_module import ScriptedModule, StartService, artifact, success
+
+SCENARIO = {"scenario_id": "demo", "modules": ["alpha"]}
+
+
+async def run_id_of(service: httpx2.AsyncClient, **fields: object) -> str:
+    return str((await service.post("/plan_and_execute", json={**SCENARIO, **fields})).json()["run_id"])
+
+
+async def test_documents_of_a_run_are_served_as_they_stand_in_its_folder(start_service: StartService, tmp_path: Path) -> None:
+    async with start_service(ScriptedModule()) as service:
+        run_id = await run_id_of(service)
+        answers = {name: await service.get(f"/runs/{run_id}{path}") for name, path in DOCUMENTS.items()}
+    for name, answer in answers.items():
+        assert answer.content == (tmp_path / "runs" / run_id / name).read_bytes()
+    assert answers["logs.jsonl"].headers["content-type"] == "application/x-ndjson"
+    assert answers["run.json"].headers["content-type"] == "application/json"
+
+
+DOCUMENTS = {"run.json": "", "results.json": "/results", "logs.jsonl": "/logs"}
+
+
+async def test_artifact_is_served_with_its_media_type_and_kept_from_running(start_service: StartService) -> None:
+    page = artifact("deep/page 1.html", b"<script>alert(1)</script>", "text/html")
+    async with start_service(ScriptedModule(answers=[success(artifacts=[page])])) as service:
+        run_id = await run_id_of(service)
+        answer = await service.get(f"/runs/{run_id}/artifacts/alpha/deep/page 1.html")
+    assert answer.content == b"<script>alert(1)</script>"
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["content-security-policy"] == "sandbox"
+    assert answer.headers["etag"] == f'"{page["sha256"]}"'
+
+
+async def test_artifact_whose_file_is_gone_is_404_and_says_so(start_service: StartService, tmp_path: Path) -> None:
+    async with start_service(ScriptedModule(answers=[success(artifacts=[artifact("a.txt")])])) as service:
+        run_id = await run_id_of(service)
+        (tmp_path / "runs" / run_id / "artifacts" / "alpha" / "a.txt").unlink()
+        answer = await service.get(f"/runs/{run_id}/artifacts/alpha/a.txt")
+    assert (answer.status_code, "is gone" in answer.json()["detail"]) == (404, True)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/runs/run_2026-01-09T12-34-56Z_ab12cd",
+        "/runs/..%2f..%2fetc",
+        "/runs/nope/results",
+        "/runs/nope/logs",
+        "/runs/nope/artifacts/alpha/a.txt",
+        "/nowhere",
+    ],
+)
+async def test_what_is_not_there_is_a_404_problem(start_service: StartService, path: str) -> None:
+    async with start_service(ScriptedModule()) as service:
+        answer = await service.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert {"type", "title", "status", "detail", "instance"} <= set(answer.json())
+
+
+async def test_wrong_method_is_a_405_problem_with_allow(start_service: StartService) -> None:
+    async with start_service(ScriptedModule()) as service:
+        answer = await service.get("/plan_and_execute")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_list_of_runs_is_newest_first_with_filters_and_cursor(start_service: StartService) -> None:
+    alpha = ScriptedModule(answers=[success(), httpx2.Response(500), success()])
+    async with start_service(alpha) as service:
+        ids = [await run_id_of(service, scenario_id=name) for name in ("a", "b", "a")]
+        everything = (await service.get("/runs", params={"limit": 2})).json()
+        rest = (await service.get("/runs", params={"limit": 2, "cursor": everything["next_cursor"]})).json()
+        of_a = (await service.get("/runs", params={"scenario_id": "a"})).json()["runs"]
+        failed = (await service.get("/runs", params={"status": "failed"})).json()["runs"]
+    assert {run["run_id"] for run in everything["runs"] + rest["runs"]} == set(ids)
+    assert rest["next_cursor"] is None
+    assert {run["run_id"] for run in of_a} == {ids[0], ids[2]}
+    assert [(run["run_id"], run["status"]) for run in failed] == [(ids[1], "failed")]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=many", "status=done", "cursor=zzz"])
+async def test_query_that_cannot_be_used_is_a_422_problem_naming_the_parameter(start_service: StartService, query: str) -> None:
+    async with start_service(ScriptedModule()) as service:
+        answer = await service.get(f"/runs?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == query.partition("=")[0]
+
+
+async def test_modules_are_listed_with_their_live_health(start_service: StartService) -> None:
+    beta = ScriptedModule("beta", health=[httpx2.ConnectError("Connection refused")])
+    async with start_service(ScriptedModule(), beta) as service:
+        alpha_told, beta_told = (await service.get("/modules")).json()["modules"]
+    assert (alpha_told["name"], alpha_told["ready"], alpha_told["version"]) == ("alpha", True, "1.2.3")
+    assert alpha_told["contract_versions"] == ["1.0"]
+    assert (beta_told["ready"], beta_told["code"]) == (False, "MODULE_UNREACHABLE")
+    assert "http://beta.test/health" in beta_told["reason"]
+
+
+async def test_health_says_that_the_orchestrator_lives(start_service: StartService) -> None:
+    async with start_service(ScriptedModule()) as service:
+        answer = await service.get("/health")
+    assert answer.status_code == 200
+    assert (answer.json()["status"], answer.json()["module"]) == ("ok", "orchestrator")
+
+
+async def test_service_whose_store_is_gone_is_alive_but_not_ready(start_service: StartService, tmp_path: Path) -> None:
+    async with start_service(ScriptedModule()) as service:
+        assert (await service.get("/ready")).status_code == 200
+        shutil.rmtree(tmp_path / "runs")
+        ready, health = await service.get("/ready"), await service.get("/health")
+        run = await service.post("/plan_and_execute", json=SCENARIO)
+    assert (ready.status_code, health.status_code) == (503, 200)
+    assert "No such file or directory" in ready.json()["reason"]
+    assert (run.status_code, run.json()["type"]) == (503, "urn:openpolicystack:problem:store-unavailable")
+
+
+async def test_openapi_document_names_every_path_and_the_scenario(start_service: StartService) -> None:
+    async with start_service(ScriptedModule()) as service:
+        document = (await service.get("/openapi.json")).json()
+    assert set(document["paths"]) == {
+        "/plan_and_execute",
+        "/runs",
+        "/runs/{run_id}",
+        "/runs/{run_id}/results",
+        "/runs/{run_id}/logs",
+        "/runs/{run_id}/artifacts/{step}/{name}",
+        "/modules",
+        "/health",
+        "/ready",
+    }
+    assert "scenario_id" in json.dumps(document["paths"]["/plan_and_execute"]["post"]["requestBody"])

@@ -1,0 +1,97 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from ops_orchestrator.record import RunRecord
+from ops_orchestrator.run_index import FILE_NAME, Position, RunIndex
+
+
+def record(number: int, scenario_id: str = "demo", status: str = "completed") -> RunRecord:
+    return RunRecord.model_validate(
+        {
+            "run_id": f"run_{number}",
+            "status": status,
+            "request": {"scenario_id": scenario_id, "modules": ["alpha"]},
+            "plan": [],
+            "started_at": f"2026-01-09T12:34:{number:02}.000Z",
+            "versions": {},
+            "steps": [],
+        }
+    )
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> RunIndex:
+    return RunIndex.open(tmp_path)
+
+
+def ids(page: list[Position]) -> list[str]:
+    return [position.run_id for position in page]
+
+
+def test_page_lists_newest_first(index: RunIndex) -> None:
+    index.put([record(1), record(3), record(2)])
+    assert ids(index.page(10, None, None, None)) == ["run_3", "run_2", "run_1"]
+
+
+def test_page_goes_on_where_the_one_before_ended(index: RunIndex) -> None:
+    index.put(record(number) for number in range(5))
+    first = index.page(2, None, None, None)
+    assert ids(first) == ["run_4", "run_3"]
+    assert ids(index.page(2, None, None, first[-1])) == ["run_2", "run_1"]
+
+
+def test_runs_of_the_same_moment_are_each_listed_once(index: RunIndex) -> None:
+    same = [record(7).model_copy(update={"run_id": f"run_{name}"}) for name in "abcd"]
+    index.put(same)
+    first = index.page(2, None, None, None)
+    assert sorted(ids(first) + ids(index.page(9, None, None, first[-1]))) == ["run_a", "run_b", "run_c", "run_d"]
+
+
+def test_page_is_filtered_by_scenario_and_status(index: RunIndex) -> None:
+    index.put([record(1, "a"), record(2, "b"), record(3, "a", "failed")])
+    assert ids(index.page(10, "a", None, None)) == ["run_3", "run_1"]
+    assert ids(index.page(10, "a", "failed", None)) == ["run_3"]
+    assert ids(index.page(10, "zzz", None, None)) == []
+
+
+def test_put_again_replaces_what_was_known(index: RunIndex) -> None:
+    index.put([record(1, status="running")])
+    index.put([record(1, status="failed")])
+    assert (index.run_ids("running"), index.run_ids("failed")) == (set(), {"run_1"})
+
+
+def test_dropped_run_is_no_longer_listed(index: RunIndex) -> None:
+    index.put([record(1), record(2)])
+    index.drop(["run_1"])
+    assert index.run_ids() == {"run_2"}
+
+
+def test_index_survives_being_closed(tmp_path: Path) -> None:
+    index = RunIndex.open(tmp_path)
+    index.put([record(1)])
+    index.close()
+    assert RunIndex.open(tmp_path).run_ids() == {"run_1"}
+
+
+def test_damaged_index_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"this is not a database, however long one looks at it" * 100)
+    assert RunIndex.open(tmp_path).run_ids() == set()
+
+
+def test_index_that_another_process_holds_does_not_stop_a_reader_of_runs(tmp_path: Path) -> None:
+    RunIndex.open(tmp_path).close()
+    with sqlite3.connect(tmp_path / FILE_NAME) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        index = RunIndex.open(tmp_path, busy_timeout_s=0.01)
+        index.put([record(1)])
+        assert index.run_ids() == {"run_1"}
+    other.close()
+
+
+def test_index_beside_runs_that_cannot_be_written_is_kept_in_memory(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).mkdir()
+    index = RunIndex.open(tmp_path)
+    index.put([record(1)])
+    assert index.run_ids() == {"run_1"}

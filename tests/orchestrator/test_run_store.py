@@ -1,0 +1,182 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from scripted_module import envelope
+
+from ops_contract import SuccessEnvelope, validate
+from ops_orchestrator.catalogue import Catalogue
+from ops_orchestrator.errors import InvalidRequestError, NotFoundError, StoreError
+from ops_orchestrator.events import RunEnded, RunStarted, StepCompleted, StepStarted
+from ops_orchestrator.exchange import Exchange
+from ops_orchestrator.planner import plan
+from ops_orchestrator.run_folder import RunFolder
+from ops_orchestrator.run_index import FILE_NAME
+from ops_orchestrator.run_store import RunStore, new_run_id
+from ops_orchestrator.scenario import Scenario
+
+
+@pytest.fixture
+def started(catalogue: Catalogue, scenario: Scenario) -> RunStarted:
+    return RunStarted(run_id=new_run_id(), scenario=scenario, plan=plan(scenario, catalogue), versions={})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    return RunStore.open(tmp_path / "runs")
+
+
+def first_step_done(folder: RunFolder, started: RunStarted) -> None:
+    step = started.plan.steps[0]
+    found = validate(SuccessEnvelope, envelope(), "envelope")
+    sent = Exchange(
+        method="POST", url="http://a", request=b"{}", status=200, headers={"content-type": "application/json"}, response=b"{}"
+    )
+    folder.record(StepStarted(step=step))
+    folder.record(StepCompleted(step=step, attempts=1, exchange=sent, envelope=found, artifacts=(), fingerprint="f" * 64))
+
+
+def test_run_id_has_the_form_of_the_seed() -> None:
+    assert len(new_run_id()) == len("run_2026-01-09T12-34-56Z_ab12cd")
+
+
+def test_run_under_an_id_that_is_taken_gets_another(store: RunStore, started: RunStarted) -> None:
+    first, second = store.create(started), store.create(started)
+    assert first.state.record.run_id == started.run_id
+    assert second.state.record.run_id != started.run_id
+    assert store.record(second.path.name).run_id == second.path.name
+    first.close()
+    second.close()
+
+
+def test_record_of_a_run_is_there_as_soon_as_its_folder_is(store: RunStore, started: RunStarted) -> None:
+    folder = store.create(started)
+    assert store.record(started.run_id).status == "running"
+    assert store.results(started.run_id).results == {}
+    folder.close()
+
+
+@pytest.mark.parametrize(
+    "run_id", ["run_1", "..", "../secrets", "", "run_2026-01-09T12-34-56Z_AB12CD", "run_2026-01-09T12-34-56Z_ab12cd/.."]
+)
+def test_id_that_is_none_is_not_found_and_never_a_path(store: RunStore, run_id: str) -> None:
+    with pytest.raises(NotFoundError, match="is not the id of a run"):
+        store.record(run_id)
+
+
+def test_run_that_is_not_there_is_not_found(store: RunStore) -> None:
+    with pytest.raises(NotFoundError, match="There is no run run_2026-01-09T12-34-56Z_ab12cd"):
+        store.record("run_2026-01-09T12-34-56Z_ab12cd")
+
+
+def test_run_left_running_by_a_dead_service_is_interrupted_with_what_was_done(
+    tmp_path: Path, store: RunStore, started: RunStarted
+) -> None:
+    folder = store.create(started)
+    first_step_done(folder, started)
+    folder.record(StepStarted(step=started.plan.steps[1]))
+    # The lock ends with the process that holds it; nothing else of a crash can be seen from outside.
+    folder.close()
+    (folder.path / ".run.json.part").write_text("half")
+    again = RunStore.open(tmp_path / "runs")
+    assert again.recover() == [started.run_id]
+    record = again.record(started.run_id)
+    assert (record.status, [step.status for step in record.steps]) == ("interrupted", ["completed", "interrupted"])
+    assert list(again.results(started.run_id).results) == ["alpha"]
+    assert json.loads((folder.path / "logs.jsonl").read_text().splitlines()[-1])["status"] == "interrupted"
+    listed = {line[66:] for line in (folder.path / "manifest-sha256.txt").read_text().splitlines()}
+    assert listed == {"run.json", "results.json", "logs.jsonl", "steps/1-alpha/request.json", "steps/1-alpha/response.json"}
+
+
+def test_run_of_a_living_service_is_left_alone(tmp_path: Path, store: RunStore, started: RunStarted) -> None:
+    folder = store.create(started)
+    again = RunStore.open(tmp_path / "runs")
+    assert again.recover() == []
+    assert again.record(started.run_id).status == "running"
+    folder.close()
+
+
+def test_run_that_ended_is_not_touched_by_recovery(store: RunStore, started: RunStarted) -> None:
+    folder = store.create(started)
+    folder.record(RunEnded(status="completed"))
+    assert store.recover() == []
+    assert store.record(started.run_id).status == "completed"
+
+
+def test_folder_that_a_crash_left_half_made_is_cleared_away(tmp_path: Path, store: RunStore, started: RunStarted) -> None:
+    half = tmp_path / "runs" / f".new-{started.run_id}"
+    half.mkdir()
+    (half / "logs.jsonl").touch()
+    store.recover()
+    assert not half.exists()
+
+
+def test_list_is_the_same_after_the_index_was_lost(tmp_path: Path, store: RunStore, started: RunStarted) -> None:
+    folder = store.create(started)
+    folder.record(RunEnded(status="completed"))
+    store.close()
+    (tmp_path / "runs" / FILE_NAME).unlink()
+    assert [run.run_id for run in RunStore.open(tmp_path / "runs").page(10).runs] == [started.run_id]
+
+
+def test_folders_that_came_and_went_meanwhile_are_noticed_at_the_next_start(
+    tmp_path: Path, store: RunStore, started: RunStarted
+) -> None:
+    folder = store.create(started)
+    folder.record(RunEnded(status="completed"))
+    store.close()
+    copy = "run_2026-01-09T12-34-56Z_ab12cd"
+    text = (folder.path / "run.json").read_text().replace(started.run_id, copy)
+    shutil.copytree(folder.path, folder.path.with_name(copy))
+    (folder.path.with_name(copy) / "run.json").write_text(text)
+    shutil.rmtree(folder.path)
+    assert [run.run_id for run in RunStore.open(tmp_path / "runs").page(10).runs] == [copy]
+
+
+def test_damaged_record_does_not_take_the_list_down(tmp_path: Path, store: RunStore, started: RunStarted) -> None:
+    for _ in range(2):
+        store.create(started).record(RunEnded(status="completed"))
+    (tmp_path / "runs" / started.run_id / "run.json").write_text("{")
+    assert len(store.page(10).runs) == 1
+
+
+def test_pages_follow_each_other_by_cursor_to_the_end(store: RunStore, started: RunStarted) -> None:
+    for _ in range(5):
+        store.create(started).record(RunEnded(status="completed"))
+    seen, cursor = [], None
+    while True:
+        page = store.page(2, cursor)
+        seen += [run.run_id for run in page.runs]
+        if (cursor := page.next_cursor) is None:
+            break
+    assert len(seen) == len(set(seen)) == 5
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "%%%", "YQ", "é"])
+def test_cursor_that_this_list_did_not_give_is_refused(store: RunStore, cursor: str) -> None:
+    with pytest.raises(InvalidRequestError, match="next_cursor"):
+        store.page(10, cursor)
+
+
+def test_artifact_is_looked_up_among_the_results_and_never_by_path(store: RunStore, started: RunStarted) -> None:
+    folder = store.create(started)
+    first_step_done(folder, started)
+    for step, name in [("alpha", "../../run.json"), ("alpha", "nope"), ("beta", "x"), ("..", "run.json")]:
+        with pytest.raises(NotFoundError, match="has no artifact"):
+            store.artifact(started.run_id, step, name)
+    folder.close()
+
+
+def test_store_below_a_file_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"cannot make the run store .*; set OPS_RUNS_DIR"):
+        RunStore.open(tmp_path / "file" / "runs")
+
+
+def test_store_that_is_gone_says_that_it_cannot_be_written(tmp_path: Path, store: RunStore, started: RunStarted) -> None:
+    assert store.unwritable() is None
+    shutil.rmtree(tmp_path / "runs")
+    assert "cannot be written as user" in (store.unwritable() or "")
+    with pytest.raises(StoreError, match="cannot write a run in"):
+        store.create(started)

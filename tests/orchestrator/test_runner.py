@@ -1,0 +1,195 @@
+import asyncio
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+import pytest
+from scripted_module import ClientFor, Gate, ScriptedModule, artifact, error_envelope, success
+
+from ops_orchestrator.catalogue import Catalogue
+from ops_orchestrator.events import AttemptFailed, Event, ModuleReady, RunEnded, StepCompleted, StepFailed
+from ops_orchestrator.module import Module
+from ops_orchestrator.module_client import ModuleClient
+from ops_orchestrator.planner import plan
+from ops_orchestrator.runner import Runner
+from ops_orchestrator.scenario import Scenario
+
+RETRYABLE = httpx2.Response(503, json=error_envelope(code="BUSY", message="busy", retryable=True))
+FINAL = httpx2.Response(422, json=error_envelope())
+
+
+async def events_of(client: ModuleClient, module: Module, staging: Path | None = None, **inputs: Any) -> list[Event]:
+    """Everything that happens in a run of the one module."""
+    scenario = Scenario(scenario_id="demo", modules=(module.name,), inputs=inputs)
+    steps = plan(scenario, Catalogue({module.name: module}))
+    return [event async for event in Runner(client, staging).execute("run-1", scenario, steps)]
+
+
+Kind = TypeVar("Kind")
+
+
+def only(kind: type[Kind], events: list[Event]) -> Kind:
+    (found,) = [event for event in events if isinstance(event, kind)]
+    return found
+
+
+async def test_run_of_two_steps_yields_its_events_in_order(
+    client_for: ClientFor, catalogue: Catalogue, scenario: Scenario
+) -> None:
+    client = client_for(ScriptedModule(), ScriptedModule("beta"))
+    events = [event async for event in Runner(client, None).execute("run-1", scenario, plan(scenario, catalogue))]
+    names = ["step.started", "module.ready", "step.completed"] * 2
+    assert [event.name for event in events] == [*names, "run.ended"]
+
+
+async def test_outputs_artifacts_and_evidence_of_a_step_reach_the_next_as_upstream(
+    client_for: ClientFor, catalogue: Catalogue, scenario: Scenario
+) -> None:
+    evidence = [{"id": "e1", "kind": "dataset", "title": "Census", "supports": ["/kpis"]}]
+    alpha = ScriptedModule(answers=[success(artifacts=[artifact("a.txt")], evidence=evidence)])
+    beta = ScriptedModule("beta")
+    runner = Runner(client_for(alpha, beta), None)
+    assert [event async for event in runner.execute("run-1", scenario, plan(scenario, catalogue))]
+    upstream = json.loads(beta.executed[0].content)["upstream"]["alpha"]
+    assert upstream["outputs"] == {"kpis": {"growth": 0.02}}
+    assert upstream["artifacts"] == [{key: artifact("a.txt")[key] for key in ("name", "media_type", "size_bytes", "sha256")}]
+    assert upstream["evidence"] == evidence
+
+
+async def test_retryable_answer_is_tried_again_with_the_same_body(client_for: ClientFor, module: Module) -> None:
+    alpha = ScriptedModule(answers=[RETRYABLE, httpx2.ReadError("reset"), success()])
+    events = await events_of(client_for(alpha), module)
+    assert only(StepCompleted, events).attempts == 3
+    assert len({request.content for request in alpha.executed}) == 1
+    assert [event.attempt for event in events if isinstance(event, AttemptFailed)] == [1, 2]
+
+
+async def test_step_fails_when_its_retries_are_used_up(client_for: ClientFor, module: Module) -> None:
+    alpha = ScriptedModule(answers=[RETRYABLE])
+    failed = only(StepFailed, await events_of(client_for(alpha), module))
+    assert (failed.attempts, len(alpha.executed)) == (3, 3)
+    assert failed.failure.message == "alpha answers BUSY: busy"
+
+
+@pytest.mark.parametrize("answer", [FINAL, success("beta"), httpx2.Response(200, content=b"<html>")])
+async def test_answer_that_is_not_retryable_is_not_tried_again(
+    client_for: ClientFor, module: Module, answer: httpx2.Response
+) -> None:
+    alpha = ScriptedModule(answers=[answer])
+    failed = only(StepFailed, await events_of(client_for(alpha), module))
+    assert (failed.attempts, len(alpha.executed)) == (1, 1)
+
+
+async def test_artifact_that_cannot_be_had_at_first_is_had_at_the_next_attempt(client_for: ClientFor, module: Module) -> None:
+    alpha = ScriptedModule(answers=[success(artifacts=[artifact("a.txt", href="a.txt")])])
+    fetches = iter([httpx2.Response(503), httpx2.Response(200, content=b"figures")])
+    alpha.files["/a.txt"] = lambda _: next(fetches)
+    assert only(StepCompleted, await events_of(client_for(alpha), module)).attempts == 2
+
+
+async def test_retry_after_is_waited_for(client_for: ClientFor, module: Module) -> None:
+    busy = httpx2.Response(503, json=error_envelope(retryable=True), headers={"Retry-After": "7"})
+    alpha = ScriptedModule(answers=[busy])
+    client = client_for(alpha)
+    scenario = Scenario(scenario_id="demo", modules=("alpha",), inputs={})
+    events = Runner(client, None).execute("run-1", scenario, plan(scenario, Catalogue({"alpha": module})))
+    retried = await anext(event async for event in events if isinstance(event, AttemptFailed))
+    await events.aclose()
+    assert retried.retry_in_s == 7.0
+
+
+async def test_backoff_doubles_from_attempt_to_attempt(client_for: ClientFor, module: Module) -> None:
+    patient = module.model_copy(update={"backoff_s": 0.001, "retries": 3})
+    events = await events_of(client_for(ScriptedModule(answers=[RETRYABLE])), patient)
+    pauses = [event.retry_in_s for event in events if isinstance(event, AttemptFailed)]
+    # Each within its jitter of a fifth: 1, 2, 4 ms.
+    assert [pytest.approx(pause, rel=0.25) for pause in pauses] == [0.001, 0.002, 0.004]
+
+
+async def test_module_that_does_not_finish_in_time_fails_its_step_and_is_not_asked_again(
+    client_for: ClientFor, module: Module
+) -> None:
+    gate = Gate()
+    alpha = ScriptedModule(answers=[gate])
+    failed = only(StepFailed, await events_of(client_for(alpha), module.model_copy(update={"timeout_s": 0.01})))
+    assert failed.failure.code == "MODULE_TIMEOUT"
+    assert "alpha did not finish within 0.01 s" in failed.failure.message
+    assert len(alpha.executed) == 1
+
+
+async def test_deadline_of_the_request_is_the_module_s_time_out(client_for: ClientFor, module: Module) -> None:
+    alpha = ScriptedModule()
+    await events_of(client_for(alpha), module.model_copy(update={"timeout_s": 12.5}))
+    assert json.loads(alpha.executed[0].content)["options"]["deadline_s"] == 12.5
+
+
+async def test_module_that_is_not_ready_yet_is_polled_until_it_is(client_for: ClientFor, module: Module) -> None:
+    alpha = ScriptedModule()
+    alpha.health = [
+        httpx2.ConnectError("refused"),
+        httpx2.Response(503),
+        httpx2.Response(200, json=alpha.healthy(version="2.0.0")),
+    ]
+    events = await events_of(client_for(alpha), module.model_copy(update={"ready_timeout_s": 20.0}))
+    assert only(ModuleReady, events).health.version == "2.0.0"
+    assert isinstance(events[-2], StepCompleted)
+
+
+async def test_module_that_never_gets_ready_fails_its_step_without_a_call(client_for: ClientFor, module: Module) -> None:
+    alpha = ScriptedModule(health=[httpx2.ConnectError("Connection refused")])
+    failed = only(StepFailed, await events_of(client_for(alpha), module.model_copy(update={"ready_timeout_s": 0.1})))
+    assert failed.failure.code == "MODULE_NOT_READY"
+    assert failed.failure.message.startswith(
+        "alpha was not ready within 0.1 s: alpha cannot be reached at http://alpha.test/health"
+    )
+    assert (failed.attempts, alpha.executed) == (0, [])
+
+
+async def test_wrong_module_behind_an_address_is_not_waited_for(client_for: ClientFor, module: Module) -> None:
+    alpha = ScriptedModule()
+    alpha.health = [httpx2.Response(200, json=alpha.healthy(module="beta"))]
+    failed = only(StepFailed, await events_of(client_for(alpha), module.model_copy(update={"ready_timeout_s": 3600.0})))
+    assert "'beta' answers there" in failed.failure.message
+
+
+@pytest.mark.parametrize("number", [2**53, -(2**60)])
+async def test_number_that_json_cannot_carry_fails_the_step_with_its_pointer(
+    client_for: ClientFor, module: Module, number: int
+) -> None:
+    alpha = ScriptedModule(answers=[success(outputs={"kpis": {"people": number}})])
+    failure = only(StepFailed, await events_of(client_for(alpha), module)).failure
+    assert (failure.code, failure.requirement) == ("INVALID_ANSWER", "OPS-EXE-004")
+    assert f"/outputs/kpis/people: the integer {number}" in failure.message
+
+
+async def test_failed_step_keeps_the_exchange_that_failed_it(client_for: ClientFor, module: Module) -> None:
+    failed = only(StepFailed, await events_of(client_for(ScriptedModule(answers=[FINAL])), module))
+    assert failed.exchange is not None
+    assert (failed.exchange.status, json.loads(failed.exchange.response)) == (422, error_envelope())
+
+
+async def test_failure_ends_the_run_with_the_step_s_name(client_for: ClientFor, module: Module) -> None:
+    events = await events_of(client_for(ScriptedModule(answers=[FINAL])), module)
+    ended = events[-1]
+    assert isinstance(ended, RunEnded)
+    assert ended.error is not None
+    assert (ended.status, ended.error["step"], ended.error["module"]) == ("failed", "alpha", "alpha")
+
+
+async def test_large_answer_is_read_like_a_small_one(client_for: ClientFor, module: Module) -> None:
+    alpha = ScriptedModule(answers=[success(outputs={"table": ["x" * 100] * 5000})])
+    events = await events_of(client_for(alpha, response_bytes=10_000_000), module)
+    assert len(only(StepCompleted, events).envelope.outputs["table"]) == 5000
+
+
+async def test_runner_that_is_closed_midway_asks_no_further_module(client_for: ClientFor, catalogue: Catalogue) -> None:
+    alpha, beta = ScriptedModule(), ScriptedModule("beta")
+    scenario = Scenario(scenario_id="demo", modules=("alpha", "beta"), inputs={})
+    events = Runner(client_for(alpha, beta), None).execute("run-1", scenario, plan(scenario, catalogue))
+    async with asyncio.timeout(10):
+        async for event in events:
+            if isinstance(event, StepCompleted):
+                break
+        await events.aclose()
+    assert beta.requests == []
