@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import contextlib
 import re
 from typing import Annotated, Any, Final, Self
 
@@ -12,15 +13,16 @@ from ops_contract._json import sha256_hex
 
 __all__ = ["Artifact", "ArtifactName", "ArtifactRef", "Href", "MediaType"]
 
-_FORBIDDEN_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f\\]")
+_FORBIDDEN_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 _DRIVE_LETTER: Final = re.compile(r"^[A-Za-z]:")
 _BASE64_PATTERN: Final = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
-_SEGMENT_CHARACTER: Final = r"[^\u0000-\u001f\u007f\\/]"
+_SEGMENT_CHARACTER: Final = r"[^\u0000-\u001f\u007f-\u009f\\/]"
 _NAME_PATTERN: Final = rf"^(?![A-Za-z]:)(?!\.\.?(?:/|$)){_SEGMENT_CHARACTER}+(?:/(?!\.\.?(?:/|$)){_SEGMENT_CHARACTER}+)*$"
 
 # Percent-encoded separators and dots, and a percent sign that is encoded itself, are how a path escapes its folder.
 _HREF_CHARACTER: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%(?!2[eEfF5]|5[cC]|[01]|7[fF])[0-9A-Fa-f]{2})"
-_HREF_PATTERN: Final = rf"^/?(?!\.\.?(?:/|$)){_HREF_CHARACTER}+(?:/(?!\.\.?(?:/|$)){_HREF_CHARACTER}+)*$"
+# A colon in the first segment would make it a scheme (RFC 3986, section 4.2).
+_HREF_PATTERN: Final = rf"^(?![^/]*:)/?(?!\.\.?(?:/|$)){_HREF_CHARACTER}+(?:/(?!\.\.?(?:/|$)){_HREF_CHARACTER}+)*$"
 
 
 def _check_name(name: str) -> str:
@@ -109,11 +111,15 @@ class Artifact(ArtifactRef):
         if href is not None:
             return cls.model_validate({**described, "href": href})
         if media_type.startswith("text/") or media_type == "application/json":
-            return cls.model_validate({**described, "text": content.decode()})
+            with contextlib.suppress(UnicodeDecodeError):
+                return cls.model_validate({**described, "text": content.decode()})
         return cls.model_validate({**described, "data": base64.b64encode(content).decode()})
 
 
 def _decode(data: str) -> bytes:
+    # The library forgives surplus padding; with it, the length is no multiple of four.
+    if len(data) % 4:
+        raise ValueError("data is not base64: its length is not a multiple of four")
     try:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:

@@ -1,5 +1,6 @@
 """What all models of the contract share: strictness, scalar types, one way to say what is wrong."""
 
+import re
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -51,6 +52,8 @@ _PLAINER: Final = {
     "tuple_type": "must be an array",
 }
 
+_PREFIX: Final = re.compile("^(Input|String|Value) should")
+
 
 def validate(model: type[Model], value: Any, subject: str) -> Model:
     """Make a `model` of the JSON value `value`; `subject` names it in the message. Raises ShapeError."""
@@ -67,17 +70,26 @@ def problems_of(error: ValidationError) -> tuple[Problem, ...]:
 
 def _problem(location: tuple[int | str, ...], kind: str, message: str, value: object) -> Problem:
     pointer = ""
+    # A refused key is located at the object, the key, and a token of pydantic's own.
+    if len(location) > 1 and location[-1] == "[key]" and location[-2] == value:
+        location = location[:-1]
     for token in location:
         pointer = join_pointer(pointer, token)
-    text = _PLAINER.get(kind) or message.removeprefix("Value error, ")
-    if kind not in {"missing", "extra_forbidden"} and isinstance(value, str | int | float | None):
-        text += f", not {_short(value)}"
+    text = _PLAINER.get(kind) or _PREFIX.sub("must", message.removeprefix("Value error, "))
+    if kind == "value_error" and isinstance(value, str):
+        text += f"; this is {shown(value)}"
+    elif kind not in {"missing", "extra_forbidden", "value_error"}:
+        text += f", not {shown(value)}"
     return Problem(pointer, text)
 
 
-def _short(value: str | float | None) -> str:
-    named = {None: "null", True: "true", False: "false"}
+def shown(value: Any) -> str:
+    """A JSON value as a message shows it: scalars as they are, shortened, anything else by its kind."""
     if value is None or isinstance(value, bool):
-        return named[value]
-    shown = repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list | tuple):
+        return "an array"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

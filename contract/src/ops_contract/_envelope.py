@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from ops_contract._artifact import Artifact
-from ops_contract._base import ContractModel, Identifier, validate
+from ops_contract._base import ContractModel, Identifier, shown, validate
 from ops_contract._errors import Problem, ShapeError
 from ops_contract._evidence import Evidence
 
-__all__ = ["Envelope", "EnvelopeAdapter", "ErrorDetail", "ErrorEnvelope", "SuccessEnvelope", "parse_envelope"]
+__all__ = ["Envelope", "ErrorDetail", "ErrorEnvelope", "SuccessEnvelope", "parse_envelope"]
 
 
 class SuccessEnvelope(ContractModel):
@@ -57,13 +57,15 @@ EnvelopeAdapter: TypeAdapter[SuccessEnvelope | ErrorEnvelope] = TypeAdapter(
 
 def parse_envelope(value: Any) -> Envelope:
     """Make an envelope of a JSON value. Raises ShapeError with pointers into `value`."""
-    if not isinstance(value, dict):
-        raise ShapeError("envelope", (Problem("", f"must be an object, not {type(value).__name__}"),))
-    match value.get("status"):
-        case "success":
+    match value:
+        case {"status": "success"}:
             return validate(SuccessEnvelope, value, "envelope")
-        case "error":
+        case {"status": "error"}:
             return validate(ErrorEnvelope, value, "envelope")
-        case other:
-            problem = Problem("/status", f"must be 'success' or 'error', not {other!r}" if "status" in value else "is required")
-            raise ShapeError("envelope", (problem,))
+        case {"status": other}:
+            problem = Problem("/status", f"must be 'success' or 'error', not {shown(other)}")
+        case dict():
+            problem = Problem("/status", "is required")
+        case _:
+            problem = Problem("", f"must be an object, not {shown(value)}")
+    raise ShapeError("envelope", (problem,))

@@ -41,10 +41,14 @@ class NumberError(ContractError):
 
 
 class ShapeError(ContractError):
-    """A JSON value does not have the shape that the schema wants; `problems` holds every deviation found."""
+    """A JSON value does not have the shape that the schema wants; `problems` holds every deviation found.
+
+    The message tells the first ten: a body can hold a hundred thousand.
+    """
 
     def __init__(self, subject: str, problems: tuple[Problem, ...]) -> None:
         """Keep what was checked and all that is wrong with it."""
-        super().__init__(f"{subject}: " + "; ".join(map(str, problems)))
+        told = [*map(str, problems[:10]), *([f"and {len(problems) - 10} more"] if len(problems) > 10 else [])]
+        super().__init__(f"{subject}: " + "; ".join(told))
         self.subject = subject
         self.problems = problems

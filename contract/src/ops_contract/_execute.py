@@ -37,6 +37,12 @@ class ExecuteRequest(ContractModel):
     action: Identifier
     inputs: dict[str, Any]
     upstream: Annotated[
-        dict[Identifier, UpstreamStep], Field(default_factory=dict, description="earlier steps of the run, by step id")
+        dict[Identifier, UpstreamStep],
+        Field(
+            default_factory=dict,
+            description="earlier steps of the run, by step id",
+            # Without it, the schema would let keys pass that are no step ids.
+            json_schema_extra={"additionalProperties": False},
+        ),
     ]
     options: Options = Options()

@@ -28,7 +28,8 @@ def join_pointer(pointer: str, token: str | int) -> str:
 def parse_json(raw: bytes) -> Any:
     """Read one JSON value: UTF-8, no BOM, no duplicate keys, no NaN or Infinity (OPS-EXE-004).
 
-    Raises JsonError with the reason, among them nesting beyond `MAX_DEPTH` and text that is not valid Unicode.
+    Raises JsonError with the reason, among them nesting beyond `MAX_DEPTH`, text that is not valid Unicode, and numbers
+    beyond a double's range, which Python would read as Infinity.
     """
     if raw.startswith(b"\xef\xbb\xbf"):
         raise JsonError("the text begins with a byte order mark; send UTF-8 without one")
@@ -45,8 +46,10 @@ def parse_json(raw: bytes) -> Any:
         raise JsonError(f"a number is too long: {error}") from error
     check_text = _ESCAPED_SURROGATE.search(raw) is not None
     for pointer, item, depth in _walk(value):
-        if depth > MAX_DEPTH:
+        if depth > MAX_DEPTH and isinstance(item, dict | list):
             raise JsonError(f"nested deeper than {MAX_DEPTH} levels")
+        if isinstance(item, float) and math.isinf(item):
+            raise JsonError(f"{pointer or 'the value':.200} is a number beyond the range of a double, about 1.8e308")
         if check_text:
             _refuse_lone_surrogates(pointer, item)
     return value
@@ -84,7 +87,7 @@ def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise JsonError(f"the key {twice!r} stands twice in one object")
+        raise JsonError(f"the key {twice!r:.80} stands twice in one object")
     return value
 
 
@@ -98,16 +101,18 @@ def _refuse_lone_surrogates(pointer: str, item: Any) -> None:
             try:
                 text.encode()
             except UnicodeEncodeError:
-                raise JsonError(f"{pointer or 'the text'} holds half of a surrogate pair, which is not Unicode text") from None
+                raise JsonError(
+                    f"{pointer or 'the text':.200} holds half of a surrogate pair, which is not Unicode text"
+                ) from None
 
 
 def _walk(value: Any) -> Iterator[tuple[str, Any, int]]:
-    """Every value inside `value`, itself included, with its pointer and depth. Iterative: depth is the enemy here."""
-    pending: list[tuple[str, Any, int]] = [("", value, 0)]
+    """Every value inside `value`, itself included, with its pointer and depth, from 1. Iterative: depth is the enemy here."""
+    pending: list[tuple[str, Any, int]] = [("", value, 1)]
     while pending:
         pointer, item, depth = pending.pop()
         yield pointer, item, depth
         if isinstance(item, dict):
             pending.extend((join_pointer(pointer, key), child, depth + 1) for key, child in item.items())
-        elif isinstance(item, list):
+        elif isinstance(item, list | tuple):
             pending.extend((join_pointer(pointer, index), child, depth + 1) for index, child in enumerate(item))

@@ -1,14 +1,18 @@
 """What a schema cannot say of an envelope: uniqueness, references, bytes that are what they claim."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ops_contract._artifact import ArtifactRef
 from ops_contract._envelope import SuccessEnvelope
 from ops_contract._json import join_pointer
 
 __all__ = ["Violation", "content_violation", "resolve_pointer", "violations"]
+
+_ARRAY_INDEX: Final = re.compile(r"0|[1-9][0-9]{0,15}")
+_LONGEST_SEGMENT: Final = 255
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,13 @@ def content_violation(artifact: ArtifactRef, size_bytes: int, sha256: str) -> Vi
 
 def resolve_pointer(value: Any, pointer: str) -> Any:
     """Follow an RFC 6901 pointer into `value`. Raises LookupError where it leads nowhere."""
+    if pointer and not pointer.startswith("/"):
+        raise LookupError(pointer)
     for token in pointer.split("/")[1:]:
         key = token.replace("~1", "/").replace("~0", "~")
         if isinstance(value, dict):
             value = value[key]
-        elif isinstance(value, list) and (key == "0" or (key.isdecimal() and key.isascii() and not key.startswith("0"))):
+        elif isinstance(value, list) and _ARRAY_INDEX.fullmatch(key):
             value = value[int(key)]
         else:
             raise LookupError(pointer)
@@ -58,11 +64,15 @@ def _identity(envelope: SuccessEnvelope, module: str) -> Iterator[Violation]:
 
 
 def _artifact_names(envelope: SuccessEnvelope) -> Iterator[Violation]:
-    """Names that a file system could not keep apart: equal ignoring case, or a file where another needs a folder."""
+    """Names that a file system cannot hold or keep apart: equal ignoring case, or a file where another needs a folder."""
     taken: dict[str, str] = {}
     folders: dict[str, str] = {}
     for index, artifact in enumerate(envelope.artifacts):
         pointer = join_pointer(join_pointer("/artifacts", index), "name")
+        longest = max(len(segment.encode()) for segment in artifact.name.split("/"))
+        if longest > _LONGEST_SEGMENT:
+            message = f"{artifact.name!r} cannot be stored: a segment has {longest} bytes in UTF-8, a file name at most 255"
+            yield Violation("OPS-ART-005", pointer, message)
         key = artifact.name.casefold()
         parents = {key[:at] for at, character in enumerate(key) if character == "/"}
         if clash := taken.get(key) or folders.get(key) or next((taken[parent] for parent in parents if parent in taken), None):

@@ -25,6 +25,9 @@ _MODELS: Final[dict[str, TypeAdapter[Any]]] = {
     "execute-request": TypeAdapter(ExecuteRequest),
     "envelope": EnvelopeAdapter,
 }
+# The HTTP status tells which envelope it is (OPS-ERR-008).
+_SUCCESS_ENVELOPE: Final = {"$ref": "#/components/schemas/SuccessEnvelope"}
+_ERROR_ENVELOPE: Final = {"$ref": "#/components/schemas/ErrorEnvelope"}
 
 
 def documents() -> dict[str, dict[str, Any]]:
@@ -67,7 +70,7 @@ def _health_operation(schemas: dict[str, Any]) -> dict[str, Any]:
         "summary": "Is the module ready to execute?",
         "responses": {
             "200": _response("Ready to execute.", schemas["health"]),
-            "503": {"description": "Not ready; ask again later."},
+            "503": _response("Not ready; ask again later.", _ERROR_ENVELOPE),
         },
     }
 
@@ -75,18 +78,19 @@ def _health_operation(schemas: dict[str, Any]) -> dict[str, Any]:
 def _execute_operation(schemas: dict[str, Any]) -> dict[str, Any]:
     problems = {
         "400": "The body is not strict JSON.",
+        "409": "The first call with this run_id and step_id is still running.",
         "413": "The body is larger than the module accepts.",
         "415": "The body is not announced as application/json.",
         "422": "The body breaks the schema, or its inputs make no sense to the module.",
         "500": "The module failed.",
         "503": "The module cannot answer now or not before the deadline; the error is retryable.",
     }
-    errors = {status: _response(text, schemas["envelope"]) for status, text in problems.items()}
+    errors = {status: _response(text, _ERROR_ENVELOPE) for status, text in problems.items()}
     return {
         "operationId": "execute",
         "summary": "Execute one step of a run.",
         "requestBody": {"required": True, "content": {"application/json": {"schema": schemas["execute-request"]}}},
-        "responses": {"200": _response("The step succeeded.", schemas["envelope"]), **errors},
+        "responses": {"200": _response("The step succeeded.", _SUCCESS_ENVELOPE), **errors},
     }
 
 
