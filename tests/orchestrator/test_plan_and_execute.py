@@ -61,7 +61,7 @@ async def test_modules_are_asked_in_order_with_the_contract_s_request(
         "action": "execute",
         "inputs": {"country": "DR"},
         "upstream": {"alpha": {"module": "alpha", "outputs": {"kpis": {"growth": 0.02}}, "artifacts": [], "evidence": []}},
-        "options": {"seed": 42, "deadline_s": 60.0},
+        "options": {"seed": 42, "deadline_s": 59.0},
     }
     assert json.loads(alpha.executed[0].content)["upstream"] == {}
 

@@ -118,10 +118,13 @@ async def test_module_that_does_not_finish_in_time_fails_its_step_and_is_not_ask
     assert len(alpha.executed) == 1
 
 
-async def test_deadline_of_the_request_is_the_module_s_time_out(client_for: ClientFor, module: Module) -> None:
+@pytest.mark.parametrize(("timeout_s", "deadline_s"), [(60.0, 59.0), (2.0, 1.0), (0.5, 0.25)])
+async def test_module_is_given_less_time_than_is_waited_for_it(
+    client_for: ClientFor, module: Module, timeout_s: float, deadline_s: float
+) -> None:
     alpha = ScriptedModule()
-    await events_of(client_for(alpha), module.model_copy(update={"timeout_s": 12.5}))
-    assert json.loads(alpha.executed[0].content)["options"]["deadline_s"] == 12.5
+    await events_of(client_for(alpha), module.model_copy(update={"timeout_s": timeout_s}))
+    assert json.loads(alpha.executed[0].content)["options"]["deadline_s"] == deadline_s
 
 
 async def test_module_that_is_not_ready_yet_is_polled_until_it_is(client_for: ClientFor, module: Module) -> None:

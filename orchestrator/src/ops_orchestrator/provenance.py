@@ -1,7 +1,7 @@
 """What makes a run checkable: versions, the two fingerprints, the manifest."""
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import ops_orchestrator
@@ -61,11 +61,6 @@ def recipe_fingerprint(scenario: Scenario, plan: Plan, module_versions: Mapping[
 def manifest(hashes: Mapping[str, str]) -> str:
     """The text of manifest-sha256.txt, which `sha256sum -c` reads: one line a file, by path."""
     return "".join(f"{sha256}  {path}\n" for path, sha256 in sorted(hashes.items()))
-
-
-def manifest_paths(text: str) -> Iterable[str]:
-    """The paths that a manifest lists."""
-    return (line[66:] for line in text.splitlines())
 
 
 def _lasting(evidence: Evidence) -> dict[str, Any]:
