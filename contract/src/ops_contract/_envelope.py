@@ -23,7 +23,7 @@ class SuccessEnvelope(ContractModel):
     artifacts: Annotated[tuple[Artifact, ...], Field(strict=False)] = ()
     evidence: Annotated[tuple[Evidence, ...], Field(strict=False)] = ()
     warnings: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    meta: Annotated[dict[str, Any], Field(default_factory=dict)]
+    meta: dict[str, Any] = Field(default_factory=dict)
 
 
 class ErrorDetail(ContractModel):
@@ -33,7 +33,7 @@ class ErrorDetail(ContractModel):
     message: Annotated[str, Field(min_length=1, description="for people: what failed, with which value, what to do")]
     retryable: Annotated[bool, Field(description="true when the same call may succeed later")]
     pointer: Annotated[str | None, Field(description="JSON pointer into the request body (OPS-ERR-004)")] = None
-    details: Annotated[dict[str, Any], Field(default_factory=dict, description="for programs, such as the known actions")]
+    details: dict[str, Any] = Field(default_factory=dict, description="for programs, such as the known actions")
 
 
 class ErrorEnvelope(ContractModel):
@@ -44,7 +44,7 @@ class ErrorEnvelope(ContractModel):
     version: str | None = None
     contract_version: str | None = None
     error: ErrorDetail
-    meta: Annotated[dict[str, Any], Field(default_factory=dict)]
+    meta: dict[str, Any] = Field(default_factory=dict)
 
 
 Envelope = SuccessEnvelope | ErrorEnvelope

@@ -36,13 +36,10 @@ class ExecuteRequest(ContractModel):
     scenario_id: Annotated[str, Field(min_length=1, max_length=200)]
     action: Identifier
     inputs: dict[str, Any]
-    upstream: Annotated[
-        dict[Identifier, UpstreamStep],
-        Field(
-            default_factory=dict,
-            description="earlier steps of the run, by step id",
-            # Without it, the schema would let keys pass that are no step ids.
-            json_schema_extra={"additionalProperties": False},
-        ),
-    ]
+    upstream: dict[Identifier, UpstreamStep] = Field(
+        default_factory=dict,
+        description="earlier steps of the run, by step id",
+        # Without it, the schema would let keys pass that are no step ids.
+        json_schema_extra={"additionalProperties": False},
+    )
     options: Options = Options()

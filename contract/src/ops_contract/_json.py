@@ -5,6 +5,8 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
 from typing import Any, NoReturn
 
 import rfc8785
@@ -18,6 +20,26 @@ MAX_DEPTH = 200
 
 _LARGEST_EXACT_INTEGER = 2**53 - 1
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a value stands: its last reference token and the place it stands in.
+
+    Pointers are made of it only when one is reported. Made for every value, they would cost a hostile body's keys times its
+    items.
+    """
+
+    parent: "_Place | None" = None
+    token: str | int = ""
+
+    def pointer(self) -> str:
+        tokens = []
+        place = self
+        while place.parent is not None:
+            tokens.append(place.token)
+            place = place.parent
+        return reduce(join_pointer, reversed(tokens), "")
 
 
 def join_pointer(pointer: str, token: str | int) -> str:
@@ -45,13 +67,13 @@ def parse_json(raw: bytes) -> Any:
         # The only other ValueError of `json.loads`: an integer with more digits than the interpreter converts.
         raise JsonError(f"a number is too long: {error}") from error
     check_text = _ESCAPED_SURROGATE.search(raw) is not None
-    for pointer, item, depth in _walk(value):
+    for place, item, depth in _walk(value):
         if depth > MAX_DEPTH and isinstance(item, dict | list):
             raise JsonError(f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(item, float) and math.isinf(item):
-            raise JsonError(f"{pointer or 'the value':.200} is a number beyond the range of a double, about 1.8e308")
+            raise JsonError(f"{place.pointer() or 'the value':.200} is a number beyond the range of a double, about 1.8e308")
         if check_text:
-            _refuse_lone_surrogates(pointer, item)
+            _refuse_lone_surrogates(place, item)
     return value
 
 
@@ -63,12 +85,12 @@ def canonical_json(value: Any) -> bytes:
     try:
         return rfc8785.dumps(value)
     except rfc8785.CanonicalizationError as error:
-        for pointer, item, _ in _walk(value):
+        for place, item, _ in _walk(value):
             if isinstance(item, int) and not isinstance(item, bool) and abs(item) > _LARGEST_EXACT_INTEGER:
                 reason = f"the integer {item} is beyond 2^53 - 1 and would be changed by many readers; send it as a string"
-                raise NumberError(pointer, reason) from error
+                raise NumberError(place.pointer(), reason) from error
             if isinstance(item, float) and not math.isfinite(item):
-                raise NumberError(pointer, f"{item} is not a JSON number; leave the field out or send null") from error
+                raise NumberError(place.pointer(), f"{item} is not a JSON number; leave the field out or send null") from error
         raise
 
 
@@ -95,24 +117,24 @@ def _refuse_constant(name: str) -> NoReturn:
     raise JsonError(f"{name} is not JSON; leave the field out or send null")
 
 
-def _refuse_lone_surrogates(pointer: str, item: Any) -> None:
+def _refuse_lone_surrogates(place: _Place, item: Any) -> None:
     for text in (item, *item) if isinstance(item, dict) else (item,):
         if isinstance(text, str):
             try:
                 text.encode()
             except UnicodeEncodeError:
                 raise JsonError(
-                    f"{pointer or 'the text':.200} holds half of a surrogate pair, which is not Unicode text"
+                    f"{place.pointer() or 'the text':.200} holds half of a surrogate pair, which is not Unicode text"
                 ) from None
 
 
-def _walk(value: Any) -> Iterator[tuple[str, Any, int]]:
-    """Every value inside `value`, itself included, with its pointer and depth, from 1. Iterative: depth is the enemy here."""
-    pending: list[tuple[str, Any, int]] = [("", value, 1)]
+def _walk(value: Any) -> Iterator[tuple[_Place, Any, int]]:
+    """Every value inside `value`, itself included, with its place and depth, from 1. Iterative: depth is the enemy here."""
+    pending: list[tuple[_Place, Any, int]] = [(_Place(), value, 1)]
     while pending:
-        pointer, item, depth = pending.pop()
-        yield pointer, item, depth
+        place, item, depth = pending.pop()
+        yield place, item, depth
         if isinstance(item, dict):
-            pending.extend((join_pointer(pointer, key), child, depth + 1) for key, child in item.items())
+            pending.extend((_Place(place, key), child, depth + 1) for key, child in item.items())
         elif isinstance(item, list | tuple):
-            pending.extend((join_pointer(pointer, index), child, depth + 1) for index, child in enumerate(item))
+            pending.extend((_Place(place, index), child, depth + 1) for index, child in enumerate(item))
