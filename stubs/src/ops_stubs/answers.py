@@ -1,0 +1,114 @@
+"""The answers that a stub has given, kept so that a repeat of a call gets the same one (OPS-IDM-001 to -003)."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ops_stubs.errors import RefusalError
+from ops_stubs.module import File
+
+__all__ = ["Answer", "AnswerStore", "Key"]
+
+Key = tuple[str, str]
+"""`run_id` and `step_id`."""
+
+_LONGEST_WAIT_S: Final = 86_400.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A success: the envelope without what is volatile, the files to be fetched, and what it took to make them."""
+
+    envelope: Mapping[str, Any]
+    files: Mapping[str, File]
+    size_bytes: int
+    duration_ms: float
+
+
+@dataclass(frozen=True)
+class _Running:
+    fingerprint: str
+    task: "asyncio.Task[Answer]"
+
+
+@dataclass(frozen=True)
+class _Kept:
+    fingerprint: str
+    answer: Answer
+
+
+class AnswerStore:
+    """Executes every call once, as long as its answer is among the most recent (by number and by bytes).
+
+    Only successes are kept: what failed, or took too long, may be tried again, also with a corrected body.
+    """
+
+    def __init__(self, *, max_answers: int = 1000, max_bytes: int = 64 * 2**20) -> None:
+        self._max_answers = max_answers
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
+        self._running: dict[Key, _Running] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    async def once(self, key: Key, fingerprint: str, compute: Callable[[], Awaitable[Answer]], *, wait_s: float) -> Answer:
+        """The answer to the call `key`: kept, awaited from a duplicate, or computed now; waits at most `wait_s` seconds.
+
+        Raises RefusalError: 422 when `key` belongs to another body, 503 when time is up. A caller that leaves takes nothing
+        from the others: the computation goes on without it.
+        """
+        if (kept := self._kept.get(key)) is not None:
+            _check_same(kept.fingerprint, fingerprint)
+            self._kept.move_to_end(key)
+            return kept.answer
+        running = self._running.get(key)
+        if running is None:
+            running = self._start(key, fingerprint, compute)
+        _check_same(running.fingerprint, fingerprint)
+        # `wait` leaves the task alone when time is up and when the caller is cancelled.
+        done, _ = await asyncio.wait({running.task}, timeout=min(max(wait_s, 0), _LONGEST_WAIT_S))
+        if not done:
+            self._forget(key, running)
+            raise RefusalError(503, "DEADLINE_EXCEEDED", "the module was not done by the deadline; try again with more time")
+        return running.task.result()
+
+    def file(self, key: Key, name: str) -> File | None:
+        """A file of a kept answer, or None."""
+        kept = self._kept.get(key)
+        return kept.answer.files.get(name) if kept else None
+
+    def _start(self, key: Key, fingerprint: str, compute: Callable[[], Awaitable[Answer]]) -> _Running:
+        running = _Running(fingerprint, asyncio.ensure_future(compute()))
+        self._running[key] = running
+        running.task.add_done_callback(lambda _: self._finish(key, running))
+        return running
+
+    def _finish(self, key: Key, running: _Running) -> None:
+        # Asking for the exception tells asyncio that somebody did, also when every caller has gone.
+        failed = running.task.cancelled() or running.task.exception() is not None
+        if self._forget(key, running) and not failed:
+            self._keep(key, _Kept(running.fingerprint, running.task.result()))
+
+    def _forget(self, key: Key, running: _Running) -> bool:
+        """Stop offering `running` to duplicates; False when that was done before, because its time was up."""
+        if self._running.get(key) is not running:
+            return False
+        del self._running[key]
+        return True
+
+    def _keep(self, key: Key, kept: _Kept) -> None:
+        self._kept[key] = kept
+        self._bytes += kept.answer.size_bytes
+        while len(self._kept) > 1 and (len(self._kept) > self._max_answers or self._bytes > self._max_bytes):
+            _, oldest = self._kept.popitem(last=False)
+            self._bytes -= oldest.answer.size_bytes
+
+
+def _check_same(known: str, sent: str) -> None:
+    if known != sent:
+        message = "this run_id and step_id were used with another body; send the same body, or another step_id"
+        raise RefusalError(422, "IDEMPOTENCY_KEY_REUSED", message, pointer="/step_id")

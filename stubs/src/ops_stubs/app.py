@@ -1,0 +1,108 @@
+"""The web applications: one stub at the root, or all of them below their names."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import anyio.to_thread
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Lifespan
+
+from ops_stubs.answers import AnswerStore
+from ops_stubs.api import ModuleApi, error_response, health_of, json_response
+from ops_stubs.catalogue import STUBS
+from ops_stubs.errors import BareError, RefusalError
+from ops_stubs.module import Stub
+
+__all__ = ["MAX_REQUEST_BYTES", "create_all", "create_app"]
+
+MAX_REQUEST_BYTES: Final = 2**20
+"""The largest body that a stub reads, unless told otherwise: 1 MiB."""
+
+
+def create_app(stub: Stub, *, max_request_bytes: int = MAX_REQUEST_BYTES, answers: AnswerStore | None = None) -> FastAPI:
+    """The application of one stub: the contract at the root, and the stub's bare endpoints beside it."""
+    api = ModuleApi(stub, AnswerStore() if answers is None else answers, max_request_bytes)
+    app = _application(stub, _warming_up((stub,)))
+    app.add_api_route("/health", api.health, methods=["GET", "HEAD"])
+    app.add_api_route("/execute", api.execute, methods=["POST"])
+    app.add_api_route("/artifacts/{run_id}/{step_id}/{name:path}", api.artifact, methods=["GET", "HEAD"])
+    app.add_api_route("/openapi.json", api.openapi, methods=["GET", "HEAD"])
+    for path, endpoint in stub.bare.items():
+        app.add_api_route(path, endpoint, methods=["POST"], max_body_size=max_request_bytes)
+    return app
+
+
+def create_all(stubs: Mapping[str, Stub] = STUBS, *, max_request_bytes: int = MAX_REQUEST_BYTES) -> FastAPI:
+    """One application for all `stubs`, each below `/<module>/`; `/` and `/health` list them."""
+    host = Stub(name="stubs", summary="All stubs in one service", actions={})
+    app = _application(host, _warming_up(stubs.values()))
+    listed = [{"module": stub.name, "path": f"/{stub.name}", "summary": stub.summary} for stub in stubs.values()]
+
+    async def index() -> Response:
+        return json_response({**health_of(host), "profiles": [], "modules": listed})
+
+    app.add_api_route("/", index, methods=["GET", "HEAD"])
+    app.add_api_route("/health", index, methods=["GET", "HEAD"])
+    for stub in stubs.values():
+        app.mount(f"/{stub.name}", create_app(stub, max_request_bytes=max_request_bytes))
+    return app
+
+
+def _application(stub: Stub, lifespan: Lifespan[FastAPI]) -> FastAPI:
+    return FastAPI(
+        title=stub.name,
+        version=stub.version,
+        # The contract's own document is served instead, and the pages that show one load scripts from elsewhere.
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        exception_handlers=_handlers(stub),
+    )
+
+
+def _handlers(stub: Stub) -> dict[Any, Callable[[Request, Any], Coroutine[Any, Any, Response]]]:
+    """Every error becomes an envelope of `stub`, except those of bare endpoints, which never heard of envelopes.
+
+    FastAPI's own answer to a body that a bare endpoint cannot read stays as it is, for the same reason.
+    """
+
+    async def refused(request: Request, error: RefusalError) -> Response:
+        return error_response(stub, error, request)
+
+    async def not_served(request: Request, error: HTTPException) -> Response:
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        if path in stub.bare and error.status_code != 405:
+            return json_response({"detail": error.detail}, error.status_code)
+        return error_response(stub, _told(error), request, dict(error.headers or {}))
+
+    async def bare(_: Request, error: BareError) -> Response:
+        return json_response({"detail": error.detail}, error.status)
+
+    return {RefusalError: refused, HTTPException: not_served, BareError: bare}
+
+
+def _told(error: HTTPException) -> RefusalError:
+    if error.status_code == 404:
+        return RefusalError(404, "NOT_FOUND", "nothing is served at this path; a module serves GET /health and POST /execute")
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "another one")
+        return RefusalError(405, "METHOD_NOT_ALLOWED", f"this path does not take that method; it takes {allowed}")
+    return RefusalError(error.status_code, "HTTP_ERROR", str(error.detail))
+
+
+def _warming_up(stubs: Iterable[Stub]) -> Lifespan[FastAPI]:
+    """Do what the first call would otherwise wait for before the server takes any call."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        for stub in stubs:
+            await anyio.to_thread.run_sync(stub.warm_up)
+        yield
+
+    return lifespan

@@ -1,0 +1,21 @@
+"""Every stub of this package, by the name of the module that it stands in for."""
+
+from typing import Final
+
+from ops_stubs import data_layer, dr_anticorruption, monitor, policy_simulator, strategy_agent, supplychain_risk
+from ops_stubs.module import Stub
+
+__all__ = ["STUBS"]
+
+STUBS: Final[dict[str, Stub]] = {
+    stub.name: stub
+    for stub in (
+        data_layer.STUB,
+        policy_simulator.STUB,
+        supplychain_risk.STUB,
+        dr_anticorruption.STUB,
+        strategy_agent.STUB,
+        monitor.STUB,
+    )
+}
+"""In the order in which a scenario that uses all of them would run them."""

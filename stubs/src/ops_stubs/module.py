@@ -1,0 +1,53 @@
+"""What a stub is made of: named pure functions and what they return."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ops_contract import Evidence, ExecuteRequest
+from ops_stubs import __version__
+
+__all__ = ["Action", "BareEndpoint", "File", "Result", "Stub", "do_nothing"]
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that an action made; `by_href` leaves it to be fetched instead of sending it along."""
+
+    name: str
+    media_type: str
+    content: bytes
+    by_href: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an action found: the success half of an envelope, before it is one."""
+
+    outputs: dict[str, Any]
+    artifacts: tuple[File, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+Action = Callable[[ExecuteRequest], Result]
+"""A pure function of action, inputs, upstream and seed. Raises InputError for inputs it cannot work with."""
+
+BareEndpoint = Callable[[Any], dict[str, Any]]
+"""What a service served before the contract: one annotated pydantic body in, a JSON object out, no envelope."""
+
+
+def do_nothing() -> None:
+    """Most stubs need no warming up."""
+
+
+@dataclass(frozen=True)
+class Stub:
+    """A stand-in for one module; `bare` endpoints are served beside the contract, by path."""
+
+    name: str
+    summary: str
+    actions: Mapping[str, Action]
+    bare: Mapping[str, BareEndpoint] = field(default_factory=dict)
+    warm_up: Callable[[], None] = do_nothing
+    version: str = __version__

@@ -1,0 +1,124 @@
+"""policy-simulator: what a change of tax rates does to growth, prices, public money and equality.
+
+inputs    country; time_horizon_years (1..30, default 5); policy_parameters with vat_rate, cit_rate, payroll_tax_rate
+          (0..0.5) and transfers_share_gdp (0..1), each in force unchanged when absent
+outputs   country, horizon, policy, kpis, baseline, change, path, units; the equations are in `policy_model`
+artifacts kpis.json (in the answer), plot.png (by href)
+"""
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from ops_contract import ContractModel, Evidence, ExecuteRequest
+from ops_stubs import noise
+from ops_stubs.countries import CountryCode
+from ops_stubs.figures import KPIS
+from ops_stubs.inputs import Horizon, Rate, TaxRate, read_inputs
+from ops_stubs.module import File, Result, Stub
+from ops_stubs.policy_bare import run_scenario
+from ops_stubs.policy_model import Levers, Year, headline, in_force, shocks, simulate
+
+__all__ = ["STUB", "execute"]
+
+
+class PolicyParameters(ContractModel):
+    """The levers of a scenario; what is absent stays as it is in force."""
+
+    vat_rate: TaxRate | None = None
+    cit_rate: TaxRate | None = None
+    payroll_tax_rate: TaxRate | None = None
+    transfers_share_gdp: Rate | None = None
+
+
+class PolicyInputs(ContractModel):
+    """What the policy simulator reads of a scenario."""
+
+    country: CountryCode
+    time_horizon_years: Horizon = 5
+    policy_parameters: Annotated[PolicyParameters, Field(default_factory=PolicyParameters)]
+
+
+def execute(request: ExecuteRequest) -> Result:
+    """Simulate the baseline and the scenario under the same luck. Raises InputError."""
+    inputs = read_inputs(PolicyInputs, request.inputs)
+    today = in_force(inputs.country)
+    levers = Levers(**{**asdict(today), **inputs.policy_parameters.model_dump(exclude_none=True)})
+    luck = shocks(inputs.country, inputs.time_horizon_years, request.options.seed)
+    baseline, scenario = simulate(inputs.country, today, luck), simulate(inputs.country, levers, luck)
+    outputs = _outputs(inputs, today, levers, baseline, scenario)
+    return Result(outputs, artifacts=_files(outputs), evidence=_evidence(inputs.country.name))
+
+
+def _outputs(
+    inputs: PolicyInputs, today: Levers, levers: Levers, baseline: tuple[Year, ...], scenario: tuple[Year, ...]
+) -> dict[str, Any]:
+    kpis, before = headline(scenario), headline(baseline)
+    in_scenario = asdict(levers)
+    return {
+        "country": {"code": inputs.country.code, "name": inputs.country.name},
+        "horizon": {"first_year": scenario[0].year, "last_year": scenario[-1].year, "years": len(scenario)},
+        "policy": {name: {"baseline": rate, "scenario": in_scenario[name]} for name, rate in asdict(today).items()},
+        "kpis": kpis,
+        "baseline": before,
+        "change": {name: noise.rounded(value - before[name]) for name, value in kpis.items()},
+        "path": [
+            {"year": after.year, "baseline": then.figures(), "scenario": after.figures()}
+            for then, after in zip(baseline, scenario, strict=True)
+        ],
+        "units": {name: kpi.unit for name, kpi in KPIS.items()},
+    }
+
+
+def _files(outputs: dict[str, Any]) -> tuple[File, ...]:
+    from ops_stubs.policy_chart import draw  # noqa: PLC0415 - loads matplotlib, which only a drawing needs
+
+    table = {name: outputs[name] for name in ("country", "horizon", "policy", "kpis", "baseline", "change", "units")}
+    text = json.dumps(table, indent=2, ensure_ascii=False) + "\n"
+    return (
+        File("kpis.json", "application/json", text.encode()),
+        File("plot.png", "image/png", draw(outputs), by_href=True),
+    )
+
+
+def _evidence(country: str) -> tuple[Evidence, ...]:
+    return (
+        Evidence(
+            id="model",
+            kind="computation",
+            title="Synthetic tax policy model of the stub, fitted to no data",
+            supports=tuple(f"/kpis/{name}" for name in KPIS),
+            artifact="kpis.json",
+            synthetic=True,
+        ),
+        Evidence(
+            id="starting-point",
+            kind="dataset",
+            title=f"Synthetic starting point for {country}, made up by the stub",
+            supports=tuple(f"/baseline/{name}" for name in KPIS),
+            synthetic=True,
+        ),
+    )
+
+
+def _warm_up() -> None:
+    fields = {
+        "contract_version": "1.0",
+        "run_id": "warm-up",
+        "step_id": "warm-up",
+        "scenario_id": "warm-up",
+        "action": "execute",
+    }
+    execute(ExecuteRequest.model_validate({**fields, "inputs": {"country": "DO"}}))
+
+
+STUB: Final = Stub(
+    name="policy-simulator",
+    summary="What a change of tax rates does to growth, prices, public money and equality",
+    actions={"execute": execute},
+    bare={"/run_scenario": run_scenario},
+    warm_up=_warm_up,
+)
+"""The stand-in for the policy simulator."""

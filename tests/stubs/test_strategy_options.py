@@ -1,0 +1,113 @@
+"""How options are ranked."""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops_stubs.strategy_findings import Findings, Score
+from ops_stubs.strategy_options import Option, options, turning_points
+
+BASELINE = {"gdp_growth": 0.04, "debt_share_gdp": 0.5, "consumption_index": 120.0, "gini": 0.39, "inflation": 0.04}
+
+
+def findings(change: Mapping[str, float], supply: float | None = None, integrity: float | None = None) -> Findings:
+    return Findings(
+        step="s",
+        measure="VAT raised from 18 % to 20 %",
+        kpis={name: value + change.get(name, 0) for name, value in BASELINE.items()},
+        baseline=BASELINE,
+        supply=None if supply is None else Score("supply", supply, "energy"),
+        integrity=None if integrity is None else Score("integrity", integrity, "Town"),
+    )
+
+
+def by_id(ranking: tuple[Option, ...]) -> dict[str, Option]:
+    return {option.id: option for option in ranking}
+
+
+def test_options_for_a_gain_everywhere_lead_with_adopting() -> None:
+    assert options(findings({"gdp_growth": 0.005, "debt_share_gdp": -0.03}))[0].id == "adopt"
+
+
+def test_options_for_a_loss_everywhere_lead_with_keeping() -> None:
+    ranking = options(findings({"gdp_growth": -0.005, "consumption_index": -2}))
+    assert (ranking[0].id, ranking[0].score) == ("keep", 50.0)
+
+
+def test_options_for_a_ruinous_debt_are_not_saved_by_gains_elsewhere() -> None:
+    change = {"gdp_growth": 0.01, "consumption_index": 12, "gini": -0.02, "inflation": -0.01, "debt_share_gdp": 1.3}
+    assert options(findings(change))[0].id == "keep"
+
+
+def test_options_stand_in_the_order_of_their_scores() -> None:
+    scores = [option.score for option in options(findings({"debt_share_gdp": -0.02, "gdp_growth": -0.001}))]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_options_with_tight_supply_make_a_sudden_change_less_good() -> None:
+    change = {"debt_share_gdp": -0.02}
+    easy, tight = by_id(options(findings(change, supply=0))), by_id(options(findings(change, supply=100)))
+    assert tight["adopt"].score < easy["adopt"].score
+    assert (tight["phase-in"].score, tight["keep"].score) == (easy["phase-in"].score, easy["keep"].score)
+    assert any("supply risk 100.0 of 100, led by energy" in reason for reason in tight["adopt"].reasons)
+
+
+def test_options_with_doubtful_integrity_make_a_gradual_change_less_good() -> None:
+    change = {"debt_share_gdp": -0.02}
+    sound, doubtful = by_id(options(findings(change, integrity=0))), by_id(options(findings(change, integrity=100)))
+    assert doubtful["phase-in"].score < sound["phase-in"].score
+    assert doubtful["adopt"].score == sound["adopt"].score
+
+
+def test_options_give_reasons_with_both_figures_and_the_difference() -> None:
+    adopt = by_id(options(findings({"gdp_growth": -0.0005, "debt_share_gdp": -0.0246})))["adopt"]
+    assert "For: public debt 47.5 % instead of 50.0 % (-2.46 pp)" in adopt.reasons
+    assert any(reason.startswith("Against: GDP growth") for reason in adopt.reasons)
+
+
+def test_options_without_a_change_rank_what_can_be_done_under_the_law_in_force() -> None:
+    sound, strained = ({"fiscal_balance_share_gdp": balance, "debt_share_gdp": 0.4} for balance in (0.02, -0.05))
+    assert options(Findings(kpis=sound, baseline=sound))[0].id == "keep"
+    assert options(Findings(kpis=strained, baseline=strained))[0].id == "collect"
+
+
+def test_options_without_a_baseline_are_none() -> None:
+    assert options(Findings(kpis=BASELINE)) == ()
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted(BASELINE)), st.floats(min_value=-1e9, max_value=1e9)),
+    st.none() | st.floats(min_value=-1e9, max_value=1e9),
+)
+def test_options_for_any_change_score_within_the_scale(change: dict[str, float], risk: float | None) -> None:
+    found = findings(change, supply=risk, integrity=risk)
+    assert all(0 <= option.score <= 100 for option in options(found))
+    assert len(turning_points(found)) <= len(BASELINE)
+
+
+def test_turning_points_name_the_nearest_change_of_mind() -> None:
+    found = findings({"debt_share_gdp": -0.02, "gdp_growth": -0.002})
+    point = turning_points(found)[0]
+    stronger = {"debt_share_gdp": -0.02, "gdp_growth": -0.002} | {point.kpi: found.change[point.kpi] * point.times}
+    assert options(findings(stronger))[0].id == point.leader != options(found)[0].id
+
+
+def test_turning_points_without_a_change_are_none() -> None:
+    assert turning_points(findings({})) == ()
+
+
+def test_turning_points_of_a_change_without_a_downside_are_none() -> None:
+    assert turning_points(findings({"gdp_growth": 0.005})) == ()
+
+
+def test_option_in_the_outputs_has_rank_and_reasons() -> None:
+    ranked = Option("keep", "Keep it", 50.0, ("For: a",)).ranked(2)
+    assert ranked == {"rank": 2, "id": "keep", "title": "Keep it", "score": 50.0, "reasons": ["For: a"]}
+
+
+@pytest.mark.parametrize("kpis", [{"unknown": 1.0}, {"gini": 0.4}])
+def test_options_for_kpis_that_are_few_or_foreign_do_not_fail(kpis: dict[str, float]) -> None:
+    other = {name: value + 0.001 for name, value in kpis.items()}
+    assert {option.id for option in options(Findings(kpis=other, baseline=kpis))} == {"adopt", "phase-in", "keep"}
