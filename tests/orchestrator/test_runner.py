@@ -149,6 +149,13 @@ async def test_module_that_never_gets_ready_fails_its_step_without_a_call(client
     assert (failed.attempts, alpha.executed) == (0, [])
 
 
+async def test_module_whose_health_check_hangs_is_given_up_and_named(client_for: ClientFor, module: Module) -> None:
+    alpha = ScriptedModule(health=[Gate()])
+    failed = only(StepFailed, await events_of(client_for(alpha), module.model_copy(update={"ready_timeout_s": 0.1})))
+    assert failed.failure.code == "MODULE_NOT_READY"
+    assert "alpha did not answer http://alpha.test/health within 1 s" in failed.failure.message
+
+
 async def test_wrong_module_behind_an_address_is_not_waited_for(client_for: ClientFor, module: Module) -> None:
     alpha = ScriptedModule()
     alpha.health = [httpx2.Response(200, json=alpha.healthy(module="beta"))]

@@ -23,6 +23,7 @@ from ops_orchestrator.scenario import Scenario
 HEALTH_TIMEOUT_S: Final = 5.0
 """Seconds that one health check may take; a module answers within one (OPS-HLT-004)."""
 
+_SHORTEST_CHECK_S: Final = 1.0
 _FIRST_POLL_S: Final = 0.05
 _LAST_POLL_S: Final = 1.0
 _LONGEST_BACKOFF_S: Final = 30.0
@@ -84,7 +85,7 @@ class Runner:
     async def _attempt(self, module: Module, request: bytes) -> "_Answer":
         exchange: Exchange | None = None
         try:
-            async with _within(module, module.timeout_s):
+            async with _within(module.timeout_s, _timed_out(module)):
                 exchange = await self.client.execute(module, request)
                 envelope, fingerprint = await _read(exchange, module)
                 artifacts = [await self.client.receive(module, artifact, self.staging) for artifact in envelope.artifacts]
@@ -109,8 +110,9 @@ async def wait_until_ready(client: ModuleClient, module: Module) -> tuple[Health
     started = time.monotonic()
     pause = _FIRST_POLL_S
     while True:
+        left_s = module.ready_timeout_s - (time.monotonic() - started)
         try:
-            health = await check_health(client, module)
+            health = await check_health(client, module, min(HEALTH_TIMEOUT_S, max(left_s, _SHORTEST_CHECK_S)))
             return health, time.monotonic() - started
         except StepError as error:
             if not error.failure.retryable:
@@ -125,28 +127,30 @@ async def wait_until_ready(client: ModuleClient, module: Module) -> tuple[Health
         pause = min(2 * pause, _LAST_POLL_S)
 
 
-async def check_health(client: ModuleClient, module: Module) -> Health:
+async def check_health(client: ModuleClient, module: Module, timeout_s: float = HEALTH_TIMEOUT_S) -> Health:
     """Ask the module for its health once. Raises StepError, retryable when asking again may help."""
-    try:
-        async with _within(module, HEALTH_TIMEOUT_S):
-            return read_health(await client.health(module), module)
-    except StepError as error:
-        # A module that is slow to answer while it starts is waited for like one that does not answer yet.
-        retryable = error.failure.retryable or error.failure.code == "MODULE_TIMEOUT"
-        raise StepError(replace(error.failure, retryable=retryable), error.exchange) from error
+    message = f"did not answer {module.at('/health')} within {timeout_s:.2g} s"
+    # A module that is slow to answer while it starts is waited for like one that does not answer yet.
+    async with _within(timeout_s, StepError.of(module.name, "MODULE_TIMEOUT", message, retryable=True)):
+        return read_health(await client.health(module), module)
 
 
 @asynccontextmanager
-async def _within(module: Module, seconds: float) -> AsyncIterator[None]:
-    """A bound on the whole block. Not retryable: a module that is still computing would only be asked twice."""
+async def _within(seconds: float, otherwise: StepError) -> AsyncIterator[None]:
+    """A bound on the whole block, which ends with `otherwise` when it takes longer."""
     try:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError as error:
-        message = (
-            f"did not finish within {seconds:g} s at {module.url}; if it needs longer, raise its timeout_s in modules.yaml"
-        )
-        raise StepError.of(module.name, "MODULE_TIMEOUT", message) from error
+        raise otherwise from error
+
+
+def _timed_out(module: Module) -> StepError:
+    # Not retryable: a module that is still computing would only be asked twice.
+    message = (
+        f"did not finish within {module.timeout_s:g} s at {module.url}; if it needs longer, raise its timeout_s in modules.yaml"
+    )
+    return StepError.of(module.name, "MODULE_TIMEOUT", message)
 
 
 def _request(run_id: str, scenario: Scenario, step: Step, upstream: dict[str, UpstreamStep]) -> bytes:
