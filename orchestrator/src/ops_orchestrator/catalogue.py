@@ -54,9 +54,11 @@ def _checked(file: YamlFile, model: type[Options], pointer: str, value: dict[str
     try:
         return validate(model, value, pointer)
     except ShapeError as error:
-        problem = error.problems[0]
+        unknown = [problem for problem in error.problems if problem.message == "is not a known field"]
+        # A key that is misspelt is the reason why another is missing.
+        problem = (unknown or error.problems)[0]
         key = problem.pointer.rpartition("/")[2]
-        if problem.message == "is not a known field":
+        if unknown:
             raise _unknown(file, pointer + problem.pointer, key, model.model_fields) from error
         raise ConfigurationError(f"{file.place(pointer + problem.pointer)}: {key} {problem.message}") from error
 

@@ -6,45 +6,28 @@ Exit codes: 0 done, 1 the run did not complete, 2 usage, 3 cannot reach, 4 our b
 import asyncio
 import json
 import os
-import socket
 import sys
 import traceback
-from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
-import structlog
 import typer
-import uvicorn
 from rich.console import Console
 from rich.live import Live
 
-import ops_orchestrator
 from ops_orchestrator import display
-from ops_orchestrator.app import create_app
 from ops_orchestrator.catalogue import load_catalogue
 from ops_orchestrator.errors import ConfigurationError, OrchestratorError, RequestError
 from ops_orchestrator.events import Status
+from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.planner import plan
 from ops_orchestrator.run_folder import LOGS
 from ops_orchestrator.run_store import RunStore
 from ops_orchestrator.scenario import read_scenario
 from ops_orchestrator.service_client import CannotReachError, RefusedError, ServiceClient
-from ops_orchestrator.service_log import configure_service_log
 from ops_orchestrator.settings import Settings, read_settings
 
 _POLL_S: Final = 0.2
-
-
-class ExitCode(IntEnum):
-    """What the shell is told."""
-
-    DONE = 0
-    NOT_COMPLETED = 1
-    USAGE = 2
-    UNREACHABLE = 3
-    OUR_BUG = 4
-    INTERRUPTED = 130
 
 
 app = typer.Typer(
@@ -91,17 +74,10 @@ def serve(
     if show_settings:
         _print_json(settings.model_dump(mode="json"))
         return
-    configure_service_log(settings.log_format)
-    application = create_app(settings)
-    with _listening_socket(settings) as listener:
-        address, bound_port = listener.getsockname()[:2]
-        structlog.get_logger("ops_orchestrator").info(
-            "service.listening", url=f"http://{address}:{bound_port}", version=ops_orchestrator.__version__
-        )
-        config = uvicorn.Config(
-            application, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=settings.stop_grace_s
-        )
-        uvicorn.Server(config).run(sockets=[listener])
+    # Loaded here: the service's libraries take most of a second, which no other command should wait for.
+    from ops_orchestrator.server import serve_until_stopped  # noqa: PLC0415
+
+    serve_until_stopped(settings)
 
 
 @app.command()
@@ -207,15 +183,6 @@ def _read(file: Path) -> bytes:
         return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"cannot read {file}: {error.strerror}") from error
-
-
-def _listening_socket(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
-    except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        raise ConfigurationError(f"cannot listen on {where}: {error.strerror}; choose another with --port") from error
 
 
 def _on_terminal() -> bool:

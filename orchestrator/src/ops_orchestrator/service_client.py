@@ -37,45 +37,47 @@ class ServiceClient:
 
     async def start(self, scenario: bytes) -> str:
         """Start a run and return its id at once."""
-        answer = await self._ask("POST", "/plan_and_execute", content=scenario, headers={"Prefer": "respond-async"})
+        answer = await self._ask("run_id", "POST", "/plan_and_execute", scenario, {"Prefer": "respond-async"})
         return str(answer["run_id"])
 
     async def execute(self, scenario: bytes) -> dict[str, Any]:
         """Start a run and return the whole answer when it is over, completed or not."""
-        return await self._ask("POST", "/plan_and_execute", content=scenario)
+        return await self._ask("run_id", "POST", "/plan_and_execute", scenario)
 
     async def run(self, run_id: str) -> dict[str, Any]:
         """A run's record."""
-        return await self._ask("GET", f"/runs/{run_id}")
+        return await self._ask("run_id", "GET", f"/runs/{run_id}")
 
     async def results(self, run_id: str) -> dict[str, Any]:
         """A run's results."""
-        return await self._ask("GET", f"/runs/{run_id}/results")
+        return await self._ask("run_id", "GET", f"/runs/{run_id}/results")
 
     async def modules(self) -> list[dict[str, Any]]:
         """The registered modules and how they do."""
-        return list((await self._ask("GET", "/modules"))["modules"])
+        return list((await self._ask("modules", "GET", "/modules"))["modules"])
 
     async def _ask(
-        self, method: str, path: str, content: bytes | None = None, headers: dict[str, str] | None = None
+        self, expected: str, method: str, path: str, content: bytes | None = None, headers: dict[str, str] | None = None
     ) -> dict[str, Any]:
+        """One exchange; the answer is an orchestrator's when it has the field `expected`."""
         typed = {"Content-Type": "application/json"} if content is not None else {}
         try:
-            response = await self._http.request(method, path, content=content, headers={**typed, **(headers or {})})
-            body = response.json()
-        except httpx2.InvalidURL as error:
-            raise CannotReachError(f"{self._http.base_url} is not an address: {error}; set OPS_URL") from error
-        except httpx2.HTTPError as error:
+            response = await self._http.request(method, path, content=content, headers=typed | (headers or {}))
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             reason = str(error) or type(error).__name__
             raise CannotReachError(
                 f"cannot reach the orchestrator at {self._http.base_url}: {reason}; start one with `ops serve` or set OPS_URL"
             ) from error
-        except ValueError as error:
-            message = f"{self._http.base_url} answers {response.status_code}, but not as an orchestrator does; set OPS_URL"
-            raise CannotReachError(message) from error
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
         if response.headers.get("content-type", "").startswith("application/problem+json"):
             raise RefusedError(response.status_code, _sentence(body))
-        return dict(body)
+        if not isinstance(body, dict) or expected not in body:
+            message = f"{response.request.url} answers {response.status_code}, but not as an orchestrator does; set OPS_URL"
+            raise CannotReachError(message)
+        return body
 
 
 def _sentence(problem: dict[str, Any]) -> str:

@@ -1,0 +1,275 @@
+"""The service as a process: signals, crashes, restarts, and the command line against it."""
+
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from local_service import ROOT, command, environment, service, stub_addresses
+from scripted_module import modules_yaml
+
+EXAMPLE = ROOT / "examples" / "plan_and_execute.request.json"
+SCENARIO = {"scenario_id": "demo", "modules": ["alpha"]}
+
+
+@pytest.fixture(scope="module")
+def stubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with service(tmp_path_factory.mktemp("stubs"), "ops-stubs", "serve", "--port", "0") as (_, url):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the orchestrator of this module runs: its `runs` folder is here."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def orchestrator(home: Path, stubs: str) -> Iterator[str]:
+    variables = {"OPS_MODULES_FILE": str(ROOT / "modules.yaml"), **stub_addresses(stubs)}
+    with service(home, "ops", "serve", "--port", "0", **variables) as (_, url):
+        yield url
+
+
+def ops(home: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run `ops WORDS` in `home`, its output piped."""
+    told = environment(OPS_MODULES_FILE=str(ROOT / "modules.yaml"), **variables)
+    return subprocess.run([command("ops"), *words], cwd=home, env=told, capture_output=True, text=True, timeout=25, check=False)
+
+
+def on_terminal(home: Path, *words: str) -> tuple[int, str]:
+    """Run `ops WORDS` in `home` on a terminal; returns the exit code and what the terminal showed."""
+    ours, theirs = pty.openpty()
+    told = environment(OPS_MODULES_FILE=str(ROOT / "modules.yaml"), COLUMNS="120", TERM="xterm")
+    with subprocess.Popen([command("ops"), *words], cwd=home, env=told, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        try:
+            while chunk := os.read(ours, 65536):
+                shown += chunk
+        except OSError:
+            pass  # how a terminal says that its last process is gone
+        os.close(ours)
+    return process.returncode, shown.decode()
+
+
+@pytest.fixture(scope="module")
+def answer(home: Path, orchestrator: str) -> dict[str, Any]:
+    """What `ops run` prints for the example when piped."""
+    ran = ops(home, "run", str(EXAMPLE), "--url", orchestrator)
+    assert ran.returncode == 0, ran.stderr
+    return dict(json.loads(ran.stdout))
+
+
+def test_run_that_is_piped_prints_the_answer_as_json(answer: dict[str, Any]) -> None:
+    assert answer["status"] == "completed"
+    assert set(answer["results"]) == {"policy-simulator", "strategy-agent"}
+
+
+def test_run_on_a_terminal_shows_steps_figures_and_folder(home: Path, orchestrator: str) -> None:
+    code, shown = on_terminal(home, "run", str(EXAMPLE), "--url", orchestrator)
+    assert code == 0
+    for expected in ("✓", "completed", "strategy-agent", "gdp_growth", "runs/run_", "brief.md"):
+        assert expected in shown
+
+
+def test_run_reads_a_scenario_from_standard_input(home: Path, orchestrator: str) -> None:
+    ran = subprocess.run(
+        [command("ops"), "run", "-", "--url", orchestrator],
+        cwd=home,
+        env=environment(),
+        input=EXAMPLE.read_text(),
+        capture_output=True,
+        text=True,
+        timeout=25,
+        check=False,
+    )
+    assert (ran.returncode, json.loads(ran.stdout)["status"]) == (0, "completed")
+
+
+def test_run_that_failed_exits_1_and_prints_its_answer(home: Path, orchestrator: str, tmp_path: Path) -> None:
+    scenario = tmp_path / "scenario.json"
+    scenario.write_text(EXAMPLE.read_text().replace("0.18", "7"))
+    ran = ops(home, "run", str(scenario), "--url", orchestrator)
+    assert (ran.returncode, json.loads(ran.stdout)["error"]["module"]) == (1, "policy-simulator")
+
+
+def test_runs_are_listed_shown_and_logged_without_a_service(home: Path, answer: dict[str, Any]) -> None:
+    run_id = answer["run_id"]
+    assert run_id in {run["run_id"] for run in json.loads(ops(home, "runs", "list").stdout)}
+    assert json.loads(ops(home, "runs", "show", run_id).stdout)["status"] == "completed"
+    logged = [json.loads(line) for line in ops(home, "runs", "logs", run_id).stdout.splitlines()]
+    assert logged[-1]["event"] == "run.ended"
+
+
+def test_runs_on_a_terminal_are_readable(home: Path, answer: dict[str, Any]) -> None:
+    run_id = answer["run_id"]
+    assert run_id in on_terminal(home, "runs", "list")[1]
+    assert "gdp_growth" in on_terminal(home, "runs", "show", run_id)[1]
+    assert "run completed" in on_terminal(home, "runs", "logs", run_id)[1]
+
+
+def test_list_of_runs_is_filtered_by_status(home: Path, answer: dict[str, Any]) -> None:
+    assert answer["run_id"] not in ops(home, "runs", "list", "--status", "failed").stdout
+
+
+def test_modules_are_listed_with_their_state(home: Path, orchestrator: str) -> None:
+    listed = json.loads(ops(home, "modules", "--url", orchestrator).stdout)
+    assert {module["name"]: module["ready"] for module in listed}["monitor"] is True
+    assert "ready" in on_terminal(home, "modules", "--url", orchestrator)[1]
+
+
+def test_plan_needs_no_service(home: Path) -> None:
+    assert json.loads(ops(home, "plan", str(EXAMPLE)).stdout)[1]["module"] == "strategy-agent"
+    assert "policy-simulator" in on_terminal(home, "plan", str(EXAMPLE))[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("run", "no-such-file.json"), 2, "cannot read no-such-file.json: No such file or directory"),
+        (("run", str(ROOT / "LICENSE")), 2, "not JSON"),
+        (("plan", str(ROOT / "pyproject.toml")), 2, "not JSON"),
+        (("run", str(EXAMPLE), "--url", "http://127.0.0.1:1"), 3, "cannot reach the orchestrator at http://127.0.0.1:1"),
+        (("modules", "--url", "nonsense"), 3, "nonsense"),
+        (("runs", "show", "run_1"), 2, "'run_1' is not the id of a run"),
+        (("runs", "list", "--status", "done"), 2, "'done' is not one of"),
+        (("frobnicate",), 2, "frobnicate"),
+    ],
+)
+def test_mistake_on_the_command_line_is_a_sentence_and_an_exit_code(
+    home: Path, answer: dict[str, Any], words: tuple[str, ...], code: int, said: str
+) -> None:
+    assert answer
+    ran = ops(home, *words)
+    assert ran.returncode == code
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_scenario_that_the_service_refuses_exits_2_with_the_registered_modules(home: Path, orchestrator: str) -> None:
+    scenario = home / "unknown.json"
+    scenario.write_text(json.dumps({"scenario_id": "x", "modules": ["policy-simulater"]}))
+    ran = ops(home, "run", str(scenario), "--url", orchestrator)
+    assert ran.returncode == 2
+    assert "did you mean 'policy-simulator'?" in ran.stderr
+
+
+def test_runs_where_there_is_no_store_say_which_setting_to_use(tmp_path: Path) -> None:
+    ran = ops(tmp_path, "runs", "list")
+    assert (ran.returncode, "set OPS_RUNS_DIR" in ran.stderr) == (2, True)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_address_that_answers_but_is_no_orchestrator_is_said_so(home: Path, stubs: str) -> None:
+    ran = ops(home, "modules", "--url", f"{stubs}/monitor")
+    assert ran.returncode == 3
+    assert "not as an orchestrator does" in ran.stderr
+
+
+def test_serve_shows_its_settings_and_stops(tmp_path: Path) -> None:
+    ran = ops(tmp_path, "serve", "--show-settings", "--port", "1234", OPS_MAX_CONCURRENT_RUNS="7")
+    settings = json.loads(ran.stdout)
+    assert (settings["port"], settings["max_concurrent_runs"]) == (1234, 7)
+
+
+def test_serve_with_a_bad_modules_file_names_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("modules:\n  alpha:\n    ulr: http://a\n")
+    told = environment(OPS_MODULES_FILE="bad.yaml")
+    ran = subprocess.run(
+        [command("ops"), "serve"], cwd=tmp_path, env=told, capture_output=True, text=True, timeout=25, check=False
+    )
+    assert ran.returncode == 2
+    assert "bad.yaml:3: unknown key 'ulr'; did you mean 'url'?" in ran.stderr
+
+
+def test_serve_on_a_port_that_is_taken_says_so(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = ops(tmp_path, "serve", "--port", str(port))
+    assert ran.returncode == 2
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in ran.stderr
+
+
+@pytest.fixture
+def waiting_home(tmp_path: Path) -> Path:
+    """A home whose only module never gets ready, so that its runs stay under way."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    text = modules_yaml(["alpha"], ready_timeout_s=3600).replace("http://alpha.test", f"http://127.0.0.1:{port}")
+    (tmp_path / "modules.yaml").write_text(text)
+    return tmp_path
+
+
+def start_run(url: str) -> str:
+    """Start a run that will not end by itself."""
+    answer = httpx2.post(f"{url}/plan_and_execute", json=SCENARIO, headers={"Prefer": "respond-async"})
+    return str(answer.json()["run_id"])
+
+
+def status_on_disk(home: Path, run_id: str) -> str:
+    return str(json.loads((home / "runs" / run_id / "run.json").read_bytes())["status"])
+
+
+def test_stopped_service_ends_its_runs_as_interrupted_and_exits_0(waiting_home: Path) -> None:
+    with service(waiting_home, "ops", "serve", "--port", "0") as (process, url):
+        run_id = start_run(url)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+    assert status_on_disk(waiting_home, run_id) == "interrupted"
+
+
+def test_interrupted_service_exits_130(waiting_home: Path) -> None:
+    with service(waiting_home, "ops", "serve", "--port", "0") as (process, _):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 130
+
+
+def test_run_of_a_killed_service_is_interrupted_at_the_next_start(waiting_home: Path) -> None:
+    with service(waiting_home, "ops", "serve", "--port", "0") as (process, url):
+        run_id = start_run(url)
+        while httpx2.get(f"{url}/runs/{run_id}").json()["steps"][0]["status"] != "running":
+            pass
+        process.kill()
+        process.wait(timeout=20)
+    assert status_on_disk(waiting_home, run_id) == "running"
+    with service(waiting_home, "ops", "serve", "--port", "0") as (_, url):
+        record = httpx2.get(f"{url}/runs/{run_id}").json()
+        listed = httpx2.get(f"{url}/runs", params={"status": "interrupted"}).json()["runs"]
+    assert (record["status"], record["steps"][0]["status"]) == ("interrupted", "interrupted")
+    assert [run["run_id"] for run in listed] == [run_id]
+
+
+def test_second_service_on_the_same_store_leaves_the_first_one_s_runs_alone(waiting_home: Path) -> None:
+    with service(waiting_home, "ops", "serve", "--port", "0") as (_, first):
+        run_id = start_run(first)
+        with service(waiting_home, "ops", "serve", "--port", "0") as (_, second):
+            assert httpx2.get(f"{second}/runs/{run_id}").json()["status"] == "running"
+
+
+def test_caller_who_stops_waiting_is_told_how_to_find_the_run(waiting_home: Path) -> None:
+    (waiting_home / "scenario.json").write_text(json.dumps(SCENARIO))
+    with service(waiting_home, "ops", "serve", "--port", "0") as (_, url):
+        ours, theirs = pty.openpty()
+        words = [command("ops"), "run", "scenario.json", "--url", url]
+        with subprocess.Popen(words, cwd=waiting_home, env=environment(TERM="xterm"), stdout=theirs, stderr=theirs) as process:
+            os.close(theirs)
+            shown = os.read(ours, 65536)
+            while b"alpha" not in shown:
+                shown += os.read(ours, 65536)
+            process.send_signal(signal.SIGINT)
+            try:
+                while chunk := os.read(ours, 65536):
+                    shown += chunk
+            except OSError:
+                pass  # how a terminal says that its last process is gone
+            os.close(ours)
+    assert process.returncode == 130
+    assert b"The run goes on without you: ops runs show run_" in shown
