@@ -1,0 +1,63 @@
+# `make help` lists what there is. Everything needs Python 3.11+ and nothing else; `up` and the container tests need Docker.
+
+UV := $(or $(shell command -v uv),.uv/bin/uv)
+export UV_PYTHON_DOWNLOADS := never
+RUN := $(UV) run --no-sync
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: demo
+demo: sync ## run the example scenario with local processes and show what came of it
+	@$(RUN) python examples/demo.py
+
+.PHONY: test
+test: sync-dev ## all tests; those with containers need a Docker engine
+	$(RUN) pytest --cov --cov-report=term $(ARGS)
+
+.PHONY: test-fast
+test-fast: sync-dev ## the tests without containers
+	$(RUN) pytest -m "not e2e" $(ARGS)
+
+.PHONY: check
+check: sync-dev ## lint, types, import rules, schema drift
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy
+	$(RUN) lint-imports
+	$(RUN) python -m ops_contract.schemas contract/schemas --check
+
+.PHONY: format
+format: sync-dev ## mend layout and what else ruff can mend
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+
+.PHONY: schemas
+schemas: sync-dev ## write the contract's schema files anew from its models
+	$(RUN) python -m ops_contract.schemas contract/schemas
+
+.PHONY: up
+up: ## build and start the whole stack with Docker, and wait until it is ready
+	docker compose build
+	@eval "$$(orchestrator/image-digests)" && docker compose up --detach --wait
+	@echo "The orchestrator is ready at http://$${OPS_PUBLISH:-127.0.0.1:8000}"
+
+.PHONY: down
+down: ## stop the stack and remove its containers; ./runs stays
+	docker compose down --remove-orphans
+
+.PHONY: sync
+sync: $(filter .uv/bin/uv,$(UV))
+	@$(UV) sync --quiet --locked --all-packages --inexact --no-default-groups
+
+.PHONY: sync-dev
+sync-dev: $(filter .uv/bin/uv,$(UV))
+	@$(UV) sync --quiet --locked --all-packages
+
+# uv is installed beside the project, not into the user's Python, which on Debian refuses that.
+.uv/bin/uv:
+	python3 -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check uv==0.13.9

@@ -1,0 +1,83 @@
+"""Files that must agree with each other."""
+
+import json
+import re
+import subprocess
+import tomllib
+from typing import Any
+
+import pytest
+import yaml
+from local_service import MODULES, ROOT
+
+from ops_stubs.catalogue import STUBS
+
+SEED_REQUEST = {
+    "scenario_id": "demo-scenario-001",
+    "modules": ["policy-simulator", "strategy-agent"],
+    "inputs": {"country": "DR", "time_horizon_years": 5, "policy_parameters": {"vat_rate": 0.18}},
+    "run_options": {"seed": 42, "save_artifacts": True},
+}
+
+
+def distribution(name: str) -> Any:
+    return tomllib.loads((ROOT / name / "pyproject.toml").read_text())["project"]
+
+
+def test_example_is_the_seed_s_request() -> None:
+    assert json.loads((ROOT / "examples/plan_and_execute.request.json").read_bytes()) == SEED_REQUEST
+
+
+def test_every_stub_is_registered_and_in_the_stack() -> None:
+    registered = yaml.safe_load((ROOT / "modules.yaml").read_text())["modules"]
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    assert set(registered) == set(STUBS) == set(MODULES) == set(services) - {"orchestrator"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_compose_gives_the_orchestrator_each_module_s_address_and_digest(name: str) -> None:
+    variable = name.upper().replace("-", "_")
+    entry = yaml.safe_load((ROOT / "modules.yaml").read_text())["modules"][name]
+    told = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["orchestrator"]["environment"]
+    assert entry["url"].startswith(f"${{{variable}_URL:-")
+    assert told[f"{variable}_URL"] == f"${{{variable}_URL:-http://{name}:8080}}"
+    assert entry["image_digest"] == told[f"{variable}_IMAGE_DIGEST"] == f"${{{variable}_IMAGE_DIGEST:-}}"
+
+
+def test_distributions_share_version_licence_and_python() -> None:
+    told = [distribution(name) for name in ("contract", "orchestrator", "stubs")]
+    assert len({(project["version"], project["license"], project["requires-python"]) for project in told}) == 1
+    assert told[0]["license"] == "EUPL-1.2"
+    assert (ROOT / "LICENSE").read_text().startswith("EUROPEAN UNION PUBLIC LICENCE v. 1.2")
+
+
+def test_one_version_of_uv_is_pinned_everywhere() -> None:
+    files = ("Makefile", "orchestrator/Dockerfile", "stubs/Dockerfile")
+    pinned = {version for name in files for version in re.findall(r"uv==([\d.]+)", (ROOT / name).read_text())}
+    assert len(pinned) == 1
+
+
+def test_dockerfiles_take_the_base_as_an_argument_and_pull_no_frontend() -> None:
+    for name in ("orchestrator/Dockerfile", "stubs/Dockerfile"):
+        text = (ROOT / name).read_text()
+        assert "ARG PYTHON_IMAGE=python:3.13-slim-trixie\n" in text
+        assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
+        assert "# syntax=" not in text
+
+
+@pytest.mark.parametrize(
+    "script", [".ci/run", ".ci/engine", ".ci/base-image", "orchestrator/as-owner-of-runs", "orchestrator/image-digests"]
+)
+def test_script_is_executable_and_parses(script: str) -> None:
+    path = ROOT / script
+    shell = "bash" if "bash" in path.read_text().splitlines()[0] else "sh"
+    assert path.stat().st_mode & 0o111
+    assert subprocess.run([shell, "-n", str(path)], check=False, timeout=10).returncode == 0
+
+
+def test_runs_are_ignored_by_git_and_their_folder_is_not() -> None:
+    def ignored(path: str) -> bool:
+        return subprocess.run(["git", "check-ignore", "-q", path], cwd=ROOT, check=False, timeout=10).returncode == 0
+
+    assert ignored("runs/run_2026-01-09T12-34-56Z_ab12cd/run.json")
+    assert not ignored("runs/README.md")

@@ -1,0 +1,61 @@
+"""What the documents say is what is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+from local_service import ROOT
+
+from ops_orchestrator.settings import Settings
+
+DOCUMENTS = sorted(
+    path for path in ROOT.rglob("*.md") if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+)
+DOCUMENTS = [path for path in DOCUMENTS if path.relative_to(ROOT).parts[0] not in ("build", "runs") or path.name == "README.md"]
+
+
+def anchors(text: str) -> set[str]:
+    """What a link into a Markdown document can lead to."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    made = {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+    return made | set(re.findall(r'<a id="([^"]+)">', text))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_of_the_document_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        path, _, anchor = target.partition("#")
+        if "://" in target:
+            continue
+        linked = document.parent / path if path else document
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked.read_text()), target
+
+
+def test_readme_lists_every_setting_with_its_default_and_meaning() -> None:
+    rows = re.findall(r"^\| `OPS_(\w+)` \| (?:`([^`]*)`)? ?\| (.+?) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    told = {name.lower(): (default, meaning.partition(":")[0]) for name, default, meaning in rows}
+    real = {
+        name: ("" if field.default is None else str(field.default), (field.description or "").partition(":")[0])
+        for name, field in Settings.model_fields.items()
+    }
+    assert told == real
+
+
+def test_files_that_the_architecture_names_exist() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    folders = [
+        ROOT,
+        ROOT / "orchestrator/src/ops_orchestrator",
+        ROOT / "stubs/src/ops_stubs",
+        ROOT / "tests",
+        ROOT / "contract",
+    ]
+    named = set(re.findall(r"`([\w./-]+\.(?:py|md|toml|yaml)|[\w.-]+(?:/[\w.-]*)+)`", text)) - {"/health"}
+    missing = {name for name in named if not any((folder / name).exists() for folder in folders)}
+    assert {name for name in missing if not name.startswith(("runs/run_", "/"))} == set()
+
+
+def test_every_source_file_of_the_orchestrator_has_a_first_sentence() -> None:
+    for path in (ROOT / "orchestrator/src").rglob("*.py"):
+        assert path.read_text().startswith('"""'), path
