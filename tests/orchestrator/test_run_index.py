@@ -1,10 +1,14 @@
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from ops_orchestrator.record import RunRecord
 from ops_orchestrator.run_index import FILE_NAME, Position, RunIndex
+
+OpenIndex = Callable[[], RunIndex]
 
 
 def record(number: int, scenario_id: str = "demo", status: str = "completed") -> RunRecord:
@@ -22,8 +26,15 @@ def record(number: int, scenario_id: str = "demo", status: str = "completed") ->
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> RunIndex:
-    return RunIndex.open(tmp_path)
+def open_index(tmp_path: Path) -> Iterator[OpenIndex]:
+    """Opens the index in `tmp_path`, as often as a service is started."""
+    with ExitStack() as opened:
+        yield lambda: opened.enter_context(closing(RunIndex.open(tmp_path, busy_timeout_s=0.01)))
+
+
+@pytest.fixture
+def index(open_index: OpenIndex) -> RunIndex:
+    return open_index()
 
 
 def ids(page: list[Position]) -> list[str]:
@@ -68,30 +79,29 @@ def test_dropped_run_is_no_longer_listed(index: RunIndex) -> None:
     assert index.run_ids() == {"run_2"}
 
 
-def test_index_survives_being_closed(tmp_path: Path) -> None:
-    index = RunIndex.open(tmp_path)
+def test_index_survives_being_closed(open_index: OpenIndex) -> None:
+    index = open_index()
     index.put([record(1)])
     index.close()
-    assert RunIndex.open(tmp_path).run_ids() == {"run_1"}
+    assert open_index().run_ids() == {"run_1"}
 
 
-def test_damaged_index_is_made_anew(tmp_path: Path) -> None:
+def test_damaged_index_is_made_anew(open_index: OpenIndex, tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"this is not a database, however long one looks at it" * 100)
-    assert RunIndex.open(tmp_path).run_ids() == set()
+    assert open_index().run_ids() == set()
 
 
-def test_index_that_another_process_holds_does_not_stop_a_reader_of_runs(tmp_path: Path) -> None:
-    RunIndex.open(tmp_path).close()
-    with sqlite3.connect(tmp_path / FILE_NAME) as other:
+def test_index_that_another_process_holds_does_not_stop_a_reader_of_runs(open_index: OpenIndex, tmp_path: Path) -> None:
+    open_index().close()
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        index = RunIndex.open(tmp_path, busy_timeout_s=0.01)
+        index = open_index()
         index.put([record(1)])
         assert index.run_ids() == {"run_1"}
-    other.close()
 
 
-def test_index_beside_runs_that_cannot_be_written_is_kept_in_memory(tmp_path: Path) -> None:
+def test_index_beside_runs_that_cannot_be_written_is_kept_in_memory(open_index: OpenIndex, tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).mkdir()
-    index = RunIndex.open(tmp_path)
+    index = open_index()
     index.put([record(1)])
     assert index.run_ids() == {"run_1"}

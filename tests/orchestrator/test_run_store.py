@@ -1,5 +1,7 @@
 import json
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ from ops_orchestrator.run_index import FILE_NAME
 from ops_orchestrator.run_store import RunStore, new_run_id
 from ops_orchestrator.scenario import Scenario
 
+OpenStore = Callable[[], RunStore]
+
 
 @pytest.fixture
 def started(catalogue: Catalogue, scenario: Scenario) -> RunStarted:
@@ -23,8 +27,15 @@ def started(catalogue: Catalogue, scenario: Scenario) -> RunStarted:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> RunStore:
-    return RunStore.open(tmp_path / "runs")
+def open_store(tmp_path: Path) -> Iterator[OpenStore]:
+    """Opens the store in `tmp_path/runs`, as often as a service is started."""
+    with ExitStack() as opened:
+        yield lambda: opened.enter_context(closing(RunStore.open(tmp_path / "runs")))
+
+
+@pytest.fixture
+def store(open_store: OpenStore) -> RunStore:
+    return open_store()
 
 
 def first_step_done(folder: RunFolder, started: RunStarted) -> None:
@@ -71,7 +82,7 @@ def test_run_that_is_not_there_is_not_found(store: RunStore) -> None:
 
 
 def test_run_left_running_by_a_dead_service_is_interrupted_with_what_was_done(
-    tmp_path: Path, store: RunStore, started: RunStarted
+    open_store: OpenStore, store: RunStore, started: RunStarted
 ) -> None:
     folder = store.create(started)
     first_step_done(folder, started)
@@ -79,7 +90,7 @@ def test_run_left_running_by_a_dead_service_is_interrupted_with_what_was_done(
     # The lock ends with the process that holds it; nothing else of a crash can be seen from outside.
     folder.close()
     (folder.path / ".run.json.part").write_text("half")
-    again = RunStore.open(tmp_path / "runs")
+    again = open_store()
     assert again.recover() == [started.run_id]
     record = again.record(started.run_id)
     assert (record.status, [step.status for step in record.steps]) == ("interrupted", ["completed", "interrupted"])
@@ -89,9 +100,9 @@ def test_run_left_running_by_a_dead_service_is_interrupted_with_what_was_done(
     assert listed == {"run.json", "results.json", "logs.jsonl", "steps/1-alpha/request.json", "steps/1-alpha/response.json"}
 
 
-def test_run_of_a_living_service_is_left_alone(tmp_path: Path, store: RunStore, started: RunStarted) -> None:
+def test_run_of_a_living_service_is_left_alone(open_store: OpenStore, store: RunStore, started: RunStarted) -> None:
     folder = store.create(started)
-    again = RunStore.open(tmp_path / "runs")
+    again = open_store()
     assert again.recover() == []
     assert again.record(started.run_id).status == "running"
     folder.close()
@@ -112,16 +123,18 @@ def test_folder_that_a_crash_left_half_made_is_cleared_away(tmp_path: Path, stor
     assert not half.exists()
 
 
-def test_list_is_the_same_after_the_index_was_lost(tmp_path: Path, store: RunStore, started: RunStarted) -> None:
+def test_list_is_the_same_after_the_index_was_lost(
+    tmp_path: Path, open_store: OpenStore, store: RunStore, started: RunStarted
+) -> None:
     folder = store.create(started)
     folder.record(RunEnded(status="completed"))
     store.close()
     (tmp_path / "runs" / FILE_NAME).unlink()
-    assert [run.run_id for run in RunStore.open(tmp_path / "runs").page(10).runs] == [started.run_id]
+    assert [run.run_id for run in open_store().page(10).runs] == [started.run_id]
 
 
 def test_folders_that_came_and_went_meanwhile_are_noticed_at_the_next_start(
-    tmp_path: Path, store: RunStore, started: RunStarted
+    open_store: OpenStore, store: RunStore, started: RunStarted
 ) -> None:
     folder = store.create(started)
     folder.record(RunEnded(status="completed"))
@@ -131,7 +144,7 @@ def test_folders_that_came_and_went_meanwhile_are_noticed_at_the_next_start(
     shutil.copytree(folder.path, folder.path.with_name(copy))
     (folder.path.with_name(copy) / "run.json").write_text(text)
     shutil.rmtree(folder.path)
-    assert [run.run_id for run in RunStore.open(tmp_path / "runs").page(10).runs] == [copy]
+    assert [run.run_id for run in open_store().page(10).runs] == [copy]
 
 
 def test_damaged_record_does_not_take_the_list_down(tmp_path: Path, store: RunStore, started: RunStarted) -> None:

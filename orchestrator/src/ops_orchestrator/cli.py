@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import traceback
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -115,7 +116,8 @@ def list_runs(
     as_json: AsJson = False,
 ) -> None:
     """List runs, newest first, from the run folders."""
-    page = _store().page(limit, scenario_id=scenario_id, status=status)
+    with closing(_store()) as store:
+        page = store.page(limit, scenario_id=scenario_id, status=status)
     listed = [record.summary() for record in page.runs]
     _show(listed, display.runs_table(listed), as_json=as_json)
 
@@ -123,16 +125,17 @@ def list_runs(
 @runs_app.command("show")
 def show_run(run_id: RunId, as_json: AsJson = False) -> None:
     """Show one run, from its folder."""
-    store = _store()
-    record = store.record(run_id).model_dump(mode="json")
-    results = store.results(run_id).model_dump(mode="json")
+    with closing(_store()) as store:
+        record = store.record(run_id).model_dump(mode="json")
+        results = store.results(run_id).model_dump(mode="json")
     _show(record, display.run_view(record, results, store.folder / run_id), as_json=as_json)
 
 
 @runs_app.command("logs")
 def show_logs(run_id: RunId, as_json: AsJson = False) -> None:
     """Show what happened in a run, from its folder."""
-    raw = _store().document(run_id, LOGS).decode()
+    with closing(_store()) as store:
+        raw = store.document(run_id, LOGS).decode()
     if as_json or not _on_terminal():
         sys.stdout.write(raw)
         return

@@ -41,7 +41,6 @@ class RunIndex:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._lock = threading.Lock()
-        connection.executescript(_SCHEMA)
 
     @classmethod
     def open(cls, folder: Path, busy_timeout_s: float = 10.0) -> Self:
@@ -93,6 +92,10 @@ class RunIndex:
 
 def _connect(path: str, busy_timeout_s: float) -> sqlite3.Connection:
     connection = sqlite3.connect(path, check_same_thread=False, timeout=busy_timeout_s)
-    # Losing the index costs a rebuild and no data: it need not wait for the disk, nor leave a journal beside the runs.
-    connection.executescript("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;")
+    try:
+        # Losing the index costs a rebuild and no data: it need not wait for the disk, nor leave a journal beside the runs.
+        connection.executescript("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;" + _SCHEMA)
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
