@@ -87,15 +87,15 @@ def sweep() -> None:
     client.close()
 
 
-def engine_problem() -> str | None:
-    """Why no container can be started here; None when one can."""
+def engine_answers() -> bool:
+    """Whether containers can be started here."""
     try:
         client = docker.from_env(timeout=10)
         client.ping()
         client.close()
-    except docker.errors.DockerException as error:
-        return f"no Docker engine answers ({error})"
-    return None
+    except docker.errors.DockerException:
+        return False
+    return True
 
 
 def _of_project(project: str) -> list[Any]:
