@@ -42,7 +42,7 @@ schemas: sync-dev ## write the contract's schema files anew from its models
 .PHONY: up
 up: ## build and start the whole stack with Docker, and wait until it is ready
 	docker compose build
-	@eval "$$(orchestrator/image-digests)" && docker compose up --detach --wait
+	@digests=$$(orchestrator/image-digests) && eval "$$digests" && docker compose up --detach --wait
 	@echo "The orchestrator is ready at http://$${OPS_PUBLISH:-127.0.0.1:8000}"
 
 .PHONY: down

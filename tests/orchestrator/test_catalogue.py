@@ -42,6 +42,14 @@ def test_value_that_is_left_empty_counts_as_not_given(tmp_path: Path) -> None:
     assert (module.image_digest, module.timeout_s) == (None, 60.0)
 
 
+def test_default_that_is_left_empty_counts_as_not_given(tmp_path: Path) -> None:
+    assert load(tmp_path, "defaults:\n  timeout_s:\nmodules:\n  alpha: {url: 'http://a'}\n").modules["alpha"].timeout_s == 60.0
+
+
+def test_ipv6_address_is_accepted(tmp_path: Path) -> None:
+    assert load(tmp_path, "modules:\n  alpha: {url: 'http://[::1]:8080'}\n").modules["alpha"].url == "http://[::1]:8080"
+
+
 def test_empty_file_registers_nothing(tmp_path: Path) -> None:
     assert load(tmp_path, "").modules == {}
 
@@ -70,6 +78,23 @@ def test_empty_file_registers_nothing(tmp_path: Path) -> None:
         ("modules:\n  alpha: {url: 'http://a'}\n  alpha: {url: 'http://b'}\n", "modules.yaml:3: the key 'alpha' stands twice"),
         ("modules:\n  alpha: [\n", "modules.yaml:3: not YAML"),
         ("- a\n", "modules.yaml:1: must be a mapping"),
+        ("modules: []\n", "modules.yaml:1: must be a mapping"),
+        (
+            "modules:\n  alpha:\n    url: http://h:99999\n",
+            "modules.yaml:3: url must be like http://host:port (Port out of range",
+        ),
+        ("modules:\n  alpha:\n    url: http://h:abc\n", "modules.yaml:3: url must be like http://host:port (Port could not"),
+        ("modules:\n  alpha:\n    url: http://a..b/\n", "modules.yaml:3: url must be like http://host:port"),
+        ("modules:\n  alpha:\n    url: http://u:secret@h\n", "modules.yaml:3: url must not hold a user name or password"),
+        ("modules:\n  alpha:\n    url: http://a b\n", "modules.yaml:3: url must not hold blanks"),
+        (
+            "modules:\n  alpha:\n    url: http://a\n    retries: 101\n",
+            "modules.yaml:4: retries must be less than or equal to 100",
+        ),
+        ("modules:\n  alpha:\n    url: http://a\n    name: beta\n", "modules.yaml:4: unknown key 'name'; known are: timeout_s"),
+        ("modules:\n  alpha:\n    url: !foo bar\n", "modules.yaml:3: 'bar' cannot be read"),
+        ("modules:\n  alpha:\n    image_digest: 2020-99-99\n", "modules.yaml:3: '2020-99-99' cannot be read"),
+        ("modules: &m\n  a: *m\n", "modules.yaml:1: a value stands inside itself"),
     ],
 )
 def test_mistake_in_the_file_is_reported_with_file_line_and_remedy(tmp_path: Path, text: str, said: str) -> None:

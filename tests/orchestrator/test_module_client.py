@@ -155,6 +155,8 @@ def saying(answer: bytes, *, reset: bool = False) -> Conversation:
         pytest.param(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), id="truncated body"),
         pytest.param(saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), id="malformed chunk"),
         pytest.param(saying(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), id="not HTTP"),
+        pytest.param(saying(b"HTTP/1.1 503 Service indispon\xedvel\r\nContent-Length: 0\r\n\r\n"), id="reason not ASCII"),
+        pytest.param(saying(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"a" * 100_000 + b"\r\n\r\n"), id="endless header"),
     ],
 )
 async def test_broken_conversation_is_a_retryable_failure_naming_module_and_address(conversation: Conversation) -> None:
@@ -162,6 +164,7 @@ async def test_broken_conversation_is_a_retryable_failure_naming_module_and_addr
         failure = await failure_of(client.execute(module, b"{}"))
     assert (failure.code, failure.retryable) == ("MODULE_UNREACHABLE", True)
     assert failure.message.startswith(f"alpha cannot be reached at {module.url}/execute: ")
+    assert len(failure.message) < 500
 
 
 async def test_port_on_which_nobody_listens_is_said_in_the_system_s_words() -> None:

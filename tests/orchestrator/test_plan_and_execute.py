@@ -170,8 +170,45 @@ async def test_run_that_the_disk_refuses_is_errored_and_answers_500(
 
     async with start_service(ScriptedModule(answers=[fill_the_disk]), ScriptedModule("beta")) as service:
         response = await service.post("/plan_and_execute", json=request_body)
+        listed = (await service.get("/runs", params={"status": "errored"})).json()["runs"]
     body = response.json()
     assert (response.status_code, body["status"], body["error"]["code"]) == (500, "errored", "ORCHESTRATOR_ERROR")
+    assert [run["run_id"] for run in listed] == [body["run_id"]]
+
+
+async def test_run_whose_end_cannot_be_written_stays_running_on_disk_and_in_the_list(
+    start_service: StartService, tmp_path: Path, read_run: ReadRun
+) -> None:
+    def break_the_disk(_: httpx2.Request) -> httpx2.Response:
+        (run,) = (tmp_path / "runs").glob("run_*")
+        (run / ".staging").rmdir()
+        (run / ".staging").write_bytes(b"")
+        return success()
+
+    async with start_service(ScriptedModule(answers=[break_the_disk])) as service:
+        response = await service.post("/plan_and_execute", json={"scenario_id": "x", "modules": ["alpha"]})
+        listed = (await service.get("/runs", params={"status": "running"})).json()["runs"]
+    run_id = response.json()["run_id"]
+    assert (response.status_code, read_run(run_id, "run.json")["status"]) == (500, "running")
+    assert [run["run_id"] for run in listed] == [run_id]
+
+
+async def test_scenario_with_countless_mistakes_is_answered_with_the_first_of_them(start_service: StartService) -> None:
+    unknown = {f"field-{number}": 1 for number in range(5000)}
+    async with start_service(ScriptedModule()) as service:
+        response = await service.post("/plan_and_execute", json={"scenario_id": "x", "modules": ["alpha"], **unknown})
+    errors = response.json()["errors"]
+    assert (response.status_code, len(errors)) == (422, 21)
+    assert errors[-1]["detail"] == "and 4980 more"
+
+
+async def test_large_scenario_is_read_like_a_small_one(start_service: StartService) -> None:
+    alpha = ScriptedModule()
+    scenario = {"scenario_id": "x", "modules": ["alpha"], "inputs": {"table": ["x" * 100] * 5000}}
+    async with start_service(alpha) as service:
+        response = await service.post("/plan_and_execute", json=scenario)
+    assert response.status_code == 200
+    assert json.loads(alpha.executed[0].content)["inputs"] == scenario["inputs"]
 
 
 async def test_unknown_module_answers_422_and_lists_the_registered_ones(start_service: StartService) -> None:

@@ -12,6 +12,8 @@ from ops_orchestrator.routes.prefer import Preference, read_preference
         (["respond-async, wait=10"], Preference(10.0, "wait=10")),
         (["handling=lenient", "Respond-Async"], Preference(0.0, "respond-async")),
         (["wait = 3"], Preference(3.0, "wait=3")),
+        (['wait="5"'], Preference(5.0, "wait=5")),
+        (["respond-async; foo=bar"], Preference(0.0, "respond-async")),
         (["wait=soon"], Preference()),
         (["wait=-1"], Preference()),
     ],

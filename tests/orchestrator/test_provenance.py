@@ -4,10 +4,12 @@ from typing import Any
 import pytest
 from scripted_module import artifact, envelope
 
-from ops_contract import SuccessEnvelope, canonical_json, validate
+from ops_contract import Health, SuccessEnvelope, canonical_json, validate
 from ops_orchestrator.catalogue import Catalogue
+from ops_orchestrator.events import ModuleReady, RunEnded, RunStarted
 from ops_orchestrator.planner import plan
-from ops_orchestrator.provenance import manifest, recipe_fingerprint, result_fingerprint, step_fingerprint, versions
+from ops_orchestrator.provenance import manifest, result_fingerprint, step_fingerprint, versions
+from ops_orchestrator.record import RunState
 from ops_orchestrator.scenario import RunOptions, Scenario
 
 EVIDENCE = {"id": "e1", "kind": "dataset", "title": "Census", "observed_at": "2026-01-09T12:34:56Z"}
@@ -59,9 +61,19 @@ def test_result_fingerprint_covers_every_step_by_its_id() -> None:
     assert result_fingerprint(base) != result_fingerprint({"alpha": "b" * 64, "beta": "a" * 64})
 
 
-def recipe(catalogue: Catalogue, version: str = "1.0", **fields: Any) -> str:
+def recipe(catalogue: Catalogue, version: str = "1.0", **fields: Any) -> str | None:
+    """The recipe fingerprint of a run of such a scenario, its modules having said `version`."""
     scenario = Scenario(**{"scenario_id": "demo", "modules": ("alpha",), "inputs": {"a": 1}, **fields})
-    return recipe_fingerprint(scenario, plan(scenario, catalogue), {"alpha": version, "beta": version})
+    started = RunStarted(run_id="run_1", scenario=scenario, plan=plan(scenario, catalogue), versions={})
+    state = RunState(started)
+    for step in started.plan.steps:
+        state.apply(ModuleReady(step=step, health=Health(status="ok", module=step.id, version=version), waited_s=0))
+    state.apply(RunEnded(status="failed"))
+    return state.record.fingerprints.recipe
+
+
+def test_recipe_is_known_once_every_module_was_reached(catalogue: Catalogue) -> None:
+    assert len(recipe(catalogue) or "") == 64
 
 
 def test_recipe_does_not_depend_on_the_scenario_s_name_or_the_modules_address(catalogue: Catalogue) -> None:

@@ -109,6 +109,13 @@ async def test_health_says_that_the_orchestrator_lives(start_service: StartServi
     assert (answer.json()["status"], answer.json()["module"]) == ("ok", "orchestrator")
 
 
+@pytest.mark.parametrize("path", ["/health", "/ready"])
+async def test_probe_by_head_is_answered_without_a_body(start_service: StartService, path: str) -> None:
+    async with start_service(ScriptedModule()) as service:
+        answer = await service.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
 async def test_service_whose_store_is_gone_is_alive_but_not_ready(start_service: StartService, tmp_path: Path) -> None:
     async with start_service(ScriptedModule()) as service:
         assert (await service.get("/ready")).status_code == 200

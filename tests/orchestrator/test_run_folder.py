@@ -172,6 +172,25 @@ async def test_artifact_name_that_could_leave_the_folder_fails_the_step_and_writ
     assert not any(file.startswith("artifacts/") for file in files(tmp_path / "runs" / body["run_id"]))
 
 
+async def test_artifacts_may_be_named_like_our_own_files(start_service: StartService, tmp_path: Path) -> None:
+    names = [".data.part", ".d.part/x", "whole.part", ".staging/x", "run.json", ".run.json.part", "manifest-sha256.txt"]
+    alpha = ScriptedModule(answers=[success(artifacts=[artifact(name) for name in names])])
+    async with start_service(alpha) as service:
+        run_id = await run(service, "alpha")
+    left = files(tmp_path / "runs" / run_id)
+    assert {name.removeprefix("artifacts/alpha/") for name in left if name.startswith("artifacts/")} == set(names)
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"artifacts": [], "x": "\\ud800"}', b'{"artifacts": 7}', b"7"])
+async def test_malformed_answer_is_the_module_s_failure_also_when_artifacts_are_not_kept(
+    start_service: StartService, read_run: ReadRun, body: bytes
+) -> None:
+    answer = httpx2.Response(200, content=body, headers={"Content-Type": "application/json"})
+    async with start_service(ScriptedModule(answers=[answer])) as service:
+        run_id = await run(service, "alpha", save_artifacts=False)
+    assert read_run(run_id, "run.json")["status"] == "failed"
+
+
 async def test_log_and_record_can_be_read_while_the_run_goes_on(start_service: StartService, tmp_path: Path) -> None:
     seen: dict[str, Any] = {}
 

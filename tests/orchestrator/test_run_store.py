@@ -1,4 +1,6 @@
 import json
+import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -10,10 +12,10 @@ from scripted_module import envelope
 from ops_contract import SuccessEnvelope, validate
 from ops_orchestrator.catalogue import Catalogue
 from ops_orchestrator.errors import InvalidRequestError, NotFoundError, StoreError
-from ops_orchestrator.events import RunEnded, RunStarted, StepCompleted, StepStarted
+from ops_orchestrator.events import RunEnded, RunStarted, StepCompleted, StepStarted, log_line
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.planner import plan
-from ops_orchestrator.run_folder import RunFolder
+from ops_orchestrator.run_folder import RunFolder, json_line
 from ops_orchestrator.run_index import FILE_NAME
 from ops_orchestrator.run_store import RunStore, new_run_id
 from ops_orchestrator.scenario import Scenario
@@ -49,7 +51,7 @@ def first_step_done(folder: RunFolder, started: RunStarted) -> None:
 
 
 def test_run_id_has_the_form_of_the_seed() -> None:
-    assert len(new_run_id()) == len("run_2026-01-09T12-34-56Z_ab12cd")
+    assert re.fullmatch(r"run_\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ_[0-9a-f]{6}", new_run_id())
 
 
 def test_run_under_an_id_that_is_taken_gets_another(store: RunStore, started: RunStarted) -> None:
@@ -89,9 +91,9 @@ def test_run_left_running_by_a_dead_service_is_interrupted_with_what_was_done(
     folder.record(StepStarted(step=started.plan.steps[1]))
     # The lock ends with the process that holds it; nothing else of a crash can be seen from outside.
     folder.close()
-    (folder.path / ".run.json.part").write_text("half")
+    (folder.path / ".staging" / "whole.part").write_text("half")
     again = open_store()
-    assert again.recover() == [started.run_id]
+    assert again.recover() == {started.run_id: None}
     record = again.record(started.run_id)
     assert (record.status, [step.status for step in record.steps]) == ("interrupted", ["completed", "interrupted"])
     assert list(again.results(started.run_id).results) == ["alpha"]
@@ -100,10 +102,67 @@ def test_run_left_running_by_a_dead_service_is_interrupted_with_what_was_done(
     assert listed == {"run.json", "results.json", "logs.jsonl", "steps/1-alpha/request.json", "steps/1-alpha/response.json"}
 
 
+def test_run_whose_log_says_that_it_ended_is_recovered_as_it_ended(
+    open_store: OpenStore, store: RunStore, started: RunStarted
+) -> None:
+    folder = store.create(started)
+    line = log_line(RunEnded(status="failed", error={"code": "X", "message": "as the log says"}), started.run_id)
+    with (folder.path / "logs.jsonl").open("ab") as log:
+        log.write(json_line(line))
+    folder.close()
+    again = open_store()
+    assert again.recover() == {started.run_id: None}
+    record = again.record(started.run_id)
+    assert (record.status, record.finished_at, record.error) == ("failed", line["timestamp"], line["error"])
+    assert (folder.path / "logs.jsonl").read_text().count("run.ended") == 1
+
+
+def test_line_that_a_crash_has_torn_does_not_swallow_the_next(
+    open_store: OpenStore, store: RunStore, started: RunStarted
+) -> None:
+    folder = store.create(started)
+    folder.close()
+    with (folder.path / "logs.jsonl").open("ab") as log:
+        log.write(b'{"timestamp": "2026-01')
+    open_store().recover()
+    lines = (folder.path / "logs.jsonl").read_text().splitlines()
+    assert lines[-2] == '{"timestamp": "2026-01'
+    assert json.loads(lines[-1])["status"] == "interrupted"
+
+
+def test_run_that_cannot_be_recovered_does_not_keep_the_others_from_it(
+    open_store: OpenStore, store: RunStore, started: RunStarted
+) -> None:
+    folders = [store.create(started), store.create(started)]
+    for folder in folders:
+        folder.close()
+    (folders[0].path / ".staging").rmdir()
+    (folders[0].path / ".staging").write_text("a file where our folder must be")
+    recovered = open_store().recover()
+    assert isinstance(recovered[folders[0].path.name], OSError)
+    assert recovered[folders[1].path.name] is None
+
+
+def test_run_that_has_ended_does_not_end_again(store: RunStore, started: RunStarted) -> None:
+    folder = store.create(started)
+    folder.record(RunEnded(status="completed"))
+    folder.record(RunEnded(status="interrupted"))
+    assert store.record(started.run_id).status == folder.state.record.status == "completed"
+
+
+def test_index_tells_what_is_on_disk_and_not_what_was_meant(store: RunStore, started: RunStarted) -> None:
+    folder = store.create(started)
+    folder.close()
+    folder.state.apply(RunEnded(status="errored"))
+    store.ended(started.run_id)
+    assert [run.run_id for run in store.page(10, status="running").runs] == [started.run_id]
+    assert store.page(10, status="errored").runs == []
+
+
 def test_run_of_a_living_service_is_left_alone(open_store: OpenStore, store: RunStore, started: RunStarted) -> None:
     folder = store.create(started)
     again = open_store()
-    assert again.recover() == []
+    assert again.recover() == {}
     assert again.record(started.run_id).status == "running"
     folder.close()
 
@@ -111,8 +170,36 @@ def test_run_of_a_living_service_is_left_alone(open_store: OpenStore, store: Run
 def test_run_that_ended_is_not_touched_by_recovery(store: RunStore, started: RunStarted) -> None:
     folder = store.create(started)
     folder.record(RunEnded(status="completed"))
-    assert store.recover() == []
+    assert store.recover() == {}
     assert store.record(started.run_id).status == "completed"
+
+
+def test_folder_that_another_service_is_just_making_is_left_alone(tmp_path: Path, store: RunStore, started: RunStarted) -> None:
+    young = tmp_path / "runs" / f".new-{started.run_id}"
+    young.mkdir()
+    store.recover()
+    assert young.is_dir()
+    an_hour_ago = young.stat().st_mtime - 3600
+    os.utime(young, (an_hour_ago, an_hour_ago))
+    store.recover()
+    assert not young.exists()
+
+
+@pytest.mark.parametrize(("name", "read"), [("run.json", RunStore.record), ("results.json", RunStore.results)])
+def test_damaged_document_is_named(
+    store: RunStore, started: RunStarted, name: str, read: Callable[[RunStore, str], object]
+) -> None:
+    store.create(started).record(RunEnded(status="completed"))
+    (store.folder / started.run_id / name).write_text("{}")
+    with pytest.raises(StoreError, match=rf"{started.run_id}/{name} is damaged"):
+        read(store, started.run_id)
+
+
+def test_document_that_is_missing_from_a_run_is_named(store: RunStore, started: RunStarted) -> None:
+    store.create(started).record(RunEnded(status="completed"))
+    (store.folder / started.run_id / "logs.jsonl").unlink()
+    with pytest.raises(NotFoundError, match=f"{started.run_id} has no logs.jsonl"):
+        store.document(started.run_id, "logs.jsonl")
 
 
 def test_folder_that_a_crash_left_half_made_is_cleared_away(tmp_path: Path, store: RunStore, started: RunStarted) -> None:

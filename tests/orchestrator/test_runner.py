@@ -1,5 +1,6 @@
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -86,6 +87,14 @@ async def test_artifact_that_cannot_be_had_at_first_is_had_at_the_next_attempt(c
     fetches = iter([httpx2.Response(503), httpx2.Response(200, content=b"figures")])
     alpha.files["/a.txt"] = lambda _: next(fetches)
     assert only(StepCompleted, await events_of(client_for(alpha), module)).attempts == 2
+
+
+async def test_what_a_failed_attempt_fetched_is_not_kept(client_for: ClientFor, module: Module, tmp_path: Path) -> None:
+    both = [artifact("a.txt", href="a"), artifact("b.txt", href="b")]
+    alpha = ScriptedModule(answers=[success(artifacts=both)])
+    alpha.files = {"/a": httpx2.Response(200, content=b"figures"), "/b": httpx2.Response(200, content=b"figurez")}
+    assert only(StepFailed, await events_of(client_for(alpha), module, tmp_path)).failure.requirement == "OPS-ART-003"
+    assert not any(os.scandir(tmp_path))
 
 
 async def test_retry_after_is_waited_for(client_for: ClientFor, module: Module) -> None:

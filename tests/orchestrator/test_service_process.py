@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,19 @@ def test_runs_where_there_is_no_store_say_which_setting_to_use(tmp_path: Path) -
     assert not (tmp_path / "runs").exists()
 
 
+def test_service_on_this_machine_is_not_looked_for_behind_a_proxy(home: Path, orchestrator: str) -> None:
+    ran = ops(home, "modules", "--url", orchestrator, HTTP_PROXY="http://127.0.0.1:1", http_proxy="http://127.0.0.1:1")
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_output_in_a_pipe_is_utf_8_whatever_the_locale(home: Path, orchestrator: str, tmp_path: Path) -> None:
+    scenario = tmp_path / "scenario.json"
+    scenario.write_text(EXAMPLE.read_text().replace("demo-scenario-001", "reforma-é"), encoding="utf-8")
+    assert ops(home, "run", str(scenario), "--url", orchestrator).returncode == 0
+    listed = ops(home, "runs", "list", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert (listed.returncode, "reforma-é" in listed.stdout) == (0, True)
+
+
 def test_address_that_answers_but_is_no_orchestrator_is_said_so(home: Path, stubs: str) -> None:
     ran = ops(home, "modules", "--url", f"{stubs}/monitor")
     assert ran.returncode == 3
@@ -226,6 +240,19 @@ def test_stopped_service_ends_its_runs_as_interrupted_and_exits_0(waiting_home: 
     assert status_on_disk(waiting_home, run_id) == "interrupted"
 
 
+def test_caller_who_waits_while_the_service_stops_is_told_how_the_run_ended(waiting_home: Path) -> None:
+    with (
+        service(waiting_home, "ops", "serve", "--port", "0") as (process, url),
+        ThreadPoolExecutor() as elsewhere,
+    ):
+        call = elsewhere.submit(httpx2.post, f"{url}/plan_and_execute", json=SCENARIO, timeout=20)
+        while not httpx2.get(f"{url}/runs").json()["runs"]:
+            pass
+        process.send_signal(signal.SIGTERM)
+        answer = call.result()
+    assert (answer.status_code, answer.json()["status"], answer.json()["error"]["code"]) == (503, "interrupted", "INTERRUPTED")
+
+
 def test_interrupted_service_exits_130(waiting_home: Path) -> None:
     with service(waiting_home, "ops", "serve", "--port", "0") as (process, _):
         process.send_signal(signal.SIGINT)
@@ -252,6 +279,21 @@ def test_second_service_on_the_same_store_leaves_the_first_one_s_runs_alone(wait
         run_id = start_run(first)
         with service(waiting_home, "ops", "serve", "--port", "0") as (_, second):
             assert httpx2.get(f"{second}/runs/{run_id}").json()["status"] == "running"
+
+
+def test_caller_who_stops_waiting_in_a_pipe_is_told_too(waiting_home: Path) -> None:
+    (waiting_home / "scenario.json").write_text(json.dumps(SCENARIO))
+    with service(waiting_home, "ops", "serve", "--port", "0") as (_, url):
+        words = [command("ops"), "run", "scenario.json", "--url", url]
+        with subprocess.Popen(
+            words, cwd=waiting_home, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            while not httpx2.get(f"{url}/runs").json()["runs"]:
+                pass
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (130, "")
+    assert "The run goes on without you: ops runs show run_" in err
 
 
 def test_caller_who_stops_waiting_is_told_how_to_find_the_run(waiting_home: Path) -> None:

@@ -45,6 +45,11 @@ def test_curl_command_of_the_readme_completes_a_run(line: str, orchestrator: str
     assert '"status":"completed"' in ran.stdout
 
 
+def test_readme_has_commands_to_run() -> None:
+    assert readme_commands("ops")
+    assert readme_commands("curl")
+
+
 def test_demo_shows_steps_figures_folder_and_brief(tmp_path: Path) -> None:
     ran = subprocess.run(
         [command("python"), "examples/demo.py"],

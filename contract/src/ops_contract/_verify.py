@@ -1,6 +1,7 @@
 """What a schema cannot say of an envelope: uniqueness, references, bytes that are what they claim."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -73,7 +74,8 @@ def _artifact_names(envelope: SuccessEnvelope) -> Iterator[Violation]:
         if longest > _LONGEST_SEGMENT:
             message = f"{artifact.name!r} cannot be stored: a segment has {longest} bytes in UTF-8, a file name at most 255"
             yield Violation("OPS-ART-005", pointer, message)
-        key = artifact.name.casefold()
+        # Some file systems also take different spellings of one accented letter for the same name.
+        key = unicodedata.normalize("NFC", artifact.name).casefold()
         parents = {key[:at] for at, character in enumerate(key) if character == "/"}
         if clash := taken.get(key) or folders.get(key) or next((taken[parent] for parent in parents if parent in taken), None):
             yield Violation("OPS-ART-005", pointer, f"{artifact.name!r} and {clash!r} cannot stand in one folder")

@@ -1,23 +1,26 @@
 """The runs that are under way in this process: starts them, lets callers wait for them, stops them with the service."""
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import structlog
 
 from ops_orchestrator.catalogue import Catalogue
-from ops_orchestrator.errors import BusyError, StoreError
-from ops_orchestrator.events import Event, RunEnded, RunStarted, log_line
+from ops_orchestrator.errors import BusyError
+from ops_orchestrator.events import Event, RunEnded, RunStarted, interrupted, log_line
 from ops_orchestrator.module_client import ModuleClient
 from ops_orchestrator.planner import plan
 from ops_orchestrator.provenance import versions
 from ops_orchestrator.record import Results, RunRecord
 from ops_orchestrator.run_folder import RunFolder
-from ops_orchestrator.run_store import INTERRUPTED, RunStore, new_run_id
+from ops_orchestrator.run_store import RunStore, new_run_id
 from ops_orchestrator.runner import Runner
 from ops_orchestrator.scenario import Scenario
+
+_STOPPING: Final = "The service is stopping; try again when it is back."
 
 _log: Any = structlog.get_logger("ops_orchestrator.run")
 
@@ -56,40 +59,57 @@ class ActiveRuns:
         self._client = client
         self._most = most
         self._versions = versions(image_digest)
-        self._underway = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self.stopping = False
 
     async def start(self, scenario: Scenario) -> ActiveRun:
         """Plan the scenario and begin to execute it. Raises RequestError, StoreError."""
         steps = plan(scenario, self._catalogue)
-        if self._underway >= self._most:
+        if self.stopping:
+            raise BusyError(_STOPPING)
+        if len(self._tasks) >= self._most:
             raise BusyError(f"{self._most} runs are under way, as many as OPS_MAX_CONCURRENT_RUNS allows; try again soon.")
-        self._underway += 1
-        try:
-            started = RunStarted(run_id=new_run_id(), scenario=scenario, plan=steps, versions=self._versions)
-            folder = await asyncio.to_thread(self._store.create, started)
-        except BaseException:
-            self._underway -= 1
-            raise
-        _announce(started, folder.state.record.run_id)
-        task = asyncio.create_task(self._execute(folder, started), name=folder.state.record.run_id)
+        started = RunStarted(run_id=new_run_id(), scenario=scenario, plan=steps, versions=self._versions)
+        created: asyncio.Future[RunFolder] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._run(started, created), name=started.run_id)
         self._tasks.add(task)
-        task.add_done_callback(self._forget)
-        return ActiveRun(folder, task)
+        task.add_done_callback(partial(self._forget, created))
+        # Shielded: a caller who hangs up now leaves a run that goes on, like one who hangs up later.
+        return ActiveRun(await asyncio.shield(created), task)
 
     async def stop(self) -> None:
-        """End all runs as interrupted and wait until their records say so."""
-        tasks = list(self._tasks)
-        for task in tasks:
+        """Start no more runs, end all that are under way as interrupted, and wait until their records say so."""
+        self.stopping = True
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        self._underway -= 1
+    def _forget(self, created: asyncio.Future[RunFolder], task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        # A task that is cancelled before its first turn never runs at all; its caller must not wait for ever.
+        if not created.done():
+            created.set_exception(BusyError(_STOPPING))
+
+    async def _run(self, started: RunStarted, created: asyncio.Future[RunFolder]) -> None:
+        """Make the run's folder, say so in `created`, and drive the run to its end."""
+        creating = asyncio.create_task(asyncio.to_thread(self._store.create, started))
+        stopped = False
+        try:
+            folder = await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            stopped, folder = True, await creating
+        except Exception as error:  # noqa: BLE001  # handed to the caller, who is waiting for it
+            created.set_exception(error)
+            return
+        created.set_result(folder)
+        _announce(started, folder.state.record.run_id)
+        try:
+            await (self._record(folder, interrupted()) if stopped else self._execute(folder, started))
+        finally:
+            await asyncio.to_thread(self._let_go, folder)
 
     async def _execute(self, folder: RunFolder, started: RunStarted) -> None:
-        """Drive one run to its end. This is the edge: whatever breaks inside ends in the record, and the service lives."""
+        """This is the edge: whatever breaks inside ends in the record, and the service lives."""
         runner = Runner(self._client, folder.staging)
         try:
             run_id = folder.state.record.run_id
@@ -97,14 +117,15 @@ class ActiveRuns:
                 async for event in events:
                     await self._record(folder, event)
         except asyncio.CancelledError:
-            await self._record(folder, RunEnded(status="interrupted", error=INTERRUPTED))
-            raise
+            await self._record(folder, interrupted())
         except Exception as error:  # noqa: BLE001  # the edge, see above
             _log.exception("run.errored", run_id=folder.state.record.run_id)
             await self._give_up(folder, error)
-        finally:
+
+    def _let_go(self, folder: RunFolder) -> None:
+        with suppress(OSError):  # a full disk refuses even what is still buffered
             folder.close()
-            await asyncio.to_thread(self._store.ended, folder)
+        self._store.ended(folder.state.record.run_id)
 
     async def _record(self, folder: RunFolder, event: Event) -> None:
         # Shielded: a record that is being written when the service stops is written to its end.
@@ -116,7 +137,7 @@ class ActiveRuns:
         ended = RunEnded(status="errored", error={"code": "ORCHESTRATOR_ERROR", "message": message})
         try:
             await self._record(folder, ended)
-        except (OSError, StoreError):
+        except Exception:  # noqa: BLE001  # still the edge
             # The disk is full or gone: the record on it stays `running` and is `interrupted` at the next start.
             _log.exception("run.unrecorded", run_id=folder.state.record.run_id)
 

@@ -37,8 +37,11 @@ def create_app(settings: Settings, transport: httpx2.AsyncBaseTransport | None =
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        for run_id in await asyncio.to_thread(store.recover):
-            _log.warning("run.interrupted", run_id=run_id, message="was running when the service died")
+        for run_id, problem in (await asyncio.to_thread(store.recover)).items():
+            if problem is None:
+                _log.warning("run.recovered", run_id=run_id, message="was running when a service died")
+            else:
+                _log.error("run.unrecovered", run_id=run_id, message=f"cannot be ended properly: {problem}")
         if reason := store.unwritable():
             _log.error("store.unwritable", message=reason)
         yield
@@ -57,5 +60,6 @@ def create_app(settings: Settings, transport: httpx2.AsyncBaseTransport | None =
     app.include_router(plan_and_execute_routes(runs, settings.runs_dir, settings.max_request_bytes))
     app.include_router(runs_routes(store))
     app.include_router(modules_routes(catalogue, client))
-    app.include_router(health_routes(store))
+    app.include_router(health_routes(store, runs))
+    app.state.stop_runs = runs.stop
     return app

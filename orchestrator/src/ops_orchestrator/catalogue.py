@@ -30,18 +30,25 @@ def load_catalogue(path: Path, environment: Mapping[str, str]) -> Catalogue:
     for section in document:
         if section not in _SECTIONS:
             raise _unknown(file, join_pointer("", section), section, _SECTIONS)
-    defaults = _mapping(file, "/defaults", document.get("defaults") or {})
+    defaults = _given(file, "/defaults", document.get("defaults"))
     _checked(file, CallOptions, "/defaults", defaults)
-    entries = _mapping(file, "/modules", document.get("modules") or {})
+    entries = _mapping(file, "/modules", {} if document.get("modules") is None else document["modules"])
     modules = {name: _module(file, name, defaults, entry) for name, entry in entries.items()}
     return Catalogue(modules)
 
 
 def _module(file: YamlFile, name: str, defaults: dict[str, Any], entry: Any) -> Module:
     pointer = join_pointer("/modules", name)
-    # A value left empty, such as `image_digest: ${DIGEST:-}`, means "not given".
-    given = {key: value for key, value in _mapping(file, pointer, entry).items() if value is not None}
+    given = _given(file, pointer, {} if entry is None else entry)
+    if "name" in given:
+        raise _unknown(file, f"{pointer}/name", "name", Module.model_fields)
     return _checked(file, Module, pointer, {**defaults, **given, "name": name})
+
+
+def _given(file: YamlFile, pointer: str, value: Any) -> dict[str, Any]:
+    """What a mapping sets. A value left empty, such as `image_digest: ${DIGEST:-}`, means "not given"."""
+    mapping = {} if value is None else _mapping(file, pointer, value)
+    return {key: value for key, value in mapping.items() if value is not None}
 
 
 def _mapping(file: YamlFile, pointer: str, value: Any) -> dict[str, Any]:
@@ -64,6 +71,7 @@ def _checked(file: YamlFile, model: type[Options], pointer: str, value: dict[str
 
 
 def _unknown(file: YamlFile, pointer: str, key: str, known: Any) -> ConfigurationError:
+    known = [name for name in known if name != "name"]  # the key that an entry stands under, not one inside it
     near = get_close_matches(key, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known)}"
     return ConfigurationError(f"{file.place(pointer)}: unknown key {key!r}; {hint}")

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import traceback
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -18,7 +18,7 @@ from rich.live import Live
 
 from ops_orchestrator import display
 from ops_orchestrator.catalogue import load_catalogue
-from ops_orchestrator.errors import ConfigurationError, OrchestratorError, RequestError
+from ops_orchestrator.errors import ConfigurationError, OrchestratorError, RequestError, StoreError
 from ops_orchestrator.events import Status
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.planner import plan
@@ -50,10 +50,11 @@ def main() -> NoReturn:
     """Entry point: run the command and turn every error into a sentence and an exit code."""
     try:
         app()
-    except (ConfigurationError, RequestError) as error:
+    except (ConfigurationError, RequestError, StoreError) as error:
         _fail(ExitCode.USAGE, _sentence(error))
     except RefusedError as error:
-        _fail(ExitCode.USAGE if error.status < 500 else ExitCode.UNREACHABLE, str(error))
+        refused = {500: ExitCode.OUR_BUG, 503: ExitCode.UNREACHABLE}
+        _fail(refused.get(error.status, ExitCode.USAGE), str(error))
     except CannotReachError as error:
         _fail(ExitCode.UNREACHABLE, str(error))
     except OrchestratorError as error:
@@ -67,7 +68,9 @@ def main() -> NoReturn:
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; default OPS_HOST or 127.0.0.1.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on, 0 for a free one; default OPS_PORT or 8000.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one; default OPS_PORT or 8000.")
+    ] = None,
     show_settings: Annotated[bool, typer.Option("--show-settings", help="Print the effective settings and stop.")] = False,
 ) -> None:
     """Start the orchestrator."""
@@ -87,9 +90,7 @@ def run(file: ScenarioFile, url: Url = None, as_json: AsJson = False) -> None:
     settings = read_settings(url=url)
     scenario = _read(file)
     read_scenario(scenario)
-    status = asyncio.run(
-        _run_quietly(settings, scenario) if as_json or not _on_terminal() else _run_visibly(settings, scenario)
-    )
+    status = asyncio.run(_run(settings, scenario, as_json=as_json or not _on_terminal()))
     raise typer.Exit({"completed": ExitCode.DONE, "errored": ExitCode.OUR_BUG}.get(status, ExitCode.NOT_COMPLETED))
 
 
@@ -135,38 +136,44 @@ def show_run(run_id: RunId, as_json: AsJson = False) -> None:
 def show_logs(run_id: RunId, as_json: AsJson = False) -> None:
     """Show what happened in a run, from its folder."""
     with closing(_store()) as store:
-        raw = store.document(run_id, LOGS).decode()
+        raw = store.document(run_id, LOGS)
     if as_json or not _on_terminal():
-        sys.stdout.write(raw)
+        _write(raw)
         return
     for line in raw.splitlines():
-        Console().print(display.log_text(json.loads(line)))
+        Console().print(display.log_text(line))
 
 
-async def _run_quietly(settings: Settings, scenario: bytes) -> str:
+async def _run(settings: Settings, scenario: bytes, *, as_json: bool) -> str:
+    """Run a scenario and show it; returns the run's status. A caller who stops waiting is told how to find the run."""
     async with ServiceClient.at(settings.url) as service:
-        answer = await service.execute(scenario)
-    _print_json(answer)
-    return str(answer["status"])
-
-
-async def _run_visibly(settings: Settings, scenario: bytes) -> str:
-    console = Console()
-    async with ServiceClient.at(settings.url) as service:
-        run_id = await service.start(scenario)
-        record = await service.run(run_id)
+        answer = await service.start(scenario)
+        run_id = str(answer["run_id"])
         try:
-            with Live(display.steps_table(record), console=console, transient=True) as live:
-                while record["status"] == "running":
-                    await asyncio.sleep(_POLL_S)
-                    record = await service.run(run_id)
-                    live.update(display.steps_table(record))
+            record = await _ended(service, run_id, visibly=not as_json)
         except asyncio.CancelledError:
-            console.print(f"The run goes on without you: ops runs show {run_id}")
+            sys.stderr.write(f"The run goes on without you: ops runs show {run_id}\n")
             raise
         results = await service.results(run_id)
-    console.print(display.run_view(record, results, settings.runs_dir / run_id))
+    if as_json:
+        told = {"status": record["status"], "results": results["results"]}
+        _print_json(answer | told | ({"error": record["error"]} if record["error"] else {}))
+    else:
+        Console().print(display.run_view(record, results, Path(answer["artifacts_path"])))
     return str(record["status"])
+
+
+async def _ended(service: ServiceClient, run_id: str, *, visibly: bool) -> dict[str, Any]:
+    """The record of a run once it is over; until then its steps are shown when `visibly`."""
+    record = await service.run(run_id)
+    shown = Live(display.steps_table(record), transient=True) if visibly else nullcontext()
+    with shown as live:
+        while record["status"] == "running":
+            await asyncio.sleep(_POLL_S)
+            record = await service.run(run_id)
+            if live is not None:
+                live.update(display.steps_table(record))
+    return record
 
 
 async def _modules(settings: Settings) -> list[dict[str, Any]]:
@@ -200,10 +207,16 @@ def _show(value: Any, shown: Any, *, as_json: bool) -> None:
 
 
 def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    _write((json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def _sentence(error: ConfigurationError | RequestError) -> str:
+def _write(text: bytes) -> None:
+    """Programs read UTF-8, whatever the locale of the shell that called us."""
+    sys.stdout.buffer.write(text)
+    sys.stdout.flush()
+
+
+def _sentence(error: OrchestratorError) -> str:
     if isinstance(error, RequestError):
         return "\n  ".join([error.detail, *map(str, error.problems)])
     return str(error)

@@ -1,12 +1,12 @@
 """What the command line shows on a terminal."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -32,7 +32,8 @@ def steps_table(record: dict[str, Any]) -> RenderableType:
         mark, style = _MARKS[step["status"]]
         seconds = _seconds(step["started_at"], step["finished_at"])
         attempts = str(step["attempts"] or "")
-        table.add_row(Text(mark, style), step["id"], step["module"], step["module_version"] or "", attempts, seconds)
+        told = (step["id"], step["module"], step["module_version"] or "", attempts, seconds)
+        table.add_row(Text(mark, style), *map(plain, told))
     return table
 
 
@@ -45,9 +46,9 @@ def run_view(record: dict[str, Any], results: dict[str, Any], folder: Path) -> R
         if isinstance(result.get("kpis"), dict):
             parts += [Text(""), _kpis(step, result["kpis"])]
     parts.append(Text(""))
-    parts += [Text.from_markup(f"[bold]{name}[/]  {escape(value)}") for name, value in _pointers(record, results, folder)]
+    parts += [plain(f"{name}  ", "bold") + plain(value) for name, value in _pointers(record, results, folder)]
     if record["error"]:
-        parts += [Text(""), Text(record["error"]["message"], style="red")]
+        parts += [Text(""), plain(record["error"]["message"], "red")]
     return Group(*parts)
 
 
@@ -78,10 +79,19 @@ def runs_table(runs: list[dict[str, Any]]) -> Table:
     return _table(("run", "status", "result", "scenario"), rows)
 
 
-def log_text(line: dict[str, Any]) -> Text:
-    """One event of a log for people."""
+def log_text(raw: bytes) -> Text:
+    """One line of a log for people; a line that a crash has torn is shown as it is."""
+    try:
+        line = json.loads(raw)
+    except ValueError:
+        return plain(raw.decode(errors="replace"), "dim")
     style = {"warning": "yellow", "error": "red"}.get(line["level"], "")
-    return Text.assemble((line["timestamp"], "dim"), "  ", (line["message"], style))
+    return plain(line["timestamp"], "dim") + plain(f"  {line['message']}", style)
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Text that a module may have had a say in: no markup, and nothing that a terminal would obey."""
+    return Text("".join(character if character.isprintable() else "\ufffd" for character in text), style)
 
 
 def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
@@ -89,15 +99,15 @@ def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column in ("run", "module"))
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(plain, row))
     return table
 
 
 def _kpis(step: str, kpis: dict[str, Any]) -> Group:
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, value in kpis.items():
-        table.add_row(Text(name), Text(f"{value:,.4g}" if isinstance(value, float) else str(value)))
-    return Group(Text(f"Headline figures of {step}", "bold"), table)
+        table.add_row(plain(name), plain(f"{value:,.4g}" if isinstance(value, float) else str(value)))
+    return Group(plain(f"Headline figures of {step}", "bold"), table)
 
 
 def _pointers(record: dict[str, Any], results: dict[str, Any], folder: Path) -> list[tuple[str, str]]:

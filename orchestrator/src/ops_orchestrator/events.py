@@ -133,6 +133,12 @@ class RunEnded:
         return f"run {self.status}", {"status": self.status} | ({"error": self.error} if self.error else {})
 
 
+def interrupted() -> RunEnded:
+    """How a run ends, now, with the service."""
+    error = {"code": "INTERRUPTED", "message": "the service stopped during the run; start it again"}
+    return RunEnded(status="interrupted", error=error)
+
+
 Event = RunStarted | StepStarted | ModuleReady | AttemptFailed | StepCompleted | StepFailed | RunEnded
 """Any of the above."""
 

@@ -9,9 +9,18 @@ from ops_contract import ContractModel, Count, Identifier
 
 
 def _address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")
+    except ValueError as error:
+        raise ValueError(f"must be like http://host:port ({error})") from error
+    if parts.scheme not in {"http", "https"} or not host or port == 0 or parts.query or parts.fragment:
         raise ValueError("must be like http://host:port or http://host:port/path")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold a user name or password; addresses stand in answers, logs and records")
+    if not url.isprintable() or " " in url:
+        raise ValueError("must not hold blanks or control characters")
     return url
 
 
@@ -22,7 +31,9 @@ class CallOptions(ContractModel):
 
     timeout_s: Annotated[float, Field(gt=0, description="seconds one attempt may take, artifacts included")] = 60.0
     ready_timeout_s: Annotated[float, Field(ge=0, description="seconds to wait for `/health` before a step")] = 30.0
-    retries: Annotated[Count, Field(description="attempts after the first, for transport errors and retryable answers")] = 2
+    retries: Annotated[
+        Count, Field(le=100, description="attempts after the first, for transport errors and retryable answers")
+    ] = 2
     backoff_s: Annotated[float, Field(ge=0, description="seconds before the first retry; doubles with each")] = 0.5
 
 

@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import os
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
@@ -24,6 +24,7 @@ RETRYABLE_STATUS: Final = frozenset({429, 502, 503, 504})
 """HTTP statuses that say "not now" whatever the body says."""
 
 _MAX_HEALTH_BYTES: Final = 64 * 1024
+_SHOWN_CHARACTERS: Final = 300
 
 
 @dataclass(frozen=True)
@@ -89,47 +90,73 @@ class ModuleClient:
             )
 
     async def _fetch(self, module: Module, artifact: Artifact, staging: Path | None) -> Path | None:
-        digest, size = hashlib.sha256(), 0
-        file = None if staging is None else await asyncio.to_thread(_new_file, staging)
+        if staging is None:
+            await self._stream(module, artifact, None)
+            return None
+        file = await asyncio.to_thread(_new_file, staging)
+        path = Path(file.name)
         try:
-            async with self._open(module, "GET", artifact.href, b"", {"Accept": "*/*"}) as response:
-                _check_found(module, artifact, response)
-                async for chunk in _chunks(module, response, self._limits.artifact_bytes):
-                    digest.update(chunk)
-                    size += len(chunk)
-                    if file is not None:
-                        await asyncio.to_thread(file.write, chunk)
-        finally:
-            if file is not None:
-                await asyncio.to_thread(file.close)
+            with closing(file):
+                await self._stream(module, artifact, file)
+        except BaseException:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+            raise
+        return path
+
+    async def _stream(self, module: Module, artifact: Artifact, file: IO[bytes] | None) -> None:
+        digest, size = hashlib.sha256(), 0
+        async with self._open(module, "GET", artifact.href, b"", {"Accept": "*/*"}) as response:
+            _check_found(module, artifact, response)
+            async for chunk in _chunks(module, response, self._limits.artifact_bytes):
+                digest.update(chunk)
+                size += len(chunk)
+                if file is not None:
+                    await asyncio.to_thread(file.write, chunk)
         _check(module, artifact, size, digest.hexdigest())
-        return None if file is None else Path(file.name)
 
     @asynccontextmanager
     async def _open(
         self, module: Module, method: str, path: str, content: bytes, headers: dict[str, str]
     ) -> AsyncIterator[httpx2.Response]:
         url = module.at(path)
+        with _network(module, url):
+            request = self._http.build_request(method, url, content=content, headers=headers)
+            response = await self._http.send(request, stream=True, follow_redirects=False)
         try:
-            async with self._http.stream(method, url, content=content, headers=headers, follow_redirects=False) as response:
-                yield response
-        # The transport lets some of aiohttp's own errors through, that of a malformed answer among them.
-        except (httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
-            message = f"cannot be reached at {url}: {_reason(error)}"
-            raise StepError.of(module.name, "MODULE_UNREACHABLE", message, retryable=True) from error
+            yield response
+        finally:
+            with _network(module, url):
+                await response.aclose()
 
 
 async def _chunks(module: Module, response: httpx2.Response, limit: int) -> AsyncIterator[bytes]:
     encoding = response.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise StepError.of(module.name, "INVALID_ANSWER", f"answers in the encoding {encoding!r}, which was not accepted")
-    size = 0
-    async for chunk in response.aiter_raw():
+    url, size = response.request.url, 0
+    chunks = response.aiter_raw()
+    while True:
+        with _network(module, str(url)):
+            chunk = await anext(chunks, None)
+        if chunk is None:
+            return
         size += len(chunk)
         if size > limit:
-            path = response.request.url.path
-            raise StepError.of(module.name, "ANSWER_TOO_LARGE", f"sends more than the {limit} bytes allowed for {path}")
+            raise StepError.of(module.name, "ANSWER_TOO_LARGE", f"sends more than the {limit} bytes allowed for {url.path}")
         yield chunk
+
+
+@contextmanager
+def _network(module: Module, url: str) -> Iterator[None]:
+    """Stands around exactly what the network does, so that our own disk's errors are never taken for a module's.
+
+    The transport lets some of aiohttp's errors through, and ValueErrors for what cannot be encoded or decoded.
+    """
+    try:
+        yield
+    except (httpx2.HTTPError, httpx2.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
+        message = f"cannot be reached at {url}: {_reason(error)}"
+        raise StepError.of(module.name, "MODULE_UNREACHABLE", message, retryable=True) from error
 
 
 def _reason(error: Exception) -> str:
@@ -139,7 +166,7 @@ def _reason(error: Exception) -> str:
         return f"the host name {cause.host!r} is not known"
     if isinstance(cause, aiohttp.ClientConnectorError) and cause.os_error.errno:
         return os.strerror(cause.os_error.errno)
-    return str(error) or type(error).__name__
+    return (str(error) or type(error).__name__)[:_SHOWN_CHARACTERS]
 
 
 def _check_found(module: Module, artifact: Artifact, response: httpx2.Response) -> None:

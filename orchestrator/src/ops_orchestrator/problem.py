@@ -1,17 +1,21 @@
 """Errors as RFC 9457 problem documents: what was wrong, where, what to do."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from ops_contract import Problem
 from ops_orchestrator.errors import BusyError, RequestError, StoreError
+
+# A body of a megabyte can hold hundreds of thousands of mistakes.
+_MOST_ERRORS: Final = 20
 
 _log: Any = structlog.get_logger("ops_orchestrator.http")
 
@@ -28,6 +32,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(StoreError, _on_store_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_parameters)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientDisconnect, _on_client_disconnect)
     app.add_exception_handler(Exception, _on_exception)
 
 
@@ -41,8 +46,10 @@ def _problem(request: Request, status: int, slug: str, title: str, detail: str) 
     }
 
 
-def _errors(problems: Iterable[Problem]) -> dict[str, Any]:
-    listed = [{"pointer": problem.pointer, "detail": problem.message} for problem in problems]
+def _errors(problems: Sequence[Problem]) -> dict[str, Any]:
+    listed = [{"pointer": problem.pointer, "detail": problem.message} for problem in problems[:_MOST_ERRORS]]
+    if len(problems) > _MOST_ERRORS:
+        listed.append({"pointer": "", "detail": f"and {len(problems) - _MOST_ERRORS} more"})
     return {"errors": listed} if listed else {}
 
 
@@ -73,6 +80,12 @@ def _on_http_exception(request: Request, error: Exception) -> ProblemResponse:
     }.get(error.status_code, str(error.detail))
     body = _problem(request, error.status_code, title.lower().replace(" ", "-"), title, detail)
     return ProblemResponse(body, error.status_code, error.headers)
+
+
+def _on_client_disconnect(request: Request, _: Exception) -> Response:
+    # Nobody is left to read an answer; it is a caller's doing and no error of ours.
+    _log.info("http.caller_gone", path=request.url.path)
+    return Response(status_code=400)
 
 
 def _on_exception(request: Request, error: Exception) -> ProblemResponse:

@@ -6,8 +6,6 @@ from typing import Any
 
 import ops_orchestrator
 from ops_contract import CONTRACT_VERSION, Evidence, SuccessEnvelope, fingerprint
-from ops_orchestrator.plan import Plan
-from ops_orchestrator.scenario import Scenario
 
 
 def versions(image_digest: str | None) -> dict[str, str | None]:
@@ -39,23 +37,9 @@ def result_fingerprint(steps: Mapping[str, str]) -> str:
     return fingerprint(dict(steps))
 
 
-def recipe_fingerprint(scenario: Scenario, plan: Plan, module_versions: Mapping[str, str]) -> str:
-    """SHA-256 over what a result is made from: plan, inputs, options, and by step id each module's version and image."""
-    return fingerprint(
-        {
-            "plan": plan.as_json(),
-            "inputs": scenario.inputs,
-            "options": scenario.run_options.model_dump(),
-            "modules": {
-                step.id: {
-                    "module": step.module.name,
-                    "version": module_versions[step.id],
-                    "image_digest": step.module.image_digest,
-                }
-                for step in plan.steps
-            },
-        }
-    )
+def recipe_fingerprint(request: Mapping[str, Any], plan: list[dict[str, Any]], modules: Mapping[str, Any]) -> str:
+    """SHA-256 over what a result is made from: plan, inputs and options, and by step id each module's version and image."""
+    return fingerprint({"plan": plan, "inputs": request["inputs"], "options": request["run_options"], "modules": dict(modules)})
 
 
 def manifest(hashes: Mapping[str, str]) -> str:

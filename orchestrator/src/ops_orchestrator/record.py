@@ -134,7 +134,6 @@ class RunState:
     """One run as it grows: feed it events, read `record` and `results`."""
 
     def __init__(self, started: RunStarted) -> None:
-        self._scenario, self._plan = started.scenario, started.plan
         self.record = _opened(started)
         self.results = Results(run_id=started.run_id, scenario_id=started.scenario.scenario_id)
 
@@ -158,7 +157,7 @@ class RunState:
                     error=event.failure.as_json(),
                 )
             case RunEnded():
-                self.record = ended(self.record, event).model_copy(update={"fingerprints": self._fingerprints(event.status)})
+                self.record = ended(self.record, event)
 
     def _complete(self, event: StepCompleted) -> None:
         self._change(
@@ -183,22 +182,32 @@ class RunState:
         steps[step.number - 1] = steps[step.number - 1].model_copy(update=changes)
         self.record = self.record.model_copy(update={"steps": tuple(steps)})
 
-    def _fingerprints(self, status: Status) -> Fingerprints:
-        versions = {step.id: step.module_version for step in self.record.steps if step.module_version is not None}
-        found = {step.id: step.result for step in self.record.steps if step.result is not None}
-        # A module that was never reached has no known version, and a recipe with a gap would match others by accident.
-        known = len(versions) == len(self._plan.steps)
-        return Fingerprints(
-            recipe=recipe_fingerprint(self._scenario, self._plan, versions) if known else None,
-            result=result_fingerprint(found) if status == "completed" else None,
-        )
-
 
 def ended(record: RunRecord, event: RunEnded) -> RunRecord:
     """The record of a run that is over; a step that was under way was interrupted."""
     steps = (step.model_copy(update={"status": "interrupted"}) if step.status == "running" else step for step in record.steps)
     return record.model_copy(
-        update={"status": event.status, "finished_at": timestamp(event.at), "error": event.error, "steps": tuple(steps)}
+        update={
+            "status": event.status,
+            "finished_at": timestamp(event.at),
+            "error": event.error,
+            "steps": tuple(steps),
+            "fingerprints": _fingerprints(record, event.status),
+        }
+    )
+
+
+def _fingerprints(record: RunRecord, status: Status) -> Fingerprints:
+    # A module that was never reached has no known version, and a recipe with a gap would match others by accident.
+    known = all(step.module_version is not None for step in record.steps)
+    modules = {
+        step.id: {"module": step.module, "version": step.module_version, "image_digest": step.image_digest}
+        for step in record.steps
+    }
+    results = {step.id: step.result for step in record.steps if step.result is not None}
+    return Fingerprints(
+        recipe=recipe_fingerprint(record.request, record.plan, modules) if known else None,
+        result=result_fingerprint(results) if status == "completed" else None,
     )
 
 

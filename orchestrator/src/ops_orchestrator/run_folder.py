@@ -11,12 +11,13 @@ import os
 import shutil
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
 from pydantic import BaseModel
 
-from ops_contract import sha256_hex
+from ops_contract import JsonError, parse_json, sha256_hex
 from ops_orchestrator.events import Event, RunEnded, RunStarted, StepCompleted, StepFailed, log_line
 from ops_orchestrator.exchange import Exchange, ReceivedArtifact
 from ops_orchestrator.plan import Step
@@ -60,7 +61,8 @@ class RunFolder:
             aside.rename(path)
         except BaseException:
             if folder is not None:
-                folder.close()
+                with suppress(OSError):  # a full disk refuses even what is still buffered
+                    folder.close()
             shutil.rmtree(aside, ignore_errors=True)
             raise
         folder.path = path
@@ -75,7 +77,8 @@ class RunFolder:
         """Bring the folder up to date with `event`; after RunEnded it is complete and closed. Raises OSError."""
         # A run that is stopped ends while its last event may still be on its way to the disk in another thread.
         with self._one_at_a_time:
-            self._record(event)
+            if self.state.record.status == "running":
+                self._record(event)
 
     def close(self) -> None:
         """Let go of the log and its lock; a run that has not ended is then taken for dead."""
@@ -96,8 +99,8 @@ class RunFolder:
             self._complete()
             return
         if isinstance(event, RunStarted | StepCompleted):
-            write_whole(self.path / RESULTS, text_of(self.state.results))
-        write_whole(self.path / RECORD, text_of(self.state.record))
+            _write_whole(self.path, RESULTS, text_of(self.state.results))
+        _write_whole(self.path, RECORD, text_of(self.state.record))
 
     def _publish(self, step: Step, artifacts: tuple[ReceivedArtifact, ...]) -> None:
         """Put a step's artifacts into place, all at once: its folder is filled aside and renamed."""
@@ -120,7 +123,7 @@ class RunFolder:
         response = exchange.response if self._keep_artifacts else _without_contents(exchange.response)
         (self.path / folder).mkdir()
         for name, content in (("request.json", exchange.request), (_response_name(exchange), response)):
-            write_whole(self.path / folder / name, content)
+            _write_whole(self.path, f"{folder}/{name}", content)
             self._hashes[f"{folder}/{name}"] = sha256_hex(content)
 
     def _complete(self) -> None:
@@ -134,9 +137,9 @@ def conclude(folder: Path, record: RunRecord, hashes: Mapping[str, str]) -> None
 
     Everything is flushed to disk before the record says that the run is over.
     """
-    shutil.rmtree(folder / STAGING, ignore_errors=True)
-    for unfinished in folder.rglob(".*.part"):
-        unfinished.unlink()
+    staging = folder / STAGING
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(exist_ok=True)
     final = text_of(record)
     listed = {RECORD: sha256_hex(final)}
     for path in sorted(folder.rglob("*")):
@@ -144,18 +147,20 @@ def conclude(folder: Path, record: RunRecord, hashes: Mapping[str, str]) -> None
         if path.is_file() and name not in (RECORD, MANIFEST):
             listed[name] = hashes.get(name) or _sha256_of(path)
             _flush_to_disk(path)
-    write_whole(folder / MANIFEST, manifest(listed).encode())
+    _write_whole(folder, MANIFEST, manifest(listed).encode())
     _flush_to_disk(folder / MANIFEST)
-    write_whole(folder / RECORD, final)
+    _write_whole(folder, RECORD, final)
     _flush_to_disk(folder / RECORD)
+    staging.rmdir()
     _flush_to_disk(folder)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part. Raises OSError."""
-    aside = path.with_name(f".{path.name}.part")
+def _write_whole(folder: Path, name: str, content: bytes) -> None:
+    """Write `name` in a run folder so that a reader sees the old content or the new, never a part."""
+    # Aside means in a folder of ours: beside the file, a module's artifact could have the same name.
+    aside = folder / STAGING / "whole.part"
     aside.write_bytes(content)
-    aside.replace(path)
+    aside.replace(folder / name)
 
 
 def text_of(document: BaseModel) -> bytes:
@@ -173,13 +178,13 @@ def _response_name(exchange: Exchange) -> str:
 
 
 def _without_contents(response: bytes) -> bytes:
-    """The answer less its inline artifacts, for runs that keep hashes only. Other answers are kept as they are."""
+    """The answer less its inline artifacts, for runs that keep hashes only. What is no envelope is kept as it is."""
     try:
-        answer = json.loads(response)
+        answer = parse_json(response)
         artifacts = [
             {key: artifact[key] for key in artifact if key not in ("data", "text")} for artifact in answer["artifacts"]
         ]
-    except (ValueError, LookupError, TypeError):
+    except (JsonError, LookupError, TypeError):
         return response
     return json_line({**answer, "artifacts": artifacts})
 

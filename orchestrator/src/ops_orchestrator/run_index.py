@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -62,12 +63,13 @@ class RunIndex:
     def put(self, records: Iterable[RunRecord]) -> None:
         """Add runs, or replace what is known of them."""
         rows = [(record.run_id, record.started_at, record.request["scenario_id"], record.status) for record in records]
-        with self._lock, self._connection:
+        # The folders are the truth: an index that cannot be written is behind until the next start, and no run suffers.
+        with suppress(sqlite3.Error), self._lock, self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", rows)
 
     def drop(self, run_ids: Iterable[str]) -> None:
         """Forget runs whose folders are gone."""
-        with self._lock, self._connection:
+        with suppress(sqlite3.Error), self._lock, self._connection:
             self._connection.executemany("DELETE FROM runs WHERE run_id = ?", [(run_id,) for run_id in run_ids])
 
     def run_ids(self, status: str | None = None) -> set[str]:

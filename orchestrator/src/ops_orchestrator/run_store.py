@@ -3,22 +3,25 @@
 import base64
 import binascii
 import fcntl
+import json
 import os
 import re
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Final, Self
+from typing import IO, Final, Self, TypeVar
 
 from pydantic import ValidationError
 
 from ops_contract import Problem
 from ops_orchestrator.errors import InvalidRequestError, NotFoundError, StoreError
-from ops_orchestrator.events import RunEnded, RunStarted, log_line, now
+from ops_orchestrator.events import RunEnded, RunStarted, interrupted, log_line, now
 from ops_orchestrator.record import ArtifactRecord, Results, RunRecord, ended
 from ops_orchestrator.run_folder import LOGS, NEW_PREFIX, RECORD, RESULTS, RunFolder, conclude, json_line
 from ops_orchestrator.run_index import Position, RunIndex
@@ -26,8 +29,10 @@ from ops_orchestrator.run_index import Position, RunIndex
 _RUN_ID: Final = re.compile(r"run_[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}Z_[0-9a-f]{6}")
 """The seed's form: run_2026-01-09T12-34-56Z_ab12cd. Safe as a name of a folder."""
 
-INTERRUPTED: Final[dict[str, Any]] = {"code": "INTERRUPTED", "message": "the service stopped during the run; start it again"}
-"""The error of a run that ended with the service."""
+_ROOM_FOR_A_RUN_BYTES: Final = 64 * 1024
+_LONGEST_CREATION_S: Final = 60.0
+
+Document = TypeVar("Document", RunRecord, Results)
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,9 @@ class RunStore:
     def unwritable(self) -> str | None:
         """Why no run can be stored now, in a sentence; None when one can."""
         try:
-            with tempfile.TemporaryFile(dir=self.folder):
+            with tempfile.TemporaryFile(dir=self.folder) as file:
+                file.write(bytes(_ROOM_FOR_A_RUN_BYTES))
+                file.flush()
                 return None
         except OSError as error:
             return f"the run store {self.folder} cannot be written as user {os.getuid()}: {error.strerror}"
@@ -81,24 +88,27 @@ class RunStore:
                 self._index.put([folder.state.record])
                 return folder
 
-    def ended(self, folder: RunFolder) -> None:
-        """Note in the index how a run ended."""
-        self._index.put([folder.state.record])
+    def ended(self, run_id: str) -> None:
+        """Note in the index how a run ended: what is on disk counts, which a full disk may keep at `running`."""
+        if record := self._try_record(run_id):
+            self._index.put([record])
 
     def record(self, run_id: str) -> RunRecord:
-        """run.json of a run. Raises NotFoundError."""
-        return RunRecord.model_validate_json(self.document(run_id, RECORD))
+        """run.json of a run. Raises NotFoundError, StoreError."""
+        return self._parsed(RunRecord, run_id, RECORD)
 
     def results(self, run_id: str) -> Results:
-        """results.json of a run. Raises NotFoundError."""
-        return Results.model_validate_json(self.document(run_id, RESULTS))
+        """results.json of a run. Raises NotFoundError, StoreError."""
+        return self._parsed(Results, run_id, RESULTS)
 
     def document(self, run_id: str, name: str) -> bytes:
         """The bytes of one of a run's documents. Raises NotFoundError."""
         try:
             return (self._path(run_id) / name).read_bytes()
         except FileNotFoundError as error:
-            raise NotFoundError(f"There is no run {run_id}. GET /runs lists those there are.") from error
+            there = self._path(run_id).is_dir()
+            message = f"{run_id} has no {name}." if there else f"There is no run {run_id}. GET /runs lists those there are."
+            raise NotFoundError(message) from error
         except OSError as error:
             raise StoreError(f"cannot read {name} of {run_id}: {error.strerror}") from error
 
@@ -123,13 +133,18 @@ class RunStore:
         runs = [record for position in found[:limit] if (record := self._try_record(position.run_id))]
         return Page(runs, _cursor(found[limit - 1]) if len(found) > limit else None)
 
-    def recover(self) -> list[str]:
-        """Mark runs as interrupted that a dead service left running, and return their ids."""
+    def recover(self) -> dict[str, OSError | None]:
+        """Mark runs as interrupted that a dead service left running; by run id, why that could not be done, or None."""
         for unfinished in self.folder.glob(f"{NEW_PREFIX}run_*"):
-            with _lock_if_dead(unfinished) as log:
-                if log is not None:
-                    shutil.rmtree(unfinished, ignore_errors=True)
-        return [run_id for run_id in sorted(self._index.run_ids("running")) if self._interrupt_if_dead(run_id)]
+            self._clear_if_dead(unfinished)
+        recovered: dict[str, OSError | None] = {}
+        for run_id in sorted(self._index.run_ids("running")):
+            try:
+                if self._end_if_dead(run_id):
+                    recovered[run_id] = None
+            except OSError as error:
+                recovered[run_id] = error
+        return recovered
 
     def _refresh(self) -> None:
         """Bring the index up to date with folders that came or went while nobody looked."""
@@ -138,29 +153,39 @@ class RunStore:
         self._index.drop(known - there)
         self._index.put(record for run_id in there - known if (record := self._try_record(run_id)))
 
-    def _interrupt_if_dead(self, run_id: str) -> bool:
+    def _end_if_dead(self, run_id: str) -> bool:
         folder = self._path(run_id)
         with _lock_if_dead(folder) as log:
             # Read under the lock: the record of a run that just ended is final.
             record = self._try_record(run_id)
             if log is None or record is None:
                 return False
-            interrupted = record.status == "running"
-            if interrupted:
-                event = RunEnded(status="interrupted", error=INTERRUPTED)
-                log.write(json_line(log_line(event, run_id)))
-                log.flush()
-                record = ended(record, event)
+            left_running = record.status == "running"
+            if left_running:
+                record = ended(record, _end_in_log(log, run_id))
                 conclude(folder, record, {})
         self._index.put([record])
-        return interrupted
+        return left_running
+
+    def _clear_if_dead(self, unfinished: Path) -> None:
+        with suppress(OSError), _lock_if_dead(unfinished) as log:
+            # Without a log yet, it is just being made, or a crash left it: its age tells.
+            old = time.time() - unfinished.stat().st_mtime > _LONGEST_CREATION_S
+            if log is not None or (old and not (unfinished / LOGS).exists()):
+                shutil.rmtree(unfinished, ignore_errors=True)
 
     def _try_record(self, run_id: str) -> RunRecord | None:
         # A folder whose record is damaged or being removed must not take the list of all others down.
         try:
             return self.record(run_id)
-        except (NotFoundError, StoreError, ValidationError):
+        except (NotFoundError, StoreError):
             return None
+
+    def _parsed(self, model: type[Document], run_id: str, name: str) -> Document:
+        try:
+            return model.model_validate_json(self.document(run_id, name))
+        except ValidationError as error:
+            raise StoreError(f"{self._path(run_id) / name} is damaged: {error.errors()[0]['msg']}") from error
 
     def _path(self, run_id: str) -> Path:
         if not _RUN_ID.fullmatch(run_id):
@@ -170,10 +195,10 @@ class RunStore:
 
 @contextmanager
 def _lock_if_dead(folder: Path) -> Iterator[IO[bytes] | None]:
-    """The log of a run, locked, or None while the process that executes it lives."""
+    """The log of a run, locked, or None while the process that executes it lives, or when there is none."""
     try:
-        log = (folder / LOGS).open("ab")
-    except OSError:
+        log = (folder / LOGS).open("r+b")
+    except FileNotFoundError:
         yield None
         return
     with log:
@@ -183,6 +208,20 @@ def _lock_if_dead(folder: Path) -> Iterator[IO[bytes] | None]:
             yield None
         else:
             yield log
+
+
+def _end_in_log(log: IO[bytes], run_id: str) -> RunEnded:
+    """How a dead run ended: as its log says when it got that far, else interrupted, which is then added to the log."""
+    complete, _, torn = log.read().rpartition(b"\n")
+    with suppress(ValueError, LookupError):
+        told = json.loads(complete.rpartition(b"\n")[2])
+        if told["event"] == RunEnded.name:
+            return RunEnded(status=told["status"], error=told.get("error"), at=datetime.fromisoformat(told["timestamp"]))
+    event = interrupted()
+    # A crash may have torn the last line; what follows gets a line of its own.
+    log.write((b"\n" if torn else b"") + json_line(log_line(event, run_id)))
+    log.flush()
+    return event
 
 
 def new_run_id() -> str:

@@ -84,14 +84,24 @@ class Runner:
 
     async def _attempt(self, module: Module, request: bytes) -> "_Answer":
         exchange: Exchange | None = None
+        artifacts: list[ReceivedArtifact] = []
         try:
             async with _within(module.timeout_s, _timed_out(module)):
                 exchange = await self.client.execute(module, request)
                 envelope, fingerprint = await _read(exchange, module)
-                artifacts = [await self.client.receive(module, artifact, self.staging) for artifact in envelope.artifacts]
+                for artifact in envelope.artifacts:
+                    artifacts.append(await self.client.receive(module, artifact, self.staging))  # noqa: PERF401  # kept for below
         except StepError as error:
+            # What an attempt fetched is of no use to the next, and could be large.
+            await asyncio.to_thread(_discard, artifacts)
             raise StepError(error.failure, exchange) from error
         return _Answer(exchange, envelope, tuple(artifacts), fingerprint)
+
+
+def _discard(artifacts: list[ReceivedArtifact]) -> None:
+    for artifact in artifacts:
+        if isinstance(artifact.content, Path):
+            artifact.content.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -198,6 +208,6 @@ def _envelope_and_fingerprint(exchange: Exchange, module: Module) -> tuple[Succe
 
 def _backoff(module: Module, attempt: int, exchange: Exchange | None) -> float:
     """Seconds before the next attempt: doubling with jitter, and not before the module's own Retry-After."""
-    doubled = module.backoff_s * float(2 ** (attempt - 1)) * random.uniform(0.8, 1.2)  # noqa: S311  # spreads load, hides nothing
+    doubled = module.backoff_s * 2.0 ** min(attempt - 1, 10) * random.uniform(0.8, 1.2)  # noqa: S311  # spreads load, hides nothing
     asked = exchange.headers.get("retry-after", "") if exchange else ""
     return min(max(doubled, float(asked) if asked.isdecimal() else 0.0), _LONGEST_BACKOFF_S)

@@ -34,7 +34,7 @@ class Scenario(ContractModel):
     model_config = ConfigDict(extra="forbid")
 
     scenario_id: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
-    modules: Annotated[tuple[Identifier, ...], Field(strict=False, min_length=1, max_length=100)]
+    modules: Annotated[tuple[Identifier, ...], Field(strict=False, min_length=1, max_length=100, fail_fast=True)]
     inputs: Annotated[dict[str, Any], Field(default_factory=dict, description="passed to every module")]
     run_options: RunOptions = RunOptions()
 
@@ -44,7 +44,7 @@ def read_scenario(body: bytes) -> Scenario:
     try:
         value = parse_json(body)
     except JsonError as error:
-        raise InvalidRequestError(f"The body is not JSON as it should be: {error}.", status=400) from error
+        raise InvalidRequestError(f"This is not JSON as it should be: {error}.", status=400) from error
     try:
         scenario = validate(Scenario, value, "scenario")
         canonical_json(scenario.inputs)

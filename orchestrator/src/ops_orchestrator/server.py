@@ -3,6 +3,7 @@
 import signal
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 
 import structlog
 import uvicorn
@@ -22,7 +23,6 @@ def serve_until_stopped(settings: Settings) -> None:
     with _listening_socket(settings) as listener:
         host, port = listener.getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        structlog.get_logger("ops_orchestrator").info("service.listening", url=url, version=ops_orchestrator.__version__)
         config = uvicorn.Config(
             application,
             log_config=None,
@@ -33,7 +33,26 @@ def serve_until_stopped(settings: Settings) -> None:
         # The server ends its answers on a signal and then raises it again, for which these handlers wait.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.DONE))
         signal.signal(signal.SIGINT, lambda *_: sys.exit(ExitCode.INTERRUPTED))
-        uvicorn.Server(config).run(sockets=[listener])
+        _Server(config, url, application.state.stop_runs).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Says when it can be used, and ends the runs before it waits for the answers: their callers are told how they ended."""
+
+    def __init__(self, config: uvicorn.Config, url: str, stop_runs: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._url = url
+        self._stop_runs = stop_runs
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            version = ops_orchestrator.__version__
+            structlog.get_logger("ops_orchestrator").info("service.listening", url=self._url, version=version)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._stop_runs()
+        await super().shutdown(sockets)
 
 
 def _listening_socket(settings: Settings) -> socket.socket:

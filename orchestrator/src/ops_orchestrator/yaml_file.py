@@ -55,9 +55,19 @@ class _Reader:
         self._path = path
         self._environment = environment
         self._scalars = yaml.SafeLoader("")
+        self._around: list[yaml.Node] = []
 
     def value(self, pointer: str, node: yaml.Node) -> Any:
         self.lines.setdefault(pointer, node.start_mark.line + 1)
+        if node in self._around:
+            raise ConfigurationError(f"{self._path}:{node.start_mark.line + 1}: a value stands inside itself")
+        self._around.append(node)
+        try:
+            return self._value(pointer, node)
+        finally:
+            self._around.pop()
+
+    def _value(self, pointer: str, node: yaml.Node) -> Any:
         if isinstance(node, yaml.MappingNode):
             return self._mapping(pointer, node)
         if isinstance(node, yaml.SequenceNode):
@@ -83,7 +93,13 @@ class _Reader:
             plain = node.style is None
             tag = self._scalars.resolve(yaml.ScalarNode, text, (plain, not plain))  # type: ignore[no-untyped-call]
             node = yaml.ScalarNode(tag, text, node.start_mark, node.end_mark, node.style)
-        return self._scalars.construct_object(node, deep=True)
+        try:
+            return self._scalars.construct_object(node, deep=True)
+        except (yaml.YAMLError, ValueError) as error:
+            reason = getattr(error, "problem", None) or error
+            raise ConfigurationError(
+                f"{self._path}:{node.start_mark.line + 1}: {node.value!r} cannot be read: {reason}"
+            ) from error
 
     def _resolve(self, match: re.Match[str], line: int) -> str:
         name, default = match["name"], match["default"]

@@ -7,20 +7,23 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 import ops_orchestrator
+from ops_orchestrator.active_runs import ActiveRuns
 from ops_orchestrator.run_store import RunStore
 
 
-def health_routes(store: RunStore) -> APIRouter:
-    """The routes; `store` decides on readiness."""
+def health_routes(store: RunStore, runs: ActiveRuns) -> APIRouter:
+    """The routes; `store` and `runs` decide on readiness."""
     router = APIRouter(tags=["service"])
 
+    @router.head("/health", include_in_schema=False)
     @router.get("/health", summary="Liveness")
     async def health() -> dict[str, Any]:
         return {"status": "ok", "module": "orchestrator", "version": ops_orchestrator.__version__}
 
-    @router.get("/ready", summary="Readiness: 503 while no run can be stored")
+    @router.head("/ready", include_in_schema=False)
+    @router.get("/ready", summary="Readiness: 503 while no run can be stored, or the service is stopping")
     async def ready() -> JSONResponse:
-        reason = await asyncio.to_thread(store.unwritable)
+        reason = "the service is stopping" if runs.stopping else await asyncio.to_thread(store.unwritable)
         if reason is None:
             return JSONResponse({"status": "ready"})
         return JSONResponse({"status": "not ready", "reason": reason}, 503)

@@ -1,5 +1,6 @@
 """`POST /plan_and_execute`: the one way to start a run."""
 
+import asyncio
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from ops_orchestrator.scenario import Scenario, read_scenario
 
 _STATUS: Final = {"completed": 200, "failed": 502, "errored": 500, "interrupted": 503, "running": 202}
 """HTTP status of the answer by status of the run: "they failed" and "we failed" never share one."""
+
+_READ_OFF_LOOP_BYTES: Final = 64 * 1024
 
 
 def plan_and_execute_routes(runs: ActiveRuns, runs_dir: Path, max_request_bytes: int) -> APIRouter:
@@ -33,7 +36,9 @@ def plan_and_execute_routes(runs: ActiveRuns, runs_dir: Path, max_request_bytes:
     )
     async def plan_and_execute(request: Request) -> JSONResponse:
         preference = read_preference(request.headers.getlist("prefer"))
-        scenario = read_scenario(await _body(request, max_request_bytes))
+        body = await _body(request, max_request_bytes)
+        # A large body would hold up every other run while it is read.
+        scenario = await asyncio.to_thread(read_scenario, body) if len(body) > _READ_OFF_LOOP_BYTES else read_scenario(body)
         run = await runs.start(scenario)
         await run.wait(preference.wait_s)
         record = run.record
