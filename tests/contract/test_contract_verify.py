@@ -43,7 +43,15 @@ def test_module_name_in_another_case_is_another_module() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("a.txt", "a.txt"), ("a.txt", "A.TXT"), ("x/A", "X/a"), ("straße", "STRASSE"), ("É", "é"), ("caf\u00e9", "cafe\u0301")]
+    ("one", "other"),
+    [
+        ("a.txt", "a.txt"),
+        ("a.txt", "A.TXT"),
+        ("x/A", "X/a"),
+        ("straße", "STRASSE"),
+        ("É", "é"),
+        ("caf\u00e9", "cafe\u0301"),
+    ],
 )
 def test_names_equal_ignoring_case_are_found(one: str, other: str) -> None:
     envelope = _envelope("first", one, other)
