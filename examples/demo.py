@@ -70,7 +70,7 @@ def service(*words: str, **environment: str) -> Iterator[str]:
         try:
             found = address(process)
             # What it says from now on nobody reads, and a full pipe would stop it.
-            Thread(target=process.stdout.read, daemon=True).start()  # type: ignore[union-attr]
+            Thread(target=process.stdout.read, daemon=True).start()  # type: ignore[union-attr]  # piped above
             yield found
         finally:
             process.terminate()

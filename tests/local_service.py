@@ -38,7 +38,7 @@ def service(folder: Path, *words: str, **variables: str) -> Iterator[tuple[subpr
         try:
             found = _address(process)
             # What it says from now on nobody reads, and a full pipe would stop it.
-            Thread(target=process.stdout.read, daemon=True).start()  # type: ignore[union-attr]
+            Thread(target=process.stdout.read, daemon=True).start()  # type: ignore[union-attr]  # piped above
             yield process, found
         finally:
             process.kill()

@@ -15,7 +15,7 @@ def shown(renderable: RenderableType, width: int = 120) -> str:
     """What a terminal of `width` columns would be sent, less colours."""
     console = Console(file=StringIO(), width=width, force_terminal=False)
     console.print(renderable)
-    return str(console.file.getvalue())  # type: ignore[attr-defined]
+    return str(console.file.getvalue())  # type: ignore[attr-defined]  # the StringIO from above
 
 
 def record(**fields: Any) -> dict[str, Any]:

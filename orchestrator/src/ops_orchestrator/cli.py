@@ -78,8 +78,8 @@ def serve(
     if show_settings:
         _print_json(settings.model_dump(mode="json"))
         return
-    # Loaded here: the service's libraries take most of a second, which no other command should wait for.
-    from ops_orchestrator.server import serve_until_stopped  # noqa: PLC0415
+    # The service's libraries take most of a second, which no other command should wait for.
+    from ops_orchestrator.server import serve_until_stopped  # noqa: PLC0415  # see above
 
     serve_until_stopped(settings)
 

@@ -91,7 +91,7 @@ class _Reader:
             text = _REFERENCE.sub(lambda match: self._resolve(match, node.start_mark.line + 1), node.value)
             # What a plain scalar means is decided by the text that the reference stands for: ${RETRIES:-2} is a number.
             plain = node.style is None
-            tag = self._scalars.resolve(yaml.ScalarNode, text, (plain, not plain))  # type: ignore[no-untyped-call]
+            tag = self._scalars.resolve(yaml.ScalarNode, text, (plain, not plain))  # type: ignore[no-untyped-call]  # untyped in its stubs
             node = yaml.ScalarNode(tag, text, node.start_mark, node.end_mark, node.style)
         try:
             return self._scalars.construct_object(node, deep=True)

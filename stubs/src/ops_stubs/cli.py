@@ -94,9 +94,9 @@ def _address(listener: socket.socket) -> str:
 
 def _run(module: str | None, listener: socket.socket, *, verbose: bool) -> None:
     # Loaded here, so that `list` and usage errors do not wait for a web framework.
-    import uvicorn  # noqa: PLC0415
+    import uvicorn  # noqa: PLC0415 - see above
 
-    from ops_stubs.app import create_all, create_app  # noqa: PLC0415
+    from ops_stubs.app import create_all, create_app  # noqa: PLC0415 - see above
 
     app = create_app(STUBS[module]) if module else create_all()
     config = uvicorn.Config(

@@ -147,7 +147,9 @@ def _effect(economy: Economy, levers: Levers) -> _Effect:
     )
 
 
-def _next_year(economy: Economy, effect: _Effect, shock: Shock, passed: int, year: int, gdp: float, debt: float) -> Year:  # noqa: PLR0913, PLR0917
+def _next_year(  # noqa: PLR0913, PLR0917 - the equation's own variables
+    economy: Economy, effect: _Effect, shock: Shock, passed: int, year: int, gdp: float, debt: float
+) -> Year:
     growth = economy.growth + shock.growth + effect.level * 0.5**passed
     inflation = economy.inflation + shock.inflation + (effect.prices if passed == 1 else 0)
     windfall = 0.15 * shock.growth

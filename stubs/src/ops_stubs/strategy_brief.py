@@ -48,12 +48,19 @@ def page(found: Findings, ranking: Sequence[Option]) -> str:
 
 
 def _question(found: Findings) -> str:
-    country = plain(found.country) or "the country"
+    country = _in_a_sentence(plain(found.country))
     if found.measure:
         return f"Should {country} change its law: {plain(found.measure)}?"
     if found.kpis:
         return f"The scenario changes no rate. How does {country} stand under the law in force, and what follows from that?"
     return "What to do cannot be said yet: no policy simulation came before this brief."
+
+
+def _in_a_sentence(country: str) -> str:
+    """A country's name as a sentence wants it."""
+    if not country:
+        return "the country"
+    return f"the {country}" if country.endswith("Republic") else country
 
 
 def _found(found: Findings) -> str:
