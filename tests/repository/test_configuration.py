@@ -10,6 +10,7 @@ import pytest
 import yaml
 from local_service import MODULES, ROOT
 
+from ops_orchestrator.settings import Settings
 from ops_stubs.catalogue import STUBS
 
 SEED_REQUEST = {
@@ -42,6 +43,13 @@ def test_compose_gives_the_orchestrator_each_module_s_address_and_digest(name: s
     assert entry["url"].startswith(f"${{{variable}_URL:-")
     assert told[f"{variable}_URL"] == f"${{{variable}_URL:-http://{name}:8080}}"
     assert entry["image_digest"] == told[f"{variable}_IMAGE_DIGEST"] == f"${{{variable}_IMAGE_DIGEST:-}}"
+
+
+def test_compose_passes_on_every_setting_that_means_the_same_inside() -> None:
+    told = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["orchestrator"]["environment"]
+    # The image decides where things are inside; `url` is the command line's.
+    inside = {"runs_dir", "modules_file", "host", "port", "url"}
+    assert {f"OPS_{name.upper()}" for name in set(Settings.model_fields) - inside} <= set(told)
 
 
 def test_distributions_share_version_licence_and_python() -> None:
