@@ -268,10 +268,11 @@ def test_artifact_is_looked_up_among_the_results_and_never_by_path(store: RunSto
     folder.close()
 
 
-def test_store_below_a_file_cannot_be_made(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["file", "file/runs"])
+def test_store_that_is_no_folder_cannot_be_opened(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"cannot make the run store .*; set OPS_RUNS_DIR"):
-        RunStore.open(tmp_path / "file" / "runs")
+    with pytest.raises(StoreError, match=r"cannot open the run store .*; set OPS_RUNS_DIR"):
+        RunStore.open(tmp_path / name)
 
 
 def test_store_that_is_gone_says_that_it_cannot_be_written(tmp_path: Path, store: RunStore, started: RunStarted) -> None:

@@ -253,6 +253,18 @@ def test_caller_who_waits_while_the_service_stops_is_told_how_the_run_ended(wait
     assert (answer.status_code, answer.json()["status"], answer.json()["error"]["code"]) == (503, "interrupted", "INTERRUPTED")
 
 
+def test_caller_whose_service_is_killed_is_told_where_to_look(waiting_home: Path) -> None:
+    (waiting_home / "scenario.json").write_text(json.dumps(SCENARIO))
+    with service(waiting_home, "ops", "serve", "--port", "0") as (process, url), ThreadPoolExecutor() as elsewhere:
+        call = elsewhere.submit(ops, waiting_home, "run", "scenario.json", "--url", url)
+        while not httpx2.get(f"{url}/runs").json()["runs"]:
+            pass
+        process.kill()
+        ran = call.result()
+    assert ran.returncode == 3
+    assert "how the run ended: ops runs show run_" in ran.stderr
+
+
 def test_interrupted_service_exits_130(waiting_home: Path) -> None:
     with service(waiting_home, "ops", "serve", "--port", "0") as (process, _):
         process.send_signal(signal.SIGINT)

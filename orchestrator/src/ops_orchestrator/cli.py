@@ -154,6 +154,8 @@ async def _run(settings: Settings, scenario: bytes, *, as_json: bool) -> str:
         except asyncio.CancelledError:
             sys.stderr.write(f"The run goes on without you: ops runs show {run_id}\n")
             raise
+        except CannotReachError as error:
+            raise CannotReachError(f"{error}; how the run ended: ops runs show {run_id}") from error
         results = await service.results(run_id)
     if as_json:
         told = {"status": record["status"], "results": results["results"]}

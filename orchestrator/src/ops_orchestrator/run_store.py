@@ -55,10 +55,10 @@ class RunStore:
         """The store in `folder`, made when missing; its index is brought up to date."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            store = cls(folder, RunIndex.open(folder))
+            store._refresh()
         except OSError as error:
-            raise StoreError(f"cannot make the run store {folder}: {error.strerror}; set OPS_RUNS_DIR") from error
-        store = cls(folder, RunIndex.open(folder))
-        store._refresh()
+            raise StoreError(f"cannot open the run store {folder}: {error.strerror}; set OPS_RUNS_DIR") from error
         return store
 
     def close(self) -> None:
