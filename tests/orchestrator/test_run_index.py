@@ -67,6 +67,17 @@ def test_page_is_filtered_by_scenario_and_status(index: RunIndex) -> None:
     assert ids(index.page(10, "zzz", None, None)) == []
 
 
+def test_page_of_every_filter_after_a_position_is_the_rest_of_it(index: RunIndex) -> None:
+    index.put([record(number, scenario, status) for number, (scenario, status) in enumerate(BOTH_TWICE)])
+    for scenario, status in ((None, None), ("a", None), (None, "failed"), ("a", "failed")):
+        everything = index.page(10, scenario, status, None)
+        assert len(everything) >= 2
+        assert index.page(10, scenario, status, everything[0]) == everything[1:]
+
+
+BOTH_TWICE = [("a", "failed"), ("b", "completed"), ("a", "completed"), ("b", "failed"), ("a", "failed")]
+
+
 def test_put_again_replaces_what_was_known(index: RunIndex) -> None:
     index.put([record(1, status="running")])
     index.put([record(1, status="failed")])

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +20,10 @@ CREATE INDEX IF NOT EXISTS newest ON runs (started_at DESC, run_id DESC);
 CREATE INDEX IF NOT EXISTS newest_of_scenario ON runs (scenario_id, started_at DESC, run_id DESC);
 CREATE INDEX IF NOT EXISTS newest_of_status ON runs (status, started_at DESC, run_id DESC);
 """
-_PAGE: Final = """
-SELECT run_id, started_at FROM runs
-WHERE (:scenario_id IS NULL OR scenario_id = :scenario_id) AND (:status IS NULL OR status = :status)
-  AND (:started_at IS NULL OR (started_at, run_id) < (:started_at, :run_id))
-ORDER BY started_at DESC, run_id DESC LIMIT :limit
-"""
+_OF_SCENARIO: Final = "scenario_id = :scenario_id"
+_OF_STATUS: Final = "status = :status"
+_NEWEST_FIRST: Final = "ORDER BY started_at DESC, run_id DESC LIMIT :limit"
+_AFTER: Final = "(started_at, run_id) < (:started_at, :run_id)"
 
 
 @dataclass(frozen=True)
@@ -74,9 +72,9 @@ class RunIndex:
 
     def run_ids(self, status: str | None = None) -> set[str]:
         """All known runs, or those with `status`."""
+        query = f"SELECT run_id FROM runs {_where({_OF_STATUS: status})}"  # noqa: S608  # of the constants above
         with self._lock:
-            rows = self._connection.execute("SELECT run_id FROM runs WHERE ?1 IS NULL OR status = ?1", (status,))
-            return {run_id for (run_id,) in rows}
+            return {run_id for (run_id,) in self._connection.execute(query, {"status": status})}
 
     def page(self, limit: int, scenario_id: str | None, status: str | None, after: Position | None) -> list[Position]:
         """Up to `limit` runs, newest first, that come after `after`."""
@@ -87,9 +85,17 @@ class RunIndex:
             "started_at": after and after.started_at,
             "run_id": after and after.run_id,
         }
+        where = _where({_OF_SCENARIO: scenario_id, _OF_STATUS: status, _AFTER: after})
+        query = f"SELECT run_id, started_at FROM runs {where} {_NEWEST_FIRST}"  # noqa: S608  # of the constants above
         with self._lock:
-            rows = self._connection.execute(_PAGE, parameters).fetchall()
+            rows = self._connection.execute(query, parameters).fetchall()
         return [Position(started_at, run_id) for run_id, started_at in rows]
+
+
+def _where(conditions: Mapping[str, object]) -> str:
+    """Those of the fixed `conditions` that are asked for. One that is not must not stand there: it would spoil the index."""
+    asked = [condition for condition, value in conditions.items() if value is not None]
+    return f"WHERE {' AND '.join(asked)}" if asked else ""
 
 
 def _connect(path: str, busy_timeout_s: float) -> sqlite3.Connection:
