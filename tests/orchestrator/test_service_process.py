@@ -51,14 +51,20 @@ def on_terminal(home: Path, *words: str) -> tuple[int, str]:
     told = environment(OPS_MODULES_FILE=str(ROOT / "modules.yaml"), COLUMNS="120", TERM="xterm")
     with subprocess.Popen([command("ops"), *words], cwd=home, env=told, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
-        shown = b""
-        try:
-            while chunk := os.read(ours, 65536):
-                shown += chunk
-        except OSError:
-            pass  # how a terminal says that its last process is gone
-        os.close(ours)
+        shown = rest_of(ours)
     return process.returncode, shown.decode()
+
+
+def rest_of(terminal: int) -> bytes:
+    """What a terminal shows until its last process is gone; it is closed then."""
+    shown = b""
+    try:
+        while chunk := os.read(terminal, 65536):
+            shown += chunk
+    except OSError:
+        pass  # how a terminal says that its last process is gone
+    os.close(terminal)
+    return shown
 
 
 @pytest.fixture(scope="module")
@@ -319,11 +325,6 @@ def test_caller_who_stops_waiting_is_told_how_to_find_the_run(waiting_home: Path
             while b"alpha" not in shown:
                 shown += os.read(ours, 65536)
             process.send_signal(signal.SIGINT)
-            try:
-                while chunk := os.read(ours, 65536):
-                    shown += chunk
-            except OSError:
-                pass  # how a terminal says that its last process is gone
-            os.close(ours)
+            shown += rest_of(ours)
     assert process.returncode == 130
     assert b"The run goes on without you: ops runs show run_" in shown

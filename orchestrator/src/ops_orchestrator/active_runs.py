@@ -42,10 +42,9 @@ class ActiveRun:
         """The results as of now."""
         return self.folder.state.results
 
-    async def wait(self, seconds: float | None = None) -> bool:
+    async def wait(self, seconds: float | None = None) -> None:
         """Wait until the run is over, at most `seconds`. A caller that is cancelled does not take the run along."""
         await asyncio.wait([self.task], timeout=seconds)
-        return self.task.done()
 
 
 class ActiveRuns:

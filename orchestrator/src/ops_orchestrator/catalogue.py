@@ -32,14 +32,14 @@ def load_catalogue(path: Path, environment: Mapping[str, str]) -> Catalogue:
             raise _unknown(file, join_pointer("", section), section, _SECTIONS)
     defaults = _given(file, "/defaults", document.get("defaults"))
     _checked(file, CallOptions, "/defaults", defaults)
-    entries = _mapping(file, "/modules", {} if document.get("modules") is None else document["modules"])
+    entries = _mapping(file, "/modules", document.get("modules"))
     modules = {name: _module(file, name, defaults, entry) for name, entry in entries.items()}
     return Catalogue(modules)
 
 
 def _module(file: YamlFile, name: str, defaults: dict[str, Any], entry: Any) -> Module:
     pointer = join_pointer("/modules", name)
-    given = _given(file, pointer, {} if entry is None else entry)
+    given = _given(file, pointer, entry)
     if "name" in given:
         raise _unknown(file, f"{pointer}/name", "name", Module.model_fields)
     return _checked(file, Module, pointer, {**defaults, **given, "name": name})
@@ -47,11 +47,12 @@ def _module(file: YamlFile, name: str, defaults: dict[str, Any], entry: Any) -> 
 
 def _given(file: YamlFile, pointer: str, value: Any) -> dict[str, Any]:
     """What a mapping sets. A value left empty, such as `image_digest: ${DIGEST:-}`, means "not given"."""
-    mapping = {} if value is None else _mapping(file, pointer, value)
-    return {key: value for key, value in mapping.items() if value is not None}
+    return {key: item for key, item in _mapping(file, pointer, value).items() if item is not None}
 
 
 def _mapping(file: YamlFile, pointer: str, value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         raise ConfigurationError(f"{file.place(pointer)}: must be a mapping, not {value!r}")
     return value

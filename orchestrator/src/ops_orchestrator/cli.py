@@ -18,14 +18,21 @@ from rich.live import Live
 
 from ops_orchestrator import display
 from ops_orchestrator.catalogue import load_catalogue
-from ops_orchestrator.errors import ConfigurationError, OrchestratorError, RequestError, StoreError
+from ops_orchestrator.errors import (
+    CannotReachError,
+    ConfigurationError,
+    OrchestratorError,
+    RefusedError,
+    RequestError,
+    StoreError,
+)
 from ops_orchestrator.events import Status
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.planner import plan
-from ops_orchestrator.run_folder import LOGS
+from ops_orchestrator.record import LOGS
 from ops_orchestrator.run_store import RunStore
 from ops_orchestrator.scenario import read_scenario
-from ops_orchestrator.service_client import CannotReachError, RefusedError, ServiceClient
+from ops_orchestrator.service_client import ServiceClient
 from ops_orchestrator.settings import Settings, read_settings
 
 _POLL_S: Final = 0.2

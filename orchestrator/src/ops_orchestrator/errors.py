@@ -6,9 +6,11 @@ OrchestratorError
 │   ├── InvalidRequestError      400/413/415/422, with pointers
 │   ├── UnknownModuleError       422, lists the registered ones
 │   ├── NotFoundError            404, a run or one of its documents
-│   └── BusyError                503, as many runs as allowed are running
+│   └── BusyError                503, no run can be started now
 ├── StepError                a module's: ends the step as failed; `failure` says how
-└── StoreError               ours: the run store cannot be read or written
+├── StoreError               ours: the run store cannot be read or written
+├── CannotReachError         the command line's: no orchestrator answers
+└── RefusedError             the command line's: the orchestrator answered with a problem document
 """
 
 from collections.abc import Sequence
@@ -68,11 +70,11 @@ class NotFoundError(RequestError):
 
 
 class BusyError(RequestError):
-    """As many runs as allowed are running."""
+    """As many runs as allowed are running, or the service is stopping."""
 
     status = 503
     slug = "busy"
-    title = "Too many runs at once"
+    title = "No run can be started now"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,3 +111,15 @@ class StepError(OrchestratorError):
 
 class StoreError(OrchestratorError):
     """The run store cannot be read or written; the message names the path and the reason."""
+
+
+class CannotReachError(OrchestratorError):
+    """No orchestrator answers at the address."""
+
+
+class RefusedError(OrchestratorError):
+    """The orchestrator answered with a problem document; `status` is its HTTP status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status

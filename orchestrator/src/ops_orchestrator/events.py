@@ -164,14 +164,12 @@ def timestamp(at: datetime) -> str:
 
 def _level(event: Event) -> str:
     match event:
-        case AttemptFailed():
-            return "warning"
-        case StepFailed():
-            return "error"
         case RunEnded(status="completed"):
             return "info"
-        case RunEnded():
+        case StepFailed() | RunEnded():
             return "error"
+        case AttemptFailed():
+            return "warning"
         case _:
             return "info"
 

@@ -15,7 +15,7 @@ import aiohttp
 import httpx2
 from httpx_aiohttp.httpx2 import AiohttpTransport
 
-from ops_contract import Artifact, content_violation
+from ops_contract import Artifact, content_violation, sha256_hex
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.exchange import Exchange, ReceivedArtifact
 from ops_orchestrator.module import Module
@@ -73,7 +73,7 @@ class ModuleClient:
         content = artifact.inline_content
         if content is None:
             return ReceivedArtifact(artifact.ref, await self._fetch(module, artifact, staging))
-        _check(module, artifact, len(content), hashlib.sha256(content).hexdigest())
+        _check(module, artifact, len(content), sha256_hex(content))
         return ReceivedArtifact(artifact.ref, None if staging is None else content)
 
     async def _exchange(self, module: Module, method: str, path: str, request: bytes, limit: int) -> Exchange:

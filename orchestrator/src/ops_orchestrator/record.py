@@ -1,6 +1,6 @@
 """The run record: run.json and results.json as models, made by folding events."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,6 +19,12 @@ from ops_orchestrator.events import (
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.plan import Step
 from ops_orchestrator.provenance import recipe_fingerprint, result_fingerprint
+
+RECORD: Final = "run.json"
+RESULTS: Final = "results.json"
+LOGS: Final = "logs.jsonl"
+MANIFEST: Final = "manifest-sha256.txt"
+ARTIFACTS: Final = "artifacts"
 
 
 class _Document(BaseModel):
@@ -80,10 +86,10 @@ class RunRecord(_Document):
     versions: dict[str, str | None]
     steps: tuple[StepRecord, ...]
     fingerprints: Fingerprints = Fingerprints()
-    results: str = "results.json"
-    logs: str = "logs.jsonl"
-    artifacts: str = "artifacts/"
-    manifest: str = "manifest-sha256.txt"
+    results: str = RESULTS
+    logs: str = LOGS
+    artifacts: str = f"{ARTIFACTS}/"
+    manifest: str = MANIFEST
     error: dict[str, Any] | None = None
 
     def summary(self) -> dict[str, Any]:
@@ -127,7 +133,7 @@ class Results(_Document):
 
 def artifact_path(step: Step, name: str) -> str:
     """Where an artifact is stored, relative to the run folder."""
-    return f"artifacts/{step.id}/{name}"
+    return f"{ARTIFACTS}/{step.id}/{name}"
 
 
 class RunState:

@@ -22,12 +22,8 @@ from ops_orchestrator.events import Event, RunEnded, RunStarted, StepCompleted, 
 from ops_orchestrator.exchange import Exchange, ReceivedArtifact
 from ops_orchestrator.plan import Step
 from ops_orchestrator.provenance import manifest
-from ops_orchestrator.record import RunRecord, RunState, artifact_path
+from ops_orchestrator.record import ARTIFACTS, LOGS, MANIFEST, RECORD, RESULTS, RunRecord, RunState, artifact_path
 
-RECORD: Final = "run.json"
-RESULTS: Final = "results.json"
-LOGS: Final = "logs.jsonl"
-MANIFEST: Final = "manifest-sha256.txt"
 STAGING: Final = ".staging"
 NEW_PREFIX: Final = ".new-"
 
@@ -54,7 +50,7 @@ class RunFolder:
         aside.mkdir()
         folder: Self | None = None
         try:
-            for name in (STAGING, "artifacts", "steps"):
+            for name in (STAGING, ARTIFACTS, "steps"):
                 (aside / name).mkdir()
             folder = cls(aside, started)
             folder.record(started)
@@ -99,8 +95,8 @@ class RunFolder:
             self._complete()
             return
         if isinstance(event, RunStarted | StepCompleted):
-            _write_whole(self.path, RESULTS, text_of(self.state.results))
-        _write_whole(self.path, RECORD, text_of(self.state.record))
+            _write_whole(self.path, RESULTS, _text_of(self.state.results))
+        _write_whole(self.path, RECORD, _text_of(self.state.record))
 
     def _publish(self, step: Step, artifacts: tuple[ReceivedArtifact, ...]) -> None:
         """Put a step's artifacts into place, all at once: its folder is filled aside and renamed."""
@@ -116,15 +112,20 @@ class RunFolder:
             else:
                 target.write_bytes(content)
             self._hashes[artifact_path(step, ref.name)] = ref.sha256
-        aside.rename(self.path / "artifacts" / step.id)
+        aside.rename(self.path / ARTIFACTS / step.id)
 
     def _keep_exchange(self, step: Step, exchange: Exchange) -> None:
         folder = f"steps/{step.number}-{step.id}"
-        response = exchange.response if self._keep_artifacts else _without_contents(exchange.response)
+        request_name, response_name = f"{folder}/request.json", f"{folder}/{_response_name(exchange)}"
         (self.path / folder).mkdir()
-        for name, content in (("request.json", exchange.request), (_response_name(exchange), response)):
-            _write_whole(self.path, f"{folder}/{name}", content)
-            self._hashes[f"{folder}/{name}"] = sha256_hex(content)
+        _write_whole(self.path, request_name, exchange.request)
+        self._hashes[request_name] = exchange.request_sha256
+        if self._keep_artifacts:
+            _write_whole(self.path, response_name, exchange.response)
+            self._hashes[response_name] = exchange.response_sha256
+        else:
+            # Its hash is taken with those of the other files when the run is concluded.
+            _write_whole(self.path, response_name, _without_contents(exchange.response))
 
     def _complete(self) -> None:
         """Write what concludes a run. The record comes last: a run is over when its record says so."""
@@ -140,7 +141,7 @@ def conclude(folder: Path, record: RunRecord, hashes: Mapping[str, str]) -> None
     staging = folder / STAGING
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(exist_ok=True)
-    final = text_of(record)
+    final = _text_of(record)
     listed = {RECORD: sha256_hex(final)}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -163,7 +164,7 @@ def _write_whole(folder: Path, name: str, content: bytes) -> None:
     aside.replace(folder / name)
 
 
-def text_of(document: BaseModel) -> bytes:
+def _text_of(document: BaseModel) -> bytes:
     """A document as it stands in its file: indented JSON and a newline."""
     return (document.model_dump_json(indent=2) + "\n").encode()
 

@@ -22,8 +22,8 @@ from pydantic import ValidationError
 from ops_contract import Problem
 from ops_orchestrator.errors import InvalidRequestError, NotFoundError, StoreError
 from ops_orchestrator.events import RunEnded, RunStarted, interrupted, log_line, now
-from ops_orchestrator.record import ArtifactRecord, Results, RunRecord, ended
-from ops_orchestrator.run_folder import LOGS, NEW_PREFIX, RECORD, RESULTS, RunFolder, conclude, json_line
+from ops_orchestrator.record import LOGS, RECORD, RESULTS, ArtifactRecord, Results, RunRecord, ended
+from ops_orchestrator.run_folder import NEW_PREFIX, RunFolder, conclude, json_line
 from ops_orchestrator.run_index import Position, RunIndex
 
 _RUN_ID: Final = re.compile(r"run_[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}Z_[0-9a-f]{6}")

@@ -7,21 +7,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from ops_orchestrator.errors import OrchestratorError
+from ops_orchestrator.errors import CannotReachError, RefusedError
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class CannotReachError(OrchestratorError):
-    """No orchestrator answers at the address."""
-
-
-class RefusedError(OrchestratorError):
-    """The orchestrator answered with a problem document; `status` is its HTTP status."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class ServiceClient:

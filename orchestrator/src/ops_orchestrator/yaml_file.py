@@ -44,7 +44,7 @@ def read_yaml(path: Path, environment: Mapping[str, str]) -> YamlFile:
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path}: not YAML: {error}") from error
     reader = _Reader(path, environment)
-    return YamlFile(path, {} if root is None else reader.value("", root), reader.lines)
+    return YamlFile(path, None if root is None else reader.value("", root), reader.lines)
 
 
 class _Reader:

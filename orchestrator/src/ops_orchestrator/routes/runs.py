@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, Response
 
 from ops_orchestrator.events import Status
-from ops_orchestrator.run_folder import LOGS, RECORD, RESULTS
+from ops_orchestrator.record import LOGS, RECORD, RESULTS
 from ops_orchestrator.run_store import RunStore
 
 
