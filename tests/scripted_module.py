@@ -10,6 +10,7 @@ import httpx2
 
 from ops_contract import sha256_hex
 from ops_orchestrator.module_client import ModuleClient
+from ops_orchestrator.scenario import Scenario
 
 StartService = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 ClientFor = Callable[..., ModuleClient]
@@ -88,6 +89,11 @@ class Gate:
         self.asked.set()
         await self.opened.wait()
         return success()
+
+
+def demo(*modules: str | dict[str, Any], **inputs: Any) -> Scenario:
+    """The scenario "demo" over `modules`, given as in a request."""
+    return Scenario.model_validate({"scenario_id": "demo", "modules": list(modules), "inputs": inputs})
 
 
 def transport(*modules: ScriptedModule) -> httpx2.MockTransport:

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from scripted_module import ClientFor, ReadRun, ScriptedModule, StartService, modules_yaml, transport
+from scripted_module import ClientFor, ReadRun, ScriptedModule, StartService, demo, modules_yaml, transport
 
 from ops_orchestrator.app import create_app
 from ops_orchestrator.catalogue import Catalogue
@@ -29,7 +29,7 @@ def catalogue(module: Module) -> Catalogue:
 
 @pytest.fixture
 def scenario() -> Scenario:
-    return Scenario(scenario_id="demo", modules=("alpha", "beta"), inputs={"country": "DR"})
+    return demo("alpha", "beta", country="DR")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from scripted_module import ClientFor, Gate, ScriptedModule
+from scripted_module import ClientFor, Gate, ScriptedModule, demo
 
 from ops_orchestrator.active_runs import ActiveRuns
 from ops_orchestrator.catalogue import Catalogue
@@ -28,7 +28,7 @@ def runs(catalogue: Catalogue, store: RunStore, client_for: ClientFor) -> Active
 
 @pytest.fixture
 def scenario() -> Scenario:
-    return Scenario(scenario_id="demo", modules=("alpha",), inputs={})
+    return demo("alpha")
 
 
 async def test_run_that_is_stopped_while_its_folder_is_made_is_interrupted(

@@ -66,6 +66,50 @@ async def test_modules_are_asked_in_order_with_the_contract_s_request(
     assert json.loads(alpha.executed[0].content)["upstream"] == {}
 
 
+async def test_module_called_twice_has_its_own_inputs_results_and_artifacts_by_step_id(
+    start_service: StartService, request_body: dict[str, Any], read_run: ReadRun, tmp_path: Path
+) -> None:
+    alpha = ScriptedModule(
+        answers=[success(outputs={"gdp": gdp}, artifacts=[artifact("kpis.txt", str(gdp).encode())]) for gdp in (1, 2)]
+    )
+    after = {"module": "alpha", "id": "after", "action": "execute", "inputs": {"tax": {"vat": 0.2}}}
+    request_body |= {"modules": [{"module": "alpha", "id": "before"}, after], "inputs": {"tax": {"vat": 0.18, "cit": 0.27}}}
+    async with start_service(alpha) as service:
+        body = (await service.post("/plan_and_execute", json=request_body)).json()
+    first, second = (json.loads(request.content) for request in alpha.executed)
+    assert (first["step_id"], first["inputs"]) == ("before", {"tax": {"vat": 0.18, "cit": 0.27}})
+    assert (second["step_id"], second["inputs"]) == ("after", {"tax": {"vat": 0.2, "cit": 0.27}})
+    assert second["upstream"]["before"]["outputs"] == {"gdp": 1}
+    expected = {"before": {"gdp": 1, "artifacts": ["kpis.txt"]}, "after": {"gdp": 2, "artifacts": ["kpis.txt"]}}
+    assert body["results"] == expected
+    folder = tmp_path / "runs" / body["run_id"]
+    assert [(folder / "artifacts" / step / "kpis.txt").read_text() for step in ("before", "after")] == ["1", "2"]
+    assert sorted(path.name for path in (folder / "steps").iterdir()) == ["1-before", "2-after"]
+    assert read_run(body["run_id"], "run.json")["request"]["modules"] == request_body["modules"]
+
+
+async def test_inputs_of_a_step_are_part_of_the_recipe(
+    start_service: StartService, request_body: dict[str, Any], read_run: ReadRun
+) -> None:
+    recipes = set()
+    async with start_service(ScriptedModule()) as service:
+        for vat in (0.18, 0.2, 0.18):
+            request_body["modules"] = [{"module": "alpha", "inputs": {"vat": vat}}]
+            run_id = (await service.post("/plan_and_execute", json=request_body)).json()["run_id"]
+            recipes.add(read_run(run_id, "run.json")["fingerprints"]["recipe"])
+    assert len(recipes) == 2
+
+
+async def test_unknown_action_is_422_with_the_known_ones(start_service: StartService, request_body: dict[str, Any]) -> None:
+    request_body["modules"] = [{"module": "alpha", "action": "exceute"}]
+    async with start_service(ScriptedModule()) as service:
+        response = await service.post("/plan_and_execute", json=request_body)
+    assert response.status_code == 422
+    (error,) = response.json()["errors"]
+    assert error["pointer"] == "/modules/0/action"
+    assert error["detail"] == "alpha has no action 'exceute'; did you mean 'execute'?; alpha has execute"
+
+
 async def test_failed_module_answers_502_with_the_usual_body_and_an_error(
     start_service: StartService, request_body: dict[str, Any]
 ) -> None:

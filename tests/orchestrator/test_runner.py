@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import httpx2
 import pytest
-from scripted_module import ClientFor, Gate, ScriptedModule, artifact, error_envelope, success
+from scripted_module import ClientFor, Gate, ScriptedModule, artifact, demo, error_envelope, success
 
 from ops_orchestrator.catalogue import Catalogue
 from ops_orchestrator.events import AttemptFailed, Event, ModuleReady, RunEnded, StepCompleted, StepFailed
@@ -22,7 +22,7 @@ FINAL = httpx2.Response(422, json=error_envelope())
 
 async def events_of(client: ModuleClient, module: Module, staging: Path | None = None, **inputs: Any) -> list[Event]:
     """Everything that happens in a run of the one module."""
-    scenario = Scenario(scenario_id="demo", modules=(module.name,), inputs=inputs)
+    scenario = demo(module.name, **inputs)
     steps = plan(scenario, Catalogue({module.name: module}))
     return [event async for event in Runner(client, staging).execute("run-1", scenario, steps)]
 
@@ -101,7 +101,7 @@ async def test_retry_after_is_waited_for(client_for: ClientFor, module: Module) 
     busy = httpx2.Response(503, json=error_envelope(retryable=True), headers={"Retry-After": "7"})
     alpha = ScriptedModule(answers=[busy])
     client = client_for(alpha)
-    scenario = Scenario(scenario_id="demo", modules=("alpha",), inputs={})
+    scenario = demo("alpha")
     events = Runner(client, None).execute("run-1", scenario, plan(scenario, Catalogue({"alpha": module})))
     retried = await anext(event async for event in events if isinstance(event, AttemptFailed))
     await events.aclose()
@@ -204,7 +204,7 @@ async def test_large_answer_is_read_like_a_small_one(client_for: ClientFor, modu
 
 async def test_runner_that_is_closed_midway_asks_no_further_module(client_for: ClientFor, catalogue: Catalogue) -> None:
     alpha, beta = ScriptedModule(), ScriptedModule("beta")
-    scenario = Scenario(scenario_id="demo", modules=("alpha", "beta"), inputs={})
+    scenario = demo("alpha", "beta")
     events = Runner(client_for(alpha, beta), None).execute("run-1", scenario, plan(scenario, catalogue))
     async with asyncio.timeout(10):
         async for event in events:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from ops_orchestrator.errors import InvalidRequestError
-from ops_orchestrator.scenario import RunOptions, read_scenario
+from ops_orchestrator.scenario import RunOptions, merged, read_scenario
 
 MINIMAL = {"scenario_id": "demo", "modules": ["alpha"]}
 
@@ -35,6 +35,12 @@ def test_scenario_keeps_its_inputs_as_they_are() -> None:
         ({"modules": "alpha"}, "/modules"),
         ({"modules": ["../alpha"]}, "/modules/0"),
         ({"modules": ["alpha", ""]}, "/modules/1"),
+        ({"modules": [7]}, "/modules/0"),
+        ({"modules": [{"action": "score"}]}, "/modules/0/module"),
+        ({"modules": [{"module": "alpha", "acton": "score"}]}, "/modules/0/acton"),
+        ({"modules": ["alpha", {"module": "alpha", "id": "../b"}]}, "/modules/1/id"),
+        ({"modules": [{"module": "alpha", "inputs": 1}]}, "/modules/0/inputs"),
+        ({"modules": [{"module": "alpha", "inputs": {"a": [2**53]}}]}, "/modules/0/inputs/a/0"),
         ({"inputs": []}, "/inputs"),
         ({"inputs": {"people": 2**53}}, "/inputs/people"),
         ({"run_options": {"seed": "42"}}, "/run_options/seed"),
@@ -58,6 +64,42 @@ def test_scenario_with_several_mistakes_names_all_of_them() -> None:
     with pytest.raises(InvalidRequestError) as caught:
         read_scenario(b'{"inputs": 1}')
     assert {problem.pointer for problem in caught.value.problems} == {"/scenario_id", "/modules", "/inputs"}
+
+
+def test_wrong_name_of_a_module_is_said_once() -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        read(modules=["../alpha"])
+    (problem,) = caught.value.problems
+    assert problem.message.startswith("must match pattern")
+    assert problem.message.endswith("not '../alpha'")
+
+
+@pytest.mark.parametrize(
+    "modules", [["alpha", "beta"], ["alpha", {"module": "alpha", "id": "b", "action": "score", "inputs": {"x": None}}]]
+)
+def test_modules_are_written_down_as_they_were_asked_for(modules: list[Any]) -> None:
+    assert read(modules=modules).model_dump(mode="json")["modules"] == modules
+
+
+@pytest.mark.parametrize(
+    ("patch", "result"),
+    [
+        ({}, {"country": "DR", "tax": {"vat": 0.18, "cit": 0.27}, "years": [1, 2]}),
+        ({"country": "CR"}, {"country": "CR", "tax": {"vat": 0.18, "cit": 0.27}, "years": [1, 2]}),
+        ({"tax": {"vat": 0.2}}, {"country": "DR", "tax": {"vat": 0.2, "cit": 0.27}, "years": [1, 2]}),
+        ({"tax": {"vat": None}, "country": None}, {"tax": {"cit": 0.27}, "years": [1, 2]}),
+        ({"years": [3], "tax": 1}, {"country": "DR", "tax": 1, "years": [3]}),
+        (
+            {"country": {"code": "DO", "old": None}},
+            {"country": {"code": "DO"}, "tax": {"vat": 0.18, "cit": 0.27}, "years": [1, 2]},
+        ),
+    ],
+)
+def test_inputs_of_a_step_are_merged_over_those_of_the_scenario(patch: dict[str, Any], result: dict[str, Any]) -> None:
+    inputs = {"country": "DR", "tax": {"vat": 0.18, "cit": 0.27}, "years": [1, 2]}
+    untouched = json.loads(json.dumps(inputs))
+    assert merged(inputs, patch) == result
+    assert inputs == untouched
 
 
 @pytest.mark.parametrize("body", [b"", b"[", b'{"a": NaN}', b"\xff", b'{"a": 1, "a": 2}', b"[" * 5000])

@@ -54,8 +54,8 @@ def run_view(record: dict[str, Any], results: dict[str, Any], folder: Path) -> R
 
 def plan_table(plan: Plan) -> Table:
     """A plan, one step a line."""
-    rows = [(str(step.number), step.module.name, step.action, step.module.url) for step in plan.steps]
-    return _table(("step", "module", "action", "address"), rows)
+    rows = [(str(step.number), step.id, step.module.name, step.action, step.module.url) for step in plan.steps]
+    return _table(("", "step", "module", "action", "address"), rows)
 
 
 def modules_table(modules: list[dict[str, Any]]) -> Table:

@@ -5,6 +5,7 @@ OrchestratorError
 ├── RequestError             the caller's: answered as a problem document with `status`
 │   ├── InvalidRequestError      400/413/415/422, with pointers
 │   ├── UnknownModuleError       422, lists the registered ones
+│   ├── UnknownActionError       422, lists those of the module
 │   ├── NotFoundError            404, a run or one of its documents
 │   └── BusyError                503, no run can be started now
 ├── StepError                a module's: ends the step as failed; `failure` says how
@@ -59,6 +60,14 @@ class UnknownModuleError(RequestError):
     status = 422
     slug = "unknown-module"
     title = "A module is not registered"
+
+
+class UnknownActionError(RequestError):
+    """A plan asks a module for an action that modules.yaml does not declare."""
+
+    status = 422
+    slug = "unknown-action"
+    title = "A module has no such action"
 
 
 class NotFoundError(RequestError):

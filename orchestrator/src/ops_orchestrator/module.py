@@ -43,6 +43,14 @@ class Module(CallOptions):
     name: Identifier
     url: Annotated[str, Field(description="base URL; `/health` and `/execute` are below it"), AfterValidator(_address)]
     image_digest: Annotated[str | None, Field(description="digest of the image behind the URL, where it is known")] = None
+    actions: Annotated[
+        tuple[Identifier, ...], Field(strict=False, min_length=1, description="what a plan may ask the module for")
+    ] = ("execute",)
+
+    @property
+    def default_action(self) -> str | None:
+        """What a step asks for that names no action: `execute`, or the only one there is."""
+        return "execute" if "execute" in self.actions else self.actions[0] if len(self.actions) == 1 else None
 
     def at(self, path: str) -> str:
         """The address of `path` below the module's base URL."""

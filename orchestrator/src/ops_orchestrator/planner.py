@@ -1,44 +1,68 @@
 """From a scenario to a plan: pure, no network, no files."""
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 from ops_contract import Problem
 from ops_orchestrator.catalogue import Catalogue
-from ops_orchestrator.errors import InvalidRequestError, UnknownModuleError
+from ops_orchestrator.errors import InvalidRequestError, UnknownActionError, UnknownModuleError
+from ops_orchestrator.module import Module
 from ops_orchestrator.plan import Plan, Step
-from ops_orchestrator.scenario import Scenario
-
-DEFAULT_ACTION = "execute"
+from ops_orchestrator.scenario import Scenario, StepRequest
 
 
 def plan(scenario: Scenario, catalogue: Catalogue) -> Plan:
-    """One step per named module, in the order named. Raises UnknownModuleError, InvalidRequestError."""
-    _refuse_unknown(scenario, catalogue)
-    _refuse_repeated(scenario)
+    """One step per entry of `modules`, in their order. Raises UnknownModuleError, UnknownActionError, InvalidRequestError."""
+    _refuse_unknown_modules(scenario, catalogue)
+    _refuse_repeated_ids(scenario)
+    modules = [catalogue.modules[asked.module] for asked in scenario.modules]
+    actions = _actions(scenario.modules, modules)
     return Plan(
         tuple(
-            Step(number=number, id=name, module=catalogue.modules[name], action=DEFAULT_ACTION)
-            for number, name in enumerate(scenario.modules, start=1)
+            Step(number=number, id=asked.step_id, module=module, action=action, inputs=asked.inputs)
+            for number, (asked, module, action) in enumerate(zip(scenario.modules, modules, actions, strict=True), start=1)
         )
     )
 
 
-def _refuse_unknown(scenario: Scenario, catalogue: Catalogue) -> None:
-    problems = []
-    for index, name in enumerate(scenario.modules):
-        if name not in catalogue.modules:
-            near = get_close_matches(name, catalogue.modules, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            problems.append(Problem(f"/modules/{index}", f"{name!r} is not registered{hint}"))
+def _refuse_unknown_modules(scenario: Scenario, catalogue: Catalogue) -> None:
+    problems = [
+        Problem(f"/modules/{index}", f"{asked.module!r} is not registered{_hint(asked.module, catalogue.modules)}")
+        for index, asked in enumerate(scenario.modules)
+        if asked.module not in catalogue.modules
+    ]
     if problems:
         registered = ", ".join(catalogue.modules) or "none"
         raise UnknownModuleError(f"Registered modules: {registered}. Name one of them, or add yours to modules.yaml.", problems)
 
 
-def _refuse_repeated(scenario: Scenario) -> None:
+def _refuse_repeated_ids(scenario: Scenario) -> None:
     seen: set[str] = set()
-    for index, name in enumerate(scenario.modules):
-        if name.casefold() in seen:
-            problem = Problem(f"/modules/{index}", f"{name!r} is already in the plan")
-            raise InvalidRequestError("A plan has one step per module; name each module once.", [problem])
-        seen.add(name.casefold())
+    for index, asked in enumerate(scenario.modules):
+        if asked.step_id.casefold() in seen:
+            problem = Problem(f"/modules/{index}", f"there is a step {asked.step_id!r} before")
+            example = f'{{"module": "{asked.module}", "id": "{asked.step_id}-{index + 1}"}}'
+            raise InvalidRequestError(f"Each step needs an id of its own; write {example}.", [problem])
+        seen.add(asked.step_id.casefold())
+
+
+def _actions(asked_for: Iterable[StepRequest], modules: Iterable[Module]) -> list[str]:
+    actions: list[str] = []
+    problems = []
+    for index, (asked, module) in enumerate(zip(asked_for, modules, strict=True)):
+        known = f"{module.name} has {', '.join(module.actions)}"
+        action = asked.action or module.default_action
+        if action is None:
+            problems.append(Problem(f"/modules/{index}", f"names no action; {known}"))
+        elif action not in module.actions:
+            text = f"{module.name} has no action {action!r}{_hint(action, module.actions)}; {known}"
+            problems.append(Problem(f"/modules/{index}/action", text))
+        actions.append(action or "")
+    if problems:
+        raise UnknownActionError("Name an action that the module has; modules.yaml declares them under `actions`.", problems)
+    return actions
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -95,7 +95,7 @@ class RunRecord(_Document):
     def summary(self) -> dict[str, Any]:
         """The run in a list of runs."""
         told = self.model_dump(mode="json", include={"run_id", "status", "started_at", "finished_at", "fingerprints"})
-        return told | {"scenario_id": self.request["scenario_id"], "modules": self.request["modules"]}
+        return told | {"scenario_id": self.request["scenario_id"], "modules": [step.module for step in self.steps]}
 
 
 class ArtifactRecord(_Document):

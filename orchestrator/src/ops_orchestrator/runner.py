@@ -18,7 +18,7 @@ from ops_orchestrator.module import Module
 from ops_orchestrator.module_client import ModuleClient
 from ops_orchestrator.plan import Plan, Step
 from ops_orchestrator.provenance import step_fingerprint
-from ops_orchestrator.scenario import Scenario
+from ops_orchestrator.scenario import Scenario, merged
 
 HEALTH_TIMEOUT_S: Final = 5.0
 """Seconds that one health check may take; a module answers within one (OPS-HLT-004)."""
@@ -170,7 +170,7 @@ def _request(run_id: str, scenario: Scenario, step: Step, upstream: dict[str, Up
         step_id=step.id,
         scenario_id=scenario.scenario_id,
         action=step.action,
-        inputs=scenario.inputs,
+        inputs=merged(scenario.inputs, step.inputs),
         upstream=upstream,
         options=Options(seed=scenario.run_options.seed, deadline_s=_deadline_s(step.module)),
     )

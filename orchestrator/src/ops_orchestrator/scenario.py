@@ -1,8 +1,10 @@
 """What a person asks for: the body of `POST /plan_and_execute`."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_serializer
+from pydantic_core import PydanticCustomError
 
 from ops_contract import (
     ContractModel,
@@ -18,6 +20,8 @@ from ops_contract import (
 )
 from ops_orchestrator.errors import InvalidRequestError
 
+_NAME: Final[TypeAdapter[str]] = TypeAdapter(Identifier)
+
 
 class RunOptions(ContractModel):
     """What holds for the whole run. A typo here would silently change a result, so unknown fields are refused."""
@@ -28,13 +32,59 @@ class RunOptions(ContractModel):
     save_artifacts: Annotated[bool, Field(description="false keeps the artifacts' hashes but no files")] = True
 
 
+class StepRequest(ContractModel):
+    """One entry of `modules`. A bare name stands for `{"module": name}`, and is how such an entry is written down."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    module: Identifier
+    action: Annotated[Identifier | None, Field(description="`execute`, or the module's only action, unless given")] = None
+    id: Annotated[Identifier | None, Field(description="key of the step's results; the module's name unless given")] = None
+    inputs: Annotated[
+        dict[str, Any], Field(default_factory=dict, description="merged over the scenario's (RFC 7396): null takes one away")
+    ]
+
+    @property
+    def step_id(self) -> str:
+        """The key of the step's results, artifacts and log lines."""
+        return self.id or self.module
+
+    @model_serializer
+    def _as_asked(self) -> Any:
+        given = {name: value for name, value in self if name in self.model_fields_set and value is not None}
+        return self.module if given.keys() == {"module"} else given
+
+
+def _named(value: Any) -> Any:
+    """Read a bare name as an entry; the error stands where the name does, not at a field that nobody wrote."""
+    if isinstance(value, dict | StepRequest):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("step", "must be the name of a module or an object")
+    try:
+        return StepRequest.model_validate({"module": _NAME.validate_python(value)})
+    except ValidationError as error:
+        raise PydanticCustomError("name", "{reason}", {"reason": error.errors()[0]["msg"]}) from error
+
+
+def _not_empty(steps: tuple[StepRequest, ...]) -> tuple[StepRequest, ...]:
+    # As `min_length` it would also be said of a list whose entries are all wrong.
+    if not steps:
+        raise PydanticCustomError("empty", "must name at least one module")
+    return steps
+
+
 class Scenario(ContractModel):
     """A scenario request, as in the seed."""
 
     model_config = ConfigDict(extra="forbid")
 
     scenario_id: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
-    modules: Annotated[tuple[Identifier, ...], Field(strict=False, min_length=1, max_length=100, fail_fast=True)]
+    modules: Annotated[
+        tuple[Annotated[StepRequest, BeforeValidator(_named, json_schema_input_type=Identifier | StepRequest)], ...],
+        Field(strict=False, max_length=100, fail_fast=True, json_schema_extra={"minItems": 1}),
+        AfterValidator(_not_empty),
+    ]
     inputs: Annotated[dict[str, Any], Field(default_factory=dict, description="passed to every module")]
     run_options: RunOptions = RunOptions()
 
@@ -47,10 +97,31 @@ def read_scenario(body: bytes) -> Scenario:
         raise InvalidRequestError(f"This is not JSON as it should be: {error}.", status=400) from error
     try:
         scenario = validate(Scenario, value, "scenario")
-        canonical_json(scenario.inputs)
     except ShapeError as error:
         raise InvalidRequestError("The scenario does not have the right shape.", error.problems) from error
-    except NumberError as error:
-        problem = Problem(f"/inputs{error.pointer}", error.reason)
-        raise InvalidRequestError("The inputs hold a number that JSON cannot carry safely.", [problem]) from error
+    _refuse_numbers("/inputs", scenario.inputs)
+    for index, step in enumerate(scenario.modules):
+        _refuse_numbers(f"/modules/{index}/inputs", step.inputs)
     return scenario
+
+
+def merged(inputs: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """`inputs` with `patch` merged over them (RFC 7396): objects key by key, null takes a key away, the rest is replaced."""
+    result = dict(inputs)
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict):
+            below = result.get(key)
+            result[key] = merged(below if isinstance(below, dict) else {}, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _refuse_numbers(pointer: str, inputs: dict[str, Any]) -> None:
+    try:
+        canonical_json(inputs)
+    except NumberError as error:
+        problem = Problem(f"{pointer}{error.pointer}", error.reason)
+        raise InvalidRequestError("The inputs hold a number that JSON cannot carry safely.", [problem]) from error

@@ -25,10 +25,10 @@ def modules_routes(catalogue: Catalogue, client: ModuleClient) -> APIRouter:
 
 
 async def _described(client: ModuleClient, module: Module) -> dict[str, Any]:
-    registered = {"name": module.name, "url": module.url, "image_digest": module.image_digest}
+    registered = {"name": module.name, "url": module.url, "image_digest": module.image_digest, "actions": module.actions}
     try:
         health = await check_health(client, module)
     except StepError as error:
         return registered | {"ready": False, "code": error.failure.code, "reason": error.failure.message}
-    told = health.model_dump(mode="json", include={"version", "contract_versions", "profiles", "actions"})
+    told = health.model_dump(mode="json", include={"version", "contract_versions", "profiles"})
     return registered | {"ready": True, "status": health.status} | told
