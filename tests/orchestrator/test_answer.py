@@ -14,6 +14,7 @@ def exchange(body: Any, status: int = 200, content_type: str = "application/json
     return Exchange(
         method="POST",
         url=f"http://alpha.test{path}",
+        request_headers={},
         request=b"{}",
         status=status,
         headers={"content-type": content_type},

@@ -11,10 +11,16 @@ from scripted_module import ClientFor, ScriptedModule, artifact
 
 from ops_contract import Artifact
 from ops_orchestrator.errors import Failure, StepError
+from ops_orchestrator.exchange import Request
 from ops_orchestrator.module import Module
 from ops_orchestrator.module_client import Limits, ModuleClient
 
+HEALTH = Request(method="GET", path="/health")
 Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def execute(body: bytes) -> Request:
+    return Request(method="POST", path="/execute", headers={"Content-Type": "application/json"}, body=body)
 
 
 async def failure_of(call: Awaitable[object]) -> Failure:
@@ -25,7 +31,7 @@ async def failure_of(call: Awaitable[object]) -> Failure:
 
 async def test_exchange_holds_both_bodies_as_they_went_over_the_wire(module: Module, client_for: ClientFor) -> None:
     alpha = ScriptedModule(answers=[httpx2.Response(200, content=b'{ "a": 1 }', headers={"Content-Type": "application/json"})])
-    exchange = await client_for(alpha).execute(module, b'{"x": 1}')
+    exchange = await client_for(alpha).send(module, execute(b'{"x": 1}'))
     assert (exchange.method, exchange.url, exchange.status) == ("POST", "http://alpha.test/execute", 200)
     assert (exchange.request, exchange.response) == (b'{"x": 1}', b'{ "a": 1 }')
     assert exchange.media_type == "application/json"
@@ -34,14 +40,14 @@ async def test_exchange_holds_both_bodies_as_they_went_over_the_wire(module: Mod
 async def test_module_below_a_path_is_called_below_it(module: Module, client_for: ClientFor) -> None:
     alpha = ScriptedModule()
     deeper = module.model_copy(update={"url": "http://alpha.test/stubs/alpha/"})
-    await client_for(alpha).health(deeper)
-    await client_for(alpha).execute(deeper, b"{}")
+    await client_for(alpha).check(deeper, HEALTH)
+    await client_for(alpha).send(deeper, execute(b"{}"))
     assert [request.url.path for request in alpha.requests] == ["/stubs/alpha/health", "/stubs/alpha/execute"]
 
 
 async def test_redirect_is_not_followed(module: Module, client_for: ClientFor) -> None:
     alpha = ScriptedModule(answers=[httpx2.Response(307, headers={"Location": "http://elsewhere.test/"})])
-    exchange = await client_for(alpha).execute(module, b"{}")
+    exchange = await client_for(alpha).send(module, execute(b"{}"))
     assert exchange.status == 307
     assert len(alpha.requests) == 1
 
@@ -49,21 +55,21 @@ async def test_redirect_is_not_followed(module: Module, client_for: ClientFor) -
 async def test_cookie_of_one_answer_is_not_sent_with_the_next_call(module: Module, client_for: ClientFor) -> None:
     alpha = ScriptedModule(answers=[httpx2.Response(200, headers={"Set-Cookie": "session=1; Domain=alpha.test"})])
     client = client_for(alpha)
-    await client.execute(module, b"{}")
-    await client.execute(module, b"{}")
+    await client.send(module, execute(b"{}"))
+    await client.send(module, execute(b"{}"))
     assert "cookie" not in alpha.requests[-1].headers
 
 
 async def test_answer_larger_than_the_limit_is_given_up(module: Module, client_for: ClientFor) -> None:
     alpha = ScriptedModule(answers=[httpx2.Response(200, content=b"x" * 1001)])
-    failure = await failure_of(client_for(alpha, response_bytes=1000).execute(module, b"{}"))
+    failure = await failure_of(client_for(alpha, response_bytes=1000).send(module, execute(b"{}")))
     assert failure.code == "ANSWER_TOO_LARGE"
     assert failure.message == "alpha sends more than the 1000 bytes allowed for /execute"
 
 
 async def test_compressed_answer_is_refused_before_it_can_grow(module: Module, client_for: ClientFor) -> None:
     bomb = httpx2.Response(200, headers={"Content-Encoding": "gzip"}, content=gzip.compress(b"\0" * 10_000_000))
-    failure = await failure_of(client_for(ScriptedModule(answers=[bomb])).execute(module, b"{}"))
+    failure = await failure_of(client_for(ScriptedModule(answers=[bomb])).send(module, execute(b"{}")))
     assert "encoding 'gzip'" in failure.message
 
 
@@ -161,7 +167,7 @@ def saying(answer: bytes, *, reset: bool = False) -> Conversation:
 )
 async def test_broken_conversation_is_a_retryable_failure_naming_module_and_address(conversation: Conversation) -> None:
     async with server(conversation) as module, real_client() as client:
-        failure = await failure_of(client.execute(module, b"{}"))
+        failure = await failure_of(client.send(module, execute(b"{}")))
     assert (failure.code, failure.retryable) == ("MODULE_UNREACHABLE", True)
     assert failure.message.startswith(f"alpha cannot be reached at {module.url}/execute: ")
     assert len(failure.message) < 500
@@ -171,13 +177,13 @@ async def test_port_on_which_nobody_listens_is_said_in_the_system_s_words() -> N
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     async with real_client() as client:
-        failure = await failure_of(client.health(Module(name="alpha", url=f"http://127.0.0.1:{port}")))
+        failure = await failure_of(client.check(Module(name="alpha", url=f"http://127.0.0.1:{port}"), HEALTH))
     assert failure.message == f"alpha cannot be reached at http://127.0.0.1:{port}/health: Connection refused"
 
 
 async def test_host_name_that_does_not_exist_is_named() -> None:
     async with real_client() as client:
-        failure = await failure_of(client.health(Module(name="alpha", url="http://no-such-module.invalid")))
+        failure = await failure_of(client.check(Module(name="alpha", url="http://no-such-module.invalid"), HEALTH))
     assert failure.message.endswith("the host name 'no-such-module.invalid' is not known")
 
 
@@ -198,5 +204,5 @@ async def test_connection_is_kept_from_call_to_call() -> None:
 
     async with server(converse) as module, real_client() as client:
         for _ in range(3):
-            await client.health(module)
+            await client.check(module, HEALTH)
     assert connections == 1

@@ -4,11 +4,12 @@ from typing import Any
 import pytest
 from scripted_module import artifact, envelope
 
-from ops_contract import Health, SuccessEnvelope, canonical_json, validate
+from ops_contract import SuccessEnvelope, canonical_json, validate
 from ops_orchestrator.catalogue import Catalogue
 from ops_orchestrator.events import ModuleReady, RunEnded, RunStarted
 from ops_orchestrator.planner import plan
 from ops_orchestrator.provenance import manifest, result_fingerprint, step_fingerprint, versions
+from ops_orchestrator.readiness import Readiness
 from ops_orchestrator.record import RunState
 from ops_orchestrator.scenario import RunOptions, Scenario
 
@@ -16,7 +17,8 @@ EVIDENCE = {"id": "e1", "kind": "dataset", "title": "Census", "observed_at": "20
 
 
 def found(**fields: Any) -> str:
-    return step_fingerprint(validate(SuccessEnvelope, envelope(**fields), "envelope"))
+    answered = validate(SuccessEnvelope, envelope(**fields), "envelope")
+    return step_fingerprint(answered, [artifact.ref for artifact in answered.artifacts])
 
 
 def test_step_fingerprint_is_sha256_over_canonical_json_of_what_was_found() -> None:
@@ -67,7 +69,7 @@ def recipe(catalogue: Catalogue, version: str = "1.0", **fields: Any) -> str | N
     started = RunStarted(run_id="run_1", scenario=scenario, plan=plan(scenario, catalogue), versions={})
     state = RunState(started)
     for step in started.plan.steps:
-        state.apply(ModuleReady(step=step, health=Health(status="ok", module=step.id, version=version), waited_s=0))
+        state.apply(ModuleReady(step=step, readiness=Readiness(version), waited_s=0))
     state.apply(RunEnded(status="failed"))
     return state.record.fingerprints.recipe
 

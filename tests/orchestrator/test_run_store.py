@@ -44,7 +44,13 @@ def first_step_done(folder: RunFolder, started: RunStarted) -> None:
     step = started.plan.steps[0]
     found = validate(SuccessEnvelope, envelope(), "envelope")
     sent = Exchange(
-        method="POST", url="http://a", request=b"{}", status=200, headers={"content-type": "application/json"}, response=b"{}"
+        method="POST",
+        url="http://a",
+        request_headers={},
+        request=b"{}",
+        status=200,
+        headers={"content-type": "application/json"},
+        response=b"{}",
     )
     folder.record(StepStarted(step=step))
     folder.record(StepCompleted(step=step, attempts=1, exchange=sent, envelope=found, artifacts=(), fingerprint="f" * 64))

@@ -144,7 +144,7 @@ async def test_module_that_is_not_ready_yet_is_polled_until_it_is(client_for: Cl
         httpx2.Response(200, json=alpha.healthy(version="2.0.0")),
     ]
     events = await events_of(client_for(alpha), module.model_copy(update={"ready_timeout_s": 20.0}))
-    assert only(ModuleReady, events).health.version == "2.0.0"
+    assert only(ModuleReady, events).readiness.version == "2.0.0"
     assert isinstance(events[-2], StepCompleted)
 
 

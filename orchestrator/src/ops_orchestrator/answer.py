@@ -1,4 +1,7 @@
-"""What a module's answer means: bytes in, health or envelope out, or a StepError that says what is wrong with them."""
+"""What the answer of a module that speaks the contract means: bytes in, health or envelope out.
+
+What is wrong with the bytes is said by a StepError.
+"""
 
 from typing import Any, Final
 
@@ -19,12 +22,13 @@ from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.module import Module
 from ops_orchestrator.module_client import RETRYABLE_STATUS
+from ops_orchestrator.readiness import Readiness
 
 _SHOWN_BYTES: Final = 200
 
 
-def read_health(exchange: Exchange, module: Module) -> Health:
-    """The module's health. Raises StepError; retryable when the module may become ready by itself."""
+def read_health(exchange: Exchange, module: Module) -> Readiness:
+    """What the module's health says. Raises StepError; retryable when the module may become ready by itself."""
     if exchange.status != 200:
         code, retryable = "MODULE_NOT_READY", exchange.status >= 500 or exchange.status in RETRYABLE_STATUS
         raise StepError.of(module.name, code, f"answers {exchange.status} at {exchange.url}", retryable=retryable)
@@ -40,7 +44,7 @@ def read_health(exchange: Exchange, module: Module) -> Health:
         served = ", ".join(health.contract_versions)
         message = f"serves contract {served}, this orchestrator speaks {CONTRACT_VERSION}"
         raise StepError.of(module.name, "UNSUPPORTED_CONTRACT", message)
-    return health
+    return Readiness(health.version, health.status, health.contract_versions, health.profiles)
 
 
 def read_answer(exchange: Exchange, module: Module) -> SuccessEnvelope:

@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 
-from ops_contract import Health, SuccessEnvelope
+from ops_contract import SuccessEnvelope
+from ops_orchestrator.artifact_source import ReceivedArtifact
 from ops_orchestrator.errors import Failure
-from ops_orchestrator.exchange import Exchange, ReceivedArtifact
+from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.plan import Plan, Step
+from ops_orchestrator.readiness import Readiness
 from ops_orchestrator.scenario import Scenario
 
 Status = Literal["running", "completed", "failed", "errored", "cancelled", "interrupted"]
@@ -51,18 +53,19 @@ class StepStarted:
 
 @dataclass(frozen=True, kw_only=True)
 class ModuleReady:
-    """The step's module answered its health check."""
+    """The step's module can be called."""
 
     name: ClassVar = "module.ready"
     step: Step
-    health: Health
+    readiness: Readiness
     waited_s: float
     at: datetime = field(default_factory=now)
 
     def describe(self) -> tuple[str, dict[str, Any]]:
         """The sentence and the fields of the log line."""
-        fields = {"module_version": self.health.version, "waited_s": round(self.waited_s, 3)}
-        return f"{self.step.module.name} {self.health.version} is ready", _of(self.step) | fields
+        version = self.readiness.version
+        fields = {"module_version": version, "waited_s": round(self.waited_s, 3)}
+        return f"{self.step.module.name}{f' {version}' if version else ''} is ready", _of(self.step) | fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +87,10 @@ class AttemptFailed:
 
 @dataclass(frozen=True, kw_only=True)
 class StepCompleted:
-    """A module answered, its answer keeps the contract, and its artifacts are what they claim to be."""
+    """A module answered as it should, and its artifacts are what they claim to be.
+
+    `artifacts` are those that were received; the envelope is kept for all the rest.
+    """
 
     name: ClassVar = "step.completed"
     step: Step

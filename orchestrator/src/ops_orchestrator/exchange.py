@@ -1,11 +1,20 @@
-"""What went over the wire between the orchestrator and a module."""
+"""What goes over the wire between the orchestrator and a module."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
-from ops_contract import ArtifactRef, sha256_hex
+from ops_contract import sha256_hex
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be sent. `path` is below the module's address and may bring a query; without a `body` none is sent."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +23,7 @@ class Exchange:
 
     method: str
     url: str
+    request_headers: Mapping[str, str]
     request: bytes
     status: int
     headers: Mapping[str, str]
@@ -33,11 +43,3 @@ class Exchange:
     def response_sha256(self) -> str:
         """SHA-256 of the response's body."""
         return sha256_hex(self.response)
-
-
-@dataclass(frozen=True)
-class ReceivedArtifact:
-    """An artifact whose bytes were had and are what its envelope says. None as `content` when they are not kept."""
-
-    ref: ArtifactRef
-    content: bytes | Path | None

@@ -16,8 +16,9 @@ import httpx2
 from httpx_aiohttp.httpx2 import AiohttpTransport
 
 from ops_contract import Artifact, content_violation, sha256_hex
+from ops_orchestrator.artifact_source import ReceivedArtifact
 from ops_orchestrator.errors import StepError
-from ops_orchestrator.exchange import Exchange, ReceivedArtifact
+from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.module import Module
 
 RETRYABLE_STATUS: Final = frozenset({429, 502, 503, 504})
@@ -57,13 +58,13 @@ class ModuleClient:
         """Close the kept connections."""
         await self._http.aclose()
 
-    async def health(self, module: Module) -> Exchange:
-        """Ask `GET /health` once."""
-        return await self._exchange(module, "GET", "/health", b"", _MAX_HEALTH_BYTES)
+    async def check(self, module: Module, request: Request) -> Exchange:
+        """Send a health check, whose answer is small."""
+        return await self._exchange(module, request, _MAX_HEALTH_BYTES)
 
-    async def execute(self, module: Module, request: bytes) -> Exchange:
-        """Send `request` to `POST /execute` and read the whole answer."""
-        return await self._exchange(module, "POST", "/execute", request, self._limits.response_bytes)
+    async def send(self, module: Module, request: Request) -> Exchange:
+        """Send a step's request and read the whole answer."""
+        return await self._exchange(module, request, self._limits.response_bytes)
 
     async def receive(self, module: Module, artifact: Artifact, staging: Path | None) -> ReceivedArtifact:
         """Get an artifact's bytes and check them against its envelope.
@@ -76,14 +77,14 @@ class ModuleClient:
         _check(module, artifact, len(content), sha256_hex(content))
         return ReceivedArtifact(artifact.ref, None if staging is None else content)
 
-    async def _exchange(self, module: Module, method: str, path: str, request: bytes, limit: int) -> Exchange:
-        headers = {"Content-Type": "application/json"} if request else {}
-        async with self._open(module, method, path, request, headers) as response:
+    async def _exchange(self, module: Module, request: Request, limit: int) -> Exchange:
+        async with self._open(module, request) as response:
             body = b"".join([chunk async for chunk in _chunks(module, response, limit)])
             return Exchange(
-                method=method,
+                method=request.method,
                 url=str(response.request.url),
-                request=request,
+                request_headers=request.headers,
+                request=request.body,
                 status=response.status_code,
                 headers={name.lower(): value for name, value in response.headers.items()},
                 response=body,
@@ -105,7 +106,7 @@ class ModuleClient:
 
     async def _stream(self, module: Module, artifact: Artifact, file: IO[bytes] | None) -> None:
         digest, size = hashlib.sha256(), 0
-        async with self._open(module, "GET", artifact.href, b"", {"Accept": "*/*"}) as response:
+        async with self._open(module, _file(artifact)) as response:
             _check_found(module, artifact, response)
             async for chunk in _chunks(module, response, self._limits.artifact_bytes):
                 digest.update(chunk)
@@ -115,18 +116,20 @@ class ModuleClient:
         _check(module, artifact, size, digest.hexdigest())
 
     @asynccontextmanager
-    async def _open(
-        self, module: Module, method: str, path: str, content: bytes, headers: dict[str, str]
-    ) -> AsyncIterator[httpx2.Response]:
-        url = module.at(path)
+    async def _open(self, module: Module, request: Request) -> AsyncIterator[httpx2.Response]:
+        url = module.at(request.path)
         with _network(module, url):
-            request = self._http.build_request(method, url, content=content, headers=headers)
-            response = await self._http.send(request, stream=True, follow_redirects=False)
+            built = self._http.build_request(request.method, url, content=request.body, headers=dict(request.headers))
+            response = await self._http.send(built, stream=True, follow_redirects=False)
         try:
             yield response
         finally:
             with _network(module, url):
                 await response.aclose()
+
+
+def _file(artifact: Artifact) -> Request:
+    return Request(method="GET", path=artifact.href, headers={"Accept": "*/*"})
 
 
 async def _chunks(module: Module, response: httpx2.Response, limit: int) -> AsyncIterator[bytes]:

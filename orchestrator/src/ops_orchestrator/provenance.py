@@ -1,11 +1,11 @@
 """What makes a run checkable: versions, the two fingerprints, the manifest."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import ops_orchestrator
-from ops_contract import CONTRACT_VERSION, Evidence, SuccessEnvelope, fingerprint
+from ops_contract import CONTRACT_VERSION, ArtifactRef, Evidence, SuccessEnvelope, fingerprint
 
 
 def versions(image_digest: str | None) -> dict[str, str | None]:
@@ -18,7 +18,7 @@ def versions(image_digest: str | None) -> dict[str, str | None]:
     }
 
 
-def step_fingerprint(envelope: SuccessEnvelope) -> str:
+def step_fingerprint(envelope: SuccessEnvelope, artifacts: Iterable[ArtifactRef]) -> str:
     """SHA-256 over what a step found: outputs, evidence less `observed_at`, artifact hashes by name.
 
     Raises ops_contract.NumberError, with a pointer, for numbers that canonical JSON cannot carry.
@@ -27,7 +27,7 @@ def step_fingerprint(envelope: SuccessEnvelope) -> str:
         {
             "outputs": envelope.outputs,
             "evidence": [_lasting(item) for item in envelope.evidence],
-            "artifacts": {artifact.name: artifact.sha256 for artifact in envelope.artifacts},
+            "artifacts": {artifact.name: artifact.sha256 for artifact in artifacts},
         }
     )
 

@@ -149,8 +149,8 @@ class RunState:
             case StepStarted():
                 self._change(event.step, status="running", started_at=timestamp(event.at))
             case ModuleReady():
-                version, served = event.health.version, event.health.contract_versions
-                self._change(event.step, module_version=version, contract_versions=served)
+                told = event.readiness
+                self._change(event.step, module_version=told.version, contract_versions=told.contract_versions)
             case StepCompleted():
                 self._complete(event)
             case StepFailed():

@@ -3,21 +3,24 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from ops_contract import CONTRACT_VERSION, ExecuteRequest, Health, NumberError, Options, SuccessEnvelope, UpstreamStep
-from ops_orchestrator.answer import read_answer, read_health
+from ops_contract import NumberError, SuccessEnvelope
+from ops_orchestrator.artifact_source import ReceivedArtifact
+from ops_orchestrator.call import Answered, Call
+from ops_orchestrator.dialect import ContractDialect, Dialect
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.events import AttemptFailed, Event, ModuleReady, RunEnded, StepCompleted, StepFailed, StepStarted
-from ops_orchestrator.exchange import Exchange, ReceivedArtifact
+from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.module import Module
 from ops_orchestrator.module_client import ModuleClient
 from ops_orchestrator.plan import Plan, Step
 from ops_orchestrator.provenance import step_fingerprint
+from ops_orchestrator.readiness import Readiness
 from ops_orchestrator.scenario import Scenario, merged
 
 HEALTH_TIMEOUT_S: Final = 5.0
@@ -27,8 +30,8 @@ _SHORTEST_CHECK_S: Final = 1.0
 _FIRST_POLL_S: Final = 0.05
 _LAST_POLL_S: Final = 1.0
 _LONGEST_BACKOFF_S: Final = 30.0
-# Reading a small answer costs less than a thread; a large one would hold up every other run.
-_READ_OFF_LOOP_BYTES: Final = 256 * 1024
+# Hashing a small answer costs less than a thread; a large one would hold up every other run.
+_HASH_OFF_LOOP_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -40,28 +43,33 @@ class Runner:
 
     async def execute(self, run_id: str, scenario: Scenario, plan: Plan) -> AsyncGenerator[Event]:
         """Call the plan's modules in order and yield events, RunEnded last. A failed step ends the plan."""
-        upstream: dict[str, UpstreamStep] = {}
+        upstream: dict[str, Answered] = {}
         for step in plan.steps:
-            async with aclosing(self._step(step, _request(run_id, scenario, step, upstream))) as events:
+            call = _call(run_id, scenario, step, upstream)
+            async with aclosing(self._step(call)) as events:
                 async for event in events:
                     yield event
                     if isinstance(event, StepFailed):
                         yield RunEnded(status="failed", error=event.failure.as_json())
                         return
                     if isinstance(event, StepCompleted):
-                        upstream[step.id] = _upstream(event.envelope)
+                        refs = tuple(artifact.ref for artifact in event.artifacts)
+                        upstream[step.id] = Answered(event.envelope, refs, event.exchange)
         yield RunEnded(status="completed")
 
-    async def _step(self, step: Step, request: bytes) -> AsyncGenerator[Event]:
+    async def _step(self, call: Call) -> AsyncGenerator[Event]:
+        step = call.step
+        dialect = ContractDialect(step.module)
         yield StepStarted(step=step)
         attempt = 0
         try:
-            health, waited_s = await wait_until_ready(self.client, step.module)
-            yield ModuleReady(step=step, health=health, waited_s=waited_s)
+            readiness, waited_s = await wait_until_ready(self.client, step.module)
+            yield ModuleReady(step=step, readiness=readiness, waited_s=waited_s)
+            request = await dialect.request(call)
             while True:
                 attempt += 1
                 try:
-                    answer = await self._attempt(step.module, request)
+                    completed = await self._attempt(dialect, call, request, attempt)
                     break
                 except StepError as error:
                     if not error.failure.retryable or attempt > step.module.retries:
@@ -73,29 +81,31 @@ class Runner:
             failure = replace(error.failure, step=step.id)
             yield StepFailed(step=step, attempts=attempt, failure=failure, exchange=error.exchange)
             return
-        yield StepCompleted(
-            step=step,
-            attempts=attempt,
-            exchange=answer.exchange,
-            envelope=answer.envelope,
-            artifacts=answer.artifacts,
-            fingerprint=answer.fingerprint,
-        )
+        yield completed
 
-    async def _attempt(self, module: Module, request: bytes) -> "_Answer":
+    async def _attempt(self, dialect: Dialect, call: Call, request: Request, attempt: int) -> StepCompleted:
+        module = call.step.module
         exchange: Exchange | None = None
         artifacts: list[ReceivedArtifact] = []
         try:
             async with _within(module.timeout_s, _timed_out(module)):
-                exchange = await self.client.execute(module, request)
-                envelope, fingerprint = await _read(exchange, module)
-                for artifact in envelope.artifacts:
-                    artifacts.append(await self.client.receive(module, artifact, self.staging))  # noqa: PERF401  # kept for below
+                exchange = await self.client.send(module, request)
+                answer = await dialect.read_answer(exchange, call)
+                for source in answer.sources:
+                    artifacts.append(await self.client.receive(module, source, self.staging))  # noqa: PERF401  # kept for below
+                fingerprint = await _fingerprint(answer.envelope, artifacts, exchange, module)
         except StepError as error:
             # What an attempt fetched is of no use to the next, and could be large.
             await asyncio.to_thread(_discard, artifacts)
             raise StepError(error.failure, exchange) from error
-        return _Answer(exchange, envelope, tuple(artifacts), fingerprint)
+        return StepCompleted(
+            step=call.step,
+            attempts=attempt,
+            exchange=exchange,
+            envelope=answer.envelope,
+            artifacts=tuple(artifacts),
+            fingerprint=fingerprint,
+        )
 
 
 def _discard(artifacts: list[ReceivedArtifact]) -> None:
@@ -104,16 +114,8 @@ def _discard(artifacts: list[ReceivedArtifact]) -> None:
             artifact.content.unlink(missing_ok=True)
 
 
-@dataclass(frozen=True)
-class _Answer:
-    exchange: Exchange
-    envelope: SuccessEnvelope
-    artifacts: tuple[ReceivedArtifact, ...]
-    fingerprint: str
-
-
-async def wait_until_ready(client: ModuleClient, module: Module) -> tuple[Health, float]:
-    """Poll the module's health until it is ready; returns it and the seconds waited.
+async def wait_until_ready(client: ModuleClient, module: Module) -> tuple[Readiness, float]:
+    """Poll the module's health until it is ready; returns what it told and the seconds waited.
 
     Raises StepError when the answer cannot become right by waiting, or after `ready_timeout_s`.
     """
@@ -122,8 +124,8 @@ async def wait_until_ready(client: ModuleClient, module: Module) -> tuple[Health
     while True:
         left_s = module.ready_timeout_s - (time.monotonic() - started)
         try:
-            health = await check_health(client, module, min(HEALTH_TIMEOUT_S, max(left_s, _SHORTEST_CHECK_S)))
-            return health, time.monotonic() - started
+            readiness = await check_health(client, module, min(HEALTH_TIMEOUT_S, max(left_s, _SHORTEST_CHECK_S)))
+            return readiness, time.monotonic() - started
         except StepError as error:
             if not error.failure.retryable:
                 raise
@@ -137,12 +139,14 @@ async def wait_until_ready(client: ModuleClient, module: Module) -> tuple[Health
         pause = min(2 * pause, _LAST_POLL_S)
 
 
-async def check_health(client: ModuleClient, module: Module, timeout_s: float = HEALTH_TIMEOUT_S) -> Health:
+async def check_health(client: ModuleClient, module: Module, timeout_s: float = HEALTH_TIMEOUT_S) -> Readiness:
     """Ask the module for its health once. Raises StepError, retryable when asking again may help."""
-    message = f"did not answer {module.at('/health')} within {timeout_s:.2g} s"
+    dialect = ContractDialect(module)
+    request = dialect.health_request()
+    message = f"did not answer {module.at(request.path)} within {timeout_s:.2g} s"
     # A module that is slow to answer while it starts is waited for like one that does not answer yet.
     async with _within(timeout_s, StepError.of(module.name, "MODULE_TIMEOUT", message, retryable=True)):
-        return read_health(await client.health(module), module)
+        return await dialect.read_health(await client.check(module, request))
 
 
 @asynccontextmanager
@@ -163,44 +167,23 @@ def _timed_out(module: Module) -> StepError:
     return StepError.of(module.name, "MODULE_TIMEOUT", message)
 
 
-def _request(run_id: str, scenario: Scenario, step: Step, upstream: dict[str, UpstreamStep]) -> bytes:
-    request = ExecuteRequest(
-        contract_version=CONTRACT_VERSION,
+def _call(run_id: str, scenario: Scenario, step: Step, upstream: Mapping[str, Answered]) -> Call:
+    return Call(
         run_id=run_id,
-        step_id=step.id,
         scenario_id=scenario.scenario_id,
-        action=step.action,
+        step=step,
         inputs=merged(scenario.inputs, step.inputs),
+        seed=scenario.run_options.seed,
         upstream=upstream,
-        options=Options(seed=scenario.run_options.seed, deadline_s=_deadline_s(step.module)),
-    )
-    return request.model_dump_json(exclude_none=True).encode()
-
-
-def _deadline_s(module: Module) -> float:
-    """Seconds the module is given: less than we wait, by the second in which it says that it was too slow (OPS-LIM-002)."""
-    return max(module.timeout_s - 1.0, module.timeout_s / 2)
-
-
-def _upstream(envelope: SuccessEnvelope) -> UpstreamStep:
-    return UpstreamStep(
-        module=envelope.module,
-        outputs=envelope.outputs,
-        artifacts=tuple(artifact.ref for artifact in envelope.artifacts),
-        evidence=envelope.evidence,
     )
 
 
-async def _read(exchange: Exchange, module: Module) -> tuple[SuccessEnvelope, str]:
-    if len(exchange.response) > _READ_OFF_LOOP_BYTES:
-        return await asyncio.to_thread(_envelope_and_fingerprint, exchange, module)
-    return _envelope_and_fingerprint(exchange, module)
-
-
-def _envelope_and_fingerprint(exchange: Exchange, module: Module) -> tuple[SuccessEnvelope, str]:
-    envelope = read_answer(exchange, module)
+async def _fingerprint(envelope: SuccessEnvelope, artifacts: list[ReceivedArtifact], exchange: Exchange, module: Module) -> str:
+    refs = [artifact.ref for artifact in artifacts]
     try:
-        return envelope, step_fingerprint(envelope)
+        if len(exchange.response) > _HASH_OFF_LOOP_BYTES:
+            return await asyncio.to_thread(step_fingerprint, envelope, refs)
+        return step_fingerprint(envelope, refs)
     except NumberError as error:
         message = f"answers a number that cannot be kept exactly: {error}"
         raise StepError.of(module.name, "INVALID_ANSWER", message, requirement="OPS-EXE-004") from error

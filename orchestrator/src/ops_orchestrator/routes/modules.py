@@ -1,6 +1,7 @@
 """`GET /modules`: what is registered and how it does right now."""
 
 import asyncio
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
@@ -27,8 +28,7 @@ def modules_routes(catalogue: Catalogue, client: ModuleClient) -> APIRouter:
 async def _described(client: ModuleClient, module: Module) -> dict[str, Any]:
     registered = {"name": module.name, "url": module.url, "image_digest": module.image_digest, "actions": module.actions}
     try:
-        health = await check_health(client, module)
+        readiness = await check_health(client, module)
     except StepError as error:
         return registered | {"ready": False, "code": error.failure.code, "reason": error.failure.message}
-    told = health.model_dump(mode="json", include={"version", "contract_versions", "profiles"})
-    return registered | {"ready": True, "status": health.status} | told
+    return registered | {"ready": True} | asdict(readiness)
