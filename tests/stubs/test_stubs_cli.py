@@ -53,14 +53,19 @@ def answer(line: str, method: str, path: str, body: bytes | None = None) -> tupl
         connection.close()
 
 
-def test_list_names_every_module(command: CliRunner) -> None:
+def test_list_names_every_module_and_marks_the_one_service_that_is_none(command: CliRunner) -> None:
     result = command.invoke(cli, ["list"])
     assert result.exit_code == 0
-    assert [line.split()[0] for line in result.stdout.splitlines()] == list(STUBS)
+    *modules, legacy = result.stdout.splitlines()
+    assert [line.split()[0] for line in modules] == list(STUBS)
+    assert legacy.startswith("legacy ")
+    assert ["does not follow the contract" in line for line in (*modules, legacy)] == [False] * len(STUBS) + [True]
 
 
 def test_list_for_programs_is_json(command: CliRunner) -> None:
-    rows = json.loads(command.invoke(cli, ["list", "--json"]).stdout)
+    *rows, legacy = json.loads(command.invoke(cli, ["list", "--json"]).stdout)
+    assert (legacy["module"], legacy["follows_contract"], legacy["actions"]) == ("legacy", False, [])
+    assert all(row["follows_contract"] for row in rows)
     assert [row["module"] for row in rows] == list(STUBS)
     assert {(row["version"], *row["actions"]) for row in rows} == {(__version__, "execute")}
     assert {path for row in rows for path in row["bare"]} == {"/run_scenario", "/score", "/risk"}
@@ -70,7 +75,13 @@ def test_serve_of_an_unknown_module_is_a_usage_error_that_helps(command: CliRunn
     result = command.invoke(cli, ["serve", "policy-simulater"])
     assert result.exit_code == 2
     assert "did you mean 'policy-simulator'?" in result.stderr
-    assert all(name in result.stderr for name in STUBS)
+    assert all(name in result.stderr for name in (*STUBS, "legacy"))
+
+
+def test_serve_of_a_misspelt_legacy_is_a_usage_error_that_helps(command: CliRunner) -> None:
+    result = command.invoke(cli, ["serve", "legasy"])
+    assert result.exit_code == 2
+    assert "did you mean 'legacy'?" in result.stderr
 
 
 def test_serve_on_a_port_that_does_not_exist_is_a_usage_error(command: CliRunner) -> None:
@@ -115,3 +126,21 @@ def test_serve_of_all_modules_takes_its_port_from_the_environment() -> None:
         assert answer(line, "GET", "/monitor/health")[1]["module"] == "monitor"
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 130
+
+
+@pytest.mark.parametrize("by_option", [True, False], ids=["option", "environment"])
+@pytest.mark.parametrize(("module", "below"), [("legacy", ""), (None, "/legacy")])
+def test_serve_writes_the_archive_of_the_legacy_service_where_it_is_told(
+    tmp_path: Path, module: str | None, below: str, *, by_option: bool
+) -> None:
+    shared = str(tmp_path / "shared")
+    arguments = [*([module] if module else []), "--port", "0", *(["--shared-dir", shared] if by_option else [])]
+    # An option counts more than the environment.
+    with served(*arguments, OPS_STUBS_SHARED_DIR=str(tmp_path / "elsewhere") if by_option else shared) as (_, line):
+        assert answer(line, "GET", f"{below}/archive/health")[1]["module_name"] == "archive"
+        assert answer(line, "POST", f"{below}/archive/execute", b'{"inputs": {"a": 1}}')[1]["status"] == "success"
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.json")] == ["shared/archive/summary.json"]
+
+
+def test_serve_keeps_the_archive_on_the_shared_volume_unless_told_otherwise(command: CliRunner) -> None:
+    assert "/var/openpolicystack/artifacts" in command.invoke(cli, ["serve", "--help"]).stdout

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,14 +15,14 @@ from starlette.types import Lifespan
 
 from ops_stubs.answers import AnswerStore
 from ops_stubs.api import ModuleApi, error_response, health_of, json_response
-from ops_stubs.catalogue import STUBS
+from ops_stubs.catalogue import LEGACY, STUBS
 from ops_stubs.errors import BareError, RefusalError
+from ops_stubs.legacy import create_legacy
+from ops_stubs.legacy_archive import DEFAULT_SHARED_DIR
 from ops_stubs.module import Stub
+from ops_stubs.request_body import MAX_REQUEST_BYTES
 
-__all__ = ["MAX_REQUEST_BYTES", "create_all", "create_app"]
-
-MAX_REQUEST_BYTES: Final = 2**20
-"""The largest body that a stub reads, unless told otherwise: 1 MiB."""
+__all__ = ["create_all", "create_app", "create_named"]
 
 
 def create_app(stub: Stub, *, max_request_bytes: int = MAX_REQUEST_BYTES, answers: AnswerStore | None = None) -> FastAPI:
@@ -36,19 +38,32 @@ def create_app(stub: Stub, *, max_request_bytes: int = MAX_REQUEST_BYTES, answer
     return app
 
 
-def create_all(stubs: Mapping[str, Stub] = STUBS, *, max_request_bytes: int = MAX_REQUEST_BYTES) -> FastAPI:
-    """One application for all `stubs`, each below `/<module>/`; `/` and `/health` list them."""
+def create_named(name: str, shared_dir: Path) -> Starlette:
+    """The application of the stub called `name`, or of the legacy service. Raises KeyError for other names."""
+    return create_legacy(shared_dir) if name == LEGACY.name else create_app(STUBS[name])
+
+
+def create_all(
+    stubs: Mapping[str, Stub] = STUBS,
+    *,
+    max_request_bytes: int = MAX_REQUEST_BYTES,
+    shared_dir: Path = DEFAULT_SHARED_DIR,
+) -> FastAPI:
+    """One application for all `stubs`, each below `/<module>/`, and the legacy service; `/` and `/health` list them."""
     host = Stub(name="stubs", summary="All stubs in one service", actions={})
     app = _application(host, _warming_up(stubs.values()))
     listed = [{"module": stub.name, "path": f"/{stub.name}", "summary": stub.summary} for stub in stubs.values()]
+    # Apart from the modules, so that nobody who goes through those meets one that has no health.
+    neighbours = [{"name": LEGACY.name, "path": f"/{LEGACY.name}", "summary": LEGACY.summary}]
 
     async def index() -> Response:
-        return json_response({**health_of(host), "profiles": [], "modules": listed})
+        return json_response({**health_of(host), "profiles": [], "modules": listed, "neighbours": neighbours})
 
     app.add_api_route("/", index, methods=["GET", "HEAD"])
     app.add_api_route("/health", index, methods=["GET", "HEAD"])
     for stub in stubs.values():
         app.mount(f"/{stub.name}", create_app(stub, max_request_bytes=max_request_bytes))
+    app.mount(f"/{LEGACY.name}", create_legacy(shared_dir, max_request_bytes=max_request_bytes))
     return app
 
 

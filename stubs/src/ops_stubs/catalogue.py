@@ -1,11 +1,11 @@
-"""Every stub of this package, by the name of the module that it stands in for."""
+"""Every stub of this package, by the name of the module that it stands in for, and the service that is none."""
 
 from typing import Final
 
 from ops_stubs import data_layer, dr_anticorruption, monitor, policy_simulator, strategy_agent, supplychain_risk
-from ops_stubs.module import Stub
+from ops_stubs.module import Neighbour, Stub
 
-__all__ = ["STUBS"]
+__all__ = ["LEGACY", "STUBS"]
 
 STUBS: Final[dict[str, Stub]] = {
     stub.name: stub
@@ -19,3 +19,10 @@ STUBS: Final[dict[str, Stub]] = {
     )
 }
 """In the order in which a scenario that uses all of them would run them."""
+
+LEGACY: Final = Neighbour(
+    name="legacy",
+    summary="Odd services from before the contract, for adapters to adapt",
+    paths=("/forecast", "/indicators", "/report", "/archive/"),
+)
+"""Not among STUBS, because nothing that holds for a module holds for it (legacy.py)."""

@@ -4,16 +4,20 @@ import difflib
 import json
 import signal
 import socket
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, Final
 
 import typer
 
-from ops_stubs.catalogue import STUBS
+from ops_stubs.catalogue import LEGACY, STUBS
+from ops_stubs.legacy_archive import DEFAULT_SHARED_DIR
+from ops_stubs.module import Neighbour, Stub
 
 __all__ = ["main"]
 
 _GRACE_S: Final = 5
+_NAMES: Final = (*STUBS, LEGACY.name)
 
 cli = typer.Typer(
     help="Stand-ins for the modules of OpenPolicyStack.",
@@ -34,36 +38,31 @@ def serve(
     port: Annotated[
         int, typer.Option(envvar="OPS_PORT", min=0, max=65535, help="The port to listen on; 0 picks a free one.")
     ] = 8080,
+    shared_dir: Annotated[
+        Path, typer.Option(envvar="OPS_STUBS_SHARED_DIR", help="Where the legacy service keeps its archive.")
+    ] = DEFAULT_SHARED_DIR,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every request.")] = False,
 ) -> None:
     """Serve one stub, or all of them, until stopped."""
-    if module is not None and module not in STUBS:
+    if module is not None and module not in _NAMES:
         raise typer.BadParameter(_unknown(module), param_hint="MODULE")
     listener = _listen(host, port)
     what = module or f"{len(STUBS)} modules, each below its name,"
     typer.echo(f"serving {what} at {_address(listener)}")
-    _run(module, listener, verbose=verbose)
+    _run(module, shared_dir, listener, verbose=verbose)
 
 
 @cli.command(name="list")
 def list_modules(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """List the modules that can be served."""
-    rows: list[dict[str, Any]] = [
-        {
-            "module": stub.name,
-            "version": stub.version,
-            "actions": list(stub.actions),
-            "bare": list(stub.bare),
-            "summary": stub.summary,
-        }
-        for stub in STUBS.values()
-    ]
+    """List what can be served, the modules first."""
+    rows = _rows()
     if as_json:
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    width = max(len(name) for name in STUBS)
+    width = max(len(name) for name in _NAMES)
     for row in rows:
-        bare = f" (before the contract: {', '.join(row['bare'])})" if row["bare"] else ""
+        kind = "before the contract" if row["follows_contract"] else "does not follow the contract"
+        bare = f" ({kind}: {', '.join(row['bare'])})" if row["bare"] else ""
         typer.echo(f"{row['module']:<{width}}  {row['version']}  {row['summary']}{bare}")
 
 
@@ -72,10 +71,22 @@ def main() -> None:
     cli()
 
 
+def _rows() -> list[dict[str, Any]]:
+    modules = [
+        {**_row(stub), "follows_contract": True, "actions": list(stub.actions), "bare": list(stub.bare)}
+        for stub in STUBS.values()
+    ]
+    return [*modules, {**_row(LEGACY), "follows_contract": False, "actions": [], "bare": list(LEGACY.paths)}]
+
+
+def _row(served: Stub | Neighbour) -> dict[str, Any]:
+    return {"module": served.name, "version": served.version, "summary": served.summary}
+
+
 def _unknown(module: str) -> str:
-    close = difflib.get_close_matches(module, STUBS, n=1)
+    close = difflib.get_close_matches(module, _NAMES, n=1)
     hint = f", did you mean {close[0]!r}?" if close else "."
-    return f"no module is called {module!r}{hint} Known: {', '.join(STUBS)}"
+    return f"no module is called {module!r}{hint} Known: {', '.join(_NAMES)}"
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -92,13 +103,13 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _run(module: str | None, listener: socket.socket, *, verbose: bool) -> None:
+def _run(module: str | None, shared_dir: Path, listener: socket.socket, *, verbose: bool) -> None:
     # Loaded here, so that `list` and usage errors do not wait for a web framework.
     import uvicorn  # noqa: PLC0415 - see above
 
-    from ops_stubs.app import create_all, create_app  # noqa: PLC0415 - see above
+    from ops_stubs.app import create_all, create_named  # noqa: PLC0415 - see above
 
-    app = create_app(STUBS[module]) if module else create_all()
+    app = create_named(module, shared_dir) if module else create_all(shared_dir=shared_dir)
     config = uvicorn.Config(
         app,
         log_level="info" if verbose else "warning",

@@ -3,7 +3,7 @@
 StubError
 ├── InputError      inputs that the module cannot work with: 422 with a pointer
 ├── RefusalError    a request that never reaches the module, or cannot be answered in time: its own status
-└── BareError       what an endpoint from before the contract answers: {"detail": ...}
+└── BareError       what an endpoint from before the contract answers: {"detail": ...}; the legacy service has its own ways
 """
 
 from typing import Any

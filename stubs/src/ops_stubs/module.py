@@ -7,7 +7,7 @@ from typing import Any
 from ops_contract import Evidence, ExecuteRequest
 from ops_stubs import __version__
 
-__all__ = ["Action", "BareEndpoint", "File", "Result", "Stub", "do_nothing"]
+__all__ = ["Action", "BareEndpoint", "File", "Neighbour", "Result", "Stub", "do_nothing"]
 
 
 @dataclass(frozen=True)
@@ -50,4 +50,14 @@ class Stub:
     actions: Mapping[str, Action]
     bare: Mapping[str, BareEndpoint] = field(default_factory=dict)
     warm_up: Callable[[], None] = do_nothing
+    version: str = __version__
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A service that follows no contract and is served as it is; `paths` are what it answers, for people to read."""
+
+    name: str
+    summary: str
+    paths: tuple[str, ...]
     version: str = __version__

@@ -1,7 +1,7 @@
 """From the bytes of `POST /execute` to a request that a stub can execute, refusing everything else by name."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
@@ -20,7 +20,10 @@ from ops_contract import (
 )
 from ops_stubs.errors import RefusalError
 
-__all__ = ["ReadRequest", "check_headers", "parse", "receive"]
+__all__ = ["MAX_REQUEST_BYTES", "ReadRequest", "check_headers", "parse", "receive"]
+
+MAX_REQUEST_BYTES: Final = 2**20
+"""The largest body that a stub reads, unless told otherwise: 1 MiB."""
 
 
 @dataclass(frozen=True)

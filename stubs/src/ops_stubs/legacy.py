@@ -1,0 +1,124 @@
+"""The legacy service: the odd neighbours that were there before the contract, so that adapters have something to adapt.
+
+    POST /forecast         JSON in and out; errors are a bare JSON string or a list of strings
+    GET  /indicators       a JSON list that is sent as text/html; one failure hides in a 200, the others are plain text
+    POST /report           a PDF to download; every failure is a 500 with an HTML page
+    GET  /archive/health   the older dialect of the integration: `module_name`, `output`, files on a shared volume
+    POST /archive/execute
+
+Nothing else is served, not even /health: 404 in plain text, whatever the method.
+"""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from ops_contract import JsonError, parse_json
+from ops_stubs.api import json_response
+from ops_stubs.errors import BareError, RefusalError
+from ops_stubs.legacy_archive import ARCHIVE, archive
+from ops_stubs.legacy_forecast import forecast, indicators
+from ops_stubs.request_body import MAX_REQUEST_BYTES, receive
+
+__all__ = ["create_legacy"]
+
+_FAILED: Final = """<!doctype html>
+<html><head><title>Application error</title></head>
+<body><h1>Application error</h1><p>The report could not be made. Please try again later.</p></body></html>
+"""
+
+
+def create_legacy(shared_dir: Path, *, max_request_bytes: int = MAX_REQUEST_BYTES) -> Starlette:
+    """The application of the legacy service; `shared_dir` is made when the archive first writes to it."""
+    service = _Legacy(shared_dir.absolute(), max_request_bytes)
+    app = Starlette(
+        routes=[
+            Route("/forecast", service.forecast, methods=["POST"]),
+            Route("/indicators", service.indicators, methods=["GET"]),
+            Route("/report", service.report, methods=["POST"]),
+            Route("/archive/health", service.archive_health, methods=["GET"]),
+            Route("/archive/execute", service.archive, methods=["POST"]),
+        ],
+        exception_handlers={HTTPException: _not_found, RefusalError: _refused},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Legacy:
+    """The endpoints; each tells its failures in its own way."""
+
+    def __init__(self, shared_dir: Path, max_request_bytes: int) -> None:
+        self._shared_dir = shared_dir
+        self._max_request_bytes = max_request_bytes
+
+    async def forecast(self, request: Request) -> Response:
+        """`POST /forecast`: what went wrong is the whole body."""
+        try:
+            return json_response(forecast(await self._body(request)))
+        except BareError as error:
+            return json_response(error.detail, error.status)
+
+    async def indicators(self, request: Request) -> Response:
+        """`GET /indicators`: JSON that says it is HTML."""
+        query = request.query_params
+        try:
+            found = indicators(query.get("iso", ""), query.get("name", ""), query.get("last", "5"))
+        except BareError as error:
+            return PlainTextResponse(str(error.detail), error.status)
+        # A browser would believe the header and run what a caller put into `name`.
+        return HTMLResponse(json.dumps(found).replace("<", "\\u003c"))
+
+    async def report(self, request: Request) -> Response:
+        """`POST /report`: a download, or a page for people."""
+        from ops_stubs.legacy_report import draw  # noqa: PLC0415 - loads matplotlib, which only a drawing needs
+
+        try:
+            content = await anyio.to_thread.run_sync(draw, await self._body(request))
+        except BareError:
+            return HTMLResponse(_FAILED, 500)
+        headers = {"Content-Disposition": 'attachment; filename="policy-report.pdf"'}
+        return Response(content, headers=headers, media_type="application/pdf")
+
+    async def archive_health(self, _: Request) -> Response:
+        """`GET /archive/health`."""
+        return json_response({"status": "ok", **ARCHIVE})
+
+    async def archive(self, request: Request) -> Response:
+        """`POST /archive/execute`."""
+        try:
+            body = await self._body(request)
+            return json_response(await anyio.to_thread.run_sync(partial(archive, body, self._shared_dir)))
+        except BareError as error:
+            return PlainTextResponse(str(error.detail), error.status)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            return PlainTextResponse(f"cannot write to {self._shared_dir / 'archive'}: {reason}", 500)
+
+    async def _body(self, request: Request) -> dict[str, Any]:
+        """The object in the body, whatever its headers say of it. Raises BareError 400, and RefusalError for a large one."""
+        raw = await receive(request, self._max_request_bytes)
+        try:
+            body = await anyio.to_thread.run_sync(parse_json, raw)
+        except JsonError as error:
+            raise BareError(400, "the body is no JSON object") from error
+        if not isinstance(body, dict):
+            raise BareError(400, "the body is no JSON object")
+        return body
+
+
+async def _not_found(_request: Request, _error: Exception) -> Response:
+    return PlainTextResponse("Not Found", 404)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    # Registered for RefusalError alone; the framework's type of a handler is wider.
+    return PlainTextResponse(str(error), getattr(error, "status", 500))
