@@ -46,7 +46,7 @@ def service(folder: Path, *words: str, **variables: str) -> Iterator[tuple[subpr
 
 def stub_addresses(stubs: str) -> dict[str, str]:
     """What modules.yaml takes from the environment, for stubs that are served together at `stubs`."""
-    return {f"{name.upper().replace('-', '_')}_URL": f"{stubs}/{name}" for name in MODULES}
+    return {f"{name.upper().replace('-', '_')}_URL": f"{stubs}/{name}" for name in (*MODULES, "legacy")}
 
 
 def _address(process: subprocess.Popen[str]) -> str:

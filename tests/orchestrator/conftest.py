@@ -1,11 +1,12 @@
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from local_service import service
 from scripted_module import ClientFor, ReadRun, ScriptedModule, StartService, demo, modules_yaml, transport
 
 from ops_orchestrator.app import create_app
@@ -14,6 +15,14 @@ from ops_orchestrator.module import Module
 from ops_orchestrator.module_client import Limits, ModuleClient
 from ops_orchestrator.scenario import Scenario
 from ops_orchestrator.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def stubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of all stubs, and of the legacy service, in a process of their own."""
+    folder = tmp_path_factory.mktemp("stubs")
+    with service(folder, "ops-stubs", "serve", "--port", "0", "--shared-dir", str(folder / "volume")) as (_, url):
+        yield url
 
 
 @pytest.fixture
@@ -47,14 +56,17 @@ def client_for() -> ClientFor:
 
 @pytest.fixture
 def start_service(tmp_path: Path) -> StartService:
-    """Start the whole orchestrator in process, with scripted modules behind it and its runs in `tmp_path/runs`."""
+    """Start the whole orchestrator in process, with scripted modules behind it and its runs in `tmp_path/runs`.
+
+    `registered` is the text of modules.yaml, where it has to say more than names.
+    """
 
     @asynccontextmanager
     async def start(
-        *modules: ScriptedModule, options: dict[str, Any] | None = None, **settings: Any
+        *modules: ScriptedModule, options: dict[str, Any] | None = None, registered: str | None = None, **settings: Any
     ) -> AsyncIterator[httpx2.AsyncClient]:
         file = tmp_path / "modules.yaml"
-        file.write_text(modules_yaml([module.name for module in modules], **(options or {})))
+        file.write_text(registered or modules_yaml([module.name for module in modules], **(options or {})))
         configured = Settings(**{"modules_file": file, "runs_dir": tmp_path / "runs", "_env_file": None, **settings})
         app = create_app(configured, transport(*modules))
         async with (

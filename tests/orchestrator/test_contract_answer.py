@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from scripted_module import artifact, envelope, error_envelope
 
-from ops_orchestrator.answer import read_answer, read_health
+from ops_orchestrator.contract_answer import read_answer, read_health
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.module import Module

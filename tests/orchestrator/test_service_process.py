@@ -13,17 +13,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from command_line import on_terminal, ops, rest_of
 from local_service import ROOT, command, environment, service, stub_addresses
 from scripted_module import modules_yaml
 
 EXAMPLE = ROOT / "examples" / "plan_and_execute.request.json"
 SCENARIO = {"scenario_id": "demo", "modules": ["alpha"]}
-
-
-@pytest.fixture(scope="module")
-def stubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with service(tmp_path_factory.mktemp("stubs"), "ops-stubs", "serve", "--port", "0") as (_, url):
-        yield url
 
 
 @pytest.fixture(scope="module")
@@ -37,34 +32,6 @@ def orchestrator(home: Path, stubs: str) -> Iterator[str]:
     variables = {"OPS_MODULES_FILE": str(ROOT / "modules.yaml"), **stub_addresses(stubs)}
     with service(home, "ops", "serve", "--port", "0", **variables) as (_, url):
         yield url
-
-
-def ops(home: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run `ops WORDS` in `home`, its output piped."""
-    told = environment(OPS_MODULES_FILE=str(ROOT / "modules.yaml"), **variables)
-    return subprocess.run([command("ops"), *words], cwd=home, env=told, capture_output=True, text=True, timeout=25, check=False)
-
-
-def on_terminal(home: Path, *words: str) -> tuple[int, str]:
-    """Run `ops WORDS` in `home` on a terminal; returns the exit code and what the terminal showed."""
-    ours, theirs = pty.openpty()
-    told = environment(OPS_MODULES_FILE=str(ROOT / "modules.yaml"), COLUMNS="120", TERM="xterm")
-    with subprocess.Popen([command("ops"), *words], cwd=home, env=told, stdin=theirs, stdout=theirs, stderr=theirs) as process:
-        os.close(theirs)
-        shown = rest_of(ours)
-    return process.returncode, shown.decode()
-
-
-def rest_of(terminal: int) -> bytes:
-    """What a terminal shows until its last process is gone; it is closed then."""
-    shown = b""
-    try:
-        while chunk := os.read(terminal, 65536):
-            shown += chunk
-    except OSError:
-        pass  # how a terminal says that its last process is gone
-    os.close(terminal)
-    return shown
 
 
 @pytest.fixture(scope="module")

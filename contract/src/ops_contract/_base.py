@@ -78,7 +78,7 @@ def _problem(location: tuple[int | str, ...], kind: str, message: str, value: ob
     text = _PLAINER.get(kind) or _PREFIX.sub("must", message.removeprefix("Value error, "))
     if kind == "value_error" and isinstance(value, str):
         text += f"; this is {shown(value)}"
-    elif kind not in {"missing", "extra_forbidden", "value_error"}:
+    elif kind not in {"missing", "extra_forbidden", "value_error", "complete"}:  # the last is for messages that show the value
         text += f", not {shown(value)}"
     return Problem(pointer, text)
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ops_contract import ArtifactRef, Options, SuccessEnvelope
+from ops_orchestrator.adapters.body import decoded
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.module import Module
 from ops_orchestrator.plan import Step
@@ -12,11 +14,19 @@ from ops_orchestrator.plan import Step
 
 @dataclass(frozen=True)
 class Answered:
-    """What an earlier step of the run gave: its envelope, the artifacts as they were received, and the raw exchange."""
+    """What an earlier step of the run gave: its envelope and the artifacts as they were received.
+
+    `exchange` is there when a later step may want the raw answer.
+    """
 
     envelope: SuccessEnvelope
     artifacts: tuple[ArtifactRef, ...]
-    exchange: Exchange
+    exchange: Exchange | None
+
+    @cached_property
+    def raw(self) -> Any:
+        """The raw answer: JSON where it is JSON, else text; None for anything else."""
+        return decoded(self.exchange) if self.exchange else None
 
 
 @dataclass(frozen=True, kw_only=True)

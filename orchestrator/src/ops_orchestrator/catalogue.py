@@ -1,14 +1,18 @@
 """modules.yaml: which modules there are and how they are called."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
+
+from pydantic import BaseModel
 
 from ops_contract import ShapeError, join_pointer, validate
+from ops_orchestrator.adapters import BUILT_IN
+from ops_orchestrator.call_options import CallOptions
 from ops_orchestrator.errors import ConfigurationError
-from ops_orchestrator.module import CallOptions, Module
+from ops_orchestrator.module import Module
 from ops_orchestrator.yaml_file import YamlFile, read_yaml
 
 Options = TypeVar("Options", bound=CallOptions)
@@ -42,7 +46,36 @@ def _module(file: YamlFile, name: str, defaults: dict[str, Any], entry: Any) -> 
     given = _given(file, pointer, entry)
     if "name" in given:
         raise _unknown(file, f"{pointer}/name", "name", Module.model_fields)
+    if "adapter" in given:
+        if "actions" in given:
+            raise ConfigurationError(f"{file.place(f'{pointer}/actions')}: actions of a module with an adapter stand below it")
+        given["adapter"] = declaration = _declaration(file, f"{pointer}/adapter", given["adapter"])
+        given["actions"] = list(_mapping(file, f"{pointer}/adapter/actions", declaration.get("actions"))) or ["none"]
     return _checked(file, Module, pointer, {**defaults, **given, "name": name})
+
+
+def _declaration(file: YamlFile, pointer: str, value: Any) -> dict[str, Any]:
+    """What an adapter declares, on top of the built-in one that it is made from."""
+    declared = _given(file, pointer, {"base": value} if isinstance(value, str) else value)
+    base = declared.get("base")
+    if base is None:
+        return declared
+    if base not in BUILT_IN:
+        near = get_close_matches(str(base), BUILT_IN, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(BUILT_IN)}"
+        where = f"{pointer}/base" if isinstance(value, dict) else pointer
+        raise ConfigurationError(f"{file.place(where)}: there is no built-in adapter {base!r}; {hint}")
+    return _over(read_yaml(BUILT_IN[base], {}).value, declared)
+
+
+def _over(base: dict[str, Any], declared: dict[str, Any]) -> dict[str, Any]:
+    """`declared` laid over `base`: an action's keys one by one, everything else as a whole."""
+    own = declared.get("actions")
+    if not isinstance(own, dict):
+        return {**base, **declared}
+    known = base["actions"]
+    actions = {name: {**known.get(name, {}), **action} if isinstance(action, dict) else action for name, action in own.items()}
+    return {**base, **declared, "actions": {**known, **actions}}
 
 
 def _given(file: YamlFile, pointer: str, value: Any) -> dict[str, Any]:
@@ -67,11 +100,25 @@ def _checked(file: YamlFile, model: type[Options], pointer: str, value: dict[str
         problem = (unknown or error.problems)[0]
         key = problem.pointer.rpartition("/")[2]
         if unknown:
-            raise _unknown(file, pointer + problem.pointer, key, model.model_fields) from error
+            raise _unknown(file, pointer + problem.pointer, key, _fields_at(model, problem.pointer)) from error
         raise ConfigurationError(f"{file.place(pointer + problem.pointer)}: {key} {problem.message}") from error
 
 
-def _unknown(file: YamlFile, pointer: str, key: str, known: Any) -> ConfigurationError:
+def _fields_at(model: type[BaseModel], pointer: str) -> Iterable[str]:
+    """The keys that may stand where `pointer` leads in a `model`."""
+    for token in pointer.split("/")[1:-1]:
+        if token in model.model_fields:
+            model = _model_in(model.model_fields[token].annotation) or model
+    return model.model_fields
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
+
+
+def _unknown(file: YamlFile, pointer: str, key: str, known: Iterable[str]) -> ConfigurationError:
     known = [name for name in known if name != "name"]  # the key that an entry stands under, not one inside it
     near = get_close_matches(key, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known)}"

@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 the run did not complete, 2 usage, 3 cannot reach, 4 our b
 """
 
 import asyncio
-import json
 import os
 import sys
 import traceback
@@ -18,6 +17,7 @@ from rich.live import Live
 
 from ops_orchestrator import display
 from ops_orchestrator.catalogue import load_catalogue
+from ops_orchestrator.cli_modules import modules_app
 from ops_orchestrator.errors import (
     CannotReachError,
     ConfigurationError,
@@ -34,6 +34,7 @@ from ops_orchestrator.run_store import RunStore
 from ops_orchestrator.scenario import read_scenario
 from ops_orchestrator.service_client import ServiceClient
 from ops_orchestrator.settings import Settings, read_settings
+from ops_orchestrator.terminal import AsJson, Url, on_terminal, print_json, read_bytes, show, write
 
 _POLL_S: Final = 0.2
 
@@ -45,11 +46,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 runs_app = typer.Typer(help="Look at runs.", no_args_is_help=True)
+app.add_typer(modules_app, name="modules")
 app.add_typer(runs_app, name="runs")
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="FILE", help="A scenario in JSON; - reads standard input.")]
-Url = Annotated[str | None, typer.Option(help="Address of the orchestrator; default OPS_URL or http://127.0.0.1:8000.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON, also on a terminal.")]
 RunId = Annotated[str, typer.Argument(help="The run, for example run_2026-01-09T12-34-56Z_ab12cd.")]
 
 
@@ -83,7 +83,7 @@ def serve(
     """Start the orchestrator."""
     settings = read_settings(host=host, port=port)
     if show_settings:
-        _print_json(settings.model_dump(mode="json"))
+        print_json(settings.model_dump(mode="json"))
         return
     # The service's libraries take most of a second, which no other command should wait for.
     from ops_orchestrator.server import serve_until_stopped  # noqa: PLC0415  # see above
@@ -95,9 +95,9 @@ def serve(
 def run(file: ScenarioFile, url: Url = None, as_json: AsJson = False) -> None:
     """Run a scenario: live progress on a terminal, the answer as JSON when piped."""
     settings = read_settings(url=url)
-    scenario = _read(file)
+    scenario = read_bytes(file)
     read_scenario(scenario)
-    status = asyncio.run(_run(settings, scenario, as_json=as_json or not _on_terminal()))
+    status = asyncio.run(_run(settings, scenario, as_json=as_json or not on_terminal()))
     raise typer.Exit({"completed": ExitCode.DONE, "errored": ExitCode.OUR_BUG}.get(status, ExitCode.NOT_COMPLETED))
 
 
@@ -105,15 +105,8 @@ def run(file: ScenarioFile, url: Url = None, as_json: AsJson = False) -> None:
 def plan_command(file: ScenarioFile, as_json: AsJson = False) -> None:
     """Show the plan of a scenario; nothing is executed and no service is needed."""
     settings = read_settings()
-    steps = plan(read_scenario(_read(file)), load_catalogue(settings.modules_file, os.environ))
-    _show(steps.as_json(), display.plan_table(steps), as_json=as_json)
-
-
-@app.command()
-def modules(url: Url = None, as_json: AsJson = False) -> None:
-    """List the registered modules and whether they are ready."""
-    listed = asyncio.run(_modules(read_settings(url=url)))
-    _show(listed, display.modules_table(listed), as_json=as_json)
+    steps = plan(read_scenario(read_bytes(file)), load_catalogue(settings.modules_file, os.environ))
+    show(steps.as_json(), display.plan_table(steps), as_json=as_json)
 
 
 @runs_app.command("list")
@@ -127,7 +120,7 @@ def list_runs(
     with closing(_store()) as store:
         page = store.page(limit, scenario_id=scenario_id, status=status)
     listed = [record.summary() for record in page.runs]
-    _show(listed, display.runs_table(listed), as_json=as_json)
+    show(listed, display.runs_table(listed), as_json=as_json)
 
 
 @runs_app.command("show")
@@ -136,7 +129,7 @@ def show_run(run_id: RunId, as_json: AsJson = False) -> None:
     with closing(_store()) as store:
         record = store.record(run_id).model_dump(mode="json")
         results = store.results(run_id).model_dump(mode="json")
-    _show(record, display.run_view(record, results, store.folder / run_id), as_json=as_json)
+    show(record, display.run_view(record, results, store.folder / run_id), as_json=as_json)
 
 
 @runs_app.command("logs")
@@ -144,8 +137,8 @@ def show_logs(run_id: RunId, as_json: AsJson = False) -> None:
     """Show what happened in a run, from its folder."""
     with closing(_store()) as store:
         raw = store.document(run_id, LOGS)
-    if as_json or not _on_terminal():
-        _write(raw)
+    if as_json or not on_terminal():
+        write(raw)
         return
     for line in raw.splitlines():
         Console().print(display.log_text(line))
@@ -166,7 +159,7 @@ async def _run(settings: Settings, scenario: bytes, *, as_json: bool) -> str:
         results = await service.results(run_id)
     if as_json:
         told = {"status": record["status"], "results": results["results"]}
-        _print_json(answer | told | ({"error": record["error"]} if record["error"] else {}))
+        print_json(answer | told | ({"error": record["error"]} if record["error"] else {}))
     else:
         Console().print(display.run_view(record, results, Path(answer["artifacts_path"])))
     return str(record["status"])
@@ -185,44 +178,8 @@ async def _ended(service: ServiceClient, run_id: str, *, visibly: bool) -> dict[
     return record
 
 
-async def _modules(settings: Settings) -> list[dict[str, Any]]:
-    async with ServiceClient.at(settings.url) as service:
-        return await service.modules()
-
-
 def _store() -> RunStore:
-    folder = read_settings().runs_dir
-    if not folder.is_dir():
-        raise ConfigurationError(f"there is no run store at {folder}; change into the project's folder or set OPS_RUNS_DIR")
-    return RunStore.open(folder)
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {file}: {error.strerror}") from error
-
-
-def _on_terminal() -> bool:
-    return sys.stdout.isatty()
-
-
-def _show(value: Any, shown: Any, *, as_json: bool) -> None:
-    if as_json or not _on_terminal():
-        _print_json(value)
-    else:
-        Console().print(shown)
-
-
-def _print_json(value: Any) -> None:
-    _write((json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
-
-
-def _write(text: bytes) -> None:
-    """Programs read UTF-8, whatever the locale of the shell that called us."""
-    sys.stdout.buffer.write(text)
-    sys.stdout.flush()
+    return RunStore.existing(read_settings().runs_dir)
 
 
 def _sentence(error: OrchestratorError) -> str:

@@ -19,9 +19,8 @@ from ops_contract import (
     violations,
 )
 from ops_orchestrator.errors import Failure, StepError
-from ops_orchestrator.exchange import Exchange
+from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange
 from ops_orchestrator.module import Module
-from ops_orchestrator.module_client import RETRYABLE_STATUS
 from ops_orchestrator.readiness import Readiness
 
 _SHOWN_BYTES: Final = 200

@@ -1,17 +1,20 @@
 """What the command line shows on a terminal."""
 
 import json
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ops_orchestrator.plan import Plan
 
+_MOST_LINES: Final = 60
 _MARKS: Final = {
     "pending": ("○", "dim"),
     "running": ("●", "yellow"),
@@ -73,6 +76,25 @@ def modules_table(modules: list[dict[str, Any]]) -> Table:
     return _table(("module", "state", "version", "contract", "address"), rows)
 
 
+def declaration_view(declared: dict[str, Any]) -> RenderableType:
+    """How a module is called, as YAML that could stand in modules.yaml; not wrapped, so that it can be copied."""
+    rest = {key: value for key, value in declared.items() if key != "name"}
+    return Group(*(_unwrapped(plain(line)) for line in _yaml({declared["name"]: rest}).splitlines()))
+
+
+def trial_view(trial: dict[str, Any]) -> RenderableType:
+    """A trial, from the mapped request to the envelope or to what went wrong."""
+    parts: list[RenderableType] = []
+    for name, title in (("request", "Mapped request"), ("response", "Raw response"), ("envelope", "Envelope")):
+        if trial[name] is not None:
+            parts += [plain(title, "bold"), _json_view(trial[name]), Text("")]
+    if trial["error"]:
+        parts.append(plain(f"✗ {trial['error']['message']}", "red"))
+    else:
+        parts.append(plain(f"✓ {trial['module']} did {trial['action']}", "green"))
+    return Group(*parts)
+
+
 def runs_table(runs: list[dict[str, Any]]) -> Table:
     """Runs, one a line, newest first."""
     rows = [(run["run_id"], run["status"], (run["fingerprints"]["result"] or "")[:8], run["scenario_id"]) for run in runs]
@@ -92,6 +114,34 @@ def log_text(raw: bytes) -> Text:
 def plain(text: str, style: str = "") -> Text:
     """Text that a module may have had a say in: no markup, and nothing that a terminal would obey."""
     return Text("".join(character if character.isprintable() else "\ufffd" for character in text), style)
+
+
+def _unwrapped(text: Text) -> Text:
+    text.no_wrap, text.overflow = True, "ignore"
+    return text
+
+
+def _json_view(value: Any) -> RenderableType:
+    lines = json.dumps(value, indent=2, ensure_ascii=False).splitlines()
+    shown = [plain(line) for line in lines[:_MOST_LINES]]
+    if len(lines) > _MOST_LINES:
+        shown.append(plain(f"... and {len(lines) - _MOST_LINES} more lines; --json shows all", "dim"))
+    return Group(*shown)
+
+
+def _yaml(value: Any) -> str:
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=sys.maxsize)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes text of several lines as such."""
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text_node)
 
 
 def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:

@@ -9,6 +9,7 @@ OrchestratorError
 │   ├── NotFoundError            404, a run or one of its documents
 │   └── BusyError                503, no run can be started now
 ├── StepError                a module's: ends the step as failed; `failure` says how
+├── ExpressionError          a declaration's: it cannot be read (ConfigurationError) or evaluated (StepError)
 ├── StoreError               ours: the run store cannot be read or written
 ├── CannotReachError         the command line's: no orchestrator answers
 └── RefusedError             the command line's: the orchestrator answered with a problem document
@@ -116,6 +117,18 @@ class StepError(OrchestratorError):
         """The error that `module` caused; `message` goes on after the module's name."""
         text = f"{module} {message}"
         return cls(Failure(code=code, message=text, module=module, retryable=retryable, requirement=requirement))
+
+
+class ExpressionError(OrchestratorError):
+    """An expression is wrong or cannot be evaluated. `position` counts characters from 1, None when it is not known."""
+
+    def __init__(self, text: str, position: int | None, reason: str) -> None:
+        place = (
+            f"at character {position} of {text[max(position - 40, 0) : position + 20]!r}" if position else f"in {text[:60]!r}"
+        )
+        super().__init__(f"{reason}, {place}")
+        self.reason = reason
+        self.position = position
 
 
 class StoreError(OrchestratorError):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 
 from ops_contract import SuccessEnvelope
-from ops_orchestrator.artifact_source import ReceivedArtifact
+from ops_orchestrator.answer import ReceivedArtifact
 from ops_orchestrator.errors import Failure
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.plan import Plan, Step

@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 from ops_contract import sha256_hex
+
+RETRYABLE_STATUS: Final = frozenset({429, 502, 503, 504})
+"""HTTP statuses that say "not now" whatever the body says."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,13 @@
 """A module as the operator registers it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
-from ops_contract import ContractModel, Count, Identifier
+from ops_contract import Identifier
+from ops_orchestrator.adapters.declaration import Adapter
+from ops_orchestrator.call_options import CallOptions
 
 
 def _address(url: str) -> str:
@@ -24,19 +26,6 @@ def _address(url: str) -> str:
     return url
 
 
-class CallOptions(ContractModel):
-    """How a module is called; each can be set for all modules under `defaults` and for one."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    timeout_s: Annotated[float, Field(gt=0, description="seconds one attempt may take, artifacts included")] = 60.0
-    ready_timeout_s: Annotated[float, Field(ge=0, description="seconds to wait for `/health` before a step")] = 30.0
-    retries: Annotated[
-        Count, Field(le=100, description="attempts after the first, for transport errors and retryable answers")
-    ] = 2
-    backoff_s: Annotated[float, Field(ge=0, description="seconds before the first retry; doubles with each")] = 0.5
-
-
 class Module(CallOptions):
     """One entry of modules.yaml."""
 
@@ -46,11 +35,26 @@ class Module(CallOptions):
     actions: Annotated[
         tuple[Identifier, ...], Field(strict=False, min_length=1, description="what a plan may ask the module for")
     ] = ("execute",)
+    adapter: Annotated[Adapter | None, Field(description="how it is spoken with, when that is not the contract")] = None
 
     @property
     def default_action(self) -> str | None:
         """What a step asks for that names no action: `execute`, or the only one there is."""
         return "execute" if "execute" in self.actions else self.actions[0] if len(self.actions) == 1 else None
+
+    def declared(self) -> dict[str, Any]:
+        """The entry in effect, as it could stand in modules.yaml; without values that are not set and with secrets masked."""
+        told = self.model_dump(mode="json", exclude={"adapter"}, exclude_none=True)
+        declared = {"name": self.name, "url": self.url} | told
+        if self.adapter is None:
+            return declared
+        del declared["actions"]
+        return declared | {"adapter": self.adapter.declared()}
+
+    def for_action(self, action: str) -> "Module":
+        """The module as it is called for `action`, whose time-out and retries may be its own."""
+        own = self.adapter.actions[action].call_options if self.adapter else {}
+        return self.model_copy(update=own) if own else self
 
     def at(self, path: str) -> str:
         """The address of `path` below the module's base URL."""

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import os
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
@@ -16,13 +15,12 @@ import httpx2
 from httpx_aiohttp.httpx2 import AiohttpTransport
 
 from ops_contract import Artifact, content_violation, sha256_hex
-from ops_orchestrator.artifact_source import ReceivedArtifact
+from ops_orchestrator.answer import ReceivedArtifact
 from ops_orchestrator.errors import StepError
-from ops_orchestrator.exchange import Exchange, Request
+from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange, Request
+from ops_orchestrator.masking import masked_url
 from ops_orchestrator.module import Module
-
-RETRYABLE_STATUS: Final = frozenset({429, 502, 503, 504})
-"""HTTP statuses that say "not now" whatever the body says."""
+from ops_orchestrator.staging import new_file
 
 _MAX_HEALTH_BYTES: Final = 64 * 1024
 _SHOWN_CHARACTERS: Final = 300
@@ -43,7 +41,7 @@ class ModuleClient:
     """
 
     def __init__(self, limits: Limits, transport: httpx2.AsyncBaseTransport | None = None) -> None:
-        self._limits = limits
+        self.limits = limits
         self._http = httpx2.AsyncClient(
             # httpx's own connection pool loses two thirds of its throughput under concurrency; aiohttp's does not.
             transport=transport or AiohttpTransport(client=_session),
@@ -64,7 +62,7 @@ class ModuleClient:
 
     async def send(self, module: Module, request: Request) -> Exchange:
         """Send a step's request and read the whole answer."""
-        return await self._exchange(module, request, self._limits.response_bytes)
+        return await self._exchange(module, request, self.limits.response_bytes)
 
     async def receive(self, module: Module, artifact: Artifact, staging: Path | None) -> ReceivedArtifact:
         """Get an artifact's bytes and check them against its envelope.
@@ -82,7 +80,7 @@ class ModuleClient:
             body = b"".join([chunk async for chunk in _chunks(module, response, limit)])
             return Exchange(
                 method=request.method,
-                url=str(response.request.url),
+                url=masked_url(str(response.request.url)),
                 request_headers=request.headers,
                 request=request.body,
                 status=response.status_code,
@@ -94,7 +92,7 @@ class ModuleClient:
         if staging is None:
             await self._stream(module, artifact, None)
             return None
-        file = await asyncio.to_thread(_new_file, staging)
+        file = await asyncio.to_thread(new_file, staging)
         path = Path(file.name)
         try:
             with closing(file):
@@ -108,7 +106,7 @@ class ModuleClient:
         digest, size = hashlib.sha256(), 0
         async with self._open(module, _file(artifact)) as response:
             _check_found(module, artifact, response)
-            async for chunk in _chunks(module, response, self._limits.artifact_bytes):
+            async for chunk in _chunks(module, response, self.limits.artifact_bytes):
                 digest.update(chunk)
                 size += len(chunk)
                 if file is not None:
@@ -118,7 +116,7 @@ class ModuleClient:
     @asynccontextmanager
     async def _open(self, module: Module, request: Request) -> AsyncIterator[httpx2.Response]:
         url = module.at(request.path)
-        with _network(module, url):
+        with _network(module, masked_url(url)):
             built = self._http.build_request(request.method, url, content=request.body, headers=dict(request.headers))
             response = await self._http.send(built, stream=True, follow_redirects=False)
         try:
@@ -187,10 +185,6 @@ def _check(module: Module, artifact: Artifact, size: int, sha256: str) -> None:
     if violation := content_violation(artifact, size, sha256):
         message = f"sends an artifact that is not what it says: {violation.message}"
         raise StepError.of(module.name, "INVALID_ANSWER", message, requirement=violation.requirement)
-
-
-def _new_file(folder: Path) -> IO[bytes]:
-    return tempfile.NamedTemporaryFile(dir=folder, delete=False)
 
 
 def _session() -> aiohttp.ClientSession:

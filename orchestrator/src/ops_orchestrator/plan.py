@@ -17,6 +17,18 @@ class Step:
     action: str
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """The steps whose answers its adapter uses."""
+        adapter = self.module.adapter
+        return adapter.actions[self.action].upstream if adapter else frozenset()
+
+    @property
+    def answer_is_artifact(self) -> bool:
+        """Is one of its artifacts the raw answer itself?"""
+        adapter = self.module.adapter
+        return adapter is not None and any(artifact.is_answer for artifact in adapter.actions[self.action].artifacts)
+
     def as_json(self) -> dict[str, Any]:
         """The step as the seed shows it in the answer, with `id` and `inputs` where the step has its own."""
         shown = {"step": self.number, "module": self.module.name, "action": self.action}

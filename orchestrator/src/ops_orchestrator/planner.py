@@ -12,16 +12,24 @@ from ops_orchestrator.scenario import Scenario, StepRequest
 
 
 def plan(scenario: Scenario, catalogue: Catalogue) -> Plan:
+    """The steps of `scenario`, each using the answers of earlier ones only.
+
+    Raises UnknownModuleError, UnknownActionError, InvalidRequestError.
+    """
+    steps = steps_of(scenario, catalogue)
+    _refuse_missing_upstream(steps)
+    return Plan(steps)
+
+
+def steps_of(scenario: Scenario, catalogue: Catalogue) -> tuple[Step, ...]:
     """One step per entry of `modules`, in their order. Raises UnknownModuleError, UnknownActionError, InvalidRequestError."""
     _refuse_unknown_modules(scenario, catalogue)
     _refuse_repeated_ids(scenario)
     modules = [catalogue.modules[asked.module] for asked in scenario.modules]
     actions = _actions(scenario.modules, modules)
-    return Plan(
-        tuple(
-            Step(number=number, id=asked.step_id, module=module, action=action, inputs=asked.inputs)
-            for number, (asked, module, action) in enumerate(zip(scenario.modules, modules, actions, strict=True), start=1)
-        )
+    return tuple(
+        Step(number, asked.step_id, module.for_action(action), action, asked.inputs)
+        for number, (asked, module, action) in enumerate(zip(scenario.modules, modules, actions, strict=True), start=1)
     )
 
 
@@ -61,6 +69,19 @@ def _actions(asked_for: Iterable[StepRequest], modules: Iterable[Module]) -> lis
     if problems:
         raise UnknownActionError("Name an action that the module has; modules.yaml declares them under `actions`.", problems)
     return actions
+
+
+def _refuse_missing_upstream(steps: tuple[Step, ...]) -> None:
+    problems = []
+    for index, step in enumerate(steps):
+        before = [earlier.id for earlier in steps[:index]]
+        for needed in sorted(step.needs - set(before)):
+            told = f"before it there is {', '.join(before)}" if before else "nothing is before it"
+            text = f"action {step.action!r} of {step.module.name} uses the answer of a step {needed!r}; {told}"
+            problems.append(Problem(f"/modules/{index}", text))
+    if problems:
+        advice = "Put the steps that are used before those that use them; a step's id is its module's name unless given."
+        raise InvalidRequestError(advice, problems)
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

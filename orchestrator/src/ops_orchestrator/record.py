@@ -4,7 +4,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ops_contract import Evidence
+from ops_contract import ArtifactRef, Evidence
 from ops_orchestrator.events import (
     Event,
     ModuleReady,
@@ -61,6 +61,7 @@ class StepRecord(_Document):
     module_version: str | None = None
     contract_versions: tuple[str, ...] = ()
     image_digest: str | None = None
+    adapter: str | None = None
     exchange: ExchangeRecord | None = None
     result: str | None = None
     warnings: tuple[str, ...] = ()
@@ -106,6 +107,11 @@ class ArtifactRecord(_Document):
     size_bytes: int
     sha256: str
     path: str | None
+
+    @property
+    def ref(self) -> ArtifactRef:
+        """The artifact as the contract names it."""
+        return ArtifactRef(name=self.name, media_type=self.media_type, size_bytes=self.size_bytes, sha256=self.sha256)
 
 
 class StepResults(_Document):
@@ -171,6 +177,8 @@ class RunState:
             status="completed",
             finished_at=timestamp(event.at),
             attempts=event.attempts,
+            # Modules without the contract often tell their version in the answer only.
+            module_version=event.envelope.version or self.record.steps[event.step.number - 1].module_version,
             exchange=ExchangeRecord.of(event.exchange),
             result=event.fingerprint,
             warnings=event.envelope.warnings,
@@ -204,17 +212,19 @@ def ended(record: RunRecord, event: RunEnded) -> RunRecord:
 
 
 def _fingerprints(record: RunRecord, status: Status) -> Fingerprints:
-    # A module that was never reached has no known version, and a recipe with a gap would match others by accident.
-    known = all(step.module_version is not None for step in record.steps)
-    modules = {
-        step.id: {"module": step.module, "version": step.module_version, "image_digest": step.image_digest}
-        for step in record.steps
-    }
+    # Of a module that was never reached the version is not known, and a recipe with a gap would match others by accident.
+    known = all(step.module_version is not None or step.status == "completed" for step in record.steps)
+    modules = {step.id: _made_with(step) for step in record.steps}
     results = {step.id: step.result for step in record.steps if step.result is not None}
     return Fingerprints(
         recipe=recipe_fingerprint(record.request, record.plan, modules) if known else None,
         result=result_fingerprint(results) if status == "completed" else None,
     )
+
+
+def _made_with(step: StepRecord) -> dict[str, Any]:
+    made = {"module": step.module, "version": step.module_version, "image_digest": step.image_digest}
+    return made | ({"adapter": step.adapter} if step.adapter else {})
 
 
 def _opened(started: RunStarted) -> RunRecord:
@@ -232,6 +242,7 @@ def _opened(started: RunStarted) -> RunRecord:
                 module=step.module.name,
                 action=step.action,
                 image_digest=step.module.image_digest,
+                adapter=step.module.adapter.fingerprint() if step.module.adapter else None,
             )
             for step in started.plan.steps
         ),

@@ -18,15 +18,17 @@ from typing import Any, Final, Self
 from pydantic import BaseModel
 
 from ops_contract import JsonError, parse_json, sha256_hex
-from ops_orchestrator.artifact_source import ReceivedArtifact
+from ops_orchestrator.answer import ReceivedArtifact
 from ops_orchestrator.events import Event, RunEnded, RunStarted, StepCompleted, StepFailed, log_line
 from ops_orchestrator.exchange import Exchange
+from ops_orchestrator.masking import masked
 from ops_orchestrator.plan import Step
 from ops_orchestrator.provenance import manifest
 from ops_orchestrator.record import ARTIFACTS, LOGS, MANIFEST, RECORD, RESULTS, RunRecord, RunState, artifact_path
 
 STAGING: Final = ".staging"
 NEW_PREFIX: Final = ".new-"
+MAPPED_REQUEST: Final = "mapped-request.json"
 
 
 class RunFolder:
@@ -119,12 +121,15 @@ class RunFolder:
         folder = f"steps/{step.number}-{step.id}"
         request_name, response_name = f"{folder}/request.json", f"{folder}/{_response_name(exchange)}"
         (self.path / folder).mkdir()
-        _write_whole(self.path, request_name, exchange.request)
-        self._hashes[request_name] = exchange.request_sha256
+        if step.module.adapter is not None:
+            _write_whole(self.path, f"{folder}/{MAPPED_REQUEST}", _mapped_request(exchange))
+        if exchange.request:
+            _write_whole(self.path, request_name, exchange.request)
+            self._hashes[request_name] = exchange.request_sha256
         if self._keep_artifacts:
             _write_whole(self.path, response_name, exchange.response)
             self._hashes[response_name] = exchange.response_sha256
-        else:
+        elif not step.answer_is_artifact:
             # Its hash is taken with those of the other files when the run is concluded.
             _write_whole(self.path, response_name, _without_contents(exchange.response))
 
@@ -177,6 +182,13 @@ def json_line(value: dict[str, Any]) -> bytes:
 
 def _response_name(exchange: Exchange) -> str:
     return f"response{mimetypes.guess_extension(exchange.media_type) or '.bin'}"
+
+
+def _mapped_request(exchange: Exchange) -> bytes:
+    """What an adapter made of a call, for people: also of a call without a body. Secret headers and parameters are masked."""
+    request = {"method": exchange.method, "url": exchange.url, "headers": masked(exchange.request_headers)}
+    body = {"body": parse_json(exchange.request)} if exchange.request else {}
+    return (json.dumps(request | body, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _without_contents(response: bytes) -> bytes:

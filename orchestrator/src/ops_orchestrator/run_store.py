@@ -20,7 +20,7 @@ from typing import IO, Final, Self, TypeVar
 from pydantic import ValidationError
 
 from ops_contract import Problem
-from ops_orchestrator.errors import InvalidRequestError, NotFoundError, StoreError
+from ops_orchestrator.errors import ConfigurationError, InvalidRequestError, NotFoundError, StoreError
 from ops_orchestrator.events import RunEnded, RunStarted, interrupted, log_line, now
 from ops_orchestrator.record import LOGS, RECORD, RESULTS, ArtifactRecord, Results, RunRecord, ended
 from ops_orchestrator.run_folder import NEW_PREFIX, RunFolder, conclude, json_line
@@ -60,6 +60,13 @@ class RunStore:
         except OSError as error:
             raise StoreError(f"cannot open the run store {folder}: {error.strerror}; set OPS_RUNS_DIR") from error
         return store
+
+    @classmethod
+    def existing(cls, folder: Path) -> Self:
+        """The store in `folder`, for those who only read. Raises ConfigurationError when there is none."""
+        if not folder.is_dir():
+            raise ConfigurationError(f"there is no run store at {folder}; change into the project's folder or set OPS_RUNS_DIR")
+        return cls.open(folder)
 
     def close(self) -> None:
         """Close the index."""

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from ops_contract import NumberError, SuccessEnvelope
-from ops_orchestrator.artifact_source import ReceivedArtifact
+from ops_orchestrator.answer import ReceivedArtifact
+from ops_orchestrator.artifact_receiver import receive
 from ops_orchestrator.call import Answered, Call
-from ops_orchestrator.dialect import ContractDialect, Dialect
+from ops_orchestrator.dialect import Dialect, dialect_of
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.events import AttemptFailed, Event, ModuleReady, RunEnded, StepCompleted, StepFailed, StepStarted
 from ops_orchestrator.exchange import Exchange, Request
@@ -44,6 +45,7 @@ class Runner:
     async def execute(self, run_id: str, scenario: Scenario, plan: Plan) -> AsyncGenerator[Event]:
         """Call the plan's modules in order and yield events, RunEnded last. A failed step ends the plan."""
         upstream: dict[str, Answered] = {}
+        last_adapted = max((step.number for step in plan.steps if step.module.adapter), default=0)
         for step in plan.steps:
             call = _call(run_id, scenario, step, upstream)
             async with aclosing(self._step(call)) as events:
@@ -54,12 +56,13 @@ class Runner:
                         return
                     if isinstance(event, StepCompleted):
                         refs = tuple(artifact.ref for artifact in event.artifacts)
-                        upstream[step.id] = Answered(event.envelope, refs, event.exchange)
+                        raw = event.exchange if step.number < last_adapted else None
+                        upstream[step.id] = Answered(event.envelope, refs, raw)
         yield RunEnded(status="completed")
 
     async def _step(self, call: Call) -> AsyncGenerator[Event]:
         step = call.step
-        dialect = ContractDialect(step.module)
+        dialect = dialect_of(step.module)
         yield StepStarted(step=step)
         attempt = 0
         try:
@@ -69,7 +72,7 @@ class Runner:
             while True:
                 attempt += 1
                 try:
-                    completed = await self._attempt(dialect, call, request, attempt)
+                    completed = await self.attempt(dialect, call, request, attempt)
                     break
                 except StepError as error:
                     if not error.failure.retryable or attempt > step.module.retries:
@@ -83,7 +86,8 @@ class Runner:
             return
         yield completed
 
-    async def _attempt(self, dialect: Dialect, call: Call, request: Request, attempt: int) -> StepCompleted:
+    async def attempt(self, dialect: Dialect, call: Call, request: Request, attempt: int = 1) -> StepCompleted:
+        """Send `request` once and have the answer read. Raises StepError, with the exchange when a whole answer came back."""
         module = call.step.module
         exchange: Exchange | None = None
         artifacts: list[ReceivedArtifact] = []
@@ -92,7 +96,7 @@ class Runner:
                 exchange = await self.client.send(module, request)
                 answer = await dialect.read_answer(exchange, call)
                 for source in answer.sources:
-                    artifacts.append(await self.client.receive(module, source, self.staging))  # noqa: PERF401  # kept for below
+                    artifacts.append(await receive(source, module, self.client, self.staging))  # noqa: PERF401  # kept for below
                 fingerprint = await _fingerprint(answer.envelope, artifacts, exchange, module)
         except StepError as error:
             # What an attempt fetched is of no use to the next, and could be large.
@@ -141,7 +145,7 @@ async def wait_until_ready(client: ModuleClient, module: Module) -> tuple[Readin
 
 async def check_health(client: ModuleClient, module: Module, timeout_s: float = HEALTH_TIMEOUT_S) -> Readiness:
     """Ask the module for its health once. Raises StepError, retryable when asking again may help."""
-    dialect = ContractDialect(module)
+    dialect = dialect_of(module)
     request = dialect.health_request()
     message = f"did not answer {module.at(request.path)} within {timeout_s:.2g} s"
     # A module that is slow to answer while it starts is waited for like one that does not answer yet.

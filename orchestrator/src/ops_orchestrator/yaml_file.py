@@ -11,6 +11,7 @@ import yaml
 from ops_contract import join_pointer
 from ops_orchestrator.errors import ConfigurationError
 
+_MERGE: Final = "tag:yaml.org,2002:merge"
 _REFERENCE: Final = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
@@ -76,15 +77,29 @@ class _Reader:
 
     def _mapping(self, pointer: str, node: yaml.MappingNode) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
+        merged: list[dict[str, Any]] = []
         for key_node, value_node in node.value:
             key = str(key_node.value)
             line = key_node.start_mark.line + 1
+            if key_node.tag == _MERGE:
+                merged += self._merged(pointer, value_node, line)
+                continue
             if key in mapping:
                 raise ConfigurationError(f"{self._path}:{line}: the key {key!r} stands twice")
             below = join_pointer(pointer, key)
             self.lines[below] = line
             mapping[key] = self.value(below, value_node)
+        # What a mapping says itself wins over what it merges, and an earlier one of those over a later.
+        for other in reversed(merged):
+            mapping = {**other, **mapping}
         return mapping
+
+    def _merged(self, pointer: str, node: yaml.Node, line: int) -> list[dict[str, Any]]:
+        value = self.value(pointer, node)
+        values = value if isinstance(value, list) else [value]
+        if not all(isinstance(item, dict) for item in values):
+            raise ConfigurationError(f"{self._path}:{line}: << takes a mapping, or a list of them")
+        return values
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         if "${" in node.value:

@@ -26,7 +26,13 @@ def modules_routes(catalogue: Catalogue, client: ModuleClient) -> APIRouter:
 
 
 async def _described(client: ModuleClient, module: Module) -> dict[str, Any]:
-    registered = {"name": module.name, "url": module.url, "image_digest": module.image_digest, "actions": module.actions}
+    registered = {
+        "name": module.name,
+        "url": module.url,
+        "image_digest": module.image_digest,
+        "actions": module.actions,
+        "adapter": module.adapter and (module.adapter.base or "declared"),
+    }
     try:
         readiness = await check_health(client, module)
     except StepError as error:

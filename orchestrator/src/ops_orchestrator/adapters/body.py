@@ -1,0 +1,76 @@
+"""What an expression sees of an answer's body, and what people are told of one that is an error."""
+
+import re
+from html import unescape
+from http import HTTPStatus
+from typing import Any, Final
+
+from ops_contract import JsonError, parse_json
+from ops_orchestrator.exchange import Exchange
+
+_LONGEST: Final = 300
+_CHARSET: Final = re.compile(r"charset=\"?([A-Za-z0-9._-]+)", re.IGNORECASE)
+_INVISIBLE: Final = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->", re.DOTALL | re.IGNORECASE)
+_TAG: Final = re.compile(r"<[^>]*>")
+_TITLE: Final = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1\s*>", re.DOTALL | re.IGNORECASE)
+_TELLING: Final = ("message", "detail", "error", "error_message", "msg", "reason", "title", "description", "errors")
+
+
+def decoded(exchange: Exchange) -> Any:
+    """The body as JSON where it is JSON, whatever its content type says, else as text; None when it is neither."""
+    try:
+        return parse_json(exchange.response)
+    except JsonError:
+        return text_of(exchange) if is_text(exchange) else None
+
+
+def text_of(exchange: Exchange) -> str:
+    """The body as text, in the charset that its content type names, else in UTF-8."""
+    named = _CHARSET.search(exchange.headers.get("content-type", ""))
+    try:
+        return exchange.response.decode(named[1] if named else "utf-8", errors="replace")
+    except LookupError:
+        return exchange.response.decode(errors="replace")
+
+
+def is_text(exchange: Exchange) -> bool:
+    """Does the answer say that it is text, or look so when it says nothing?"""
+    if exchange.media_type:
+        return exchange.media_type.startswith("text/") or exchange.media_type.endswith(("json", "xml", "javascript"))
+    return b"\x00" not in exchange.response
+
+
+def told(exchange: Exchange) -> str:
+    """What an error's body says, as one line for people, however it says it: object, list, string, HTML or plain text."""
+    body = decoded(exchange)
+    text = _html(body) if isinstance(body, str) and "<" in body else _words(body)
+    line = " ".join(text.split()) or _phrase(exchange.status)
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+
+
+def _words(body: Any) -> str:
+    match body:
+        case None | True | False:
+            return ""
+        case dict():
+            inner = next((body[name] for name in _TELLING if body.get(name)), None)
+            told = _words(inner) if inner is not None else ", ".join(f"{key}: {_words(item)}" for key, item in body.items())
+            place = body.get("loc")  # FastAPI's and pydantic's way to say where
+            return f"{'/'.join(map(str, place))}: {told}" if isinstance(place, list) else told
+        case list():
+            return "; ".join(filter(None, map(_words, body)))
+        case _:
+            return str(body)
+
+
+def _html(page: str) -> str:
+    if found := _TITLE.search(page):
+        return unescape(_TAG.sub(" ", found[2]))
+    return unescape(_TAG.sub(" ", _INVISIBLE.sub(" ", page)))
+
+
+def _phrase(status: int) -> str:
+    try:
+        return f"no more than {HTTPStatus(status).phrase}"
+    except ValueError:
+        return "nothing more"

@@ -1,0 +1,218 @@
+"""From the answer of a module that does not speak the contract to an envelope, or to the failure that it is."""
+
+import base64
+import binascii
+import mimetypes
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from email.message import Message
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from ops_contract import ArtifactRef, ShapeError, SuccessEnvelope, validate, violations
+from ops_orchestrator.adapters.body import decoded, text_of, told
+from ops_orchestrator.adapters.declaration import Action, ArtifactMapping
+from ops_orchestrator.adapters.evaluation import Evaluation
+from ops_orchestrator.adapters.evidence import evidence_of
+from ops_orchestrator.answer import Answer, InlineFile, SharedFile
+from ops_orchestrator.errors import Failure, StepError
+from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange
+
+_SHA256: Final = re.compile(r"(?:sha-?256:)?([0-9a-f]{64})", re.IGNORECASE)
+_UNKNOWN_TYPE: Final = "application/octet-stream"
+
+
+def map_answer(action: Action, root: Path | None, evaluation: Evaluation, exchange: Exchange) -> Answer:
+    """What a call that succeeded found. Raises StepError for one that did not, and for a mapping that cannot be used.
+
+    `evaluation` has the context of the request; `root` is the volume from which files may be taken.
+    """
+    mapping = _AnswerMapping(action, root, _with_response(action, evaluation, exchange), exchange)
+    mapping.refuse_failures()
+    sources = tuple(mapping.sources())
+    return Answer(mapping.envelope(sources), sources)
+
+
+def _with_response(action: Action, evaluation: Evaluation, exchange: Exchange) -> Evaluation:
+    body = decoded(exchange)
+    if _is_good(exchange) and action.answer != "json":
+        body = text_of(exchange) if action.answer == "text" else None
+    response = {"status": exchange.status, "headers": dict(exchange.headers), "body": body}
+    return replace(evaluation, context={**evaluation.context, "response": response})
+
+
+def _is_good(exchange: Exchange) -> bool:
+    return 200 <= exchange.status < 300
+
+
+class _AnswerMapping:
+    """One answer while it is mapped."""
+
+    def __init__(self, action: Action, root: Path | None, evaluation: Evaluation, exchange: Exchange) -> None:
+        self._action = action
+        self._root = root
+        self._evaluation = evaluation
+        self._exchange = exchange
+        self._body = evaluation.context["response"]["body"]
+
+    def refuse_failures(self) -> None:
+        """Raise the StepError of an answer that is not a success."""
+        if 300 <= self._exchange.status < 400:
+            text = f"is a redirect ({self._exchange.status}); modules are called only where registered"
+            raise self._invalid(text)
+        if not _is_good(self._exchange):
+            raise self._failed()
+        if self._action.answer == "json" and (self._body is None or isinstance(self._body, str)):
+            self._refuse_other_than_json()
+        if self._evaluation.value("failure.when", self._action.failure.when):
+            raise self._failed()
+
+    def envelope(self, sources: tuple[InlineFile | SharedFile, ...]) -> SuccessEnvelope:
+        """The envelope that the answer comes to, without its artifacts."""
+        action, evaluation = self._action, self._evaluation
+        fields = {
+            "status": "success",
+            "module": evaluation.module,
+            "version": evaluation.text("version", action.version),
+            "outputs": self._outputs(),
+            "evidence": evidence_of(evaluation.value("evidence", action.evidence)),
+            "warnings": self._warnings(),
+        }
+        try:
+            envelope = validate(SuccessEnvelope, fields, "the envelope that it comes to")
+        except ShapeError as error:
+            raise evaluation.failure(_blamed(error), f"does not yield what an envelope needs: {error}") from error
+        # The checks look at names only; the bytes are still to be had.
+        announced = SuccessEnvelope.model_construct(**{**dict(envelope), "artifacts": sources})
+        if broken := violations(announced, module=evaluation.module):
+            message = f"comes to an envelope that breaks {'; '.join(map(str, broken))}"
+            raise StepError.of(evaluation.module, "MAPPING_FAILED", message, requirement=broken[0].requirement)
+        return envelope
+
+    def sources(self) -> Iterator[InlineFile | SharedFile]:
+        """Where the artifacts are, in the order of the declaration."""
+        for index, mapping in enumerate(self._action.artifacts):
+            where = f"artifacts[{index}]"
+            if mapping.each is None:
+                yield self._source(where, mapping, self._evaluation)
+                continue
+            items = self._evaluation.value(f"{where}.each", mapping.each)
+            for item in items if isinstance(items, list) else [] if items is None else [items]:
+                yield self._source(where, mapping, self._evaluation.with_item(item))
+
+    def _outputs(self) -> dict[str, Any]:
+        if self._action.outputs is None:
+            if self._action.answer != "json":
+                return {}
+            outputs, example = self._body, "response.body"
+        else:
+            outputs, example = self._evaluation.required("outputs", self._action.outputs), self._action.outputs.text.strip()
+        if not isinstance(outputs, dict):
+            told = "an array" if isinstance(outputs, list) else repr(outputs)
+            hint = f'declare outputs like {{"items": {example}}}'
+            raise self._evaluation.failure("outputs", f"must yield an object, not {told}; {hint}")
+        return outputs
+
+    def _warnings(self) -> list[str]:
+        value = self._evaluation.value("warnings", self._action.warnings)
+        items = value if isinstance(value, list) else [] if value is None else [value]
+        return [self._evaluation.as_text("warnings", item) for item in items]
+
+    def _source(self, where: str, mapping: ArtifactMapping, evaluation: Evaluation) -> InlineFile | SharedFile:
+        name = evaluation.text(f"{where}.name", mapping.name)
+        media_type = evaluation.text(f"{where}.media_type", mapping.media_type)
+        source: InlineFile | SharedFile
+        if mapping.path is not None and self._root is not None:
+            path = evaluation.as_text(f"{where}.path", evaluation.required(f"{where}.path", mapping.path))
+            name = name or PurePosixPath(path).name
+            source = SharedFile(name, media_type or _guessed(name), path, self._root, self._sha256(where, mapping, evaluation))
+        else:
+            name = name or self._name_of_answer()
+            content = self._content(where, mapping, evaluation)
+            own_type = self._exchange.media_type if mapping.is_answer else ""
+            source = InlineFile(name, media_type or own_type or _guessed(name), content)
+        _refuse_unusable(where, source, evaluation)
+        return source
+
+    def _content(self, where: str, mapping: ArtifactMapping, evaluation: Evaluation) -> bytes:
+        if mapping.text is not None:
+            value = evaluation.required(f"{where}.text", mapping.text)
+            if isinstance(value, dict | list):
+                raise evaluation.failure(f"{where}.text", f"must yield text; write $string({mapping.text.text}, true)")
+            return evaluation.as_text(f"{where}.text", value).encode()
+        if mapping.base64 is None:
+            return self._exchange.response
+        value = evaluation.as_text(f"{where}.base64", evaluation.required(f"{where}.base64", mapping.base64))
+        try:
+            return base64.b64decode("".join(value.split()), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise evaluation.failure(f"{where}.base64", f"does not yield base64: {error}") from error
+
+    def _sha256(self, where: str, mapping: ArtifactMapping, evaluation: Evaluation) -> str | None:
+        said = evaluation.text(f"{where}.sha256", mapping.sha256)
+        if not said:
+            return None
+        found = _SHA256.fullmatch(said.strip())
+        if found is None:
+            raise evaluation.failure(f"{where}.sha256", f"yields {said!r}, which is no SHA-256 in hex")
+        return found[1].lower()
+
+    def _name_of_answer(self) -> str:
+        """The name that the answer gives itself (RFC 6266), else one made of the action; never with a folder in it."""
+        header = Message()
+        header["Content-Disposition"] = self._exchange.headers.get("content-disposition", "")
+        given = PurePosixPath((header.get_filename() or "").replace("\\", "/")).name
+        return given or f"{self._evaluation.action}{mimetypes.guess_extension(self._exchange.media_type) or '.bin'}"
+
+    def _failed(self) -> StepError:
+        evaluation, mapping, status = self._evaluation, self._action.failure, self._exchange.status
+        code = self._told("failure.code", mapping.code) or ("" if _is_good(self._exchange) else str(status))
+        message = self._told("failure.message", mapping.message) or told(self._exchange)
+        retryable = evaluation.value("failure.retryable", mapping.retryable)
+        details = {"status": status, "message": message} | ({"code": code} if code else {})
+        return StepError(
+            Failure(
+                code="MODULE_ERROR",
+                message=f"{evaluation.module} answers {f'{code}: ' if code else 'with an error: '}{message}",
+                module=evaluation.module,
+                retryable=status in RETRYABLE_STATUS if retryable is None else bool(retryable),
+                module_error=details,
+            )
+        )
+
+    def _told(self, where: str, expression: Any) -> str | None:
+        """What a mapping says of a failure; one that cannot be used must not hide the failure itself."""
+        try:
+            return " ".join((self._evaluation.text(where, expression) or "").split()) or None
+        except StepError as error:
+            return f"{told(self._exchange)} ({error.failure.message})" if where == "failure.message" else None
+
+    def _refuse_other_than_json(self) -> None:
+        if self._exchange.response.strip().startswith(b'"') and isinstance(self._body, str):
+            return  # a JSON string, which is as good as any other value
+        said = self._exchange.media_type or "no content type"
+        what = "has no body" if not self._exchange.response else f"is {self._exchange.status} with {said}, not JSON"
+        raise self._invalid(f"{what}: {told(self._exchange)}; if that is a good answer, declare answer: text or binary")
+
+    def _invalid(self, text: str) -> StepError:
+        message = f"answers what cannot be used: the answer of {self._exchange.url} {text}"
+        return StepError.of(self._evaluation.module, "INVALID_ANSWER", message)
+
+
+def _guessed(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or _UNKNOWN_TYPE
+
+
+def _refuse_unusable(where: str, source: InlineFile | SharedFile, evaluation: Evaluation) -> None:
+    described = {"name": source.name, "media_type": source.media_type, "size_bytes": 0, "sha256": "0" * 64}
+    try:
+        validate(ArtifactRef, described, where)
+    except ShapeError as error:
+        problem = error.problems[0]
+        raise evaluation.failure(f"{where}.{problem.pointer.strip('/')}", problem.message) from error
+
+
+def _blamed(error: ShapeError) -> str:
+    """The part of the declaration that a field of the envelope comes from."""
+    return error.problems[0].pointer.split("/")[1]

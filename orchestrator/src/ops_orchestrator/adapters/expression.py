@@ -1,0 +1,110 @@
+"""One JSONata expression of a declaration: checked when it is read, bounded when it is evaluated."""
+
+import threading
+import time
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+import re2
+
+from ops_orchestrator.adapters.jsonata_library import JException, Jsonata, RegexFlags, Utils
+from ops_orchestrator.adapters.names import NameUseError, upstream_names
+from ops_orchestrator.errors import ExpressionError
+
+LONGEST_EVALUATION_S: Final = 5.0
+"""Seconds that one expression may take; far beyond what a mapping needs, even over an answer of many megabytes."""
+
+
+class Expression:
+    """The JSONata expression `text`, which may use the context's `names`. Raises ExpressionError when it is wrong.
+
+    `upstream` are the steps that it refers to as `upstream.NAME`: they must have been executed before.
+    """
+
+    def __init__(self, text: str, names: Collection[str]) -> None:
+        self.text = text = text.rstrip()
+        # What a compiled expression evaluates with is not safe to share between threads.
+        self._compiled = threading.local()
+        try:
+            self.upstream = upstream_names(self._jsonata().ast, text, names)
+        except NameUseError as error:
+            raise ExpressionError(text, error.position, str(error)) from error
+        except JException as error:
+            raise ExpressionError(text, error.location, _reason(error)) from error
+        except re2.error as error:
+            raise ExpressionError(text, None, _regex_reason(error)) from error
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Expression) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def evaluate(self, context: Mapping[str, Any], *, longest_s: float = LONGEST_EVALUATION_S) -> Any:
+        """The JSON value that the expression yields in `context`, None for nothing and for null. Raises ExpressionError."""
+        jsonata = self._jsonata()
+        started, at = time.monotonic(), 0
+
+        def watch(node: Any, _input: object, _environment: object) -> None:
+            nonlocal at
+            at = getattr(node, "position", None) or at
+            if time.monotonic() - started > longest_s:
+                raise JException(_TOO_SLOW, at)
+
+        # The library's own bounds count from when the expression was compiled, and over all its evaluations.
+        frame = jsonata.create_frame()
+        frame.set_evaluate_entry_callback(watch)
+        try:
+            return _plain(jsonata.evaluate(context, frame))
+        except JException as error:
+            reason = f"takes longer than {longest_s:g} s" if error.error == _TOO_SLOW else _reason(error)
+            raise ExpressionError(self.text, error.location if error.location > 0 else at, reason) from error
+        except RecursionError as error:
+            raise ExpressionError(self.text, at, "calls itself too deeply") from error
+        except Exception as error:  # the library lets Python's own errors through, such as ValueError for $number("x")
+            raise ExpressionError(self.text, at, str(error) or type(error).__name__) from error
+
+    def _jsonata(self) -> Jsonata:
+        compiled: Jsonata | None = getattr(self._compiled, "jsonata", None)
+        if compiled is None:
+            compiled = self._compiled.jsonata = Jsonata(self.text, _linear_regex)
+            compiled.set_validate_input(validate_input=False)
+            compiled.set_output_convert_nulls(output_convert_nulls=False)
+        return compiled
+
+
+_TOO_SLOW: Final = "D1012"
+
+
+def _linear_regex(pattern: str, flags: RegexFlags) -> Any:
+    """Compile with RE2, which never backtracks: a pattern like `(a+)+$` would otherwise stop the whole service."""
+    options = re2.Options()
+    options.case_sensitive = not flags.case_insensitive
+    options.log_errors = False
+    return re2.compile(f"(?m){pattern}" if flags.multiline else pattern, options)
+
+
+def _plain(value: Any) -> Any:
+    """The library's result as plain JSON."""
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if value is Utils.NULL_VALUE:
+        return None
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Utils.RangeList):
+        return list(range(value.a, value.b + 1))
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    raise TypeError("yields a function; call it")
+
+
+def _reason(error: JException) -> str:
+    # The library's texts were made from another language's, with every "function" turned into "Object".
+    return str(error).replace("Object", "function").rstrip(".")
+
+
+def _regex_reason(error: Exception) -> str:
+    told = error.args[0] if error.args else error
+    reason = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
+    return f"the regular expression cannot be used: {reason} (RE2 syntax: no look-around and no back-references)"

@@ -1,0 +1,98 @@
+"""`ops modules`: which there are, how they are spoken with, and one call of one of them."""
+
+import asyncio
+import os
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ops_contract import JsonError, NumberError, canonical_json, parse_json
+from ops_orchestrator import display
+from ops_orchestrator.catalogue import Catalogue, load_catalogue
+from ops_orchestrator.errors import ConfigurationError
+from ops_orchestrator.exit_code import ExitCode
+from ops_orchestrator.module import Module
+from ops_orchestrator.service_client import ServiceClient
+from ops_orchestrator.settings import Settings, read_settings
+from ops_orchestrator.terminal import AsJson, Url, read_bytes, show
+
+modules_app = typer.Typer(help="List the registered modules; look at one, try one.", invoke_without_command=True)
+
+ModulesFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Another modules.yaml; default OPS_MODULES_FILE or ./modules.yaml.")
+]
+Name = Annotated[str, typer.Argument(metavar="MODULE", help="A name from modules.yaml.")]
+
+
+@modules_app.callback()
+def list_modules(context: typer.Context, url: Url = None, as_json: AsJson = False) -> None:
+    """List the registered modules and whether they are ready; look at one, try one."""
+    if context.invoked_subcommand is None:
+        listed = asyncio.run(_listed(read_settings(url=url)))
+        show(listed, display.modules_table(listed), as_json=as_json)
+
+
+@modules_app.command("show")
+def show_module(name: Name, modules_file: ModulesFile = None, as_json: AsJson = False) -> None:
+    """Show how a module is called and spoken with: everything in effect, the built-in adapter and defaults included."""
+    declared = _module(_catalogue(read_settings(modules_file=modules_file)), name).declared()
+    show(declared, display.declaration_view(declared), as_json=as_json)
+
+
+@modules_app.command("try")
+def try_module(  # noqa: PLR0913, PLR0917  # one parameter an option
+    name: Name,
+    action: Annotated[str | None, typer.Option(help="What to ask for; the module's default action unless given.")] = None,
+    inputs: Annotated[Path | None, typer.Option(metavar="FILE", help="The inputs, in JSON; - reads standard input.")] = None,
+    run: Annotated[str | None, typer.Option(metavar="RUN_ID", help="A run that gives inputs, seed and earlier steps.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**31 - 1, help="The seed; that of the run, or 0.")] = None,
+    modules_file: ModulesFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Call a module once, without a run and without the service: the mapped request, the raw response, the envelope."""
+    # What speaks HTTP with modules takes a third of a second to load, which no other command should wait for.
+    from ops_orchestrator.trial import call_of, earlier_run, step_of, try_call  # noqa: PLC0415  # see above
+
+    settings = read_settings(modules_file=modules_file)
+    catalogue = _catalogue(settings)
+    _module(catalogue, name)
+    earlier = earlier_run(settings.runs_dir, run) if run else None
+    call = call_of(step_of(catalogue, name, action), _inputs(inputs), earlier, seed)
+    trial = asyncio.run(try_call(settings, call))
+    told = trial.as_json()
+    show(told, display.trial_view(told), as_json=as_json)
+    if trial.failure is not None:
+        unreachable = trial.failure.code == "MODULE_UNREACHABLE"
+        raise typer.Exit(ExitCode.UNREACHABLE if unreachable else ExitCode.NOT_COMPLETED)
+
+
+async def _listed(settings: Settings) -> list[dict[str, Any]]:
+    async with ServiceClient.at(settings.url) as service:
+        return await service.modules()
+
+
+def _catalogue(settings: Settings) -> Catalogue:
+    return load_catalogue(settings.modules_file, os.environ)
+
+
+def _module(catalogue: Catalogue, name: str) -> Module:
+    if name not in catalogue.modules:
+        near = get_close_matches(name, catalogue.modules, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"registered are: {', '.join(catalogue.modules) or 'none'}"
+        raise ConfigurationError(f"there is no module {name!r} in modules.yaml; {hint}")
+    return catalogue.modules[name]
+
+
+def _inputs(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        inputs = parse_json(read_bytes(file))
+        canonical_json(inputs)
+    except (JsonError, NumberError) as error:
+        raise ConfigurationError(f"{file}: {error}") from error
+    if not isinstance(inputs, dict):
+        raise ConfigurationError(f"{file}: the inputs must be a JSON object")
+    return inputs
