@@ -22,6 +22,10 @@ test: sync-dev ## all tests; those with containers need a Docker engine
 test-fast: sync-dev ## the tests without containers
 	$(RUN) pytest -m "not e2e" $(ARGS)
 
+.PHONY: bench
+bench: sync ## what adapters cost, in CPU time and as ratios
+	@$(RUN) python benchmarks/adapters.py
+
 .PHONY: check
 check: sync-dev ## lint, types, import rules, schema drift
 	$(RUN) ruff check

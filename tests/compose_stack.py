@@ -84,6 +84,8 @@ def sweep() -> None:
             for container in _of_project(project):
                 container.remove(force=True, v=True)
             client.networks.prune(filters={"label": f"{COMPOSE_LABEL}={project}"})
+            for volume in client.volumes.list(filters={"label": f"{COMPOSE_LABEL}={project}"}):
+                volume.remove(force=True)
     client.close()
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from local_service import ROOT
 
+from ops_orchestrator.adapters.declaration import ITEM_NAMES, Action, Adapter, ArtifactMapping
+from ops_orchestrator.catalogue import load_catalogue
 from ops_orchestrator.settings import Settings
 
 DOCUMENTS = sorted(
@@ -42,11 +44,26 @@ def test_readme_lists_every_setting_with_its_default_and_meaning() -> None:
     assert told == real
 
 
+def test_modules_that_the_readme_declares_can_be_registered(tmp_path: Path) -> None:
+    (declared,) = re.findall(r"```yaml\n(modules:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "modules.yaml").write_text(declared)
+    assert len(load_catalogue(tmp_path / "modules.yaml", {}).modules) == 5
+
+
+def test_keys_and_names_of_adapters_are_documented() -> None:
+    text = (ROOT / "orchestrator/ADAPTERS.md").read_text()
+    documented = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (.+?) \|", text, re.MULTILINE))))
+    sources = {"each", "text", "base64", "path"}  # told in a sentence
+    keys = {*Adapter.model_fields, *Action.model_fields, *(set(ArtifactMapping.model_fields) - sources)}
+    assert keys | set(ITEM_NAMES) <= documented
+
+
 def test_files_that_the_architecture_names_exist() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
     folders = [
         ROOT,
         ROOT / "orchestrator/src/ops_orchestrator",
+        ROOT / "orchestrator/src/ops_orchestrator/adapters",
         ROOT / "stubs/src/ops_stubs",
         ROOT / "tests",
         ROOT / "contract",

@@ -23,17 +23,21 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def orchestrator(tmp_path_factory: pytest.TempPathFactory, runs: Path) -> Iterator[str]:
+def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     with service(tmp_path_factory.mktemp("stubs"), "ops-stubs", "serve", "--port", "0") as (_, stubs):
-        variables = {"OPS_RUNS_DIR": str(runs), **stub_addresses(stubs)}
-        with service(ROOT, "ops", "serve", "--port", "0", **variables) as (_, url):
-            yield url
+        yield stub_addresses(stubs)
+
+
+@pytest.fixture(scope="module")
+def orchestrator(addresses: dict[str, str], runs: Path) -> Iterator[str]:
+    with service(ROOT, "ops", "serve", "--port", "0", OPS_RUNS_DIR=str(runs), **addresses) as (_, url):
+        yield url
 
 
 @pytest.mark.parametrize("line", readme_commands("ops"))
-def test_ops_command_of_the_readme_works(line: str, orchestrator: str, runs: Path) -> None:
+def test_ops_command_of_the_readme_works(line: str, orchestrator: str, addresses: dict[str, str], runs: Path) -> None:
     words = shlex.split(line)
-    told = environment(OPS_URL=orchestrator, OPS_RUNS_DIR=str(runs))
+    told = environment(OPS_URL=orchestrator, OPS_RUNS_DIR=str(runs), **addresses)
     ran = subprocess.run([command(words[0]), *words[1:]], cwd=ROOT, env=told, capture_output=True, timeout=25, check=False)
     assert ran.returncode == 0, ran.stderr
 
