@@ -332,6 +332,17 @@ async def test_binary_answer_is_kept_nowhere_when_no_artifacts_are_saved(
     assert not list(folder_of(answer).rglob("*.pdf"))
 
 
+@pytest.mark.parametrize("source", ["text: response.body.score", "base64: $base64encode(response.body.score)"])
+async def test_answer_that_holds_artifacts_is_not_kept_when_none_are_saved(
+    start_service: StartService, folder_of: Any, source: str
+) -> None:
+    action = SCORE + f"outputs: '{{}}'\nartifacts: [{{name: '\"score.txt\"', {source}}}]\n"
+    async with start_service(beta(score=SCORED), registered=registered(action)) as service:
+        answer = await answer_of(service, save_artifacts=False)
+    assert answer["results"]["beta"]["artifacts"] == ["score.txt"]
+    assert not any(b"0.41" in path.read_bytes() for path in folder_of(answer).rglob("*") if path.is_file())
+
+
 SHARED = SCORE + "artifacts: [{path: response.body.file, sha256: response.body.hash}]\n"
 
 

@@ -1,7 +1,9 @@
 """How a module is spoken with as its adapter declares. Expressions are evaluated off the event loop: they may be slow."""
 
 import asyncio
-from typing import Any, Final
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
 
 from ops_orchestrator.adapters.body import decoded
 from ops_orchestrator.adapters.declaration import Adapter
@@ -15,6 +17,10 @@ from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange, Request
 from ops_orchestrator.module import Module
 from ops_orchestrator.readiness import Readiness
 
+Result = TypeVar("Result")
+
+# Threads of their own: expressions that run into their bound must not hold up the writing of other runs.
+_THREADS: Final = ThreadPoolExecutor(max_workers=4, thread_name_prefix="mapping")
 _IS_IT_THERE: Final = Request(method="HEAD", path="/")
 
 
@@ -43,17 +49,17 @@ class AdaptedDialect:
         response = {"status": exchange.status, "headers": dict(exchange.headers), "body": decoded(exchange)}
         evaluation = Evaluation(self._module.name, "health", {"response": response})
         version = self._adapter.health.version
-        return Readiness(await asyncio.to_thread(evaluation.text, "version", version) if version else None)
+        return Readiness(await _aside(lambda: evaluation.text("version", version)))
 
     async def request(self, call: Call) -> Request:
         """See Dialect."""
         action = self._adapter.actions[call.step.action]
-        return await asyncio.to_thread(lambda: map_request(action, self._evaluation(call)))
+        return await _aside(lambda: map_request(action, self._evaluation(call)))
 
     async def read_answer(self, exchange: Exchange, call: Call) -> Answer:
         """See Dialect."""
         action, root = self._adapter.actions[call.step.action], self._adapter.artifacts_root
-        return await asyncio.to_thread(lambda: map_answer(action, root, self._evaluation(call), exchange))
+        return await _aside(lambda: map_answer(action, root, self._evaluation(call), exchange))
 
     def _evaluation(self, call: Call) -> Evaluation:
         context = {
@@ -66,6 +72,10 @@ class AdaptedDialect:
             "upstream": {step: _upstream(answered) for step, answered in call.upstream.items()},
         }
         return Evaluation(self._module.name, call.step.action, context)
+
+
+async def _aside(work: Callable[[], Result]) -> Result:
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, work)
 
 
 def _upstream(answered: Answered) -> dict[str, Any]:

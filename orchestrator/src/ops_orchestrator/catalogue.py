@@ -12,6 +12,7 @@ from ops_contract import ShapeError, join_pointer, validate
 from ops_orchestrator.adapters import BUILT_IN
 from ops_orchestrator.call_options import CallOptions
 from ops_orchestrator.errors import ConfigurationError
+from ops_orchestrator.masking import is_secret
 from ops_orchestrator.module import Module
 from ops_orchestrator.yaml_file import YamlFile, read_yaml
 
@@ -101,7 +102,8 @@ def _checked(file: YamlFile, model: type[Options], pointer: str, value: dict[str
         key = problem.pointer.rpartition("/")[2]
         if unknown:
             raise _unknown(file, pointer + problem.pointer, key, _fields_at(model, problem.pointer)) from error
-        raise ConfigurationError(f"{file.place(pointer + problem.pointer)}: {key} {problem.message}") from error
+        message = "cannot be used; it is not shown, since it may hold a secret" if is_secret(key) else problem.message
+        raise ConfigurationError(f"{file.place(pointer + problem.pointer)}: {key} {message}") from error
 
 
 def _fields_at(model: type[BaseModel], pointer: str) -> Iterable[str]:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 MASK: Final = "***"
 
-_SECRET: Final = re.compile(r"auth|token|secret|passw|api[-_]?key|credential|cookie|session|signature", re.IGNORECASE)
+_SECRET: Final = re.compile(r"auth(?!ors?$|ority)|token|secret|passw|api[-_]?key|credential|cookie|session|signature", re.IGNORECASE)
 
 
 def is_secret(name: str) -> bool:

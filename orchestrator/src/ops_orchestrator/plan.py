@@ -24,10 +24,11 @@ class Step:
         return adapter.actions[self.action].upstream if adapter else frozenset()
 
     @property
-    def answer_is_artifact(self) -> bool:
-        """Is one of its artifacts the raw answer itself?"""
+    def answer_holds_artifacts(self) -> bool:
+        """Does the raw answer hold the bytes of artifacts, in a way that only its adapter knows?"""
         adapter = self.module.adapter
-        return adapter is not None and any(artifact.is_answer for artifact in adapter.actions[self.action].artifacts)
+        artifacts = adapter.actions[self.action].artifacts if adapter else ()
+        return any(artifact.is_answer or artifact.is_in_answer for artifact in artifacts)
 
     def as_json(self) -> dict[str, Any]:
         """The step as the seed shows it in the answer, with `id` and `inputs` where the step has its own."""

@@ -129,7 +129,7 @@ class RunFolder:
         if self._keep_artifacts:
             _write_whole(self.path, response_name, exchange.response)
             self._hashes[response_name] = exchange.response_sha256
-        elif not step.answer_is_artifact:
+        elif not step.answer_holds_artifacts:
             # Its hash is taken with those of the other files when the run is concluded.
             _write_whole(self.path, response_name, _without_contents(exchange.response))
 

@@ -114,7 +114,12 @@ class ArtifactMapping(_Declaration):
     @property
     def is_answer(self) -> bool:
         """Is it the answer itself, byte for byte?"""
-        return self.text is None and self.base64 is None and self.path is None
+        return not self.is_in_answer and self.path is None
+
+    @property
+    def is_in_answer(self) -> bool:
+        """Are its bytes part of the answer?"""
+        return self.text is not None or self.base64 is not None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

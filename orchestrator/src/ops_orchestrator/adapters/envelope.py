@@ -10,8 +10,8 @@ from email.message import Message
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from ops_contract import ArtifactRef, ShapeError, SuccessEnvelope, validate, violations
-from ops_orchestrator.adapters.body import decoded, text_of, told
+from ops_contract import ArtifactRef, JsonError, ShapeError, SuccessEnvelope, parse_json, validate, violations
+from ops_orchestrator.adapters.body import is_text, text_of, told
 from ops_orchestrator.adapters.declaration import Action, ArtifactMapping
 from ops_orchestrator.adapters.evaluation import Evaluation
 from ops_orchestrator.adapters.evidence import evidence_of
@@ -28,18 +28,25 @@ def map_answer(action: Action, root: Path | None, evaluation: Evaluation, exchan
 
     `evaluation` has the context of the request; `root` is the volume from which files may be taken.
     """
-    mapping = _AnswerMapping(action, root, _with_response(action, evaluation, exchange), exchange)
-    mapping.refuse_failures()
+    body, problem = _body(action, exchange)
+    response = {"status": exchange.status, "headers": dict(exchange.headers), "body": body}
+    answered = replace(evaluation, context={**evaluation.context, "response": response})
+    mapping = _AnswerMapping(action, root, answered, exchange)
+    mapping.refuse_failures(problem)
     sources = tuple(mapping.sources())
     return Answer(mapping.envelope(sources), sources)
 
 
-def _with_response(action: Action, evaluation: Evaluation, exchange: Exchange) -> Evaluation:
-    body = decoded(exchange)
-    if _is_good(exchange) and action.answer != "json":
-        body = text_of(exchange) if action.answer == "text" else None
-    response = {"status": exchange.status, "headers": dict(exchange.headers), "body": body}
-    return replace(evaluation, context={**evaluation.context, "response": response})
+def _body(action: Action, exchange: Exchange) -> tuple[Any, str | None]:
+    """The body as expressions see it, and why it is no JSON where a good answer has to be."""
+    if _is_good(exchange) and action.answer == "text":
+        return text_of(exchange), None
+    if _is_good(exchange) and action.answer == "binary":
+        return None, None
+    try:
+        return parse_json(exchange.response), None
+    except JsonError as error:
+        return text_of(exchange) if is_text(exchange) else None, str(error)
 
 
 def _is_good(exchange: Exchange) -> bool:
@@ -56,15 +63,15 @@ class _AnswerMapping:
         self._exchange = exchange
         self._body = evaluation.context["response"]["body"]
 
-    def refuse_failures(self) -> None:
-        """Raise the StepError of an answer that is not a success."""
+    def refuse_failures(self, problem: str | None) -> None:
+        """Raise the StepError of an answer that is not a success; `problem` says why its body is no JSON."""
         if 300 <= self._exchange.status < 400:
             text = f"is a redirect ({self._exchange.status}); modules are called only where registered"
             raise self._invalid(text)
         if not _is_good(self._exchange):
             raise self._failed()
-        if self._action.answer == "json" and (self._body is None or isinstance(self._body, str)):
-            self._refuse_other_than_json()
+        if problem is not None:
+            raise self._no_json(problem)
         if self._evaluation.value("failure.when", self._action.failure.when):
             raise self._failed()
 
@@ -188,12 +195,14 @@ class _AnswerMapping:
         except StepError as error:
             return f"{told(self._exchange)} ({error.failure.message})" if where == "failure.message" else None
 
-    def _refuse_other_than_json(self) -> None:
-        if self._exchange.response.strip().startswith(b'"') and isinstance(self._body, str):
-            return  # a JSON string, which is as good as any other value
+    def _no_json(self, problem: str) -> StepError:
         said = self._exchange.media_type or "no content type"
-        what = "has no body" if not self._exchange.response else f"is {self._exchange.status} with {said}, not JSON"
-        raise self._invalid(f"{what}: {told(self._exchange)}; if that is a good answer, declare answer: text or binary")
+        hint = "; if that is a good answer, declare answer: text or binary"
+        if not self._exchange.response:
+            return self._invalid(f"has no body{hint}")
+        if "json" in said:
+            return self._invalid(f"is not JSON as it should be: {problem}")
+        return self._invalid(f"is {self._exchange.status} with {said}, not JSON: {told(self._exchange)}{hint}")
 
     def _invalid(self, text: str) -> StepError:
         message = f"answers what cannot be used: the answer of {self._exchange.url} {text}"
