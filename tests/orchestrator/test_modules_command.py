@@ -45,8 +45,9 @@ def test_show_on_a_terminal_is_yaml_that_declares_the_same_again(tmp_path: Path,
 
 
 def test_show_has_what_the_built_in_adapter_brings(tmp_path: Path, variables: dict[str, str]) -> None:
-    declared = json.loads(ops(tmp_path, "modules", "show", "archive", **variables).stdout)["adapter"]
-    assert declared["base"] == "integration-spec-1.0"
+    told = json.loads(ops(tmp_path, "modules", "show", "archive", **variables).stdout)
+    declared = told["adapter"]
+    assert told["adapter_base"] == "integration-spec-1.0"
     assert declared["health"] == {"path": "/health", "version": "response.body.version"}
     assert "scenario_id" in declared["actions"]["execute"]["body"]
     assert declared["actions"]["execute"]["outputs"] == "response.body.output"

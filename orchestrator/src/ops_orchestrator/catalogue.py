@@ -1,10 +1,11 @@
 """modules.yaml: which modules there are and how they are called."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_args
+from types import UnionType
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -46,22 +47,24 @@ def _module(file: YamlFile, name: str, defaults: dict[str, Any], entry: Any) -> 
     pointer = join_pointer("/modules", name)
     given = _given(file, pointer, entry)
     if "name" in given:
-        raise _unknown(file, f"{pointer}/name", "name", Module.model_fields)
+        raise _unknown(file, f"{pointer}/name", "name", _fields_at(Module, "/name"))
     if "adapter" in given:
         if "actions" in given:
             raise ConfigurationError(f"{file.place(f'{pointer}/actions')}: actions of a module with an adapter stand below it")
-        given["adapter"] = declaration = _declaration(file, f"{pointer}/adapter", given["adapter"])
-        given["actions"] = list(_mapping(file, f"{pointer}/adapter/actions", declaration.get("actions"))) or ["none"]
+        given["adapter"] = _declaration(file, f"{pointer}/adapter", given["adapter"])
     return _checked(file, Module, pointer, {**defaults, **given, "name": name})
 
 
 def _declaration(file: YamlFile, pointer: str, value: Any) -> dict[str, Any]:
     """What an adapter declares, on top of the built-in one that it is made from."""
     declared = _given(file, pointer, {"base": value} if isinstance(value, str) else value)
+    if "actions" in declared:
+        own = _mapping(file, f"{pointer}/actions", declared["actions"]).items()
+        declared["actions"] = {name: _without_empty(action) if isinstance(action, dict) else action for name, action in own}
     base = declared.get("base")
     if base is None:
         return declared
-    if base not in BUILT_IN:
+    if not isinstance(base, str) or base not in BUILT_IN:
         near = get_close_matches(str(base), BUILT_IN, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(BUILT_IN)}"
         where = f"{pointer}/base" if isinstance(value, dict) else pointer
@@ -81,7 +84,11 @@ def _over(base: dict[str, Any], declared: dict[str, Any]) -> dict[str, Any]:
 
 def _given(file: YamlFile, pointer: str, value: Any) -> dict[str, Any]:
     """What a mapping sets. A value left empty, such as `image_digest: ${DIGEST:-}`, means "not given"."""
-    return {key: item for key, item in _mapping(file, pointer, value).items() if item is not None}
+    return _without_empty(_mapping(file, pointer, value))
+
+
+def _without_empty(mapping: dict[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in mapping.items() if item is not None}
 
 
 def _mapping(file: YamlFile, pointer: str, value: Any) -> dict[str, Any]:
@@ -106,22 +113,37 @@ def _checked(file: YamlFile, model: type[Options], pointer: str, value: dict[str
         raise ConfigurationError(f"{file.place(pointer + problem.pointer)}: {key} {message}") from error
 
 
-def _fields_at(model: type[BaseModel], pointer: str) -> Iterable[str]:
+def _fields_at(model: type[BaseModel], pointer: str) -> list[str]:
     """The keys that may stand where `pointer` leads in a `model`."""
+    annotation: Any = model
     for token in pointer.split("/")[1:-1]:
-        if token in model.model_fields:
-            model = _model_in(model.model_fields[token].annotation) or model
-    return model.model_fields
+        annotation = _below(annotation, token)
+    found = next((kind for kind in _kinds(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
+    # A module's name is the key that its entry stands under, not one inside it.
+    return [name for name in found.model_fields if found is not Module or name != "name"]
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_model_in, get_args(annotation))), None)
+def _below(annotation: Any, token: str) -> Any:
+    """What stands at `token` in a value of the type `annotation`."""
+    for kind in _kinds(annotation):
+        if get_origin(kind) is dict:
+            return get_args(kind)[1]
+        if get_origin(kind) is tuple:
+            return get_args(kind)[0]
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and token in kind.model_fields:
+            return kind.model_fields[token].annotation
+    return None
 
 
-def _unknown(file: YamlFile, pointer: str, key: str, known: Iterable[str]) -> ConfigurationError:
-    known = [name for name in known if name != "name"]  # the key that an entry stands under, not one inside it
+def _kinds(annotation: Any) -> Iterator[Any]:
+    if get_origin(annotation) in (Annotated, Union, UnionType):
+        for inner in get_args(annotation):
+            yield from _kinds(inner)
+    else:
+        yield annotation
+
+
+def _unknown(file: YamlFile, pointer: str, key: str, known: Sequence[str]) -> ConfigurationError:
     near = get_close_matches(key, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known)}"
     return ConfigurationError(f"{file.place(pointer)}: unknown key {key!r}; {hint}")

@@ -147,7 +147,11 @@ def show_logs(run_id: RunId, as_json: AsJson = False) -> None:
 async def _run(settings: Settings, scenario: bytes, *, as_json: bool) -> str:
     """Run a scenario and show it; returns the run's status. A caller who stops waiting is told how to find the run."""
     async with ServiceClient.at(settings.url) as service:
-        answer = await service.start(scenario)
+        try:
+            answer = await service.start(scenario)
+        except asyncio.CancelledError:
+            sys.stderr.write("If it was started, the run goes on without you: ops runs list\n")
+            raise
         run_id = str(answer["run_id"])
         try:
             record = await _ended(service, run_id, visibly=not as_json)

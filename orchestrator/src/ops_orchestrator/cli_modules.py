@@ -37,8 +37,9 @@ def list_modules(context: typer.Context, url: Url = None, as_json: AsJson = Fals
 @modules_app.command("show")
 def show_module(name: Name, modules_file: ModulesFile = None, as_json: AsJson = False) -> None:
     """Show how a module is called and spoken with: everything in effect, the built-in adapter and defaults included."""
-    declared = _module(_catalogue(read_settings(modules_file=modules_file)), name).declared()
-    show(declared, display.declaration_view(declared), as_json=as_json)
+    module = _module(_catalogue(read_settings(modules_file=modules_file)), name)
+    declared, base = module.declared(), module.adapter.base if module.adapter else None
+    show(declared | ({"adapter_base": base} if base else {}), display.declaration_view(declared, base), as_json=as_json)
 
 
 @modules_app.command("try")

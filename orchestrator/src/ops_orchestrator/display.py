@@ -76,10 +76,12 @@ def modules_table(modules: list[dict[str, Any]]) -> Table:
     return _table(("module", "state", "version", "contract", "address"), rows)
 
 
-def declaration_view(declared: dict[str, Any]) -> RenderableType:
+def declaration_view(declared: dict[str, Any], base: str | None) -> RenderableType:
     """How a module is called, as YAML that could stand in modules.yaml; not wrapped, so that it can be copied."""
     rest = {key: value for key, value in declared.items() if key != "name"}
-    return Group(*(_unwrapped(plain(line)) for line in _yaml({declared["name"]: rest}).splitlines()))
+    made_from = [f"# adapter made from {base}"] if base else []
+    lines = [*made_from, *_yaml({declared["name"]: rest}).splitlines()]
+    return Group(*(_unwrapped(plain(line)) for line in lines))
 
 
 def trial_view(trial: dict[str, Any]) -> RenderableType:

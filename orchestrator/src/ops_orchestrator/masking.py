@@ -3,11 +3,15 @@
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
 MASK: Final = "***"
 
-_SECRET: Final = re.compile(r"auth(?!ors?$|ority)|token|secret|passw|api[-_]?key|credential|cookie|session|signature", re.IGNORECASE)
+_SECRET: Final = re.compile(
+    r"auth(?!ors?$|ority)|token|secret|passw|passphrase|pwd|jwt|credential|cookie|session|signature|(^|[-_])sig$"
+    r"|(api|access|account|private|shared|subscription)[-_]?key",
+    re.IGNORECASE,
+)
 
 
 def is_secret(name: str) -> bool:
@@ -23,8 +27,10 @@ def masked(values: Mapping[str, str]) -> dict[str, str]:
 def masked_url(url: str) -> str:
     """`url` with the secret parameters of its query masked; nothing else of it is changed."""
     parts = urlsplit(url)
-    parameters = parse_qsl(parts.query, keep_blank_values=True)
-    if not any(is_secret(name) for name, _ in parameters):
+    parameters = [parameter.partition("=") for parameter in parts.query.split("&")]
+    secret = [bool(equals) and is_secret(unquote_plus(name)) for name, equals, _ in parameters]
+    if not any(secret):
         return url
-    shown = [(name, MASK if is_secret(name) else value) for name, value in parameters]
-    return urlunsplit(parts._replace(query=urlencode(shown, safe=MASK)))
+    pairs = zip(parameters, secret, strict=True)
+    shown = [name + equals + (MASK if hidden else value) for (name, equals, value), hidden in pairs]
+    return urlunsplit(parts._replace(query="&".join(shown)))

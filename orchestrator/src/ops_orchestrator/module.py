@@ -38,9 +38,15 @@ class Module(CallOptions):
     adapter: Annotated[Adapter | None, Field(description="how it is spoken with, when that is not the contract")] = None
 
     @property
+    def action_names(self) -> tuple[str, ...]:
+        """What a plan may ask the module for."""
+        return tuple(self.adapter.actions) if self.adapter else self.actions
+
+    @property
     def default_action(self) -> str | None:
         """What a step asks for that names no action: `execute`, or the only one there is."""
-        return "execute" if "execute" in self.actions else self.actions[0] if len(self.actions) == 1 else None
+        names = self.action_names
+        return "execute" if "execute" in names else names[0] if len(names) == 1 else None
 
     def declared(self) -> dict[str, Any]:
         """The entry in effect, as it could stand in modules.yaml; without values that are not set and with secrets masked."""

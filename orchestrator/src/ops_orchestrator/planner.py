@@ -58,12 +58,12 @@ def _actions(asked_for: Iterable[StepRequest], modules: Iterable[Module]) -> lis
     actions: list[str] = []
     problems = []
     for index, (asked, module) in enumerate(zip(asked_for, modules, strict=True)):
-        known = f"{module.name} has {', '.join(module.actions)}"
+        known = f"{module.name} has {', '.join(module.action_names)}"
         action = asked.action or module.default_action
         if action is None:
             problems.append(Problem(f"/modules/{index}", f"names no action; {known}"))
-        elif action not in module.actions:
-            text = f"{module.name} has no action {action!r}{_hint(action, module.actions)}; {known}"
+        elif action not in module.action_names:
+            text = f"{module.name} has no action {action!r}{_hint(action, module.action_names)}; {known}"
             problems.append(Problem(f"/modules/{index}/action", text))
         actions.append(action or "")
     if problems:

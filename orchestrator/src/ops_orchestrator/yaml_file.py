@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,29 +77,32 @@ class _Reader:
         return self._scalar(node) if isinstance(node, yaml.ScalarNode) else None
 
     def _mapping(self, pointer: str, node: yaml.MappingNode) -> dict[str, Any]:
+        # First what is merged: the lines of the mapping's own keys then stand over those that it takes over.
+        is_merge = [key_node.tag == _MERGE for key_node, _ in node.value]
+        merged = [
+            self._merged(pointer, value_node) for (_, value_node), merge in zip(node.value, is_merge, strict=True) if merge
+        ]
         mapping: dict[str, Any] = {}
-        merged: list[dict[str, Any]] = []
-        for key_node, value_node in node.value:
+        for (key_node, value_node), merge in zip(node.value, is_merge, strict=True):
+            if merge:
+                continue
             key = str(key_node.value)
             line = key_node.start_mark.line + 1
-            if key_node.tag == _MERGE:
-                merged += self._merged(pointer, value_node, line)
-                continue
             if key in mapping:
                 raise ConfigurationError(f"{self._path}:{line}: the key {key!r} stands twice")
             below = join_pointer(pointer, key)
             self.lines[below] = line
             mapping[key] = self.value(below, value_node)
         # What a mapping says itself wins over what it merges, and an earlier one of those over a later.
-        for other in reversed(merged):
+        for other in chain.from_iterable(merged):
             mapping = {**other, **mapping}
         return mapping
 
-    def _merged(self, pointer: str, node: yaml.Node, line: int) -> list[dict[str, Any]]:
+    def _merged(self, pointer: str, node: yaml.Node) -> list[dict[str, Any]]:
         value = self.value(pointer, node)
         values = value if isinstance(value, list) else [value]
         if not all(isinstance(item, dict) for item in values):
-            raise ConfigurationError(f"{self._path}:{line}: << takes a mapping, or a list of them")
+            raise ConfigurationError(f"{self._path}:{node.start_mark.line + 1}: << takes a mapping, or a list of them")
         return values
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:

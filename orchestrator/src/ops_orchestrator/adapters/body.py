@@ -5,14 +5,18 @@ from html import unescape
 from http import HTTPStatus
 from typing import Any, Final
 
+import re2
+
 from ops_contract import JsonError, parse_json
 from ops_orchestrator.exchange import Exchange
 
 _LONGEST: Final = 300
 _CHARSET: Final = re.compile(r"charset=\"?([A-Za-z0-9._-]+)", re.IGNORECASE)
-_INVISIBLE: Final = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->", re.DOTALL | re.IGNORECASE)
-_TAG: Final = re.compile(r"<[^>]*>")
-_TITLE: Final = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1\s*>", re.DOTALL | re.IGNORECASE)
+# RE2 reads a page in one go, also one that opens everything and closes nothing.
+_INVISIBLE: Final = re2.compile(r"(?is)<script\b.*?</script\s*>|<style\b.*?</style\s*>|<!--.*?-->")
+_TAG: Final = re2.compile(r"<[^>]*>")
+_TITLE: Final = re2.compile(r"(?is)<title\b[^>]*>(.*?)</title\s*>|<h1\b[^>]*>(.*?)</h1\s*>")
+_READ_CHARACTERS: Final = 65536
 _TELLING: Final = ("message", "detail", "error", "error_message", "msg", "reason", "title", "description", "errors")
 
 
@@ -29,7 +33,7 @@ def text_of(exchange: Exchange) -> str:
     named = _CHARSET.search(exchange.headers.get("content-type", ""))
     try:
         return exchange.response.decode(named[1] if named else "utf-8", errors="replace")
-    except LookupError:
+    except (LookupError, UnicodeError):  # some of Python's codecs cannot replace what they cannot read
         return exchange.response.decode(errors="replace")
 
 
@@ -43,8 +47,10 @@ def is_text(exchange: Exchange) -> bool:
 def told(exchange: Exchange) -> str:
     """What an error's body says, as one line for people, however it says it: object, list, string, HTML or plain text."""
     body = decoded(exchange)
-    text = _html(body) if isinstance(body, str) and "<" in body else _words(body)
+    text = _html(body[:_READ_CHARACTERS]) if isinstance(body, str) and "<" in body else _words(body)
     line = " ".join(text.split()) or _phrase(exchange.status)
+    # It ends in logs and on terminals, where such characters would do something.
+    line = "".join(character if character.isprintable() else "\ufffd" for character in line[: _LONGEST + 1])
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
@@ -53,19 +59,28 @@ def _words(body: Any) -> str:
         case None | True | False:
             return ""
         case dict():
-            inner = next((body[name] for name in _TELLING if body.get(name)), None)
-            told = _words(inner) if inner is not None else ", ".join(f"{key}: {_words(item)}" for key, item in body.items())
-            place = body.get("loc")  # FastAPI's and pydantic's way to say where
-            return f"{'/'.join(map(str, place))}: {told}" if isinstance(place, list) else told
+            return _words_of(body)
         case list():
             return "; ".join(filter(None, map(_words, body)))
         case _:
             return str(body)
 
 
+def _words_of(body: dict[str, Any]) -> str:
+    telling = filter(None, (_words(body.get(name)) for name in _TELLING))
+    told = next(telling, None)
+    if told is None:
+        named = ((key, _words(item)) for key, item in body.items())
+        told = ", ".join(f"{key}: {words}" for key, words in named if words)
+    place = body.get("loc")  # FastAPI's and pydantic's way to say where
+    return f"{'/'.join(map(str, place))}: {told}" if told and place and isinstance(place, list) else told
+
+
 def _html(page: str) -> str:
-    if found := _TITLE.search(page):
-        return unescape(_TAG.sub(" ", found[2]))
+    for found in _TITLE.finditer(page):
+        title = unescape(_TAG.sub(" ", found[1] or found[2] or ""))
+        if title.strip():
+            return title
     return unescape(_TAG.sub(" ", _INVISIBLE.sub(" ", page)))
 
 

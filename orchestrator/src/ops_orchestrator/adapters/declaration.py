@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, InstanceOf, PlainSerializer, model_validator
 from pydantic_core import PydanticCustomError
 
-from ops_contract import ContractModel, Identifier, canonical_json, fingerprint
+from ops_contract import ContractModel, Identifier, NumberError, canonical_json, fingerprint
 from ops_orchestrator.adapters.expression import Expression
 from ops_orchestrator.adapters.path_template import PathTemplate
 from ops_orchestrator.call_options import Backoff, Retries, Timeout
@@ -28,11 +28,19 @@ _OURS: Final = frozenset({"connection", "content-length", "host", "transfer-enco
 
 def _compiled(value: Any, names: tuple[str, ...]) -> Expression:
     if isinstance(value, bool | int | float):
-        value = canonical_json(value).decode()  # `last: 5` says what it means
+        value = _constant(value)
     if not isinstance(value, str):
         raise PydanticCustomError("complete", "must be a JSONata expression; write it as text, in quotes or after |")
     with _explained():
         return Expression(value, names)
+
+
+def _constant(value: float) -> str:
+    """`last: 5` says what it means without quotes."""
+    try:
+        return canonical_json(value).decode()
+    except NumberError as error:
+        raise PydanticCustomError("complete", "{reason}", {"reason": str(error.reason)}) from error
 
 
 def _path(value: Any, names: tuple[str, ...]) -> PathTemplate:
@@ -54,6 +62,12 @@ def _header(name: str) -> str:
     if not _HEADER.fullmatch(name) or name.lower() in _OURS:
         raise ValueError("cannot be set as a header")
     return name
+
+
+def _differing(headers: dict[str, Any]) -> dict[str, Any]:
+    if len({name.lower() for name in headers}) < len(headers):
+        raise PydanticCustomError("complete", "must not name one header twice, in other letters")
+    return headers
 
 
 _as_text: Final = PlainSerializer(lambda value: value.text, return_type=str)
@@ -83,6 +97,8 @@ class HealthCheck(_Declaration):
 
 
 def _health(value: Any) -> Any:
+    if isinstance(value, bool):  # YAML reads `no` as false
+        raise PydanticCustomError("complete", "must be a path like /health, or none")
     if not isinstance(value, str):
         return value
     return None if value == "none" else {"path": value}
@@ -132,6 +148,9 @@ class ArtifactMapping(_Declaration):
             raise PydanticCustomError("complete", "has text but no name")
         if self.base64 is not None and self.name is None:
             raise PydanticCustomError("complete", "has base64 but no name")
+        expressions = (value for _, value in self if isinstance(value, Expression))
+        if self.each is None and any("item" in expression.names for expression in expressions):
+            raise PydanticCustomError("complete", "uses 'item', which is there with each only")
         return self
 
 
@@ -141,7 +160,9 @@ class Action(_Declaration):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
     path: RequestPath
     query: dict[str, RequestExpression] = Field(default_factory=dict)
-    headers: dict[Annotated[str, AfterValidator(_header)], RequestExpression] = Field(default_factory=dict)
+    headers: Annotated[dict[Annotated[str, AfterValidator(_header)], RequestExpression], AfterValidator(_differing)] = Field(
+        default_factory=dict
+    )
     body: Annotated[RequestExpression | None, Field(description="sent as JSON")] = None
     timeout_s: Timeout | None = None
     retries: Retries | None = None
@@ -173,6 +194,12 @@ class Action(_Declaration):
         return [*fields, *self.path.expressions, *self.query.values(), *self.headers.values()]
 
 
+def _not_empty(actions: dict[str, Action]) -> dict[str, Action]:
+    if not actions:
+        raise PydanticCustomError("complete", "must have at least one action")
+    return actions
+
+
 class Adapter(_Declaration):
     """How one module is spoken with."""
 
@@ -181,7 +208,7 @@ class Adapter(_Declaration):
         Path | None, Field(strict=False, description="the volume shared with the module; files are taken from below it only")
     ] = None
     health: Annotated[HealthCheck | None, BeforeValidator(_health)] = None
-    actions: Annotated[dict[Identifier, Action], Field(min_length=1)]
+    actions: Annotated[dict[Identifier, Action], AfterValidator(_not_empty)]
 
     @model_validator(mode="after")
     def _root_is_known(self) -> Self:
@@ -194,8 +221,11 @@ class Adapter(_Declaration):
         return self
 
     def declared(self) -> dict[str, Any]:
-        """The declaration in effect, as it could stand in modules.yaml; secret headers and parameters are masked."""
-        declared = {"health": "none"} | self.model_dump(mode="json", exclude_none=True)
+        """The declaration in effect, as it could stand in modules.yaml; secret headers and parameters are masked.
+
+        It is whole, so it does not name its base: what was taken away from that would come back.
+        """
+        declared = {"health": "none"} | self.model_dump(mode="json", exclude={"base"}, exclude_none=True)
         for action in declared["actions"].values():
             for part in ("query", "headers"):
                 action[part] = {name: MASK if is_secret(name) else value for name, value in action[part].items()}
@@ -207,7 +237,7 @@ class Adapter(_Declaration):
     def fingerprint(self) -> str:
         """SHA-256 of what of the declaration can change a result."""
         declared = self.declared()
-        for name in ("base", "artifacts_root", "health"):
+        for name in ("artifacts_root", "health"):
             declared.pop(name, None)
         for action in declared["actions"].values():
             for name in ("timeout_s", "retries", "backoff_s"):

@@ -5,21 +5,25 @@ import binascii
 import mimetypes
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from email.message import Message
+from email.utils import collapse_rfc2231_value
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from ops_contract import ArtifactRef, JsonError, ShapeError, SuccessEnvelope, parse_json, validate, violations
 from ops_orchestrator.adapters.body import is_text, text_of, told
 from ops_orchestrator.adapters.declaration import Action, ArtifactMapping
-from ops_orchestrator.adapters.evaluation import Evaluation
+from ops_orchestrator.adapters.evaluation import Evaluation, kind_of
 from ops_orchestrator.adapters.evidence import evidence_of
+from ops_orchestrator.adapters.expression import Expression
 from ops_orchestrator.answer import Answer, InlineFile, SharedFile
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange
 
 _SHA256: Final = re.compile(r"(?:sha-?256:)?([0-9a-f]{64})", re.IGNORECASE)
+_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _UNKNOWN_TYPE: Final = "application/octet-stream"
 
 
@@ -116,9 +120,8 @@ class _AnswerMapping:
         else:
             outputs, example = self._evaluation.required("outputs", self._action.outputs), self._action.outputs.text.strip()
         if not isinstance(outputs, dict):
-            told = "an array" if isinstance(outputs, list) else repr(outputs)
             hint = f'declare outputs like {{"items": {example}}}'
-            raise self._evaluation.failure("outputs", f"must yield an object, not {told}; {hint}")
+            raise self._evaluation.failure("outputs", f"must yield an object, not {kind_of(outputs)}; {hint}")
         return outputs
 
     def _warnings(self) -> list[str]:
@@ -127,7 +130,11 @@ class _AnswerMapping:
         return [self._evaluation.as_text("warnings", item) for item in items]
 
     def _source(self, where: str, mapping: ArtifactMapping, evaluation: Evaluation) -> InlineFile | SharedFile:
-        name = evaluation.text(f"{where}.name", mapping.name)
+        name = (
+            None
+            if mapping.name is None
+            else evaluation.as_text(f"{where}.name", evaluation.required(f"{where}.name", mapping.name))
+        )
         media_type = evaluation.text(f"{where}.media_type", mapping.media_type)
         source: InlineFile | SharedFile
         if mapping.path is not None and self._root is not None:
@@ -137,7 +144,7 @@ class _AnswerMapping:
         else:
             name = name or self._name_of_answer()
             content = self._content(where, mapping, evaluation)
-            own_type = self._exchange.media_type if mapping.is_answer else ""
+            own_type = self._exchange.media_type if mapping.is_answer and _TYPE.fullmatch(self._exchange.media_type) else ""
             source = InlineFile(name, media_type or own_type or _guessed(name), content)
         _refuse_unusable(where, source, evaluation)
         return source
@@ -167,28 +174,33 @@ class _AnswerMapping:
 
     def _name_of_answer(self) -> str:
         """The name that the answer gives itself (RFC 6266), else one made of the action; never with a folder in it."""
-        header = Message()
-        header["Content-Disposition"] = self._exchange.headers.get("content-disposition", "")
-        given = PurePosixPath((header.get_filename() or "").replace("\\", "/")).name
+        given = PurePosixPath(_file_name(self._exchange).replace("\\", "/")).name
         return given or f"{self._evaluation.action}{mimetypes.guess_extension(self._exchange.media_type) or '.bin'}"
 
     def _failed(self) -> StepError:
         evaluation, mapping, status = self._evaluation, self._action.failure, self._exchange.status
         code = self._told("failure.code", mapping.code) or ("" if _is_good(self._exchange) else str(status))
         message = self._told("failure.message", mapping.message) or told(self._exchange)
-        retryable = evaluation.value("failure.retryable", mapping.retryable)
+        retryable = self._retryable(mapping.retryable)
         details = {"status": status, "message": message} | ({"code": code} if code else {})
         return StepError(
             Failure(
                 code="MODULE_ERROR",
                 message=f"{evaluation.module} answers {f'{code}: ' if code else 'with an error: '}{message}",
                 module=evaluation.module,
-                retryable=status in RETRYABLE_STATUS if retryable is None else bool(retryable),
+                retryable=retryable,
                 module_error=details,
             )
         )
 
-    def _told(self, where: str, expression: Any) -> str | None:
+    def _retryable(self, expression: Expression | None) -> bool:
+        with suppress(StepError):  # as below
+            value = self._evaluation.value("failure.retryable", expression)
+            if value is not None:
+                return bool(value)
+        return self._exchange.status in RETRYABLE_STATUS
+
+    def _told(self, where: str, expression: Expression | None) -> str | None:
         """What a mapping says of a failure; one that cannot be used must not hide the failure itself."""
         try:
             return " ".join((self._evaluation.text(where, expression) or "").split()) or None
@@ -207,6 +219,16 @@ class _AnswerMapping:
     def _invalid(self, text: str) -> StepError:
         message = f"answers what cannot be used: the answer of {self._exchange.url} {text}"
         return StepError.of(self._evaluation.module, "INVALID_ANSWER", message)
+
+
+def _file_name(exchange: Exchange) -> str:
+    """The name in Content-Disposition; the extended form wins over the plain one (RFC 6266, section 4.3)."""
+    header = Message()
+    header["Content-Disposition"] = exchange.headers.get("content-disposition", "")
+    parameters = header.get_params(failobj=[], header="content-disposition")
+    names: list[Any] = [value for name, value in parameters if name.lower() == "filename"]
+    names.sort(key=lambda value: not isinstance(value, tuple))
+    return collapse_rfc2231_value(names[0]) if names else ""
 
 
 def _guessed(name: str) -> str:

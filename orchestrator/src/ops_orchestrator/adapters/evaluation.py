@@ -1,5 +1,6 @@
 """Evaluates the expressions of one action and says whose fault it is when one does not work out."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -29,7 +30,8 @@ class Evaluation:
         try:
             return expression.evaluate(self.context)
         except ExpressionError as error:
-            raise self.failure(where, error.reason if _hidden(where) else str(error)) from error
+            reason = "cannot be evaluated; it is not shown, since it may hold a secret" if _hidden(where) else str(error)
+            raise self.failure(where, reason) from error
 
     def required(self, where: str, expression: Expression) -> Any:
         """The JSON value, which must be something."""
@@ -50,7 +52,11 @@ class Evaluation:
         if isinstance(value, int | float):
             return str(value)
         if not isinstance(value, str):
-            raise self.failure(where, f"must yield text, not {_kind(value)}")
+            raise self.failure(where, f"must yield text, not {kind_of(value)}")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise self.failure(where, "yields text that is not Unicode: half of a surrogate pair") from error
         return value
 
     def with_item(self, item: Any) -> "Evaluation":
@@ -73,5 +79,6 @@ def _shortened(text: str) -> str:
     return line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}..."
 
 
-def _kind(value: Any) -> str:
-    return "an object" if isinstance(value, dict) else "an array" if isinstance(value, list) else repr(value)
+def kind_of(value: Any) -> str:
+    """A JSON value as a message shows it: what it is, or itself when it is small."""
+    return "an object" if isinstance(value, dict) else "an array" if isinstance(value, list) else json.dumps(value)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import count
 from typing import Any, Final
 
 from ops_contract import Evidence
@@ -19,7 +20,11 @@ def evidence_of(value: Any) -> list[dict[str, Any]]:
     A list has a piece an entry. An object with one of evidence's own names is one piece; of any other object, each member is
     one, with its name as `id`. A string is a title, or an address when it looks like one.
     """
-    return [{"id": f"evidence-{number}", "kind": _KIND, **piece} for number, piece in enumerate(_pieces(value), start=1)]
+    pieces = list(_pieces(value))
+    given = [piece.get("id") for piece in pieces]
+    made_up = (f"evidence-{number}" for number in count(1))
+    free = (identifier for identifier in made_up if identifier not in given)
+    return [{"kind": _KIND, **piece, "id": piece.get("id") or next(free)} for piece in pieces]
 
 
 def _pieces(value: Any) -> Iterator[dict[str, Any]]:
@@ -40,15 +45,14 @@ def _piece(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         text = value if isinstance(value, str) else _compact(value)
         return {"title": text or "(empty)"} | ({"uri": text} if text.startswith(("http://", "https://")) else {})
-    own = {name: _named(name, item) for name, item in value.items() if name in _FIELDS and item is not None}
+    own = {name: _named(name, item) for name, item in value.items() if name in _FIELDS and item not in (None, "")}
     title = _first(value, _TITLES) or _first(value, _ADDRESSES) or _compact(value)
     address = _first(value, _ADDRESSES)
     return {"title": title} | ({"uri": address} if address else {}) | own
 
 
 def _named(field: str, item: Any) -> Any:
-    numbered = field in _WORDS and isinstance(item, int | float)
-    return str(item) if numbered else item
+    return _compact(item) if field in _WORDS and isinstance(item, int | float) else item
 
 
 def _first(value: dict[str, Any], names: tuple[str, ...]) -> str | None:

@@ -1,5 +1,6 @@
 """One JSONata expression of a declaration: checked when it is read, bounded when it is evaluated."""
 
+import math
 import threading
 import time
 from collections.abc import Collection, Mapping
@@ -8,7 +9,7 @@ from typing import Any, Final
 import re2
 
 from ops_orchestrator.adapters.jsonata_library import JException, Jsonata, RegexFlags, Utils
-from ops_orchestrator.adapters.names import NameUseError, upstream_names
+from ops_orchestrator.adapters.names import NameUseError, used_names
 from ops_orchestrator.errors import ExpressionError
 
 LONGEST_EVALUATION_S: Final = 5.0
@@ -18,7 +19,8 @@ LONGEST_EVALUATION_S: Final = 5.0
 class Expression:
     """The JSONata expression `text`, which may use the context's `names`. Raises ExpressionError when it is wrong.
 
-    `upstream` are the steps that it refers to as `upstream.NAME`: they must have been executed before.
+    `names` are then those that it uses, and `upstream` the steps that it refers to as `upstream.NAME`: they must have been
+    executed before.
     """
 
     def __init__(self, text: str, names: Collection[str]) -> None:
@@ -26,13 +28,19 @@ class Expression:
         # What a compiled expression evaluates with is not safe to share between threads.
         self._compiled = threading.local()
         try:
-            self.upstream = upstream_names(self._jsonata().ast, text, names)
+            used = used_names(self._jsonata().ast, text, names)
         except NameUseError as error:
             raise ExpressionError(text, error.position, str(error)) from error
+        except _RegexError as error:
+            raise ExpressionError(text, text.find(error.pattern) + len(error.pattern), str(error)) from error
         except JException as error:
             raise ExpressionError(text, error.location, _reason(error)) from error
-        except re2.error as error:
-            raise ExpressionError(text, None, _regex_reason(error)) from error
+        except RecursionError as error:
+            raise ExpressionError(text, len(text), "is nested too deeply") from error
+        except Exception as error:  # the tokenizer looks up what it does not know, and reads on behind the end
+            at = text.find(str(error.args[0])) + 1 if isinstance(error, KeyError) else 0
+            raise ExpressionError(text, at or len(text), "Syntax error") from error
+        self.names, self.upstream = used.names, used.upstream
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Expression) and other.text == self.text
@@ -74,6 +82,14 @@ class Expression:
 
 
 _TOO_SLOW: Final = "D1012"
+_OWN_WORDS: Final = ("D3137", "D3141")  # of $error and $assert
+
+
+class _RegexError(Exception):
+    def __init__(self, pattern: str, reason: str) -> None:
+        syntax = "(RE2 syntax: no look-around and no back-references)"
+        super().__init__(f"the regular expression cannot be used: {reason} {syntax}")
+        self.pattern = pattern
 
 
 def _linear_regex(pattern: str, flags: RegexFlags) -> Any:
@@ -81,11 +97,17 @@ def _linear_regex(pattern: str, flags: RegexFlags) -> Any:
     options = re2.Options()
     options.case_sensitive = not flags.case_insensitive
     options.log_errors = False
-    return re2.compile(f"(?m){pattern}" if flags.multiline else pattern, options)
+    try:
+        return re2.compile(f"(?m){pattern}" if flags.multiline else pattern, options)
+    except re2.error as error:
+        told = error.args[0] if error.args else "it is not valid"
+        raise _RegexError(pattern, told.decode(errors="replace") if isinstance(told, bytes) else str(told)) from error
 
 
 def _plain(value: Any) -> Any:
     """The library's result as plain JSON."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("yields NaN or Infinity, which JSON does not have")
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if value is Utils.NULL_VALUE:
@@ -100,11 +122,7 @@ def _plain(value: Any) -> Any:
 
 
 def _reason(error: JException) -> str:
+    if error.error in _OWN_WORDS:
+        return str(error)
     # The library's texts were made from another language's, with every "function" turned into "Object".
     return str(error).replace("Object", "function").rstrip(".")
-
-
-def _regex_reason(error: Exception) -> str:
-    told = error.args[0] if error.args else error
-    reason = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
-    return f"the regular expression cannot be used: {reason} (RE2 syntax: no look-around and no back-references)"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ _REFUSED: Final = {
     "shuffle": "use `seed`, the run's only source of randomness",
     "eval": "an answer must not be executed",
 }
+_HYPHENED: Final = re.compile(r"[A-Za-z_]\w*(?:-\w+)+")
 _FUNCTIONS: Final = frozenset(Jsonata.static_frame.bindings) - _REFUSED.keys()
 
 # Attributes below which the context is still the one around the node, and those below which it is another.
@@ -31,15 +33,24 @@ class NameUseError(Exception):
         self.position = position
 
 
-def upstream_names(ast: Any, text: str, names: Collection[str]) -> frozenset[str]:
-    """The steps named as `upstream.NAME` in an expression. Raises NameUseError for what is not among `names`."""
+@dataclass(frozen=True)
+class UsedNames:
+    """What an expression refers to: `names` of the context, and `upstream` the steps that it names as `upstream.NAME`."""
+
+    names: frozenset[str]
+    upstream: frozenset[str]
+
+
+def used_names(ast: Any, text: str, names: Collection[str]) -> UsedNames:
+    """What the expression uses. Raises NameUseError for what is not among `names`, and for what cannot be used."""
     check = _Check(text, names, bound={name for node in _nodes(ast) for name in _bound_names(node)})
     check.visit(ast, at_root=True)
-    return frozenset(check.upstream)
+    return UsedNames(frozenset(check.used), frozenset(check.upstream))
 
 
 class _Check:
     def __init__(self, text: str, names: Collection[str], bound: set[str]) -> None:
+        self.used: set[str] = set()
         self.upstream: set[str] = set()
         self._text = text
         self._names = names
@@ -83,7 +94,8 @@ class _Check:
     def _known(self, node: Any) -> None:
         name = str(node.value)
         if name not in self._names:
-            raise NameUseError(node.position, f"there is no {name!r} here; {self._hint(name)}")
+            raise NameUseError(node.position, f"there is no {name!r} here; {self._hint(name, node.position)}")
+        self.used.add(name)
 
     def _variable(self, node: Any) -> None:
         name = str(node.value)
@@ -91,17 +103,19 @@ class _Check:
             raise NameUseError(node.position, f"${name} cannot be used: {_REFUSED[name]}")
         if name not in ("", "$") and name not in _FUNCTIONS and name not in self._bound:
             near = get_close_matches(name, _FUNCTIONS | self._bound, n=1)
-            hint = f"; did you mean ${near[0]}?" if near else ""
+            meant = repr(name) if name in self._names else f"${near[0]}" if near else None
+            hint = f"; did you mean {meant}?" if meant else ""
             raise NameUseError(node.position, f"there is no ${name}{hint}")
 
-    def _hint(self, name: str) -> str:
-        if hyphened := re.search(rf"[\w-]*-{re.escape(name)}\b(-\w+)*", self._text):
+    def _hint(self, name: str, position: int) -> str:
+        hyphened = [found[0] for found in _HYPHENED.finditer(self._text) if found.start() < position <= found.end()]
+        if hyphened:
             return f"a name with a hyphen is written in backquotes: `{hyphened[0]}`"
         if name in _FUNCTIONS:
             return f"a function is called as ${name}(...)"
         if near := get_close_matches(name, self._names, n=1):
             return f"did you mean {near[0]!r}?"
-        return f"there are: {', '.join(self._names)}"
+        return f"there are: {', '.join(self._names)}" if self._names else "nothing is known here"
 
 
 def _nodes(node: Any) -> Iterator[Any]:

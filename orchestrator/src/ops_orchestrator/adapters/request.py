@@ -17,7 +17,9 @@ def map_request(action: Action, evaluation: Evaluation) -> Request:
     query = _query(action, evaluation)
     body = b"" if action.body is None else _body(evaluation.required("body", action.body), evaluation)
     # A module may send anything, while the client asks for JSON unless told otherwise.
-    headers = {"Accept": "*/*"} | (_JSON if body else {}) | _headers(action, evaluation)
+    declared = _headers(action, evaluation)
+    ours = {"Accept": "*/*"} | (_JSON if body else {})
+    headers = {name: ours[name] for name in ours if name.lower() not in map(str.lower, declared)} | declared
     return Request(method=action.method, path=_path(action, evaluation) + query, headers=headers, body=body)
 
 

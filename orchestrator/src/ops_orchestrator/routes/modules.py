@@ -30,7 +30,7 @@ async def _described(client: ModuleClient, module: Module) -> dict[str, Any]:
         "name": module.name,
         "url": module.url,
         "image_digest": module.image_digest,
-        "actions": module.actions,
+        "actions": module.action_names,
         "adapter": module.adapter and (module.adapter.base or "declared"),
     }
     try:
