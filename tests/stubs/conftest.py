@@ -1,8 +1,12 @@
 """What the tests of the stubs share: requests, clients without a network, and one run of all stubs."""
 
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import os
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ SEED_INPUTS = {"country": "DR", "time_horizon_years": 5, "policy_parameters": {"
 
 MakeBody = Callable[..., dict[str, Any]]
 MakeRequest = Callable[..., ExecuteRequest]
+Serve = Callable[..., AbstractContextManager[tuple["subprocess.Popen[str]", int]]]
 Connect = Callable[[FastAPI], AbstractAsyncContextManager[httpx2.AsyncClient]]
 
 
@@ -110,3 +115,24 @@ def connect() -> Connect:
             yield client
 
     return open_client
+
+
+@pytest.fixture(scope="session")
+def serve() -> Serve:
+    """Starts `ops-stubs serve` with arguments and environment on a free port, and gives the process and the port."""
+
+    @contextmanager
+    def started(*arguments: str, **environment: str) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+        command = [sys.executable, "-m", "ops_stubs", "serve", *arguments, "--port", "0"]
+        usual = {name: value for name, value in os.environ.items() if not name.startswith("OPS_")}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=usual | environment)
+        try:
+            assert process.stdout is not None
+            found = re.search(r":(\d+)$", process.stdout.readline())
+            assert found, "the stub did not start"
+            yield process, int(found[1])
+        finally:
+            process.kill()
+            process.communicate()
+
+    return started

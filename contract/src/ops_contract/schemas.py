@@ -16,6 +16,7 @@ from ops_contract._envelope import EnvelopeAdapter
 from ops_contract._execute import ExecuteRequest
 from ops_contract._health import Health
 from ops_contract._version import CONTRACT_VERSION
+from ops_contract.compliance.reports.report_document import ReportAdapter
 
 __all__ = ["documents", "main", "openapi"]
 
@@ -25,6 +26,8 @@ _MODELS: Final[dict[str, TypeAdapter[Any]]] = {
     "execute-request": TypeAdapter(ExecuteRequest),
     "envelope": EnvelopeAdapter,
 }
+# Not what a module serves, and so no part of the OpenAPI document.
+_REPORTS: Final[dict[str, TypeAdapter[Any]]] = {"compliance-report": ReportAdapter}
 # The HTTP status tells which envelope it is (OPS-ERR-008).
 _SUCCESS_ENVELOPE: Final = {"$ref": "#/components/schemas/SuccessEnvelope"}
 _ERROR_ENVELOPE: Final = {"$ref": "#/components/schemas/ErrorEnvelope"}
@@ -32,7 +35,7 @@ _ERROR_ENVELOPE: Final = {"$ref": "#/components/schemas/ErrorEnvelope"}
 
 def documents() -> dict[str, dict[str, Any]]:
     """All published documents by file name."""
-    schemas = {f"{name}.schema.json": _schema(name, adapter) for name, adapter in _MODELS.items()}
+    schemas = {f"{name}.schema.json": _schema(name, adapter) for name, adapter in (_MODELS | _REPORTS).items()}
     return {**schemas, "openapi.json": openapi()}
 
 

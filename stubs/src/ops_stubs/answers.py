@@ -76,6 +76,11 @@ class AnswerStore:
             raise RefusalError(503, "DEADLINE_EXCEEDED", "the module was not done by the deadline; try again with more time")
         return running.task.result()
 
+    def clear(self) -> None:
+        """Forget every kept answer; what runs goes on, and is kept when it is done."""
+        self._kept.clear()
+        self._bytes = 0
+
     def file(self, key: Key, name: str) -> File | None:
         """A file of a kept answer, or None."""
         kept = self._kept.get(key)

@@ -8,6 +8,7 @@ import time
 from typing import Any, Final
 from urllib.parse import quote
 
+import anyio
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +25,7 @@ from ops_contract import (
 )
 from ops_contract.schemas import openapi
 from ops_stubs.answers import Answer, AnswerStore
+from ops_stubs.delay import delay_of
 from ops_stubs.errors import InputError, RefusalError
 from ops_stubs.module import File, Stub
 from ops_stubs.request_body import check_headers, parse, receive
@@ -86,8 +88,11 @@ class ModuleApi:
         passed = asyncio.get_running_loop().time() - started
         wait_s = float("inf") if call.options.deadline_s is None else call.options.deadline_s - passed
 
+        delay_s, undelayed = delay_of(call)
+
         async def compute() -> Answer:
-            return await anyio.to_thread.run_sync(_execute, self._stub, call)
+            await anyio.sleep(delay_s)
+            return await anyio.to_thread.run_sync(_execute, self._stub, undelayed)
 
         return await self._answers.once((call.run_id, call.step_id), read.fingerprint, compute, wait_s=wait_s)
 

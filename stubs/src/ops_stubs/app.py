@@ -17,6 +17,8 @@ from ops_stubs.answers import AnswerStore
 from ops_stubs.api import ModuleApi, error_response, health_of, json_response
 from ops_stubs.catalogue import LEGACY, STUBS
 from ops_stubs.errors import BareError, RefusalError
+from ops_stubs.faults import Faults
+from ops_stubs.faults.layer import FaultLayer
 from ops_stubs.legacy import create_legacy
 from ops_stubs.legacy_archive import DEFAULT_SHARED_DIR
 from ops_stubs.module import Stub
@@ -25,10 +27,30 @@ from ops_stubs.request_body import MAX_REQUEST_BYTES
 __all__ = ["create_all", "create_app", "create_named"]
 
 
-def create_app(stub: Stub, *, max_request_bytes: int = MAX_REQUEST_BYTES, answers: AnswerStore | None = None) -> FastAPI:
-    """The application of one stub: the contract at the root, and the stub's bare endpoints beside it."""
-    api = ModuleApi(stub, AnswerStore() if answers is None else answers, max_request_bytes)
+def create_app(
+    stub: Stub,
+    *,
+    max_request_bytes: int = MAX_REQUEST_BYTES,
+    answers: AnswerStore | None = None,
+    faults: Faults | None = None,
+) -> FastAPI:
+    """The application of one stub: the contract at the root, and the stub's bare endpoints beside it.
+
+    With `faults`, even when none is staged yet, requests go through a layer in which faults act and which serves `/__stub`.
+    """
+    answers = AnswerStore() if answers is None else answers
+    stub = stub if faults is None else faults.around_actions(stub)
+    api = ModuleApi(stub, answers, max_request_bytes)
     app = _application(stub, _warming_up((stub,)))
+    if faults is not None:
+        app.add_middleware(
+            FaultLayer,
+            faults=faults,
+            module=stub.name,
+            paths=("/health", "/execute", *stub.bare),
+            max_request_bytes=max_request_bytes,
+            forget_answers=answers.clear,
+        )
     app.add_api_route("/health", api.health, methods=["GET", "HEAD"])
     app.add_api_route("/execute", api.execute, methods=["POST"])
     app.add_api_route("/artifacts/{run_id}/{step_id}/{name:path}", api.artifact, methods=["GET", "HEAD"])
@@ -38,9 +60,12 @@ def create_app(stub: Stub, *, max_request_bytes: int = MAX_REQUEST_BYTES, answer
     return app
 
 
-def create_named(name: str, shared_dir: Path) -> Starlette:
-    """The application of the stub called `name`, or of the legacy service. Raises KeyError for other names."""
-    return create_legacy(shared_dir) if name == LEGACY.name else create_app(STUBS[name])
+def create_named(name: str, shared_dir: Path, faults: Faults | None = None) -> Starlette:
+    """The application of the stub called `name`, or of the legacy service. Raises KeyError for other names.
+
+    The legacy service takes no `faults`: it follows no contract that it could break.
+    """
+    return create_legacy(shared_dir) if name == LEGACY.name else create_app(STUBS[name], faults=faults)
 
 
 def create_all(

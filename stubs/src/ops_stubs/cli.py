@@ -11,6 +11,9 @@ from typing import Annotated, Any, Final
 import typer
 
 from ops_stubs.catalogue import LEGACY, STUBS
+from ops_stubs.errors import FaultError
+from ops_stubs.faults import KINDS, VIOLATIONS, Faults
+from ops_stubs.faults.container import IGNORES_SIGTERM, LISTENS_LOCALLY, NEEDS_ROOT, is_hardened
 from ops_stubs.legacy_archive import DEFAULT_SHARED_DIR
 from ops_stubs.module import Neighbour, Stub
 
@@ -30,7 +33,7 @@ cli = typer.Typer(
 
 
 @cli.command()
-def serve(
+def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     module: Annotated[
         str | None, typer.Argument(help="One module at the root; without it, all of them below /<module>.")
     ] = None,
@@ -41,15 +44,32 @@ def serve(
     shared_dir: Annotated[
         Path, typer.Option(envvar="OPS_STUBS_SHARED_DIR", help="Where the legacy service keeps its archive.")
     ] = DEFAULT_SHARED_DIR,
+    violate: Annotated[
+        list[str] | None,
+        typer.Option(envvar="OPS_STUBS_VIOLATE", metavar="ID", help="Break this requirement of the contract; repeatable."),
+    ] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(metavar="FAULT", help="A transport fault, as in latency:ms=200,first=2; repeatable.")
+    ] = None,
+    admin: Annotated[
+        bool, typer.Option("--admin", help="Serve /__stub, where tests stage faults and read what was asked.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every request.")] = False,
 ) -> None:
     """Serve one stub, or all of them, until stopped."""
     if module is not None and module not in _NAMES:
         raise typer.BadParameter(_unknown(module), param_hint="MODULE")
-    listener = _listen(host, port)
+    faults = _faults(module, _listed(violate), fault or []) if violate or fault or admin else None
+    staged = [] if faults is None else [violation.id for violation in faults.violations]
+    if NEEDS_ROOT in staged and is_hardened():
+        typer.echo(f"{NEEDS_ROOT} is staged: this stub needs root's rights or a root file system to write to", err=True)
+        raise typer.Exit(1)
+    listener = _listen("127.0.0.1" if LISTENS_LOCALLY in staged else host, port)
     what = module or f"{len(STUBS)} modules, each below its name,"
     typer.echo(f"serving {what} at {_address(listener)}")
-    _run(module, shared_dir, listener, verbose=verbose)
+    if faults is not None:
+        typer.echo(f"staged: {', '.join([*staged, *(fault or [])]) or 'nothing yet'}; admin API at /__stub", err=True)
+    _run(module, shared_dir, listener, verbose=verbose, faults=faults)
 
 
 @cli.command(name="list")
@@ -64,6 +84,24 @@ def list_modules(as_json: Annotated[bool, typer.Option("--json", help="For progr
         kind = "before the contract" if row["follows_contract"] else "does not follow the contract"
         bare = f" ({kind}: {', '.join(row['bare'])})" if row["bare"] else ""
         typer.echo(f"{row['module']:<{width}}  {row['version']}  {row['summary']}{bare}")
+
+
+@cli.command(name="faults")
+def list_faults(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """List what can be staged: requirements to violate, and transport faults."""
+    violations = sorted(VIOLATIONS.values(), key=lambda violation: violation.id)
+    if as_json:
+        rows = [{"id": each.id, "broken": each.broken, "seen": each.seen} for each in violations]
+        kinds = [{"kind": each.name, "sentence": each.sentence, "parameters": dict(each.defaults)} for each in KINDS.values()]
+        plan = {"path": "/execute", "skip": 0, "first": None, "every": None}
+        typer.echo(json.dumps({"violations": rows, "faults": kinds, "plan": plan}, indent=2, ensure_ascii=False))
+        return
+    for violation in violations:
+        typer.echo(f"{violation.id}  {violation.broken}\n{'':13}seen: {violation.seen}")
+    for kind in KINDS.values():
+        parameters = ",".join(f"{name}={value}" for name, value in kind.defaults.items())
+        typer.echo(f"{kind.name:<13}{kind.sentence}" + (f"\n{'':13}{kind.name}:{parameters}" if parameters else ""))
+    typer.echo("every fault also takes path (/execute), skip, first and every, as in status:code=503,first=2")
 
 
 def main() -> None:
@@ -81,6 +119,20 @@ def _rows() -> list[dict[str, Any]]:
 
 def _row(served: Stub | Neighbour) -> dict[str, Any]:
     return {"module": served.name, "version": served.version, "summary": served.summary}
+
+
+def _faults(module: str | None, violate: list[str], transport: list[str]) -> Faults:
+    if module not in STUBS:
+        raise typer.BadParameter(f"faults are staged in one module; name one: {', '.join(STUBS)}", param_hint="MODULE")
+    try:
+        return Faults(violate, transport)
+    except FaultError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _listed(values: list[str] | None) -> list[str]:
+    """The ids in `values`, each of which may hold several with commas between them, as the environment variable does."""
+    return [name for value in values or [] for name in value.replace(",", " ").split()]
 
 
 def _unknown(module: str) -> str:
@@ -103,24 +155,27 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _run(module: str | None, shared_dir: Path, listener: socket.socket, *, verbose: bool) -> None:
+def _run(module: str | None, shared_dir: Path, listener: socket.socket, *, verbose: bool, faults: Faults | None) -> None:
     # Loaded here, so that `list` and usage errors do not wait for a web framework.
     import uvicorn  # noqa: PLC0415 - see above
 
     from ops_stubs.app import create_all, create_named  # noqa: PLC0415 - see above
+    from ops_stubs.faults.server import DeafServer, FaultProtocol  # noqa: PLC0415 - see above
 
-    app = create_named(module, shared_dir) if module else create_all(shared_dir=shared_dir)
+    app = create_named(module, shared_dir, faults) if module else create_all(shared_dir=shared_dir)
     config = uvicorn.Config(
         app,
         log_level="info" if verbose else "warning",
         access_log=verbose,
         timeout_graceful_shutdown=_GRACE_S,
         server_header=False,
+        http=FaultProtocol if faults else "auto",
     )
     # The server finishes its calls on a signal and then raises it again, for which these handlers wait.
     signal.signal(signal.SIGTERM, _stopped)
     signal.signal(signal.SIGINT, _interrupted)
-    uvicorn.Server(config).run(sockets=[listener])
+    is_deaf = faults is not None and any(violation.id == IGNORES_SIGTERM for violation in faults.violations)
+    (DeafServer if is_deaf else uvicorn.Server)(config).run(sockets=[listener])
 
 
 def _stopped(_number: int, _frame: FrameType | None) -> None:

@@ -3,6 +3,7 @@
 StubError
 ├── InputError      inputs that the module cannot work with: 422 with a pointer
 ├── RefusalError    a request that never reaches the module, or cannot be answered in time: its own status
+├── FaultError      a fault that cannot be staged, such as a misspelt one; the command line and the admin API tell it
 └── BareError       what an endpoint from before the contract answers: {"detail": ...}; the legacy service has its own ways
 """
 
@@ -10,7 +11,7 @@ from typing import Any
 
 from ops_contract import Problem, ShapeError
 
-__all__ = ["BareError", "InputError", "RefusalError", "StubError"]
+__all__ = ["BareError", "FaultError", "InputError", "RefusalError", "StubError"]
 
 _PROBLEMS_SHOWN = 20
 
@@ -57,6 +58,10 @@ class RefusalError(StubError):
         shown = [{"pointer": problem.pointer, "message": problem.message} for problem in problems[:_PROBLEMS_SHOWN]]
         details = {"problems": shown, "problem_count": len(problems)}
         return cls(422, code, told(problems), pointer=problems[0].pointer, details=details)
+
+
+class FaultError(StubError):
+    """A fault that cannot be staged; the message is one sentence that says why."""
 
 
 class BareError(StubError):

@@ -1,0 +1,292 @@
+"""The command `ops-contract`.
+
+Exit codes: 0 compliant, 1 not, 2 usage, 3 the target cannot be reached, 4 the kit's own error.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import traceback
+from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+from urllib.parse import urlsplit
+
+import typer
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from ops_contract import JsonError, parse_json
+from ops_contract.compliance.check import check
+from ops_contract.compliance.compare import compare
+from ops_contract.compliance.doctor import diagnose
+from ops_contract.compliance.reports.badge import shields_badge, svg_badge
+from ops_contract.compliance.reports.baseline import apply_baseline, read_baseline
+from ops_contract.compliance.reports.diff import diff_reports, json_diff, terminal_diff
+from ops_contract.compliance.reports.html import html_report
+from ops_contract.compliance.reports.json_report import json_report, read_report
+from ops_contract.compliance.reports.junit import junit_report
+from ops_contract.compliance.reports.markdown import markdown_report
+from ops_contract.compliance.reports.terminal import terminal_report
+from ops_contract.compliance.requirement import Requirement, load_requirements
+from ops_contract.compliance.result import ExitCode, Report
+
+app = typer.Typer(
+    help="Check a module against the OpenPolicyStack contract.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Url = Annotated[str, typer.Argument(metavar="URL", help="Base URL of the module, for example http://localhost:8080.")]
+Inputs = Annotated[
+    Path | None, typer.Option("--inputs", metavar="FILE", help="Good inputs: a JSON object, or one by action name.")
+]
+Select = Annotated[list[str] | None, typer.Option("--select", metavar="ID", help="Only these ids; * and ? match, OPS-ART-*.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, also on a terminal.")]
+Identifier = Annotated[str, typer.Argument(metavar="ID", help="A requirement, for example OPS-ART-003.")]
+OutFile = Path | None
+
+
+class UsageError(Exception):
+    """The command cannot be done as it was given; the message says what to write instead."""
+
+
+def main() -> NoReturn:
+    """Entry point: run the command and turn every error into a sentence and an exit code."""
+    try:
+        app()
+    except UsageError as error:
+        _fail(ExitCode.USAGE, str(error))
+    except ValueError as error:  # the readers of reports and baselines say what is wrong where
+        _fail(ExitCode.USAGE, str(error))
+    except Exception as error:  # noqa: BLE001  # the edge
+        traceback.print_exc()
+        _fail(ExitCode.KIT_ERROR, f"this is a bug of the kit, please report it: {error!r}")
+    sys.exit(ExitCode.COMPLIANT)
+
+
+@app.command("check")
+def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
+    url: Url,
+    inputs: Inputs = None,
+    select: Select = None,
+    baseline: Annotated[Path | None, typer.Option(metavar="FILE", help="Known failures; a stale entry fails.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Let warnings fail.")] = False,
+    as_json: AsJson = False,
+    json_file: Annotated[OutFile, typer.Option("--json-file", metavar="FILE", help="Write the report as JSON.")] = None,
+    junit: Annotated[OutFile, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.")] = None,
+    html: Annotated[OutFile, typer.Option("--html", metavar="FILE", help="Write one self-contained HTML file.")] = None,
+    markdown: Annotated[OutFile, typer.Option("--markdown", metavar="FILE", help="Write Markdown for a CI summary.")] = None,
+    badge: Annotated[
+        OutFile, typer.Option("--badge", metavar="FILE", help="Write a badge: .svg, or .json for shields.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be checked, and send nothing.")] = False,
+) -> None:
+    """Check the module at URL: each failed requirement with its proof and how to mend it."""
+    _checked_url(url)
+    chosen = _selected(select)
+    if dry_run:
+        _list([one for one in load_requirements().values() if one.id in chosen], as_json=as_json)
+        return
+    known = read_baseline(_text(baseline), str(baseline), load_requirements()) if baseline else None
+    report = asyncio.run(check(url, inputs=_inputs(inputs), select=chosen))
+    if known is not None:
+        report = apply_baseline(report, known)
+    _write(json_file, lambda: json_report(report))
+    _write(junit, lambda: junit_report(report, strict=strict))
+    _write(html, lambda: html_report(report, strict=strict))
+    _write(markdown, lambda: markdown_report(report, strict=strict))
+    _write(badge, lambda: (svg_badge if str(badge).endswith(".svg") else shields_badge)(report, strict=strict))
+    _show_report(report, strict=strict, as_json=as_json)
+    raise typer.Exit(report.exit_code(strict=strict))
+
+
+@app.command("list")
+def list_command(select: Select = None, as_json: AsJson = False) -> None:
+    """List the requirements."""
+    chosen = _selected(select)
+    _list([one for one in load_requirements().values() if one.id in chosen], as_json=as_json)
+
+
+@app.command()
+def explain(requirement: Identifier, as_json: AsJson = False) -> None:
+    """Say what a requirement means, why it is there, and how to meet it."""
+    one = _known(requirement)
+    if as_json or not sys.stdout.isatty():
+        _print_json(vars(one) | {"spec": one.anchor})
+        return
+    lines = (
+        f"{one.id}  {one.level}  {one.profile}, since {one.since}",
+        "",
+        one.statement,
+        "",
+        f"Why   {one.why}",
+        f"Mend  {one.mend}",
+    )
+    Console().print(Group(*(Text(line, overflow="fold") for line in (*lines, f"Spec  {one.anchor}"))))
+
+
+@app.command()
+def replay(requirement: Identifier, url: Url, inputs: Inputs = None) -> None:
+    """Make the check of one requirement again, and show all that went over the wire."""
+    one = _known(requirement)
+    _checked_url(url)
+    report = asyncio.run(check(url, inputs=_inputs(inputs), select={one.id}))
+    _show_report(report, strict=True, as_json=False)
+    raise typer.Exit(report.exit_code(strict=True))
+
+
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD.json")],
+    new: Annotated[Path, typer.Argument(metavar="NEW.json")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare two reports: requirements lost and won. Exits 1 when one was lost."""
+    difference = diff_reports(read_report(_text(old).encode()), read_report(_text(new).encode()))
+    if as_json or not sys.stdout.isatty():
+        sys.stdout.write(json_diff(difference))
+    else:
+        Console().print(terminal_diff(difference))
+    raise typer.Exit(difference.exit_code)
+
+
+@app.command()
+def doctor(url: Url, as_json: AsJson = False) -> None:
+    """Look at a service that fails everything, and say what is most likely wrong."""
+    _checked_url(url)
+    found = asyncio.run(diagnose(url))
+    if as_json or not sys.stdout.isatty():
+        _print_json(vars(found))
+    else:
+        mark = Text("✓ " if found.healthy else "✗ ", "green" if found.healthy else "red")
+        advice = [Text(f"→ {line}") for line in found.advice]
+        Console().print(Group(mark + Text(found.finding, "bold"), *(Text(f"  {line}", "dim") for line in found.seen), *advice))
+    raise typer.Exit(ExitCode.COMPLIANT if found.healthy else ExitCode.NOT_COMPLIANT)
+
+
+@app.command("compare")
+def compare_command(
+    old: Annotated[str, typer.Argument(metavar="OLD_URL")],
+    new: Annotated[str, typer.Argument(metavar="NEW_URL")],
+    inputs: Inputs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask two versions of a module the same, and show what the new one says otherwise. Exits 1 when something differs."""
+    _checked_url(old)
+    _checked_url(new)
+    found = asyncio.run(compare(old, new, _inputs(inputs)))
+    if as_json or not sys.stdout.isatty():
+        _print_json(found.as_json())
+    else:
+        rows = [(one.action, one.what, one.name, _short(one.old), _short(one.new)) for one in found.changes]
+        Console().print(_table(("action", "what", "name", f"old {found.old_version}", f"new {found.new_version}"), rows))
+        Console().print(Text("\n".join(f"{action}: {reason}" for action, reason in found.failed.items()), "red"))
+    raise typer.Exit(ExitCode.NOT_COMPLIANT if found.changes or found.failed else ExitCode.COMPLIANT)
+
+
+def _show_report(report: Report, *, strict: bool, as_json: bool) -> None:
+    if as_json or not sys.stdout.isatty():
+        sys.stdout.write(json_report(report))
+    else:
+        Console().print(terminal_report(report, strict=strict), crop=False)
+
+
+def _list(requirements: Sequence[Requirement], *, as_json: bool) -> None:
+    if as_json or not sys.stdout.isatty():
+        _print_json([vars(one) | {"spec": one.anchor} for one in requirements])
+        return
+    Console().print(
+        _table(
+            ("id", "level", "profile", "statement"), [(one.id, one.level, one.profile, one.statement) for one in requirements]
+        )
+    )
+
+
+def _table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column == "id")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _selected(patterns: list[str] | None) -> set[str]:
+    known = load_requirements()
+    if not patterns:
+        return set(known)
+    chosen: set[str] = set()
+    for pattern in patterns:
+        found = {identifier for identifier in known if fnmatchcase(identifier, pattern.upper())}
+        if not found:
+            raise UsageError(f"no requirement is {pattern!r}{_near(pattern, known)}; ops-contract list shows all")
+        chosen |= found
+    return chosen
+
+
+def _known(identifier: str) -> Requirement:
+    known = load_requirements()
+    if identifier.upper() not in known:
+        raise UsageError(f"there is no requirement {identifier!r}{_near(identifier, known)}; ops-contract list shows all")
+    return known[identifier.upper()]
+
+
+def _near(identifier: str, known: Collection[str]) -> str:
+    near = get_close_matches(identifier.upper(), known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _checked_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"{url!r} is no base URL; write one like http://localhost:8080")
+
+
+def _inputs(file: Path | None) -> Mapping[str, Any]:
+    if file is None:
+        return {}
+    try:
+        value = parse_json(_text(file).encode())
+    except JsonError as error:
+        raise UsageError(f"{file}: {error}") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"{file}: must be a JSON object: inputs for every action, or one by action")
+    return value
+
+
+def _text(file: Path) -> str:
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"cannot read {file}: {reason}") from error
+
+
+def _write(file: Path | None, render: Any) -> None:
+    if file is None:
+        return
+    content = render()
+    try:
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from error
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + os.linesep)
+
+
+def _short(value: Any) -> str:
+    text = "" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _fail(code: ExitCode, message: str) -> NoReturn:
+    sys.stderr.write(f"ops-contract: {message}\n")
+    sys.exit(code)

@@ -1,0 +1,90 @@
+"""Two versions of a module in the terms of policy making: what else does the new one say to the same question?"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ops_contract import join_pointer
+from ops_contract.compliance.module_under_test import ModuleUnderTest, health_of
+from ops_contract.compliance.observation import Seen
+from ops_contract.compliance.probe import Probe
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between two answers. `what` is output, artifact or evidence; None is "not there"."""
+
+    action: str
+    what: str
+    name: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The changes from one module to another, and the actions that could not be compared, with the reason."""
+
+    old_version: str | None
+    new_version: str | None
+    changes: tuple[Change, ...]
+    failed: Mapping[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """The comparison for programs."""
+        versions = {"old_version": self.old_version, "new_version": self.new_version}
+        return versions | {"changes": [vars(change) for change in self.changes], "failed": dict(self.failed)}
+
+
+async def compare(old_url: str, new_url: str, inputs: Mapping[str, Any], seed: int = 42) -> Comparison:
+    """Ask both modules for every action of the old one, with the same inputs and seed."""
+    old, new = [await _met(url, inputs) for url in (old_url, new_url)]
+    changes: list[Change] = []
+    failed: dict[str, str] = {}
+    for action in old.actions:
+        request = old.request(action=action, options={"seed": seed})
+        answers = [Seen(await module.execute(request)) for module in (old, new)]
+        wrong = [f"{side}: {seen.told()}" for side, seen in zip(("old", "new"), answers, strict=True) if not seen.is_done]
+        if wrong:
+            failed[action] = ", ".join(wrong)
+        else:
+            changes += _changes(action, *(seen.fields for seen in answers))
+    return Comparison(_version(old), _version(new), tuple(changes), failed)
+
+
+async def _met(url: str, inputs: Mapping[str, Any]) -> ModuleUnderTest:
+    module = ModuleUnderTest(Probe(url), inputs)
+    module.health = health_of(await module.probe.send("GET", "/health"))
+    return module
+
+
+def _version(module: ModuleUnderTest) -> str | None:
+    return module.health.version if module.health else None
+
+
+def _changes(action: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
+    sides = [dict(_leaves("", one.get("outputs"))) for one in (old, new)]
+    yield from _differences(action, "output", *sides)
+    for what, part, value in (("artifact", "artifacts", "sha256"), ("evidence", "evidence", "title")):
+        key = "name" if what == "artifact" else "id"
+        sides = [{str(item.get(key)): item.get(value) for item in _objects(one.get(part))} for one in (old, new)]
+        yield from _differences(action, what, *sides)
+
+
+def _differences(action: str, what: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name):
+            yield Change(action, what, name, old.get(name), new.get(name))
+
+
+def _leaves(pointer: str, value: Any) -> Iterator[tuple[str, Any]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if not items:
+        yield pointer, value
+        return
+    for key, item in items:
+        yield from _leaves(join_pointer(pointer, key), item)
+
+
+def _objects(items: Any) -> list[dict[str, Any]]:
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []

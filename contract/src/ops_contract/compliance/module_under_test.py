@@ -1,0 +1,92 @@
+"""What the checks know of the module, and the requests that they make of it."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ops_contract import CONTRACT_VERSION, Health, JsonError, ShapeError, parse_json, validate
+from ops_contract.compliance.probe import Probe
+from ops_contract.compliance.result import Exchange
+
+DEFAULT_INPUTS: Final[Mapping[str, Any]] = {
+    "country": "DR",
+    "time_horizon_years": 5,
+    "policy_parameters": {"vat_rate": 0.18},
+}
+"""The inputs of the stack's own example; a module that needs others is given them with --inputs."""
+
+_JSON: Final = {"Content-Type": "application/json"}
+
+
+@dataclass
+class ModuleUnderTest:
+    """A module at `probe.url`. `health` is what it said of itself; `inputs` are good ones, for every action or by action."""
+
+    probe: Probe
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    health: Health | None = None
+    timeout_s: float = 30.0
+    _erred: bool = False
+
+    @property
+    def action(self) -> str:
+        """The action that checks use which need just one."""
+        actions = self.health.actions if self.health else ()
+        return actions[0] if actions and "execute" not in actions else "execute"
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Every action that it says it has."""
+        return (self.health.actions if self.health else ()) or (self.action,)
+
+    def request(self, **changes: Any) -> dict[str, Any]:
+        """A good request under a key of its own; `changes` replace fields, `None` takes one away."""
+        action = changes.get("action", self.action)
+        made = {
+            "contract_version": CONTRACT_VERSION,
+            "run_id": f"run_2026-01-09T12-34-56Z_{secrets.token_hex(3)}",
+            "step_id": f"kit-{secrets.token_hex(4)}",
+            "scenario_id": "compliance-kit",
+            "action": action,
+            "inputs": self._inputs_of(action),
+            "upstream": {},
+            "options": {"seed": 42},
+            **changes,
+        }
+        return {name: value for name, value in made.items() if value is not None}
+
+    def _inputs_of(self, action: str) -> dict[str, Any]:
+        given = self.inputs or DEFAULT_INPUTS
+        by_action = given.keys() <= set(self.actions) and all(isinstance(inputs, dict) for inputs in given.values())
+        return dict(given.get(action, {}) if by_action else given)
+
+    async def execute(
+        self,
+        request: Mapping[str, Any] | bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+        settled: bool = True,
+    ) -> Exchange:
+        """Send a request to `POST /execute`; bytes go as they are.
+
+        After an error the module is asked for its health first, unless it shall not be `settled`: one that does not get over
+        errors (OPS-ERR-009) must not fail every check that happens to come after one.
+        """
+        if self._erred and settled:
+            await self.probe.send("GET", "/health")
+        body = request if isinstance(request, bytes) else json.dumps(request, ensure_ascii=False).encode()
+        sent = {**_JSON, **(headers or {})}
+        exchange = await self.probe.send("POST", "/execute", body, headers=sent, timeout_s=timeout_s or self.timeout_s)
+        self._erred = exchange.status != 200
+        return exchange
+
+
+def health_of(exchange: Exchange) -> Health | None:
+    """The health in an answer, None when there is none."""
+    try:
+        return validate(Health, parse_json(exchange.body), "health")
+    except (JsonError, ShapeError):
+        return None

@@ -1,0 +1,83 @@
+"""What a check saw of one requirement, before it becomes a verdict."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ops_contract.compliance.result import Exchange
+
+
+@dataclass(frozen=True)
+class Observation:
+    """`met` is None when the requirement could not be tested; `actual` then says why."""
+
+    requirement: str
+    met: bool | None
+    expected: str = ""
+    actual: str = ""
+    exchanges: tuple[Exchange, ...] = ()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An answer read as forgivingly as possible: a check must not fail for what another one is there to find."""
+
+    exchange: Exchange
+
+    @cached_property
+    def value(self) -> Any:
+        """The body as JSON, also with a byte order mark, duplicate keys or NaN; None when it is no JSON at all."""
+        try:
+            return json.loads(self.exchange.body.decode("utf-8-sig", errors="replace"))
+        except (ValueError, RecursionError):
+            return None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The body when it is an object, else an empty one."""
+        return self.value if isinstance(self.value, dict) else {}
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error of an error envelope, else an empty object."""
+        found = self.fields.get("error")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def is_refusal(self) -> bool:
+        """Is it a 4xx?"""
+        return self.exchange.status is not None and 400 <= self.exchange.status < 500
+
+    @property
+    def is_done(self) -> bool:
+        """Did the call succeed, as far as HTTP tells?"""
+        return self.exchange.status == 200
+
+    def told(self) -> str:
+        """What came back, in a few words."""
+        if self.exchange.status is None:
+            return self.exchange.error or "no answer"
+        code = self.error.get("code")
+        after = f", then {self.exchange.error}" if self.exchange.error else ""
+        return f"{self.exchange.status}{f' {code}' if isinstance(code, str) else ''}{after}"
+
+
+def met(requirement: str, *seen: Seen) -> Observation:
+    """The requirement is met."""
+    return Observation(requirement, met=True, exchanges=tuple(one.exchange for one in seen))
+
+
+def broken(requirement: str, expected: str, actual: str, *seen: Seen) -> Observation:
+    """The requirement is not met, as `seen` shows."""
+    return Observation(requirement, False, expected, actual, tuple(one.exchange for one in seen))
+
+
+def untested(requirement: str, why: str, *seen: Seen) -> Observation:
+    """The requirement could not be tested."""
+    return Observation(requirement, None, "", why, tuple(one.exchange for one in seen))
+
+
+def judged(requirement: str, is_met: bool, expected: str, actual: str, *seen: Seen) -> Observation:
+    """Met or broken, by `is_met`."""
+    return met(requirement, *seen) if is_met else broken(requirement, expected, actual, *seen)

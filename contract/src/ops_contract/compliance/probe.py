@@ -1,0 +1,168 @@
+"""Speaks raw HTTP/1.1: what it sends is exactly what it is told to, and nothing it receives can make it hang or grow.
+
+It is not the orchestrator's client on purpose: one has to be polite, the other has to send wrong requests and read odd answers.
+"""
+
+import asyncio
+import os
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final
+from urllib.parse import urlsplit
+
+import h11
+
+from ops_contract.compliance.result import Exchange
+
+MOST_BYTES: Final = 16 * 1024 * 1024
+"""How much of an answer is read before it is given up."""
+
+_CHUNK_BYTES: Final = 64 * 1024
+_TURNS_TO_READ: Final = 3
+_EARLY_ANSWER_S: Final = 0.2
+_USER_AGENT: Final = "openpolicystack-compliance-kit"
+
+
+class Probe:
+    """Sends single requests to the service at `url`, each over a connection of its own."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.url = url.rstrip("/")
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if self._tls else 80)
+        self._netloc = parts.netloc
+        self._base_path = parts.path.rstrip("/")
+
+    async def send(
+        self, method: str, path: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None, timeout_s: float = 10.0
+    ) -> Exchange:
+        """Send one request for `path` below the base URL, as it stands. Never raises: what went wrong is in `error`."""
+        target = f"{self._base_path}/{path.removeprefix('/')}"
+        sent = {"Host": self._netloc, "User-Agent": _USER_AGENT, "Accept": "*/*", "Connection": "close", **(headers or {})}
+        if body or method in ("POST", "PUT", "PATCH"):
+            sent.setdefault("Content-Length", str(len(body)))
+        started = time.monotonic()
+        reading = _Reading(method)
+        error = None
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._converse(_head(method, target, sent), body, reading)
+        except TimeoutError:
+            error = f"no whole answer within {timeout_s:g} s"
+        except ssl.SSLError as problem:
+            error = f"TLS failed: {problem.reason or problem}"
+        except OSError as problem:
+            error = _reason(problem)
+        except h11.RemoteProtocolError as problem:
+            error = f"not HTTP/1.1: {problem}"
+        return Exchange(
+            method=method,
+            url=f"{self.url}/{path.removeprefix('/')}",
+            request_headers=sent,
+            request_body=body,
+            status=reading.status,
+            headers=reading.headers,
+            body=bytes(reading.body),
+            error=error or reading.error,
+            seconds=time.monotonic() - started,
+        )
+
+    async def abort(self, path: str, body: bytes) -> None:
+        """Send the first half of a POST and go away."""
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(5):
+                _, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
+                sent = {"Host": self._netloc, "Content-Type": "application/json", "Content-Length": str(len(body))}
+                writer.write(_head("POST", f"{self._base_path}/{path.removeprefix('/')}", sent) + body[: len(body) // 2])
+                await writer.drain()
+                writer.close()
+
+    async def _converse(self, head: bytes, body: bytes, reading: "_Reading") -> None:
+        reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
+        try:
+            writer.write(head)
+            if len(body) > _CHUNK_BYTES:
+                # Who refuses a large body by its length answers now, and closes while it would still be sent.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_EARLY_ANSWER_S):
+                        reading.take(await reader.read(_CHUNK_BYTES))
+            sending = asyncio.ensure_future(_drain(writer, body, reading))
+            try:
+                while not reading.done:
+                    reading.take(await reader.read(_CHUNK_BYTES))
+            finally:
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
+        finally:
+            # Not waited for: a server that does not read would hold us up.
+            writer.transport.abort()
+
+
+class _Reading:
+    """An answer as it comes in."""
+
+    def __init__(self, method: str) -> None:
+        self.status: int | None = None
+        self.headers: dict[str, str] = {}
+        self.body = bytearray()
+        self.error: str | None = None
+        self.done = False
+        self._heard = False
+        self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_BYTES)
+        # The parser has to know what was asked; the bytes that it would send are ours to write.
+        self._parser.send(h11.Request(method=method, target="/", headers=[("Host", "x")]))
+        self._parser.send(h11.EndOfMessage())
+
+    def take(self, data: bytes) -> None:
+        """Read on. Raises h11.RemoteProtocolError for what is not HTTP."""
+        if not data and not self._heard:
+            self.error, self.done = "the connection was closed without an answer", True
+            return
+        self._heard = True
+        self._parser.receive_data(data)
+        while not self.done:
+            event = self._parser.next_event()
+            if event is h11.NEED_DATA or event is h11.PAUSED:
+                return
+            self._apply(event)
+
+    def _apply(self, event: object) -> None:
+        match event:
+            case h11.Response():
+                self.status = event.status_code
+                self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in event.headers}
+            case h11.Data():
+                self.body += event.data
+                if len(self.body) > MOST_BYTES:
+                    self.error, self.done = f"the answer is larger than {MOST_BYTES} bytes", True
+            case h11.EndOfMessage() | h11.ConnectionClosed():
+                self.done = True
+
+
+async def _drain(writer: asyncio.StreamWriter, body: bytes, reading: _Reading) -> None:
+    with suppress(OSError):  # a server may answer and close before it has read everything
+        for start in range(0, len(body), _CHUNK_BYTES):
+            # What has come in is read before more is sent: writing to a closed connection would take it away.
+            for _ in range(_TURNS_TO_READ):
+                await asyncio.sleep(0)
+            if reading.status is not None:
+                return
+            writer.write(body[start : start + _CHUNK_BYTES])
+            await writer.drain()
+
+
+def _reason(problem: OSError) -> str:
+    """What went wrong, in the system's words; asyncio puts its own around them."""
+    if isinstance(problem, socket.gaierror):
+        return "the host name is not known"
+    return os.strerror(problem.errno) if problem.errno else str(problem) or type(problem).__name__
+
+
+def _head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    return "\r\n".join(lines).encode("latin-1", errors="replace")

@@ -1,0 +1,174 @@
+"""A report as JSON, and back. Its schema is `schemas/compliance-report.schema.json`."""
+
+import json
+from base64 import b64decode, b64encode
+from dataclasses import replace
+
+from ops_contract import ContractError, parse_json, validate
+from ops_contract.compliance.reports.curl import curl_of
+from ops_contract.compliance.reports.redaction import REPORT_BYTES, redacted, shown_body, text_of
+from ops_contract.compliance.reports.report_document import (
+    FORMAT,
+    BodyDocument,
+    ExchangeDocument,
+    FindingDocument,
+    ReportDocument,
+    SubjectDocument,
+)
+from ops_contract.compliance.requirement import Requirement
+from ops_contract.compliance.result import Exchange, ExitCode, Finding, Report, Subject, Verdict, is_breach
+
+
+class ReportError(ValueError):
+    """A report cannot be read back; the message says where it is wrong."""
+
+
+def json_report(report: Report) -> str:
+    """The report, redacted, in ASCII: also safe to print. Fields keep their order."""
+    document = _report_document(redacted(report))
+    return json.dumps(document.model_dump(mode="json"), indent=2) + "\n"
+
+
+def read_report(content: bytes) -> Report:
+    """The report that `json_report` wrote. Bodies that were not kept whole are their stand-ins, and are written so again.
+
+    Raises ReportError, with pointers, for anything else.
+    """
+    try:
+        document = validate(ReportDocument, parse_json(content), "it is no compliance report")
+    except ContractError as error:
+        raise ReportError(str(error)) from error
+    return Report(
+        subject=_subject(document.subject),
+        findings=tuple(_finding(item) for item in document.findings),
+        kit_version=document.kit_version,
+        contract_version=document.contract_version,
+        started_at=document.started_at,
+        duration_s=document.duration_s,
+        unreachable=document.unreachable,
+    )
+
+
+def _report_document(report: Report) -> ReportDocument:
+    code = report.exit_code()
+    return ReportDocument(
+        format=FORMAT,
+        contract_version=report.contract_version,
+        kit_version=report.kit_version,
+        started_at=report.started_at,
+        duration_s=report.duration_s,
+        compliant=code is ExitCode.COMPLIANT,
+        exit_code=int(code),
+        unreachable=None if report.unreachable is None else _unicode(report.unreachable),
+        counts={verdict.value: count for verdict, count in report.counts.items()},
+        subject=_subject_document(report.subject),
+        findings=[_finding_document(finding) for finding in report.findings],
+    )
+
+
+def _subject_document(subject: Subject) -> SubjectDocument:
+    return SubjectDocument(
+        target=_unicode(subject.target),
+        url=_unicode(subject.url),
+        module=None if subject.module is None else _unicode(subject.module),
+        version=None if subject.version is None else _unicode(subject.version),
+        contract_versions=[_unicode(version) for version in subject.contract_versions],
+        profiles=[_unicode(profile) for profile in subject.profiles],
+        actions=[_unicode(action) for action in subject.actions],
+        image_digest=subject.image_digest,
+    )
+
+
+def _finding_document(finding: Finding) -> FindingDocument:
+    requirement = finding.requirement
+    return FindingDocument(
+        id=requirement.id,
+        level=requirement.level,
+        profile=requirement.profile,
+        since=requirement.since,
+        statement=requirement.statement,
+        why=requirement.why,
+        mend=requirement.mend,
+        spec=requirement.anchor,
+        verdict=finding.verdict.value,
+        breach=is_breach(finding),
+        expected=_unicode(finding.expected),
+        actual=_unicode(finding.actual),
+        exchanges=[_exchange_document(exchange) for exchange in finding.exchanges],
+    )
+
+
+def _exchange_document(exchange: Exchange) -> ExchangeDocument:
+    sent = exchange.request_body
+    kept = exchange if len(sent) <= REPORT_BYTES else replace(exchange, request_body=shown_body(sent).text.encode())
+    return ExchangeDocument(
+        method=exchange.method,
+        url=_unicode(exchange.url),
+        request_headers={_unicode(name): _unicode(value) for name, value in exchange.request_headers.items()},
+        request_body=_body_document(sent, as_bytes=True),
+        status=exchange.status,
+        headers={_unicode(name): _unicode(value) for name, value in exchange.headers.items()},
+        body=_body_document(exchange.body, as_bytes=False),
+        error=None if exchange.error is None else _unicode(exchange.error),
+        seconds=round(exchange.seconds, 6),
+        curl=curl_of(kept),
+    )
+
+
+def _body_document(content: bytes, *, as_bytes: bool) -> BodyDocument:
+    """The kit's own bytes are kept, so that they can be sent again; a module's, when they are no text, are described."""
+    body = shown_body(content)
+    if as_bytes and text_of(content) is None and len(content) <= REPORT_BYTES:
+        encoded = b64encode(content).decode()
+        return BodyDocument(size_bytes=body.size_bytes, sha256=body.sha256, whole=True, text=None, base64=encoded)
+    return BodyDocument(size_bytes=body.size_bytes, sha256=body.sha256, whole=body.whole, text=body.text, base64=None)
+
+
+def _subject(document: SubjectDocument) -> Subject:
+    return Subject(
+        target=document.target,
+        url=document.url,
+        module=document.module,
+        version=document.version,
+        contract_versions=tuple(document.contract_versions),
+        profiles=tuple(document.profiles),
+        actions=tuple(document.actions),
+        image_digest=document.image_digest,
+    )
+
+
+def _finding(document: FindingDocument) -> Finding:
+    requirement = Requirement(
+        id=document.id,
+        level=document.level,
+        profile=document.profile,
+        since=document.since,
+        statement=document.statement,
+        why=document.why,
+        mend=document.mend,
+    )
+    exchanges = tuple(_exchange(item) for item in document.exchanges)
+    return Finding(requirement, Verdict(document.verdict), document.expected, document.actual, exchanges)
+
+
+def _exchange(document: ExchangeDocument) -> Exchange:
+    return Exchange(
+        method=document.method,
+        url=document.url,
+        request_headers=document.request_headers,
+        request_body=_content(document.request_body),
+        status=document.status,
+        headers=document.headers,
+        body=_content(document.body),
+        error=document.error,
+        seconds=document.seconds,
+    )
+
+
+def _content(body: BodyDocument) -> bytes:
+    return (body.text or "").encode() if body.base64 is None else b64decode(body.base64)
+
+
+def _unicode(text: str) -> str:
+    """Half of a surrogate pair, which no JSON reader of ours takes, becomes a question mark."""
+    return text.encode(errors="replace").decode()

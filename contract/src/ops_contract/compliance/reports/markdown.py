@@ -1,0 +1,140 @@
+"""A report as Markdown, for the summary page of a CI run."""
+
+import re
+from typing import Final
+
+from ops_contract.compliance.reports.curl import short_curl_of
+from ops_contract.compliance.reports.redaction import (
+    TERMINAL_BYTES,
+    harmless,
+    harmless_lines,
+    redacted,
+    shortened,
+    shown_body,
+)
+from ops_contract.compliance.reports.summary import (
+    MARKS,
+    WORDS,
+    cure_of,
+    failures,
+    name_of,
+    profile_counts,
+    subject_lines,
+    summary_of,
+    warnings,
+)
+from ops_contract.compliance.result import Exchange, Finding, Report, Verdict
+
+MOST_BYTES: Final = 900 * 1024
+"""GitHub refuses a summary of more than 1 MiB, and shows none of it."""
+
+_MOST_EXCHANGES: Final = 2
+_MARKS: Final = {"good": "✅", "doubtful": "⚠️", "bad": "❌"}
+# Ours use nothing of Markdown but code spans.
+_SPECIAL: Final = re.compile(r"([\\<>\[\]*_|#&~])")
+
+
+def markdown_report(report: Report, *, strict: bool = False) -> str:
+    """GitHub-flavoured Markdown. What a module said stands in code fences and code spans only."""
+    report = redacted(report)
+    parts = [_head(report, strict=strict)]
+    ending = _all(report) if report.findings else ""
+    room = MOST_BYTES - len(ending.encode())
+    told = [_failure(finding) for finding in failures(report, strict=strict)]
+    if listed := [_warning(finding) for finding in warnings(report, strict=strict)]:
+        told += ["### Warnings\n\n", *listed]
+    for index, part in enumerate(told):
+        room -= len(part.encode())
+        if room < 0:
+            parts.append(f"{len(told) - index} more did not fit in here; the JSON and HTML reports have them.\n\n")
+            break
+        parts.append(part)
+    return "".join([*parts, ending])
+
+
+def code_span(text: str) -> str:
+    """`text` in one line as code, also in a table, whatever it holds."""
+    text = harmless(text).replace("|", "\uff5c")  # even inside code, a bar would end the table's cell
+    ticks = "`" * (_longest_run(text) + 1)
+    space = " " if text.startswith("`") or text.endswith("`") or not text.strip() else ""
+    return f"{ticks}{space}{text}{space}{ticks}"
+
+
+def fence(text: str, language: str = "") -> str:
+    """`text` as a block of code, in a fence longer than any run of backticks in it."""
+    text = harmless_lines(text)
+    ticks = "`" * max(3, _longest_run(text) + 1)
+    return f"{ticks}{language}\n{text}\n{ticks}\n\n"
+
+
+def _head(report: Report, *, strict: bool) -> str:
+    summary = summary_of(report, strict=strict)
+    name = code_span(name_of(report))
+    lines = [f"## {_MARKS[summary.tone]} {name}: {summary.outcome}\n\n"]
+    # Why nothing was reached may be in a server's words.
+    lines += [f"> {note if report.unreachable is None else code_span(shortened(note))}\n\n" for note in summary.notes]
+    lines += ["| | |\n|---|---|\n"]
+    lines += [f"| {label} | {code_span(shortened(value, 300))} |\n" for label, value in subject_lines(report)]
+    return "".join([*lines, "\n", _counts(report) if report.findings else ""])
+
+
+def _counts(report: Report) -> str:
+    shown = [verdict for verdict in Verdict if report.counts[verdict]]
+    head = "| profile |" + "".join(f" {MARKS[verdict]} {WORDS[verdict]} |" for verdict in shown)
+    rows = (
+        f"| {profile} |" + "".join(f" {counts[verdict]} |" for verdict in shown)
+        for profile, counts in profile_counts(report).items()
+    )
+    return "\n".join([head, "|---|" + "---:|" * len(shown), *rows]) + "\n\n"
+
+
+def _failure(finding: Finding) -> str:
+    requirement = finding.requirement
+    title = f"### {MARKS[finding.verdict]} {requirement.id} · {requirement.level} · {WORDS[finding.verdict]}\n\n"
+    parts = [title, f"{_own(requirement.statement)}\n\n", _facts(finding)]
+    parts += map(_exchange, finding.exchanges[:_MOST_EXCHANGES])
+    cure = f"**Why** {_own(requirement.why)}\n\n**Mend** {_own(cure_of(finding))}\n\n"
+    return "".join([*parts, cure, f"**Spec** {code_span(requirement.anchor)}\n\n"])
+
+
+def _warning(finding: Finding) -> str:
+    requirement = finding.requirement
+    title = f"**{MARKS[finding.verdict]} {requirement.id}** {_own(requirement.statement)} · {WORDS[finding.verdict]}\n\n"
+    return f"{title}{_facts(finding)}**Mend** {_own(cure_of(finding))}\n\n"
+
+
+def _facts(finding: Finding) -> str:
+    facts = [(name, shortened(text)) for name, text in (("expected", finding.expected), ("actual", finding.actual)) if text]
+    return fence("\n".join(f"{name:8}  {text}" for name, text in facts), "text") if facts else ""
+
+
+def _exchange(exchange: Exchange) -> str:
+    answer = exchange.error or "no answer" if exchange.status is None else str(exchange.status)
+    body = shown_body(exchange.body, TERMINAL_BYTES).text
+    lines = [shortened(answer), *(f"{name}: {shortened(value, 200)}" for name, value in exchange.headers.items())]
+    told = "\n".join([*lines, "", body] if body else lines)
+    return fence(short_curl_of(exchange), "sh") + fence(told, "text")
+
+
+def _all(report: Report) -> str:
+    rows = "".join(
+        f"| {requirement.id} | {requirement.level} | {requirement.profile} | {_own(requirement.statement)} "
+        f"| {MARKS[finding.verdict]} {WORDS[finding.verdict]} |\n"
+        for finding in report.findings
+        for requirement in (finding.requirement,)
+    )
+    head = "| id | level | profile | statement | verdict |\n|---|---|---|---|---|\n"
+    return f"<details><summary>All {len(report.findings)} requirements</summary>\n\n{head}{rows}\n</details>\n"
+
+
+def _own(text: str) -> str:
+    """The kit's own words: code spans stay, everything else is shown as it is written."""
+    parts = harmless(text).split("`")
+    if len(parts) % 2 == 0:
+        return code_span(text)
+    escaped = (_SPECIAL.sub(r"\\\1", part) for part in parts[::2])
+    return "".join(piece for pair in zip(escaped, [*map(code_span, parts[1::2]), ""], strict=True) for piece in pair)
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)

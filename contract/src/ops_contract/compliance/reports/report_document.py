@@ -1,0 +1,97 @@
+"""The shape of a report as JSON, from which its schema is made."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from ops_contract._base import Count, Sha256, Version
+from ops_contract.compliance.requirement import Level, Profile
+
+FORMAT: Final = "openpolicystack-compliance-report/1"
+
+VerdictName = Literal["pass", "fail", "warn", "not_applicable", "not_testable", "expected_fail", "unexpected_pass", "kit_error"]
+Base64 = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class _Document(BaseModel):
+    """Strict; later writers may add fields."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class BodyDocument(_Document):
+    """A body. Size and hash are those of all of it."""
+
+    size_bytes: Count
+    sha256: Sha256
+    whole: Annotated[
+        bool, Field(description="false when `text` is only the beginning, or a description of bytes that are no text")
+    ]
+    text: Annotated[str | None, Field(description="null when `base64` is given")]
+    base64: Annotated[Base64 | None, Field(description="a request's bytes when they are no text")]
+
+
+class ExchangeDocument(_Document):
+    """One request of the kit and what came back. Secrets are masked as `***`."""
+
+    method: str
+    url: str
+    request_headers: dict[str, str]
+    request_body: BodyDocument
+    status: Annotated[int | None, Field(description="null when nothing came back that is HTTP")]
+    headers: dict[str, str]
+    body: BodyDocument
+    error: Annotated[str | None, Field(description="why no whole answer came back")]
+    seconds: Seconds
+    curl: Annotated[str, Field(description="a shell command that sends the request again")]
+
+
+class FindingDocument(_Document):
+    """What came of one requirement. `breach` says whether it makes the module not compliant."""
+
+    id: Annotated[str, Field(pattern=r"^OPS-[A-Z]{3}-[0-9]{3}$")]
+    level: Level
+    profile: Profile
+    since: Version
+    statement: str
+    why: str
+    mend: str
+    spec: Annotated[str, Field(description="where it stands in the specification")]
+    verdict: VerdictName
+    breach: bool
+    expected: str
+    actual: str
+    exchanges: list[ExchangeDocument]
+
+
+class SubjectDocument(_Document):
+    """What was checked, as far as it said so."""
+
+    target: str
+    url: str
+    module: str | None
+    version: str | None
+    contract_versions: list[str]
+    profiles: list[str]
+    actions: list[str]
+    image_digest: str | None
+
+
+class ReportDocument(_Document):
+    """A report of the compliance kit. `compliant` and `exit_code` are those without --strict."""
+
+    format: Literal["openpolicystack-compliance-report/1"]
+    contract_version: Version
+    kit_version: str
+    started_at: Annotated[str, Field(description="RFC 3339, UTC")]
+    duration_s: Seconds
+    compliant: bool
+    exit_code: Count
+    unreachable: Annotated[str | None, Field(description="why the module could not be reached")]
+    counts: dict[VerdictName, Count]
+    subject: SubjectDocument
+    findings: list[FindingDocument]
+
+
+ReportAdapter: TypeAdapter[ReportDocument] = TypeAdapter(ReportDocument)

@@ -1,0 +1,145 @@
+"""What all reports say first, and in which words: how it ended, the counts, which findings need which room."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from ops_contract.compliance.reports.redaction import harmless, shortened
+from ops_contract.compliance.requirement import Profile, load_requirements
+from ops_contract.compliance.result import ExitCode, Finding, Report, Verdict, is_breach
+
+PROFILES: Final[tuple[Profile, ...]] = get_args(Profile)
+
+WORDS: Final[Mapping[Verdict, str]] = {
+    Verdict.PASS: "passed",
+    Verdict.FAIL: "failed",
+    Verdict.WARN: "warning",
+    Verdict.NOT_APPLICABLE: "not applicable",
+    Verdict.NOT_TESTABLE: "not testable",
+    Verdict.EXPECTED_FAIL: "failed as expected",
+    Verdict.UNEXPECTED_PASS: "passed unexpectedly",
+    Verdict.KIT_ERROR: "kit error",
+}
+MARKS: Final[Mapping[Verdict, str]] = {
+    Verdict.PASS: "✓",
+    Verdict.FAIL: "✗",
+    Verdict.WARN: "!",
+    Verdict.NOT_APPLICABLE: "-",
+    Verdict.NOT_TESTABLE: "?",
+    Verdict.EXPECTED_FAIL: "~",
+    Verdict.UNEXPECTED_PASS: "✗",
+    Verdict.KIT_ERROR: "‼",
+}
+
+Tone = Literal["good", "doubtful", "bad"]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a report ended. `tone` is good only when nothing was left open: no known failure, nothing untested, all of it run."""
+
+    outcome: str
+    tone: Tone
+    compliant: bool
+    notes: tuple[str, ...]
+
+
+def summary_of(report: Report, *, strict: bool = False) -> Summary:
+    """The outcome in two or three words, and what a reader of it has to know besides."""
+    code = report.exit_code(strict=strict)
+    match code:
+        case ExitCode.UNREACHABLE:
+            notes: tuple[str, ...] = (f"The module could not be tested: {harmless(report.unreachable or '')}",)
+            return Summary("not reachable", "bad", compliant=False, notes=notes)
+        case ExitCode.KIT_ERROR:
+            return Summary("the kit failed", "bad", compliant=False, notes=_notes(report))
+        case ExitCode.COMPLIANT if report.findings:
+            notes = _notes(report)
+            return Summary("compliant", "doubtful" if notes else "good", compliant=True, notes=notes)
+        case ExitCode.COMPLIANT:
+            return Summary("nothing was checked", "bad", compliant=False, notes=_notes(report))
+        case _:
+            return Summary("not compliant", "bad", compliant=False, notes=_notes(report))
+
+
+def failures(report: Report, *, strict: bool = False) -> tuple[Finding, ...]:
+    """What makes the module not compliant, and what the kit could not do."""
+    return tuple(item for item in report.findings if is_breach(item, strict=strict) or item.verdict is Verdict.KIT_ERROR)
+
+
+def warnings(report: Report, *, strict: bool = False) -> tuple[Finding, ...]:
+    """What is worth knowing although it does not make the module not compliant: SHOULDs, and failures that are known."""
+    told = (Verdict.WARN, Verdict.NOT_TESTABLE, Verdict.EXPECTED_FAIL)
+    return tuple(item for item in report.findings if item.verdict in told and not is_breach(item, strict=strict))
+
+
+def name_of(report: Report) -> str:
+    """What the module calls itself, or where it is: one line, harmless, and not so long that it hides the outcome."""
+    return shortened(harmless(report.subject.module or report.subject.target), 128)
+
+
+def cure_of(finding: Finding) -> str:
+    """What to do about it, and by whom: not each verdict is for the module to mend."""
+    match finding.verdict:
+        case Verdict.KIT_ERROR:
+            return "Nothing in the module; report this to the authors of the kit."
+        case Verdict.UNEXPECTED_PASS:
+            return "Take its line off the list of known failures."
+        case _:
+            return finding.requirement.mend
+
+
+def profile_counts(report: Report) -> Mapping[Profile, Mapping[Verdict, int]]:
+    """How the requirements of each profile came out, by the profiles that were looked at."""
+    present = {finding.requirement.profile for finding in report.findings}
+    return {
+        profile: {
+            verdict: sum(item.requirement.profile == profile and item.verdict is verdict for item in report.findings)
+            for verdict in Verdict
+        }
+        for profile in PROFILES
+        if profile in present
+    }
+
+
+def unchecked(report: Report) -> tuple[str, ...]:
+    """Ids of the report's contract version that the report says nothing about: part of the kit was run."""
+    version = _numbers(report.contract_version)
+    found = {finding.requirement.id for finding in report.findings}
+    catalogue = load_requirements().values()
+    return tuple(item.id for item in catalogue if item.id not in found and _numbers(item.since) <= version)
+
+
+def subject_lines(report: Report) -> tuple[tuple[str, str], ...]:
+    """What was checked and with what, as names and values. The values are one line each, and harmless."""
+    subject = report.subject
+    target = subject.target if subject.target != subject.url else ""
+    lines = (
+        ("module", " ".join(filter(None, (subject.module, subject.version)))),
+        ("target", target),
+        ("url", subject.url),
+        ("image", subject.image_digest or ""),
+        ("profiles", ", ".join(subject.profiles)),
+        ("contract", f"{report.contract_version} (module: {', '.join(subject.contract_versions) or 'says nothing'})"),
+        ("kit", report.kit_version),
+        ("checked", f"{report.started_at}, in {report.duration_s:.1f} s"),
+    )
+    return tuple((name, shortened(harmless(value))) for name, value in lines if value)
+
+
+def _notes(report: Report) -> tuple[str, ...]:
+    missing, counts = len(unchecked(report)), report.counts
+    untested, known = counts[Verdict.NOT_TESTABLE], counts[Verdict.EXPECTED_FAIL]
+    stale, broke = counts[Verdict.UNEXPECTED_PASS], counts[Verdict.KIT_ERROR]
+    notes = (
+        (missing, f"Only a part was run; requirements that this report says nothing about: {missing}."),
+        (untested, f"Could not be tested, which counts as not met: {untested}."),
+        (known, f"Known failures, which are not met either: {known}."),
+        (stale, f"Known failures that passed, to be taken off the list: {stale}."),
+        (broke, f"Checks that broke in the kit itself, which is no fault of the module: {broke}."),
+    )
+    return tuple(text for number, text in notes if number)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isascii() and part.isdigit())

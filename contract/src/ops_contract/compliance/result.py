@@ -1,0 +1,119 @@
+"""What checks find: the one tree from which every report is rendered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from functools import cached_property
+
+from ops_contract.compliance.requirement import Requirement
+
+
+class Verdict(StrEnum):
+    """How a requirement came out. "Could not test" is never a pass."""
+
+    PASS = "pass"  # noqa: S105  # no password
+    FAIL = "fail"
+    WARN = "warn"
+    NOT_APPLICABLE = "not_applicable"
+    NOT_TESTABLE = "not_testable"
+    EXPECTED_FAIL = "expected_fail"
+    UNEXPECTED_PASS = "unexpected_pass"  # noqa: S105  # no password
+    KIT_ERROR = "kit_error"
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the kit."""
+
+    COMPLIANT = 0
+    NOT_COMPLIANT = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    KIT_ERROR = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """One request of the kit and what came back; `error` says why no whole answer did. `url` is absolute."""
+
+    method: str
+    url: str
+    request_headers: Mapping[str, str]
+    request_body: bytes = b""
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    error: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def media_type(self) -> str:
+        """The answer's media type without parameters, in lower case; empty when it names none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of one requirement: the verdict, and for what is not met the expectation, the fact and the proof."""
+
+    requirement: Requirement
+    verdict: Verdict
+    expected: str = ""
+    actual: str = ""
+    exchanges: tuple[Exchange, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What was checked, as far as it said so. `image_digest` is known when the kit started the image itself."""
+
+    target: str
+    url: str
+    module: str | None = None
+    version: str | None = None
+    contract_versions: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    image_digest: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything that a run of the kit found. Times are RFC 3339 in UTC, durations seconds."""
+
+    subject: Subject
+    findings: tuple[Finding, ...]
+    kit_version: str
+    contract_version: str
+    started_at: str
+    duration_s: float
+    unreachable: str | None = None
+
+    @cached_property
+    def counts(self) -> Mapping[Verdict, int]:
+        """How many requirements came out with each verdict."""
+        return {verdict: sum(finding.verdict is verdict for finding in self.findings) for verdict in Verdict}
+
+    def exit_code(self, *, strict: bool = False) -> ExitCode:
+        """0 when every MUST that binds the module is met; with `strict` every SHOULD too."""
+        if self.unreachable is not None:
+            return ExitCode.UNREACHABLE
+        if self.counts[Verdict.KIT_ERROR]:
+            return ExitCode.KIT_ERROR
+        return (
+            ExitCode.NOT_COMPLIANT
+            if any(is_breach(finding, strict=strict) for finding in self.findings)
+            else ExitCode.COMPLIANT
+        )
+
+
+def is_breach(finding: Finding, *, strict: bool = False) -> bool:
+    """Does it make the module not compliant? A MUST that could not be tested counts like one that is not met."""
+    match finding.verdict:
+        case Verdict.FAIL | Verdict.UNEXPECTED_PASS:
+            return True
+        case Verdict.NOT_TESTABLE:
+            return finding.requirement.level == "MUST"
+        case Verdict.WARN:
+            return strict
+        case _:
+            return False

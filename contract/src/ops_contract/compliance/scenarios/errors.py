@@ -1,0 +1,115 @@
+"""Wrong requests: does each get the error that the contract says, in an envelope, and does the module live on?"""
+
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from ops_contract.compliance.module_under_test import ModuleUnderTest
+from ops_contract.compliance.observation import Observation, Seen, broken, judged, met
+
+IDS = (
+    "OPS-EXE-005",
+    "OPS-ERR-001",
+    "OPS-ERR-002",
+    "OPS-ERR-003",
+    "OPS-ERR-004",
+    "OPS-ERR-005",
+    "OPS-ERR-006",
+    "OPS-ERR-007",
+    "OPS-ERR-009",
+    "OPS-ERR-010",
+    "OPS-LIM-003",
+)
+
+_MALFORMED = (b"", b"{", b'{"a": NaN}', b"\xff\xfe", b'{"run_id": "a", "run_id": "b"}', b"[1,]")
+_COERCED = ({"seed": "1"}, {"seed": False}, {"seed": 1.5})
+_LEAKS = re.compile(
+    r"Traceback|File \"|site-packages|node_modules|\bat [\w.$]+ \(|/(usr|home|root|opt|app|var|tmp|srv)/\w|[A-Z]:\\\\"
+)
+_HUGE_BYTES = 32 * 1024 * 1024
+
+
+async def run(module: ModuleUnderTest) -> AsyncIterator[Observation]:
+    """Send what is wrong in one way each."""
+    unknown = Seen(await module.execute(module.request(action="no-such-action")))
+    malformed = [Seen(await module.execute(body)) for body in _MALFORMED]
+    misshapen = {pointer: Seen(await module.execute(body)) for pointer, body in _misshapen(module).items()}
+    coerced = [Seen(await module.execute(module.request(options=options))) for options in _COERCED]
+    method = Seen(await module.probe.send("DELETE", "/execute"))
+    media = Seen(await module.execute(json.dumps(module.request()).encode(), headers={"Content-Type": "text/plain"}))
+    alive = Seen(await module.execute(module.request(), settled=False))
+    large = Seen(await module.execute(b'{"filler": "' + b"x" * _HUGE_BYTES + b'"}', timeout_s=20))
+    everything = [unknown, *malformed, *misshapen.values(), *coerced, method, media]
+    yield _known_actions(unknown, module)
+    yield _all_envelopes(everything)
+    yield _complete([unknown, *malformed, *misshapen.values(), *coerced])
+    yield _first("OPS-ERR-003", "400", [seen for seen in malformed if seen.exchange.status != 400], malformed)
+    yield _pointers(misshapen)
+    yield _first("OPS-ERR-005", "422", [seen for seen in coerced if not seen.is_refusal], coerced)
+    crashed = [seen for seen in everything if seen.exchange.status is None or seen.exchange.status >= 500]
+    yield _first("OPS-ERR-006", "a 4xx, since the request is wrong", crashed, everything)
+    leaking = [seen for seen in everything if _LEAKS.search(str(seen.error.get("message", "")))]
+    yield _first("OPS-ERR-007", "a message for people", leaking, everything, "message")
+    yield judged("OPS-ERR-009", alive.is_done, "200 for a valid request after all these", alive.told(), alive)
+    yield _polite(method, media)
+    refused = large.exchange.status == 413 or large.is_done
+    yield judged("OPS-LIM-003", refused, f"413 for a body of {_HUGE_BYTES} bytes", large.told())
+
+
+def _misshapen(module: ModuleUnderTest) -> Mapping[str, dict[str, Any]]:
+    return {
+        "/run_id": module.request(run_id=None),
+        "/inputs": module.request(inputs=[1]),
+        "/options/seed": module.request(options={"seed": -1}),
+        "/contract_version": module.request(contract_version="one"),
+    }
+
+
+def _known_actions(seen: Seen, module: ModuleUnderTest) -> Observation:
+    text = json.dumps(seen.error)
+    lists = seen.is_refusal and all(action in text for action in module.actions)
+    expected = f"a 4xx error envelope that names {', '.join(module.actions)}"
+    return judged("OPS-EXE-005", lists, expected, f"{seen.told()}: {text[:200]}", seen)
+
+
+def _all_envelopes(answers: list[Seen]) -> Observation:
+    wrong = [seen for seen in answers if _is_error(seen) and seen.fields.get("status") != "error"]
+    return _first("OPS-ERR-001", 'an error envelope, {"status": "error", "error": {...}}', wrong, answers)
+
+
+def _complete(answers: list[Seen]) -> Observation:
+    def lacks(seen: Seen) -> bool:
+        error = seen.error
+        texts = all(isinstance(error.get(name), str) and error[name] for name in ("code", "message"))
+        return seen.fields.get("status") == "error" and not (texts and isinstance(error.get("retryable"), bool))
+
+    return _first("OPS-ERR-002", "error.code, error.message, error.retryable", list(filter(lacks, answers)), answers, "error")
+
+
+def _pointers(answers: Mapping[str, Seen]) -> Observation:
+    for pointer, seen in answers.items():
+        if seen.exchange.status != 422 or seen.error.get("pointer") != pointer:
+            said = f"{seen.told()} with the pointer {seen.error.get('pointer')!r}"
+            if not (pointer == "/contract_version" and seen.is_refusal):
+                return broken("OPS-ERR-004", f"422 with the pointer {pointer!r}", said, seen)
+    return met("OPS-ERR-004", *answers.values())
+
+
+def _polite(method: Seen, media: Seen) -> Observation:
+    if method.exchange.status != 405 or "post" not in method.exchange.headers.get("allow", "").lower():
+        allowed = method.exchange.headers.get("allow", "none")
+        return broken("OPS-ERR-010", "405 with Allow: POST", f"{method.told()} with Allow: {allowed}", method)
+    return judged("OPS-ERR-010", media.exchange.status == 415, "415 for a body of text/plain", media.told(), media)
+
+
+def _is_error(seen: Seen) -> bool:
+    return seen.exchange.status is not None and seen.exchange.status >= 400
+
+
+def _first(requirement: str, expected: str, wrong: list[Seen], all_of_them: list[Seen], part: str = "") -> Observation:
+    if not wrong:
+        return met(requirement, all_of_them[0])
+    seen = wrong[0]
+    shown = {"message": str(seen.error.get("message", ""))[:200], "error": json.dumps(seen.error)[:200]}.get(part)
+    return broken(requirement, expected, f"{seen.told()}{f': {shown}' if shown else ''}", seen)

@@ -1,0 +1,53 @@
+"""GET /health: what it says, how fast, and that it is answered while the module works."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from ops_contract import Health, JsonError, ShapeError, parse_json, validate
+from ops_contract.compliance.module_under_test import ModuleUnderTest
+from ops_contract.compliance.observation import Observation, Seen, judged, untested
+
+IDS = ("OPS-HLT-001", "OPS-HLT-002", "OPS-HLT-003", "OPS-HLT-004", "OPS-HLT-005")
+
+_REQUIRED = ("status", "module", "version")
+_DECLARED = ("contract_versions", "profiles", "actions")
+_DELAY = {"__stub_delay_s": 2}
+
+
+async def run(module: ModuleUnderTest) -> AsyncIterator[Observation]:
+    """Check health when the module is idle and when it is busy."""
+    seen = Seen(await module.probe.send("GET", "/health", timeout_s=10))
+    yield judged("OPS-HLT-001", seen.exchange.status == 200, "200", seen.told(), seen)
+    yield _shape(seen)
+    seconds = seen.exchange.seconds
+    yield judged("OPS-HLT-004", seconds <= 1, "an answer within 1 s", f"{seconds:.2f} s", seen)
+    missing = [name for name in _DECLARED if not isinstance(seen.fields.get(name), list)]
+    yield judged("OPS-HLT-005", not missing, f"lists under {', '.join(_DECLARED)}", f"none under {', '.join(missing)}", seen)
+    yield await _while_busy(module)
+
+
+def _shape(seen: Seen) -> Observation:
+    expected = "a JSON object with status, module and version, each a string that is not empty"
+    try:
+        validate(Health, parse_json(seen.exchange.body), "health")
+    except (JsonError, ShapeError) as error:
+        if any(not isinstance(seen.fields.get(name), str) or not seen.fields[name] for name in _REQUIRED):
+            return judged("OPS-HLT-002", False, expected, str(error), seen)
+    json_typed = seen.exchange.media_type == "application/json"
+    return judged("OPS-HLT-002", json_typed, f"{expected}, as application/json", f"sent as {seen.exchange.media_type!r}", seen)
+
+
+async def _while_busy(module: ModuleUnderTest) -> Observation:
+    """Keep the module busy with several calls, slow ones where it can be asked for them, and ask for its health meanwhile."""
+    request = module.request()
+    slow = {**request, "inputs": {**request["inputs"], **_DELAY}}
+    calls = [asyncio.ensure_future(module.execute({**slow, "step_id": f"busy-{number}"})) for number in range(3)]
+    try:
+        answers = [Seen(await module.probe.send("GET", "/health", timeout_s=5)) for _ in range(3)]
+    finally:
+        await asyncio.gather(*calls)
+    silent = [seen for seen in answers if seen.exchange.status is None]
+    if len(silent) == len(answers) and all(call.result().status is None for call in calls):
+        return untested("OPS-HLT-003", "the module answered nothing at all", *answers)
+    expected = "an answer within 5 s while an execute is running"
+    return judged("OPS-HLT-003", not silent, expected, silent[0].told() if silent else "", *(silent or answers)[:1])

@@ -1,0 +1,47 @@
+"""The same key again: the same answer, never another execution, and no answer to another question."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from ops_contract.compliance.module_under_test import ModuleUnderTest
+from ops_contract.compliance.observation import Observation, Seen, broken, judged, met, untested
+
+IDS = ("OPS-IDM-001", "OPS-IDM-002", "OPS-IDM-003")
+
+_DELAY = {"__stub_delay_s": 1}
+
+
+async def run(module: ModuleUnderTest) -> AsyncIterator[Observation]:
+    """Repeat a call as it was, with another body, and while it is running."""
+    request = module.request()
+    first, again = [Seen(await module.execute(request)) for _ in range(2)]
+    if not first.is_done:
+        for requirement in IDS:
+            yield untested(requirement, "the module does not answer a valid request", first)
+        return
+    same = again.is_done and _lasting(again) == _lasting(first)
+    said = "another answer" if again.is_done else again.told()
+    yield judged("OPS-IDM-001", same, "the answer of the first call (meta may differ)", said, first, again)
+    other = Seen(await module.execute({**request, "options": {"seed": 43}}))
+    yield judged("OPS-IDM-002", other.exchange.status == 422, "422 for the same key with another body", other.told(), other)
+    yield await _while_running(module)
+
+
+async def _while_running(module: ModuleUnderTest) -> Observation:
+    request = module.request()
+    slow = {**request, "inputs": {**request["inputs"], **_DELAY}}
+    answers = [Seen(one) for one in await asyncio.gather(module.execute(slow), module.execute(slow))]
+    done = [seen for seen in answers if seen.is_done]
+    expected = "one execution: equal answers, or 409 for the second"
+    strange = [seen for seen in answers if not seen.is_done and seen.exchange.status != 409]
+    if strange or not done:
+        seen = (strange or answers)[0]
+        return broken("OPS-IDM-003", expected, seen.told(), seen)
+    if len(done) == 2 and _lasting(done[0]) != _lasting(done[1]):
+        return broken("OPS-IDM-003", expected, "two different answers", *done)
+    return met("OPS-IDM-003", *answers)
+
+
+def _lasting(seen: Seen) -> dict[str, Any]:
+    return {name: value for name, value in seen.fields.items() if name != "meta"}

@@ -1,0 +1,31 @@
+"""Contract versions and unknown fields: can the contract grow?"""
+
+import json
+from collections.abc import AsyncIterator
+
+from ops_contract.compliance.module_under_test import ModuleUnderTest
+from ops_contract.compliance.observation import Observation, Seen, judged
+
+IDS = ("OPS-VER-001", "OPS-VER-002", "OPS-FWD-001")
+
+_UNKNOWN = {"x_unknown": {"a": 1}, "priority": "high"}
+
+
+async def run(module: ModuleUnderTest) -> AsyncIterator[Observation]:
+    """Ask in another major, in a higher minor, and with fields that nobody knows."""
+    other = Seen(await module.execute(module.request(contract_version="99.0")))
+    served = (module.health.contract_versions if module.health else ()) or ("1.0",)
+    names_one = any(version in json.dumps(other.fields) for version in served)
+    expected = f"a 4xx error envelope that names {', '.join(served)}"
+    yield judged(
+        "OPS-VER-001", other.is_refusal and names_one, expected, f"{other.told()}: {other.error.get('message')}", other
+    )
+    minor = Seen(await module.execute(module.request(contract_version="1.99")))
+    yield judged("OPS-VER-002", minor.is_done, "200 for contract version 1.99", minor.told(), minor)
+    request = module.request()
+    plain = Seen(await module.execute(request))
+    more = {**request, "step_id": f"{request['step_id']}-x", **_UNKNOWN, "options": {**request["options"], **_UNKNOWN}}
+    grown = Seen(await module.execute(more))
+    same = grown.is_done and grown.fields.get("outputs") == plain.fields.get("outputs")
+    said = grown.told() if not grown.is_done else "other outputs"
+    yield judged("OPS-FWD-001", same or not plain.is_done, "200 and the outputs of the same call without them", said, grown)

@@ -1,0 +1,71 @@
+"""What goes on in a stub while faults are staged: what runs, what was answered, what has to be remembered."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ops_stubs.faults.exchange import Key
+
+__all__ = ["Activity", "Overlap"]
+
+
+@dataclass(eq=False)
+class Overlap:
+    """Whether another execution ran at any time during this one."""
+
+    happened: bool = False
+
+
+@dataclass
+class Activity:
+    """The memory of the staged violations. Belongs to the event loop, except for what executions in threads touch."""
+
+    executes: int = 0
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    has_failed: bool = False
+    answered: Counter[Key] = field(default_factory=Counter)
+    calls: dict[Key, list[bytes]] = field(default_factory=dict)
+    drift: int = 0
+    latest: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    _executions: set[Overlap] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.idle.set()
+
+    def forget(self) -> None:
+        """Begin as a new process would, apart from what runs now."""
+        self.has_failed = False
+        self.answered.clear()
+        with self.lock:
+            self.drift, self.latest = 0, ""
+
+    @contextmanager
+    def executing(self) -> Iterator[None]:
+        """Counts a request for an execution, from its arrival to its answer."""
+        self.executes += 1
+        self.idle.clear()
+        try:
+            yield
+        finally:
+            self.executes -= 1
+            if not self.executes:
+                self.idle.set()
+
+    @contextmanager
+    def overlapping(self) -> Iterator[Overlap]:
+        """Watches an execution, in whatever thread, for others that run meanwhile."""
+        overlap = Overlap()
+        with self.lock:
+            self._executions.add(overlap)
+            if len(self._executions) > 1:
+                for each in self._executions:
+                    each.happened = True
+        try:
+            yield overlap
+        finally:
+            with self.lock:
+                self._executions.discard(overlap)

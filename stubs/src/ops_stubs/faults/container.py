@@ -1,0 +1,32 @@
+"""Violations of what the contract asks of a container; the process that serves acts on them, when it starts or stops."""
+
+import os
+from typing import Final
+
+from ops_stubs.faults.violation import Violation
+
+__all__ = ["CONTAINER", "IGNORES_SIGTERM", "LISTENS_LOCALLY", "NEEDS_ROOT", "is_hardened"]
+
+LISTENS_LOCALLY: Final = "OPS-CTR-001"
+NEEDS_ROOT: Final = "OPS-CTR-002"
+IGNORES_SIGTERM: Final = "OPS-CTR-003"
+
+CONTAINER: Final = (
+    Violation(
+        LISTENS_LOCALLY,
+        "the stub listens on 127.0.0.1 whatever --host says",
+        "from outside the container, its port refuses connections",
+    ),
+    Violation(
+        NEEDS_ROOT,
+        "the stub ends with the exit code 1 when its user is not root and its root file system is read-only",
+        "started as the contract says, the container ends at once",
+    ),
+    Violation(IGNORES_SIGTERM, "the stub ignores SIGTERM", "it answers 10 s after SIGTERM; SIGINT and SIGKILL end it"),
+)
+"""OPS-CTR."""
+
+
+def is_hardened() -> bool:
+    """Whether this process has neither root's rights nor a root file system to write to."""
+    return os.getuid() != 0 and bool(os.statvfs("/").f_flag & os.ST_RDONLY)

@@ -1,0 +1,35 @@
+"""Every requirement of the contract that a stub can be told to break, by id."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Final
+
+from ops_stubs.errors import FaultError
+from ops_stubs.faults.container import CONTAINER
+from ops_stubs.faults.execute import EXECUTE
+from ops_stubs.faults.health import HEALTH
+from ops_stubs.faults.refusals import REFUSALS
+from ops_stubs.faults.repeats import REPEATS
+from ops_stubs.faults.results import RESULTS
+from ops_stubs.faults.violation import Violation
+
+__all__ = ["VIOLATIONS", "violations_of"]
+
+VIOLATIONS: Final[dict[str, Violation]] = {
+    violation.id: violation for violation in (*HEALTH, *EXECUTE, *REFUSALS, *RESULTS, *REPEATS, *CONTAINER)
+}
+"""In the order in which the hooks of several stand around an exchange, the outermost first."""
+
+
+def violations_of(ids: Iterable[str]) -> tuple[Violation, ...]:
+    """The violations called `ids`, each once. Raises FaultError for an id that is none, with the nearest one."""
+    asked = {_violation(name.strip().upper()).id for name in ids}
+    return tuple(violation for violation in VIOLATIONS.values() if violation.id in asked)
+
+
+def _violation(name: str) -> Violation:
+    if name in VIOLATIONS:
+        return VIOLATIONS[name]
+    close = difflib.get_close_matches(name, VIOLATIONS, n=1)
+    hint = f", did you mean {close[0]!r}?" if close else ";"
+    raise FaultError(f"no requirement is called {name!r}{hint} `ops-stubs faults` lists them")

@@ -1,0 +1,11 @@
+from collections.abc import Iterator
+
+import pytest
+from local_service import service
+
+
+@pytest.fixture(scope="session")
+def stubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of all stubs, and of the legacy service, in a process of their own."""
+    with service(tmp_path_factory.mktemp("stubs"), "ops-stubs", "serve", "--port", "0") as (_, url):
+        yield url

@@ -1,0 +1,130 @@
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+
+import pytest
+
+from ops_contract.compliance.reports.junit import junit_report
+from ops_contract.compliance.result import Finding, Report, Verdict
+
+# The form that Jenkins, GitLab and pytest share: what may stand in what, and which attributes it has.
+CHILDREN = {
+    "testsuites": {"testsuite"},
+    "testsuite": {"properties", "testcase"},
+    "testcase": {"properties", "skipped", "error", "failure", "system-out"},
+    "properties": {"property"},
+}
+ATTRIBUTES = {
+    "testsuites": {"name", "time", "tests", "failures", "errors"},
+    "testsuite": {"name", "tests", "failures", "errors", "skipped", "time", "timestamp"},
+    "testcase": {"name", "classname", "time"},
+    "failure": {"type", "message"},
+    "error": {"type", "message"},
+    "skipped": {"message"},
+    "property": {"name", "value"},
+}
+
+
+def parsed(report: Report, *, strict: bool = False) -> ET.Element:
+    return ET.fromstring(junit_report(report, strict=strict))  # noqa: S314  # our own
+
+
+def case(root: ET.Element, identifier: str) -> ET.Element:
+    return next(item for item in root.iter("testcase") if item.attrib["name"].startswith(identifier))
+
+
+def outcome(root: ET.Element, identifier: str) -> str:
+    tags = [child.tag for child in case(root, identifier) if child.tag not in ("properties", "system-out")]
+    return tags[0] if tags else "passed"
+
+
+def test_elements_and_attributes_are_those_of_the_common_form(report: Report) -> None:
+    for element in parsed(report).iter():
+        assert {child.tag for child in element} <= CHILDREN.get(element.tag, set())
+        assert set(element.attrib) <= ATTRIBUTES.get(element.tag, set())
+
+
+def test_every_profile_is_a_suite_and_every_id_a_case(report: Report) -> None:
+    root = parsed(report)
+    assert [suite.attrib["name"] for suite in root] == [
+        "OpenPolicyStack core",
+        "OpenPolicyStack artifacts",
+        "OpenPolicyStack deterministic",
+    ]
+    assert len(list(root.iter("testcase"))) == len(report.findings)
+
+
+def test_counts_are_those_of_the_cases(report: Report) -> None:
+    root = parsed(report)
+    for counted, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error")):
+        assert int(root.attrib[counted]) == len(list(root.iter(tag)))
+    assert sum(int(suite.attrib["skipped"]) for suite in root) == len(list(root.iter("skipped")))
+
+
+@pytest.mark.parametrize(
+    ("identifier", "expected"),
+    [
+        ("OPS-HLT-001", "passed"),
+        ("OPS-EXE-001", "failure"),
+        ("OPS-EXE-007", "passed"),
+        ("OPS-EXE-003", "failure"),
+        ("OPS-HLT-004", "skipped"),
+        ("OPS-ART-002", "skipped"),
+        ("OPS-ART-003", "failure"),
+        ("OPS-DET-001", "skipped"),
+        ("OPS-ERR-003", "error"),
+    ],
+)
+def test_verdict_becomes_an_outcome(identifier: str, expected: str, report: Report) -> None:
+    assert outcome(parsed(report), identifier) == expected
+
+
+def test_strict_makes_a_warning_a_failure(report: Report) -> None:
+    assert outcome(parsed(report, strict=True), "OPS-EXE-007") == "failure"
+
+
+def test_warning_is_told_in_the_output(report: Report) -> None:
+    assert "warning" in (case(parsed(report), "OPS-EXE-007").findtext("system-out") or "")
+
+
+def test_case_says_which_requirement_it_is(report: Report) -> None:
+    properties = {item.attrib["name"]: item.attrib["value"] for item in case(parsed(report), "OPS-EXE-001").iter("property")}
+    assert properties == {
+        "id": "OPS-EXE-001",
+        "level": "MUST",
+        "profile": "core",
+        "spec": "contract/SPEC.md#ops-exe-001",
+        "verdict": "fail",
+    }
+
+
+def test_failure_holds_proof_and_cure(report: Report) -> None:
+    text = case(parsed(report), "OPS-EXE-001").findtext("failure") or ""
+    for expected in ("expected: an envelope", "actual: [bold]x", "mend: ", "curl -sS", "spec: contract/SPEC.md#ops-exe-001"):
+        assert expected in text
+
+
+def test_what_xml_cannot_hold_is_replaced_and_secrets_are_masked(report: Report, secret: str) -> None:
+    document = junit_report(report).decode()
+    assert document.replace("\n", "").isprintable()
+    assert "&lt;U+001B&gt;" in document
+    assert secret not in document
+
+
+def test_unreachable_module_is_an_error(report_of: Callable[..., Report]) -> None:
+    root = parsed(report_of(unreachable="refused"))
+    assert root.attrib["errors"] == "1"
+    assert root.findtext("testsuite/testcase/error") == "refused"
+
+
+def test_clean_report_has_no_failures(clean_report: Report) -> None:
+    root = parsed(clean_report)
+    assert (root.attrib["failures"], root.attrib["errors"]) == ("0", "0")
+    assert root.attrib["tests"] == str(len(clean_report.findings))
+
+
+def test_time_of_a_case_is_that_of_its_exchanges(
+    report_of: Callable[..., Report], finding: Callable[..., Finding], report: Report
+) -> None:
+    sent = report.findings[1].exchanges[:2]
+    root = parsed(report_of([finding("OPS-EXE-001", Verdict.PASS, exchanges=sent)]))
+    assert case(root, "OPS-EXE-001").attrib["time"] == "0.500"

@@ -1,0 +1,75 @@
+"""The kit against good modules, against services that are none, and against nothing at all."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from local_service import MODULES, ROOT
+
+from ops_contract.compliance.check import SCENARIOS, check
+from ops_contract.compliance.requirement import load_requirements
+from ops_contract.compliance.result import ExitCode, Verdict
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def file_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of static files, which has nothing to do with modules."""
+    words = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+    folder = tmp_path_factory.mktemp("files")
+    with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        port = process.stdout.readline().split(" port ")[1].split()[0]
+        yield f"http://127.0.0.1:{port}"
+        process.kill()
+
+
+@pytest.mark.parametrize("name", MODULES)
+async def test_stub_meets_every_requirement_that_can_be_checked_over_http(stubs: str, name: str) -> None:
+    report = await check(f"{stubs}/{name}")
+    assert [(one.requirement.id, one.actual) for one in report.findings if one.verdict not in ("pass", "not_applicable")] == []
+    assert report.counts[Verdict.NOT_APPLICABLE] == 3
+    assert report.exit_code(strict=True) == ExitCode.COMPLIANT
+    assert (report.subject.module, report.subject.version) == (name, "0.1.0")
+
+
+async def test_service_that_is_no_module_fails_and_none_of_it_is_a_mistake_of_the_kit(file_server: str) -> None:
+    report = await check(file_server)
+    assert report.exit_code() == ExitCode.NOT_COMPLIANT
+    assert report.counts[Verdict.KIT_ERROR] == 0
+    assert report.counts[Verdict.FAIL] > 10
+
+
+async def test_address_where_nothing_is_is_unreachable() -> None:
+    report = await check("http://127.0.0.1:9")
+    assert (report.unreachable, report.exit_code()) == ("Connection refused", ExitCode.UNREACHABLE)
+    assert report.counts[Verdict.PASS] == 0
+
+
+async def test_selected_requirements_only_are_checked(stubs: str) -> None:
+    report = await check(f"{stubs}/monitor", select={"OPS-HLT-001", "OPS-ART-003"})
+    assert [one.requirement.id for one in report.findings] == ["OPS-HLT-001", "OPS-ART-003"]
+
+
+def test_every_requirement_outside_containers_is_emitted_by_one_scenario() -> None:
+    emitted = [identifier for ids, _ in SCENARIOS for identifier in ids]
+    wanted = {one.id for one in load_requirements().values() if one.profile != "container"}
+    assert sorted(emitted) == sorted(set(emitted)) == sorted(wanted)
+
+
+def test_catalogue_has_the_requirements_of_the_specification_word_by_word() -> None:
+    spec = (ROOT / "contract" / "SPEC.md").read_text()
+    for one in load_requirements().values():
+        anchored = f'<a id="{one.id.lower()}"></a>{one.id} | {one.level} | {one.profile} | {one.statement} |'
+        assert f"| {anchored}" in spec, one.id
+    assert spec.count('<a id="ops-') == len(load_requirements())
+
+
+def test_catalogue_says_why_and_how_to_mend_in_sentences() -> None:
+    for one in load_requirements().values():
+        assert one.why.endswith(".")
+        assert one.mend.rstrip(")]").endswith((".", "name"))
+        assert Path(one.anchor.partition("#")[0]).suffix == ".md"
