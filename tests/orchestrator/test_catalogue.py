@@ -420,3 +420,20 @@ def test_health_that_yaml_takes_for_a_boolean_is_answered_with_what_to_write(tmp
 @pytest.mark.parametrize("part", ["query", "headers", "failure", "artifacts"])
 def test_part_of_an_action_that_is_left_empty_counts_as_not_given(tmp_path: Path, part: str) -> None:
     assert adapted(tmp_path, f"adapter:\n  actions:\n    a:\n      path: /\n      {part}:\n").actions["a"].upstream == set()
+
+
+def test_name_of_an_action_that_cannot_be_one_is_shown_as_it_is_written(tmp_path: Path) -> None:
+    assert "a~1b" not in refused(tmp_path, "adapter:\n  actions:\n    a/b: {path: /}\n")
+
+
+def test_root_that_is_missing_is_reported_with_the_action_that_needs_it(tmp_path: Path) -> None:
+    text = "adapter:\n  health: none\n  actions:\n    a: {path: /, artifacts: [{path: response.body.file}]}\n"
+    assert "adapter takes artifacts from a path in its action 'a', but has no artifacts_root" in refused(tmp_path, text)
+
+
+def test_root_that_is_no_path_is_told_in_plain_words(tmp_path: Path) -> None:
+    assert "<class" not in refused(tmp_path, "adapter: {artifacts_root: 5, actions: {a: {path: /}}}\n")
+
+
+def test_mistake_in_an_action_called_like_a_secret_is_shown(tmp_path: Path) -> None:
+    assert "must be an object" in refused(tmp_path, "adapter: {actions: {sessions: /sessions}}\n")

@@ -106,10 +106,12 @@ def _checked(file: YamlFile, model: type[Options], pointer: str, value: dict[str
         unknown = [problem for problem in error.problems if problem.message == "is not a known field"]
         # A key that is misspelt is the reason why another is missing.
         problem = (unknown or error.problems)[0]
-        key = problem.pointer.rpartition("/")[2]
+        key = problem.pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
         if unknown:
             raise _unknown(file, pointer + problem.pointer, key, _fields_at(model, problem.pointer)) from error
-        message = "cannot be used; it is not shown, since it may hold a secret" if is_secret(key) else problem.message
+        around = problem.pointer.rpartition("/")[0]
+        hidden = around.endswith(("/headers", "/query")) and is_secret(key)
+        message = "cannot be used; it is not shown, since it may hold a secret" if hidden else problem.message
         raise ConfigurationError(f"{file.place(pointer + problem.pointer)}: {key} {message}") from error
 
 

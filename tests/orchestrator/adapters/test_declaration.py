@@ -169,7 +169,7 @@ def test_header_that_stands_twice_in_other_letters_is_refused() -> None:
         ({"health": {"path": "/ping", "version": "inputs.a"}}, "/health/version", "there is no 'inputs' here"),
         ({"health": {"path": "/ping", "method": "GET"}}, "/health/method", "is not a known field"),
         ({"helth": "/ping"}, "/helth", "is not a known field"),
-        ({"artifacts_root": "shared"}, "", "artifacts_root must be an absolute path"),
+        ({"artifacts_root": "shared"}, "/artifacts_root", "must be an absolute path"),
         ({"artifacts_root": 5}, "/artifacts_root", "path"),
     ],
 )
@@ -181,7 +181,7 @@ def test_adapter_that_cannot_be_used_is_refused_with_a_pointer(fields: dict[str,
 
 def test_artifact_from_a_path_needs_a_root() -> None:
     actions = {"score": {"path": "/score", "artifacts": [{"path": "response.body.file"}]}}
-    said = "action 'score' takes artifacts from a path, but no artifacts_root says from where"
+    said = "takes artifacts from a path in its action 'score', but has no artifacts_root"
     assert problem_of(Adapter, {"actions": actions})[1] == said
     assert adapter(actions=actions, artifacts_root="/srv/shared").artifacts_root == Path("/srv/shared")
 

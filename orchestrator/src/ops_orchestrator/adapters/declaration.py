@@ -194,6 +194,12 @@ class Action(_Declaration):
         return [*fields, *self.path.expressions, *self.query.values(), *self.headers.values()]
 
 
+def _absolute(value: Any) -> Any:
+    if value is not None and not (isinstance(value, str | Path) and Path(value).is_absolute()):
+        raise PydanticCustomError("complete", "must be an absolute path")
+    return value
+
+
 def _not_empty(actions: dict[str, Action]) -> dict[str, Action]:
     if not actions:
         raise PydanticCustomError("complete", "must have at least one action")
@@ -205,18 +211,18 @@ class Adapter(_Declaration):
 
     base: Annotated[str | None, Field(description="the built-in adapter that this one is made from")] = None
     artifacts_root: Annotated[
-        Path | None, Field(strict=False, description="the volume shared with the module; files are taken from below it only")
+        Path | None,
+        Field(strict=False, description="the volume shared with the module; files are taken from below it only"),
+        BeforeValidator(_absolute),
     ] = None
     health: Annotated[HealthCheck | None, BeforeValidator(_health)] = None
     actions: Annotated[dict[Identifier, Action], AfterValidator(_not_empty)]
 
     @model_validator(mode="after")
     def _root_is_known(self) -> Self:
-        if self.artifacts_root is not None and not self.artifacts_root.is_absolute():
-            raise PydanticCustomError("complete", "artifacts_root must be an absolute path")
         for name, action in self.actions.items():
             if self.artifacts_root is None and any(artifact.path is not None for artifact in action.artifacts):
-                reason = f"action {name!r} takes artifacts from a path, but no artifacts_root says from where"
+                reason = f"takes artifacts from a path in its action {name!r}, but has no artifacts_root"
                 raise PydanticCustomError("complete", "{reason}", {"reason": reason})
         return self
 

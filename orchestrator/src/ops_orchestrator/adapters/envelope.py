@@ -140,6 +140,8 @@ class _AnswerMapping:
         if mapping.path is not None and self._root is not None:
             path = evaluation.as_text(f"{where}.path", evaluation.required(f"{where}.path", mapping.path))
             name = name or PurePosixPath(path).name
+            if name in ("", ".."):
+                raise evaluation.failure(f"{where}.path", f"yields {path!r}, which names no file")
             source = SharedFile(name, media_type or _guessed(name), path, self._root, self._sha256(where, mapping, evaluation))
         else:
             name = name or self._name_of_answer()
@@ -175,7 +177,9 @@ class _AnswerMapping:
     def _name_of_answer(self) -> str:
         """The name that the answer gives itself (RFC 6266), else one made of the action; never with a folder in it."""
         given = PurePosixPath(_file_name(self._exchange).replace("\\", "/")).name
-        return given or f"{self._evaluation.action}{mimetypes.guess_extension(self._exchange.media_type) or '.bin'}"
+        return (
+            given if given != ".." else ""
+        ) or f"{self._evaluation.action}{mimetypes.guess_extension(self._exchange.media_type) or '.bin'}"
 
     def _failed(self) -> StepError:
         evaluation, mapping, status = self._evaluation, self._action.failure, self._exchange.status

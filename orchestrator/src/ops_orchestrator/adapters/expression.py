@@ -34,7 +34,7 @@ class Expression:
         except _RegexError as error:
             raise ExpressionError(text, text.find(error.pattern) + len(error.pattern), str(error)) from error
         except JException as error:
-            raise ExpressionError(text, error.location, _reason(error)) from error
+            raise ExpressionError(text, error.location if error.location > 0 else len(text), _reason(error)) from error
         except RecursionError as error:
             raise ExpressionError(text, len(text), "is nested too deeply") from error
         except Exception as error:  # the tokenizer looks up what it does not know, and reads on behind the end
@@ -69,6 +69,8 @@ class Expression:
             raise ExpressionError(self.text, error.location if error.location > 0 else at, reason) from error
         except RecursionError as error:
             raise ExpressionError(self.text, at, "calls itself too deeply") from error
+        except OverflowError as error:
+            raise ExpressionError(self.text, at, "number out of range") from error
         except Exception as error:  # the library lets Python's own errors through, such as ValueError for $number("x")
             raise ExpressionError(self.text, at, str(error) or type(error).__name__) from error
 
@@ -114,8 +116,6 @@ def _plain(value: Any) -> Any:
         return None
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, Utils.RangeList):
-        return list(range(value.a, value.b + 1))
     if isinstance(value, list):
         return [_plain(item) for item in value]
     raise TypeError("yields a function; call it")

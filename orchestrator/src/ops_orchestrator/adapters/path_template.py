@@ -26,6 +26,12 @@ class PathTemplate:
             Expression(part, names) if index % 2 else part for index, part in enumerate(parts)
         ]
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PathTemplate) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
     @property
     def expressions(self) -> tuple[Expression, ...]:
         """The expressions between the braces, in order."""
