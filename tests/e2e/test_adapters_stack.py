@@ -73,5 +73,5 @@ def test_adapted_module_that_is_gone_is_named_with_its_address(adapted: Stack, a
     assert answers  # these need it still
     adapted.compose("stop", "legacy")
     error = adapted.post(SCENARIO).json()["error"]
-    assert (error["code"], error["step"], error["module"]) == ("MODULE_NOT_READY", "growth", "indicators")
+    assert (error["code"], error["step"], error["module"]) == ("MODULE_UNREACHABLE", "growth", "indicators")
     assert "http://legacy:8080" in error["message"]

@@ -437,3 +437,38 @@ def test_root_that_is_no_path_is_told_in_plain_words(tmp_path: Path) -> None:
 
 def test_mistake_in_an_action_called_like_a_secret_is_shown(tmp_path: Path) -> None:
     assert "must be an object" in refused(tmp_path, "adapter: {actions: {sessions: /sessions}}\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "url: http://u:${RISK_TOKEN}@h\n",
+        "url: http://a\n    adapter: {actions: {a: {path: '/x?k=${RISK_TOKEN}'}}}\n",
+        "url: http://a\n    adapter: {actions: {a: {path: /x, query: 'k=${RISK_TOKEN}'}}}\n",
+        "url: http://a\n    adapter: {actions: '${RISK_TOKEN}'}\n",
+        "url: http://a\n    adapter: {actions: {a: {path: /x, headers: {Authorization: '\"Bearer ${RISK_TOKEN}'}}}}\n",
+    ],
+)
+def test_secret_of_the_environment_is_in_no_message(tmp_path: Path, text: str) -> None:
+    value = "s3cret-42"
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path, f"modules:\n  old:\n    {text}", RISK_TOKEN=value)
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_misspelt_action_of_the_built_in_adapter_is_answered_with_it(tmp_path: Path) -> None:
+    said = refused(tmp_path, "adapter: {base: integration-spec-1.0, actions: {excute: {retries: 1}}}\n")
+    assert "integration-spec-1.0 has no action 'excute'; did you mean 'execute'?" in said
+
+
+@pytest.mark.parametrize("part", ["query", "headers"])
+def test_entry_of_a_query_that_is_left_empty_counts_as_not_given(tmp_path: Path, part: str) -> None:
+    declared = adapted(tmp_path, f"adapter: {{actions: {{a: {{path: /, {part}: {{x: }}}}}}}}\n").declared()
+    assert part not in declared["actions"]["a"]
+
+
+def test_entry_of_a_list_is_named_with_its_list(tmp_path: Path) -> None:
+    assert "artifacts[0] has text but no name" in refused(
+        tmp_path, "adapter: {actions: {a: {path: /, artifacts: [{text: inputs}]}}}\n"
+    )

@@ -324,3 +324,27 @@ def test_variable_of_one_evaluation_is_gone_in_the_next() -> None:
 def test_expressions_of_the_same_text_are_equal() -> None:
     assert Expression("inputs.a", NAMES) == Expression("inputs.a\n", NAMES)
     assert len({Expression("inputs.a", NAMES), Expression("inputs.a", NAMES), Expression("inputs.b", NAMES)}) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ('$replace("Espana", /n/, "ñ")', "España"),
+        ('$replace("x", /x/, "€")', "€"),
+        (r'$replace("ab", /(a)(b)/, "$2\\u0041$1")', r"b\u0041a"),
+        ('$replace("ab", /(a)/, "$1$12")', "aa2b"),
+        ("$string(1234567890123456)", "1234567890123456"),
+        ('"id-" & 1234567890123456', "id-1234567890123456"),
+    ],
+)
+def test_text_is_made_as_it_is_written(text: str, result: str) -> None:
+    assert Expression(text, ()).evaluate({}) == result
+
+
+@pytest.mark.parametrize(
+    "text", ["inputs.rows{ 'k': 1 }", "inputs.rows{ k: v }", "{ 'a': inputs.rows{ k: v }, 'b': inputs.rows }"]
+)
+def test_grouping_of_an_empty_list_leaves_the_list_as_it_is(text: str) -> None:
+    context: dict[str, Any] = {"inputs": {"rows": []}}
+    Expression(text, ("inputs",)).evaluate(context)
+    assert context == {"inputs": {"rows": []}}

@@ -22,6 +22,7 @@ ANSWER_NAMES: Final = (*REQUEST_NAMES, "response")
 ITEM_NAMES: Final = (*ANSWER_NAMES, "item")
 HEALTH_NAMES: Final = ("response",)
 
+_WITHOUT_EFFECT: Final = ("timeout_s", "retries", "backoff_s")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OURS: Final = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 
@@ -240,12 +241,7 @@ class Adapter(_Declaration):
                     del action[part]
         return declared
 
-    def fingerprint(self) -> str:
-        """SHA-256 of what of the declaration can change a result."""
-        declared = self.declared()
-        for name in ("artifacts_root", "health"):
-            declared.pop(name, None)
-        for action in declared["actions"].values():
-            for name in ("timeout_s", "retries", "backoff_s"):
-                action.pop(name, None)
-        return fingerprint(declared)
+    def fingerprint(self, action: str) -> str:
+        """SHA-256 of what of the declaration can change a result of `action`."""
+        declared = self.declared()["actions"][action]
+        return fingerprint({name: value for name, value in declared.items() if name not in _WITHOUT_EFFECT})
