@@ -73,5 +73,7 @@ def test_adapted_module_that_is_gone_is_named_with_its_address(adapted: Stack, a
     assert answers  # these need it still
     adapted.compose("stop", "legacy")
     error = adapted.post(SCENARIO).json()["error"]
-    assert (error["code"], error["step"], error["module"]) == ("MODULE_NOT_READY", "growth", "indicators")
+    assert (error["step"], error["module"]) == ("growth", "indicators")
+    # By how the engine treats the name of a container that is stopped: unknown, or looked for in vain.
+    assert error["code"] in ("MODULE_UNREACHABLE", "MODULE_TIMEOUT")
     assert "http://legacy:8080" in error["message"]

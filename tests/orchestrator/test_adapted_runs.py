@@ -96,7 +96,7 @@ async def test_secret_of_a_header_or_the_query_is_sent_and_stands_nowhere_else(
     async with start_service(module, registered=registered(action)) as service:
         answer = await answer_of(service)
         listed = (await service.get("/modules")).text
-    sent = module.requests[1]
+    sent = module.requests[0]
     assert (sent.headers["authorization"], sent.url.params["api_key"]) == ("Bearer s3cret", "s3cret")
     kept = b"".join(path.read_bytes() for path in folder_of(answer).rglob("*") if path.is_file())
     said = capsys.readouterr()
@@ -188,7 +188,7 @@ async def test_mapping_that_yields_nothing_where_something_is_needed_fails_befor
     error = response.json()["error"]
     assert (response.status_code, error["code"], error["step"]) == (502, "MAPPING_FAILED", "beta")
     assert error["message"].endswith("body of its action 'score': inputs.sector yields nothing")
-    assert [request.method for request in module.requests] == ["HEAD"]
+    assert module.requests == []
 
 
 async def test_expression_that_fails_on_an_answer_is_named_with_its_place_and_the_answer_is_kept(
@@ -216,26 +216,40 @@ async def test_answer_larger_than_the_limit_fails_the_step_and_leaves_nothing(
     assert sorted(path.name for path in left) == ["logs.jsonl", "manifest-sha256.txt", "results.json", "run.json"]
 
 
-@pytest.mark.parametrize("status", [200, 404, 405, 500])
-async def test_module_without_a_health_check_is_ready_when_anything_answers(start_service: StartService, status: int) -> None:
-    module = ScriptedModule("beta", files={"/": httpx2.Response(status), "/score": SCORED})
+async def test_module_without_a_health_check_is_asked_for_nothing_but_its_step(start_service: StartService) -> None:
+    module = beta(score=SCORED)
     async with start_service(module, registered=registered()) as service:
         answer = await answer_of(service)
+        (_, listed) = (await service.get("/modules")).json()["modules"]
     assert answer["status"] == "completed"
-    assert [(request.method, request.url.path) for request in module.requests] == [("HEAD", "/"), ("POST", "/score")]
+    assert [(request.method, request.url.path) for request in module.requests] == [("POST", "/score")]
+    assert (listed["ready"], listed["status"]) == (True, "not asked")
 
 
-async def test_module_without_a_health_check_that_is_not_there_yet_is_waited_for(start_service: StartService) -> None:
-    refusals = [httpx2.ConnectError("refused")] * 2
+async def test_module_without_a_health_check_that_is_not_there_yet_is_waited_for(
+    start_service: StartService, read_run: ReadRun
+) -> None:
+    refusals = [httpx2.ConnectError("refused")] * 4
 
     def appear(_: httpx2.Request) -> httpx2.Response:
         if refusals:
             raise refusals.pop()
-        return httpx2.Response(404)
+        return SCORED
 
-    module = ScriptedModule("beta", files={"/": appear, "/score": SCORED})
-    async with start_service(module, registered=registered(ready_timeout_s=20)) as service:
-        assert (await answer_of(service))["status"] == "completed"
+    text = registered(SCORE + "retries: 0\n", ready_timeout_s=20)
+    async with start_service(beta(score=appear), registered=text) as service:
+        answer = await answer_of(service)
+    assert answer["status"] == "completed"
+    assert read_run(answer["run_id"], "run.json")["steps"][0]["attempts"] == 1
+
+
+async def test_module_without_a_health_check_that_broke_off_is_not_asked_again_beyond_its_retries(
+    start_service: StartService,
+) -> None:
+    module = beta(score=httpx2.ReadError("reset"))
+    async with start_service(module, registered=registered(SCORE + "retries: 1\n", ready_timeout_s=20)) as service:
+        assert (await answer_of(service))["error"]["code"] == "MODULE_UNREACHABLE"
+    assert len(module.requests) == 2
 
 
 async def test_declared_health_check_is_waited_for_and_tells_the_version(
@@ -440,3 +454,62 @@ async def test_failure_in_the_integration_spec_dialect_is_a_failed_step_in_its_o
     async with start_service(module, registered=text) as service:
         error = (await answer_of(service))["error"]
     assert (error["code"], error["message"]) == ("MODULE_ERROR", said)
+
+
+SLOW = SCORE + "timeout_s: 0.3\noutputs: '{\"n\": $count($distinct(response.body.rows))}'\n"
+
+
+async def test_mapping_that_the_library_does_in_one_piece_is_ended_with_the_step_s_time(start_service: StartService) -> None:
+    rows = [{"name": str(number)} for number in range(20_000)]
+    module = beta(score=httpx2.Response(200, json={"rows": rows}))
+    async with start_service(module, registered=registered(SLOW), max_response_bytes=10_000_000) as service:
+        error = (await answer_of(service))["error"]
+    assert error["code"] == "MODULE_TIMEOUT"
+
+
+@pytest.mark.parametrize("mid", [httpx2.ReadError("closed at http://beta.test/score?api_key=s3cret&z=5")])
+async def test_secret_of_the_query_is_in_no_message_of_the_network(start_service: StartService, mid: Exception) -> None:
+    action = SCORE + "query: {api_key: '\"s3cret\"', z: 5}\nretries: 0\n"
+    async with start_service(beta(score=mid), registered=registered(action)) as service:
+        message = (await answer_of(service))["error"]["message"]
+    assert "api_key=***" in message
+    assert "s3cret" not in message
+
+
+async def test_step_does_not_change_what_the_next_is_given(start_service: StartService, read_run: ReadRun) -> None:
+    action = 'path: /score\nbody: \'{"x": inputs.rows{ k: v }, "rows": inputs.rows}\'\n'
+    module = beta(score=SCORED)
+    asked = {**scenario(), "modules": [{"module": "beta", "inputs": {"rows": []}}, {"module": "beta", "id": "again"}]}
+    async with start_service(module, registered=registered(action)) as service:
+        run_id = (await service.post("/plan_and_execute", json={**asked, "inputs": {"rows": []}})).json()["run_id"]
+    assert [json.loads(request.content)["rows"] for request in module.requests] == [[], []]
+    assert read_run(run_id, "run.json")["plan"][0]["inputs"] == {"rows": []}
+
+
+@pytest.mark.parametrize(
+    "health",
+    [
+        httpx2.Response(200, content=b"<html>" + b"x" * 200_000, headers={"Content-Type": "text/html"}),
+        httpx2.Response(200, json=["no", "version"]),
+    ],
+)
+async def test_health_is_judged_by_its_status_alone(start_service: StartService, health: httpx2.Response) -> None:
+    module = beta(score=SCORED, ping=health)
+    text = registered(adapter="health:\n  path: /ping\n  version: $split(response.body, ' ')[1]\n")
+    async with start_service(module, registered=text) as service:
+        assert (await answer_of(service))["status"] == "completed"
+
+
+async def test_failed_answer_is_kept_also_when_no_artifacts_are_saved(start_service: StartService, folder_of: Any) -> None:
+    action = SCORE + "artifacts: [{name: '\"a\"', text: response.body.text}]\n"
+    module = beta(score=httpx2.Response(404, json={"detail": "Not Found"}))
+    async with start_service(module, registered=registered(action)) as service:
+        answer = await answer_of(service, save_artifacts=False)
+    assert json.loads((folder_of(answer) / "steps/1-beta/response.json").read_bytes()) == {"detail": "Not Found"}
+
+
+async def test_answer_without_a_status_is_no_success_in_the_integration_spec_dialect(start_service: StartService) -> None:
+    text = "modules:\n  beta: { url: http://beta.test, adapter: integration-spec-1.0 }\n"
+    module = ScriptedModule("beta", answers=[httpx2.Response(200, json={"module_name": "beta", "output": {"a": 1}})])
+    async with start_service(module, registered=text) as service:
+        assert (await answer_of(service))["status"] == "failed"

@@ -420,3 +420,55 @@ def test_health_that_yaml_takes_for_a_boolean_is_answered_with_what_to_write(tmp
 @pytest.mark.parametrize("part", ["query", "headers", "failure", "artifacts"])
 def test_part_of_an_action_that_is_left_empty_counts_as_not_given(tmp_path: Path, part: str) -> None:
     assert adapted(tmp_path, f"adapter:\n  actions:\n    a:\n      path: /\n      {part}:\n").actions["a"].upstream == set()
+
+
+def test_name_of_an_action_that_cannot_be_one_is_shown_as_it_is_written(tmp_path: Path) -> None:
+    assert "a~1b" not in refused(tmp_path, "adapter:\n  actions:\n    a/b: {path: /}\n")
+
+
+def test_root_that_is_missing_is_reported_with_the_action_that_needs_it(tmp_path: Path) -> None:
+    text = "adapter:\n  health: none\n  actions:\n    a: {path: /, artifacts: [{path: response.body.file}]}\n"
+    assert "adapter takes artifacts from a path in its action 'a', but has no artifacts_root" in refused(tmp_path, text)
+
+
+def test_root_that_is_no_path_is_told_in_plain_words(tmp_path: Path) -> None:
+    assert "<class" not in refused(tmp_path, "adapter: {artifacts_root: 5, actions: {a: {path: /}}}\n")
+
+
+def test_mistake_in_an_action_called_like_a_secret_is_shown(tmp_path: Path) -> None:
+    assert "must be an object" in refused(tmp_path, "adapter: {actions: {sessions: /sessions}}\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "url: http://u:${RISK_TOKEN}@h\n",
+        "url: http://a\n    adapter: {actions: {a: {path: '/x?k=${RISK_TOKEN}'}}}\n",
+        "url: http://a\n    adapter: {actions: {a: {path: /x, query: 'k=${RISK_TOKEN}'}}}\n",
+        "url: http://a\n    adapter: {actions: '${RISK_TOKEN}'}\n",
+        "url: http://a\n    adapter: {actions: {a: {path: /x, headers: {Authorization: '\"Bearer ${RISK_TOKEN}'}}}}\n",
+    ],
+)
+def test_secret_of_the_environment_is_in_no_message(tmp_path: Path, text: str) -> None:
+    value = "s3cret-42"
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path, f"modules:\n  old:\n    {text}", RISK_TOKEN=value)
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_misspelt_action_of_the_built_in_adapter_is_answered_with_it(tmp_path: Path) -> None:
+    said = refused(tmp_path, "adapter: {base: integration-spec-1.0, actions: {excute: {retries: 1}}}\n")
+    assert "integration-spec-1.0 has no action 'excute'; did you mean 'execute'?" in said
+
+
+@pytest.mark.parametrize("part", ["query", "headers"])
+def test_entry_of_a_query_that_is_left_empty_counts_as_not_given(tmp_path: Path, part: str) -> None:
+    declared = adapted(tmp_path, f"adapter: {{actions: {{a: {{path: /, {part}: {{x: }}}}}}}}\n").declared()
+    assert part not in declared["actions"]["a"]
+
+
+def test_entry_of_a_list_is_named_with_its_list(tmp_path: Path) -> None:
+    assert "artifacts[0] has text but no name" in refused(
+        tmp_path, "adapter: {actions: {a: {path: /, artifacts: [{text: inputs}]}}}\n"
+    )

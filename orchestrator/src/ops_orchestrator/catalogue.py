@@ -32,6 +32,13 @@ class Catalogue:
 def load_catalogue(path: Path, environment: Mapping[str, str]) -> Catalogue:
     """Read modules.yaml, `${NAME}` and `${NAME:-default}` taken from `environment`. Raises ConfigurationError."""
     file = read_yaml(path, environment)
+    try:
+        return _catalogue(file)
+    except ConfigurationError as error:
+        raise ConfigurationError(file.without_secrets(str(error))) from None  # the original may show one
+
+
+def _catalogue(file: YamlFile) -> Catalogue:
     document = _mapping(file, "", file.value)
     for section in document:
         if section not in _SECTIONS:
@@ -60,7 +67,7 @@ def _declaration(file: YamlFile, pointer: str, value: Any) -> dict[str, Any]:
     declared = _given(file, pointer, {"base": value} if isinstance(value, str) else value)
     if "actions" in declared:
         own = _mapping(file, f"{pointer}/actions", declared["actions"]).items()
-        declared["actions"] = {name: _without_empty(action) if isinstance(action, dict) else action for name, action in own}
+        declared["actions"] = {name: _given_parts(action) if isinstance(action, dict) else action for name, action in own}
     base = declared.get("base")
     if base is None:
         return declared
@@ -69,15 +76,21 @@ def _declaration(file: YamlFile, pointer: str, value: Any) -> dict[str, Any]:
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(BUILT_IN)}"
         where = f"{pointer}/base" if isinstance(value, dict) else pointer
         raise ConfigurationError(f"{file.place(where)}: there is no built-in adapter {base!r}; {hint}")
-    return _over(read_yaml(BUILT_IN[base], {}).value, declared)
+    return _over(file, pointer, read_yaml(BUILT_IN[base], {}).value, declared)
 
 
-def _over(base: dict[str, Any], declared: dict[str, Any]) -> dict[str, Any]:
+def _over(file: YamlFile, pointer: str, base: dict[str, Any], declared: dict[str, Any]) -> dict[str, Any]:
     """`declared` laid over `base`: an action's keys one by one, everything else as a whole."""
     own = declared.get("actions")
     if not isinstance(own, dict):
         return {**base, **declared}
     known = base["actions"]
+    for name, action in own.items():
+        near = get_close_matches(name, known, n=1)
+        if name not in known and near and isinstance(action, dict) and "path" not in action:
+            where = file.place(join_pointer(f"{pointer}/actions", name))
+            told = f"{declared['base']} has no action {name!r}; did you mean {near[0]!r}? A new one needs a path"
+            raise ConfigurationError(f"{where}: {told}")
     actions = {name: {**known.get(name, {}), **action} if isinstance(action, dict) else action for name, action in own.items()}
     return {**base, **declared, "actions": {**known, **actions}}
 
@@ -85,6 +98,12 @@ def _over(base: dict[str, Any], declared: dict[str, Any]) -> dict[str, Any]:
 def _given(file: YamlFile, pointer: str, value: Any) -> dict[str, Any]:
     """What a mapping sets. A value left empty, such as `image_digest: ${DIGEST:-}`, means "not given"."""
     return _without_empty(_mapping(file, pointer, value))
+
+
+def _given_parts(action: dict[str, Any]) -> dict[str, Any]:
+    """What an action declares; empty entries count as not given there and in its query and headers too."""
+    parts = {key: item for key, item in action.items() if key in ("query", "headers") and isinstance(item, dict)}
+    return _without_empty({**action, **{key: _without_empty(item) for key, item in parts.items()}})
 
 
 def _without_empty(mapping: dict[str, Any]) -> dict[str, Any]:
@@ -106,11 +125,19 @@ def _checked(file: YamlFile, model: type[Options], pointer: str, value: dict[str
         unknown = [problem for problem in error.problems if problem.message == "is not a known field"]
         # A key that is misspelt is the reason why another is missing.
         problem = (unknown or error.problems)[0]
-        key = problem.pointer.rpartition("/")[2]
+        key = _named(problem.pointer)
         if unknown:
             raise _unknown(file, pointer + problem.pointer, key, _fields_at(model, problem.pointer)) from error
-        message = "cannot be used; it is not shown, since it may hold a secret" if is_secret(key) else problem.message
+        around = problem.pointer.rpartition("/")[0]
+        hidden = around.endswith(("/headers", "/query")) and is_secret(key)
+        message = "cannot be used; it is not shown, since it may hold a secret" if hidden else problem.message
         raise ConfigurationError(f"{file.place(pointer + problem.pointer)}: {key} {message}") from error
+
+
+def _named(pointer: str) -> str:
+    """The last key of `pointer` as people say it; entries of a list with the list's name."""
+    *_, around, key = ["", *pointer.split("/")]
+    return f"{around}[{key}]" if key.isdecimal() else key.replace("~1", "/").replace("~0", "~")
 
 
 def _fields_at(model: type[BaseModel], pointer: str) -> list[str]:

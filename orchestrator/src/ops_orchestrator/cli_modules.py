@@ -59,7 +59,7 @@ def try_module(  # noqa: PLR0913, PLR0917  # one parameter an option
     settings = read_settings(modules_file=modules_file)
     catalogue = _catalogue(settings)
     _module(catalogue, name)
-    earlier = earlier_run(settings.runs_dir, run) if run else None
+    earlier = earlier_run(settings.runs_dir, run, name) if run else None
     call = call_of(step_of(catalogue, name, action), _inputs(inputs), earlier, seed)
     trial = asyncio.run(try_call(settings, call))
     told = trial.as_json()

@@ -14,8 +14,8 @@ from ops_orchestrator.readiness import Readiness
 class Dialect(Protocol):
     """Turns calls into requests and answers into envelopes; sends nothing itself. What is wrong is a StepError."""
 
-    def health_request(self) -> Request:
-        """What a module is asked to see whether it is ready."""
+    def health_request(self) -> Request | None:
+        """What a module is asked to see whether it is ready; None when nothing is, and the step's call will show it."""
         ...
 
     async def read_health(self, exchange: Exchange) -> Readiness:

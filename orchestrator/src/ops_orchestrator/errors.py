@@ -105,12 +105,16 @@ class Failure:
 
 
 class StepError(OrchestratorError):
-    """A module did not do its step. `exchange` is what went over the wire, when a whole answer came back."""
+    """A module did not do its step. `exchange` is what went over the wire, when a whole answer came back.
 
-    def __init__(self, failure: Failure, exchange: Exchange | None = None) -> None:
+    `unsent` says that nothing went over it at all, since there was no connection.
+    """
+
+    def __init__(self, failure: Failure, exchange: Exchange | None = None, *, unsent: bool = False) -> None:
         super().__init__(failure.message)
         self.failure = failure
         self.exchange = exchange
+        self.unsent = unsent
 
     @classmethod
     def of(cls, module: str, code: str, message: str, *, retryable: bool = False, requirement: str | None = None) -> Self:

@@ -13,12 +13,16 @@ RETRYABLE_STATUS: Final = frozenset({429, 502, 503, 504})
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is to be sent. `path` is below the module's address and may bring a query; without a `body` none is sent."""
+    """What is to be sent. `path` is below the module's address and may bring a query; without a `body` none is sent.
+
+    Of an answer that is not wanted as a `whole`, only as much is read as there is room for.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    whole: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

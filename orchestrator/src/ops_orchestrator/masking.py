@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import unquote_plus, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus, urlsplit, urlunsplit
 
 MASK: Final = "***"
 
 _SECRET: Final = re.compile(
     r"auth(?!ors?$|ority)|token|secret|passw|passphrase|pwd|jwt|credential|cookie|session|signature|(^|[-_])sig$"
-    r"|(api|access|account|private|shared|subscription)[-_]?key",
+    r"|(api|access|account|private|shared|subscription)[-_]?key|^key$",
     re.IGNORECASE,
 )
 
@@ -34,3 +34,12 @@ def masked_url(url: str) -> str:
     pairs = zip(parameters, secret, strict=True)
     shown = [name + equals + (MASK if hidden else value) for (name, equals, value), hidden in pairs]
     return urlunsplit(parts._replace(query="&".join(shown)))
+
+
+def masked_text(text: str, url: str) -> str:
+    """`text` with the secret values of the query of `url` masked, however they are written."""
+    for name, value in parse_qsl(urlsplit(url).query):
+        if is_secret(name):
+            for written in {value, quote(value, safe=""), quote_plus(value)}:
+                text = text.replace(written, MASK)
+    return text

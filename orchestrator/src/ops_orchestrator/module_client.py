@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
@@ -13,12 +13,13 @@ from typing import IO, Final
 import aiohttp
 import httpx2
 from httpx_aiohttp.httpx2 import AiohttpTransport
+from yarl import URL
 
 from ops_contract import Artifact, content_violation, sha256_hex
 from ops_orchestrator.answer import ReceivedArtifact
-from ops_orchestrator.errors import StepError
+from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange, Request
-from ops_orchestrator.masking import masked_url
+from ops_orchestrator.masking import masked_text, masked_url
 from ops_orchestrator.module import Module
 from ops_orchestrator.staging import new_file
 
@@ -77,10 +78,10 @@ class ModuleClient:
 
     async def _exchange(self, module: Module, request: Request, limit: int) -> Exchange:
         async with self._open(module, request) as response:
-            body = b"".join([chunk async for chunk in _chunks(module, response, limit)])
+            body = await (_whole(module, response, limit) if request.whole else _start(module, response, limit))
             return Exchange(
                 method=request.method,
-                url=masked_url(str(response.request.url)),
+                url=_shown(module, request),
                 request_headers=request.headers,
                 request=request.body,
                 status=response.status_code,
@@ -116,7 +117,7 @@ class ModuleClient:
     @asynccontextmanager
     async def _open(self, module: Module, request: Request) -> AsyncIterator[httpx2.Response]:
         url = module.at(request.path)
-        with _network(module, masked_url(url)):
+        with _network(module, url):
             built = self._http.build_request(request.method, url, content=request.body, headers=dict(request.headers))
             response = await self._http.send(built, stream=True, follow_redirects=False)
         try:
@@ -128,6 +129,24 @@ class ModuleClient:
 
 def _file(artifact: Artifact) -> Request:
     return Request(method="GET", path=artifact.href, headers={"Accept": "*/*"})
+
+
+async def _whole(module: Module, response: httpx2.Response, limit: int) -> bytes:
+    return b"".join([chunk async for chunk in _chunks(module, response, limit)])
+
+
+async def _start(module: Module, response: httpx2.Response, limit: int) -> bytes:
+    """As much of a body as there is room for, and nothing of one that cannot be read."""
+    body = b""
+    with suppress(StepError):
+        async for chunk in _chunks(module, response, limit):
+            body += chunk
+    return body
+
+
+def _shown(module: Module, request: Request) -> str:
+    """The address as it goes over the wire, which is as the transport writes it, less secrets."""
+    return masked_url(str(URL(module.at(request.path))))
 
 
 async def _chunks(module: Module, response: httpx2.Response, limit: int) -> AsyncIterator[bytes]:
@@ -156,8 +175,10 @@ def _network(module: Module, url: str) -> Iterator[None]:
     try:
         yield
     except (httpx2.HTTPError, httpx2.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
-        message = f"cannot be reached at {url}: {_reason(error)}"
-        raise StepError.of(module.name, "MODULE_UNREACHABLE", message, retryable=True) from error
+        message = f"{module.name} cannot be reached at {masked_url(url)}: {masked_text(_reason(error), url)}"
+        failure = Failure(code="MODULE_UNREACHABLE", message=message, module=module.name, retryable=True)
+        unsent = isinstance(error, httpx2.ConnectError | aiohttp.ClientConnectorError)
+        raise StepError(failure, unsent=unsent) from error
 
 
 def _reason(error: Exception) -> str:
@@ -167,7 +188,7 @@ def _reason(error: Exception) -> str:
         return f"the host name {cause.host!r} is not known"
     if isinstance(cause, aiohttp.ClientConnectorError) and cause.os_error.errno:
         return os.strerror(cause.os_error.errno)
-    return (str(error) or type(error).__name__)[:_SHOWN_CHARACTERS]
+    return " ".join((str(error) or type(error).__name__).split())[:_SHOWN_CHARACTERS]
 
 
 def _check_found(module: Module, artifact: Artifact, response: httpx2.Response) -> None:

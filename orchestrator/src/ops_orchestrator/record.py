@@ -242,7 +242,7 @@ def _opened(started: RunStarted) -> RunRecord:
                 module=step.module.name,
                 action=step.action,
                 image_digest=step.module.image_digest,
-                adapter=step.module.adapter.fingerprint() if step.module.adapter else None,
+                adapter=step.module.adapter.fingerprint(step.action) if step.module.adapter else None,
             )
             for step in started.plan.steps
         ),

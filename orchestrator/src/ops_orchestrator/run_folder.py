@@ -87,9 +87,9 @@ class RunFolder:
         match event:
             case StepCompleted():
                 self._publish(event.step, event.artifacts)
-                self._keep_exchange(event.step, event.exchange)
+                self._keep_exchange(event.step, event.exchange, holds_artifacts=event.step.answer_holds_artifacts)
             case StepFailed() if event.exchange is not None:
-                self._keep_exchange(event.step, event.exchange)
+                self._keep_exchange(event.step, event.exchange, holds_artifacts=False)
         # Only what is on disk may be claimed, so the record and the log follow the files.
         self.state.apply(event)
         self._log.write(json_line(log_line(event, self.state.record.run_id)))
@@ -117,7 +117,7 @@ class RunFolder:
             self._hashes[artifact_path(step, ref.name)] = ref.sha256
         aside.rename(self.path / ARTIFACTS / step.id)
 
-    def _keep_exchange(self, step: Step, exchange: Exchange) -> None:
+    def _keep_exchange(self, step: Step, exchange: Exchange, *, holds_artifacts: bool) -> None:
         folder = f"steps/{step.number}-{step.id}"
         request_name, response_name = f"{folder}/request.json", f"{folder}/{_response_name(exchange)}"
         (self.path / folder).mkdir()
@@ -126,10 +126,10 @@ class RunFolder:
         if exchange.request:
             _write_whole(self.path, request_name, exchange.request)
             self._hashes[request_name] = exchange.request_sha256
-        if self._keep_artifacts:
+        if self._keep_artifacts or (step.module.adapter is not None and not holds_artifacts):
             _write_whole(self.path, response_name, exchange.response)
             self._hashes[response_name] = exchange.response_sha256
-        elif not step.answer_holds_artifacts:
+        elif step.module.adapter is None:
             # Its hash is taken with those of the other files when the run is concluded.
             _write_whole(self.path, response_name, _without_contents(exchange.response))
 
@@ -187,7 +187,7 @@ def _response_name(exchange: Exchange) -> str:
 def _mapped_request(exchange: Exchange) -> bytes:
     """What an adapter made of a call, for people: also of a call without a body. Secret headers and parameters are masked."""
     request = {"method": exchange.method, "url": exchange.url, "headers": masked(exchange.request_headers)}
-    body = {"body": parse_json(exchange.request)} if exchange.request else {}
+    body = {"body": json.loads(exchange.request)} if exchange.request else {}
     return (json.dumps(request | body, indent=2, ensure_ascii=False) + "\n").encode()
 
 

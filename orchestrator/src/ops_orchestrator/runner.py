@@ -68,13 +68,18 @@ class Runner:
         try:
             readiness, waited_s = await wait_until_ready(self.client, step.module)
             yield ModuleReady(step=step, readiness=readiness, waited_s=waited_s)
-            request = await dialect.request(call)
+            request = await self.request(dialect, call)
+            patience = _Patience(0.0 if dialect.health_request() else step.module.ready_timeout_s)
             while True:
                 attempt += 1
                 try:
                     completed = await self.attempt(dialect, call, request, attempt)
                     break
                 except StepError as error:
+                    if error.unsent and (pause_s := patience.pause_s()):
+                        attempt -= 1
+                        await asyncio.sleep(pause_s)
+                        continue
                     if not error.failure.retryable or attempt > step.module.retries:
                         raise
                     retry_in_s = _backoff(step.module, attempt, error.exchange)
@@ -85,6 +90,11 @@ class Runner:
             yield StepFailed(step=step, attempts=attempt, failure=failure, exchange=error.exchange)
             return
         yield completed
+
+    async def request(self, dialect: Dialect, call: Call) -> Request:
+        """What is sent for `call`. Raises StepError, also when that takes longer than the step may."""
+        async with _within(call.step.module.timeout_s, _timed_out(call.step.module)):
+            return await dialect.request(call)
 
     async def attempt(self, dialect: Dialect, call: Call, request: Request, attempt: int = 1) -> StepCompleted:
         """Send `request` once and have the answer read. Raises StepError, with the exchange when a whole answer came back."""
@@ -101,7 +111,7 @@ class Runner:
         except StepError as error:
             # What an attempt fetched is of no use to the next, and could be large.
             await asyncio.to_thread(_discard, artifacts)
-            raise StepError(error.failure, exchange) from error
+            raise StepError(error.failure, exchange, unsent=error.unsent) from error
         return StepCompleted(
             step=call.step,
             attempts=attempt,
@@ -116,6 +126,20 @@ def _discard(artifacts: list[ReceivedArtifact]) -> None:
     for artifact in artifacts:
         if isinstance(artifact.content, Path):
             artifact.content.unlink(missing_ok=True)
+
+
+class _Patience:
+    """With a module that is not asked for its health: it may still be starting when it is called for the first time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+        self._pause_s = _FIRST_POLL_S
+
+    def pause_s(self) -> float:
+        """Seconds to wait before the next try, 0 when it was waited long enough."""
+        pause_s = min(self._pause_s, _LAST_POLL_S)
+        self._pause_s *= 2
+        return pause_s if time.monotonic() + pause_s < self._until else 0.0
 
 
 async def wait_until_ready(client: ModuleClient, module: Module) -> tuple[Readiness, float]:
@@ -147,6 +171,8 @@ async def check_health(client: ModuleClient, module: Module, timeout_s: float = 
     """Ask the module for its health once. Raises StepError, retryable when asking again may help."""
     dialect = dialect_of(module)
     request = dialect.health_request()
+    if request is None:
+        return Readiness(status="not asked")
     message = f"did not answer {module.at(request.path)} within {timeout_s:.2g} s"
     # A module that is slow to answer while it starts is waited for like one that does not answer yet.
     async with _within(timeout_s, StepError.of(module.name, "MODULE_TIMEOUT", message, retryable=True)):

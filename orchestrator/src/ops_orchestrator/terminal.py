@@ -33,7 +33,7 @@ def show(value: Any, shown: RenderableType, *, as_json: bool) -> None:
     if as_json or not on_terminal():
         print_json(value)
     else:
-        Console().print(shown)
+        Console().print(shown, crop=False)
 
 
 def print_json(value: Any) -> None:

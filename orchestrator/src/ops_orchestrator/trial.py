@@ -1,5 +1,6 @@
 """One call of a module outside of a run, to see what its mapping makes of it."""
 
+import json
 import mimetypes
 from collections.abc import Mapping
 from contextlib import closing
@@ -7,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ops_contract import Problem, SuccessEnvelope, parse_json, sha256_hex
+from ops_contract import Problem, ShapeError, SuccessEnvelope, sha256_hex, validate
 from ops_orchestrator.adapters.body import decoded
 from ops_orchestrator.answer import ReceivedArtifact
 from ops_orchestrator.call import Answered, Call
 from ops_orchestrator.catalogue import Catalogue
 from ops_orchestrator.dialect import dialect_of
-from ops_orchestrator.errors import Failure, InvalidRequestError, StepError
+from ops_orchestrator.errors import Failure, InvalidRequestError, StepError, StoreError
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.masking import masked, masked_url
 from ops_orchestrator.module_client import Limits, ModuleClient
@@ -53,7 +54,7 @@ class Trial:
     def _request(self, request: Request) -> dict[str, Any]:
         url = masked_url(self.call.step.module.at(request.path))
         told = {"method": request.method, "url": url, "headers": masked(request.headers)}
-        return told | ({"body": parse_json(request.body)} if request.body else {})
+        return told | ({"body": json.loads(request.body)} if request.body else {})
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,25 @@ class EarlierRun:
     upstream: Mapping[str, Answered]
 
 
-def earlier_run(runs_dir: Path, run_id: str) -> EarlierRun:
-    """The run `run_id`, from its folder. Raises ConfigurationError, NotFoundError, StoreError."""
+def earlier_run(runs_dir: Path, run_id: str, module: str) -> EarlierRun:
+    """The run `run_id` as it was when `module` had its turn: all of it when that was not in it.
+
+    Raises ConfigurationError, NotFoundError, StoreError.
+    """
     with closing(RunStore.existing(runs_dir)) as store:
         record, results = store.record(run_id), store.results(run_id)
+    turn = next((step for step in record.steps if step.module == module), None)
     upstream = {}
     for step in record.steps:
-        if step.id in results.steps:
+        if step.id in results.steps and (turn is None or step.step < turn.step):
             raw = _exchange(runs_dir / run_id / "steps" / f"{step.step}-{step.id}")
-            upstream[step.id] = _answered(results.steps[step.id], raw)
-    return EarlierRun(Scenario.model_validate(record.request), upstream)
+            upstream[step.id] = _answered(results.steps[step.id], step.module_version, raw)
+    try:
+        scenario = validate(Scenario, record.request, "request")
+    except ShapeError as error:
+        raise StoreError(f"{run_id} was not made by this orchestrator: {error}") from error
+    own = scenario.modules[turn.step - 1].inputs if turn else {}
+    return EarlierRun(scenario.model_copy(update={"inputs": merged(scenario.inputs, own)}), upstream)
 
 
 def step_of(catalogue: Catalogue, module: str, action: str | None) -> Step:
@@ -112,7 +122,7 @@ async def try_call(settings: Settings, call: Call) -> Trial:
 async def _try(runner: Runner, call: Call) -> Trial:
     dialect = dialect_of(call.step.module)
     try:
-        request = await dialect.request(call)
+        request = await runner.request(dialect, call)
     except StepError as error:
         return Trial(call, failure=error.failure)
     try:
@@ -134,9 +144,14 @@ def _response(exchange: Exchange) -> dict[str, Any]:
     return {"status": exchange.status, "headers": masked(exchange.headers), "body": body}
 
 
-def _answered(found: StepResults, raw: Exchange | None) -> Answered:
+def _answered(found: StepResults, version: str | None, raw: Exchange | None) -> Answered:
     envelope = SuccessEnvelope.model_construct(
-        status="success", module=found.module, outputs=found.outputs, evidence=found.evidence, warnings=found.warnings
+        status="success",
+        module=found.module,
+        version=version,
+        outputs=found.outputs,
+        evidence=found.evidence,
+        warnings=found.warnings,
     )
     return Answered(envelope, tuple(artifact.ref for artifact in found.artifacts), raw)
 

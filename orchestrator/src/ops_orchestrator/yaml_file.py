@@ -11,6 +11,7 @@ import yaml
 
 from ops_contract import join_pointer
 from ops_orchestrator.errors import ConfigurationError
+from ops_orchestrator.masking import is_secret
 
 _MERGE: Final = "tag:yaml.org,2002:merge"
 _REFERENCE: Final = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
@@ -18,11 +19,19 @@ _REFERENCE: Final = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<de
 
 @dataclass(frozen=True)
 class YamlFile:
-    """The file's value, and for each JSON pointer into it the line where it stands, counted from 1."""
+    """The file's value, for each JSON pointer into it the line where it stands, counted from 1, and the variables in it."""
 
     path: Path
     value: Any
     lines: Mapping[str, int]
+    taken: Mapping[str, str]
+
+    def without_secrets(self, message: str) -> str:
+        """`message` with the values of secret variables replaced by the references that brought them in."""
+        for name, value in self.taken.items():
+            if is_secret(name) and value:
+                message = message.replace(value, f"${{{name}}}")
+        return message
 
     def place(self, pointer: str) -> str:
         """`file:line` of the value at `pointer`, or of the nearest one around it."""
@@ -46,7 +55,7 @@ def read_yaml(path: Path, environment: Mapping[str, str]) -> YamlFile:
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path}: not YAML: {error}") from error
     reader = _Reader(path, environment)
-    return YamlFile(path, None if root is None else reader.value("", root), reader.lines)
+    return YamlFile(path, None if root is None else reader.value("", root), reader.lines, reader.taken)
 
 
 class _Reader:
@@ -54,6 +63,7 @@ class _Reader:
 
     def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
         self.lines: dict[str, int] = {}
+        self.taken: dict[str, str] = {}
         self._path = path
         self._environment = environment
         self._scalars = yaml.SafeLoader("")
@@ -123,6 +133,7 @@ class _Reader:
     def _resolve(self, match: re.Match[str], line: int) -> str:
         name, default = match["name"], match["default"]
         if value := self._environment.get(name):
+            self.taken[name] = value
             return value
         if default is None:
             raise ConfigurationError(f"{self._path}:{line}: {name} is not set; set it or write ${{{name}:-default}}")

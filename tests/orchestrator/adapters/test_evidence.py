@@ -86,8 +86,9 @@ def test_empty_title_gives_way_to_another_name() -> None:
     assert evidence_of({"title": "", "name": "World Bank"}) == [piece("World Bank")]
 
 
-def test_made_up_id_is_none_that_another_piece_has() -> None:
-    first, second = evidence_of([{"id": "evidence-2", "title": "A"}, {"title": "B"}])
+@pytest.mark.parametrize("given", ["evidence-1", "evidence-2"])
+def test_made_up_id_is_none_that_another_piece_has(given: str) -> None:
+    first, second = evidence_of([{"id": given, "title": "A"}, {"title": "B"}])
     assert first["id"] != second["id"]
 
 

@@ -137,7 +137,9 @@ def test_text_that_no_tokenizer_knows_is_refused_like_any_other_mistake(text: st
 
 @pytest.mark.parametrize("text", ["(" * 2000 + "1" + ")" * 2000, "1" + " & 1" * 2000], ids=["nested", "chained"])
 def test_expression_nested_too_deeply_to_compile_is_refused(text: str) -> None:
-    assert len(str(compile_error(text))) < 300
+    error = compile_error(text)
+    assert error.reason == "is nested too deeply"
+    assert len(str(error)) < 300
 
 
 @pytest.mark.parametrize(
@@ -204,6 +206,15 @@ def test_function_as_a_result_is_an_error(text: str) -> None:
     error = evaluation_error(text, a="abc")
     assert "yields a function; call it" in str(error)
     assert error.position
+
+
+@pytest.mark.parametrize("text", ["1e999", "%"])
+def test_mistake_that_the_library_does_not_place_is_placed(text: str) -> None:
+    assert compile_error(text).position
+
+
+def test_number_beyond_the_range_is_told_in_words() -> None:
+    assert "(34," not in evaluation_error("$power(10, 1000)").reason
 
 
 def test_long_expression_is_shown_around_the_place_only() -> None:
@@ -280,6 +291,15 @@ def test_one_expression_is_right_in_many_threads_at_once(text: str, value: str) 
     assert in_threads(Expression(text, NAMES), inputs) == expected
 
 
+def test_variable_of_one_thread_is_unknown_in_another() -> None:
+    text = "($early := $exists($kept); $kept := 1; $f := function($n) { $n > 0 ? $f($n - 1) : $early }; $f(inputs.n))"
+    expression = Expression(text, NAMES)
+    with ThreadPoolExecutor(4) as threads:
+        others = [threads.submit(expression.evaluate, {"inputs": {"n": 20}}) for _ in range(200)]
+        assert expression.evaluate({"inputs": {"n": 2000}}) is False
+    assert not any(other.result() for other in others)
+
+
 def test_time_is_counted_from_the_start_of_each_evaluation() -> None:
     expression = Expression(ENDLESS, NAMES)
     for _ in range(3):  # each takes all of the time that the next is given
@@ -304,3 +324,27 @@ def test_variable_of_one_evaluation_is_gone_in_the_next() -> None:
 def test_expressions_of_the_same_text_are_equal() -> None:
     assert Expression("inputs.a", NAMES) == Expression("inputs.a\n", NAMES)
     assert len({Expression("inputs.a", NAMES), Expression("inputs.a", NAMES), Expression("inputs.b", NAMES)}) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ('$replace("Espana", /n/, "ñ")', "España"),
+        ('$replace("x", /x/, "€")', "€"),
+        (r'$replace("ab", /(a)(b)/, "$2\\u0041$1")', r"b\u0041a"),
+        ('$replace("ab", /(a)/, "$1$12")', "aa2b"),
+        ("$string(1234567890123456)", "1234567890123456"),
+        ('"id-" & 1234567890123456', "id-1234567890123456"),
+    ],
+)
+def test_text_is_made_as_it_is_written(text: str, result: str) -> None:
+    assert Expression(text, ()).evaluate({}) == result
+
+
+@pytest.mark.parametrize(
+    "text", ["inputs.rows{ 'k': 1 }", "inputs.rows{ k: v }", "{ 'a': inputs.rows{ k: v }, 'b': inputs.rows }"]
+)
+def test_grouping_of_an_empty_list_leaves_the_list_as_it_is(text: str) -> None:
+    context: dict[str, Any] = {"inputs": {"rows": []}}
+    Expression(text, ("inputs",)).evaluate(context)
+    assert context == {"inputs": {"rows": []}}

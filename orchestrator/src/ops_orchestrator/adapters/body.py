@@ -12,6 +12,10 @@ from ops_orchestrator.exchange import Exchange
 
 _LONGEST: Final = 300
 _CHARSET: Final = re.compile(r"charset=\"?([A-Za-z0-9._-]+)", re.IGNORECASE)
+_USED_ON_THE_WEB: Final = re.compile(
+    r"utf-?(8|16|32)(-?[bl]e)?|(us-)?ascii|iso-?8859-?\d+|latin-?\d|(windows|cp)-?125\d|koi8-[ru]|big5|gb\w+|euc-\w+|shift[-_]jis",
+    re.IGNORECASE,
+)
 # RE2 reads a page in one go, also one that opens everything and closes nothing.
 _INVISIBLE: Final = re2.compile(r"(?is)<script\b.*?</script\s*>|<style\b.*?</style\s*>|<!--.*?-->")
 _TAG: Final = re2.compile(r"<[^>]*>")
@@ -31,9 +35,11 @@ def decoded(exchange: Exchange) -> Any:
 def text_of(exchange: Exchange) -> str:
     """The body as text, in the charset that its content type names, else in UTF-8."""
     named = _CHARSET.search(exchange.headers.get("content-type", ""))
+    # Python has more codecs than there are charsets; some never end, some yield what is no Unicode.
+    usable = named and _USED_ON_THE_WEB.fullmatch(named[1])
     try:
-        return exchange.response.decode(named[1] if named else "utf-8", errors="replace")
-    except (LookupError, UnicodeError):  # some of Python's codecs cannot replace what they cannot read
+        return exchange.response.decode(named[1] if named and usable else "utf-8", errors="replace")
+    except LookupError:
         return exchange.response.decode(errors="replace")
 
 

@@ -22,6 +22,7 @@ ANSWER_NAMES: Final = (*REQUEST_NAMES, "response")
 ITEM_NAMES: Final = (*ANSWER_NAMES, "item")
 HEALTH_NAMES: Final = ("response",)
 
+_WITHOUT_EFFECT: Final = ("timeout_s", "retries", "backoff_s")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OURS: Final = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 
@@ -194,6 +195,12 @@ class Action(_Declaration):
         return [*fields, *self.path.expressions, *self.query.values(), *self.headers.values()]
 
 
+def _absolute(value: Any) -> Any:
+    if value is not None and not (isinstance(value, str | Path) and Path(value).is_absolute()):
+        raise PydanticCustomError("complete", "must be an absolute path")
+    return value
+
+
 def _not_empty(actions: dict[str, Action]) -> dict[str, Action]:
     if not actions:
         raise PydanticCustomError("complete", "must have at least one action")
@@ -205,18 +212,18 @@ class Adapter(_Declaration):
 
     base: Annotated[str | None, Field(description="the built-in adapter that this one is made from")] = None
     artifacts_root: Annotated[
-        Path | None, Field(strict=False, description="the volume shared with the module; files are taken from below it only")
+        Path | None,
+        Field(strict=False, description="the volume shared with the module; files are taken from below it only"),
+        BeforeValidator(_absolute),
     ] = None
     health: Annotated[HealthCheck | None, BeforeValidator(_health)] = None
     actions: Annotated[dict[Identifier, Action], AfterValidator(_not_empty)]
 
     @model_validator(mode="after")
     def _root_is_known(self) -> Self:
-        if self.artifacts_root is not None and not self.artifacts_root.is_absolute():
-            raise PydanticCustomError("complete", "artifacts_root must be an absolute path")
         for name, action in self.actions.items():
             if self.artifacts_root is None and any(artifact.path is not None for artifact in action.artifacts):
-                reason = f"action {name!r} takes artifacts from a path, but no artifacts_root says from where"
+                reason = f"takes artifacts from a path in its action {name!r}, but has no artifacts_root"
                 raise PydanticCustomError("complete", "{reason}", {"reason": reason})
         return self
 
@@ -234,12 +241,7 @@ class Adapter(_Declaration):
                     del action[part]
         return declared
 
-    def fingerprint(self) -> str:
-        """SHA-256 of what of the declaration can change a result."""
-        declared = self.declared()
-        for name in ("artifacts_root", "health"):
-            declared.pop(name, None)
-        for action in declared["actions"].values():
-            for name in ("timeout_s", "retries", "backoff_s"):
-                action.pop(name, None)
-        return fingerprint(declared)
+    def fingerprint(self, action: str) -> str:
+        """SHA-256 of what of the declaration can change a result of `action`."""
+        declared = self.declared()["actions"][action]
+        return fingerprint({name: value for name, value in declared.items() if name not in _WITHOUT_EFFECT})

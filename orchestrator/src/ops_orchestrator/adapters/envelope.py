@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import json
 import mimetypes
 import re
 from collections.abc import Iterator
@@ -12,16 +13,20 @@ from email.utils import collapse_rfc2231_value
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from ops_contract import ArtifactRef, JsonError, ShapeError, SuccessEnvelope, parse_json, validate, violations
+from pydantic import TypeAdapter, ValidationError
+
+from ops_contract import ArtifactName, ArtifactRef, JsonError, ShapeError, SuccessEnvelope, parse_json, validate, violations
 from ops_orchestrator.adapters.body import is_text, text_of, told
 from ops_orchestrator.adapters.declaration import Action, ArtifactMapping
-from ops_orchestrator.adapters.evaluation import Evaluation, kind_of
+from ops_orchestrator.adapters.evaluation import Evaluation, is_true, kind_of
 from ops_orchestrator.adapters.evidence import evidence_of
 from ops_orchestrator.adapters.expression import Expression
 from ops_orchestrator.answer import Answer, InlineFile, SharedFile
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange
 
+_NAME: Final[TypeAdapter[str]] = TypeAdapter(ArtifactName)
+_LONGEST_NAME_BYTES: Final = 255
 _SHA256: Final = re.compile(r"(?:sha-?256:)?([0-9a-f]{64})", re.IGNORECASE)
 _TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _UNKNOWN_TYPE: Final = "application/octet-stream"
@@ -76,7 +81,7 @@ class _AnswerMapping:
             raise self._failed()
         if problem is not None:
             raise self._no_json(problem)
-        if self._evaluation.value("failure.when", self._action.failure.when):
+        if is_true(self._evaluation.value("failure.when", self._action.failure.when)):
             raise self._failed()
 
     def envelope(self, sources: tuple[InlineFile | SharedFile, ...]) -> SuccessEnvelope:
@@ -91,7 +96,11 @@ class _AnswerMapping:
             "warnings": self._warnings(),
         }
         try:
+            # As JSON and back: what no JSON can carry must not get further, such as half a surrogate pair or endless depth.
+            fields = parse_json(json.dumps(fields).encode())
             envelope = validate(SuccessEnvelope, fields, "the envelope that it comes to")
+        except (JsonError, RecursionError) as error:
+            raise evaluation.failure("outputs", f"does not yield what JSON can carry: {error}") from error
         except ShapeError as error:
             raise evaluation.failure(_blamed(error), f"does not yield what an envelope needs: {error}") from error
         # The checks look at names only; the bytes are still to be had.
@@ -102,7 +111,15 @@ class _AnswerMapping:
         return envelope
 
     def sources(self) -> Iterator[InlineFile | SharedFile]:
-        """Where the artifacts are, in the order of the declaration."""
+        """Where the artifacts are, in the order of the declaration; files of one name keep their folders in it."""
+        sources = list(self._declared_sources())
+        names = [source.name.casefold() for source in sources]
+        for source in sources:
+            twice = names.count(source.name.casefold()) > 1
+            below = _below(source) if twice and isinstance(source, SharedFile) else None
+            yield replace(source, name=below) if below and isinstance(source, SharedFile) else source
+
+    def _declared_sources(self) -> Iterator[InlineFile | SharedFile]:
         for index, mapping in enumerate(self._action.artifacts):
             where = f"artifacts[{index}]"
             if mapping.each is None:
@@ -140,6 +157,8 @@ class _AnswerMapping:
         if mapping.path is not None and self._root is not None:
             path = evaluation.as_text(f"{where}.path", evaluation.required(f"{where}.path", mapping.path))
             name = name or PurePosixPath(path).name
+            if name in ("", ".."):
+                raise evaluation.failure(f"{where}.path", f"yields {path!r}, which names no file")
             source = SharedFile(name, media_type or _guessed(name), path, self._root, self._sha256(where, mapping, evaluation))
         else:
             name = name or self._name_of_answer()
@@ -175,7 +194,9 @@ class _AnswerMapping:
     def _name_of_answer(self) -> str:
         """The name that the answer gives itself (RFC 6266), else one made of the action; never with a folder in it."""
         given = PurePosixPath(_file_name(self._exchange).replace("\\", "/")).name
-        return given or f"{self._evaluation.action}{mimetypes.guess_extension(self._exchange.media_type) or '.bin'}"
+        if _can_be_stored(given):
+            return given
+        return f"{self._evaluation.action}{mimetypes.guess_extension(self._exchange.media_type) or '.bin'}"
 
     def _failed(self) -> StepError:
         evaluation, mapping, status = self._evaluation, self._action.failure, self._exchange.status
@@ -197,7 +218,7 @@ class _AnswerMapping:
         with suppress(StepError):  # as below
             value = self._evaluation.value("failure.retryable", expression)
             if value is not None:
-                return bool(value)
+                return is_true(value)
         return self._exchange.status in RETRYABLE_STATUS
 
     def _told(self, where: str, expression: Expression | None) -> str | None:
@@ -221,6 +242,22 @@ class _AnswerMapping:
         return StepError.of(self._evaluation.module, "INVALID_ANSWER", message)
 
 
+def _below(source: SharedFile) -> str | None:
+    """The path of a file on its volume, as a name; None when a name was declared for it or there is no such path."""
+    path = PurePosixPath(source.path)
+    inside = path.relative_to(source.root) if path.is_relative_to(source.root) else path
+    named_by_path = source.name == path.name and not inside.is_absolute() and ".." not in inside.parts
+    return str(inside) if named_by_path else None
+
+
+def _can_be_stored(name: str) -> bool:
+    try:
+        _NAME.validate_python(name)
+    except ValidationError:
+        return False
+    return len(name.encode()) <= _LONGEST_NAME_BYTES
+
+
 def _file_name(exchange: Exchange) -> str:
     """The name in Content-Disposition; the extended form wins over the plain one (RFC 6266, section 4.3)."""
     header = Message()
@@ -228,7 +265,9 @@ def _file_name(exchange: Exchange) -> str:
     parameters = header.get_params(failobj=[], header="content-disposition")
     names: list[Any] = [value for name, value in parameters if name.lower() == "filename"]
     names.sort(key=lambda value: not isinstance(value, tuple))
-    return collapse_rfc2231_value(names[0]) if names else ""
+    with suppress(UnicodeError):  # in a charset that cannot be read
+        return collapse_rfc2231_value(names[0]) if names else ""
+    return ""
 
 
 def _guessed(name: str) -> str:

@@ -50,7 +50,8 @@ class Evaluation:
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, int | float):
-            return str(value)
+            whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+            return str(int(value)) if whole else str(value)
         if not isinstance(value, str):
             raise self.failure(where, f"must yield text, not {kind_of(value)}")
         try:
@@ -82,3 +83,8 @@ def _shortened(text: str) -> str:
 def kind_of(value: Any) -> str:
     """A JSON value as a message shows it: what it is, or itself when it is small."""
     return "an object" if isinstance(value, dict) else "an array" if isinstance(value, list) else json.dumps(value)
+
+
+def is_true(value: Any) -> bool:
+    """A value as JSONata's `$boolean` takes it: of a list, whether something in it is true."""
+    return any(map(is_true, value)) if isinstance(value, list) else bool(value)

@@ -1,9 +1,11 @@
 """One JSONata expression of a declaration: checked when it is read, bounded when it is evaluated."""
 
 import math
+import re
 import threading
 import time
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any, Final
 
 import re2
@@ -13,7 +15,7 @@ from ops_orchestrator.adapters.names import NameUseError, used_names
 from ops_orchestrator.errors import ExpressionError
 
 LONGEST_EVALUATION_S: Final = 5.0
-"""Seconds that one expression may take; far beyond what a mapping needs, even over an answer of many megabytes."""
+"""Seconds of computing that one expression may take. What the library does in one piece is bounded by the step's time-out."""
 
 
 class Expression:
@@ -34,7 +36,7 @@ class Expression:
         except _RegexError as error:
             raise ExpressionError(text, text.find(error.pattern) + len(error.pattern), str(error)) from error
         except JException as error:
-            raise ExpressionError(text, error.location, _reason(error)) from error
+            raise ExpressionError(text, error.location if error.location > 0 else len(text), _reason(error)) from error
         except RecursionError as error:
             raise ExpressionError(text, len(text), "is nested too deeply") from error
         except Exception as error:  # the tokenizer looks up what it does not know, and reads on behind the end
@@ -51,12 +53,12 @@ class Expression:
     def evaluate(self, context: Mapping[str, Any], *, longest_s: float = LONGEST_EVALUATION_S) -> Any:
         """The JSON value that the expression yields in `context`, None for nothing and for null. Raises ExpressionError."""
         jsonata = self._jsonata()
-        started, at = time.monotonic(), 0
+        started, at = time.thread_time(), 0
 
         def watch(node: Any, _input: object, _environment: object) -> None:
             nonlocal at
             at = getattr(node, "position", None) or at
-            if time.monotonic() - started > longest_s:
+            if time.thread_time() - started > longest_s:
                 raise JException(_TOO_SLOW, at)
 
         # The library's own bounds count from when the expression was compiled, and over all its evaluations.
@@ -69,6 +71,8 @@ class Expression:
             raise ExpressionError(self.text, error.location if error.location > 0 else at, reason) from error
         except RecursionError as error:
             raise ExpressionError(self.text, at, "calls itself too deeply") from error
+        except OverflowError as error:
+            raise ExpressionError(self.text, at, "number out of range") from error
         except Exception as error:  # the library lets Python's own errors through, such as ValueError for $number("x")
             raise ExpressionError(self.text, at, str(error) or type(error).__name__) from error
 
@@ -92,13 +96,37 @@ class _RegexError(Exception):
         self.pattern = pattern
 
 
+class _Regex:
+    """A compiled pattern as the library uses it. RE2 reads a template as escaped Latin-1, so it gets functions only."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self.search, self.finditer, self.split = compiled.search, compiled.finditer, compiled.split
+
+    def sub(self, replacement: Any, text: str, count: int = 0) -> str:
+        r"""Replace by a function, or by a template with `\g<1>` for groups; the library wants IndexError for one not there."""
+        if not isinstance(replacement, str):
+            return str(self._compiled.sub(replacement, text, count))
+
+        def group(match: Any, found: re.Match[str]) -> str:
+            try:
+                return match.group(int(found[1])) or ""
+            except IndexError as error:
+                raise IndexError(f"invalid group reference {found[1]} at position {found.start()}") from error
+
+        return str(self._compiled.sub(lambda match: _GROUP.sub(partial(group, match), replacement), text, count))
+
+
+_GROUP: Final = re.compile(r"\\g<(\d+)>")
+
+
 def _linear_regex(pattern: str, flags: RegexFlags) -> Any:
     """Compile with RE2, which never backtracks: a pattern like `(a+)+$` would otherwise stop the whole service."""
     options = re2.Options()
     options.case_sensitive = not flags.case_insensitive
     options.log_errors = False
     try:
-        return re2.compile(f"(?m){pattern}" if flags.multiline else pattern, options)
+        return _Regex(re2.compile(f"(?m){pattern}" if flags.multiline else pattern, options))
     except re2.error as error:
         told = error.args[0] if error.args else "it is not valid"
         raise _RegexError(pattern, told.decode(errors="replace") if isinstance(told, bytes) else str(told)) from error
@@ -114,8 +142,6 @@ def _plain(value: Any) -> Any:
         return None
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, Utils.RangeList):
-        return list(range(value.a, value.b + 1))
     if isinstance(value, list):
         return [_plain(item) for item in value]
     raise TypeError("yields a function; call it")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from ops_orchestrator.adapters.expression import Expression
 
@@ -20,11 +20,17 @@ class PathTemplate:
         literals = parts[::2]
         if not text.startswith("/") or not all(map(_LITERAL.fullmatch, literals)):
             raise ValueError("must be a path like /score or /countries/{inputs.country}/score, without a query")
-        if {".", ".."} & set(text.split("/")):
-            raise ValueError("must not hold the segments . and ..")
+        if {".", ".."} & set(unquote(text).split("/")) or "%2f" in text.lower():
+            raise ValueError("must not hold the segments . and .., nor an encoded slash")
         self._parts: list[str | Expression] = [
             Expression(part, names) if index % 2 else part for index, part in enumerate(parts)
         ]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PathTemplate) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
 
     @property
     def expressions(self) -> tuple[Expression, ...]:

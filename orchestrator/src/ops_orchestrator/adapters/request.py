@@ -1,6 +1,7 @@
 """From the context of a call to the request that a module understands."""
 
 import json
+import re
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -9,6 +10,7 @@ from ops_orchestrator.adapters.evaluation import Evaluation
 from ops_orchestrator.adapters.expression import Expression
 from ops_orchestrator.exchange import Request
 
+_DOTS: Final = re.compile(r"\.{1,2}(;|$)")
 _JSON: Final = {"Content-Type": "application/json"}
 
 
@@ -26,8 +28,8 @@ def map_request(action: Action, evaluation: Evaluation) -> Request:
 def _path(action: Action, evaluation: Evaluation) -> str:
     def value_of(expression: Expression) -> str:
         value = evaluation.as_text("path", evaluation.required("path", expression))
-        # Alone in its segment, such a value would lead to another path than the declared one.
-        if value in ("", ".", ".."):
+        # Such a value would lead to another path than the declared one; some servers cut a segment at a semicolon.
+        if not value or _DOTS.match(value):
             raise evaluation.failure("path", f"yields {value!r}, which is no part of a path: {expression.text}")
         return value
 
@@ -41,7 +43,7 @@ def _query(action: Action, evaluation: Evaluation) -> str:
         where = f"query.{name}"
         value = evaluation.value(where, expression)
         items = value if isinstance(value, list) else [] if value is None else [value]
-        pairs += [(name, evaluation.as_text(where, item)) for item in items]
+        pairs += [(name, evaluation.as_text(where, item)) for item in items if item is not None]
     return f"?{urlencode(pairs)}" if pairs else ""
 
 
