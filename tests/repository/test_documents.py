@@ -65,6 +65,7 @@ def test_files_that_the_architecture_names_exist() -> None:
         ROOT / "orchestrator/src/ops_orchestrator",
         ROOT / "orchestrator/src/ops_orchestrator/adapters",
         ROOT / "stubs/src/ops_stubs",
+        ROOT / "contract/src/ops_contract/compliance",
         ROOT / "tests",
         ROOT / "contract",
     ]

@@ -8,8 +8,8 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from ops_contract import CONTRACT_VERSION
-from ops_contract.compliance.module_under_test import ModuleUnderTest, health_of
-from ops_contract.compliance.observation import Observation
+from ops_contract.compliance.module_under_test import ModuleUnderTest
+from ops_contract.compliance.observation import Observation, Seen
 from ops_contract.compliance.probe import Probe
 from ops_contract.compliance.requirement import Requirement, load_requirements
 from ops_contract.compliance.result import Finding, Report, Subject, Verdict
@@ -40,7 +40,7 @@ async def check(
     started, began = datetime.now(UTC), time.monotonic()
     module = ModuleUnderTest(Probe(url), inputs or {})
     first = await module.probe.send("GET", "/health", timeout_s=10)
-    module.health = health_of(first)
+    module.told = Seen(first).fields
     requirements = load_requirements()
     chosen = [one for one in requirements.values() if select is None or one.id in select]
     unreachable = first.error if first.status is None else None
@@ -73,10 +73,9 @@ async def _observed(module: ModuleUnderTest, wanted: set[str]) -> dict[str, Obse
 
 
 def _finding(requirement: Requirement, seen: Observation | Exception | None, module: ModuleUnderTest) -> Finding:
-    declared = module.health.profiles if module.health else ()
     if requirement.profile == "container":
         return Finding(requirement, Verdict.NOT_APPLICABLE, actual="checked only when the kit is given an image")
-    if requirement.profile != "core" and requirement.profile not in declared:
+    if requirement.profile != "core" and requirement.profile not in module.profiles:
         return Finding(requirement, Verdict.NOT_APPLICABLE, actual=f"/health does not list the profile {requirement.profile}")
     if isinstance(seen, Exception):
         return Finding(requirement, Verdict.KIT_ERROR, actual=f"the kit failed: {seen!r}")
@@ -90,13 +89,12 @@ def _finding(requirement: Requirement, seen: Observation | Exception | None, mod
 
 
 def _subject(target: str, module: ModuleUnderTest) -> Subject:
-    told = module.health
     return Subject(
         target=target,
         url=module.probe.url,
-        module=told.module if told else None,
-        version=told.version if told else None,
-        contract_versions=told.contract_versions if told else (),
-        profiles=told.profiles if told else (),
-        actions=told.actions if told else (),
+        module=module.name,
+        version=module.version,
+        contract_versions=module.contract_versions,
+        profiles=module.profiles,
+        actions=module.actions if module.told else (),
     )

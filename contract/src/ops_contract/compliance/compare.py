@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops_contract import join_pointer
-from ops_contract.compliance.module_under_test import ModuleUnderTest, health_of
+from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Seen
 from ops_contract.compliance.probe import Probe
 
@@ -49,17 +49,13 @@ async def compare(old_url: str, new_url: str, inputs: Mapping[str, Any], seed: i
             failed[action] = ", ".join(wrong)
         else:
             changes += _changes(action, *(seen.fields for seen in answers))
-    return Comparison(_version(old), _version(new), tuple(changes), failed)
+    return Comparison(old.version, new.version, tuple(changes), failed)
 
 
 async def _met(url: str, inputs: Mapping[str, Any]) -> ModuleUnderTest:
     module = ModuleUnderTest(Probe(url), inputs)
-    module.health = health_of(await module.probe.send("GET", "/health"))
+    module.told = Seen(await module.probe.send("GET", "/health")).fields
     return module
-
-
-def _version(module: ModuleUnderTest) -> str | None:
-    return module.health.version if module.health else None
 
 
 def _changes(action: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:

@@ -22,24 +22,54 @@ _JSON: Final = {"Content-Type": "application/json"}
 
 @dataclass
 class ModuleUnderTest:
-    """A module at `probe.url`. `health` is what it said of itself; `inputs` are good ones, for every action or by action."""
+    """A module at `probe.url`; `inputs` are good ones, for every action or by action.
+
+    `told` is what its health said, read as forgivingly as possible: what is wrong with it is for its own checks to find.
+    """
 
     probe: Probe
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    health: Health | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
     timeout_s: float = 30.0
     _erred: bool = False
 
     @property
-    def action(self) -> str:
-        """The action that checks use which need just one."""
-        actions = self.health.actions if self.health else ()
-        return actions[0] if actions and "execute" not in actions else "execute"
+    def name(self) -> str | None:
+        """The name that it gives itself."""
+        return self._text("module")
+
+    @property
+    def version(self) -> str | None:
+        """The version that it says it has."""
+        return self._text("version")
+
+    @property
+    def contract_versions(self) -> tuple[str, ...]:
+        """The versions of the contract that it says it serves."""
+        return self._texts("contract_versions")
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """The profiles that it can be held to."""
+        return self._texts("profiles")
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """Every action that it says it has."""
-        return (self.health.actions if self.health else ()) or (self.action,)
+        """Every action that it says it has, `execute` when it says nothing."""
+        return self._texts("actions") or ("execute",)
+
+    @property
+    def action(self) -> str:
+        """The action that checks use which need just one."""
+        return "execute" if "execute" in self.actions else self.actions[0]
+
+    def _text(self, name: str) -> str | None:
+        value = self.told.get(name)
+        return value if isinstance(value, str) and value else None
+
+    def _texts(self, name: str) -> tuple[str, ...]:
+        value = self.told.get(name)
+        return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
     def request(self, **changes: Any) -> dict[str, Any]:
         """A good request under a key of its own; `changes` replace fields, `None` takes one away."""

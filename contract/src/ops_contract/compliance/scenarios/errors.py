@@ -17,12 +17,14 @@ IDS = (
     "OPS-ERR-005",
     "OPS-ERR-006",
     "OPS-ERR-007",
+    "OPS-ERR-008",
     "OPS-ERR-009",
     "OPS-ERR-010",
     "OPS-LIM-003",
 )
 
 _MALFORMED = (b"", b"{", b'{"a": NaN}', b"\xff\xfe", b'{"run_id": "a", "run_id": "b"}', b"[1,]")
+_NO_OBJECT = (b"null", b"7", b'"x"', b"[]")
 _COERCED = ({"seed": "1"}, {"seed": False}, {"seed": 1.5})
 _LEAKS = re.compile(
     r"Traceback|File \"|site-packages|node_modules|\bat [\w.$]+ \(|/(usr|home|root|opt|app|var|tmp|srv)/\w|[A-Z]:\\\\"
@@ -36,11 +38,12 @@ async def run(module: ModuleUnderTest) -> AsyncIterator[Observation]:
     malformed = [Seen(await module.execute(body)) for body in _MALFORMED]
     misshapen = {pointer: Seen(await module.execute(body)) for pointer, body in _misshapen(module).items()}
     coerced = [Seen(await module.execute(module.request(options=options))) for options in _COERCED]
+    odd = [Seen(await module.execute(body)) for body in _NO_OBJECT]
     method = Seen(await module.probe.send("DELETE", "/execute"))
     media = Seen(await module.execute(json.dumps(module.request()).encode(), headers={"Content-Type": "text/plain"}))
     alive = Seen(await module.execute(module.request(), settled=False))
     large = Seen(await module.execute(b'{"filler": "' + b"x" * _HUGE_BYTES + b'"}', timeout_s=20))
-    everything = [unknown, *malformed, *misshapen.values(), *coerced, method, media]
+    everything = [unknown, *malformed, *misshapen.values(), *coerced, *odd, method, media]
     yield _known_actions(unknown, module)
     yield _all_envelopes(everything)
     yield _complete([unknown, *malformed, *misshapen.values(), *coerced])
@@ -51,6 +54,8 @@ async def run(module: ModuleUnderTest) -> AsyncIterator[Observation]:
     yield _first("OPS-ERR-006", "a 4xx, since the request is wrong", crashed, everything)
     leaking = [seen for seen in everything if _LEAKS.search(str(seen.error.get("message", "")))]
     yield _first("OPS-ERR-007", "a message for people", leaking, everything, "message")
+    contrary = [seen for seen in (*everything, alive) if _contradicts_itself(seen)]
+    yield _first("OPS-ERR-008", "success with 200, error with 4xx or 5xx", contrary, everything, "status")
     yield judged("OPS-ERR-009", alive.is_done, "200 for a valid request after all these", alive.told(), alive)
     yield _polite(method, media)
     refused = large.exchange.status == 413 or large.is_done
@@ -68,8 +73,8 @@ def _misshapen(module: ModuleUnderTest) -> Mapping[str, dict[str, Any]]:
 
 def _known_actions(seen: Seen, module: ModuleUnderTest) -> Observation:
     text = json.dumps(seen.error)
-    lists = seen.is_refusal and all(action in text for action in module.actions)
-    expected = f"a 4xx error envelope that names {', '.join(module.actions)}"
+    lists = seen.fields.get("status") == "error" and all(action in text for action in module.actions)
+    expected = f"an error envelope that names {', '.join(module.actions)}"
     return judged("OPS-EXE-005", lists, expected, f"{seen.told()}: {text[:200]}", seen)
 
 
@@ -103,6 +108,11 @@ def _polite(method: Seen, media: Seen) -> Observation:
     return judged("OPS-ERR-010", media.exchange.status == 415, "415 for a body of text/plain", media.told(), media)
 
 
+def _contradicts_itself(seen: Seen) -> bool:
+    said = seen.fields.get("status")
+    return said == "error" if seen.is_done else said == "success"
+
+
 def _is_error(seen: Seen) -> bool:
     return seen.exchange.status is not None and seen.exchange.status >= 400
 
@@ -111,5 +121,9 @@ def _first(requirement: str, expected: str, wrong: list[Seen], all_of_them: list
     if not wrong:
         return met(requirement, all_of_them[0])
     seen = wrong[0]
-    shown = {"message": str(seen.error.get("message", ""))[:200], "error": json.dumps(seen.error)[:200]}.get(part)
+    shown = {
+        "message": str(seen.error.get("message", ""))[:200],
+        "error": json.dumps(seen.error)[:200],
+        "status": f"the envelope says {seen.fields.get('status')!r}",
+    }.get(part)
     return broken(requirement, expected, f"{seen.told()}{f': {shown}' if shown else ''}", seen)

@@ -15,7 +15,6 @@ IDS = (
     "OPS-EXE-004",
     "OPS-EXE-006",
     "OPS-EXE-007",
-    "OPS-ERR-008",
     "OPS-EVD-001",
     "OPS-EVD-002",
     "OPS-EVD-003",
@@ -40,7 +39,6 @@ async def run(module: ModuleUnderTest) -> AsyncIterator[Observation]:
         _json,
         _media_type,
         _versions,
-        _agreement,
         _evidence,
         _pointers,
         _synthetic,
@@ -67,7 +65,7 @@ def _problems(seen: Seen) -> tuple[Any, ...]:
 
 
 def _module(seen: Seen, module: ModuleUnderTest) -> Observation:
-    name = module.health.module if module.health else None
+    name = module.name
     said = seen.fields.get("module")
     return judged("OPS-EXE-002", said == name, f"module {name!r}, as /health says", f"module {said!r}", seen)
 
@@ -94,12 +92,6 @@ def _media_type(seen: Seen, _: ModuleUnderTest) -> Observation:
 def _versions(seen: Seen, _: ModuleUnderTest) -> Observation:
     missing = [name for name in ("version", "contract_version") if not isinstance(seen.fields.get(name), str)]
     return judged("OPS-EXE-007", not missing, "version and contract_version", f"lacks {', '.join(missing)}", seen)
-
-
-def _agreement(seen: Seen, _: ModuleUnderTest) -> Observation:
-    said = seen.fields.get("status")
-    contrary = said == "error" if seen.is_done else said == "success"
-    return judged("OPS-ERR-008", not contrary, "success with 200, error with 4xx or 5xx", f"{said!r} with {seen.told()}", seen)
 
 
 def _evidence(seen: Seen, _: ModuleUnderTest) -> Observation:
