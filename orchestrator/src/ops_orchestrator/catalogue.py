@@ -1,6 +1,6 @@
 """modules.yaml: which modules there are and how they are called."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -50,6 +50,12 @@ def _catalogue(file: YamlFile) -> Catalogue:
     return Catalogue(modules)
 
 
+def suggestion(name: str, known: Iterable[str], otherwise: str) -> str:
+    """What was probably meant by a `name` that is none of the `known`, or `otherwise`."""
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else otherwise
+
+
 def _module(file: YamlFile, name: str, defaults: dict[str, Any], entry: Any) -> Module:
     pointer = join_pointer("/modules", name)
     given = _given(file, pointer, entry)
@@ -72,8 +78,7 @@ def _declaration(file: YamlFile, pointer: str, value: Any) -> dict[str, Any]:
     if base is None:
         return declared
     if not isinstance(base, str) or base not in BUILT_IN:
-        near = get_close_matches(str(base), BUILT_IN, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(BUILT_IN)}"
+        hint = suggestion(str(base), BUILT_IN, f"there are: {', '.join(BUILT_IN)}")
         where = f"{pointer}/base" if isinstance(value, dict) else pointer
         raise ConfigurationError(f"{file.place(where)}: there is no built-in adapter {base!r}; {hint}")
     return _over(file, pointer, read_yaml(BUILT_IN[base], {}).value, declared)
@@ -171,6 +176,5 @@ def _kinds(annotation: Any) -> Iterator[Any]:
 
 
 def _unknown(file: YamlFile, pointer: str, key: str, known: Sequence[str]) -> ConfigurationError:
-    near = get_close_matches(key, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known)}"
+    hint = suggestion(key, known, f"known are: {', '.join(known)}")
     return ConfigurationError(f"{file.place(pointer)}: unknown key {key!r}; {hint}")

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 
 from ops_contract import JsonError, NumberError, canonical_json, parse_json
 from ops_orchestrator import display
-from ops_orchestrator.catalogue import Catalogue, load_catalogue
+from ops_orchestrator.catalogue import Catalogue, load_catalogue, suggestion
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.module import Module
@@ -80,8 +79,7 @@ def _catalogue(settings: Settings) -> Catalogue:
 
 def _module(catalogue: Catalogue, name: str) -> Module:
     if name not in catalogue.modules:
-        near = get_close_matches(name, catalogue.modules, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"registered are: {', '.join(catalogue.modules) or 'none'}"
+        hint = suggestion(name, catalogue.modules, f"registered are: {', '.join(catalogue.modules) or 'none'}")
         raise ConfigurationError(f"there is no module {name!r} in modules.yaml; {hint}")
     return catalogue.modules[name]
 

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
@@ -21,7 +21,7 @@ from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange, Request
 from ops_orchestrator.masking import masked_text, masked_url
 from ops_orchestrator.module import Module
-from ops_orchestrator.staging import new_file
+from ops_orchestrator.staging import staged_file
 
 _MAX_HEALTH_BYTES: Final = 64 * 1024
 _SHOWN_CHARACTERS: Final = 300
@@ -90,18 +90,9 @@ class ModuleClient:
             )
 
     async def _fetch(self, module: Module, artifact: Artifact, staging: Path | None) -> Path | None:
-        if staging is None:
-            await self._stream(module, artifact, None)
-            return None
-        file = await asyncio.to_thread(new_file, staging)
-        path = Path(file.name)
-        try:
-            with closing(file):
-                await self._stream(module, artifact, file)
-        except BaseException:
-            await asyncio.to_thread(path.unlink, missing_ok=True)
-            raise
-        return path
+        async with staged_file(staging) as file:
+            await self._stream(module, artifact, file)
+        return Path(file.name) if file else None
 
     async def _stream(self, module: Module, artifact: Artifact, file: IO[bytes] | None) -> None:
         digest, size = hashlib.sha256(), 0

@@ -1,13 +1,28 @@
 """Files that are not complete yet."""
 
+import asyncio
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import IO
 
 
-def new_file(folder: Path) -> IO[bytes]:
-    """A new file under a name of its own, open for writing, with the permissions that this process gives its files.
+@asynccontextmanager
+async def staged_file(folder: Path | None) -> AsyncIterator[IO[bytes] | None]:
+    """A new file to be filled in the block, closed at its end, and gone when it fails. None without a folder.
 
-    `tempfile` would make one that only its owner may read, and an artifact keeps what it is made with.
+    The name is the file's own and the permissions are those that this process gives its files: `tempfile` would make one that
+    only its owner may read, and an artifact keeps what it is made with.
     """
-    return (folder / secrets.token_hex(16)).open("xb")
+    if folder is None:
+        yield None
+        return
+    path = folder / secrets.token_hex(16)
+    file = await asyncio.to_thread(path.open, "xb")
+    try:
+        with closing(file):
+            yield file
+    except BaseException:
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+        raise

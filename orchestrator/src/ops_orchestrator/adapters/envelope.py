@@ -5,6 +5,7 @@ import binascii
 import json
 import mimetypes
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -113,9 +114,9 @@ class _AnswerMapping:
     def sources(self) -> Iterator[InlineFile | SharedFile]:
         """Where the artifacts are, in the order of the declaration; files of one name keep their folders in it."""
         sources = list(self._declared_sources())
-        names = [source.name.casefold() for source in sources]
+        names = Counter(source.name.casefold() for source in sources)
         for source in sources:
-            twice = names.count(source.name.casefold()) > 1
+            twice = names[source.name.casefold()] > 1
             below = _below(source) if twice and isinstance(source, SharedFile) else None
             yield replace(source, name=below) if below and isinstance(source, SharedFile) else source
 

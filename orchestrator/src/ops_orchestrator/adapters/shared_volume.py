@@ -4,14 +4,13 @@ import asyncio
 import hashlib
 import os
 import stat
-from contextlib import closing
 from pathlib import Path
 from typing import IO, Final
 
 from ops_contract import ArtifactRef
 from ops_orchestrator.answer import ReceivedArtifact, SharedFile
 from ops_orchestrator.errors import StepError
-from ops_orchestrator.staging import new_file
+from ops_orchestrator.staging import staged_file
 
 _CHUNK_BYTES: Final = 1024 * 1024
 
@@ -24,17 +23,9 @@ async def take(file: SharedFile, module: str, staging: Path | None, limit: int) 
     """
     source = await asyncio.to_thread(_open, file, module)
     with source:
-        if staging is None:
-            return ReceivedArtifact(await _copy(file, module, source, None, limit), None)
-        target = await asyncio.to_thread(new_file, staging)
-        path = Path(target.name)
-        try:
-            with closing(target):
-                ref = await _copy(file, module, source, target, limit)
-        except BaseException:
-            await asyncio.to_thread(path.unlink, missing_ok=True)
-            raise
-        return ReceivedArtifact(ref, path)
+        async with staged_file(staging) as target:
+            ref = await _copy(file, module, source, target, limit)
+        return ReceivedArtifact(ref, Path(target.name) if target else None)
 
 
 async def _copy(file: SharedFile, module: str, source: IO[bytes], target: IO[bytes] | None, limit: int) -> ArtifactRef:
