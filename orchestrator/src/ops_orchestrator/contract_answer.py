@@ -25,6 +25,14 @@ from ops_orchestrator.readiness import Readiness
 
 _SHOWN_BYTES: Final = 200
 
+_SHAPE_OF: Final = {
+    "outputs": "OPS-EXE-003",
+    "artifacts": "OPS-ART-001",
+    "evidence": "OPS-EVD-001",
+    "error": "OPS-ERR-002",
+}
+"""The requirements that speak of one part of an envelope's shape; OPS-EXE-001 has the rest."""
+
 
 def read_health(exchange: Exchange, module: Module) -> Readiness:
     """What the module's health says. Raises StepError; retryable when the module may become ready by itself."""
@@ -52,7 +60,7 @@ def read_answer(exchange: Exchange, module: Module) -> SuccessEnvelope:
     try:
         envelope = parse_envelope(value)
     except ShapeError as error:
-        raise _invalid(exchange, module, f"is not an envelope: {_listed(error)}", "OPS-EXE-001") from error
+        raise _invalid(exchange, module, f"is not an envelope: {_listed(error)}", _broken_by(error)) from error
     if (envelope.status == "success") != (exchange.status == 200):
         text = f"has the envelope status {envelope.status!r} with the HTTP status {exchange.status}"
         raise _invalid(exchange, module, text, "OPS-ERR-008")
@@ -92,6 +100,14 @@ def _invalid(exchange: Exchange, module: Module, text: str, requirement: str | N
     message = f"answers against the contract: the answer of {exchange.url} {text}"
     retryable = exchange.status in RETRYABLE_STATUS
     return StepError.of(module.name, "INVALID_ANSWER", message, retryable=retryable, requirement=requirement)
+
+
+def _broken_by(error: ShapeError) -> str:
+    problem = error.problems[0]
+    part, _, below = problem.pointer.removeprefix("/").partition("/")
+    if part == "artifacts" and below.endswith("/name") and problem.message != "is required":
+        return "OPS-ART-005"
+    return _SHAPE_OF.get(part, "OPS-EXE-001")
 
 
 def _listed(error: ShapeError) -> str:
