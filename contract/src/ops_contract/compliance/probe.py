@@ -22,7 +22,7 @@ MOST_BYTES: Final = 16 * 1024 * 1024
 
 _CHUNK_BYTES: Final = 64 * 1024
 _TURNS_TO_READ: Final = 3
-_EARLY_ANSWER_S: Final = 0.2
+_CONTINUE_S: Final = 3.0
 _USER_AGENT: Final = "openpolicystack-compliance-kit"
 
 
@@ -46,6 +46,8 @@ class Probe:
         sent = {"Host": self._netloc, "User-Agent": _USER_AGENT, "Accept": "*/*", "Connection": "close", **(headers or {})}
         if body or method in ("POST", "PUT", "PATCH"):
             sent.setdefault("Content-Length", str(len(body)))
+        if len(body) > _CHUNK_BYTES:
+            sent.setdefault("Expect", "100-continue")
         started = time.monotonic()
         reading = _Reading(method)
         error = None
@@ -87,9 +89,10 @@ class Probe:
         try:
             writer.write(head)
             if len(body) > _CHUNK_BYTES:
-                # Who refuses a large body by its length answers now, and closes while it would still be sent.
+                # Who refuses a large body by its length answers now, and closes while it would still be sent. The others
+                # say "100 Continue" (RFC 9110, 10.1.1); who knows nothing of that is sent the body after a while.
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_EARLY_ANSWER_S):
+                    async with asyncio.timeout(_CONTINUE_S):
                         reading.take(await reader.read(_CHUNK_BYTES))
             sending = asyncio.ensure_future(_drain(writer, body, reading))
             try:
