@@ -4,6 +4,7 @@ It is not the orchestrator's client on purpose: one has to be polite, the other 
 """
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
@@ -22,7 +23,9 @@ MOST_BYTES: Final = 16 * 1024 * 1024
 
 _CHUNK_BYTES: Final = 64 * 1024
 _TURNS_TO_READ: Final = 3
-_CONTINUE_S: Final = 3.0
+_CONTINUE_S: Final = 1.0
+_UNHURRIED_S: Final = 0.05
+_CUT_OFF: Final = (os.strerror(errno.ECONNRESET), os.strerror(errno.EPIPE))
 _USER_AGENT: Final = "openpolicystack-compliance-kit"
 
 
@@ -49,19 +52,12 @@ class Probe:
         if len(body) > _CHUNK_BYTES:
             sent.setdefault("Expect", "100-continue")
         started = time.monotonic()
-        reading = _Reading(method)
-        error = None
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._converse(_head(method, target, sent), body, reading)
-        except TimeoutError:
-            error = f"no whole answer within {timeout_s:g} s"
-        except ssl.SSLError as problem:
-            error = f"TLS failed: {problem.reason or problem}"
-        except OSError as problem:
-            error = _reason(problem)
-        except h11.RemoteProtocolError as problem:
-            error = f"not HTTP/1.1: {problem}"
+        head = _head(method, target, sent)
+        reading, error = await self._asked(method, head, body, timeout_s)
+        if error in _CUT_OFF and reading.status is None and len(body) > _CHUNK_BYTES:
+            # A server that refuses a body before its end closes while more of it comes in, and what is written to it then
+            # takes its answer away: once more, with time to listen between one piece and the next.
+            reading, error = await self._asked(method, head, body, timeout_s, pause_s=_UNHURRIED_S)
         return Exchange(
             method=method,
             url=f"{self.url}/{path.removeprefix('/')}",
@@ -74,6 +70,24 @@ class Probe:
             seconds=time.monotonic() - started,
         )
 
+    async def _asked(
+        self, method: str, head: bytes, body: bytes, timeout_s: float, pause_s: float = 0
+    ) -> tuple["_Reading", str | None]:
+        """Send it over a connection of its own; what was read, and why it is not whole."""
+        reading = _Reading(method)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._converse(head, body, reading, pause_s)
+        except TimeoutError:
+            return reading, f"no whole answer within {timeout_s:g} s"
+        except ssl.SSLError as problem:
+            return reading, f"TLS failed: {problem.reason or problem}"
+        except OSError as problem:
+            return reading, _reason(problem)
+        except h11.RemoteProtocolError as problem:
+            return reading, f"not HTTP/1.1: {problem}"
+        return reading, None
+
     async def abort(self, path: str, body: bytes) -> None:
         """Send the first half of a POST and go away."""
         with suppress(OSError, TimeoutError):
@@ -84,7 +98,7 @@ class Probe:
                 await writer.drain()
                 writer.close()
 
-    async def _converse(self, head: bytes, body: bytes, reading: "_Reading") -> None:
+    async def _converse(self, head: bytes, body: bytes, reading: "_Reading", pause_s: float) -> None:
         reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
         try:
             writer.write(head)
@@ -94,7 +108,7 @@ class Probe:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_CONTINUE_S):
                         reading.take(await reader.read(_CHUNK_BYTES))
-            sending = asyncio.ensure_future(_drain(writer, body, reading))
+            sending = asyncio.ensure_future(_drain(writer, body, reading, pause_s))
             try:
                 while not reading.done:
                     reading.take(await reader.read(_CHUNK_BYTES))
@@ -147,12 +161,12 @@ class _Reading:
                 self.done = True
 
 
-async def _drain(writer: asyncio.StreamWriter, body: bytes, reading: _Reading) -> None:
+async def _drain(writer: asyncio.StreamWriter, body: bytes, reading: _Reading, pause_s: float) -> None:
     with suppress(OSError):  # a server may answer and close before it has read everything
         for start in range(0, len(body), _CHUNK_BYTES):
             # What has come in is read before more is sent: writing to a closed connection would take it away.
             for _ in range(_TURNS_TO_READ):
-                await asyncio.sleep(0)
+                await asyncio.sleep(pause_s / _TURNS_TO_READ)
             if reading.status is not None:
                 return
             writer.write(body[start : start + _CHUNK_BYTES])
