@@ -12,6 +12,8 @@ from ops_contract._evidence import Evidence
 from ops_contract._execute import ExecuteRequest, Options, UpstreamStep
 from ops_contract._health import Health
 from ops_contract._json import MAX_DEPTH, canonical_json, fingerprint, join_pointer, parse_json, sha256_hex
+from ops_contract._refusal import RefusalError
+from ops_contract._request import ReadRequest, check_request_headers, read_request, trace_of
 from ops_contract._verify import Violation, content_violation, resolve_pointer, violations
 from ops_contract._version import CONTRACT_VERSION, is_supported
 
@@ -37,6 +39,8 @@ __all__ = [
     "NumberError",
     "Options",
     "Problem",
+    "ReadRequest",
+    "RefusalError",
     "Seed",
     "Sha256",
     "ShapeError",
@@ -45,6 +49,7 @@ __all__ = [
     "Version",
     "Violation",
     "canonical_json",
+    "check_request_headers",
     "content_violation",
     "fingerprint",
     "is_supported",
@@ -52,8 +57,10 @@ __all__ = [
     "parse_envelope",
     "parse_json",
     "problems_of",
+    "read_request",
     "resolve_pointer",
     "sha256_hex",
+    "trace_of",
     "validate",
     "violations",
 ]

@@ -3,7 +3,8 @@
 ContractError
 ├── JsonError     the bytes are not one strict JSON value (OPS-EXE-004, OPS-ERR-003)
 ├── NumberError   a number that canonical JSON cannot carry (RFC 8785, section 3.2.2.3)
-└── ShapeError    a JSON value that the schema refuses (OPS-EXE-001, OPS-ERR-004)
+├── ShapeError    a JSON value that the schema refuses (OPS-EXE-001, OPS-ERR-004)
+└── RefusalError  a call that a module does not answer with a success (OPS-ERR-001); in `_refusal.py`
 """
 
 from dataclasses import dataclass

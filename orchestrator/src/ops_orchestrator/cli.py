@@ -86,9 +86,9 @@ def serve(
         print_json(settings.model_dump(mode="json"))
         return
     # The service's libraries take most of a second, which no other command should wait for.
-    from ops_orchestrator.server import serve_until_stopped  # noqa: PLC0415  # see above
+    from ops_orchestrator.server import serve_orchestrator  # noqa: PLC0415  # see above
 
-    serve_until_stopped(settings)
+    serve_orchestrator(settings)
 
 
 @app.command()

@@ -68,6 +68,23 @@ def try_module(  # noqa: PLR0913, PLR0917  # one parameter an option
         raise typer.Exit(ExitCode.UNREACHABLE if unreachable else ExitCode.NOT_COMPLETED)
 
 
+@modules_app.command("serve")
+def serve_module(
+    name: Name,
+    modules_file: ModulesFile = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default OPS_HOST or 127.0.0.1.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one.")] = 8080,
+) -> None:
+    """Serve a module that has an adapter as if it spoke the contract: GET /health and POST /execute."""
+    from ops_orchestrator.server import serve_facade  # noqa: PLC0415  # as above
+
+    settings = read_settings(modules_file=modules_file, host=host, port=port)
+    module = _module(_catalogue(settings), name)
+    if module.adapter is None:
+        raise ConfigurationError(f"{name} has no adapter: it speaks the contract itself, at {module.url}")
+    serve_facade(module, settings)
+
+
 async def _listed(settings: Settings) -> list[dict[str, Any]]:
     async with ServiceClient.at(settings.url) as service:
         return await service.modules()

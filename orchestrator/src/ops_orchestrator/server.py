@@ -1,5 +1,6 @@
 """The service as a process: its socket, its log, its signals."""
 
+import json
 import signal
 import socket
 import sys
@@ -7,19 +8,51 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 
 import ops_orchestrator
 from ops_orchestrator.app import create_app
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.exit_code import ExitCode
+from ops_orchestrator.facade import create_facade
+from ops_orchestrator.module import Module
 from ops_orchestrator.service_log import configure_service_log
 from ops_orchestrator.settings import Settings
 
 
-def serve_until_stopped(settings: Settings) -> None:
-    """Serve on the address in `settings` until a signal ends the process. Raises ConfigurationError, StoreError."""
+def serve_orchestrator(settings: Settings) -> None:
+    """Serve the orchestrator until a signal ends the process. Raises ConfigurationError, StoreError."""
     configure_service_log(settings.log_format)
     application = create_app(settings)
+    _serve_until_stopped(application, settings, _log_listening, application.state.stop_runs)
+
+
+def serve_facade(module: Module, settings: Settings) -> None:
+    """Serve `module` as the contract wants it until a signal ends the process; prints both addresses as a line of JSON."""
+
+    def announce(url: str) -> None:
+        told = {"listening": url, "module": module.name, "module_url": module.url}
+        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.flush()
+
+    _serve_until_stopped(create_facade(module, settings), settings, announce)
+
+
+def _log_listening(url: str) -> None:
+    version = ops_orchestrator.__version__
+    structlog.get_logger("ops_orchestrator").info("service.listening", url=url, version=version)
+
+
+async def _nothing() -> None:
+    pass
+
+
+def _serve_until_stopped(
+    application: ASGIApp,
+    settings: Settings,
+    announce: Callable[[str], None],
+    before_stop: Callable[[], Awaitable[None]] = _nothing,
+) -> None:
     with _listening_socket(settings) as listener:
         host, port = listener.getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -33,25 +66,24 @@ def serve_until_stopped(settings: Settings) -> None:
         # The server ends its answers on a signal and then raises it again, for which these handlers wait.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.DONE))
         signal.signal(signal.SIGINT, lambda *_: sys.exit(ExitCode.INTERRUPTED))
-        _Server(config, url, application.state.stop_runs).run(sockets=[listener])
+        _Server(config, lambda: announce(url), before_stop).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """Says when it can be used, and ends the runs before it waits for the answers: their callers are told how they ended."""
+    """Says when it can be used, and ends what is running before it waits for the answers: their callers are told how."""
 
-    def __init__(self, config: uvicorn.Config, url: str, stop_runs: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None], before_stop: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
-        self._url = url
-        self._stop_runs = stop_runs
+        self._announce = started
+        self._before_stop = before_stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            version = ops_orchestrator.__version__
-            structlog.get_logger("ops_orchestrator").info("service.listening", url=self._url, version=version)
+            self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._stop_runs()
+        await self._before_stop()
         await super().shutdown(sockets)
 
 

@@ -1,0 +1,77 @@
+"""From what arrives at `POST /execute` to a request that can be executed, refusing everything else by name."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ops_contract._base import validate
+from ops_contract._errors import JsonError, NumberError, Problem, ShapeError
+from ops_contract._execute import ExecuteRequest
+from ops_contract._json import fingerprint, parse_json
+from ops_contract._refusal import RefusalError
+from ops_contract._version import CONTRACT_VERSION, is_supported
+
+__all__ = ["ReadRequest", "check_request_headers", "read_request", "trace_of"]
+
+_TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+
+
+@dataclass(frozen=True)
+class ReadRequest:
+    """A request, and the fingerprint of the body that it came in."""
+
+    request: ExecuteRequest
+    fingerprint: str
+
+
+def check_request_headers(headers: Mapping[str, str]) -> None:
+    """Refuse a body that is not announced as plain JSON in UTF-8 (OPS-ERR-010); names of `headers` are in lower case.
+
+    Raises RefusalError.
+    """
+    media_type, _, parameters = headers.get("content-type", "").partition(";")
+    name, _, charset = parameters.strip().partition("=")
+    if media_type.strip().lower() != "application/json":
+        raise RefusalError(415, "UNSUPPORTED_MEDIA_TYPE", "the body must be sent with Content-Type: application/json")
+    if name.strip().lower() == "charset" and charset.strip(' "').lower() not in {"utf-8", "utf8"}:
+        raise RefusalError(415, "UNSUPPORTED_MEDIA_TYPE", "the body must be UTF-8; send application/json without a charset")
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise RefusalError(415, "UNSUPPORTED_MEDIA_TYPE", "the body must not be compressed; send it without Content-Encoding")
+
+
+def read_request(raw: bytes) -> ReadRequest:
+    """Make a request of the body, or say what is wrong with it. Raises RefusalError (OPS-ERR-003 to -005, OPS-VER-001).
+
+    The fingerprint is of the whole body as canonical JSON: white space, the order of keys and the writing of numbers do not
+    make another request, and a changed value does, also in a field that this version does not know.
+    """
+    try:
+        body = parse_json(raw)
+        digest = fingerprint(body)
+    except JsonError as error:
+        raise RefusalError(400, "MALFORMED_JSON", f"the body is not JSON as the contract wants it: {error}") from error
+    except NumberError as error:
+        raise RefusalError.of_problems(
+            "INVALID_REQUEST", (Problem(error.pointer, f"cannot be carried: {error.reason}"),)
+        ) from error
+    # Before the schema: what another major version wants is not for this one to judge.
+    _check_version(body)
+    try:
+        return ReadRequest(validate(ExecuteRequest, body, "request"), digest)
+    except ShapeError as error:
+        raise RefusalError.of_problems("INVALID_REQUEST", error.problems) from error
+
+
+def trace_of(headers: Mapping[str, str]) -> dict[str, Any]:
+    """What `meta` says of the caller's trace (W3C Trace Context), when it sent a valid one (OPS-OBS-001)."""
+    found = _TRACEPARENT.fullmatch(headers.get("traceparent", "").strip())
+    return {"trace_id": found[1]} if found else {}
+
+
+def _check_version(body: Any) -> None:
+    version = body.get("contract_version") if isinstance(body, dict) else None
+    if isinstance(version, str) and version.partition(".")[0].isdecimal() and not is_supported(version):
+        message = f"/contract_version {version[:20]!r} is not served; this module serves {CONTRACT_VERSION}"
+        details = {"supported_versions": [CONTRACT_VERSION]}
+        raise RefusalError(422, "UNSUPPORTED_VERSION", message, pointer="/contract_version", details=details)

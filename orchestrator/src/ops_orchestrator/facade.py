@@ -1,0 +1,215 @@
+"""A module behind its adapter, served as the contract wants it: for whoever speaks the contract and nothing else."""
+
+import asyncio
+import tempfile
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx2
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ops_contract import (
+    CONTRACT_VERSION,
+    Artifact,
+    ExecuteRequest,
+    Health,
+    RefusalError,
+    SuccessEnvelope,
+    UpstreamStep,
+    check_request_headers,
+    read_request,
+    trace_of,
+)
+from ops_orchestrator.answer import ReceivedArtifact
+from ops_orchestrator.call import Answered, Call
+from ops_orchestrator.dialect import dialect_of
+from ops_orchestrator.errors import StepError
+from ops_orchestrator.events import StepCompleted
+from ops_orchestrator.module import Module
+from ops_orchestrator.module_client import Limits, ModuleClient
+from ops_orchestrator.plan import Step
+from ops_orchestrator.runner import Runner, check_health
+from ops_orchestrator.settings import Settings
+
+_MOST_INLINE_BYTES: Final = 256 * 1024
+_MOST_FILES: Final = 1000
+_UNKNOWN_VERSION: Final = "unknown"
+
+
+def create_facade(module: Module, settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> Starlette:
+    """The application; `transport` replaces the network between it and the module."""
+    client = ModuleClient(Limits(settings.max_response_bytes, settings.max_artifact_bytes), transport)
+    folder = tempfile.TemporaryDirectory(prefix="ops-facade-", ignore_cleanup_errors=True)
+    facade = _Facade(module, Runner(client, staging=Path(folder.name)), settings.max_request_bytes)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await client.aclose()
+        await asyncio.to_thread(folder.cleanup)
+
+    return Starlette(
+        routes=[
+            Route("/health", facade.health, methods=["GET"]),
+            Route("/execute", facade.execute, methods=["POST"]),
+            Route("/artifacts/{number:int}", facade.artifact, methods=["GET"]),
+        ],
+        exception_handlers={RefusalError: facade.refused, HTTPException: facade.not_served},
+        lifespan=lifespan,
+    )
+
+
+class _Facade:
+    """What the paths of the contract call; keeps the files that its last answers refer to."""
+
+    def __init__(self, module: Module, runner: Runner, max_request_bytes: int) -> None:
+        self._module = module
+        self._runner = runner
+        self._max_request_bytes = max_request_bytes
+        self._version = _UNKNOWN_VERSION
+        self._files: OrderedDict[int, tuple[Path | bytes, str]] = OrderedDict()
+        self._number = 0
+
+    async def health(self, _: Request) -> Response:
+        """`GET /health`: what the module's own check told, in the contract's words."""
+        try:
+            readiness = await check_health(self._runner.client, self._module)
+        except StepError as error:
+            raise RefusalError(503, error.failure.code, error.failure.message) from error
+        self._version = readiness.version or _UNKNOWN_VERSION
+        adapter = self._module.adapter
+        has_artifacts = adapter is not None and any(action.artifacts for action in adapter.actions.values())
+        health = Health(
+            status="ok",
+            module=self._module.name,
+            version=self._version,
+            contract_versions=(CONTRACT_VERSION,),
+            profiles=("artifacts",) if has_artifacts else (),
+            actions=self._module.action_names,
+        )
+        return JSONResponse(health.model_dump(mode="json"))
+
+    async def execute(self, request: Request) -> Response:
+        """`POST /execute`: mapped, sent, mapped back."""
+        started = asyncio.get_running_loop().time()
+        check_request_headers(request.headers)
+        raw = await self._body(request)
+        asked = (await asyncio.to_thread(read_request, raw)).request
+        call = self._call(asked)
+        try:
+            async with asyncio.timeout_at(asked.options.deadline_s and started + asked.options.deadline_s):
+                completed = await self._completed(call)
+        except TimeoutError as error:
+            message = "the module was not done by the deadline; try again with more time"
+            raise RefusalError(503, "DEADLINE_EXCEEDED", message) from error
+        artifacts = tuple(self._artifact(received) for received in completed.artifacts)
+        meta = {**completed.envelope.meta, **trace_of(request.headers)}
+        told = {"version": self._version, "contract_version": CONTRACT_VERSION, "artifacts": artifacts, "meta": meta}
+        envelope = completed.envelope.model_copy(update=told)
+        return JSONResponse(envelope.model_dump(mode="json", exclude_unset=True))
+
+    async def artifact(self, request: Request) -> Response:
+        """`GET /artifacts/...`: a file of one of the last answers, looked up by its number."""
+        kept = self._files.get(request.path_params["number"])
+        if kept is None:
+            raise RefusalError(404, "NOT_FOUND", "no such artifact is kept; execute the step again to have it made again")
+        content, media_type = kept
+        body = content if isinstance(content, bytes) else await asyncio.to_thread(content.read_bytes)
+        return Response(body, media_type=media_type, headers={"X-Content-Type-Options": "nosniff"})
+
+    async def refused(self, request: Request, error: Exception) -> Response:
+        """The error envelope of a RefusalError."""
+        assert isinstance(error, RefusalError)  # noqa: S101  # registered for nothing else
+        return self._refusal(request, error)
+
+    async def not_served(self, request: Request, error: Exception) -> Response:
+        """The error envelope of what the framework refuses: other paths, other methods."""
+        assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
+        if error.status_code == 405:
+            allowed = (error.headers or {}).get("Allow", "another one")
+            refusal = RefusalError(405, "METHOD_NOT_ALLOWED", f"this path does not take that method; it takes {allowed}")
+        else:
+            refusal = RefusalError(
+                404, "NOT_FOUND", "nothing is served at this path; a module serves GET /health and POST /execute"
+            )
+        return self._refusal(request, refusal, error.headers)
+
+    def _refusal(self, request: Request, refusal: RefusalError, headers: Mapping[str, str] | None = None) -> Response:
+        envelope = refusal.envelope(self._module.name, self._version, trace_of(request.headers))
+        return JSONResponse(envelope, refusal.status, headers)
+
+    async def _body(self, request: Request) -> bytes:
+        body = bytearray()
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > self._max_request_bytes:
+                    message = f"the body is larger than the {self._max_request_bytes} bytes that OPS_MAX_REQUEST_BYTES allows"
+                    raise RefusalError(413, "TOO_LARGE", message)
+        except ClientDisconnect as error:
+            raise RefusalError(400, "INCOMPLETE", "the connection ended before the body did") from error
+        return bytes(body)
+
+    def _call(self, asked: ExecuteRequest) -> Call:
+        known = self._module.action_names
+        if asked.action not in known:
+            message = f"/action {asked.action!r} is not known to {self._module.name}; known: {', '.join(known)}"
+            raise RefusalError(422, "UNKNOWN_ACTION", message, pointer="/action", details={"known_actions": list(known)})
+        step = Step(1, asked.step_id, self._module.for_action(asked.action), asked.action)
+        if missing := sorted(step.needs - asked.upstream.keys()):
+            message = f"/upstream lacks {', '.join(missing)}, whose answer action {asked.action!r} uses"
+            raise RefusalError(422, "INVALID_INPUT", message, pointer="/upstream")
+        return Call(
+            run_id=asked.run_id,
+            scenario_id=asked.scenario_id,
+            step=step,
+            inputs=asked.inputs,
+            seed=asked.options.seed,
+            upstream={name: _answered(earlier) for name, earlier in asked.upstream.items()},
+        )
+
+    async def _completed(self, call: Call) -> StepCompleted:
+        dialect = dialect_of(call.step.module)
+        try:
+            request = await self._runner.request(dialect, call)
+        except StepError as error:
+            # Nothing was sent: what the mapping could not work with came from the caller.
+            raise RefusalError(422, "INVALID_INPUT", error.failure.message, pointer="/inputs") from error
+        try:
+            return await self._runner.attempt(dialect, call, request)
+        except StepError as error:
+            raise _refused_by_module(error) from error
+
+    def _artifact(self, received: ReceivedArtifact) -> Artifact:
+        content, ref = received.content or b"", received.ref
+        if isinstance(content, bytes) and len(content) <= _MOST_INLINE_BYTES:
+            return Artifact.of(ref.name, ref.media_type, content)
+        self._number += 1
+        self._files[self._number] = (content, ref.media_type)
+        if len(self._files) > _MOST_FILES:
+            _, (oldest, _) = self._files.popitem(last=False)
+            if isinstance(oldest, Path):
+                oldest.unlink(missing_ok=True)
+        return Artifact(**ref.model_dump(), href=f"artifacts/{self._number}")
+
+
+def _answered(earlier: UpstreamStep) -> Answered:
+    envelope = SuccessEnvelope.model_construct(
+        status="success", module=earlier.module, outputs=earlier.outputs, evidence=earlier.evidence
+    )
+    return Answered(envelope, earlier.artifacts, None)
+
+
+def _refused_by_module(error: StepError) -> RefusalError:
+    """A module's refusal stays one, its failure becomes ours: 422 for its 4xx, 503 for what may pass, 502 for the rest."""
+    failure = error.failure
+    refused = error.exchange is not None and 400 <= error.exchange.status < 500
+    status = 503 if failure.retryable else 422 if refused else 502
+    return RefusalError(status, failure.code, failure.message, details=failure.module_error)
