@@ -18,6 +18,7 @@ from rich.live import Live
 from ops_orchestrator import display
 from ops_orchestrator.catalogue import load_catalogue
 from ops_orchestrator.cli_modules import modules_app
+from ops_orchestrator.cli_up import up
 from ops_orchestrator.errors import (
     CannotReachError,
     ConfigurationError,
@@ -48,6 +49,7 @@ app = typer.Typer(
 runs_app = typer.Typer(help="Look at runs.", no_args_is_help=True)
 app.add_typer(modules_app, name="modules")
 app.add_typer(runs_app, name="runs")
+app.command()(up)
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="FILE", help="A scenario in JSON; - reads standard input.")]
 RunId = Annotated[str, typer.Argument(help="The run, for example run_2026-01-09T12-34-56Z_ab12cd.")]
