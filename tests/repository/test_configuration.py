@@ -74,7 +74,8 @@ def test_dockerfiles_take_the_base_as_an_argument_and_pull_no_frontend() -> None
 
 
 @pytest.mark.parametrize(
-    "script", [".ci/run", ".ci/engine", ".ci/base-image", "orchestrator/as-owner-of-runs", "orchestrator/image-digests"]
+    "script",
+    [".ci/run", ".ci/engine", ".ci/base-image", ".ci/browser", "orchestrator/as-owner-of-runs", "orchestrator/image-digests"],
 )
 def test_script_is_executable_and_parses(script: str) -> None:
     path = ROOT / script

@@ -1,5 +1,7 @@
 """The contract for other languages: JSON Schema 2020-12 files and an OpenAPI 3.1 document, made from the models.
 
+Beside them is the XML schema of the kit's JUnit reports, as it is.
+
 python -m ops_contract.schemas DIR           write them
 python -m ops_contract.schemas DIR --check   exit 1 and name the files that differ from the models
 """
@@ -7,6 +9,7 @@ python -m ops_contract.schemas DIR --check   exit 1 and name the files that diff
 import argparse
 import json
 import sys
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +21,7 @@ from ops_contract._health import Health
 from ops_contract._version import CONTRACT_VERSION
 from ops_contract.compliance.reports.report_document import ReportAdapter
 
-__all__ = ["documents", "main", "openapi"]
+__all__ = ["documents", "main", "openapi", "published"]
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _MODELS: Final[dict[str, TypeAdapter[Any]]] = {
@@ -28,13 +31,20 @@ _MODELS: Final[dict[str, TypeAdapter[Any]]] = {
 }
 # Not what a module serves, and so no part of the OpenAPI document.
 _REPORTS: Final[dict[str, TypeAdapter[Any]]] = {"compliance-report": ReportAdapter}
+_JUNIT: Final = "compliance-junit.xsd"
 # The HTTP status tells which envelope it is (OPS-ERR-008).
 _SUCCESS_ENVELOPE: Final = {"$ref": "#/components/schemas/SuccessEnvelope"}
 _ERROR_ENVELOPE: Final = {"$ref": "#/components/schemas/ErrorEnvelope"}
 
 
+def published() -> dict[str, str]:
+    """The text of every published file by its name."""
+    texts = {name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in documents().items()}
+    return {**texts, _JUNIT: files("ops_contract.compliance.reports").joinpath(_JUNIT).read_text(encoding="utf-8")}
+
+
 def documents() -> dict[str, dict[str, Any]]:
-    """All published documents by file name."""
+    """All published JSON documents by file name."""
     schemas = {f"{name}.schema.json": _schema(name, adapter) for name, adapter in (_MODELS | _REPORTS).items()}
     return {**schemas, "openapi.json": openapi()}
 
@@ -108,9 +118,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is stale or missing")
     options = parser.parse_args(arguments)
     stale = []
-    for name, document in documents().items():
+    for name, text in published().items():
         path = options.folder / name
-        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
         if options.check and (not path.is_file() or path.read_text() != text):
             stale.append(str(path))
         elif not options.check:

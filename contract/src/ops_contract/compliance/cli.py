@@ -8,19 +8,17 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
-from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from ops_contract import JsonError, parse_json
+from ops_contract.compliance.arguments import UsageError, checked_url, near, read_inputs, read_text, selected
 from ops_contract.compliance.check import check
 from ops_contract.compliance.compare import compare
 from ops_contract.compliance.doctor import diagnose
@@ -31,7 +29,9 @@ from ops_contract.compliance.reports.html import html_report
 from ops_contract.compliance.reports.json_report import json_report, read_report
 from ops_contract.compliance.reports.junit import junit_report
 from ops_contract.compliance.reports.markdown import markdown_report
+from ops_contract.compliance.reports.summary import lacks_module
 from ops_contract.compliance.reports.terminal import terminal_report
+from ops_contract.compliance.reports.terminal_diagnosis import terminal_diagnosis
 from ops_contract.compliance.requirement import Requirement, load_requirements
 from ops_contract.compliance.result import ExitCode, Report
 
@@ -52,17 +52,11 @@ Identifier = Annotated[str, typer.Argument(metavar="ID", help="A requirement, fo
 OutFile = Path | None
 
 
-class UsageError(Exception):
-    """The command cannot be done as it was given; the message says what to write instead."""
-
-
 def main() -> NoReturn:
     """Entry point: run the command and turn every error into a sentence and an exit code."""
     try:
         app()
-    except UsageError as error:
-        _fail(ExitCode.USAGE, str(error))
-    except ValueError as error:  # the readers of reports and baselines say what is wrong where
+    except ValueError as error:  # the readers of arguments, reports and baselines say what is wrong where
         _fail(ExitCode.USAGE, str(error))
     except Exception as error:  # noqa: BLE001  # the edge
         traceback.print_exc()
@@ -83,25 +77,26 @@ def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
     html: Annotated[OutFile, typer.Option("--html", metavar="FILE", help="Write one self-contained HTML file.")] = None,
     markdown: Annotated[OutFile, typer.Option("--markdown", metavar="FILE", help="Write Markdown for a CI summary.")] = None,
     badge: Annotated[
-        OutFile, typer.Option("--badge", metavar="FILE", help="Write a badge: .svg, or .json for shields.")
+        list[Path] | None, typer.Option("--badge", metavar="FILE", help="Write a badge: .svg, or .json for shields.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be checked, and send nothing.")] = False,
 ) -> None:
     """Check the module at URL: each failed requirement with its proof and how to mend it."""
-    _checked_url(url)
-    chosen = _selected(select)
+    checked_url(url)
+    chosen = selected(select)
     if dry_run:
         _list([one for one in load_requirements().values() if one.id in chosen], as_json=as_json)
         return
-    known = read_baseline(_text(baseline), str(baseline), load_requirements()) if baseline else None
-    report = asyncio.run(check(url, inputs=_inputs(inputs), select=chosen))
+    known = read_baseline(read_text(baseline), str(baseline), load_requirements()) if baseline else None
+    report = asyncio.run(check(url, inputs=read_inputs(inputs), select=chosen))
     if known is not None:
         report = apply_baseline(report, known)
     _write(json_file, lambda: json_report(report))
     _write(junit, lambda: junit_report(report, strict=strict))
     _write(html, lambda: html_report(report, strict=strict))
     _write(markdown, lambda: markdown_report(report, strict=strict))
-    _write(badge, lambda: (svg_badge if str(badge).endswith(".svg") else shields_badge)(report, strict=strict))
+    for picture in badge or ():
+        _write(picture, partial(svg_badge if picture.suffix == ".svg" else shields_badge, report, strict=strict))
     _show_report(report, strict=strict, as_json=as_json)
     raise typer.Exit(report.exit_code(strict=strict))
 
@@ -109,7 +104,7 @@ def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
 @app.command("list")
 def list_command(select: Select = None, as_json: AsJson = False) -> None:
     """List the requirements."""
-    chosen = _selected(select)
+    chosen = selected(select)
     _list([one for one in load_requirements().values() if one.id in chosen], as_json=as_json)
 
 
@@ -135,8 +130,8 @@ def explain(requirement: Identifier, as_json: AsJson = False) -> None:
 def replay(requirement: Identifier, url: Url, inputs: Inputs = None) -> None:
     """Make the check of one requirement again, and show all that went over the wire."""
     one = _known(requirement)
-    _checked_url(url)
-    report = asyncio.run(check(url, inputs=_inputs(inputs), select={one.id}))
+    checked_url(url)
+    report = asyncio.run(check(url, inputs=read_inputs(inputs), select={one.id}))
     _show_report(report, strict=True, as_json=False)
     raise typer.Exit(report.exit_code(strict=True))
 
@@ -148,7 +143,7 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Compare two reports: requirements lost and won. Exits 1 when one was lost."""
-    difference = diff_reports(read_report(_text(old).encode()), read_report(_text(new).encode()))
+    difference = diff_reports(read_report(read_text(old).encode()), read_report(read_text(new).encode()))
     if as_json or not sys.stdout.isatty():
         sys.stdout.write(json_diff(difference))
     else:
@@ -159,14 +154,12 @@ def diff(
 @app.command()
 def doctor(url: Url, as_json: AsJson = False) -> None:
     """Look at a service that fails everything, and say what is most likely wrong."""
-    _checked_url(url)
+    checked_url(url)
     found = asyncio.run(diagnose(url))
     if as_json or not sys.stdout.isatty():
         _print_json(vars(found))
     else:
-        mark = Text("✓ " if found.healthy else "✗ ", "green" if found.healthy else "red")
-        advice = [Text(f"→ {line}") for line in found.advice]
-        Console().print(Group(mark + Text(found.finding, "bold"), *(Text(f"  {line}", "dim") for line in found.seen), *advice))
+        Console().print(terminal_diagnosis(found))
     raise typer.Exit(ExitCode.COMPLIANT if found.healthy else ExitCode.NOT_COMPLIANT)
 
 
@@ -178,9 +171,9 @@ def compare_command(
     as_json: AsJson = False,
 ) -> None:
     """Ask two versions of a module the same, and show what the new one says otherwise. Exits 1 when something differs."""
-    _checked_url(old)
-    _checked_url(new)
-    found = asyncio.run(compare(old, new, _inputs(inputs)))
+    checked_url(old)
+    checked_url(new)
+    found = asyncio.run(compare(old, new, read_inputs(inputs)))
     if as_json or not sys.stdout.isatty():
         _print_json(found.as_json())
     else:
@@ -194,7 +187,8 @@ def _show_report(report: Report, *, strict: bool, as_json: bool) -> None:
     if as_json or not sys.stdout.isatty():
         sys.stdout.write(json_report(report))
     else:
-        Console().print(terminal_report(report, strict=strict), crop=False)
+        found = asyncio.run(diagnose(report.subject.url, silence=report.unreachable)) if lacks_module(report) else None
+        Console().print(terminal_report(report, strict=strict, diagnosis=found), crop=False)
 
 
 def _list(requirements: Sequence[Requirement], *, as_json: bool) -> None:
@@ -217,55 +211,11 @@ def _table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
     return table
 
 
-def _selected(patterns: list[str] | None) -> set[str]:
-    known = load_requirements()
-    if not patterns:
-        return set(known)
-    chosen: set[str] = set()
-    for pattern in patterns:
-        found = {identifier for identifier in known if fnmatchcase(identifier, pattern.upper())}
-        if not found:
-            raise UsageError(f"no requirement is {pattern!r}{_near(pattern, known)}; ops-contract list shows all")
-        chosen |= found
-    return chosen
-
-
 def _known(identifier: str) -> Requirement:
     known = load_requirements()
     if identifier.upper() not in known:
-        raise UsageError(f"there is no requirement {identifier!r}{_near(identifier, known)}; ops-contract list shows all")
+        raise UsageError(f"there is no requirement {identifier!r}{near(identifier, known)}; ops-contract list shows all")
     return known[identifier.upper()]
-
-
-def _near(identifier: str, known: Collection[str]) -> str:
-    near = get_close_matches(identifier.upper(), known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _checked_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{url!r} is no base URL; write one like http://localhost:8080")
-
-
-def _inputs(file: Path | None) -> Mapping[str, Any]:
-    if file is None:
-        return {}
-    try:
-        value = parse_json(_text(file).encode())
-    except JsonError as error:
-        raise UsageError(f"{file}: {error}") from error
-    if not isinstance(value, dict):
-        raise UsageError(f"{file}: must be a JSON object: inputs for every action, or one by action")
-    return value
-
-
-def _text(file: Path) -> str:
-    try:
-        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(f"cannot read {file}: {reason}") from error
 
 
 def _write(file: Path | None, render: Any) -> None:

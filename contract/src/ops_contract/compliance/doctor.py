@@ -1,82 +1,153 @@
-"""One screen for a service that fails everything: what is most likely wrong, and what to try next."""
+"""Looks at a service that fails everything, to fill one screen: what is most likely wrong, and what to try next."""
 
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+import asyncio
+import ssl
+from typing import Final
+from urllib.parse import SplitResult, urljoin, urlsplit
 
+from ops_contract.compliance.diagnosis import Diagnosis
 from ops_contract.compliance.module_under_test import health_of
 from ops_contract.compliance.observation import Seen
 from ops_contract.compliance.probe import Probe
+from ops_contract.compliance.reports.redaction import harmless, masked_url, shortened
+from ops_contract.compliance.result import Exchange
 
-_USUAL_PORTS = (8080, 8000, 5000, 3000, 80)
-_USUAL_PATHS = ("/", "/healthz", "/api/health", "/health/", "/docs", "/openapi.json")
+_USUAL_PORTS: Final = (8080, 8000, 5000, 3000, 80)
+_USUAL_PATHS: Final = ("/", "/healthz", "/api/health", "/health/", "/docs", "/openapi.json")
+_SILENCES: Final = (
+    (
+        "TLS",
+        "It speaks TLS, but the two do not agree.",
+        "Its certificate is not one that this machine trusts; SSL_CERT_FILE names a file with the CA's certificate.",
+    ),
+    (
+        "no whole answer",
+        "It takes the connection and does not answer.",
+        "Does it compute in the thread that answers? /health must be free at any time.",
+    ),
+    ("host name", "There is no such host.", "In Compose, the name of the service is its host name."),
+)
+_SHOWN_CHARACTERS: Final = 200
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """What is wrong, what was seen, and what to try; `healthy` when nothing of that kind is."""
+async def diagnose(url: str, *, silence: str | None = None) -> Diagnosis:
+    """Look at the service at `url` as a colleague would: is anything there, does it speak HTTP, JSON, the contract?
 
-    healthy: bool
-    finding: str
-    seen: tuple[str, ...]
-    advice: tuple[str, ...]
-
-
-async def diagnose(url: str) -> Diagnosis:
-    """Look at the service at `url` as a colleague would: is anything there, does it speak HTTP, JSON, the contract?"""
+    `silence` is why it has just not answered `GET /health`, when that is known: then it is not waited for again.
+    """
     probe = Probe(url)
+    if silence is not None:
+        return await _silent(url, silence)
     health = Seen(await probe.send("GET", "/health", timeout_s=5))
-    line = f"GET {health.exchange.url}: {health.told()}"
-    if health.exchange.status is None:
-        return await _silent(url, health, line)
-    told = health_of(health.exchange)
-    if health.exchange.status == 200 and told is not None:
-        seen = (line, f"module {told.module!r}, version {told.version!r}")
-        return Diagnosis(True, "It answers /health as the contract says.", seen, (f"Run: ops-contract check {url}",))
-    if health.exchange.status == 404:
+    exchange = health.exchange
+    if exchange.status is None:
+        return await _silent(url, exchange.error or "no answer")
+    line = _line(exchange, health.told())
+    if exchange.status == 404:
         return await _elsewhere(probe, line)
-    if health.exchange.media_type == "text/html" or health.exchange.body.lstrip()[:1] == b"<":
+    if 300 <= exchange.status < 400:
+        return _redirected(exchange, line)
+    return _answering(url, health, line)
+
+
+def _answering(url: str, health: Seen, line: str) -> Diagnosis:
+    exchange, told = health.exchange, health_of(health.exchange)
+    if exchange.status == 200 and told is not None:
+        named = harmless(f"module {told.module!r}, version {told.version!r}")
+        command = f"Run: ops-contract check {masked_url(url)}"
+        return Diagnosis(True, "It answers /health as the contract says.", (line, named), (command,))
+    seen = tuple(filter(None, (line, _beginning(exchange.body))))
+    if exchange.status == 503:
+        advice = ("Wait until it is, or look at its log: what does it load?", "ops-contract explain OPS-HLT-001")
+        return Diagnosis(False, "It says that it is not ready.", seen, advice)
+    if exchange.media_type == "text/html" or exchange.body.lstrip()[:1] == b"<":
         asked = "Is this the module's address, or that of a page or a proxy in front of it?"
         return Diagnosis(False, "It answers /health with a page for people.", (line,), (asked,))
-    if 300 <= health.exchange.status < 400:
-        target = health.exchange.headers.get("location", "nowhere")
-        return Diagnosis(False, "It sends elsewhere.", (line, f"Location: {target}"), (f"Try: ops-contract check {target}",))
     advice = ('Answer 200 with {"status": "ok", "module": "...", "version": "..."}.', "ops-contract explain OPS-HLT-002")
-    return Diagnosis(
-        False, "It answers /health, but not as the contract says.", (line, repr(health.exchange.body[:200])), advice
-    )
+    return Diagnosis(False, "It answers /health, but not as the contract says.", seen, advice)
 
 
-async def _silent(url: str, health: Seen, line: str) -> Diagnosis:
-    error = health.exchange.error or ""
+def _beginning(body: bytes) -> str:
+    text = body[: 4 * _SHOWN_CHARACTERS].decode(errors="replace").strip()
+    return harmless(text[:_SHOWN_CHARACTERS])
+
+
+def _redirected(exchange: Exchange, line: str) -> Diagnosis:
+    target = urljoin(exchange.url, exchange.headers.get("location", ""))
+    seen = (line, f"Location: {harmless(masked_url(target))}")
+    advice = ["Callers of modules follow no redirects: give the address where the module itself answers."]
+    parts = urlsplit(target)
+    if parts.path.endswith("/health") and target != exchange.url:
+        base = parts._replace(path=parts.path.removesuffix("/health")).geturl()
+        advice.append(f"Try: ops-contract doctor {harmless(masked_url(base))}")
+    return Diagnosis(False, "It sends callers elsewhere.", seen, tuple(advice))
+
+
+async def _silent(url: str, error: str) -> Diagnosis:
     parts = urlsplit(url)
-    if "TLS" in error or (parts.scheme == "http" and "not HTTP" in error):
-        other = "http" if parts.scheme == "https" else "https"
-        return Diagnosis(
-            False, "One side speaks TLS and the other does not.", (line,), (f"Try: {other}://{parts.netloc}{parts.path}",)
-        )
-    if "no whole answer" in error:
-        asked = "Does it compute in the thread that answers? /health must be free at any time."
-        return Diagnosis(False, "It takes the connection and does not answer.", (line,), (asked,))
-    if "host name" in error:
-        return Diagnosis(False, "There is no such host.", (line,), ("In Compose, the name of the service is its host name.",))
-    open_ports = [port for port in _USUAL_PORTS if port != parts.port and await _listens(parts.hostname or "", port)]
-    advice = tuple(f"Something listens on port {port}. Try: {parts.scheme}://{parts.hostname}:{port}" for port in open_ports)
+    line = f"GET {masked_url(url.rstrip('/'))}/health: {harmless(error)}"
+    if "TLS" in error and "WRONG_VERSION_NUMBER" in error:
+        return _tls_on_one_side(parts, "http", line)
+    for words, finding, advice in _SILENCES:
+        if words in error:
+            return Diagnosis(False, finding, (line,), (advice,))
+    if "refused" in error.lower() or "unreachable" in error.lower():
+        return await _nobody(parts, line)
+    if parts.scheme == "http" and await _speaks_tls(parts.hostname or "", parts.port or 80):
+        return _tls_on_one_side(parts, "https", line)
+    asked = "Is it an HTTP server, and does it speak HTTP/1.1? Its log may say why it hung up."
+    return Diagnosis(False, "Something takes the connection, but does not speak HTTP.", (line,), (asked,))
+
+
+def _tls_on_one_side(parts: SplitResult, other: str, line: str) -> Diagnosis:
+    finding = "It does not speak TLS." if other == "http" else "It speaks TLS."
+    url = masked_url(parts._replace(scheme=other).geturl())
+    return Diagnosis(False, finding, (line,), (f"Try: ops-contract doctor {url}",))
+
+
+async def _nobody(parts: SplitResult, line: str) -> Diagnosis:
+    host, ports = parts.hostname or "", [port for port in _USUAL_PORTS if port != parts.port]
+    found = await asyncio.gather(*(_listens(host, port) for port in ports))
+    shown = f"[{host}]" if ":" in host else host
+    advice = tuple(
+        f"Something answers on port {port}. Try: ops-contract doctor http://{shown}:{port}"
+        for port, listens in zip(ports, found, strict=True)
+        if listens
+    )
     inside = "In a container it must listen on 0.0.0.0, not on 127.0.0.1, and the port must be published."
     return Diagnosis(False, "Nothing listens there.", (line,), (*advice, "Is it running? Look at its log.", inside))
 
 
 async def _listens(host: str, port: int) -> bool:
-    exchange = await Probe(f"http://{host}:{port}").send("GET", "/health", timeout_s=1)
+    netloc = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    exchange = await Probe(f"http://{netloc}").send("GET", "/health", timeout_s=1)
     return exchange.status is not None
 
 
+async def _speaks_tls(host: str, port: int) -> bool:
+    """Does it answer a TLS greeting? Whom it says it is does not matter here: nothing is sent to it."""
+    anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(2):
+            _, writer = await asyncio.open_connection(host, port, ssl=anyone)
+    except ssl.SSLError as problem:
+        return "ALERT" in (problem.reason or "")  # in TLS, it said no
+    except (OSError, TimeoutError):
+        return False
+    writer.transport.abort()
+    return True
+
+
 async def _elsewhere(probe: Probe, line: str) -> Diagnosis:
-    seen = [line]
-    for path in _USUAL_PATHS:
-        exchange = await probe.send("GET", path, timeout_s=2)
-        if exchange.status is not None and exchange.status < 400:
-            seen.append(f"GET {exchange.url}: {exchange.status} {exchange.media_type}")
+    answers = await asyncio.gather(*(probe.send("GET", path, timeout_s=2) for path in _USUAL_PATHS))
+    found = [one for one in answers if one.status is not None and one.status < 400]
     advice = ["Is a part of the path missing? The base URL is what stands before /health."]
-    if len(seen) > 1:
+    if found:
         advice.append("It may be another service, or a module from before the contract, which an adapter can drive.")
-    return Diagnosis(False, "Something answers, but it has no /health.", tuple(seen), tuple(advice))
+    seen = (line, *(_line(one, f"{one.status} {one.media_type}") for one in found))
+    return Diagnosis(False, "Something answers, but it has no /health.", seen, tuple(advice))
+
+
+def _line(exchange: Exchange, told: str) -> str:
+    return harmless(f"{exchange.method} {masked_url(exchange.url)}: {shortened(told, _SHOWN_CHARACTERS)}")

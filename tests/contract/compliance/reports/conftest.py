@@ -42,6 +42,19 @@ def clean_report() -> Report:
     return _report(_complete())
 
 
+@pytest.fixture(params=Verdict)
+def verdict(request: pytest.FixtureRequest) -> Verdict:
+    """Each verdict in turn."""
+    return Verdict(request.param)
+
+
+@pytest.fixture(params=[True, False], ids=["exchange", "no-exchange"])
+def report_of_one_verdict(verdict: Verdict, request: pytest.FixtureRequest) -> Report:
+    """A MUST and a SHOULD that came out with one verdict, with and without an exchange that was cut off."""
+    exchanges = [_exchange(status=None, error="cut off")] if request.param else []
+    return _report([_finding(one, verdict, "this", "that", exchanges) for one in ("OPS-EXE-001", "OPS-EXE-007")])
+
+
 @pytest.fixture
 def exchange() -> Callable[..., Exchange]:
     """Makes an exchange, a POST unless told otherwise."""

@@ -21,9 +21,49 @@ def test_report_follows_its_schema(report: Report, clean_report: Report, schema:
     schema.validate(json.loads(json_report(clean_report)))
 
 
-def test_schema_refuses_an_unknown_verdict(clean_report: Report, schema: jsonschema_rs.Draft202012Validator) -> None:
+def test_report_of_one_verdict_follows_its_schema(
+    report_of_one_verdict: Report, schema: jsonschema_rs.Draft202012Validator
+) -> None:
+    schema.validate(json.loads(json_report(report_of_one_verdict)))
+
+
+def test_unreachable_and_empty_reports_follow_the_schema(
+    report_of: Callable[..., Report], schema: jsonschema_rs.Draft202012Validator
+) -> None:
+    schema.validate(json.loads(json_report(report_of(unreachable="refused"))))
+    schema.validate(json.loads(json_report(report_of())))
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value"),
+    [
+        ("findings/1/verdict", "fine"),
+        ("findings/1/id", "OPS-1"),
+        ("findings/1/level", "MAY"),
+        ("findings/1/exchanges/0/request_body/sha256", "abc"),
+        ("findings/1/exchanges/0/status", "200"),
+        ("findings/1/exchanges/0/seconds", -1),
+        ("counts/fine", 1),
+        ("duration_s", None),
+        ("format", "openpolicystack-compliance-report/2"),
+    ],
+)
+def test_schema_refuses_another_value(
+    pointer: str, value: object, report: Report, schema: jsonschema_rs.Draft202012Validator
+) -> None:
+    document = json.loads(json_report(report))
+    *way, last = (int(part) if part.isdigit() else part for part in pointer.split("/"))
+    holder = document
+    for part in way:
+        holder = holder[part]
+    holder[last] = value
+    assert not schema.is_valid(document)
+
+
+@pytest.mark.parametrize("name", ["subject", "findings", "counts", "exit_code", "unreachable", "kit_version"])
+def test_schema_refuses_a_missing_field(name: str, clean_report: Report, schema: jsonschema_rs.Draft202012Validator) -> None:
     document = json.loads(json_report(clean_report))
-    document["findings"][0]["verdict"] = "fine"
+    del document[name]
     assert not schema.is_valid(document)
 
 

@@ -2,26 +2,16 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 
 import pytest
+import xmlschema
 
 from ops_contract.compliance.reports.junit import junit_report
 from ops_contract.compliance.result import Finding, Report, Verdict
+from ops_contract.schemas import published
 
-# The form that Jenkins, GitLab and pytest share: what may stand in what, and which attributes it has.
-CHILDREN = {
-    "testsuites": {"testsuite"},
-    "testsuite": {"properties", "testcase"},
-    "testcase": {"properties", "skipped", "error", "failure", "system-out"},
-    "properties": {"property"},
-}
-ATTRIBUTES = {
-    "testsuites": {"name", "time", "tests", "failures", "errors"},
-    "testsuite": {"name", "tests", "failures", "errors", "skipped", "time", "timestamp"},
-    "testcase": {"name", "classname", "time"},
-    "failure": {"type", "message"},
-    "error": {"type", "message"},
-    "skipped": {"message"},
-    "property": {"name", "value"},
-}
+
+@pytest.fixture(scope="module")
+def schema() -> xmlschema.XMLSchema10:
+    return xmlschema.XMLSchema10(published()["compliance-junit.xsd"])
 
 
 def parsed(report: Report, *, strict: bool = False) -> ET.Element:
@@ -37,10 +27,42 @@ def outcome(root: ET.Element, identifier: str) -> str:
     return tags[0] if tags else "passed"
 
 
-def test_elements_and_attributes_are_those_of_the_common_form(report: Report) -> None:
-    for element in parsed(report).iter():
-        assert {child.tag for child in element} <= CHILDREN.get(element.tag, set())
-        assert set(element.attrib) <= ATTRIBUTES.get(element.tag, set())
+@pytest.mark.parametrize("strict", [False, True])
+def test_report_follows_its_schema(report: Report, clean_report: Report, strict: bool, schema: xmlschema.XMLSchema10) -> None:
+    schema.validate(junit_report(report, strict=strict).decode())
+    schema.validate(junit_report(clean_report, strict=strict).decode())
+
+
+def test_report_of_one_verdict_follows_its_schema(report_of_one_verdict: Report, schema: xmlschema.XMLSchema10) -> None:
+    schema.validate(junit_report(report_of_one_verdict).decode())
+
+
+def test_unreachable_and_empty_reports_follow_the_schema(
+    report_of: Callable[..., Report], schema: xmlschema.XMLSchema10
+) -> None:
+    schema.validate(junit_report(report_of(unreachable="refused")).decode())
+    schema.validate(junit_report(report_of()).decode())
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ('tests="', 'test="'),
+        ('classname="', 'class="'),
+        ("<skipped ", "<ignored "),
+        ("</failure>", '</failure><skipped message="x" />'),
+        ('type="fail"', 'type="broken"'),
+        ('time="0.', 'time="-0.'),
+        ('timestamp="2026', 'timestamp="today'),
+        ('<property name="id" ', "<property "),
+    ],
+)
+def test_schema_refuses_what_is_not_in_the_form(
+    written: str, instead: str, report: Report, schema: xmlschema.XMLSchema10
+) -> None:
+    document = junit_report(report).decode()
+    assert written in document
+    assert not schema.is_valid(document.replace(written, instead, 1))
 
 
 def test_every_profile_is_a_suite_and_every_id_a_case(report: Report) -> None:
@@ -110,10 +132,11 @@ def test_what_xml_cannot_hold_is_replaced_and_secrets_are_masked(report: Report,
     assert secret not in document
 
 
-def test_unreachable_module_is_an_error(report_of: Callable[..., Report]) -> None:
-    root = parsed(report_of(unreachable="refused"))
-    assert root.attrib["errors"] == "1"
+def test_unreachable_module_is_one_error(report_of: Callable[..., Report], finding: Callable[..., Finding]) -> None:
+    root = parsed(report_of([finding("OPS-EXE-001", Verdict.NOT_TESTABLE)], unreachable="refused"))
+    assert (root.attrib["errors"], root.attrib["failures"]) == ("1", "0")
     assert root.findtext("testsuite/testcase/error") == "refused"
+    assert outcome(root, "OPS-EXE-001") == "skipped"
 
 
 def test_clean_report_has_no_failures(clean_report: Report) -> None:

@@ -8,6 +8,7 @@ from ops_contract.compliance.reports.summary import (
     WORDS,
     cure_of,
     failures,
+    lacks_module,
     name_of,
     profile_counts,
     subject_lines,
@@ -16,7 +17,7 @@ from ops_contract.compliance.reports.summary import (
     warnings,
 )
 from ops_contract.compliance.requirement import load_requirements
-from ops_contract.compliance.result import Finding, Report, Verdict
+from ops_contract.compliance.result import Finding, Report, Subject, Verdict
 
 
 def test_every_verdict_has_a_word_and_a_mark() -> None:
@@ -111,3 +112,21 @@ def test_module_is_told_to_mend_only_what_is_its_own(report: Report) -> None:
     assert "authors of the kit" in cures[Verdict.KIT_ERROR]
     assert "list of known failures" in cures[Verdict.UNEXPECTED_PASS]
     assert cures[Verdict.FAIL] == load_requirements()["OPS-EXE-001"].mend
+
+
+def test_unreachable_module_has_no_list_of_failures(report_of: Callable[..., Report], finding: Callable[..., Finding]) -> None:
+    untested = [finding(one, Verdict.NOT_TESTABLE) for one in ("OPS-EXE-001", "OPS-EXE-007")]
+    report = report_of(untested, unreachable="refused")
+    assert (failures(report), warnings(report)) == ((), ())
+    assert lacks_module(report)
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "lacking"),
+    [(None, Verdict.FAIL, True), (None, Verdict.PASS, False), ("monitor", Verdict.FAIL, False)],
+)
+def test_module_is_lacking_when_nothing_names_itself_and_nothing_executes(
+    name: str | None, verdict: Verdict, lacking: bool, report_of: Callable[..., Report], finding: Callable[..., Finding]
+) -> None:
+    report = report_of([finding("OPS-EXE-001", verdict)], subject=Subject(target="x", url="http://x", module=name))
+    assert lacks_module(report) is lacking

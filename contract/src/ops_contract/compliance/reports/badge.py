@@ -14,7 +14,8 @@ _FILLS: Final = {"good": "#2e7d32", "doubtful": "#8a6100", "bad": "#b3261e"}
 _OPEN: Final = (Verdict.FAIL, Verdict.NOT_TESTABLE, Verdict.EXPECTED_FAIL, Verdict.UNEXPECTED_PASS, Verdict.KIT_ERROR)
 _DIGEST_DIGITS: Final = 12
 # Widths of Verdana 11, roughly; `textLength` makes them exact.
-_LETTER: Final = 6.6
+_WIDTHS: Final = {**dict.fromkeys("fijlrt.,:;'|!·()- ", 4.2), **dict.fromkeys("mwMW@%", 10.2)}
+_LETTER: Final = 7.0
 _MARGIN: Final = 6
 
 
@@ -93,7 +94,7 @@ def _label(report: Report) -> str:
 
 
 def _width(text: str) -> int:
-    return round(len(text) * _LETTER) + 2 * _MARGIN
+    return round(sum(_WIDTHS.get(letter, _LETTER) for letter in text)) + 2 * _MARGIN
 
 
 def _svg_text(text: str, start: int, width: int) -> str:

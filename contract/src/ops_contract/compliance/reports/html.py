@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
+from typing import Final
 
 from ops_contract.compliance.reports.curl import short_curl_of
+from ops_contract.compliance.reports.json_layout import laid_out
 from ops_contract.compliance.reports.redaction import (
     REPORT_BYTES,
     harmless,
@@ -27,6 +29,17 @@ from ops_contract.compliance.reports.summary import (
     warnings,
 )
 from ops_contract.compliance.result import Exchange, Finding, Report, Verdict
+
+_BY_WEIGHT: Final = (
+    Verdict.KIT_ERROR,
+    Verdict.FAIL,
+    Verdict.UNEXPECTED_PASS,
+    Verdict.NOT_TESTABLE,
+    Verdict.EXPECTED_FAIL,
+    Verdict.WARN,
+    Verdict.PASS,
+    Verdict.NOT_APPLICABLE,
+)
 
 
 def html_report(report: Report, *, strict: bool = False) -> str:
@@ -65,21 +78,34 @@ def _style(report: Report) -> str:
 def _body(report: Report, *, strict: bool) -> str:
     sections = [_head(report, strict=strict)]
     if broken := failures(report, strict=strict):
-        sections.append(_section("Failures", map(_failure, broken)))
+        sections.append(_section("failures", "Failures", map(_failure, broken)))
     if told := warnings(report, strict=strict):
-        sections.append(_section("Warnings", map(_warning, told)))
+        sections.append(_section("warnings", "Warnings", map(_warning, told)))
     if report.findings:
-        sections.append(_section("All requirements", [_all(report)]))
+        sections.append(_section("all", "All requirements", [_all(report)]))
     sections.append(f"<footer>Written by the OpenPolicyStack compliance kit {_text(report.kit_version)}.</footer>\n")
     return "".join(sections)
 
 
 def _head(report: Report, *, strict: bool) -> str:
     summary = summary_of(report, strict=strict)
-    name = _text(name_of(report))
+    title = f'<h1>{_text(name_of(report))}: <span class="{summary.tone}">{summary.outcome}</span></h1>\n'
     notes = "".join(f'<p class="note">{_text(note)}</p>\n' for note in summary.notes)
     facts = _definitions(subject_lines(report))
-    return f'<h1>{name}: <span class="{summary.tone}">{summary.outcome}</span></h1>\n{notes}{facts}{_counts(report)}'
+    return f"<header>\n{title}{_tiles(report, strict=strict)}{notes}{facts}{_counts(report)}</header>\n"
+
+
+def _tiles(report: Report, *, strict: bool) -> str:
+    """How many came out how, each leading to where they are told."""
+    broken, told = failures(report, strict=strict), warnings(report, strict=strict)
+    places = {item.verdict: "warnings" for item in told} | {item.verdict: "failures" for item in broken}
+    tiles = "".join(
+        f'<a class="tile {verdict}" href="#{places.get(verdict, "all")}">'
+        f"<strong>{report.counts[verdict]}</strong> {MARKS[verdict]} {WORDS[verdict]}</a>\n"
+        for verdict in _BY_WEIGHT
+        if report.counts[verdict]
+    )
+    return f'<nav class="tiles">\n{tiles}</nav>\n' if tiles else ""
 
 
 def _counts(report: Report) -> str:
@@ -97,20 +123,21 @@ def _counts(report: Report) -> str:
     return f'<div class="wide"><table class="counts">\n{table}</table></div>\n'
 
 
-def _section(title: str, parts: Iterable[str]) -> str:
-    return f"<section>\n<h2>{title}</h2>\n{''.join(parts)}</section>\n"
+def _section(name: str, title: str, parts: Iterable[str]) -> str:
+    return f'<section id="{name}">\n<h2>{title}</h2>\n{"".join(parts)}</section>\n'
 
 
 def _failure(finding: Finding) -> str:
     requirement = finding.requirement
-    cure = (("why", requirement.why), ("mend", cure_of(finding)), ("spec", requirement.anchor))
-    exchanges = "".join(map(_exchange, finding.exchanges))
-    facts = _definitions((*_facts(finding), *cure))
-    return f'<article id="{escape(requirement.id)}">\n{_title(finding)}{facts}{exchanges}</article>\n'
+    return _article(finding, (("why", requirement.why), ("spec", requirement.anchor)))
 
 
 def _warning(finding: Finding) -> str:
-    facts = _definitions((*_facts(finding), ("mend", cure_of(finding))))
+    return _article(finding, ())
+
+
+def _article(finding: Finding, more: Iterable[tuple[str, str]]) -> str:
+    facts = _definitions((*_facts(finding), ("mend", cure_of(finding)), *more))
     exchanges = "".join(map(_exchange, finding.exchanges))
     return f'<article id="{escape(finding.requirement.id)}">\n{_title(finding)}{facts}{exchanges}</article>\n'
 
@@ -118,10 +145,10 @@ def _warning(finding: Finding) -> str:
 def _title(finding: Finding) -> str:
     requirement, verdict = finding.requirement, finding.verdict
     kind = f"{requirement.level} · {requirement.profile} · {WORDS[verdict]}"
-    head = (
-        f'<h3><span class="{verdict}">{MARKS[verdict]} {_text(requirement.id)}</span> <span class="soft">{kind}</span></h3>\n'
+    return (
+        f'<h3><span class="{verdict}">{MARKS[verdict]} {_text(requirement.id)}</span> '
+        f'{_statement(requirement.statement)}</h3>\n<p class="soft">{kind}</p>\n'
     )
-    return f"{head}<p>{_statement(requirement.statement)}</p>\n"
 
 
 def _facts(finding: Finding) -> tuple[tuple[str, str], ...]:
@@ -138,9 +165,14 @@ def _exchange(exchange: Exchange) -> str:
     title = f"{exchange.method} {shortened(exchange.url, 200)} → {shortened(answer, 200)}"
     return (
         f"<details>\n<summary>{_text(title)}</summary>\n"
-        f"<pre>{_message(sent, exchange.request_body)}</pre>\n<pre>{_message(got, exchange.body)}</pre>\n"
-        f"<pre>{_lines(short_curl_of(exchange))}</pre>\n</details>\n"
+        f"{_block('Send it again', _lines(short_curl_of(exchange)))}"
+        f"{_block('Request', _message(sent, exchange.request_body))}{_block('Answer', _message(got, exchange.body))}"
+        "</details>\n"
     )
+
+
+def _block(title: str, content: str) -> str:
+    return f"<h4>{title}</h4>\n<pre>{content}</pre>\n"
 
 
 def _headers(headers: Iterable[tuple[str, str]]) -> list[str]:
@@ -149,7 +181,8 @@ def _headers(headers: Iterable[tuple[str, str]]) -> list[str]:
 
 def _message(head: list[str], content: bytes) -> str:
     lines = [_text(line) for line in head]
-    return "\n".join([*lines, "", _lines(shown_body(content).text)] if content else lines)
+    body = shown_body(content)
+    return "\n".join([*lines, "", _lines(laid_out(body.text) if body.whole else body.text)] if content else lines)
 
 
 def _all(report: Report) -> str:
@@ -164,7 +197,7 @@ def _all(report: Report) -> str:
     )
     head = "<thead><tr><th>id</th><th>level</th><th>profile</th><th>statement</th><th>verdict</th></tr></thead>"
     rows = "".join(map(_row, report.findings))
-    return f'{buttons}{labels}<div class="wide"><table>\n{head}\n<tbody>\n{rows}</tbody></table></div>\n'
+    return f'{buttons}{labels}<div class="wide"><table class="all">\n{head}\n<tbody>\n{rows}</tbody></table></div>\n'
 
 
 def _row(finding: Finding) -> str:
@@ -173,8 +206,15 @@ def _row(finding: Finding) -> str:
     name = f'<a href="#{escape(requirement.id)}">{_text(requirement.id)}</a>' if told else _text(requirement.id)
     return (
         f'<tr class="row-{verdict}"><td class="id">{name}</td><td>{requirement.level}</td><td>{requirement.profile}</td>'
-        f'<td>{_statement(requirement.statement)}</td><td class="{verdict}">{MARKS[verdict]} {WORDS[verdict]}</td></tr>\n'
+        f"<td>{_statement(requirement.statement)}{_reason(finding)}</td>"
+        f'<td class="verdict {verdict}">{MARKS[verdict]} {WORDS[verdict]}</td></tr>\n'
     )
+
+
+def _reason(finding: Finding) -> str:
+    """Why a requirement was not looked at; what is wrong with the others is told in full elsewhere."""
+    told = finding.actual if finding.verdict is Verdict.NOT_APPLICABLE else ""
+    return f'<br><span class="soft">{_text(shortened(told))}</span>' if told else ""
 
 
 def _statement(text: str) -> str:
@@ -186,7 +226,10 @@ def _statement(text: str) -> str:
 
 
 def _definitions(pairs: Iterable[tuple[str, str]]) -> str:
-    rows = "".join(f"<dt>{name}</dt><dd>{_lines(text)}</dd>\n" for name, text in pairs)
+    kinds = {"mend": ' class="mend"'}  # what a reader came for
+    rows = "".join(
+        f"<dt{kinds.get(name, '')}>{name}</dt><dd{kinds.get(name, '')}>{_lines(text)}</dd>\n" for name, text in pairs
+    )
     return f"<dl>\n{rows}</dl>\n"
 
 

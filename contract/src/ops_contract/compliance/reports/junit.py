@@ -4,19 +4,18 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from typing import Final
 
-from ops_contract.compliance.reports.curl import short_curl_of
-from ops_contract.compliance.reports.redaction import TERMINAL_BYTES, harmless, harmless_lines, redacted, shortened, shown_body
-from ops_contract.compliance.reports.summary import PROFILES, WORDS, cure_of, subject_lines
-from ops_contract.compliance.result import Exchange, Finding, Report, Verdict, is_breach
+from ops_contract.compliance.reports.plain_text import message_of, plain_text
+from ops_contract.compliance.reports.redaction import harmless, harmless_lines, redacted, shortened
+from ops_contract.compliance.reports.summary import PROFILES, WORDS, subject_lines
+from ops_contract.compliance.result import Finding, Report, Verdict, is_breach
 
 _NAME: Final = "OpenPolicyStack"
-_MOST_EXCHANGES: Final = 3
 
 
 def junit_report(report: Report, *, strict: bool = False) -> bytes:
     """JUnit XML in UTF-8. What XML cannot hold is written as `<U+0000>`."""
     report = redacted(report)
-    suites = [*_suites(report, strict=strict), *_unreachable(report)]
+    suites = [*_unreachable(report), *_suites(report, strict=strict)]
     root = ET.Element("testsuites", name=f"{_NAME} {report.contract_version}", time=f"{report.duration_s:.3f}")
     for counted in ("tests", "failures", "errors"):
         root.set(counted, str(sum(int(suite.get(counted, "0")) for suite in suites)))
@@ -30,10 +29,8 @@ def _suites(report: Report, *, strict: bool) -> Iterator[ET.Element]:
     for profile in PROFILES:
         findings = [finding for finding in report.findings if finding.requirement.profile == profile]
         if findings:
-            cases = [_case(finding, strict=strict) for finding in findings]
-            suite = _suite(report, f"{_NAME} {profile}", cases)
-            suite.set("time", f"{sum(float(case.get('time', '0')) for case in cases):.3f}")
-            yield suite
+            cases = [_case(finding, strict=strict, reached=report.unreachable is None) for finding in findings]
+            yield _suite(report, f"{_NAME} {profile}", cases)
 
 
 def _unreachable(report: Report) -> Iterator[ET.Element]:
@@ -49,13 +46,14 @@ def _suite(report: Report, name: str, cases: list[ET.Element]) -> ET.Element:
     suite = ET.Element("testsuite", name=name, tests=str(len(cases)))
     for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(attribute, str(sum(case.find(tag) is not None for case in cases)))
+    suite.set("time", f"{sum(float(case.get('time', '0')) for case in cases):.3f}")
     suite.set("timestamp", harmless(report.started_at.removesuffix("Z").partition(".")[0]))
     suite.append(_properties(subject_lines(report)))
     suite.extend(cases)
     return suite
 
 
-def _case(finding: Finding, *, strict: bool) -> ET.Element:
+def _case(finding: Finding, *, strict: bool, reached: bool) -> ET.Element:
     requirement = finding.requirement
     seconds = sum(exchange.seconds for exchange in finding.exchanges)
     case = ET.Element(
@@ -66,13 +64,14 @@ def _case(finding: Finding, *, strict: bool) -> ET.Element:
     )
     facts = {"id": requirement.id, "level": requirement.level, "profile": requirement.profile, "spec": requirement.anchor}
     case.append(_properties((*facts.items(), ("verdict", finding.verdict.value))))
-    tag = _tag(finding, strict=strict)
+    # The error of its own is enough for a module that is not there.
+    tag = _tag(finding, strict=strict) if reached else "skipped"
     if tag == "skipped":
-        ET.SubElement(case, tag, message=_message(finding))
+        ET.SubElement(case, tag, message=message_of(finding))
     elif tag:
-        ET.SubElement(case, tag, type=finding.verdict.value, message=_message(finding)).text = _told(finding)
+        ET.SubElement(case, tag, type=finding.verdict.value, message=message_of(finding)).text = plain_text(finding)
     elif finding.verdict is not Verdict.PASS:
-        ET.SubElement(case, "system-out").text = f"{WORDS[finding.verdict]}\n{_told(finding)}"
+        ET.SubElement(case, "system-out").text = f"{WORDS[finding.verdict]}\n{plain_text(finding)}"
     return case
 
 
@@ -86,33 +85,6 @@ def _tag(finding: Finding, *, strict: bool) -> str | None:
             return "skipped"
         case _:
             return None
-
-
-def _message(finding: Finding) -> str:
-    told = f"{WORDS[finding.verdict]}: {finding.actual}" if finding.actual else WORDS[finding.verdict]
-    return shortened(harmless(told), 300)
-
-
-def _told(finding: Finding) -> str:
-    requirement = finding.requirement
-    facts = (
-        (requirement.level, requirement.statement),
-        ("expected", shortened(finding.expected)),
-        ("actual", shortened(finding.actual)),
-        ("why", requirement.why),
-        ("mend", cure_of(finding)),
-        ("spec", requirement.anchor),
-    )
-    lines = [f"{name}: {harmless_lines(text)}" for name, text in facts if text]
-    exchanges = [_exchange(exchange) for exchange in finding.exchanges[:_MOST_EXCHANGES]]
-    return "\n".join([*lines, *exchanges])
-
-
-def _exchange(exchange: Exchange) -> str:
-    answer = exchange.error or "no answer" if exchange.status is None else str(exchange.status)
-    body = shown_body(exchange.body, TERMINAL_BYTES).text
-    lines = ["", short_curl_of(exchange), f"answered: {shortened(answer)}", *([body] if body else [])]
-    return "\n".join(map(harmless_lines, lines))
 
 
 def _properties(pairs: tuple[tuple[str, str], ...]) -> ET.Element:

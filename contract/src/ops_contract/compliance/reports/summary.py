@@ -63,14 +63,24 @@ def summary_of(report: Report, *, strict: bool = False) -> Summary:
 
 
 def failures(report: Report, *, strict: bool = False) -> tuple[Finding, ...]:
-    """What makes the module not compliant, and what the kit could not do."""
+    """What makes the module not compliant, and what the kit could not do; none for one that was not reached at all."""
+    if report.unreachable is not None:
+        return ()
     return tuple(item for item in report.findings if is_breach(item, strict=strict) or item.verdict is Verdict.KIT_ERROR)
 
 
 def warnings(report: Report, *, strict: bool = False) -> tuple[Finding, ...]:
     """What is worth knowing although it does not make the module not compliant: SHOULDs, and failures that are known."""
+    if report.unreachable is not None:
+        return ()
     told = (Verdict.WARN, Verdict.NOT_TESTABLE, Verdict.EXPECTED_FAIL)
     return tuple(item for item in report.findings if item.verdict in told and not is_breach(item, strict=strict))
+
+
+def lacks_module(report: Report) -> bool:
+    """Is nothing of a module there: no health that names one, and no answer to a good request?"""
+    executes = any(item.requirement.id == "OPS-EXE-001" and item.verdict is Verdict.PASS for item in report.findings)
+    return report.unreachable is not None or (report.subject.module is None and not executes)
 
 
 def name_of(report: Report) -> str:

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ops_contract.compliance.diagnosis import Diagnosis
 from ops_contract.compliance.reports.curl import short_curl_of
 from ops_contract.compliance.reports.redaction import (
     TERMINAL_BYTES,
@@ -28,10 +29,14 @@ from ops_contract.compliance.reports.summary import (
     summary_of,
     warnings,
 )
+from ops_contract.compliance.reports.terminal_diagnosis import terminal_diagnosis
 from ops_contract.compliance.result import Exchange, Finding, Report, Verdict
 
 MOST_EXCHANGES: Final = 3
 """How many exchanges of one finding are shown; the JSON and HTML reports have all."""
+
+MOST_FAILURES_OF_NO_MODULE: Final = 1
+"""How many failures are shown of a service that is no module: they would all say the same."""
 
 _TONES: Final = {"good": "bold green", "doubtful": "bold yellow", "bad": "bold red"}
 _STYLES: Final[Mapping[Verdict, str]] = {
@@ -46,31 +51,52 @@ _STYLES: Final[Mapping[Verdict, str]] = {
 }
 
 
-def terminal_report(report: Report, *, strict: bool = False) -> RenderableType:
+def terminal_report(report: Report, *, strict: bool = False, diagnosis: Diagnosis | None = None) -> RenderableType:
     """The whole report. Secrets are masked, and nothing that a module said is obeyed, by rich or by the terminal.
 
+    A `diagnosis` says why nothing of a module is there: then it leads, and most of what fails for that one reason is left out.
     Print it with `crop=False`: commands that are to be copied are longer than a terminal is wide.
     """
     report = redacted(report)
-    parts: list[RenderableType] = [_head(report, summary_of(report, strict=strict))]
-    if report.findings:
+    summary = summary_of(report, strict=strict)
+    parts: list[RenderableType] = [_head(report, summary)]
+    if diagnosis is not None:
+        return Group(*parts, Text(""), terminal_diagnosis(diagnosis), *_few(report, strict=strict))
+    if report.findings and report.unreachable is None:
         parts += [Text(""), _counts(report)]
-    for finding in failures(report, strict=strict):
+    for finding in (broken := failures(report, strict=strict)):
         parts += [Text(""), _failure(finding)]
     if told := warnings(report, strict=strict):
         parts += [Text(""), Text("Warnings", "bold"), *map(_warning, told)]
-    if report.findings:
+    if report.findings and report.unreachable is None:
         parts += [Text(""), Text("All requirements", "bold"), _all(report)]
+    if broken:
+        # What is read first in a terminal is the end.
+        parts += [Text(""), _outcome(report, summary)]
     return Group(*parts)
 
 
+def _few(report: Report, *, strict: bool) -> list[RenderableType]:
+    broken = failures(report, strict=strict)
+    parts: list[RenderableType] = []
+    for finding in broken[:MOST_FAILURES_OF_NO_MODULE]:
+        parts += [Text(""), _failure(finding)]
+    if left := len(broken) - MOST_FAILURES_OF_NO_MODULE:
+        told = f"... and {left} more that failed, most of them for the same reason; --html FILE and --json have all"
+        parts += [Text(""), Text(told, "dim")]
+    return parts if broken else []
+
+
 def _head(report: Report, summary: Summary) -> RenderableType:
-    style = _TONES[summary.tone]
     grid = Table.grid(padding=(0, 2))
     for label, value in subject_lines(report):
         grid.add_row(Text(label, "bold"), _folded(value))
     notes = [Text(note, "yellow") for note in summary.notes]
-    return Group(Text.assemble((f"{name_of(report)}: ", "bold"), (summary.outcome, style)), grid, *notes)
+    return Group(_outcome(report, summary), grid, *notes)
+
+
+def _outcome(report: Report, summary: Summary) -> Text:
+    return Text.assemble((f"{name_of(report)}: ", "bold"), (summary.outcome, _TONES[summary.tone]))
 
 
 def _counts(report: Report) -> Table:
@@ -92,14 +118,13 @@ def _failure(finding: Finding) -> RenderableType:
         (f"{MARKS[finding.verdict]} {requirement.id} ", f"bold {style}"),
         (f"{requirement.level} {requirement.profile} · {WORDS[finding.verdict]}", style),
     )
-    rows: list[RenderableType] = [_folded(requirement.statement)]
-    rows += _facts(finding)
+    rows: list[RenderableType] = [_folded(requirement.statement), *_facts(finding)]
+    rows += [_labelled("mend", cure_of(finding), "green"), _labelled("why", requirement.why)]
+    rows.append(_labelled("spec", requirement.anchor, "dim"))
     for exchange in finding.exchanges[:MOST_EXCHANGES]:
         rows += [Text(""), *_exchange(exchange)]
     if (left := len(finding.exchanges) - MOST_EXCHANGES) > 0:
         rows.append(Text(f"... and {left} more exchanges; the JSON and HTML reports have all", "dim"))
-    rows += [Text(""), _labelled("why", requirement.why), _labelled("mend", cure_of(finding), "green")]
-    rows.append(_labelled("spec", requirement.anchor, "dim"))
     return Group(title, *rows)
 
 

@@ -1,0 +1,70 @@
+"""What people tell the kit to do, from the command line or from pytest: where, which requirements, with which inputs."""
+
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ops_contract import JsonError, parse_json
+from ops_contract.compliance.requirement import load_requirements
+
+
+class UsageError(ValueError):
+    """The kit cannot do what it was asked for; the message says what to write instead."""
+
+
+def checked_url(url: str) -> str:
+    """`url` when it is a base URL. Raises UsageError."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        usable = False
+    if not usable:
+        raise UsageError(f"{url!r} is no base URL; write one like http://localhost:8080")
+    return url
+
+
+def selected(patterns: Sequence[str] | None) -> set[str]:
+    """The ids that one of `patterns` names, all without any; * and ? match. Raises UsageError for one that names none."""
+    known = load_requirements()
+    if not patterns:
+        return set(known)
+    chosen: set[str] = set()
+    for pattern in patterns:
+        found = {identifier for identifier in known if fnmatchcase(identifier, pattern.upper())}
+        if not found:
+            raise UsageError(f"no requirement is {pattern!r}{near(pattern, known)}; ops-contract list shows all")
+        chosen |= found
+    return chosen
+
+
+def near(identifier: str, known: Collection[str]) -> str:
+    """Which of `known` may have been meant, as the end of a sentence; empty when none is near."""
+    found = get_close_matches(identifier.upper(), known, n=1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def read_inputs(file: Path | None) -> Mapping[str, Any]:
+    """Good inputs, for every action or by action; none without a file. Raises UsageError."""
+    if file is None:
+        return {}
+    try:
+        value = parse_json(read_text(file).encode())
+    except JsonError as error:
+        raise UsageError(f"{file}: {error}") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"{file}: must be a JSON object: inputs for every action, or one by action")
+    return value
+
+
+def read_text(file: Path) -> str:
+    """What is in a file, or in the standard input for `-`. Raises UsageError."""
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"cannot read {file}: {reason}") from error

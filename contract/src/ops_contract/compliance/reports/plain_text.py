@@ -1,0 +1,40 @@
+"""One finding as plain text, for whoever shows a test's outcome: JUnit readers, pytest."""
+
+from typing import Final
+
+from ops_contract.compliance.reports.curl import short_curl_of
+from ops_contract.compliance.reports.redaction import TERMINAL_BYTES, harmless, harmless_lines, shortened, shown_body
+from ops_contract.compliance.reports.summary import WORDS, cure_of
+from ops_contract.compliance.result import Exchange, Finding
+
+_MOST_EXCHANGES: Final = 3
+_MESSAGE_CHARACTERS: Final = 300
+
+
+def message_of(finding: Finding) -> str:
+    """What came out, in one line."""
+    told = f"{WORDS[finding.verdict]}: {finding.actual}" if finding.actual else WORDS[finding.verdict]
+    return shortened(harmless(told), _MESSAGE_CHARACTERS)
+
+
+def plain_text(finding: Finding) -> str:
+    """Expectation, fact, reason and cure, and the first exchanges with their commands. The finding is redacted already."""
+    requirement = finding.requirement
+    facts = (
+        (requirement.level, requirement.statement),
+        ("expected", shortened(finding.expected)),
+        ("actual", shortened(finding.actual)),
+        ("why", requirement.why),
+        ("mend", cure_of(finding)),
+        ("spec", requirement.anchor),
+    )
+    lines = [f"{name}: {harmless_lines(text)}" for name, text in facts if text]
+    exchanges = [_exchange(exchange) for exchange in finding.exchanges[:_MOST_EXCHANGES]]
+    return "\n".join([*lines, *exchanges])
+
+
+def _exchange(exchange: Exchange) -> str:
+    answer = exchange.error or "no answer" if exchange.status is None else str(exchange.status)
+    body = shown_body(exchange.body, TERMINAL_BYTES).text
+    lines = ["", short_curl_of(exchange), f"answered: {shortened(answer)}", *([body] if body else [])]
+    return "\n".join(map(harmless_lines, lines))

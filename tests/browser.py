@@ -1,0 +1,33 @@
+"""Debian's Chromium, as tests start it: without a screen, and without a word to anybody."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+_SILENT: Final = (
+    "--no-sandbox",  # which Chromium cannot have when root starts it
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A running browser. Without Chromium the test is skipped, in CI it fails."""
+    program = shutil.which("chromium")
+    if program is None:
+        told = "there is no chromium; install Debian's package of that name, or run .ci/browser"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(told)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=_SILENT)
+        yield browser
+        browser.close()
