@@ -32,12 +32,13 @@ bench: sync ## what adapters cost, in CPU time and as ratios
 	@$(RUN) python benchmarks/adapters.py
 
 .PHONY: check
-check: sync-dev ## lint, types, import rules, schema drift
+check: sync-dev ## lint, types, import rules, drift of schemas and examples
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy
 	$(RUN) lint-imports
 	$(RUN) python -m ops_contract.schemas contract/schemas --check
+	$(RUN) python -m ops_contract.compliance.starter examples/modules --check
 
 .PHONY: format
 format: sync-dev ## mend layout and what else ruff can mend
@@ -47,6 +48,10 @@ format: sync-dev ## mend layout and what else ruff can mend
 .PHONY: schemas
 schemas: sync-dev ## write the contract's schema files anew from its models
 	$(RUN) python -m ops_contract.schemas contract/schemas
+
+.PHONY: examples
+examples: sync-dev ## write examples/modules/ anew, as `ops-contract init` does
+	$(RUN) python -m ops_contract.compliance.starter examples/modules
 
 .PHONY: up
 up: ## build and start the whole stack with Docker, and wait until it is ready

@@ -1,6 +1,7 @@
 """Services of this project as local processes, as a user without Docker starts them."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ MODULES: Final = ("data-layer", "policy-simulator", "supplychain-risk", "dr-anti
 
 
 def command(name: str) -> str:
-    """A command of the environment that runs the tests."""
-    return str(Path(sys.executable).with_name(name))
+    """A command of the environment that runs the tests; one that it does not have is the system's."""
+    ours = Path(sys.executable).with_name(name)
+    return str(ours) if ours.exists() else shutil.which(name) or name
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -66,7 +66,7 @@ def test_one_version_of_uv_is_pinned_everywhere() -> None:
 
 
 def test_dockerfiles_take_the_base_as_an_argument_and_pull_no_frontend() -> None:
-    for name in ("orchestrator/Dockerfile", "stubs/Dockerfile"):
+    for name in ("orchestrator/Dockerfile", "stubs/Dockerfile", "examples/modules/python/Dockerfile"):
         text = (ROOT / name).read_text()
         assert "ARG PYTHON_IMAGE=python:3.13-slim-trixie\n" in text
         assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
@@ -75,7 +75,15 @@ def test_dockerfiles_take_the_base_as_an_argument_and_pull_no_frontend() -> None
 
 @pytest.mark.parametrize(
     "script",
-    [".ci/run", ".ci/engine", ".ci/base-image", ".ci/browser", "orchestrator/as-owner-of-runs", "orchestrator/image-digests"],
+    [
+        ".ci/run",
+        ".ci/engine",
+        ".ci/base-image",
+        ".ci/browser",
+        ".ci/node",
+        "orchestrator/as-owner-of-runs",
+        "orchestrator/image-digests",
+    ],
 )
 def test_script_is_executable_and_parses(script: str) -> None:
     path = ROOT / script

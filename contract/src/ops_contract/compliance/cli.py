@@ -34,6 +34,7 @@ from ops_contract.compliance.reports.terminal import terminal_report
 from ops_contract.compliance.reports.terminal_diagnosis import terminal_diagnosis
 from ops_contract.compliance.requirement import Requirement, load_requirements
 from ops_contract.compliance.result import ExitCode, Report
+from ops_contract.compliance.starter import LANGUAGES, start_module
 
 app = typer.Typer(
     help="Check a module against the OpenPolicyStack contract.",
@@ -181,6 +182,16 @@ def compare_command(
         Console().print(_table(("action", "what", "name", f"old {found.old_version}", f"new {found.new_version}"), rows))
         Console().print(Text("\n".join(f"{action}: {reason}" for action, reason in found.failed.items()), "red"))
     raise typer.Exit(ExitCode.NOT_COMPLIANT if found.changes or found.failed else ExitCode.COMPLIANT)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write it; made when it is missing.")],
+    lang: Annotated[str, typer.Option("--lang", help=f"The language: {' or '.join(LANGUAGES)}.")],
+    name: Annotated[str | None, typer.Option(help="The module's name; the folder's unless given.")] = None,
+) -> None:
+    """Write a module to start from, in one file that follows the contract."""
+    typer.echo(start_module(folder, lang, name))
 
 
 def _show_report(report: Report, *, strict: bool, as_json: bool) -> None:
