@@ -1,6 +1,5 @@
 """The service as a process: its socket, its log, its signals."""
 
-import json
 import signal
 import socket
 import sys
@@ -28,11 +27,10 @@ def serve_orchestrator(settings: Settings) -> None:
 
 
 def serve_facade(module: Module, settings: Settings) -> None:
-    """Serve `module` as the contract wants it until a signal ends the process; prints both addresses as a line of JSON."""
+    """Serve `module` as the contract wants it until a signal ends the process. Raises ConfigurationError."""
 
     def announce(url: str) -> None:
-        told = {"listening": url, "module": module.name, "module_url": module.url}
-        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.write(f"{module.name} listens at {url}\nand calls {module.url} through its adapter\n")
         sys.stdout.flush()
 
     _serve_until_stopped(create_facade(module, settings), settings, announce)
