@@ -9,21 +9,20 @@ import os
 import sys
 import traceback
 from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
-from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from ops_contract import JsonError, parse_json
 from ops_contract.compliance.check import check
 from ops_contract.compliance.compare import compare
-from ops_contract.compliance.doctor import diagnose
+from ops_contract.compliance.doctor import Diagnosis, diagnose
+from ops_contract.compliance.interruption import run_to_end
+from ops_contract.compliance.options import UsageError, base_url, known_requirement, read_inputs, read_text, selected, write
 from ops_contract.compliance.reports.badge import shields_badge, svg_badge
 from ops_contract.compliance.reports.baseline import apply_baseline, read_baseline
 from ops_contract.compliance.reports.diff import diff_reports, json_diff, terminal_diff
@@ -34,6 +33,9 @@ from ops_contract.compliance.reports.markdown import markdown_report
 from ops_contract.compliance.reports.terminal import terminal_report
 from ops_contract.compliance.requirement import Requirement, load_requirements
 from ops_contract.compliance.result import ExitCode, Report
+from ops_contract.compliance.target_options import TargetOptions, with_target
+from ops_contract.compliance.targets.errors import TargetError
+from ops_contract.compliance.targets.target import Target
 
 app = typer.Typer(
     help="Check a module against the OpenPolicyStack contract.",
@@ -42,7 +44,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Url = Annotated[str, typer.Argument(metavar="URL", help="Base URL of the module, for example http://localhost:8080.")]
 Inputs = Annotated[
     Path | None, typer.Option("--inputs", metavar="FILE", help="Good inputs: a JSON object, or one by action name.")
 ]
@@ -50,10 +51,7 @@ Select = Annotated[list[str] | None, typer.Option("--select", metavar="ID", help
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, also on a terminal.")]
 Identifier = Annotated[str, typer.Argument(metavar="ID", help="A requirement, for example OPS-ART-003.")]
 OutFile = Path | None
-
-
-class UsageError(Exception):
-    """The command cannot be done as it was given; the message says what to write instead."""
+Opened = AbstractAsyncContextManager[Target]
 
 
 def main() -> NoReturn:
@@ -62,6 +60,8 @@ def main() -> NoReturn:
         app()
     except UsageError as error:
         _fail(ExitCode.USAGE, str(error))
+    except TargetError as error:
+        _fail(error.exit_code, str(error))
     except ValueError as error:  # the readers of reports and baselines say what is wrong where
         _fail(ExitCode.USAGE, str(error))
     except Exception as error:  # noqa: BLE001  # the edge
@@ -71,8 +71,9 @@ def main() -> NoReturn:
 
 
 @app.command("check")
+@with_target
 def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
-    url: Url,
+    target: TargetOptions,
     inputs: Inputs = None,
     select: Select = None,
     baseline: Annotated[Path | None, typer.Option(metavar="FILE", help="Known failures; a stale entry fails.")] = None,
@@ -87,36 +88,36 @@ def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be checked, and send nothing.")] = False,
 ) -> None:
-    """Check the module at URL: each failed requirement with its proof and how to mend it."""
-    _checked_url(url)
-    chosen = _selected(select)
+    """Check a module, at a URL or started for this: each failed requirement with its proof and how to mend it."""
+    opened = target.opened(_say)
+    chosen = selected(select)
     if dry_run:
         _list([one for one in load_requirements().values() if one.id in chosen], as_json=as_json)
         return
-    known = read_baseline(_text(baseline), str(baseline), load_requirements()) if baseline else None
-    report = asyncio.run(check(url, inputs=_inputs(inputs), select=chosen))
+    known = read_baseline(read_text(baseline), str(baseline), load_requirements()) if baseline else None
+    report, log = run_to_end(_checked(opened, read_inputs(inputs), chosen))
     if known is not None:
         report = apply_baseline(report, known)
-    _write(json_file, lambda: json_report(report))
-    _write(junit, lambda: junit_report(report, strict=strict))
-    _write(html, lambda: html_report(report, strict=strict))
-    _write(markdown, lambda: markdown_report(report, strict=strict))
-    _write(badge, lambda: (svg_badge if str(badge).endswith(".svg") else shields_badge)(report, strict=strict))
-    _show_report(report, strict=strict, as_json=as_json)
+    write(json_file, lambda: json_report(report))
+    write(junit, lambda: junit_report(report, strict=strict))
+    write(html, lambda: html_report(report, strict=strict))
+    write(markdown, lambda: markdown_report(report, strict=strict))
+    write(badge, lambda: (svg_badge if str(badge).endswith(".svg") else shields_badge)(report, strict=strict))
+    _show_report(report, log, strict=strict, as_json=as_json)
     raise typer.Exit(report.exit_code(strict=strict))
 
 
 @app.command("list")
 def list_command(select: Select = None, as_json: AsJson = False) -> None:
     """List the requirements."""
-    chosen = _selected(select)
+    chosen = selected(select)
     _list([one for one in load_requirements().values() if one.id in chosen], as_json=as_json)
 
 
 @app.command()
 def explain(requirement: Identifier, as_json: AsJson = False) -> None:
     """Say what a requirement means, why it is there, and how to meet it."""
-    one = _known(requirement)
+    one = known_requirement(requirement)
     if as_json or not sys.stdout.isatty():
         _print_json(vars(one) | {"spec": one.anchor})
         return
@@ -132,12 +133,12 @@ def explain(requirement: Identifier, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def replay(requirement: Identifier, url: Url, inputs: Inputs = None) -> None:
+@with_target
+def replay(requirement: Identifier, target: TargetOptions, inputs: Inputs = None) -> None:
     """Make the check of one requirement again, and show all that went over the wire."""
-    one = _known(requirement)
-    _checked_url(url)
-    report = asyncio.run(check(url, inputs=_inputs(inputs), select={one.id}))
-    _show_report(report, strict=True, as_json=False)
+    one = known_requirement(requirement)
+    report, log = run_to_end(_checked(target.opened(_say), read_inputs(inputs), {one.id}))
+    _show_report(report, log, strict=True, as_json=False)
     raise typer.Exit(report.exit_code(strict=True))
 
 
@@ -148,7 +149,7 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Compare two reports: requirements lost and won. Exits 1 when one was lost."""
-    difference = diff_reports(read_report(_text(old).encode()), read_report(_text(new).encode()))
+    difference = diff_reports(read_report(read_text(old).encode()), read_report(read_text(new).encode()))
     if as_json or not sys.stdout.isatty():
         sys.stdout.write(json_diff(difference))
     else:
@@ -157,10 +158,10 @@ def diff(
 
 
 @app.command()
-def doctor(url: Url, as_json: AsJson = False) -> None:
+@with_target
+def doctor(target: TargetOptions, as_json: AsJson = False) -> None:
     """Look at a service that fails everything, and say what is most likely wrong."""
-    _checked_url(url)
-    found = asyncio.run(diagnose(url))
+    found = run_to_end(_diagnosed(target.opened(_say)))
     if as_json or not sys.stdout.isatty():
         _print_json(vars(found))
     else:
@@ -178,9 +179,7 @@ def compare_command(
     as_json: AsJson = False,
 ) -> None:
     """Ask two versions of a module the same, and show what the new one says otherwise. Exits 1 when something differs."""
-    _checked_url(old)
-    _checked_url(new)
-    found = asyncio.run(compare(old, new, _inputs(inputs)))
+    found = asyncio.run(compare(base_url(old), base_url(new), read_inputs(inputs)))
     if as_json or not sys.stdout.isatty():
         _print_json(found.as_json())
     else:
@@ -190,7 +189,21 @@ def compare_command(
     raise typer.Exit(ExitCode.NOT_COMPLIANT if found.changes or found.failed else ExitCode.COMPLIANT)
 
 
-def _show_report(report: Report, *, strict: bool, as_json: bool) -> None:
+async def _checked(opened: Opened, inputs: Mapping[str, Any], chosen: Collection[str]) -> tuple[Report, str]:
+    """The report, and the end of the log of a container, which is gone afterwards."""
+    async with opened as target:
+        report = await check(target, inputs=inputs, select=chosen)
+        return report, target.container.last_lines() if target.container else ""
+
+
+async def _diagnosed(opened: Opened) -> Diagnosis:
+    async with opened as target:
+        return await diagnose(target)
+
+
+def _show_report(report: Report, log: str, *, strict: bool, as_json: bool) -> None:
+    if log and report.exit_code(strict=strict):
+        _say(f"the container's log ends with{log}")
     if as_json or not sys.stdout.isatty():
         sys.stdout.write(json_report(report))
     else:
@@ -217,67 +230,6 @@ def _table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
     return table
 
 
-def _selected(patterns: list[str] | None) -> set[str]:
-    known = load_requirements()
-    if not patterns:
-        return set(known)
-    chosen: set[str] = set()
-    for pattern in patterns:
-        found = {identifier for identifier in known if fnmatchcase(identifier, pattern.upper())}
-        if not found:
-            raise UsageError(f"no requirement is {pattern!r}{_near(pattern, known)}; ops-contract list shows all")
-        chosen |= found
-    return chosen
-
-
-def _known(identifier: str) -> Requirement:
-    known = load_requirements()
-    if identifier.upper() not in known:
-        raise UsageError(f"there is no requirement {identifier!r}{_near(identifier, known)}; ops-contract list shows all")
-    return known[identifier.upper()]
-
-
-def _near(identifier: str, known: Collection[str]) -> str:
-    near = get_close_matches(identifier.upper(), known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _checked_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{url!r} is no base URL; write one like http://localhost:8080")
-
-
-def _inputs(file: Path | None) -> Mapping[str, Any]:
-    if file is None:
-        return {}
-    try:
-        value = parse_json(_text(file).encode())
-    except JsonError as error:
-        raise UsageError(f"{file}: {error}") from error
-    if not isinstance(value, dict):
-        raise UsageError(f"{file}: must be a JSON object: inputs for every action, or one by action")
-    return value
-
-
-def _text(file: Path) -> str:
-    try:
-        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(f"cannot read {file}: {reason}") from error
-
-
-def _write(file: Path | None, render: Any) -> None:
-    if file is None:
-        return
-    content = render()
-    try:
-        file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}") from error
-
-
 def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + os.linesep)
 
@@ -287,6 +239,10 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _fail(code: ExitCode, message: str) -> NoReturn:
+def _say(message: str) -> None:
     sys.stderr.write(f"ops-contract: {message}\n")
+
+
+def _fail(code: ExitCode, message: str) -> NoReturn:
+    _say(message)
     sys.exit(code)

@@ -1,11 +1,13 @@
 """One screen for a service that fails everything: what is most likely wrong, and what to try next."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from ops_contract.compliance.module_under_test import health_of
 from ops_contract.compliance.observation import Seen
 from ops_contract.compliance.probe import Probe
+from ops_contract.compliance.targets.image_under_test import ImageUnderTest
+from ops_contract.compliance.targets.target import Target
 
 _USUAL_PORTS = (8080, 8000, 5000, 3000, 80)
 _USUAL_PATHS = ("/", "/healthz", "/api/health", "/health/", "/docs", "/openapi.json")
@@ -21,8 +23,18 @@ class Diagnosis:
     advice: tuple[str, ...]
 
 
-async def diagnose(url: str) -> Diagnosis:
-    """Look at the service at `url` as a colleague would: is anything there, does it speak HTTP, JSON, the contract?"""
+async def diagnose(target: str | Target) -> Diagnosis:
+    """Look at a service as a colleague would: is anything there, does it speak HTTP, JSON, the contract?"""
+    subject = Target.at(target) if isinstance(target, str) else target
+    if subject.container is not None and subject.unreachable is not None:
+        return _never_ready(subject.container)
+    found = await _seen_at(subject.url)
+    if not found.healthy or subject.name == subject.url:
+        return found
+    return replace(found, advice=("Run ops-contract check with the same options.",))
+
+
+async def _seen_at(url: str) -> Diagnosis:
     probe = Probe(url)
     health = Seen(await probe.send("GET", "/health", timeout_s=5))
     line = f"GET {health.exchange.url}: {health.told()}"
@@ -44,6 +56,12 @@ async def diagnose(url: str) -> Diagnosis:
     return Diagnosis(
         False, "It answers /health, but not as the contract says.", (line, repr(health.exchange.body[:200])), advice
     )
+
+
+def _never_ready(image: ImageUnderTest) -> Diagnosis:
+    seen = tuple(f"{start.described}: {start.told()}" for start in image.starts)
+    advice = ("Does it need settings? Give them with --env.", "It must listen on 0.0.0.0, not on 127.0.0.1.")
+    return Diagnosis(False, "Its container does not get ready.", seen, (*advice, "ops-contract explain OPS-CTR-001"))
 
 
 async def _silent(url: str, health: Seen, line: str) -> Diagnosis:

@@ -1,6 +1,6 @@
 """A report for people at a terminal: the outcome, each failure with its proof and its cure, one line for every requirement."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -55,13 +55,18 @@ def terminal_report(report: Report, *, strict: bool = False) -> RenderableType:
     parts: list[RenderableType] = [_head(report, summary_of(report, strict=strict))]
     if report.findings:
         parts += [Text(""), _counts(report)]
-    for finding in failures(report, strict=strict):
+    for finding in _told(report, failures(report, strict=strict)):
         parts += [Text(""), _failure(finding)]
-    if told := warnings(report, strict=strict):
+    if told := _told(report, warnings(report, strict=strict)):
         parts += [Text(""), Text("Warnings", "bold"), *map(_warning, told)]
     if report.findings:
         parts += [Text(""), Text("All requirements", "bold"), _all(report)]
     return Group(*parts)
+
+
+def _told(report: Report, findings: Iterable[Finding]) -> list[Finding]:
+    """Those that say something of their own: where nothing answers, what could not be tested would only say that again."""
+    return [one for one in findings if report.unreachable is None or one.verdict is not Verdict.NOT_TESTABLE]
 
 
 def _head(report: Report, summary: Summary) -> RenderableType:
