@@ -10,6 +10,8 @@ import docker
 import httpx2
 from testcontainers.compose import DockerCompose
 
+from ops_contract.compliance.targets.image_under_test import LABEL
+
 ROOT: Final = Path(__file__).parents[1]
 PROJECT_PREFIX: Final = "ops-e2e-"
 COMPOSE_LABEL: Final = "com.docker.compose.project"
@@ -75,18 +77,29 @@ class Stack(DockerCompose):
 
 
 def sweep() -> None:
-    """Remove what test sessions left behind that were killed; a session's process id is in its projects' names."""
+    """Remove what test sessions and the compliance kit left behind that were killed; their process id is in the names."""
     client = docker.from_env()
+    ours: dict[str, str | list[str] | bool] = {"label": LABEL}
+    for container in client.containers.list(all=True, filters=ours):
+        if _is_gone(container.labels[LABEL]):
+            container.remove(force=True, v=True)
+    for network in client.networks.list(filters=ours):
+        if _is_gone(network.attrs["Labels"][LABEL]):
+            network.remove()
     left = {c.labels[COMPOSE_LABEL] for c in client.containers.list(all=True, filters={"label": COMPOSE_LABEL})}
     for project in left:
-        pid = project.removeprefix(PROJECT_PREFIX).partition("-")[0]
-        if project.startswith(PROJECT_PREFIX) and not Path(f"/proc/{pid}").exists():
+        if project.startswith(PROJECT_PREFIX) and _is_gone(project.removeprefix(PROJECT_PREFIX)):
             for container in _of_project(project):
                 container.remove(force=True, v=True)
             client.networks.prune(filters={"label": f"{COMPOSE_LABEL}={project}"})
             for volume in client.volumes.list(filters={"label": f"{COMPOSE_LABEL}={project}"}):
                 volume.remove(force=True)
     client.close()
+
+
+def _is_gone(mark: str) -> bool:
+    """Whether the process has ended whose id `mark` begins with."""
+    return not Path(f"/proc/{mark.partition('-')[0]}").exists()
 
 
 def engine_answers() -> bool:

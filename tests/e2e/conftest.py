@@ -42,10 +42,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _swept() -> None:
+    """Nothing is there that an earlier session left."""
+    sweep()
+
+
 @pytest.fixture(scope="session")
 def start_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartStack]:
     """Start a stack of its own project; all are stopped at the end."""
-    sweep()
     started: list[Stack] = []
 
     def start(*override_files: str, build: bool = False, **environment: str) -> Stack:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from ops_stubs.cli import cli
 from ops_stubs.faults import KINDS, VIOLATIONS
-from ops_stubs.faults.container import is_hardened
+from ops_stubs.faults.container import is_hardened, local_host
 
 MakeBody = Callable[..., dict[str, Any]]
 Serve = Callable[..., AbstractContextManager[tuple["Popen[str]", int]]]
@@ -101,6 +101,11 @@ def test_serve_that_listens_locally_does_so_whatever_the_host(serve: Serve) -> N
         connection = http.client.HTTPConnection("127.0.0.2", port, timeout=30)
         with pytest.raises(ConnectionRefusedError):
             connection.connect()
+
+
+def test_stub_that_listens_locally_can_be_reached_on_the_default_port() -> None:
+    """OPS-CTR-001: or nothing else of it could be checked."""
+    assert (local_host("::", 8080), local_host("::", 8081)) == ("::", "127.0.0.1")
 
 
 def test_serve_that_ignores_sigterm_goes_on_answering(serve: Serve) -> None:

@@ -13,7 +13,7 @@ import typer
 from ops_stubs.catalogue import LEGACY, STUBS
 from ops_stubs.errors import FaultError
 from ops_stubs.faults import KINDS, VIOLATIONS, Faults
-from ops_stubs.faults.container import IGNORES_SIGTERM, LISTENS_LOCALLY, NEEDS_ROOT, is_hardened
+from ops_stubs.faults.container import DEFAULT_PORT, IGNORES_SIGTERM, LISTENS_LOCALLY, NEEDS_ROOT, is_hardened, local_host
 from ops_stubs.legacy_archive import DEFAULT_SHARED_DIR
 from ops_stubs.module import Neighbour, Stub
 
@@ -40,7 +40,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     host: Annotated[str, typer.Option(envvar="OPS_HOST", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(envvar="OPS_PORT", min=0, max=65535, help="The port to listen on; 0 picks a free one.")
-    ] = 8080,
+    ] = DEFAULT_PORT,
     shared_dir: Annotated[
         Path, typer.Option(envvar="OPS_STUBS_SHARED_DIR", help="Where the legacy service keeps its archive.")
     ] = DEFAULT_SHARED_DIR,
@@ -64,7 +64,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     if NEEDS_ROOT in staged and is_hardened():
         typer.echo(f"{NEEDS_ROOT} is staged: this stub needs root's rights or a root file system to write to", err=True)
         raise typer.Exit(1)
-    listener = _listen("127.0.0.1" if LISTENS_LOCALLY in staged else host, port)
+    listener = _listen(local_host(host, port) if LISTENS_LOCALLY in staged else host, port)
     what = module or f"{len(STUBS)} modules, each below its name,"
     typer.echo(f"serving {what} at {_address(listener)}")
     if faults is not None:

@@ -1,7 +1,7 @@
 """What people tell the kit to do, from the command line or from pytest: where, which requirements, with which inputs."""
 
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ops_contract import JsonError, parse_json
-from ops_contract.compliance.requirement import load_requirements
+from ops_contract.compliance.requirement import Requirement, load_requirements
 
 
 class UsageError(ValueError):
@@ -42,6 +42,14 @@ def selected(patterns: Sequence[str] | None) -> set[str]:
     return chosen
 
 
+def known_requirement(identifier: str) -> Requirement:
+    """The requirement of that id, in any case. Raises UsageError, with the nearest one, when there is none."""
+    known = load_requirements()
+    if identifier.upper() not in known:
+        raise UsageError(f"there is no requirement {identifier!r}{near(identifier, known)}; ops-contract list shows all")
+    return known[identifier.upper()]
+
+
 def near(identifier: str, known: Collection[str]) -> str:
     """Which of `known` may have been meant, as the end of a sentence; empty when none is near."""
     found = get_close_matches(identifier.upper(), known, n=1)
@@ -68,3 +76,14 @@ def read_text(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"cannot read {file}: {reason}") from error
+
+
+def write(file: Path | None, render: Callable[[], str | bytes]) -> None:
+    """Write what `render` makes to `file`, if there is one. Raises UsageError when it cannot be written."""
+    if file is None:
+        return
+    content = render()
+    try:
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from error

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Final
@@ -13,56 +13,73 @@ from ops_contract.compliance.observation import Observation, Seen
 from ops_contract.compliance.probe import Probe
 from ops_contract.compliance.requirement import Requirement, load_requirements
 from ops_contract.compliance.result import Finding, Report, Subject, Verdict
-from ops_contract.compliance.scenarios import artifacts, errors, golden, health, limits, repeats, seeds, versions
+from ops_contract.compliance.scenarios import artifacts, container, errors, golden, health, limits, repeats, seeds, versions
+from ops_contract.compliance.targets.target import Target
 
 Scenario = Callable[[ModuleUnderTest], AsyncIterator[Observation]]
 
 SCENARIOS: Final[tuple[tuple[Collection[str], Scenario], ...]] = tuple(
-    (scenario.IDS, scenario.run) for scenario in (health, golden, versions, errors, limits, artifacts, seeds, repeats)
+    (scenario.IDS, scenario.run)
+    for scenario in (health, golden, versions, errors, limits, artifacts, seeds, repeats, container)
 )
-"""Which ids each scenario emits, and the scenario, in the order of their execution."""
+"""Which ids each scenario emits, and the scenario, in the order of their execution: the last one stops the container."""
+
+_FIRST_ANSWER_S: Final = 5.0
 
 LONGEST_SCENARIO_S: Final = 60.0
 """Seconds after which a scenario is given up; what it has not emitted then could not be tested."""
 
+LONGEST_WITH_CONTAINERS_S: Final = 240.0
+"""The same for the scenario that starts containers, each of which has a minute to get ready."""
+
 
 async def check(
-    url: str,
+    target: str | Target,
     *,
     inputs: Mapping[str, Any] | None = None,
     select: Collection[str] | None = None,
-    target: str | None = None,
 ) -> Report:
-    """Check the module at `url`, which the report calls `target`.
+    """Check a module: the one at a base URL, or a target that was started for this.
 
     `inputs` are good ones, for every action or by action; `select` limits the check to these ids.
     """
     started, began = datetime.now(UTC), time.monotonic()
-    module = ModuleUnderTest(Probe(url), inputs or {})
-    first = await module.probe.send("GET", "/health", timeout_s=10)
-    module.told = Seen(first).fields
+    subject = Target.at(target) if isinstance(target, str) else target
+    module = ModuleUnderTest(Probe(subject.url), inputs or {}, container=subject.container)
+    unreachable = subject.unreachable or await _met(module)
     requirements = load_requirements()
     chosen = [one for one in requirements.values() if select is None or one.id in select]
-    unreachable = first.error if first.status is None else None
-    seen = {} if unreachable else await _observed(module, {one.id for one in chosen})
+    # Of an image that does not get ready, something can still be said.
+    scenarios = [one for one in SCENARIOS if not unreachable or one[1] is container.run]
+    seen = await _observed(module, scenarios, {one.id for one in chosen})
     return Report(
-        subject=_subject(target or url, module),
-        findings=tuple(_finding(one, seen.get(one.id), module) for one in chosen),
+        subject=_subject(subject, module),
+        findings=tuple(_finding(one, seen.get(one.id), module, unreachable) for one in chosen),
         kit_version=version("openpolicystack-contract"),
         contract_version=CONTRACT_VERSION,
         started_at=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         duration_s=round(time.monotonic() - began, 3),
         unreachable=unreachable,
+        secrets=subject.secrets,
     )
 
 
-async def _observed(module: ModuleUnderTest, wanted: set[str]) -> dict[str, Observation | Exception]:
+async def _met(module: ModuleUnderTest) -> str | None:
+    """Ask for the health, and remember what it says. Returns why nothing answers."""
+    first = await module.probe.send("GET", "/health", timeout_s=_FIRST_ANSWER_S)
+    module.told = Seen(first).fields
+    return first.error if first.status is None else None
+
+
+async def _observed(
+    module: ModuleUnderTest, scenarios: Sequence[tuple[Collection[str], Scenario]], wanted: set[str]
+) -> dict[str, Observation | Exception]:
     seen: dict[str, Observation | Exception] = {}
-    for ids, scenario in SCENARIOS:
+    for ids, scenario in scenarios:
         if not wanted & set(ids):
             continue
         try:
-            async with asyncio.timeout(LONGEST_SCENARIO_S):
+            async with asyncio.timeout(LONGEST_WITH_CONTAINERS_S if scenario is container.run else LONGEST_SCENARIO_S):
                 async for observation in scenario(module):
                     seen[observation.requirement] = observation
         except TimeoutError:
@@ -72,15 +89,17 @@ async def _observed(module: ModuleUnderTest, wanted: set[str]) -> dict[str, Obse
     return seen
 
 
-def _finding(requirement: Requirement, seen: Observation | Exception | None, module: ModuleUnderTest) -> Finding:
-    if requirement.profile == "container":
+def _finding(
+    requirement: Requirement, seen: Observation | Exception | None, module: ModuleUnderTest, unreachable: str | None
+) -> Finding:
+    if requirement.profile == "container" and module.container is None:
         return Finding(requirement, Verdict.NOT_APPLICABLE, actual="checked only when the kit is given an image")
-    if requirement.profile != "core" and requirement.profile not in module.profiles:
+    if requirement.profile not in ("core", "container") and requirement.profile not in module.profiles:
         return Finding(requirement, Verdict.NOT_APPLICABLE, actual=f"/health does not list the profile {requirement.profile}")
     if isinstance(seen, Exception):
         return Finding(requirement, Verdict.KIT_ERROR, actual=f"the kit failed: {seen!r}")
     if seen is None or seen.met is None:
-        why = seen.actual if seen else "the check did not come to an end"
+        why = seen.actual if seen else unreachable or "the check did not come to an end"
         return Finding(requirement, Verdict.NOT_TESTABLE, actual=why, exchanges=seen.exchanges if seen else ())
     if seen.met:
         return Finding(requirement, Verdict.PASS, exchanges=seen.exchanges)
@@ -88,13 +107,14 @@ def _finding(requirement: Requirement, seen: Observation | Exception | None, mod
     return Finding(requirement, verdict, seen.expected, seen.actual, seen.exchanges)
 
 
-def _subject(target: str, module: ModuleUnderTest) -> Subject:
+def _subject(target: Target, module: ModuleUnderTest) -> Subject:
     return Subject(
-        target=target,
+        target=target.name,
         url=module.probe.url,
         module=module.name,
         version=module.version,
         contract_versions=module.contract_versions,
         profiles=module.profiles,
         actions=module.actions if module.told else (),
+        image_digest=target.image_digest,
     )

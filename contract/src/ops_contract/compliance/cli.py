@@ -8,7 +8,9 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -18,10 +20,12 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from ops_contract.compliance.arguments import UsageError, checked_url, near, read_inputs, read_text, selected
+from ops_contract.compliance.arguments import checked_url, known_requirement, read_inputs, read_text, selected, write
 from ops_contract.compliance.check import check
 from ops_contract.compliance.compare import compare
+from ops_contract.compliance.diagnosis import Diagnosis
 from ops_contract.compliance.doctor import diagnose
+from ops_contract.compliance.interruption import run_to_end
 from ops_contract.compliance.reports.badge import shields_badge, svg_badge
 from ops_contract.compliance.reports.baseline import apply_baseline, read_baseline
 from ops_contract.compliance.reports.diff import diff_reports, json_diff, terminal_diff
@@ -35,6 +39,9 @@ from ops_contract.compliance.reports.terminal_diagnosis import terminal_diagnosi
 from ops_contract.compliance.requirement import Requirement, load_requirements
 from ops_contract.compliance.result import ExitCode, Report
 from ops_contract.compliance.starter import LANGUAGES, start_module
+from ops_contract.compliance.target_options import TargetOptions, with_target
+from ops_contract.compliance.targets.errors import TargetError
+from ops_contract.compliance.targets.target import Target
 
 app = typer.Typer(
     help="Check a module against the OpenPolicyStack contract.",
@@ -43,7 +50,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Url = Annotated[str, typer.Argument(metavar="URL", help="Base URL of the module, for example http://localhost:8080.")]
 Inputs = Annotated[
     Path | None, typer.Option("--inputs", metavar="FILE", help="Good inputs: a JSON object, or one by action name.")
 ]
@@ -51,12 +57,15 @@ Select = Annotated[list[str] | None, typer.Option("--select", metavar="ID", help
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, also on a terminal.")]
 Identifier = Annotated[str, typer.Argument(metavar="ID", help="A requirement, for example OPS-ART-003.")]
 OutFile = Path | None
+Opened = AbstractAsyncContextManager[Target]
 
 
 def main() -> NoReturn:
     """Entry point: run the command and turn every error into a sentence and an exit code."""
     try:
         app()
+    except TargetError as error:
+        _fail(error.exit_code, str(error))
     except ValueError as error:  # the readers of arguments, reports and baselines say what is wrong where
         _fail(ExitCode.USAGE, str(error))
     except Exception as error:  # noqa: BLE001  # the edge
@@ -66,8 +75,9 @@ def main() -> NoReturn:
 
 
 @app.command("check")
+@with_target
 def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
-    url: Url,
+    target: TargetOptions,
     inputs: Inputs = None,
     select: Select = None,
     baseline: Annotated[Path | None, typer.Option(metavar="FILE", help="Known failures; a stale entry fails.")] = None,
@@ -82,23 +92,22 @@ def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be checked, and send nothing.")] = False,
 ) -> None:
-    """Check the module at URL: each failed requirement with its proof and how to mend it."""
-    checked_url(url)
+    """Check a module, at a URL or started for this: each failed requirement with its proof and how to mend it."""
+    opened = target.opened(_say)
     chosen = selected(select)
     if dry_run:
         _list([one for one in load_requirements().values() if one.id in chosen], as_json=as_json)
         return
     known = read_baseline(read_text(baseline), str(baseline), load_requirements()) if baseline else None
-    report = asyncio.run(check(url, inputs=read_inputs(inputs), select=chosen))
-    if known is not None:
-        report = apply_baseline(report, known)
-    _write(json_file, lambda: json_report(report))
-    _write(junit, lambda: junit_report(report, strict=strict))
-    _write(html, lambda: html_report(report, strict=strict))
-    _write(markdown, lambda: markdown_report(report, strict=strict))
+    checked = run_to_end(_checked(opened, read_inputs(inputs), chosen))
+    report = checked.report if known is None else apply_baseline(checked.report, known)
+    write(json_file, lambda: json_report(report))
+    write(junit, lambda: junit_report(report, strict=strict))
+    write(html, lambda: html_report(report, strict=strict))
+    write(markdown, lambda: markdown_report(report, strict=strict))
     for picture in badge or ():
-        _write(picture, partial(svg_badge if picture.suffix == ".svg" else shields_badge, report, strict=strict))
-    _show_report(report, strict=strict, as_json=as_json)
+        write(picture, partial(svg_badge if picture.suffix == ".svg" else shields_badge, report, strict=strict))
+    _show(replace(checked, report=report), strict=strict, as_json=as_json)
     raise typer.Exit(report.exit_code(strict=strict))
 
 
@@ -112,7 +121,7 @@ def list_command(select: Select = None, as_json: AsJson = False) -> None:
 @app.command()
 def explain(requirement: Identifier, as_json: AsJson = False) -> None:
     """Say what a requirement means, why it is there, and how to meet it."""
-    one = _known(requirement)
+    one = known_requirement(requirement)
     if as_json or not sys.stdout.isatty():
         _print_json(vars(one) | {"spec": one.anchor})
         return
@@ -128,13 +137,13 @@ def explain(requirement: Identifier, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def replay(requirement: Identifier, url: Url, inputs: Inputs = None) -> None:
+@with_target
+def replay(requirement: Identifier, target: TargetOptions, inputs: Inputs = None) -> None:
     """Make the check of one requirement again, and show all that went over the wire."""
-    one = _known(requirement)
-    checked_url(url)
-    report = asyncio.run(check(url, inputs=read_inputs(inputs), select={one.id}))
-    _show_report(report, strict=True, as_json=False)
-    raise typer.Exit(report.exit_code(strict=True))
+    one = known_requirement(requirement)
+    checked = run_to_end(_checked(target.opened(_say), read_inputs(inputs), {one.id}))
+    _show(checked, strict=True, as_json=False)
+    raise typer.Exit(checked.report.exit_code(strict=True))
 
 
 @app.command()
@@ -153,10 +162,10 @@ def diff(
 
 
 @app.command()
-def doctor(url: Url, as_json: AsJson = False) -> None:
+@with_target
+def doctor(target: TargetOptions, as_json: AsJson = False) -> None:
     """Look at a service that fails everything, and say what is most likely wrong."""
-    checked_url(url)
-    found = asyncio.run(diagnose(url))
+    found = run_to_end(_diagnosed(target.opened(_say)))
     if as_json or not sys.stdout.isatty():
         _print_json(vars(found))
     else:
@@ -172,9 +181,7 @@ def compare_command(
     as_json: AsJson = False,
 ) -> None:
     """Ask two versions of a module the same, and show what the new one says otherwise. Exits 1 when something differs."""
-    checked_url(old)
-    checked_url(new)
-    found = asyncio.run(compare(old, new, read_inputs(inputs)))
+    found = asyncio.run(compare(checked_url(old), checked_url(new), read_inputs(inputs)))
     if as_json or not sys.stdout.isatty():
         _print_json(found.as_json())
     else:
@@ -194,12 +201,36 @@ def init(
     typer.echo(start_module(folder, lang, name))
 
 
-def _show_report(report: Report, *, strict: bool, as_json: bool) -> None:
+@dataclass(frozen=True)
+class _Checked:
+    """A report, and what can be learnt only while the target is there: the end of its log, and what is wrong with no module."""
+
+    report: Report
+    log: str
+    diagnosis: Diagnosis | None
+
+
+async def _checked(opened: Opened, inputs: Mapping[str, Any], chosen: Collection[str]) -> _Checked:
+    async with opened as target:
+        report = await check(target, inputs=inputs, select=chosen)
+        log = target.container.last_lines() if target.container else ""
+        diagnosed = lacks_module(report) and sys.stdout.isatty()
+        return _Checked(report, log, await diagnose(target, silence=report.unreachable) if diagnosed else None)
+
+
+async def _diagnosed(opened: Opened) -> Diagnosis:
+    async with opened as target:
+        return await diagnose(target)
+
+
+def _show(checked: _Checked, *, strict: bool, as_json: bool) -> None:
+    report = checked.report
+    if checked.log and report.exit_code(strict=strict):
+        _say(f"the container's log ends with{checked.log}")
     if as_json or not sys.stdout.isatty():
         sys.stdout.write(json_report(report))
     else:
-        found = asyncio.run(diagnose(report.subject.url, silence=report.unreachable)) if lacks_module(report) else None
-        Console().print(terminal_report(report, strict=strict, diagnosis=found), crop=False)
+        Console().print(terminal_report(report, strict=strict, diagnosis=checked.diagnosis), crop=False)
 
 
 def _list(requirements: Sequence[Requirement], *, as_json: bool) -> None:
@@ -222,23 +253,6 @@ def _table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
     return table
 
 
-def _known(identifier: str) -> Requirement:
-    known = load_requirements()
-    if identifier.upper() not in known:
-        raise UsageError(f"there is no requirement {identifier!r}{near(identifier, known)}; ops-contract list shows all")
-    return known[identifier.upper()]
-
-
-def _write(file: Path | None, render: Any) -> None:
-    if file is None:
-        return
-    content = render()
-    try:
-        file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}") from error
-
-
 def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + os.linesep)
 
@@ -248,6 +262,10 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _fail(code: ExitCode, message: str) -> NoReturn:
+def _say(message: str) -> None:
     sys.stderr.write(f"ops-contract: {message}\n")
+
+
+def _fail(code: ExitCode, message: str) -> NoReturn:
+    _say(message)
     sys.exit(code)

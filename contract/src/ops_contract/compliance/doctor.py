@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from dataclasses import replace
 from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -11,6 +12,8 @@ from ops_contract.compliance.observation import Seen
 from ops_contract.compliance.probe import Probe
 from ops_contract.compliance.reports.redaction import harmless, masked_url, shortened
 from ops_contract.compliance.result import Exchange
+from ops_contract.compliance.targets.image_under_test import ImageUnderTest
+from ops_contract.compliance.targets.target import Target
 
 _USUAL_PORTS: Final = (8080, 8000, 5000, 3000, 80)
 _USUAL_PATHS: Final = ("/", "/healthz", "/api/health", "/health/", "/docs", "/openapi.json")
@@ -30,14 +33,22 @@ _SILENCES: Final = (
 _SHOWN_CHARACTERS: Final = 200
 
 
-async def diagnose(url: str, *, silence: str | None = None) -> Diagnosis:
-    """Look at the service at `url` as a colleague would: is anything there, does it speak HTTP, JSON, the contract?
+async def diagnose(target: str | Target, *, silence: str | None = None) -> Diagnosis:
+    """Look at a service as a colleague would: is anything there, does it speak HTTP, JSON, the contract?
 
     `silence` is why it has just not answered `GET /health`, when that is known: then it is not waited for again.
     """
+    subject = Target.at(target) if isinstance(target, str) else target
+    if subject.container is not None and subject.unreachable is not None:
+        return _never_ready(subject.container)
+    found = await (_silent(subject.url, silence) if silence is not None else _seen_at(subject.url))
+    if not found.healthy or subject.name == subject.url:
+        return found
+    return replace(found, advice=("Run ops-contract check with the same options.",))
+
+
+async def _seen_at(url: str) -> Diagnosis:
     probe = Probe(url)
-    if silence is not None:
-        return await _silent(url, silence)
     health = Seen(await probe.send("GET", "/health", timeout_s=5))
     exchange = health.exchange
     if exchange.status is None:
@@ -48,6 +59,12 @@ async def diagnose(url: str, *, silence: str | None = None) -> Diagnosis:
     if 300 <= exchange.status < 400:
         return _redirected(exchange, line)
     return _answering(url, health, line)
+
+
+def _never_ready(image: ImageUnderTest) -> Diagnosis:
+    seen = tuple(f"{start.described}: {start.told()}" for start in image.starts)
+    advice = ("Does it need settings? Give them with --env.", "It must listen on 0.0.0.0, not on 127.0.0.1.")
+    return Diagnosis(False, "Its container does not get ready.", seen, (*advice, "ops-contract explain OPS-CTR-001"))
 
 
 def _answering(url: str, health: Seen, line: str) -> Diagnosis:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from ops_contract import CONTRACT_VERSION, Health, JsonError, ShapeError, parse_json, validate
 from ops_contract.compliance.probe import Probe
 from ops_contract.compliance.result import Exchange
+from ops_contract.compliance.targets.image_under_test import ImageUnderTest
 
 DEFAULT_INPUTS: Final[Mapping[str, Any]] = {
     "country": "DR",
@@ -24,6 +25,7 @@ _JSON: Final = {"Content-Type": "application/json"}
 class ModuleUnderTest:
     """A module at `probe.url`; `inputs` are good ones, for every action or by action.
 
+    `container` is there when the kit started its image.
     `told` is what its health said, read as forgivingly as possible: what is wrong with it is for its own checks to find.
     """
 
@@ -31,6 +33,7 @@ class ModuleUnderTest:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     told: Mapping[str, Any] = field(default_factory=dict)
     timeout_s: float = 30.0
+    container: ImageUnderTest | None = None
     _erred: bool = False
 
     @property

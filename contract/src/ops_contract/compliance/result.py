@@ -78,7 +78,10 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Everything that a run of the kit found. Times are RFC 3339 in UTC, durations seconds."""
+    """Everything that a run of the kit found. Times are RFC 3339 in UTC, durations seconds.
+
+    `secrets` are values that the module was given and no reader may see; reports mask them.
+    """
 
     subject: Subject
     findings: tuple[Finding, ...]
@@ -87,6 +90,7 @@ class Report:
     started_at: str
     duration_s: float
     unreachable: str | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @cached_property
     def counts(self) -> Mapping[Verdict, int]:

@@ -5,17 +5,20 @@ from typing import Final
 
 from ops_stubs.faults.violation import Violation
 
-__all__ = ["CONTAINER", "IGNORES_SIGTERM", "LISTENS_LOCALLY", "NEEDS_ROOT", "is_hardened"]
+__all__ = ["CONTAINER", "DEFAULT_PORT", "IGNORES_SIGTERM", "LISTENS_LOCALLY", "NEEDS_ROOT", "is_hardened", "local_host"]
 
 LISTENS_LOCALLY: Final = "OPS-CTR-001"
 NEEDS_ROOT: Final = "OPS-CTR-002"
 IGNORES_SIGTERM: Final = "OPS-CTR-003"
 
+DEFAULT_PORT: Final = 8080
+"""The port of a module that is told none."""
+
 CONTAINER: Final = (
     Violation(
         LISTENS_LOCALLY,
-        "the stub listens on 127.0.0.1 whatever --host says",
-        "from outside the container, its port refuses connections",
+        "the stub listens on 127.0.0.1 whatever --host says, unless its port is 8080",
+        "on the port in OPS_PORT, it refuses connections from outside the container; without OPS_PORT it does not",
     ),
     Violation(
         NEEDS_ROOT,
@@ -25,6 +28,11 @@ CONTAINER: Final = (
     Violation(IGNORES_SIGTERM, "the stub ignores SIGTERM", "it answers 10 s after SIGTERM; SIGINT and SIGKILL end it"),
 )
 """OPS-CTR."""
+
+
+def local_host(host: str, port: int) -> str:
+    """Where a stub listens that breaks OPS-CTR-001. By default it can be reached, so that the rest of it can be checked."""
+    return host if port == DEFAULT_PORT else "127.0.0.1"
 
 
 def is_hardened() -> bool:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -9,6 +10,7 @@ from ops_contract.compliance.reports.redaction import (
     is_secret,
     masked_url,
     redacted,
+    secrets_of_settings,
     shortened,
     shown_body,
     text_of,
@@ -113,3 +115,22 @@ def test_host_is_shown_without_its_password(
     sent = exchange(url="http://me:pw@h/x", request_headers={"Host": "me:pw@h"})
     shown = redacted(report_of([finding("OPS-HLT-001", Verdict.PASS, exchanges=[sent])]))
     assert "pw" not in repr(shown.findings[0].exchanges)
+
+
+def test_secrets_that_the_module_was_given_are_masked_wherever_they_came_back(
+    report_of: Callable[..., Report], finding: Callable[..., Finding], exchange: Callable[..., Exchange]
+) -> None:
+    told = finding("OPS-EXE-001", Verdict.FAIL, actual="no hunter22", exchanges=(exchange(body=b"hunter22 is wrong"),))
+    shown = redacted(replace(report_of([told]), secrets=("hunter22",)))
+    assert (shown.findings[0].actual, shown.findings[0].exchanges[0].body) == ("no ***", b"*** is wrong")
+    assert shown.secrets == ()
+
+
+def test_secrets_among_settings_are_known_by_name_or_as_the_password_of_an_address() -> None:
+    settings = {
+        "API_KEY": "a-key-of-mine",
+        "COUNTRY": "Dominican",
+        "DATABASE": "postgres://me:hunter22@db/x",
+        "PIN_TOKEN": "123",
+    }
+    assert secrets_of_settings(settings) == ("a-key-of-mine", "hunter22")

@@ -84,3 +84,12 @@ def test_unreachable_module_is_said_first(report_of: Callable[..., Report]) -> N
     text = shown(report_of(unreachable="connection refused"))
     assert text.startswith("policy-simulator: not reachable\n")
     assert "connection refused" in text
+
+
+def test_unreachable_module_is_told_once_and_what_is_known_of_it_nevertheless(
+    report_of: Callable[..., Report], finding: Callable[..., Finding]
+) -> None:
+    untested = [finding(name, Verdict.NOT_TESTABLE, "", "refused") for name in ("OPS-HLT-001", "OPS-HLT-004", "OPS-EXE-001")]
+    text = shown(report_of([*untested, finding("OPS-CTR-001", Verdict.FAIL, "ready", "ended")], unreachable="refused"))
+    assert text.count("refused") == 1
+    assert "✗ OPS-CTR-001 MUST container · failed" in text

@@ -50,13 +50,25 @@ def redacted(report: Report) -> Report:
     """`report` without secrets: masked by name in headers and addresses, and wherever else their values came back."""
     subject, findings = report.subject, report.findings
     found = {value for finding in findings for exchange in finding.exchanges for value in _secrets_of(exchange)}
-    found |= _secrets_of_url(subject.url)
-    # The longest first: one may hold another.
-    secrets = sorted((value for value in found if len(value) >= _SHORTEST_SECRET), key=len, reverse=True)
+    found |= {*report.secrets, *_secrets_of_url(subject.url)}
+    secrets = _to_mask(found)
     shown = replace(subject, url=masked_url(subject.url), target=masked_url(subject.target))
-    unreachable = None if report.unreachable is None else _without(report.unreachable, secrets)
+    unreachable = None if report.unreachable is None else without_secrets(report.unreachable, secrets)
     kept = tuple(_redacted_finding(finding, secrets) for finding in findings)
-    return replace(report, subject=shown, findings=kept, unreachable=unreachable)
+    return replace(report, subject=shown, findings=kept, unreachable=unreachable, secrets=())
+
+
+def secrets_of_settings(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """The secrets among environment variables: by their name, or as the password of an address."""
+    values = {value for name, value in settings.items() if is_secret(name)}
+    return tuple(_to_mask(values.union(*map(_secrets_of_url, settings.values()))))
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """`text` with each of `secrets` masked."""
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return text
 
 
 def masked_url(url: str) -> str:
@@ -126,7 +138,10 @@ def _visible(character: str) -> str:
 def _redacted_finding(finding: Finding, secrets: list[str]) -> Finding:
     exchanges = tuple(_redacted_exchange(exchange, secrets) for exchange in finding.exchanges)
     return replace(
-        finding, expected=_without(finding.expected, secrets), actual=_without(finding.actual, secrets), exchanges=exchanges
+        finding,
+        expected=without_secrets(finding.expected, secrets),
+        actual=without_secrets(finding.actual, secrets),
+        exchanges=exchanges,
     )
 
 
@@ -144,12 +159,12 @@ def _redacted_exchange(exchange: Exchange, secrets: list[str]) -> Exchange:
         request_body=body,
         headers=_masked(exchange.headers, secrets),
         body=_bytes_without(exchange.body, secrets),
-        error=None if exchange.error is None else _without(exchange.error, secrets),
+        error=None if exchange.error is None else without_secrets(exchange.error, secrets),
     )
 
 
 def _masked(headers: Mapping[str, str], secrets: Iterable[str]) -> dict[str, str]:
-    return {name: _masked_value(name, _without(value, secrets)) for name, value in headers.items()}
+    return {name: _masked_value(name, without_secrets(value, secrets)) for name, value in headers.items()}
 
 
 def _masked_value(name: str, value: str) -> str:
@@ -166,17 +181,16 @@ def _secrets_of(exchange: Exchange) -> set[str]:
     return values | {value.partition(" ")[2].strip() for value in values} | _secrets_of_url(exchange.url)
 
 
+def _to_mask(values: Iterable[str]) -> list[str]:
+    """The longest first: one may hold another."""
+    return sorted((value for value in values if len(value) >= _SHORTEST_SECRET), key=len, reverse=True)
+
+
 def _secrets_of_url(url: str) -> set[str]:
     parameters = (parameter.partition("=") for parameter in url.partition("?")[2].split("&"))
     values = {unquote_plus(value) for name, _, value in parameters if is_secret(unquote_plus(name))}
     user = url.partition("//")[2].partition("/")[0].rpartition("@")[0]
     return values | {unquote_plus(user.partition(":")[2])}
-
-
-def _without(text: str, secrets: Iterable[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, MASK)
-    return text
 
 
 def _bytes_without(content: bytes, secrets: Iterable[str]) -> bytes:

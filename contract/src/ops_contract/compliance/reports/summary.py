@@ -63,18 +63,21 @@ def summary_of(report: Report, *, strict: bool = False) -> Summary:
 
 
 def failures(report: Report, *, strict: bool = False) -> tuple[Finding, ...]:
-    """What makes the module not compliant, and what the kit could not do; none for one that was not reached at all."""
-    if report.unreachable is not None:
-        return ()
-    return tuple(item for item in report.findings if is_breach(item, strict=strict) or item.verdict is Verdict.KIT_ERROR)
+    """What makes the module not compliant, and what the kit could not do."""
+    return tuple(item for item in _told(report) if is_breach(item, strict=strict) or item.verdict is Verdict.KIT_ERROR)
 
 
 def warnings(report: Report, *, strict: bool = False) -> tuple[Finding, ...]:
     """What is worth knowing although it does not make the module not compliant: SHOULDs, and failures that are known."""
-    if report.unreachable is not None:
-        return ()
     told = (Verdict.WARN, Verdict.NOT_TESTABLE, Verdict.EXPECTED_FAIL)
-    return tuple(item for item in report.findings if item.verdict in told and not is_breach(item, strict=strict))
+    return tuple(item for item in _told(report) if item.verdict in told and not is_breach(item, strict=strict))
+
+
+def _told(report: Report) -> tuple[Finding, ...]:
+    """Those that say something of their own: where nothing answers, what could not be tested would only say that again."""
+    if report.unreachable is None:
+        return report.findings
+    return tuple(item for item in report.findings if item.verdict is not Verdict.NOT_TESTABLE)
 
 
 def lacks_module(report: Report) -> bool:

@@ -1,0 +1,1 @@
+"""What can be checked: how each kind of target is started, reached and removed again."""
