@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
+from recorded_run import run, scenario
 
 from ops_contract import Artifact, ExecuteRequest
 from ops_stubs.catalogue import STUBS
@@ -115,6 +116,12 @@ def connect() -> Connect:
             yield client
 
     return open_client
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of the shipped example; not to be changed."""
+    return run(tmp_path_factory.mktemp("recorded"), scenario())
 
 
 @pytest.fixture(scope="session")

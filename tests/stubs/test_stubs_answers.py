@@ -7,6 +7,7 @@ import pytest
 
 from ops_stubs.answers import Answer, AnswerStore
 from ops_stubs.errors import RefusalError
+from ops_stubs.execution import Executed
 from ops_stubs.module import File
 
 pytestmark = pytest.mark.anyio
@@ -14,8 +15,8 @@ pytestmark = pytest.mark.anyio
 FOREVER = float("inf")
 
 
-def answer(text: str = "done", size_bytes: int = 1) -> Answer:
-    return Answer({"outputs": text}, {"a.txt": File("a.txt", "text/plain", text.encode())}, size_bytes, 1.0)
+def answer(text: str = "done", size_bytes: int = 1) -> Executed:
+    return Executed({"outputs": text}, {"a.txt": File("a.txt", "text/plain", text.encode())}, size_bytes, 1.0)
 
 
 def computing(given: Answer) -> Callable[[], Awaitable[Answer]]:
@@ -92,7 +93,7 @@ async def test_once_out_of_time_leaves_the_key_free() -> None:
     retried = asyncio.create_task(store.once(("r", "s"), "other", gate, wait_s=FOREVER))
     await asyncio.sleep(0)
     gate.open.set()
-    assert (await retried).envelope == {"outputs": "time 2"}
+    assert await retried == answer("time 2")
     assert (raised.value.status, raised.value.retryable) == (503, True)
 
 
@@ -104,7 +105,7 @@ async def test_once_out_of_time_leaves_duplicates_their_answer() -> None:
     with pytest.raises(RefusalError):
         await store.once(("r", "s"), "f", gate, wait_s=-1)
     gate.open.set()
-    assert (await patient).envelope == {"outputs": "time 1"}
+    assert await patient == answer("time 1")
     assert gate.times == 1
 
 
@@ -131,7 +132,7 @@ async def test_once_whose_callers_have_all_left_keeps_the_answer() -> None:
     await asyncio.wait({only})
     duplicate = asyncio.create_task(store.once(("r", "s"), "f", gate, wait_s=FOREVER))
     gate.open.set()
-    assert (await duplicate).envelope == {"outputs": "time 1"}
+    assert await duplicate == answer("time 1")
     assert len(store) == 1
 
 

@@ -4,7 +4,9 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
+
+from starlette.responses import Response
 
 from ops_stubs.errors import RefusalError
 from ops_stubs.module import File
@@ -17,14 +19,23 @@ Key = tuple[str, str]
 _LONGEST_WAIT_S: Final = 86_400.0
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A success: the envelope without what is volatile, the files to be fetched, and what it took to make them."""
+class Answer(Protocol):
+    """What a call was answered with; `files` are those to be fetched, by name."""
 
-    envelope: Mapping[str, Any]
-    files: Mapping[str, File]
-    size_bytes: int
-    duration_ms: float
+    @property
+    def files(self) -> Mapping[str, File]:
+        """The files that the store hands out as long as it keeps the answer."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What keeping the answer takes."""
+
+    @property
+    def is_success(self) -> bool:
+        """Whether this is the answer of a call that succeeded; only such are kept."""
+
+    def response(self, trace: Mapping[str, Any]) -> Response:
+        """The answer on its way; `trace` is what of the request belongs into `meta`."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +106,7 @@ class AnswerStore:
     def _finish(self, key: Key, running: _Running) -> None:
         # Asking for the exception tells asyncio that somebody did, also when every caller has gone.
         failed = running.task.cancelled() or running.task.exception() is not None
-        if self._forget(key, running) and not failed:
+        if self._forget(key, running) and not failed and running.task.result().is_success:
             self._keep(key, _Kept(running.fingerprint, running.task.result()))
 
     def _forget(self, key: Key, running: _Running) -> bool:

@@ -1,6 +1,6 @@
-"""The web applications: one stub at the root, or all of them below their names."""
+"""The web applications: one stub or one recorded module at the root, or all stubs below their names."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Lifespan
 
+from ops_contract import Health
 from ops_stubs.answers import AnswerStore
-from ops_stubs.api import ModuleApi, error_response, health_of, json_response
+from ops_stubs.api import ModuleApi, Responder
 from ops_stubs.catalogue import LEGACY, STUBS
 from ops_stubs.errors import BareError, RefusalError
+from ops_stubs.execution import Execution, health_of
 from ops_stubs.faults import Faults
 from ops_stubs.faults.layer import FaultLayer
 from ops_stubs.legacy import create_legacy
 from ops_stubs.legacy_archive import DEFAULT_SHARED_DIR
 from ops_stubs.module import Stub
+from ops_stubs.recorded_files import RecordedFiles
+from ops_stubs.replay import Replay
 from ops_stubs.request_body import MAX_REQUEST_BYTES
+from ops_stubs.responses import error_response, json_response
 
-__all__ = ["create_all", "create_app", "create_named"]
+__all__ = ["create_all", "create_app", "create_named", "create_replay"]
 
 
 def create_app(
@@ -39,24 +44,28 @@ def create_app(
     With `faults`, even when none is staged yet, requests go through a layer in which faults act and which serves `/__stub`.
     """
     answers = AnswerStore() if answers is None else answers
-    stub = stub if faults is None else faults.around_actions(stub)
-    api = ModuleApi(stub, answers, max_request_bytes)
-    app = _application(stub, _warming_up((stub,)))
-    if faults is not None:
-        app.add_middleware(
-            FaultLayer,
-            faults=faults,
-            module=stub.name,
-            paths=("/health", "/execute", *stub.bare),
-            max_request_bytes=max_request_bytes,
-            forget_answers=answers.clear,
-        )
-    app.add_api_route("/health", api.health, methods=["GET", "HEAD"])
-    app.add_api_route("/execute", api.execute, methods=["POST"])
+    execution = Execution(stub if faults is None else faults.around_actions(stub))
+    app = _application(execution.health, _warming_up((stub,)), stub.bare)
+    api = _serve(app, execution, answers, max_request_bytes)
     app.add_api_route("/artifacts/{run_id}/{step_id}/{name:path}", api.artifact, methods=["GET", "HEAD"])
-    app.add_api_route("/openapi.json", api.openapi, methods=["GET", "HEAD"])
     for path, endpoint in stub.bare.items():
         app.add_api_route(path, endpoint, methods=["POST"], max_body_size=max_request_bytes)
+    if faults is not None:
+        _stage(app, faults, execution.health.module, tuple(stub.bare), answers, max_request_bytes)
+    return app
+
+
+def create_replay(replay: Replay, *, faults: Faults | None = None) -> FastAPI:
+    """The application of a module as a run recorded it; `faults` are staged as in `create_app`."""
+    answers = AnswerStore()
+    # What a module of a larger limit was asked before can be asked again, however it is written.
+    max_request_bytes = max(MAX_REQUEST_BYTES, 2 * replay.largest_request_bytes)
+    app = _application(replay.health, _warming_up(()))
+    _serve(app, replay, answers, max_request_bytes)
+    # The last one that is added is the outermost: faults act on files, too.
+    app.add_middleware(RecordedFiles, files=replay.files)
+    if faults is not None:
+        _stage(app, faults, replay.health.module, (), answers, max_request_bytes)
     return app
 
 
@@ -75,14 +84,14 @@ def create_all(
     shared_dir: Path = DEFAULT_SHARED_DIR,
 ) -> FastAPI:
     """One application for all `stubs`, each below `/<module>/`, and the legacy service; `/` and `/health` list them."""
-    host = Stub(name="stubs", summary="All stubs in one service", actions={})
+    host = health_of(Stub(name="stubs", summary="All stubs in one service", actions={}))
     app = _application(host, _warming_up(stubs.values()))
     listed = [{"module": stub.name, "path": f"/{stub.name}", "summary": stub.summary} for stub in stubs.values()]
     # Apart from the modules, so that nobody who goes through those meets one that has no health.
     neighbours = [{"name": LEGACY.name, "path": f"/{LEGACY.name}", "summary": LEGACY.summary}]
 
     async def index() -> Response:
-        return json_response({**health_of(host), "profiles": [], "modules": listed, "neighbours": neighbours})
+        return json_response({**host.model_dump(mode="json"), "profiles": [], "modules": listed, "neighbours": neighbours})
 
     app.add_api_route("/", index, methods=["GET", "HEAD"])
     app.add_api_route("/health", index, methods=["GET", "HEAD"])
@@ -92,34 +101,58 @@ def create_all(
     return app
 
 
-def _application(stub: Stub, lifespan: Lifespan[FastAPI]) -> FastAPI:
+def _serve(app: FastAPI, responder: Responder, answers: AnswerStore, max_request_bytes: int) -> ModuleApi:
+    """Serve in `app` what the contract asks of every module."""
+    api = ModuleApi(responder, answers, max_request_bytes)
+    app.add_api_route("/health", api.health, methods=["GET", "HEAD"])
+    app.add_api_route("/execute", api.execute, methods=["POST"])
+    app.add_api_route("/openapi.json", api.openapi, methods=["GET", "HEAD"])
+    return api
+
+
+def _stage(  # noqa: PLR0913, PLR0917 - what the layer needs
+    app: FastAPI, faults: Faults, module: str, bare: tuple[str, ...], answers: AnswerStore, max_request_bytes: int
+) -> None:
+    app.add_middleware(
+        FaultLayer,
+        faults=faults,
+        module=module,
+        paths=("/health", "/execute", *bare),
+        max_request_bytes=max_request_bytes,
+        forget_answers=answers.clear,
+    )
+
+
+def _application(health: Health, lifespan: Lifespan[FastAPI], bare: Collection[str] = ()) -> FastAPI:
     return FastAPI(
-        title=stub.name,
-        version=stub.version,
+        title=health.module,
+        version=health.version,
         # The contract's own document is served instead, and the pages that show one load scripts from elsewhere.
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
-        exception_handlers=_handlers(stub),
+        exception_handlers=_handlers(health, bare),
     )
 
 
-def _handlers(stub: Stub) -> dict[Any, Callable[[Request, Any], Coroutine[Any, Any, Response]]]:
-    """Every error becomes an envelope of `stub`, except those of bare endpoints, which never heard of envelopes.
+def _handlers(
+    health: Health, bare_paths: Collection[str]
+) -> dict[Any, Callable[[Request, Any], Coroutine[Any, Any, Response]]]:
+    """Every error becomes an envelope of the module, except those of bare endpoints, which never heard of envelopes.
 
     FastAPI's own answer to a body that a bare endpoint cannot read stays as it is, for the same reason.
     """
 
     async def refused(request: Request, error: RefusalError) -> Response:
-        return error_response(stub, error, request)
+        return error_response(health, error, request)
 
     async def not_served(request: Request, error: HTTPException) -> Response:
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-        if path in stub.bare and error.status_code != 405:
+        if path in bare_paths and error.status_code != 405:
             return json_response({"detail": error.detail}, error.status_code)
-        return error_response(stub, _told(error), request, dict(error.headers or {}))
+        return error_response(health, _told(error), request, dict(error.headers or {}))
 
     async def bare(_: Request, error: BareError) -> Response:
         return json_response({"detail": error.detail}, error.status)

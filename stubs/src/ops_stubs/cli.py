@@ -4,18 +4,24 @@ import difflib
 import json
 import signal
 import socket
+import sys
+import traceback
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
 from ops_stubs.catalogue import LEGACY, STUBS
-from ops_stubs.errors import FaultError
+from ops_stubs.cli_drift import drift
+from ops_stubs.errors import FaultError, RecordingError
 from ops_stubs.faults import KINDS, VIOLATIONS, Faults
 from ops_stubs.faults.container import DEFAULT_PORT, IGNORES_SIGTERM, LISTENS_LOCALLY, NEEDS_ROOT, is_hardened, local_host
 from ops_stubs.legacy_archive import DEFAULT_SHARED_DIR
 from ops_stubs.module import Neighbour, Stub
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 __all__ = ["main"]
 
@@ -37,6 +43,10 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     module: Annotated[
         str | None, typer.Argument(help="One module at the root; without it, all of them below /<module>.")
     ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="RUN_FOLDER", help="Answer as the module did in this run, and nothing else."),
+    ] = None,
     host: Annotated[str, typer.Option(envvar="OPS_HOST", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(envvar="OPS_PORT", min=0, max=65535, help="The port to listen on; 0 picks a free one.")
@@ -56,20 +66,22 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every request.")] = False,
 ) -> None:
-    """Serve one stub, or all of them, until stopped."""
-    if module is not None and module not in _NAMES:
+    """Serve one stub, or all of them, or one module as a run recorded it, until stopped."""
+    if module is not None and module not in _NAMES and run is None:
         raise typer.BadParameter(_unknown(module), param_hint="MODULE")
-    faults = _faults(module, _listed(violate), fault or []) if violate or fault or admin else None
+    faults = _faults(module, _listed(violate), fault or [], executes=run is None) if violate or fault or admin else None
     staged = [] if faults is None else [violation.id for violation in faults.violations]
     if NEEDS_ROOT in staged and is_hardened():
         typer.echo(f"{NEEDS_ROOT} is staged: this stub needs root's rights or a root file system to write to", err=True)
         raise typer.Exit(1)
+    app = _application(module, shared_dir, faults) if run is None else _replay(module, run, faults)
     listener = _listen(local_host(host, port) if LISTENS_LOCALLY in staged else host, port)
     what = module or f"{len(STUBS)} modules, each below its name,"
+    what += f" as recorded in {run.resolve().name}" if run else ""
     typer.echo(f"serving {what} at {_address(listener)}")
     if faults is not None:
         typer.echo(f"staged: {', '.join([*staged, *(fault or [])]) or 'nothing yet'}; admin API at /__stub", err=True)
-    _run(module, shared_dir, listener, verbose=verbose, faults=faults)
+    _run(app, listener, verbose=verbose, faults=faults)
 
 
 @cli.command(name="list")
@@ -104,9 +116,18 @@ def list_faults(as_json: Annotated[bool, typer.Option("--json", help="For progra
     typer.echo("every fault also takes path (/execute), skip, first and every, as in status:code=503,first=2")
 
 
-def main() -> None:
-    """The entry point: 0 done or stopped, 1 the address cannot be used, 2 usage, 130 interrupted."""
-    cli()
+cli.command()(drift)
+
+
+def main() -> NoReturn:
+    """The entry point: 0 done or stopped, 1 no address or drift, 2 usage, 3 no module, 4 our bug, 130 interrupted."""
+    try:
+        cli()
+    except Exception as error:  # noqa: BLE001 - the edge
+        traceback.print_exc()
+        typer.echo(f"this is a bug of ops-stubs, please report it: {error!r}", err=True)
+        sys.exit(4)
+    sys.exit(0)
 
 
 def _rows() -> list[dict[str, Any]]:
@@ -121,11 +142,11 @@ def _row(served: Stub | Neighbour) -> dict[str, Any]:
     return {"module": served.name, "version": served.version, "summary": served.summary}
 
 
-def _faults(module: str | None, violate: list[str], transport: list[str]) -> Faults:
-    if module not in STUBS:
+def _faults(module: str | None, violate: list[str], transport: list[str], *, executes: bool) -> Faults:
+    if executes and module not in STUBS:
         raise typer.BadParameter(f"faults are staged in one module; name one: {', '.join(STUBS)}", param_hint="MODULE")
     try:
-        return Faults(violate, transport)
+        return Faults(violate, transport, executes=executes)
     except FaultError as error:
         raise typer.BadParameter(str(error)) from error
 
@@ -155,14 +176,32 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _run(module: str | None, shared_dir: Path, listener: socket.socket, *, verbose: bool, faults: Faults | None) -> None:
-    # Loaded here, so that `list` and usage errors do not wait for a web framework.
+# The rest loads a web framework, for which `list` and usage errors do not wait.
+def _application(module: str | None, shared_dir: Path, faults: Faults | None) -> "Starlette":
+    from ops_stubs.app import create_all, create_named  # noqa: PLC0415 - see above
+
+    return create_named(module, shared_dir, faults) if module else create_all(shared_dir=shared_dir)
+
+
+def _replay(module: str | None, run: Path, faults: Faults | None) -> "Starlette":
+    from ops_stubs.app import create_replay  # noqa: PLC0415 - see above
+    from ops_stubs.recording import read_recording  # noqa: PLC0415 - see above
+    from ops_stubs.replay import Replay  # noqa: PLC0415 - see above
+
+    try:
+        recording = read_recording(run)
+        if module is None:
+            raise typer.BadParameter(f"--from serves one module; name one: {', '.join(recording.modules)}", param_hint="MODULE")
+        return create_replay(Replay(recording, module), faults=faults)
+    except RecordingError as error:
+        raise typer.BadParameter(str(error), param_hint="--from") from error
+
+
+def _run(app: "Starlette", listener: socket.socket, *, verbose: bool, faults: Faults | None) -> None:
     import uvicorn  # noqa: PLC0415 - see above
 
-    from ops_stubs.app import create_all, create_named  # noqa: PLC0415 - see above
     from ops_stubs.faults.server import DeafServer, FaultProtocol  # noqa: PLC0415 - see above
 
-    app = create_named(module, shared_dir, faults) if module else create_all(shared_dir=shared_dir)
     config = uvicorn.Config(
         app,
         log_level="info" if verbose else "warning",

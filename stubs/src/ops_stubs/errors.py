@@ -4,6 +4,8 @@ StubError
 ├── InputError      inputs that the module cannot work with: 422 with a pointer
 ├── RefusalError    a request that never reaches the module, or cannot be answered in time: its own status
 ├── FaultError      a fault that cannot be staged, such as a misspelt one; the command line and the admin API tell it
+├── RecordingError  a run folder from which nothing can be replayed; the command line tells it
+├── LiveError       a live module that cannot be asked what was recorded; the command line tells it
 └── BareError       what an endpoint from before the contract answers: {"detail": ...}; the legacy service has its own ways
 """
 
@@ -11,7 +13,7 @@ from typing import Any
 
 from ops_contract import Problem, ShapeError
 
-__all__ = ["BareError", "FaultError", "InputError", "RefusalError", "StubError"]
+__all__ = ["BareError", "FaultError", "InputError", "LiveError", "RecordingError", "RefusalError", "StubError"]
 
 _PROBLEMS_SHOWN = 20
 
@@ -62,6 +64,14 @@ class RefusalError(StubError):
 
 class FaultError(StubError):
     """A fault that cannot be staged; the message is one sentence that says why."""
+
+
+class RecordingError(StubError):
+    """A run folder that does not hold what is wanted of it; the message is one sentence that says what and where."""
+
+
+class LiveError(StubError):
+    """A module that cannot be reached or does not answer like one; the message is one sentence that says why."""
 
 
 class BareError(StubError):

@@ -22,11 +22,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from ops_contract import JsonError, parse_json
-from ops_stubs.api import json_response
 from ops_stubs.errors import BareError, RefusalError
 from ops_stubs.legacy_archive import ARCHIVE, archive
 from ops_stubs.legacy_forecast import forecast, indicators
 from ops_stubs.request_body import MAX_REQUEST_BYTES, receive
+from ops_stubs.responses import json_response
 
 __all__ = ["create_legacy"]
 

@@ -33,9 +33,14 @@ class Faults:
         violate: Iterable[str] = (),
         transport: Iterable[str | TransportFault] = (),
         *,
+        executes: bool = True,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
-        """Stage the violations of the ids in `violate` and the faults in `transport`. Raises FaultError."""
+        """Stage the violations of the ids in `violate` and the faults in `transport`. Raises FaultError.
+
+        A recorded module never `executes` anything, so that violations that change an execution cannot be staged in it.
+        """
+        self._executes = executes
         self.journal = Journal()
         self.activity = Activity()
         self.sleep = sleep
@@ -47,7 +52,12 @@ class Faults:
     def stage(self, violations: Iterable[Violation], transport: Iterable[str | TransportFault]) -> None:
         """Stage these in place of what was staged; plans begin to count. Raises FaultError and then changes nothing."""
         faults = tuple(parse_fault(fault) if isinstance(fault, str) else fault for fault in transport)
-        self.violations = tuple(violations)
+        violations = tuple(violations)
+        if not self._executes and (inner := [violation.id for violation in violations if violation.execution is not None]):
+            raise FaultError(
+                f"{inner[0]} is broken while an action is executed, and a recording executes none; serve the stub itself"
+            )
+        self.violations = violations
         self.transport = faults
         self._asked = [0] * len(faults)
         self.activity.forget()

@@ -1,0 +1,62 @@
+"""`ops-stubs drift`: ask a live module what was asked in a run, and say what it answers otherwise."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+import typer
+
+from ops_stubs.errors import LiveError, RecordingError
+
+__all__ = ["drift"]
+
+_DRIFTED: Final = 1
+_UNREACHABLE: Final = 3
+
+
+def drift(
+    run: Annotated[Path, typer.Argument(metavar="RUN_FOLDER", help="A run folder, as in runs/run_...")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="The base address of the live module.")],
+    module: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose steps; unless given, what the live module says that it is.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, also on a terminal.")] = False,
+) -> None:
+    """Re-send the requests of a run to a live module and report what changed: 0 nothing, 1 something."""
+    # Loaded here, so that other commands do not wait for an HTTP client.
+    from ops_stubs import drift_report  # noqa: PLC0415 - see above
+    from ops_stubs.drift import drift_of  # noqa: PLC0415 - see above
+    from ops_stubs.recording import read_recording  # noqa: PLC0415 - see above
+
+    _check_url(url)
+    try:
+        found = asyncio.run(drift_of(read_recording(run), url, module))
+    except RecordingError as error:
+        raise typer.BadParameter(str(error), param_hint="RUN_FOLDER") from error
+    except LiveError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(_UNREACHABLE) from error
+    if as_json or not sys.stdout.isatty():
+        # As bytes: UTF-8, which programs read, whatever the locale.
+        typer.echo((json.dumps(drift_report.as_json(found), indent=2, ensure_ascii=False)).encode())
+    else:
+        for line in drift_report.lines(found):
+            # What a module answers must not drive the terminal.
+            typer.echo("".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line))
+    if not found.is_none:
+        raise typer.Exit(_DRIFTED)
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        # Addresses stand in what is printed, so that a password has no place in them.
+        odd = parts.query or parts.fragment or parts.username is not None
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and not odd
+    except ValueError:
+        valid = False
+    if not valid:
+        raise typer.BadParameter(f"{url!r} is no address of a module; give one like http://127.0.0.1:8080", param_hint="URL")

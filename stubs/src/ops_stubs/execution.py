@@ -1,0 +1,89 @@
+"""How a stub answers a call: it executes the action."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+import anyio
+import anyio.to_thread
+from starlette.responses import Response
+
+from ops_contract import CONTRACT_VERSION, Artifact, ExecuteRequest, Health, SuccessEnvelope, canonical_json
+from ops_stubs.delay import delay_of
+from ops_stubs.module import File, Stub
+from ops_stubs.request_body import ReadRequest
+from ops_stubs.responses import json_response
+
+__all__ = ["Executed", "Execution", "health_of"]
+
+_PROFILES: Final = ("artifacts", "deterministic", "idempotent")
+
+
+@dataclass(frozen=True)
+class Executed:
+    """A success: the envelope without what is volatile, the files to be fetched, and what it took to make them."""
+
+    envelope: Mapping[str, Any]
+    files: Mapping[str, File]
+    size_bytes: int
+    duration_ms: float
+    is_success: bool = True
+
+    def response(self, trace: Mapping[str, Any]) -> Response:
+        """The envelope, with what is volatile in `meta`."""
+        return json_response({**self.envelope, "meta": {"duration_ms": self.duration_ms, **trace}})
+
+
+class Execution:
+    """Answers with what the actions of a stub find."""
+
+    def __init__(self, stub: Stub) -> None:
+        self._stub = stub
+        self.health = health_of(stub)
+
+    async def answer(self, read: ReadRequest) -> Executed:
+        """Execute the action that is asked for. Raises InputError."""
+        delay_s, undelayed = delay_of(read.request)
+        await anyio.sleep(delay_s)
+        return await anyio.to_thread.run_sync(_execute, self._stub, undelayed)
+
+
+def health_of(stub: Stub) -> Health:
+    """What a stub says of itself; it is served only once it is ready."""
+    return Health(
+        status="ok",
+        module=stub.name,
+        version=stub.version,
+        contract_versions=(CONTRACT_VERSION,),
+        profiles=_PROFILES,
+        actions=tuple(stub.actions),
+    )
+
+
+def _execute(stub: Stub, call: ExecuteRequest) -> Executed:
+    started = time.perf_counter()
+    result = stub.actions[call.action](call)
+    # Raises for outputs that cannot be carried unchanged, before anybody is told that all went well.
+    canonical_json(result.outputs)
+    by_href = {file.name: file for file in result.artifacts if file.by_href}
+    envelope = SuccessEnvelope(
+        status="success",
+        module=stub.name,
+        version=stub.version,
+        contract_version=CONTRACT_VERSION,
+        outputs=result.outputs,
+        artifacts=tuple(_artifact(file, call) for file in result.artifacts),
+        evidence=result.evidence,
+        warnings=result.warnings,
+        meta={},
+    ).model_dump(mode="json", exclude_unset=True)
+    size = len(json.dumps(envelope)) + sum(len(file.content) for file in by_href.values())
+    return Executed(envelope, by_href, size, round((time.perf_counter() - started) * 1000, 3))
+
+
+def _artifact(file: File, call: ExecuteRequest) -> Artifact:
+    href = f"artifacts/{call.run_id}/{call.step_id}/{quote(file.name)}" if file.by_href else None
+    return Artifact.of(file.name, file.media_type, file.content, href=href)

@@ -1,0 +1,73 @@
+"""A module that runs somewhere, as `ops-stubs drift` asks it: politely, within bounds, at one address only."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+import httpx2
+
+from ops_contract import ContractError, Health, parse_json, validate
+from ops_stubs.errors import LiveError
+
+__all__ = ["LiveModule"]
+
+_HEALTH_TIMEOUT_S: Final = 10.0
+_MAX_ANSWER_BYTES: Final = 64 * 2**20
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class LiveModule:
+    """Asks the module at `url`. Every call raises LiveError."""
+
+    def __init__(self, url: str, http: httpx2.AsyncClient) -> None:
+        self._url = url.rstrip("/")
+        self._http = http
+
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, url: str) -> AsyncIterator[Self]:
+        """The module at `url`, with a client that is closed at the end."""
+        # A proxy is for the world outside; it would look for this machine's own module on itself.
+        outside = urlsplit(url).hostname not in _LOOPBACK
+        # Compressed, an answer could grow without bound after its size was checked. Time is bounded around whole answers.
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "openpolicystack-stubs"}
+        async with httpx2.AsyncClient(timeout=None, trust_env=outside, headers=headers) as http:
+            yield cls(url, http)
+
+    async def health(self) -> Health:
+        """What it says of itself."""
+        status, content = await self._ask("GET", "/health", None, _HEALTH_TIMEOUT_S)
+        try:
+            if status == 200:
+                return validate(Health, parse_json(content), "health")
+            reason = f"the status is {status}"
+        except ContractError as error:
+            reason = str(error)
+        raise LiveError(f"{self._url}/health does not answer as a module that is ready: {reason}")
+
+    async def execute(self, body: bytes, timeout_s: float) -> tuple[int, bytes]:
+        """The HTTP status and the body of the answer to an execute."""
+        return await self._ask("POST", "/execute", body, timeout_s)
+
+    async def _ask(self, method: str, path: str, body: bytes | None, timeout_s: float) -> tuple[int, bytes]:
+        url = f"{self._url}{path}"
+        typed = {} if body is None else {"Content-Type": "application/json"}
+        try:
+            async with asyncio.timeout(timeout_s), self._http.stream(method, url, content=body, headers=typed) as response:
+                return response.status_code, await _whole(url, response)
+        except TimeoutError as error:
+            raise LiveError(f"{url} gave no whole answer within {timeout_s:g} s") from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            reason = str(error) or type(error).__name__
+            raise LiveError(f"{url} cannot be reached: {reason}; is the module running, and is that its address?") from error
+
+
+async def _whole(url: str, response: httpx2.Response) -> bytes:
+    content = bytearray()
+    async for chunk in response.aiter_raw():
+        content += chunk
+        if len(content) > _MAX_ANSWER_BYTES:
+            raise LiveError(f"{url} answers with more than {_MAX_ANSWER_BYTES} bytes")
+    return bytes(content)

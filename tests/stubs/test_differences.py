@@ -1,0 +1,42 @@
+"""Where two JSON values differ."""
+
+from typing import Any
+
+import pytest
+
+from ops_stubs.differences import ABSENT, Difference, differences
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [({"a": 1, "b": 0.1}, {"b": 0.1, "a": 1.0}), ([], []), (None, None), ({"a": [{}]}, {"a": [{}]})],
+    ids=str,
+)
+def test_differences_of_equal_values_are_none(first: Any, second: Any) -> None:
+    """RFC 8785: neither the order of keys nor the writing of a number makes another value."""
+    assert list(differences(first, second)) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (1, True, Difference("", 1, True)),
+        (False, 0, Difference("", False, 0)),
+        ({"a": None}, {}, Difference("/a", None, ABSENT)),
+        ([1], [1, 2], Difference("/1", ABSENT, 2)),
+        ({"a": {}}, {"a": []}, Difference("/a", {}, [])),
+        ({"a/b": {"~": "x"}}, {"a/b": {"~": "y"}}, Difference("/a~1b/~0", "x", "y")),
+        ({"a": {"b": 1}}, {}, Difference("/a", {"b": 1}, ABSENT)),
+    ],
+)
+def test_differences_are_told_at_the_place_where_they_begin(first: Any, second: Any, expected: Difference) -> None:
+    assert list(differences(first, second)) == [expected]
+
+
+def test_differences_come_in_the_order_of_their_keys() -> None:
+    found = differences({"b": 1, "a": {"d": 1, "c": 1}, "e": [1, 2]}, {})
+    assert [difference.pointer for difference in found] == ["/a", "/b", "/e"]
+
+
+def test_difference_for_programs_leaves_out_what_is_not_there() -> None:
+    assert Difference("/a", ABSENT, None).as_json("recorded", "now") == {"pointer": "/a", "now": None}
