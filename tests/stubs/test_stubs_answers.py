@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from ops_contract import RefusalError
 from ops_stubs.answers import Answer, AnswerStore
-from ops_stubs.errors import RefusalError
 from ops_stubs.execution import Executed
 from ops_stubs.module import File
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ops_contract import Problem
 from ops_stubs import noise
 from ops_stubs.countries import ALIASES, COUNTRIES
-from ops_stubs.errors import InputError, RefusalError
+from ops_stubs.errors import InputError
 from ops_stubs.figures import KPIS, level, measure, percent, shown, shown_change
 from ops_stubs.markdown import plain, table
 
@@ -102,18 +102,6 @@ def test_countries_have_codes_of_two_letters_and_aliases_that_lead_to_them() -> 
     assert all(len(code) == 2 and code.isupper() for code in COUNTRIES)
     assert set(ALIASES.values()) <= COUNTRIES.keys()
     assert not ALIASES.keys() & COUNTRIES.keys()
-
-
-def test_refusal_of_many_problems_points_to_the_first_and_shows_twenty() -> None:
-    problems = tuple(Problem(f"/{number}", "is wrong") for number in range(30))
-    error = RefusalError.of_problems("X", problems)
-    assert (error.status, error.pointer, error.details["problem_count"], len(error.details["problems"])) == (422, "/0", 30, 20)
-    assert error.message == "/0 is wrong; 29 more in error.details.problems"
-
-
-@pytest.mark.parametrize(("status", "retryable"), [(503, True), (500, False), (422, False), (404, False)])
-def test_refusal_is_worth_a_second_try_only_when_the_module_was_late(status: int, retryable: bool) -> None:
-    assert RefusalError(status, "X", "x").retryable is retryable
 
 
 def test_input_error_of_one_problem_is_its_own_problem() -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from starlette.responses import Response
 
-from ops_stubs.errors import RefusalError
+from ops_contract import RefusalError
 from ops_stubs.module import File
 
 __all__ = ["Answer", "AnswerStore", "Key"]

@@ -8,12 +8,12 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ops_contract import Health
+from ops_contract import Health, ReadRequest, RefusalError, check_request_headers, read_request, trace_of
 from ops_contract.schemas import openapi
 from ops_stubs.answers import Answer, AnswerStore
-from ops_stubs.errors import InputError, RefusalError
-from ops_stubs.request_body import ReadRequest, check_headers, parse, receive
-from ops_stubs.responses import error_response, json_response, trace_of
+from ops_stubs.errors import InputError
+from ops_stubs.request_body import receive
+from ops_stubs.responses import error_response, json_response
 
 __all__ = ["ModuleApi", "Responder"]
 
@@ -61,7 +61,7 @@ class ModuleApi:
             _LOG.exception("%s failed on a request", self._responder.health.module)
             refusal = RefusalError(500, "INTERNAL", "the module failed; its log says why")
             return error_response(self._responder.health, refusal, request)
-        return answer.response(trace_of(request))
+        return answer.response(trace_of(request.headers))
 
     async def artifact(self, run_id: str, step_id: str, name: str) -> Response:
         """`GET /artifacts/...`: looked up by name among the kept answers, so that no path leads anywhere else (OPS-ART-006)."""
@@ -71,10 +71,10 @@ class ModuleApi:
         return Response(file.content, media_type=file.media_type, headers={"X-Content-Type-Options": "nosniff"})
 
     async def _answer(self, request: Request, started: float) -> Answer:
-        check_headers(request.headers)
+        check_request_headers(request.headers)
         raw = await receive(request, self._max_request_bytes)
         # A large body takes a while to check, and health is answered meanwhile (OPS-HLT-003).
-        read = await anyio.to_thread.run_sync(parse, raw)
+        read = await anyio.to_thread.run_sync(read_request, raw)
         call = read.request
         if call.action not in self._responder.health.actions:
             raise _unknown_action(self._responder.health, call.action)

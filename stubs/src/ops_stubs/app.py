@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Lifespan
 
-from ops_contract import Health
+from ops_contract import Health, RefusalError
 from ops_stubs.answers import AnswerStore
 from ops_stubs.api import ModuleApi, Responder
 from ops_stubs.catalogue import LEGACY, STUBS
-from ops_stubs.errors import BareError, RefusalError
+from ops_stubs.errors import BareError
 from ops_stubs.execution import Execution, health_of
 from ops_stubs.faults import Faults
 from ops_stubs.faults.layer import FaultLayer

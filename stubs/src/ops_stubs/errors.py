@@ -2,20 +2,19 @@
 
 StubError
 ├── InputError      inputs that the module cannot work with: 422 with a pointer
-├── RefusalError    a request that never reaches the module, or cannot be answered in time: its own status
 ├── FaultError      a fault that cannot be staged, such as a misspelt one; the command line and the admin API tell it
 ├── RecordingError  a run folder from which nothing can be replayed; the command line tells it
 ├── LiveError       a live module that cannot be asked what was recorded; the command line tells it
 └── BareError       what an endpoint from before the contract answers: {"detail": ...}; the legacy service has its own ways
+
+A request that never reaches the module, or cannot be answered in time, is the contract's RefusalError.
 """
 
 from typing import Any
 
-from ops_contract import Problem, ShapeError
+from ops_contract import Problem, RefusalError, ShapeError
 
-__all__ = ["BareError", "FaultError", "InputError", "LiveError", "RecordingError", "RefusalError", "StubError"]
-
-_PROBLEMS_SHOWN = 20
+__all__ = ["BareError", "FaultError", "InputError", "LiveError", "RecordingError", "StubError"]
 
 
 class StubError(Exception):
@@ -36,30 +35,7 @@ class InputError(StubError):
     def of(cls, error: ShapeError, base: str) -> "InputError":
         """Tell a ShapeError found below `base` as an input error: the first problem leads, the rest are counted."""
         problems = tuple(Problem(f"{base}{problem.pointer}", problem.message) for problem in error.problems)
-        return cls(problems[0].pointer, told(problems), problems)
-
-
-class RefusalError(StubError):
-    """An answer that is an error envelope: its HTTP `status`, `code`, message and where the cause stands."""
-
-    def __init__(
-        self, status: int, code: str, message: str, *, pointer: str | None = None, details: dict[str, Any] | None = None
-    ) -> None:
-        """Keep what the envelope will say; a 503 is the only refusal that is worth a second try."""
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.pointer = pointer
-        self.details = details or {}
-        self.retryable = status == 503
-
-    @classmethod
-    def of_problems(cls, code: str, problems: tuple[Problem, ...]) -> "RefusalError":
-        """A 422 that points to the first of `problems` and lists them all, up to a bound."""
-        shown = [{"pointer": problem.pointer, "message": problem.message} for problem in problems[:_PROBLEMS_SHOWN]]
-        details = {"problems": shown, "problem_count": len(problems)}
-        return cls(422, code, told(problems), pointer=problems[0].pointer, details=details)
+        return cls(problems[0].pointer, RefusalError.of_problems("INVALID_INPUT", problems).message, problems)
 
 
 class FaultError(StubError):
@@ -82,9 +58,3 @@ class BareError(StubError):
         super().__init__(str(detail))
         self.status = status
         self.detail = detail
-
-
-def told(problems: tuple[Problem, ...]) -> str:
-    """The first problem as a sentence, and how many more there are."""
-    first = f"{problems[0].pointer or 'the body'} {problems[0].message}"
-    return first if len(problems) == 1 else f"{first}; {len(problems) - 1} more in error.details.problems"

@@ -11,10 +11,9 @@ import anyio
 import anyio.to_thread
 from starlette.responses import Response
 
-from ops_contract import CONTRACT_VERSION, Artifact, ExecuteRequest, Health, SuccessEnvelope, canonical_json
+from ops_contract import CONTRACT_VERSION, Artifact, ExecuteRequest, Health, ReadRequest, SuccessEnvelope, canonical_json
 from ops_stubs.delay import delay_of
 from ops_stubs.module import File, Stub
-from ops_stubs.request_body import ReadRequest
 from ops_stubs.responses import json_response
 
 __all__ = ["Executed", "Execution", "health_of"]

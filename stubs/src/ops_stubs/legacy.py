@@ -21,8 +21,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from ops_contract import JsonError, parse_json
-from ops_stubs.errors import BareError, RefusalError
+from ops_contract import JsonError, RefusalError, parse_json
+from ops_stubs.errors import BareError
 from ops_stubs.legacy_archive import ARCHIVE, archive
 from ops_stubs.legacy_forecast import forecast, indicators
 from ops_stubs.request_body import MAX_REQUEST_BYTES, receive

@@ -8,14 +8,23 @@ from typing import Any, Final
 import anyio.to_thread
 from starlette.responses import Response
 
-from ops_contract import CONTRACT_VERSION, ContractError, ExecuteRequest, Health, fingerprint, is_supported, parse_json
+from ops_contract import (
+    CONTRACT_VERSION,
+    ContractError,
+    ExecuteRequest,
+    Health,
+    ReadRequest,
+    RefusalError,
+    fingerprint,
+    is_supported,
+    parse_json,
+)
 from ops_stubs.differences import Difference, differences, shortened
-from ops_stubs.errors import RecordingError, RefusalError
+from ops_stubs.errors import RecordingError
 from ops_stubs.module import File
 from ops_stubs.question import question_of
 from ops_stubs.recorded_files import recorded_files
 from ops_stubs.recording import RecordedStep, Recording
-from ops_stubs.request_body import ReadRequest
 
 __all__ = ["Recorded", "Replay"]
 
