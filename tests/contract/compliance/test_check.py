@@ -73,3 +73,15 @@ def test_catalogue_says_why_and_how_to_mend_in_sentences() -> None:
         assert one.why.endswith(".")
         assert one.mend.rstrip(")]").endswith((".", "name"))
         assert Path(one.anchor.partition("#")[0]).suffix == ".md"
+
+
+async def test_module_that_answers_no_good_request_is_told_just_that(stubs: str) -> None:
+    report = await check(f"{stubs}/data-layer", inputs={"country": 5})
+    assert [one.requirement.id for one in report.findings if one.verdict == Verdict.FAIL] == ["OPS-EXE-001"]
+    assert {one.requirement.id[4:7] for one in report.findings if one.verdict == Verdict.PASS} == {"HLT"}
+    assert "--inputs" in next(one.actual for one in report.findings if one.verdict == Verdict.FAIL)
+
+
+async def test_nothing_passes_because_nothing_is_there(file_server: str) -> None:
+    passed = [one.requirement.id for one in (await check(file_server)).findings if one.verdict == Verdict.PASS]
+    assert passed == ["OPS-HLT-004"]

@@ -78,7 +78,8 @@ def test_stub_that_does_not_exist_is_a_usage_error_with_the_stub_s_own_words() -
 def test_check_of_two_targets_is_a_usage_error_in_one_sentence() -> None:
     ran = kit("check", "--image", "x", "--stub", "y")
     assert (ran.returncode, ran.stdout) == (ExitCode.USAGE, "")
-    assert ran.stderr == "ops-contract: check one of a URL, --image IMAGE or --stub NAME; --image and --stub were given\n"
+    one_of = "a URL, --image IMAGE, --stub NAME or --adapter FILE:NAME"
+    assert ran.stderr == f"ops-contract: check one of {one_of}; --image and --stub were given\n"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Final
@@ -24,6 +25,17 @@ SCENARIOS: Final[tuple[tuple[Collection[str], Scenario], ...]] = tuple(
 )
 """Which ids each scenario emits, and the scenario, in the order of their execution: the last one stops the container."""
 
+SEEN_WITHOUT_EXECUTING: Final = frozenset(
+    ("OPS-HLT-001", "OPS-HLT-002", "OPS-HLT-004", "OPS-HLT-005", "OPS-CTR-001", "OPS-CTR-002", "OPS-CTR-003")
+)
+"""What can be told of a module that answers no good request; that it refuses bad ones, too, says nothing of it."""
+
+ASKS_FOR_A_GOOD_ANSWER: Final = frozenset(
+    ("OPS-EXE-003", "OPS-VER-002", "OPS-ERR-009", "OPS-FWD-001", "OPS-LIM-002", "OPS-DET-004")
+)
+"""What such a module breaks only because of that."""
+
+_TELLS_NOTHING: Final = "it does not answer a good request with 200 either; give inputs that it can work with (--inputs)"
 _FIRST_ANSWER_S: Final = 5.0
 
 LONGEST_SCENARIO_S: Final = 60.0
@@ -52,7 +64,7 @@ async def check(
     # Of an image that does not get ready, something can still be said.
     scenarios = [one for one in SCENARIOS if not unreachable or one[1] is container.run]
     seen = await _observed(module, scenarios, {one.id for one in chosen})
-    return Report(
+    report = Report(
         subject=_subject(subject, module),
         findings=tuple(_finding(one, seen.get(one.id), module, unreachable) for one in chosen),
         kit_version=version("openpolicystack-contract"),
@@ -62,13 +74,24 @@ async def check(
         unreachable=unreachable,
         secrets=subject.secrets,
     )
+    if subject.behind is None or unreachable:
+        return report
+    bare = await check(subject.behind, inputs=inputs, select=select)
+    return replace(report, covered=tuple(sorted(_passed(report) - _passed(bare))))
+
+
+def _passed(report: Report) -> set[str]:
+    return {finding.requirement.id for finding in report.findings if finding.verdict is Verdict.PASS}
 
 
 async def _met(module: ModuleUnderTest) -> str | None:
-    """Ask for the health, and remember what it says. Returns why nothing answers."""
+    """Ask for the health and for one good answer, and remember what came. Returns why nothing answers."""
     first = await module.probe.send("GET", "/health", timeout_s=_FIRST_ANSWER_S)
+    if first.status is None:
+        return first.error
     module.told = Seen(first).fields
-    return first.error if first.status is None else None
+    module.works = Seen(await module.execute(module.request())).is_done
+    return None
 
 
 async def _observed(
@@ -101,6 +124,16 @@ def _finding(
     if seen is None or seen.met is None:
         why = seen.actual if seen else unreachable or "the check did not come to an end"
         return Finding(requirement, Verdict.NOT_TESTABLE, actual=why, exchanges=seen.exchanges if seen else ())
+    if not module.works and _needs_an_answer(requirement.id, is_met=seen.met):
+        return Finding(requirement, Verdict.NOT_TESTABLE, actual=_TELLS_NOTHING, exchanges=seen.exchanges)
+    return _judged(requirement, seen)
+
+
+def _needs_an_answer(requirement: str, *, is_met: bool) -> bool:
+    return requirement not in SEEN_WITHOUT_EXECUTING if is_met else requirement in ASKS_FOR_A_GOOD_ANSWER
+
+
+def _judged(requirement: Requirement, seen: Observation) -> Finding:
     if seen.met:
         return Finding(requirement, Verdict.PASS, exchanges=seen.exchanges)
     verdict = Verdict.FAIL if requirement.level == "MUST" else Verdict.WARN

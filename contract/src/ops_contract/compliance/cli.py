@@ -3,7 +3,6 @@
 Exit codes: 0 compliant, 1 not, 2 usage, 3 the target cannot be reached, 4 the kit's own error.
 """
 
-import asyncio
 import json
 import os
 import sys
@@ -20,9 +19,9 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from ops_contract.compliance.arguments import checked_url, known_requirement, read_inputs, read_text, selected, write
+from ops_contract.compliance.arguments import known_requirement, read_inputs, read_text, selected, write
 from ops_contract.compliance.check import check
-from ops_contract.compliance.compare import compare
+from ops_contract.compliance.compare import Comparison, compare
 from ops_contract.compliance.diagnosis import Diagnosis
 from ops_contract.compliance.doctor import diagnose
 from ops_contract.compliance.interruption import run_to_end
@@ -35,11 +34,12 @@ from ops_contract.compliance.reports.junit import junit_report
 from ops_contract.compliance.reports.markdown import markdown_report
 from ops_contract.compliance.reports.summary import lacks_module
 from ops_contract.compliance.reports.terminal import terminal_report
+from ops_contract.compliance.reports.terminal_comparison import terminal_comparison
 from ops_contract.compliance.reports.terminal_diagnosis import terminal_diagnosis
 from ops_contract.compliance.requirement import Requirement, load_requirements
 from ops_contract.compliance.result import ExitCode, Report
 from ops_contract.compliance.starter import LANGUAGES, start_module
-from ops_contract.compliance.target_options import TargetOptions, with_target
+from ops_contract.compliance.target_options import TargetOptions, named_target, with_target
 from ops_contract.compliance.targets.errors import TargetError
 from ops_contract.compliance.targets.target import Target
 
@@ -175,19 +175,18 @@ def doctor(target: TargetOptions, as_json: AsJson = False) -> None:
 
 @app.command("compare")
 def compare_command(
-    old: Annotated[str, typer.Argument(metavar="OLD_URL")],
-    new: Annotated[str, typer.Argument(metavar="NEW_URL")],
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A URL, or image:IMAGE, stub:NAME, adapter:FILE:NAME.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The same of the new one.")],
     inputs: Inputs = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask two versions of a module the same, and show what the new one says otherwise. Exits 1 when something differs."""
-    found = asyncio.run(compare(checked_url(old), checked_url(new), read_inputs(inputs)))
+    first, second = (named_target(text).opened(_say) for text in (old, new))
+    found = run_to_end(_compared(first, second, read_inputs(inputs)))
     if as_json or not sys.stdout.isatty():
         _print_json(found.as_json())
     else:
-        rows = [(one.action, one.what, one.name, _short(one.old), _short(one.new)) for one in found.changes]
-        Console().print(_table(("action", "what", "name", f"old {found.old_version}", f"new {found.new_version}"), rows))
-        Console().print(Text("\n".join(f"{action}: {reason}" for action, reason in found.failed.items()), "red"))
+        Console().print(terminal_comparison(found))
     raise typer.Exit(ExitCode.NOT_COMPLIANT if found.changes or found.failed else ExitCode.COMPLIANT)
 
 
@@ -216,6 +215,11 @@ async def _checked(opened: Opened, inputs: Mapping[str, Any], chosen: Collection
         log = target.container.last_lines() if target.container else ""
         diagnosed = lacks_module(report) and sys.stdout.isatty()
         return _Checked(report, log, await diagnose(target, silence=report.unreachable) if diagnosed else None)
+
+
+async def _compared(old: Opened, new: Opened, inputs: Mapping[str, Any]) -> Comparison:
+    async with old as first, new as second:
+        return await compare(first.url, second.url, inputs)
 
 
 async def _diagnosed(opened: Opened) -> Diagnosis:
@@ -255,11 +259,6 @@ def _table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
 
 def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + os.linesep)
-
-
-def _short(value: Any) -> str:
-    text = "" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _say(message: str) -> None:

@@ -8,6 +8,7 @@ from ops_contract import join_pointer
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Seen
 from ops_contract.compliance.probe import Probe
+from ops_contract.compliance.targets.errors import TargetError
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ class Comparison:
 
 
 async def compare(old_url: str, new_url: str, inputs: Mapping[str, Any], seed: int = 42) -> Comparison:
-    """Ask both modules for every action of the old one, with the same inputs and seed."""
+    """Ask both modules for every action of the old one, with the same inputs and seed.
+
+    Raises TargetError when one does not answer.
+    """
     old, new = [await _met(url, inputs) for url in (old_url, new_url)]
     changes: list[Change] = []
     failed: dict[str, str] = {}
@@ -54,7 +58,10 @@ async def compare(old_url: str, new_url: str, inputs: Mapping[str, Any], seed: i
 
 async def _met(url: str, inputs: Mapping[str, Any]) -> ModuleUnderTest:
     module = ModuleUnderTest(Probe(url), inputs)
-    module.told = Seen(await module.probe.send("GET", "/health")).fields
+    first = await module.probe.send("GET", "/health")
+    if first.status is None:
+        raise TargetError(f"{url} cannot be reached: {first.error}; try: ops-contract doctor {url}")
+    module.told = Seen(first).fields
     return module
 
 

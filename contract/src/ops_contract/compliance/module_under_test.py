@@ -27,11 +27,13 @@ class ModuleUnderTest:
 
     `container` is there when the kit started its image.
     `told` is what its health said, read as forgivingly as possible: what is wrong with it is for its own checks to find.
+    `works` says whether it answered a good request with 200.
     """
 
     probe: Probe
     inputs: Mapping[str, Any] = field(default_factory=dict)
     told: Mapping[str, Any] = field(default_factory=dict)
+    works: bool = False
     timeout_s: float = 30.0
     container: ImageUnderTest | None = None
     _erred: bool = False

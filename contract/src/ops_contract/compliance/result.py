@@ -80,6 +80,7 @@ class Subject:
 class Report:
     """Everything that a run of the kit found. Times are RFC 3339 in UTC, durations seconds.
 
+    `covered` are the ids that the module meets through its adapter, and would not meet without it.
     `secrets` are values that the module was given and no reader may see; reports mask them.
     """
 
@@ -90,6 +91,7 @@ class Report:
     started_at: str
     duration_s: float
     unreachable: str | None = None
+    covered: tuple[str, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @cached_property

@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from ops_contract.compliance.arguments import UsageError, checked_url
+from ops_contract.compliance.targets.adapter import adapter_target
 from ops_contract.compliance.targets.engine import Say
 from ops_contract.compliance.targets.image import image_target
 from ops_contract.compliance.targets.image_under_test import READY_S, Settings
@@ -46,13 +47,18 @@ class TargetOptions:
         str | None, typer.Option("--stub", metavar="NAME", help="Start this stub of the stack instead: data-layer, ...")
     ] = None
 
+    adapter: Annotated[
+        str | None,
+        typer.Option("--adapter", metavar="FILE:NAME", help="Look at a module of this modules.yaml through its adapter."),
+    ] = None
+
     def opened(self, say: Say) -> AbstractAsyncContextManager[Target]:
         """The one target, not started yet. Raises UsageError when there is none or more than one."""
-        given = {"a URL": self.url, "--image": self.image, "--stub": self.stub}
+        given = {"a URL": self.url, "--image": self.image, "--stub": self.stub, "--adapter": self.adapter}
         named = [option for option, value in given.items() if value is not None]
         if len(named) != 1:
             told = f"{' and '.join(named)} were given" if named else "nothing was given"
-            raise UsageError(f"check one of a URL, --image IMAGE or --stub NAME; {told}")
+            raise UsageError(f"check one of a URL, --image IMAGE, --stub NAME or --adapter FILE:NAME; {told}")
         if self.image is not None:
             return image_target(self.image, self._settings(), say)
         for_images = (self.command, self.env, self.logs, self.ready_within)
@@ -61,6 +67,11 @@ class TargetOptions:
         if self.stub is not None:
             words = ("ops-stubs", "serve", self.stub, "--host", "127.0.0.1", "--port", "0")
             return command_target(words, f"stub {self.stub}", "openpolicystack-stubs")
+        if self.adapter is not None:
+            file, _, name = self.adapter.rpartition(":")
+            if not file or not name:
+                raise UsageError(f"--adapter {self.adapter!r} names no module; write FILE:NAME, as in modules.yaml:forecast")
+            return adapter_target(Path(file), name)
         return nullcontext(Target.at(checked_url(self.url or "")))
 
     def _settings(self) -> Settings:
@@ -70,6 +81,19 @@ class TargetOptions:
             raise UsageError(f"--command {self.command!r} cannot be split into words: {error}") from error
         environment = dict(map(_variable, self.env or ()))
         return Settings(command, environment, self.ready_within or READY_S, self.logs)
+
+
+def named_target(text: str) -> TargetOptions:
+    """A target in one word: a URL, or `image:IMAGE`, `stub:NAME`, `adapter:FILE:NAME`."""
+    match text.partition(":"):
+        case ("image", _, name):
+            return TargetOptions(image=name)
+        case ("stub", _, name):
+            return TargetOptions(stub=name)
+        case ("adapter", _, name):
+            return TargetOptions(adapter=name)
+        case _:
+            return TargetOptions(url=text)
 
 
 def with_target(command: Callable[..., None]) -> Callable[..., None]:

@@ -196,24 +196,24 @@ def _all(report: Report) -> str:
         for verdict in shown
     )
     head = "<thead><tr><th>id</th><th>level</th><th>profile</th><th>statement</th><th>verdict</th></tr></thead>"
-    rows = "".join(map(_row, report.findings))
+    told = {item.requirement.id for item in (*failures(report, strict=True), *warnings(report))}
+    rows = "".join(_row(item, is_told=item.requirement.id in told) for item in report.findings)
     return f'{buttons}{labels}<div class="wide"><table class="all">\n{head}\n<tbody>\n{rows}</tbody></table></div>\n'
 
 
-def _row(finding: Finding) -> str:
+def _row(finding: Finding, *, is_told: bool) -> str:
     requirement, verdict = finding.requirement, finding.verdict
-    told = finding.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)
-    name = f'<a href="#{escape(requirement.id)}">{_text(requirement.id)}</a>' if told else _text(requirement.id)
+    name = f'<a href="#{escape(requirement.id)}">{_text(requirement.id)}</a>' if is_told else _text(requirement.id)
     return (
         f'<tr class="row-{verdict}"><td class="id">{name}</td><td>{requirement.level}</td><td>{requirement.profile}</td>'
-        f"<td>{_statement(requirement.statement)}{_reason(finding)}</td>"
+        f"<td>{_statement(requirement.statement)}{'' if is_told else _reason(finding)}</td>"
         f'<td class="verdict {verdict}">{MARKS[verdict]} {WORDS[verdict]}</td></tr>\n'
     )
 
 
 def _reason(finding: Finding) -> str:
     """Why a requirement was not looked at; what is wrong with the others is told in full elsewhere."""
-    told = finding.actual if finding.verdict is Verdict.NOT_APPLICABLE else ""
+    told = finding.actual if finding.verdict in (Verdict.NOT_APPLICABLE, Verdict.NOT_TESTABLE) else ""
     return f'<br><span class="soft">{_text(shortened(told))}</span>' if told else ""
 
 

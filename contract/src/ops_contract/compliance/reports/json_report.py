@@ -46,6 +46,7 @@ def read_report(content: bytes) -> Report:
         started_at=document.started_at,
         duration_s=document.duration_s,
         unreachable=document.unreachable,
+        covered=tuple(document.covered_by_adapter),
     )
 
 
@@ -60,6 +61,7 @@ def _report_document(report: Report) -> ReportDocument:
         compliant=code is ExitCode.COMPLIANT,
         exit_code=int(code),
         unreachable=None if report.unreachable is None else _unicode(report.unreachable),
+        covered_by_adapter=list(report.covered),
         counts={verdict.value: count for verdict, count in report.counts.items()},
         subject=_subject_document(report.subject),
         findings=[_finding_document(finding) for finding in report.findings],

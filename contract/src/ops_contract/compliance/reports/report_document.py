@@ -89,6 +89,9 @@ class ReportDocument(_Document):
     compliant: bool
     exit_code: Count
     unreachable: Annotated[str | None, Field(description="why the module could not be reached")]
+    covered_by_adapter: Annotated[
+        list[str], Field(default_factory=list, description="ids that the module meets through its adapter and not by itself")
+    ]
     counts: dict[VerdictName, Count]
     subject: SubjectDocument
     findings: list[FindingDocument]

@@ -31,6 +31,8 @@ MARKS: Final[Mapping[Verdict, str]] = {
     Verdict.KIT_ERROR: "‼",
 }
 
+_GOOD_REQUEST: Final = "OPS-EXE-001"
+
 Tone = Literal["good", "doubtful", "bad"]
 
 
@@ -74,16 +76,21 @@ def warnings(report: Report, *, strict: bool = False) -> tuple[Finding, ...]:
 
 
 def _told(report: Report) -> tuple[Finding, ...]:
-    """Those that say something of their own: where nothing answers, what could not be tested would only say that again."""
-    if report.unreachable is None:
+    """Those that say something of their own: where nothing answers well, what could not be tested would only say that again."""
+    if report.unreachable is None and not _refuses_all(report):
         return report.findings
     return tuple(item for item in report.findings if item.verdict is not Verdict.NOT_TESTABLE)
 
 
 def lacks_module(report: Report) -> bool:
     """Is nothing of a module there: no health that names one, and no answer to a good request?"""
-    executes = any(item.requirement.id == "OPS-EXE-001" and item.verdict is Verdict.PASS for item in report.findings)
+    executes = any(item.requirement.id == _GOOD_REQUEST and item.verdict is Verdict.PASS for item in report.findings)
     return report.unreachable is not None or (report.subject.module is None and not executes)
+
+
+def _refuses_all(report: Report) -> bool:
+    good = [item for item in report.findings if item.requirement.id == _GOOD_REQUEST and item.verdict is Verdict.FAIL]
+    return any(exchange.status != 200 for item in good for exchange in item.exchanges[:1])
 
 
 def name_of(report: Report) -> str:
@@ -133,11 +140,17 @@ def subject_lines(report: Report) -> tuple[tuple[str, str], ...]:
         ("url", subject.url),
         ("image", subject.image_digest or ""),
         ("profiles", ", ".join(subject.profiles)),
+        ("adapter", _covered(report)),
         ("contract", f"{report.contract_version} (module: {', '.join(subject.contract_versions) or 'says nothing'})"),
         ("kit", report.kit_version),
         ("checked", f"{report.started_at}, in {report.duration_s:.1f} s"),
     )
     return tuple((name, shortened(harmless(value))) for name, value in lines if value)
+
+
+def _covered(report: Report) -> str:
+    met = report.counts[Verdict.PASS]
+    return f"brings {len(report.covered)} of the {met} that are met: {', '.join(report.covered)}" if report.covered else ""
 
 
 def _notes(report: Report) -> tuple[str, ...]:

@@ -172,7 +172,8 @@ def _all(report: Report) -> Table:
     for finding in report.findings:
         requirement, style = finding.requirement, _STYLES[finding.verdict]
         mark = Text(f"{MARKS[finding.verdict]} {requirement.id}", style)
-        told = "" if finding.verdict is Verdict.PASS else f" ({WORDS[finding.verdict]})"
+        passed = " (by its adapter)" if requirement.id in report.covered else ""
+        told = passed if finding.verdict is Verdict.PASS else f" ({WORDS[finding.verdict]})"
         table.add_row(mark, Text(requirement.level), Text.assemble(harmless(requirement.statement), (told, style)))
     return table
 

@@ -51,7 +51,8 @@ async def run(module: ModuleUnderTest) -> AsyncIterator[Observation]:
 def _envelope(seen: Seen, _: ModuleUnderTest) -> Observation:
     expected = "200 with a success envelope that the schema accepts"
     if not seen.is_done:
-        return judged("OPS-EXE-001", False, expected, f"{seen.told()}: {seen.error.get('message', '')}", seen)
+        hint = "; if it needs other inputs, give them with --inputs" if seen.is_refusal else ""
+        return judged("OPS-EXE-001", False, expected, f"{seen.told()}: {seen.error.get('message', '')}{hint}", seen)
     problems = [problem for problem in _problems(seen) if not _ELSEWHERE.match(problem.pointer)]
     return judged("OPS-EXE-001", not problems, expected, "; ".join(map(str, problems[:3])), seen)
 

@@ -31,7 +31,7 @@ async def command_target(
     Raises TargetError when there is no such command, when it ends at once, and when it says nothing.
     """
     process = await asyncio.create_subprocess_exec(
-        _found(words[0], package),
+        found_command(words[0], package),
         *words[1:],
         stdin=asyncio.subprocess.DEVNULL,
         stdout=PIPE,
@@ -52,7 +52,8 @@ async def command_target(
         await asyncio.gather(listening, return_exceptions=True)
 
 
-def _found(command: str, package: str) -> str:
+def found_command(command: str, package: str) -> str:
+    """Where the command is. Raises TargetError, naming the package that brings it, when it is nowhere."""
     # The environment that the kit runs in comes first, also when it is not activated.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     found = shutil.which(command, path=path)

@@ -10,7 +10,8 @@ class Target:
     """A module that can be reached at `url`, and what people call it.
 
     `container` is there when the kit started an image itself; `unreachable` says why it is known beforehand that nothing
-    answers. `secrets` are what the module was given and no report may show.
+    answers. `behind` is the address of the module itself when `url` is that of its adapter. `secrets` are what the module was
+    given and no report may show.
     """
 
     url: str
@@ -18,6 +19,7 @@ class Target:
     image_digest: str | None = None
     container: ImageUnderTest | None = None
     unreachable: str | None = None
+    behind: str | None = None
     secrets: tuple[str, ...] = ()
 
     @classmethod

@@ -1,0 +1,43 @@
+"""A module that is spoken with through an adapter, served by the orchestrator's command as one that speaks the contract."""
+
+import asyncio
+import json
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from ops_contract.compliance.result import ExitCode
+from ops_contract.compliance.targets.errors import TargetError
+from ops_contract.compliance.targets.local_command import command_target, found_command
+from ops_contract.compliance.targets.target import Target
+
+_PACKAGE: Final = "openpolicystack-orchestrator"
+
+
+@asynccontextmanager
+async def adapter_target(modules_file: Path, name: str) -> AsyncIterator[Target]:
+    """The module `name` of a modules.yaml as its adapter shows it. Raises TargetError when there is none to be shown."""
+    given = (name, "--modules-file", str(modules_file))
+    declared = await _declared(given)
+    if "adapter" not in declared:
+        message = f"{name} has no adapter: it speaks the contract itself; check {declared['url']}"
+        raise TargetError(message, ExitCode.USAGE)
+    words = ("ops", "modules", "serve", *given, "--host", "127.0.0.1", "--port", "0")
+    async with command_target(words, f"{name} through the adapter in {modules_file}", _PACKAGE) as target:
+        yield replace(target, behind=declared["url"])
+
+
+async def _declared(given: tuple[str, ...]) -> dict[str, Any]:
+    """What the file says of the module; what is wrong with the file is told in the orchestrator's words."""
+    asked = await asyncio.create_subprocess_exec(
+        found_command("ops", _PACKAGE), "modules", "show", *given, "--json", stdin=DEVNULL, stdout=PIPE, stderr=PIPE
+    )
+    told, complaint = await asked.communicate()
+    if asked.returncode:
+        exit_code = ExitCode.USAGE if asked.returncode == ExitCode.USAGE else ExitCode.KIT_ERROR
+        raise TargetError(complaint.decode(errors="replace").strip().removeprefix("ops: "), exit_code)
+    declared: dict[str, Any] = json.loads(told)
+    return declared
