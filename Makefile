@@ -20,7 +20,7 @@ demo: sync ## run the example scenario with local processes and show what came o
 .PHONY: test
 test: sync-dev ## all tests; those with containers need a Docker engine
 	$(RUN) pytest -n auto -m "not e2e and not proof" --cov --cov-report= $(ARGS) $(NONE_IS_FINE)
-	$(RUN) pytest -m proof -s --cov --cov-append --cov-report= $(ARGS) $(NONE_IS_FINE)
+	$(RUN) pytest -m proof --cov --cov-append --cov-report= $(ARGS) $(NONE_IS_FINE)
 	$(RUN) pytest -m e2e --cov --cov-append --cov-report=term $(ARGS) $(NONE_IS_FINE)
 
 .PHONY: test-fast

@@ -6,7 +6,7 @@ import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -122,7 +122,7 @@ def test_image_is_started_as_hardened_as_the_stack_does_it(stub_image: str) -> N
 
 
 @pytest.fixture(scope="module")
-def of_mutants(stub_image: str) -> dict[str, Ran]:
+def of_mutants(stub_image: str, tell_score: Callable[[str], None]) -> dict[str, Ran]:
     """What the kit says of each stub that breaks one requirement of containers; two at a time, since they mostly wait."""
 
     def run(requirement: str) -> Ran:
@@ -130,7 +130,10 @@ def of_mutants(stub_image: str) -> dict[str, Ran]:
         return kit("check", "--image", stub_image, *staged)
 
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(CONTAINER, pool.map(run, CONTAINER), strict=True))
+        found = dict(zip(CONTAINER, pool.map(run, CONTAINER), strict=True))
+    caught = sum(set(not_met(ran.report)) == {requirement} for requirement, ran in found.items())
+    tell_score(f"{caught}/{len(CONTAINER)} broken requirements of containers caught, each alone")
+    return found
 
 
 @pytest.mark.parametrize("requirement", CONTAINER)

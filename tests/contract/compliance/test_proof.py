@@ -1,7 +1,7 @@
 """The proof that the kit works: of each stub that breaks one requirement, it reports that one and no other."""
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from typing import Final
 
@@ -59,7 +59,9 @@ async def test_kit_has_nothing_against_the_stub_that_breaks_nothing(stub_at: dic
     assert await reported(stub_at[MATRIX][0]) == {}
 
 
-async def test_each_broken_requirement_is_reported_and_no_other(stub_at: dict[str, list[str]]) -> None:
+async def test_each_broken_requirement_is_reported_and_no_other(
+    stub_at: dict[str, list[str]], tell_score: Callable[[str], None]
+) -> None:
     waiting = [requirement for requirement in OVER_HTTP if requirement not in ALONE]
     found: dict[str, dict[str, str]] = {}
 
@@ -72,7 +74,7 @@ async def test_each_broken_requirement_is_reported_and_no_other(stub_at: dict[st
     for requirement in ALONE:
         found[requirement] = await reported(stub_at[MATRIX][0], requirement)
     wrong = {requirement: seen for requirement, seen in found.items() if set(seen) != {requirement}}
-    print(f"\n{len(found) - len(wrong)}/{len(OVER_HTTP)} broken requirements caught, each alone")  # noqa: T201  # the score
+    tell_score(f"{len(found) - len(wrong)}/{len(OVER_HTTP)} broken requirements caught over HTTP, each alone")
     assert wrong == {}
     assert set(found) == set(OVER_HTTP)
 
