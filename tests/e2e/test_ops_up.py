@@ -82,6 +82,7 @@ def test_module_that_breaks_the_contract_is_not_swapped_in(told: dict[str, str])
     assert ran.returncode == 1
     assert ran.stderr.splitlines()[-1].endswith("was not swapped in; mend what is named above, or say --anyway")
     assert '"compliant": false' in ran.stdout
+    assert "it listens on 8080 whatever OPS_PORT says" in ran.stdout
     assert running() == []
 
 

@@ -101,7 +101,9 @@ class ImageUnderTest:
         try:
             container = await in_background(lambda: self._make(hardened, port))
             url = _published(container, port)
-            failure = await self._until_ready(container, url, began)
+            # One that does not heed OPS_PORT need not be waited for: it answers where it always does.
+            instead = None if port is None else Probe(_published(container, None))
+            failure = await self._until_ready(container, Probe(url), instead, began)
         except TargetError as error:
             failure = str(error)
         log = await in_background(lambda: self._last_lines(container)) if container and failure else ""
@@ -161,7 +163,7 @@ class ImageUnderTest:
         return {
             "command": list(self.settings.command) or None,
             "environment": {**self.settings.environment, **({} if port is None else {"OPS_PORT": str(port)})},
-            "ports": {f"{port or DEFAULT_PORT}/tcp": ("127.0.0.1", None)},
+            "ports": {f"{number}/tcp": ("127.0.0.1", None) for number in {DEFAULT_PORT, port or DEFAULT_PORT}},
             "network": self._network,
             "labels": {LABEL: self._mark},
             "mem_limit": _MEMORY,
@@ -170,13 +172,15 @@ class ImageUnderTest:
             **({"user": user, **_HARDENED} if hardened else {}),
         }
 
-    async def _until_ready(self, container: "Container", url: str, began: float) -> str | None:
-        probe, longest = Probe(url), self.settings.ready_s
+    async def _until_ready(self, container: "Container", probe: Probe, instead: Probe | None, began: float) -> str | None:
+        longest = self.settings.ready_s
         while True:
             left = longest - (time.monotonic() - began)
             seen = Seen(await probe.send("GET", "/health", timeout_s=max(0.1, min(_LONGEST_PROBE_S, left))))
             if seen.is_done:
                 return None
+            if instead is not None and Seen(await instead.send("GET", "/health", timeout_s=1)).is_done:
+                return f"it listens on {DEFAULT_PORT} whatever OPS_PORT says"
             if ended := await in_background(lambda: _ended(container)):
                 return f"{ended} after {time.monotonic() - began:.1f} s"
             if time.monotonic() - began > longest:
