@@ -133,6 +133,7 @@ async def test_body_over_the_limit_is_413(facade: Open) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "TOO_LARGE")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["policy-simulator", "indicators", "forecast", "dr-anticorruption"])
 async def test_kit_has_nothing_but_warnings_for_a_module_of_the_example_seen_through_its_adapter(
     tmp_path: Path, stubs: str, name: str

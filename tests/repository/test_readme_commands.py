@@ -54,6 +54,7 @@ def test_readme_has_commands_to_run() -> None:
     assert readme_commands("curl")
 
 
+@pytest.mark.slow
 def test_demo_shows_steps_figures_folder_and_brief(tmp_path: Path) -> None:
     ran = subprocess.run(
         [command("python"), "examples/demo.py"],
@@ -72,6 +73,7 @@ def test_demo_shows_steps_figures_folder_and_brief(tmp_path: Path) -> None:
     assert str(run) in ran.stdout.replace("\n", "")
 
 
+@pytest.mark.slow
 def test_demo_leaves_no_process_behind(tmp_path: Path) -> None:
     marker = str(tmp_path / "runs")
     subprocess.run(

@@ -13,6 +13,8 @@ import pytest
 import yaml
 from local_service import ROOT, environment, service
 
+pytestmark = pytest.mark.slow
+
 ACTION: Final = yaml.safe_load((ROOT / "contract/action.yml").read_text())
 STEPS: Final = ACTION["runs"]["steps"]
 REPORTS: Final = ("report.json", "junit.xml", "report.html", "report.md", "badge.svg", "badge.json")

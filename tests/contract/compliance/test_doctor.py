@@ -22,6 +22,8 @@ from local_service import command, environment
 from ops_contract.compliance.diagnosis import Diagnosis
 from ops_contract.compliance.doctor import diagnose
 
+pytestmark = pytest.mark.slow
+
 HEALTH = b'{"status": "ok", "module": "m", "version": "1"}'
 CLOSED = "http://127.0.0.1:9"
 

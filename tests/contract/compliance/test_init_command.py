@@ -10,6 +10,8 @@ from local_service import ROOT, command
 
 from ops_contract.compliance.starter import StarterError, main, start_module
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES: Final = ROOT / "examples" / "modules"
 
 

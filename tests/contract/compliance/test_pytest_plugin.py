@@ -13,6 +13,8 @@ from local_service import command, environment, service
 
 from ops_contract.compliance import Verdict
 
+pytestmark = pytest.mark.slow
+
 BROKEN = ("OPS-ART-003", "OPS-EXE-007")
 CHOSEN = ("OPS-VER-*", "OPS-EXE-00[1234679]", "OPS-ART-*", "OPS-CTR-001")
 

@@ -22,7 +22,7 @@ from ops_contract.compliance.check import check
 from ops_contract.compliance.result import ExitCode, Verdict
 from ops_contract.compliance.starter import start_module
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 # What a team may write into its analysis, chosen by the seed.

@@ -19,7 +19,7 @@ from ops_contract.compliance.target_options import TargetOptions
 from ops_contract.compliance.targets.errors import TargetError
 from ops_contract.compliance.targets.local_command import command_target
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SERVES = "print('at http://127.0.0.1:9', flush=True)"
 

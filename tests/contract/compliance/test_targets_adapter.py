@@ -8,6 +8,8 @@ from typing import Final
 import pytest
 from local_service import ROOT, command, environment, stub_addresses
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE: Final = ROOT / "examples" / "adapters"
 
 

@@ -10,6 +10,8 @@ from browser import chromium
 from local_service import command, service
 from playwright.sync_api import Browser, Page, Request, Route
 
+pytestmark = pytest.mark.slow
+
 BROKEN = ("OPS-ART-003", "OPS-VER-001", "OPS-EXE-007")
 CHOSEN = (*BROKEN, "OPS-VER-002", "OPS-EXE-001", "OPS-ART-00[12]", "OPS-CTR-001")
 
