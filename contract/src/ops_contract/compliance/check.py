@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from ops_contract.compliance.result import Finding, Report, Subject, Verdict
 from ops_contract.compliance.scenarios import artifacts, container, errors, golden, health, limits, repeats, seeds, versions
 from ops_contract.compliance.targets.target import Target
 
-Scenario = Callable[[ModuleUnderTest], AsyncIterator[Observation]]
+Scenario = Callable[[ModuleUnderTest], AsyncGenerator[Observation]]
 
 SCENARIOS: Final[tuple[tuple[Collection[str], Scenario], ...]] = tuple(
     (scenario.IDS, scenario.run)
@@ -103,8 +104,11 @@ async def _observed(
             continue
         try:
             async with asyncio.timeout(LONGEST_WITH_CONTAINERS_S if scenario is container.run else LONGEST_SCENARIO_S):
-                async for observation in scenario(module):
-                    seen[observation.requirement] = observation
+                async with aclosing(scenario(module)) as observations:
+                    async for observation in observations:
+                        seen[observation.requirement] = observation
+                        if wanted & set(ids) <= seen.keys():
+                            break
         except TimeoutError:
             continue
         except Exception as error:  # noqa: BLE001  # the kit's own mistake must not be taken for the module's

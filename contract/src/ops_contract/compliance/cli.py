@@ -33,7 +33,7 @@ from ops_contract.compliance.reports.json_report import json_report, read_report
 from ops_contract.compliance.reports.junit import junit_report
 from ops_contract.compliance.reports.markdown import markdown_report
 from ops_contract.compliance.reports.summary import lacks_module
-from ops_contract.compliance.reports.terminal import terminal_report
+from ops_contract.compliance.reports.terminal import terminal_replay, terminal_report
 from ops_contract.compliance.reports.terminal_comparison import terminal_comparison
 from ops_contract.compliance.reports.terminal_diagnosis import terminal_diagnosis
 from ops_contract.compliance.requirement import Requirement, load_requirements
@@ -142,7 +142,10 @@ def replay(requirement: Identifier, target: TargetOptions, inputs: Inputs = None
     """Make the check of one requirement again, and show all that went over the wire."""
     one = known_requirement(requirement)
     checked = run_to_end(_checked(target.opened(_say), read_inputs(inputs), {one.id}))
-    _show(checked, strict=True, as_json=False)
+    if sys.stdout.isatty() and checked.diagnosis is None:
+        Console().print(terminal_replay(checked.report), crop=False)
+    else:
+        _show(checked, strict=True, as_json=False)
     raise typer.Exit(checked.report.exit_code(strict=True))
 
 

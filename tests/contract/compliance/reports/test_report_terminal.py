@@ -1,17 +1,20 @@
 from collections.abc import Callable
 from io import StringIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
-from ops_contract.compliance.reports.terminal import terminal_report
+from ops_contract.compliance.reports.terminal import terminal_replay, terminal_report
 from ops_contract.compliance.result import Exchange, Finding, Report, Verdict
 
 
 def shown(report: Report, *, strict: bool = False, colours: bool = False) -> str:
+    return rendered(terminal_report(report, strict=strict), colours=colours)
+
+
+def rendered(view: RenderableType, *, colours: bool = False) -> str:
     file = StringIO()
-    Console(file=file, width=100, force_terminal=colours, color_system="standard" if colours else None).print(
-        terminal_report(report, strict=strict), crop=False
-    )
+    console = Console(file=file, width=100, force_terminal=colours, color_system="standard" if colours else None)
+    console.print(view, crop=False)
     return file.getvalue()
 
 
@@ -93,3 +96,12 @@ def test_unreachable_module_is_told_once_and_what_is_known_of_it_nevertheless(
     text = shown(report_of([*untested, finding("OPS-CTR-001", Verdict.FAIL, "ready", "ended")], unreachable="refused"))
     assert text.count("refused") == 1
     assert "✗ OPS-CTR-001 MUST container · failed" in text
+
+
+def test_replay_shows_the_exchange_also_of_what_is_met(
+    report_of: Callable[..., Report], finding: Callable[..., Finding], exchange: Callable[..., Exchange]
+) -> None:
+    text = rendered(terminal_replay(report_of([finding("OPS-HLT-001", Verdict.PASS, exchanges=[exchange()])])))
+    assert "✓ OPS-HLT-001 MUST core · passed" in text
+    assert "> POST http://127.0.0.1:8080/execute" in text
+    assert "mend" not in text

@@ -76,6 +76,12 @@ def terminal_report(report: Report, *, strict: bool = False, diagnosis: Diagnosi
     return Group(*parts)
 
 
+def terminal_replay(report: Report) -> RenderableType:
+    """What went over the wire for each requirement of `report`, redacted, also of one that is met."""
+    report = redacted(report)
+    return Group(_outcome(report, summary_of(report)), *map(_failure, report.findings))
+
+
 def _few(report: Report, *, strict: bool) -> list[RenderableType]:
     broken = failures(report, strict=strict)
     parts: list[RenderableType] = []
@@ -119,7 +125,8 @@ def _failure(finding: Finding) -> RenderableType:
         (f"{requirement.level} {requirement.profile} · {WORDS[finding.verdict]}", style),
     )
     rows: list[RenderableType] = [_folded(requirement.statement), *_facts(finding)]
-    rows += [_labelled("mend", cure_of(finding), "green"), _labelled("why", requirement.why)]
+    if finding.verdict is not Verdict.PASS:
+        rows += [_labelled("mend", cure_of(finding), "green"), _labelled("why", requirement.why)]
     rows.append(_labelled("spec", requirement.anchor, "dim"))
     for exchange in finding.exchanges[:MOST_EXCHANGES]:
         rows += [Text(""), *_exchange(exchange)]

@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -41,7 +41,7 @@ class _File:
         return str(self.described.get("name"))
 
 
-async def run(module: ModuleUnderTest) -> AsyncIterator[Observation]:
+async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     """Get every artifact of a good answer, and what must not be had beside them."""
     answer = Seen(await module.execute(module.request()))
     items = answer.fields.get("artifacts", [])

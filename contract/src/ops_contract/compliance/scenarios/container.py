@@ -1,6 +1,6 @@
 """The image: does it listen where it is told to, live in a hardened container, and stop when it is asked to?"""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, judged, met, untested
@@ -14,7 +14,7 @@ IDS = ("OPS-CTR-001", "OPS-CTR-002", "OPS-CTR-003")
 _HARDENING = "as a non-root user, on a read-only root with only /tmp writable, without capabilities"
 
 
-async def run(module: ModuleUnderTest) -> AsyncIterator[Observation]:
+async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     """Look at how the image was started, start it on another port, and stop it, which has to come last."""
     if module.container is None:
         return

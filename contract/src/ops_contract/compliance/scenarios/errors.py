@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from ops_contract.compliance.module_under_test import ModuleUnderTest
@@ -32,7 +32,7 @@ _LEAKS = re.compile(
 _HUGE_BYTES = 32 * 1024 * 1024
 
 
-async def run(module: ModuleUnderTest) -> AsyncIterator[Observation]:
+async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     """Send what is wrong in one way each."""
     unknown = Seen(await module.execute(module.request(action="no-such-action")))
     malformed = [Seen(await module.execute(body)) for body in _MALFORMED]

@@ -1,7 +1,7 @@
 """One good request per action: is the answer an envelope, and is everything in it as it should be?"""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from ops_contract import JsonError, ShapeError, SuccessEnvelope, parse_json, resolve_pointer, validate
@@ -26,7 +26,7 @@ _TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 _ELSEWHERE = re.compile(r"/(module|outputs|artifacts|evidence|version|contract_version)(/|$)")
 
 
-async def run(module: ModuleUnderTest) -> AsyncIterator[Observation]:
+async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     """Ask for each action; the first that is wrong speaks for all."""
     answers = []
     for action in module.actions:

@@ -1,7 +1,7 @@
 """GET /health: what it says, how fast, and that it is answered while the module works."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from ops_contract import Health, JsonError, ShapeError, parse_json, validate
 from ops_contract.compliance.module_under_test import ModuleUnderTest
@@ -16,7 +16,7 @@ _UNDER_WAY_S = 0.3
 _DELAY = {"__stub_delay_s": 2}
 
 
-async def run(module: ModuleUnderTest) -> AsyncIterator[Observation]:
+async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     """Check health when the module is idle and when it is busy."""
     seen = Seen(await module.probe.send("GET", "/health", timeout_s=10))
     yield judged("OPS-HLT-001", seen.exchange.status == 200, "200", seen.told(), seen)

@@ -1,7 +1,7 @@
 """Hostile ids, hostile bodies, and too little time."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, judged, met
@@ -16,7 +16,7 @@ _DEADLINE_S = 0.5
 _DELAY = {"__stub_delay_s": 5}
 
 
-async def run(module: ModuleUnderTest) -> AsyncIterator[Observation]:
+async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     """Send what a careless module writes, recurses into or computes on."""
     yield await _paths(module)
     yield await _sizes(module)

@@ -1,7 +1,7 @@
 """The same key again: the same answer, never another execution, and no answer to another question."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from ops_contract.compliance.module_under_test import ModuleUnderTest
@@ -12,7 +12,7 @@ IDS = ("OPS-IDM-001", "OPS-IDM-002", "OPS-IDM-003")
 _DELAY = {"__stub_delay_s": 1}
 
 
-async def run(module: ModuleUnderTest) -> AsyncIterator[Observation]:
+async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     """Repeat a call as it was, with another body, and while it is running."""
     request = module.request()
     first, again = [Seen(await module.execute(request)) for _ in range(2)]

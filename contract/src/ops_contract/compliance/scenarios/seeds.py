@@ -1,7 +1,7 @@
 """The same question under different run ids: the same answer, also when asked many times at once, and with any seed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from ops_contract import ContractError, fingerprint
@@ -13,7 +13,7 @@ IDS = ("OPS-DET-001", "OPS-DET-002", "OPS-DET-003", "OPS-DET-004")
 _AT_ONCE = 8
 
 
-async def run(module: ModuleUnderTest) -> AsyncIterator[Observation]:
+async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     """Ask twice, eight times at once, and with the first and the last seed."""
     first, second = [Seen(await module.execute(module.request())) for _ in range(2)]
     yield _equal("OPS-DET-001", "outputs", first, second)

@@ -1,7 +1,7 @@
 """Contract versions and unknown fields: can the contract grow?"""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, judged
@@ -11,7 +11,7 @@ IDS = ("OPS-VER-001", "OPS-VER-002", "OPS-FWD-001")
 _UNKNOWN = {"x_unknown": {"a": 1}, "priority": "high"}
 
 
-async def run(module: ModuleUnderTest) -> AsyncIterator[Observation]:
+async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     """Ask in another major, in a higher minor, and with fields that nobody knows."""
     other = Seen(await module.execute(module.request(contract_version="99.0")))
     served = module.contract_versions or ("1.0",)
