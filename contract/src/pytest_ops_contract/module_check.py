@@ -17,7 +17,7 @@ class ModuleCheck:
     """What is to be checked, and the report once it is there."""
 
     url: str
-    inputs: Mapping[str, Any]
+    inputs: Mapping[str, Any] | None
     baseline: Baseline | None = None
     strict: bool = False
     # The ids that are left when pytest has applied -k, -m and its other ways to choose.

@@ -56,10 +56,10 @@ def near(identifier: str, known: Collection[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def read_inputs(file: Path | None) -> Mapping[str, Any]:
-    """Good inputs, for every action or by action; none without a file. Raises UsageError."""
+def read_inputs(file: Path | None) -> Mapping[str, Any] | None:
+    """Good inputs, for every action or by action; None without a file. Raises UsageError."""
     if file is None:
-        return {}
+        return None
     try:
         value = parse_json(read_text(file).encode())
     except JsonError as error:
@@ -72,7 +72,7 @@ def read_inputs(file: Path | None) -> Mapping[str, Any]:
 def read_text(file: Path) -> str:
     """What is in a file, or in the standard input for `-`. Raises UsageError."""
     try:
-        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        return sys.stdin.buffer.read().decode() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"cannot read {file}: {reason}") from error

@@ -37,6 +37,7 @@ ASKS_FOR_A_GOOD_ANSWER: Final = frozenset(
 """What such a module breaks only because of that."""
 
 _TELLS_NOTHING: Final = "it does not answer a good request with 200 either; give inputs that it can work with (--inputs)"
+_UNFINISHED: Final = "the module took too long over the calls of this check; give inputs that it is done with sooner (--inputs)"
 _FIRST_ANSWER_S: Final = 5.0
 
 LONGEST_SCENARIO_S: Final = 60.0
@@ -58,7 +59,7 @@ async def check(
     """
     started, began = datetime.now(UTC), time.monotonic()
     subject = Target.at(target) if isinstance(target, str) else target
-    module = ModuleUnderTest(Probe(subject.url), inputs or {}, container=subject.container)
+    module = ModuleUnderTest(Probe(subject.url), inputs, container=subject.container)
     unreachable = subject.unreachable or await _met(module)
     requirements = load_requirements()
     chosen = [one for one in requirements.values() if select is None or one.id in select]
@@ -88,7 +89,7 @@ def _passed(report: Report) -> set[str]:
 async def _met(module: ModuleUnderTest) -> str | None:
     """Ask for the health and for one good answer, and remember what came. Returns why nothing answers."""
     first = await module.probe.send("GET", "/health", timeout_s=_FIRST_ANSWER_S)
-    if first.status is None:
+    if first.error is not None:
         return first.error
     module.told = Seen(first).fields
     module.works = Seen(await module.execute(module.request())).is_done
@@ -126,7 +127,7 @@ def _finding(
     if isinstance(seen, Exception):
         return Finding(requirement, Verdict.KIT_ERROR, actual=f"the kit failed: {seen!r}")
     if seen is None or seen.met is None:
-        why = seen.actual if seen else unreachable or "the check did not come to an end"
+        why = seen.actual if seen else unreachable or _UNFINISHED
         return Finding(requirement, Verdict.NOT_TESTABLE, actual=why, exchanges=seen.exchanges if seen else ())
     if not module.works and _needs_an_answer(requirement.id, is_met=seen.met):
         return Finding(requirement, Verdict.NOT_TESTABLE, actual=_TELLS_NOTHING, exchanges=seen.exchanges)

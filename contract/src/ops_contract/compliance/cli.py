@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -62,6 +63,9 @@ Opened = AbstractAsyncContextManager[Target]
 
 def main() -> NoReturn:
     """Entry point: run the command and turn every error into a sentence and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # modules say what no terminal can show
     try:
         app()
     except TargetError as error:
@@ -212,7 +216,7 @@ class _Checked:
     diagnosis: Diagnosis | None
 
 
-async def _checked(opened: Opened, inputs: Mapping[str, Any], chosen: Collection[str]) -> _Checked:
+async def _checked(opened: Opened, inputs: Mapping[str, Any] | None, chosen: Collection[str]) -> _Checked:
     async with opened as target:
         report = await check(target, inputs=inputs, select=chosen)
         log = target.container.last_lines() if target.container else ""
@@ -220,7 +224,7 @@ async def _checked(opened: Opened, inputs: Mapping[str, Any], chosen: Collection
         return _Checked(report, log, await diagnose(target, silence=report.unreachable) if diagnosed else None)
 
 
-async def _compared(old: Opened, new: Opened, inputs: Mapping[str, Any]) -> Comparison:
+async def _compared(old: Opened, new: Opened, inputs: Mapping[str, Any] | None) -> Comparison:
     async with old as first, new as second:
         return await compare(first.url, second.url, inputs)
 

@@ -37,7 +37,7 @@ class Comparison:
         return versions | {"changes": [vars(change) for change in self.changes], "failed": dict(self.failed)}
 
 
-async def compare(old_url: str, new_url: str, inputs: Mapping[str, Any], seed: int = 42) -> Comparison:
+async def compare(old_url: str, new_url: str, inputs: Mapping[str, Any] | None, seed: int = 42) -> Comparison:
     """Ask both modules for every action of the old one, with the same inputs and seed.
 
     Raises TargetError when one does not answer.
@@ -48,7 +48,7 @@ async def compare(old_url: str, new_url: str, inputs: Mapping[str, Any], seed: i
     for action in old.actions:
         request = old.request(action=action, options={"seed": seed})
         answers = [Seen(await module.execute(request)) for module in (old, new)]
-        wrong = [f"{side}: {seen.told()}" for side, seen in zip(("old", "new"), answers, strict=True) if not seen.is_done]
+        wrong = [f"{side}: {_told(seen)}" for side, seen in zip(("old", "new"), answers, strict=True) if not _has_outputs(seen)]
         if wrong:
             failed[action] = ", ".join(wrong)
         else:
@@ -56,13 +56,21 @@ async def compare(old_url: str, new_url: str, inputs: Mapping[str, Any], seed: i
     return Comparison(old.version, new.version, tuple(changes), failed)
 
 
-async def _met(url: str, inputs: Mapping[str, Any]) -> ModuleUnderTest:
+async def _met(url: str, inputs: Mapping[str, Any] | None) -> ModuleUnderTest:
     module = ModuleUnderTest(Probe(url), inputs)
     first = await module.probe.send("GET", "/health")
     if first.status is None:
         raise TargetError(f"{url} cannot be reached: {first.error}; try: ops-contract doctor {url}")
     module.told = Seen(first).fields
     return module
+
+
+def _has_outputs(seen: Seen) -> bool:
+    return seen.is_done and isinstance(seen.fields.get("outputs"), dict)
+
+
+def _told(seen: Seen) -> str:
+    return f"{seen.told()} without outputs" if seen.is_done else seen.told()
 
 
 def _changes(action: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:

@@ -70,7 +70,7 @@ def _never_ready(image: ImageUnderTest) -> Diagnosis:
 def _answering(url: str, health: Seen, line: str) -> Diagnosis:
     exchange, told = health.exchange, health_of(health.exchange)
     if exchange.status == 200 and told is not None:
-        named = harmless(f"module {told.module!r}, version {told.version!r}")
+        named = harmless(shortened(f"module {told.module!r}, version {told.version!r}", _SHOWN_CHARACTERS))
         command = f"Run: ops-contract check {masked_url(url)}"
         return Diagnosis(True, "It answers /health as the contract says.", (line, named), (command,))
     seen = tuple(filter(None, (line, _beginning(exchange.body))))
@@ -90,10 +90,15 @@ def _beginning(body: bytes) -> str:
 
 
 def _redirected(exchange: Exchange, line: str) -> Diagnosis:
-    target = urljoin(exchange.url, exchange.headers.get("location", ""))
-    seen = (line, f"Location: {harmless(masked_url(target))}")
+    location = exchange.headers.get("location", "")
     advice = ["Callers of modules follow no redirects: give the address where the module itself answers."]
-    parts = urlsplit(target)
+    try:
+        target = urljoin(exchange.url, location)
+        parts = urlsplit(target)
+    except ValueError:  # half an IPv6 address
+        seen = (line, f"Location: {harmless(shortened(location, _SHOWN_CHARACTERS))}, which is no address")
+        return Diagnosis(False, "It sends callers elsewhere.", seen, tuple(advice))
+    seen = (line, f"Location: {harmless(masked_url(target))}")
     if parts.path.endswith("/health") and target != exchange.url:
         base = parts._replace(path=parts.path.removesuffix("/health")).geturl()
         advice.append(f"Try: ops-contract doctor {harmless(masked_url(base))}")

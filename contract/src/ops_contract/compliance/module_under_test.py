@@ -23,7 +23,7 @@ _JSON: Final = {"Content-Type": "application/json"}
 
 @dataclass
 class ModuleUnderTest:
-    """A module at `probe.url`; `inputs` are good ones, for every action or by action.
+    """A module at `probe.url`; `inputs` are good ones, for every action or by action; None is the stack's example.
 
     `container` is there when the kit started its image.
     `told` is what its health said, read as forgivingly as possible: what is wrong with it is for its own checks to find.
@@ -31,7 +31,7 @@ class ModuleUnderTest:
     """
 
     probe: Probe
-    inputs: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] | None = None
     told: Mapping[str, Any] = field(default_factory=dict)
     works: bool = False
     timeout_s: float = 30.0
@@ -93,7 +93,7 @@ class ModuleUnderTest:
         return {name: value for name, value in made.items() if value is not None}
 
     def _inputs_of(self, action: str) -> dict[str, Any]:
-        given = self.inputs or DEFAULT_INPUTS
+        given = DEFAULT_INPUTS if self.inputs is None else self.inputs
         by_action = given.keys() <= set(self.actions) and all(isinstance(inputs, dict) for inputs in given.values())
         return dict(given.get(action, {}) if by_action else given)
 
@@ -112,7 +112,7 @@ class ModuleUnderTest:
         """
         if self._erred and settled:
             await self.probe.send("GET", "/health")
-        body = request if isinstance(request, bytes) else json.dumps(request, ensure_ascii=False).encode()
+        body = request if isinstance(request, bytes) else json.dumps(request, ensure_ascii=False).encode(errors="replace")
         sent = {**_JSON, **(headers or {})}
         exchange = await self.probe.send("POST", "/execute", body, headers=sent, timeout_s=timeout_s or self.timeout_s)
         self._erred = exchange.status != 200

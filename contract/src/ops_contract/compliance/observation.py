@@ -3,9 +3,12 @@
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from ops_contract.compliance.result import Exchange
+
+# More than the contract lets anybody nest, and less than what reading, comparing and hashing by recursion can take.
+_MOST_LEVELS: Final = 400
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,12 @@ class Seen:
 
     @cached_property
     def value(self) -> Any:
-        """The body as JSON, also with a byte order mark, duplicate keys or NaN; None when it is no JSON at all."""
+        """The body as JSON, also with a byte order mark, duplicate keys or NaN; None when it is no JSON at all, or too deep."""
         try:
-            return json.loads(self.exchange.body.decode("utf-8-sig", errors="replace"))
+            value = json.loads(self.exchange.body.decode("utf-8-sig", errors="replace"))
         except (ValueError, RecursionError):
             return None
+        return value if _is_walkable(value) else None
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -51,8 +55,8 @@ class Seen:
 
     @property
     def is_done(self) -> bool:
-        """Did the call succeed, as far as HTTP tells?"""
-        return self.exchange.status == 200
+        """Did the call succeed, as far as HTTP tells: 200, and the answer is whole?"""
+        return self.exchange.status == 200 and self.exchange.error is None
 
     def told(self) -> str:
         """What came back, in a few words."""
@@ -61,6 +65,17 @@ class Seen:
         code = self.error.get("code")
         after = f", then {self.exchange.error}" if self.exchange.error else ""
         return f"{self.exchange.status}{f' {code}' if isinstance(code, str) else ''}{after}"
+
+
+def _is_walkable(value: Any) -> bool:
+    """Does it nest at most `_MOST_LEVELS` deep? Found out level by level, since recursion is what depth breaks."""
+    level = [value]
+    for _ in range(_MOST_LEVELS):
+        inside = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
+        level = [child for children in inside for child in children]
+        if not level:
+            return True
+    return False
 
 
 def met(requirement: str, *seen: Seen) -> Observation:

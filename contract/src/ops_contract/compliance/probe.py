@@ -21,6 +21,8 @@ from ops_contract.compliance.result import Exchange
 MOST_BYTES: Final = 16 * 1024 * 1024
 """How much of an answer is read before it is given up."""
 
+# Servers and proxies stop far below that; reading a head of megabytes takes seconds.
+_MOST_HEAD_BYTES: Final = 256 * 1024
 _CHUNK_BYTES: Final = 64 * 1024
 _TURNS_TO_READ: Final = 3
 _CONTINUE_S: Final = 1.0
@@ -38,7 +40,7 @@ class Probe:
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if self._tls else 80)
-        self._netloc = parts.netloc
+        self._netloc = parts.netloc.rpartition("@")[2]
         self._base_path = parts.path.rstrip("/")
 
     async def send(
@@ -84,6 +86,8 @@ class Probe:
             return reading, f"TLS failed: {problem.reason or problem}"
         except OSError as problem:
             return reading, _reason(problem)
+        except UnicodeError:  # no name that the system could look up, such as one with an empty label
+            return reading, "the host name is not known"
         except h11.RemoteProtocolError as problem:
             return reading, f"not HTTP/1.1: {problem}"
         return reading, None
@@ -130,7 +134,7 @@ class _Reading:
         self.error: str | None = None
         self.done = False
         self._heard = False
-        self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_BYTES)
+        self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEAD_BYTES)
         # The parser has to know what was asked; the bytes that it would send are ours to write.
         self._parser.send(h11.Request(method=method, target="/", headers=[("Host", "x")]))
         self._parser.send(h11.EndOfMessage())

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
-from ops_contract import ArtifactName, ShapeError
+from ops_contract import Artifact, ArtifactName, ShapeError, validate
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, met, untested
 
@@ -43,9 +43,14 @@ class _File:
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     """Get every artifact of a good answer, and what must not be had beside them."""
-    answer = Seen(await module.execute(module.request()))
+    answer = await _with_artifacts(module)
     items = answer.fields.get("artifacts", [])
     described = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    if not isinstance(items, list) or len(described) < len(items):
+        yield broken("OPS-ART-001", "artifacts is an array of objects", f"it is {json.dumps(items)[:200]}", answer)
+        for requirement in IDS[1:]:
+            yield untested(requirement, "artifacts is no array of objects", answer)
+        return
     if not described:
         for requirement in IDS:
             yield untested(requirement, "the answer has no artifact; give inputs with which it has one (--inputs)", answer)
@@ -60,6 +65,17 @@ async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     yield await _traversals(module, described)
     contrary = [(file, f"not {file.described.get('media_type')}") for file in had if not _is_what_it_says(file)]
     yield _first("OPS-ART-007", "content of the stated media type", contrary, files)
+
+
+async def _with_artifacts(module: ModuleUnderTest) -> Seen:
+    """The answer of the first action that gives artifacts; without any, that of the usual one."""
+    usual = Seen(await module.execute(module.request()))
+    others = [action for action in module.actions if action != module.action] if "artifacts" in module.profiles else []
+    for action in others if not usual.fields.get("artifacts") else ():
+        seen = Seen(await module.execute(module.request(action=action)))
+        if seen.fields.get("artifacts"):
+            return seen
+    return usual
 
 
 async def _fetched(module: ModuleUnderTest, item: dict[str, Any], answer: Seen) -> _File:
@@ -85,7 +101,18 @@ def _described(files: list[_File], answer: Seen) -> Observation:
         texts = all(isinstance(item.get(name), str) for name in ("name", "media_type", "sha256"))
         if not texts or type(item.get("size_bytes")) is not int or len(ways) != 1:
             return broken("OPS-ART-001", expected, f"{file.name}: {', '.join(item)}", answer)
+        if problems := _of_another_form(item):
+            return broken("OPS-ART-001", f"{expected}, as the schema says", f"{file.name}: {'; '.join(problems)}", answer)
     return met("OPS-ART-001", answer)
+
+
+def _of_another_form(item: dict[str, Any]) -> list[str]:
+    """What the schema says of the fields that no other requirement speaks of."""
+    try:
+        validate(Artifact, item, "artifact")
+    except ShapeError as error:
+        return [str(problem) for problem in error.problems if problem.pointer in ("/media_type", "/href")]
+    return []
 
 
 def _names(files: list[_File], answer: Seen) -> Observation:
@@ -151,4 +178,6 @@ def _parses(content: bytes) -> bool:
         json.loads(content)
     except ValueError:
         return False
+    except RecursionError:  # JSON as far as can be told
+        return True
     return True

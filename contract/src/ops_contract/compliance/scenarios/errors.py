@@ -110,7 +110,7 @@ def _polite(method: Seen, media: Seen) -> Observation:
 
 def _contradicts_itself(seen: Seen) -> bool:
     said = seen.fields.get("status")
-    return said == "error" if seen.is_done else said == "success"
+    return said == "error" if seen.exchange.status == 200 else said == "success"
 
 
 def _is_error(seen: Seen) -> bool:

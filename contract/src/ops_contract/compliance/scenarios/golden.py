@@ -23,7 +23,8 @@ IDS = (
 
 _TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 # Parts of an envelope that requirements of their own speak of.
-_ELSEWHERE = re.compile(r"/(module|outputs|artifacts|evidence|version|contract_version)(/|$)")
+_ELSEWHERE = re.compile(r"/(module|outputs|evidence)(/|$)")
+_ELSEWHERE_TOO = re.compile(r"/artifacts(/|$)")
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
@@ -48,13 +49,18 @@ async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
         yield next((one for one in found if not one.met), found[0])
 
 
-def _envelope(seen: Seen, _: ModuleUnderTest) -> Observation:
+def _envelope(seen: Seen, module: ModuleUnderTest) -> Observation:
     expected = "200 with a success envelope that the schema accepts"
     if not seen.is_done:
         hint = "; if it needs other inputs, give them with --inputs" if seen.is_refusal else ""
         return judged("OPS-EXE-001", False, expected, f"{seen.told()}: {seen.error.get('message', '')}{hint}", seen)
-    problems = [problem for problem in _problems(seen) if not _ELSEWHERE.match(problem.pointer)]
+    problems = [problem for problem in _problems(seen) if not _is_elsewhere(problem.pointer, module)]
     return judged("OPS-EXE-001", not problems, expected, "; ".join(map(str, problems[:3])), seen)
+
+
+def _is_elsewhere(pointer: str, module: ModuleUnderTest) -> bool:
+    # Nothing else looks at the artifacts of a module that does not declare the profile.
+    return bool(_ELSEWHERE.match(pointer) or ("artifacts" in module.profiles and _ELSEWHERE_TOO.match(pointer)))
 
 
 def _problems(seen: Seen) -> tuple[Any, ...]:
@@ -106,12 +112,13 @@ def _evidence(seen: Seen, _: ModuleUnderTest) -> Observation:
 
 
 def _pointers(seen: Seen, _: ModuleUnderTest) -> Observation:
-    names = {artifact.get("name") for artifact in _objects(seen, "artifacts")}
+    names = [artifact.get("name") for artifact in _objects(seen, "artifacts")]
     wrong = []
     for item in _objects(seen, "evidence"):
         if item.get("artifact") is not None and item["artifact"] not in names:
             wrong.append(f"no artifact is named {item['artifact']!r}")
-        for pointer in item.get("supports") or ():
+        supports = item.get("supports")
+        for pointer in supports if isinstance(supports, list) else ():
             try:
                 resolve_pointer(seen.fields.get("outputs"), str(pointer))
             except LookupError:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Any
 
 from ops_contract import Health, JsonError, ShapeError, parse_json, validate
 from ops_contract.compliance.module_under_test import ModuleUnderTest
@@ -9,8 +10,8 @@ from ops_contract.compliance.observation import Observation, Seen, judged, untes
 
 IDS = ("OPS-HLT-001", "OPS-HLT-002", "OPS-HLT-003", "OPS-HLT-004", "OPS-HLT-005")
 
-_REQUIRED = ("status", "module", "version")
 _DECLARED = ("contract_versions", "profiles", "actions")
+_DECLARED_POINTERS = tuple(f"/{name}" for name in _DECLARED)
 _AT_ONCE_S = 1
 _UNDER_WAY_S = 0.3
 _DELAY = {"__stub_delay_s": 2}
@@ -23,23 +24,40 @@ async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     yield _shape(seen)
     seconds = seen.exchange.seconds
     yield judged("OPS-HLT-004", seconds <= 1, "an answer within 1 s", f"{seconds:.2f} s", seen)
-    missing = [name for name in _DECLARED if not isinstance(seen.fields.get(name), list)]
-    yield judged("OPS-HLT-005", not missing, f"lists under {', '.join(_DECLARED)}", f"none under {', '.join(missing)}", seen)
-    yield await _while_busy(module)
+    yield _declared(seen)
+    yield await _while_busy(module, seconds)
 
 
 def _shape(seen: Seen) -> Observation:
     expected = "a JSON object with status, module and version, each a string that is not empty"
     try:
-        validate(Health, parse_json(seen.exchange.body), "health")
-    except (JsonError, ShapeError) as error:
-        if any(not isinstance(seen.fields.get(name), str) or not seen.fields[name] for name in _REQUIRED):
-            return judged("OPS-HLT-002", False, expected, str(error), seen)
+        parse_json(seen.exchange.body)
+    except JsonError as error:
+        return judged("OPS-HLT-002", False, expected, str(error), seen)
+    problems = [str(one) for one in _problems(seen) if not one.pointer.startswith(_DECLARED_POINTERS)]
+    if problems:
+        return judged("OPS-HLT-002", False, expected, "; ".join(problems[:3]), seen)
     json_typed = seen.exchange.media_type == "application/json"
     return judged("OPS-HLT-002", json_typed, f"{expected}, as application/json", f"sent as {seen.exchange.media_type!r}", seen)
 
 
-async def _while_busy(module: ModuleUnderTest) -> Observation:
+def _declared(seen: Seen) -> Observation:
+    expected = f"lists under {', '.join(_DECLARED)}"
+    missing = [name for name in _DECLARED if not isinstance(seen.fields.get(name), list)]
+    problems = [str(one) for one in _problems(seen) if one.pointer.startswith(_DECLARED_POINTERS)]
+    said = f"none under {', '.join(missing)}" if missing else "; ".join(problems[:3])
+    return judged("OPS-HLT-005", not missing and not problems, expected, said, seen)
+
+
+def _problems(seen: Seen) -> tuple[Any, ...]:
+    try:
+        validate(Health, seen.value, "health")
+    except ShapeError as error:
+        return error.problems
+    return ()
+
+
+async def _while_busy(module: ModuleUnderTest, idle_s: float) -> Observation:
     """Keep the module busy with several calls, slow ones where it can be asked for them, and ask for its health meanwhile."""
     request = module.request()
     slow = {**request, "inputs": {**request["inputs"], **_DELAY}}
@@ -47,7 +65,7 @@ async def _while_busy(module: ModuleUnderTest) -> Observation:
     try:
         await asyncio.sleep(_UNDER_WAY_S)
         seen = Seen(await module.probe.send("GET", "/health", timeout_s=5))
-        waited_for_them = all(call.done() for call in calls) and seen.exchange.seconds > _AT_ONCE_S
+        waited_for_them = all(call.done() for call in calls) and seen.exchange.seconds > idle_s + _AT_ONCE_S
     finally:
         await asyncio.gather(*calls)
     if seen.exchange.status is None and all(call.result().status is None for call in calls):

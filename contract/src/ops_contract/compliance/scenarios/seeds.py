@@ -59,7 +59,7 @@ def _found(seen: Seen, part: str) -> str | None:
         value = {str(item.get("name")): item.get("sha256") for item in items if isinstance(item, dict)}
     try:
         return fingerprint(value)
-    except ContractError:
+    except (ContractError, UnicodeEncodeError):  # halves of surrogate pairs are another requirement's
         return repr(value)
 
 

@@ -1,0 +1,276 @@
+"""The kit against modules that are odd: what the contract leaves open passes, what it forbids fails, and nothing breaks it."""
+
+import asyncio
+import hashlib
+import itertools
+import json
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from local_service import command, environment
+
+from ops_contract.compliance.check import check
+from ops_contract.compliance.compare import compare
+from ops_contract.compliance.doctor import diagnose
+from ops_contract.compliance.probe import Probe
+from ops_contract.compliance.result import Report, Verdict
+
+pytestmark = pytest.mark.anyio
+
+Answer = tuple[int, Any]
+DEEP = "[" * 5000 + "]" * 5000
+
+
+def envelope(**fields: Any) -> dict[str, Any]:
+    return {"status": "success", "module": "odd", "outputs": {"a": 1}, **fields}
+
+
+def refusal(message: str) -> Answer:
+    return 422, {"status": "error", "module": "odd", "error": {"code": "NO", "message": message, "retryable": False}}
+
+
+def artifact(**fields: Any) -> dict[str, Any]:
+    content = fields.get("text", "hello")
+    described = {"name": "a.txt", "media_type": "text/plain", "size_bytes": len(content), "text": content}
+    return {**described, "sha256": hashlib.sha256(content.encode()).hexdigest(), **fields}
+
+
+def evidence(**fields: Any) -> dict[str, Any]:
+    return {"id": "e1", "kind": "k", "title": "t", "synthetic": True, **fields}
+
+
+@dataclass
+class OddModule:
+    """Answers each request with what `execute` makes of its body, bytes as they are; it announces `surplus` bytes too many."""
+
+    execute: Callable[[dict[str, Any]], Answer] = lambda _: (200, envelope())
+    health: dict[str, Any] = field(default_factory=dict)
+    raw_health: bytes | None = None
+    health_s: float = 0.0
+    surplus: int = 0
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    heads: list[bytes] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[str]:
+        server = await asyncio.start_server(self._converse, "127.0.0.1", 0)
+        async with server:
+            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+    async def checked(self, *select: str, **options: Any) -> dict[str, Verdict]:
+        return {one.requirement.id: one.verdict for one in (await self.report(*select, **options)).findings}
+
+    async def report(self, *select: str, **options: Any) -> Report:
+        async with self.served() as url:
+            return await check(url, select=set(select), **options)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.heads.append(head)
+        if head.startswith(b"GET /health"):
+            await asyncio.sleep(self.health_s)
+            declared = {"status": "ok", "module": "odd", "version": "1", "contract_versions": ["1.0"], "profiles": []}
+            answer: Answer = 200, self.raw_health or {**declared, "actions": ["execute"], **self.health}
+        elif not head.startswith(b"POST"):
+            answer = 404, refusal("nothing is there")[1]
+        else:
+            length = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+            self.requests.append(json.loads(await reader.readexactly(length)))
+            answer = self.execute(self.requests[-1])
+        status, body = answer
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        announced = f"Content-Type: application/json\r\nContent-Length: {len(content) + self.surplus}"
+        writer.write(f"HTTP/1.1 {status} X\r\n{announced}\r\n\r\n".encode() + content)
+        writer.close()
+
+
+async def test_module_that_refuses_unknown_inputs_can_be_idempotent() -> None:
+    def strict(request: dict[str, Any]) -> Answer:
+        return refusal("unknown input") if "__stub_delay_s" in request["inputs"] else (200, envelope())
+
+    module = OddModule(strict, {"profiles": ["idempotent"]})
+    assert await module.checked("OPS-IDM-003") == {"OPS-IDM-003": Verdict.PASS}
+
+
+async def test_repeat_may_have_another_time_of_observation() -> None:
+    clock = itertools.count(10)
+
+    def observing(_: dict[str, Any]) -> Answer:
+        return 200, envelope(evidence=[evidence(observed_at=f"2026-01-09T12:34:{next(clock)}Z")])
+
+    found = await OddModule(observing, {"profiles": ["idempotent"]}).checked("OPS-IDM-001", "OPS-IDM-003")
+    assert set(found.values()) == {Verdict.PASS}
+
+
+@pytest.mark.parametrize(("profiles", "verdict"), [([], Verdict.PASS), (["deterministic"], Verdict.FAIL)])
+async def test_outputs_that_always_vary_are_not_blamed_on_unknown_fields(profiles: list[str], verdict: Verdict) -> None:
+    numbers = itertools.count()
+    module = OddModule(lambda _: (200, envelope(outputs={"n": next(numbers)})), {"profiles": profiles})
+    assert await module.checked("OPS-FWD-001") == {"OPS-FWD-001": verdict}
+
+
+async def test_health_that_is_slow_at_any_time_is_not_taken_for_one_that_waits() -> None:
+    found = await OddModule(health_s=1.1).checked("OPS-HLT-003", "OPS-HLT-004")
+    assert found == {"OPS-HLT-003": Verdict.PASS, "OPS-HLT-004": Verdict.WARN}
+
+
+async def test_inputs_that_are_empty_are_sent_empty() -> None:
+    module = OddModule()
+    await module.checked("OPS-EXE-001", inputs={})
+    assert {str(request["inputs"]) for request in module.requests} == {"{}"}
+
+
+async def test_artifacts_of_another_action_than_the_first_are_found() -> None:
+    def plotting(request: dict[str, Any]) -> Answer:
+        return 200, envelope(artifacts=[artifact()] if request["action"] == "plot" else [])
+
+    module = OddModule(plotting, {"actions": ["execute", "plot"], "profiles": ["artifacts"]})
+    assert await module.checked("OPS-ART-003") == {"OPS-ART-003": Verdict.PASS}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"evidence": [evidence(supports=5)]},
+        {"evidence": [evidence(artifact=["x"])]},
+        {"artifacts": [artifact(name=["x"])], "evidence": [evidence(artifact="x")]},
+        {"artifacts": [artifact(text=DEEP, media_type="application/json")]},
+        {"outputs": {"\ud800": "\udfff"}},
+    ],
+)
+async def test_answer_of_odd_types_breaks_no_check(fields: dict[str, Any]) -> None:
+    module = OddModule(lambda _: (200, envelope(**fields)), {"profiles": ["artifacts", "deterministic"]})
+    report = await module.report("OPS-EVD-001", "OPS-EVD-002", "OPS-ART-007", "OPS-DET-001", "OPS-DET-003")
+    assert [one.actual for one in report.findings if one.verdict is Verdict.KIT_ERROR] == []
+
+
+async def test_answer_that_is_deeper_than_anybody_may_nest_is_read_by_no_check() -> None:
+    nested = b'{"status":"success","module":"odd","outputs":{"a":%s}}' % DEEP[4550:5450].encode()
+    module = OddModule(lambda _: (200, nested), {"profiles": ["deterministic"]})
+    found = await module.checked("OPS-EXE-003", "OPS-EXE-004", "OPS-DET-001")
+    assert (found["OPS-EXE-003"], found["OPS-EXE-004"]) == (Verdict.FAIL, Verdict.FAIL)
+    assert Verdict.KIT_ERROR not in found.values()
+
+
+async def test_action_that_is_no_unicode_text_breaks_no_check() -> None:
+    found = await OddModule(health={"actions": ["\ud800"]}).checked("OPS-EXE-001", "OPS-HLT-002")
+    assert found == {"OPS-EXE-001": Verdict.PASS, "OPS-HLT-002": Verdict.FAIL}
+
+
+@pytest.mark.parametrize(
+    ("requirement", "fields"),
+    [
+        ("OPS-EXE-001", {"artifacts": ["x"]}),
+        ("OPS-EXE-001", {"version": 5}),
+        ("OPS-ART-001", {"artifacts": [artifact(), "x"]}),
+        ("OPS-ART-001", {"artifacts": "x"}),
+        ("OPS-ART-001", {"artifacts": [artifact(media_type="png")]}),
+        ("OPS-ART-001", {"artifacts": [{name: value for name, value in artifact(href="a?b=c").items() if name != "text"}]}),
+    ],
+)
+async def test_envelope_that_the_schema_refuses_does_not_pass(requirement: str, fields: dict[str, Any]) -> None:
+    profiles = ["artifacts"] if requirement == "OPS-ART-001" else []
+    module = OddModule(lambda _: (200, envelope(**fields)), {"profiles": profiles})
+    assert await module.checked(requirement) == {requirement: Verdict.FAIL}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'\xef\xbb\xbf{"status":"ok","module":"odd","version":"1"}',
+        b'{"status":"ok","status":"ok","module":"odd","version":"1"}',
+        b'{"status":"ok","module":"my module!","version":"1"}',
+    ],
+)
+async def test_health_that_a_strict_reader_refuses_does_not_pass(raw: bytes) -> None:
+    assert await OddModule(raw_health=raw).checked("OPS-HLT-002") == {"OPS-HLT-002": Verdict.FAIL}
+
+
+async def test_lists_of_health_with_odd_items_are_told() -> None:
+    found = await OddModule(health={"contract_versions": [1]}).checked("OPS-HLT-002", "OPS-HLT-005")
+    assert found == {"OPS-HLT-002": Verdict.PASS, "OPS-HLT-005": Verdict.WARN}
+
+
+async def test_answer_that_ends_before_its_announced_length_is_no_success() -> None:
+    module = OddModule()
+
+    def shortening(_: dict[str, Any]) -> Answer:
+        module.surplus = 3
+        return 200, envelope()
+
+    module.execute = shortening
+    assert await module.checked("OPS-EXE-001") == {"OPS-EXE-001": Verdict.FAIL}
+
+
+async def test_health_that_does_not_come_to_its_end_is_not_waited_for_again() -> None:
+    module = OddModule(surplus=3)
+    report = await module.report("OPS-EXE-001", "OPS-HLT-001")
+    assert "without sending complete message body" in str(report.unreachable)
+    assert len(module.heads) == 1
+
+
+async def test_two_services_that_are_no_modules_are_not_called_equal() -> None:
+    async with OddModule(lambda _: (200, b"<html>")).served() as url:
+        found = await compare(url, url, None)
+    assert found.failed == {"execute": "old: 200 without outputs, new: 200 without outputs"}
+
+
+async def test_doctor_says_that_a_redirect_leads_to_no_address() -> None:
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: http://[bad\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(redirect, "127.0.0.1", 0) as server:
+        found = await diagnose(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    assert (found.finding, found.seen[1]) == ("It sends callers elsewhere.", "Location: http://[bad, which is no address")
+
+
+async def test_doctor_shows_the_beginning_of_a_long_version_only() -> None:
+    async with OddModule(health={"version": "9" * 100_000}).served() as url:
+        assert len("".join((await diagnose(url)).seen)) < 1000
+
+
+async def test_credentials_of_the_address_are_no_part_of_the_host_header() -> None:
+    module = OddModule()
+    async with module.served() as url:
+        await check(url.replace("//", "//user:password@"), select={"OPS-HLT-001"})
+    assert not any(b"user:password" in head for head in module.heads)
+
+
+async def test_host_name_with_an_empty_label_is_unknown() -> None:
+    assert (await check("http://a..b", select={"OPS-HLT-001"})).unreachable == "the host name is not known"
+
+
+def run(*words: str, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
+    told = environment(**variables)
+    return subprocess.run(
+        [command("ops-contract"), *words], env=told, input=stdin, capture_output=True, timeout=25, check=False
+    )
+
+
+async def test_command_shows_what_is_no_unicode_text() -> None:
+    async with OddModule(lambda _: (200, envelope(outputs={"\ud800": 1}))).served() as url, OddModule().served() as other:
+        done = await asyncio.to_thread(run, "compare", url, other)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert "/\ud800" in {change["name"] for change in json.loads(done.stdout)["changes"]}
+
+
+def test_inputs_from_the_standard_input_that_are_not_utf_8_are_told_so() -> None:
+    done = run("check", "http://127.0.0.1:9", "--inputs", "-", stdin=b"\xff", LC_ALL="C")
+    assert (done.returncode, done.stderr) == (2, b"ops-contract: cannot read -: it is not UTF-8\n")
+
+
+async def test_head_of_an_answer_without_an_end_is_given_up_early() -> None:
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200_000 + b"\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(pour, "127.0.0.1", 0) as server:
+        exchange = await Probe(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").send("GET", "/health")
+    assert (exchange.status, exchange.error) == (None, "not HTTP/1.1: Receive buffer too long")
