@@ -274,3 +274,9 @@ async def test_head_of_an_answer_without_an_end_is_given_up_early() -> None:
     async with await asyncio.start_server(pour, "127.0.0.1", 0) as server:
         exchange = await Probe(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").send("GET", "/health")
     assert (exchange.status, exchange.error) == (None, "not HTTP/1.1: Receive buffer too long")
+
+
+async def test_module_that_no_side_names_is_not_the_same_one() -> None:
+    nameless = {name: value for name, value in envelope().items() if name != "module"}
+    module = OddModule(lambda _: (200, nameless), {"module": None})
+    assert await module.checked("OPS-EXE-002") == {"OPS-EXE-002": Verdict.FAIL}

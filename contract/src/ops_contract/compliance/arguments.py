@@ -20,7 +20,7 @@ def checked_url(url: str) -> str:
     """`url` when it is a base URL. Raises UsageError."""
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not parts.query + parts.fragment
     except ValueError:  # a port that is no number, half an IPv6 address
         usable = False
     if not usable:

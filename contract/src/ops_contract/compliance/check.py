@@ -39,6 +39,7 @@ ASKS_FOR_A_GOOD_ANSWER: Final = frozenset(
 _TELLS_NOTHING: Final = "it does not answer a good request with 200 either; give inputs that it can work with (--inputs)"
 _UNFINISHED: Final = "the module took too long over the calls of this check; give inputs that it is done with sooner (--inputs)"
 _FIRST_ANSWER_S: Final = 5.0
+_SHORTER_S: Final = 2.0
 
 LONGEST_SCENARIO_S: Final = 60.0
 """Seconds after which a scenario is given up; what it has not emitted then could not be tested."""
@@ -92,7 +93,11 @@ async def _met(module: ModuleUnderTest) -> str | None:
     if first.error is not None:
         return first.error
     module.told = Seen(first).fields
-    module.works = Seen(await module.execute(module.request())).is_done
+    good = Seen(await module.execute(module.request()))
+    module.works = good.is_done
+    if good.exchange.status is None:
+        # What did not answer once is not waited for as long again, some fifty times.
+        module.timeout_s = _SHORTER_S
     return None
 
 

@@ -94,7 +94,7 @@ class ModuleUnderTest:
 
     def _inputs_of(self, action: str) -> dict[str, Any]:
         given = DEFAULT_INPUTS if self.inputs is None else self.inputs
-        by_action = given.keys() <= set(self.actions) and all(isinstance(inputs, dict) for inputs in given.values())
+        by_action = bool(given.keys() & set(self.actions)) and all(isinstance(inputs, dict) for inputs in given.values())
         return dict(given.get(action, {}) if by_action else given)
 
     async def execute(

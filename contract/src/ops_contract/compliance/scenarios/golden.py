@@ -74,7 +74,9 @@ def _problems(seen: Seen) -> tuple[Any, ...]:
 def _module(seen: Seen, module: ModuleUnderTest) -> Observation:
     name = module.name
     said = seen.fields.get("module")
-    return judged("OPS-EXE-002", said == name, f"module {name!r}, as /health says", f"module {said!r}", seen)
+    return judged(
+        "OPS-EXE-002", said is not None and said == name, f"module {name!r}, as /health says", f"module {said!r}", seen
+    )
 
 
 def _outputs(seen: Seen, _: ModuleUnderTest) -> Observation:
