@@ -459,6 +459,8 @@ async def test_failure_in_the_integration_spec_dialect_is_a_failed_step_in_its_o
 SLOW = SCORE + "timeout_s: 0.3\noutputs: '{\"n\": $count($distinct(response.body.rows))}'\n"
 
 
+# Hypothesis hooks into garbage collection, where the interruption may arrive while other tests run in this process.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_mapping_that_the_library_does_in_one_piece_is_ended_with_the_step_s_time(start_service: StartService) -> None:
     rows = [{"name": str(number)} for number in range(20_000)]
     module = beta(score=httpx2.Response(200, json={"rows": rows}))
