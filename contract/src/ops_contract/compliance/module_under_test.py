@@ -92,6 +92,10 @@ class ModuleUnderTest:
         }
         return {name: value for name, value in made.items() if value is not None}
 
+    def slowed(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """`request`, asking to take its time; a stub does that, and a real module ignores the input, or refuses it."""
+        return {**request, "inputs": {**request["inputs"], "__stub_delay_s": seconds}}
+
     def _inputs_of(self, action: str) -> dict[str, Any]:
         given = DEFAULT_INPUTS if self.inputs is None else self.inputs
         by_action = bool(given.keys() & set(self.actions)) and all(isinstance(inputs, dict) for inputs in given.values())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from ops_contract import Problem, ShapeError, validate
 from ops_contract.compliance.result import Exchange
 
 # More than the contract lets anybody nest, and less than what reading, comparing and hashing by recursion can take.
@@ -65,6 +66,15 @@ class Seen:
         code = self.error.get("code")
         after = f", then {self.exchange.error}" if self.exchange.error else ""
         return f"{self.exchange.status}{f' {code}' if isinstance(code, str) else ''}{after}"
+
+
+def problems_in(model: Any, value: Any) -> tuple[Problem, ...]:
+    """What the schema of `model` has against `value`."""
+    try:
+        validate(model, value, "answer")
+    except ShapeError as error:
+        return error.problems
+    return ()
 
 
 def _is_walkable(value: Any) -> bool:

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
-from ops_contract import Artifact, ArtifactName, ShapeError, validate
+from ops_contract import Artifact, ArtifactName, ShapeError
 from ops_contract.compliance.module_under_test import ModuleUnderTest
-from ops_contract.compliance.observation import Observation, Seen, broken, met, untested
+from ops_contract.compliance.observation import Observation, Seen, broken, met, problems_in, untested
 
 IDS = tuple(f"OPS-ART-00{number}" for number in range(1, 8))
 
@@ -108,11 +108,7 @@ def _described(files: list[_File], answer: Seen) -> Observation:
 
 def _of_another_form(item: dict[str, Any]) -> list[str]:
     """What the schema says of the fields that no other requirement speaks of."""
-    try:
-        validate(Artifact, item, "artifact")
-    except ShapeError as error:
-        return [str(problem) for problem in error.problems if problem.pointer in ("/media_type", "/href")]
-    return []
+    return [str(problem) for problem in problems_in(Artifact, item) if problem.pointer in ("/media_type", "/href")]
 
 
 def _names(files: list[_File], answer: Seen) -> Observation:

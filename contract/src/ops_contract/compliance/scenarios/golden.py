@@ -4,9 +4,9 @@ import re
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from ops_contract import JsonError, ShapeError, SuccessEnvelope, parse_json, resolve_pointer, validate
+from ops_contract import JsonError, SuccessEnvelope, parse_json, resolve_pointer
 from ops_contract.compliance.module_under_test import ModuleUnderTest
-from ops_contract.compliance.observation import Observation, Seen, judged, met
+from ops_contract.compliance.observation import Observation, Seen, judged, met, problems_in
 
 IDS = (
     "OPS-EXE-001",
@@ -54,21 +54,13 @@ def _envelope(seen: Seen, module: ModuleUnderTest) -> Observation:
     if not seen.is_done:
         hint = "; if it needs other inputs, give them with --inputs" if seen.is_refusal else ""
         return judged("OPS-EXE-001", False, expected, f"{seen.told()}: {seen.error.get('message', '')}{hint}", seen)
-    problems = [problem for problem in _problems(seen) if not _is_elsewhere(problem.pointer, module)]
+    problems = [problem for problem in problems_in(SuccessEnvelope, seen.value) if not _is_elsewhere(problem.pointer, module)]
     return judged("OPS-EXE-001", not problems, expected, "; ".join(map(str, problems[:3])), seen)
 
 
 def _is_elsewhere(pointer: str, module: ModuleUnderTest) -> bool:
     # Nothing else looks at the artifacts of a module that does not declare the profile.
     return bool(_ELSEWHERE.match(pointer) or ("artifacts" in module.profiles and _ELSEWHERE_TOO.match(pointer)))
-
-
-def _problems(seen: Seen) -> tuple[Any, ...]:
-    try:
-        validate(SuccessEnvelope, seen.value, "envelope")
-    except ShapeError as error:
-        return error.problems
-    return ()
 
 
 def _module(seen: Seen, module: ModuleUnderTest) -> Observation:
@@ -106,7 +98,7 @@ def _versions(seen: Seen, _: ModuleUnderTest) -> Observation:
 def _evidence(seen: Seen, _: ModuleUnderTest) -> Observation:
     expected = "an array of items with unique id, kind and title"
     evidence = seen.fields.get("evidence", [])
-    problems = [str(problem) for problem in _problems(seen) if problem.pointer.startswith("/evidence")]
+    problems = [str(problem) for problem in problems_in(SuccessEnvelope, seen.value) if problem.pointer.startswith("/evidence")]
     items = evidence if isinstance(evidence, list) else []
     ids = [item.get("id") for item in items if isinstance(item, dict)]
     problems += [f"the id {one!r} is used twice" for one in ids if ids.count(one) > 1]

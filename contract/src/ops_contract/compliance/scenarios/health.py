@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import Any
 
-from ops_contract import Health, JsonError, ShapeError, parse_json, validate
+from ops_contract import Health, JsonError, parse_json
 from ops_contract.compliance.module_under_test import ModuleUnderTest
-from ops_contract.compliance.observation import Observation, Seen, judged, untested
+from ops_contract.compliance.observation import Observation, Seen, judged, problems_in, untested
 
 IDS = ("OPS-HLT-001", "OPS-HLT-002", "OPS-HLT-003", "OPS-HLT-004", "OPS-HLT-005")
 
@@ -14,7 +13,7 @@ _DECLARED = ("contract_versions", "profiles", "actions")
 _DECLARED_POINTERS = tuple(f"/{name}" for name in _DECLARED)
 _AT_ONCE_S = 1
 _UNDER_WAY_S = 0.3
-_DELAY = {"__stub_delay_s": 2}
+_DELAY_S = 2
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
@@ -34,7 +33,7 @@ def _shape(seen: Seen) -> Observation:
         parse_json(seen.exchange.body)
     except JsonError as error:
         return judged("OPS-HLT-002", False, expected, str(error), seen)
-    problems = [str(one) for one in _problems(seen) if not one.pointer.startswith(_DECLARED_POINTERS)]
+    problems = [str(one) for one in problems_in(Health, seen.value) if not one.pointer.startswith(_DECLARED_POINTERS)]
     if problems:
         return judged("OPS-HLT-002", False, expected, "; ".join(problems[:3]), seen)
     json_typed = seen.exchange.media_type == "application/json"
@@ -44,23 +43,14 @@ def _shape(seen: Seen) -> Observation:
 def _declared(seen: Seen) -> Observation:
     expected = f"lists under {', '.join(_DECLARED)}"
     missing = [name for name in _DECLARED if not isinstance(seen.fields.get(name), list)]
-    problems = [str(one) for one in _problems(seen) if one.pointer.startswith(_DECLARED_POINTERS)]
+    problems = [str(one) for one in problems_in(Health, seen.value) if one.pointer.startswith(_DECLARED_POINTERS)]
     said = f"none under {', '.join(missing)}" if missing else "; ".join(problems[:3])
     return judged("OPS-HLT-005", not missing and not problems, expected, said, seen)
 
 
-def _problems(seen: Seen) -> tuple[Any, ...]:
-    try:
-        validate(Health, seen.value, "health")
-    except ShapeError as error:
-        return error.problems
-    return ()
-
-
 async def _while_busy(module: ModuleUnderTest, idle_s: float) -> Observation:
     """Keep the module busy with several calls, slow ones where it can be asked for them, and ask for its health meanwhile."""
-    request = module.request()
-    slow = {**request, "inputs": {**request["inputs"], **_DELAY}}
+    slow = module.slowed(module.request(), _DELAY_S)
     calls = [asyncio.ensure_future(module.execute({**slow, "step_id": f"busy-{number}"})) for number in range(3)]
     try:
         await asyncio.sleep(_UNDER_WAY_S)

@@ -13,7 +13,7 @@ _DEPTH = 1000
 _KEYS = 100_000
 _LONGEST_S = 5
 _DEADLINE_S = 0.5
-_DELAY = {"__stub_delay_s": 5}
+_DELAY_S = 5
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
@@ -48,7 +48,7 @@ async def _sizes(module: ModuleUnderTest) -> Observation:
 async def _deadline(module: ModuleUnderTest) -> Observation:
     request = module.request(options={"seed": 42, "deadline_s": _DEADLINE_S})
     # Asks a stub to be slow; a module that refuses unknown inputs is asked as it is.
-    seen = Seen(await module.execute({**request, "inputs": {**request["inputs"], **_DELAY}}))
+    seen = Seen(await module.execute(module.slowed(request, _DELAY_S)))
     if seen.is_refusal:
         seen = Seen(await module.execute(request))
     seconds = seen.exchange.seconds

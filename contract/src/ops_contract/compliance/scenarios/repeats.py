@@ -9,7 +9,7 @@ from ops_contract.compliance.observation import Observation, Seen, broken, judge
 
 IDS = ("OPS-IDM-001", "OPS-IDM-002", "OPS-IDM-003")
 
-_DELAY = {"__stub_delay_s": 1}
+_DELAY_S = 1
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
@@ -29,8 +29,7 @@ async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
 
 
 async def _while_running(module: ModuleUnderTest) -> Observation:
-    request = module.request()
-    answers = await _twice_at_once(module, {**request, "inputs": {**request["inputs"], **_DELAY}})
+    answers = await _twice_at_once(module, module.slowed(module.request(), _DELAY_S))
     if all(seen.is_refusal and seen.exchange.status != 409 for seen in answers):
         # A module that refuses unknown inputs is asked as it is.
         answers = await _twice_at_once(module, module.request())
