@@ -52,6 +52,8 @@ _PLAINER: Final = {
     "tuple_type": "must be an array",
 }
 
+_MOST_PROBLEMS: Final = 20
+
 _PREFIX: Final = re.compile("^(Input|String|Value) should")
 
 
@@ -60,12 +62,13 @@ def validate(model: type[Model], value: Any, subject: str) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise ShapeError(subject, problems_of(error)) from error
+        raise ShapeError(subject, problems_of(error), error.error_count()) from error
 
 
 def problems_of(error: ValidationError) -> tuple[Problem, ...]:
-    """Put pydantic's findings in the contract's words: a JSON pointer and a sentence each."""
-    return tuple(_problem(item["loc"], item["type"], item["msg"], item["input"]) for item in error.errors())
+    """Put pydantic's findings in the contract's words: a JSON pointer and a sentence each, the first twenty of them."""
+    found = error.errors(include_url=False, include_context=False)[:_MOST_PROBLEMS]
+    return tuple(_problem(item["loc"], item["type"], item["msg"], item["input"]) for item in found)
 
 
 def _problem(location: tuple[int | str, ...], kind: str, message: str, value: object) -> Problem:

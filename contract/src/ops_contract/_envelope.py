@@ -20,9 +20,9 @@ class SuccessEnvelope(ContractModel):
     version: Annotated[str | None, Field(description="the module's own version (OPS-EXE-007)")] = None
     contract_version: Annotated[str | None, Field(description="the contract version answered in (OPS-EXE-007)")] = None
     outputs: Annotated[dict[str, Any], Field(description="the result; present also when empty (OPS-EXE-003)")]
-    artifacts: Annotated[tuple[Artifact, ...], Field(strict=False)] = ()
-    evidence: Annotated[tuple[Evidence, ...], Field(strict=False)] = ()
-    warnings: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    artifacts: Annotated[tuple[Artifact, ...], Field(strict=False, fail_fast=True)] = ()
+    evidence: Annotated[tuple[Evidence, ...], Field(strict=False, fail_fast=True)] = ()
+    warnings: Annotated[tuple[str, ...], Field(strict=False, fail_fast=True)] = ()
     meta: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -42,14 +42,16 @@ class NumberError(ContractError):
 
 
 class ShapeError(ContractError):
-    """A JSON value does not have the shape that the schema wants; `problems` holds every deviation found.
+    """A JSON value does not have the shape that the schema wants; `problems` holds the first deviations found.
 
-    The message tells the first ten: a body can hold a hundred thousand.
+    `problem_count` is the number of all that were found; in an array the first wrong item ends the search. The message lists
+    the first ten: a body can hold a hundred thousand.
     """
 
-    def __init__(self, subject: str, problems: tuple[Problem, ...]) -> None:
-        """Keep what was checked and all that is wrong with it."""
-        told = [*map(str, problems[:10]), *([f"and {len(problems) - 10} more"] if len(problems) > 10 else [])]
-        super().__init__(f"{subject}: " + "; ".join(told))
+    def __init__(self, subject: str, problems: tuple[Problem, ...], problem_count: int | None = None) -> None:
+        """Keep what was checked and what is wrong with it; `problem_count` is that of `problems` unless given."""
         self.subject = subject
         self.problems = problems
+        self.problem_count = len(problems) if problem_count is None else problem_count
+        listed = [*map(str, problems[:10]), *([f"and {self.problem_count - 10} more"] if self.problem_count > 10 else [])]
+        super().__init__(f"{subject}: " + "; ".join(listed))

@@ -19,7 +19,7 @@ class Evidence(ContractModel):
     uri: Annotated[str | None, Field(description="where the evidence can be looked up")] = None
     supports: Annotated[
         tuple[Annotated[str, Field(pattern=r"^(/([^~/]|~[01])*)*$")], ...],
-        Field(strict=False, description="JSON pointers into `outputs` (OPS-EVD-002)"),
+        Field(strict=False, fail_fast=True, description="JSON pointers into `outputs` (OPS-EVD-002)"),
     ] = ()
     artifact: Annotated[ArtifactName | None, Field(description="an artifact of the same envelope")] = None
     synthetic: Annotated[bool | None, Field(description="true when the figures are made up (OPS-EVD-003)")] = None

@@ -23,8 +23,8 @@ class UpstreamStep(ContractModel):
 
     module: Identifier
     outputs: dict[str, Any]
-    artifacts: Annotated[tuple[ArtifactRef, ...], Field(strict=False)] = ()
-    evidence: Annotated[tuple[Evidence, ...], Field(strict=False)] = ()
+    artifacts: Annotated[tuple[ArtifactRef, ...], Field(strict=False, fail_fast=True)] = ()
+    evidence: Annotated[tuple[Evidence, ...], Field(strict=False, fail_fast=True)] = ()
 
 
 class ExecuteRequest(ContractModel):

@@ -15,6 +15,12 @@ class Health(ContractModel):
     status: Annotated[str, Field(min_length=1, description="`ok` when the module is ready to execute")]
     module: Identifier
     version: Annotated[str, Field(min_length=1, description="the module's own version")]
-    contract_versions: Annotated[tuple[Version, ...], Field(strict=False, description="contract versions served")] = ()
-    profiles: Annotated[tuple[str, ...], Field(strict=False, description="what the module can be held to beyond `core`")] = ()
-    actions: Annotated[tuple[Identifier, ...], Field(strict=False, description="what `POST /execute` can be asked for")] = ()
+    contract_versions: Annotated[
+        tuple[Version, ...], Field(strict=False, fail_fast=True, description="contract versions served")
+    ] = ()
+    profiles: Annotated[
+        tuple[str, ...], Field(strict=False, fail_fast=True, description="what the module can be held to beyond `core`")
+    ] = ()
+    actions: Annotated[
+        tuple[Identifier, ...], Field(strict=False, fail_fast=True, description="what `POST /execute` can be asked for")
+    ] = ()

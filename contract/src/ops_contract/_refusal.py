@@ -30,12 +30,13 @@ class RefusalError(ContractError):
         self.retryable = status == 503
 
     @classmethod
-    def of_problems(cls, code: str, problems: tuple[Problem, ...]) -> "RefusalError":
-        """A 422 that points to the first of `problems` and lists them all, up to twenty."""
+    def of_problems(cls, code: str, problems: tuple[Problem, ...], problem_count: int | None = None) -> "RefusalError":
+        """A 422 that points to the first of `problems` and lists up to twenty; `problem_count` when there are more."""
+        count = len(problems) if problem_count is None else problem_count
         shown = [{"pointer": problem.pointer, "message": problem.message} for problem in problems[:_PROBLEMS_SHOWN]]
-        details = {"problems": shown, "problem_count": len(problems)}
+        details = {"problems": shown, "problem_count": count}
         first = f"{problems[0].pointer or 'the body'} {problems[0].message}"
-        message = first if len(problems) == 1 else f"{first}; {len(problems) - 1} more in error.details.problems"
+        message = first if count == 1 else f"{first}; {count - 1} more in error.details.problems"
         return cls(422, code, message, pointer=problems[0].pointer, details=details)
 
     def envelope(self, module: str, version: str, meta: dict[str, Any]) -> dict[str, Any]:

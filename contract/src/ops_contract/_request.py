@@ -60,7 +60,7 @@ def read_request(raw: bytes) -> ReadRequest:
     try:
         return ReadRequest(validate(ExecuteRequest, body, "request"), digest)
     except ShapeError as error:
-        raise RefusalError.of_problems("INVALID_REQUEST", error.problems) from error
+        raise RefusalError.of_problems("INVALID_REQUEST", error.problems, error.problem_count) from error
 
 
 def trace_of(headers: Mapping[str, str]) -> dict[str, Any]:

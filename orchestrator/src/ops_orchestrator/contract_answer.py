@@ -112,7 +112,7 @@ def _broken_by(error: ShapeError) -> str:
 
 def _listed(error: ShapeError) -> str:
     shown = "; ".join(map(str, error.problems[:3]))
-    return shown if len(error.problems) <= 3 else f"{shown}; and {len(error.problems) - 3} more"
+    return shown if error.problem_count <= 3 else f"{shown}; and {error.problem_count - 3} more"
 
 
 def _start(exchange: Exchange) -> str:

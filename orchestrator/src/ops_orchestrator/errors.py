@@ -38,10 +38,11 @@ class RequestError(OrchestratorError):
     slug: str = "bad-request"
     title: str = "The request cannot be served"
 
-    def __init__(self, detail: str, problems: Sequence[Problem] = ()) -> None:
+    def __init__(self, detail: str, problems: Sequence[Problem] = (), problem_count: int | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
         self.problems = tuple(problems)
+        self.problem_count = len(self.problems) if problem_count is None else problem_count
 
 
 class InvalidRequestError(RequestError):
@@ -50,8 +51,10 @@ class InvalidRequestError(RequestError):
     slug = "invalid-request"
     title = "The request is not valid"
 
-    def __init__(self, detail: str, problems: Sequence[Problem] = (), *, status: int = 422) -> None:
-        super().__init__(detail, problems)
+    def __init__(
+        self, detail: str, problems: Sequence[Problem] = (), problem_count: int | None = None, *, status: int = 422
+    ) -> None:
+        super().__init__(detail, problems, problem_count)
         self.status = status
 
 

@@ -33,7 +33,8 @@ class Module(CallOptions):
     url: Annotated[str, Field(description="base URL; `/health` and `/execute` are below it"), AfterValidator(_address)]
     image_digest: Annotated[str | None, Field(description="digest of the image behind the URL, where it is known")] = None
     actions: Annotated[
-        tuple[Identifier, ...], Field(strict=False, min_length=1, description="what a plan may ask the module for")
+        tuple[Identifier, ...],
+        Field(strict=False, fail_fast=True, min_length=1, description="what a plan may ask the module for"),
     ] = ("execute",)
     adapter: Annotated[Adapter | None, Field(description="how it is spoken with, when that is not the contract")] = None
 

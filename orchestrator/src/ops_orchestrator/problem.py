@@ -46,16 +46,16 @@ def _problem(request: Request, status: int, slug: str, title: str, detail: str) 
     }
 
 
-def _errors(problems: Sequence[Problem]) -> dict[str, Any]:
+def _errors(problems: Sequence[Problem], count: int) -> dict[str, Any]:
     listed = [{"pointer": problem.pointer, "detail": problem.message} for problem in problems[:_MOST_ERRORS]]
-    if len(problems) > _MOST_ERRORS:
-        listed.append({"pointer": "", "detail": f"and {len(problems) - _MOST_ERRORS} more"})
+    if count > len(listed):
+        listed.append({"pointer": "", "detail": f"and {count - len(listed)} more"})
     return {"errors": listed} if listed else {}
 
 
 def _on_request_error(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestError)  # noqa: S101  # registered for nothing else
-    body = _problem(request, error.status, error.slug, error.title, error.detail) | _errors(error.problems)
+    body = _problem(request, error.status, error.slug, error.title, error.detail) | _errors(error.problems, error.problem_count)
     return ProblemResponse(body, error.status, {"Retry-After": "1"} if isinstance(error, BusyError) else None)
 
 
@@ -68,7 +68,7 @@ def _on_invalid_parameters(request: Request, error: Exception) -> ProblemRespons
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for nothing else
     problems = [Problem("/".join(map(str, item["loc"][1:])), item["msg"]) for item in error.errors()]
     body = _problem(request, 422, "invalid-request", "The request is not valid", "A parameter cannot be used.")
-    return ProblemResponse(body | _errors(problems), 422)
+    return ProblemResponse(body | _errors(problems, len(problems)), 422)
 
 
 def _on_http_exception(request: Request, error: Exception) -> ProblemResponse:

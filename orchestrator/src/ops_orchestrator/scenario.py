@@ -98,7 +98,7 @@ def read_scenario(body: bytes) -> Scenario:
     try:
         scenario = validate(Scenario, value, "scenario")
     except ShapeError as error:
-        raise InvalidRequestError("The scenario does not have the right shape.", error.problems) from error
+        raise InvalidRequestError("The scenario does not have the right shape.", error.problems, error.problem_count) from error
     _refuse_numbers("/inputs", scenario.inputs)
     for index, step in enumerate(scenario.modules):
         _refuse_numbers(f"/modules/{index}/inputs", step.inputs)

@@ -176,7 +176,7 @@ class Action(_Declaration):
     evidence: AnswerExpression | None = None
     warnings: AnswerExpression | None = None
     version: Annotated[AnswerExpression | None, Field(description="the module's version, where health does not tell")] = None
-    artifacts: Annotated[tuple[ArtifactMapping, ...], Field(strict=False)] = ()
+    artifacts: Annotated[tuple[ArtifactMapping, ...], Field(strict=False, fail_fast=True)] = ()
 
     @property
     def upstream(self) -> frozenset[str]:
