@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import httpx2
 
-from ops_orchestrator.adapters.evaluation import Evaluation
-from ops_orchestrator.adapters.request import map_request
-from ops_orchestrator.catalogue import Catalogue, load_catalogue
-from ops_orchestrator.module import Module
-from ops_orchestrator.module_client import Limits, ModuleClient
+from ops_orchestrator.modules.adapters.evaluation import Evaluation
+from ops_orchestrator.modules.adapters.request import map_request
+from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
+from ops_orchestrator.modules.client import Limits, ModuleClient
+from ops_orchestrator.modules.module import Module
 from ops_orchestrator.planner import plan
 from ops_orchestrator.runner import Runner
 from ops_orchestrator.scenario import Scenario

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from ops_contract import sha256_hex
-from ops_orchestrator.module_client import ModuleClient
+from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.scenario import Scenario
 
 StartService = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]

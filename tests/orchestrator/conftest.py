@@ -10,9 +10,9 @@ from local_service import service
 from scripted_module import ClientFor, ReadRun, ScriptedModule, StartService, demo, modules_yaml, transport
 
 from ops_orchestrator.app import create_app
-from ops_orchestrator.catalogue import Catalogue
-from ops_orchestrator.module import Module
-from ops_orchestrator.module_client import Limits, ModuleClient
+from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.client import Limits, ModuleClient
+from ops_orchestrator.modules.module import Module
 from ops_orchestrator.scenario import Scenario
 from ops_orchestrator.settings import Settings
 

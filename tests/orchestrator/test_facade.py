@@ -14,8 +14,8 @@ from scripted_module import Gate, ScriptedModule, transport
 
 from ops_contract import SuccessEnvelope, sha256_hex, validate
 from ops_contract.compliance.check import check
-from ops_orchestrator.catalogue import load_catalogue
 from ops_orchestrator.facade import create_facade
+from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.settings import Settings
 
 pytestmark = pytest.mark.anyio

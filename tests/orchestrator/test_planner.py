@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 from scripted_module import demo
 
-from ops_orchestrator.catalogue import Catalogue
 from ops_orchestrator.errors import InvalidRequestError, UnknownActionError, UnknownModuleError
+from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.planner import plan
 
 

@@ -5,11 +5,11 @@ import pytest
 from scripted_module import artifact, envelope
 
 from ops_contract import SuccessEnvelope, canonical_json, validate
-from ops_orchestrator.catalogue import Catalogue
 from ops_orchestrator.events import ModuleReady, RunEnded, RunStarted
+from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.readiness import Readiness
 from ops_orchestrator.planner import plan
 from ops_orchestrator.provenance import manifest, result_fingerprint, step_fingerprint, versions
-from ops_orchestrator.readiness import Readiness
 from ops_orchestrator.record import RunState
 from ops_orchestrator.scenario import RunOptions, Scenario
 

@@ -10,10 +10,10 @@ import pytest
 from scripted_module import envelope
 
 from ops_contract import SuccessEnvelope, validate
-from ops_orchestrator.catalogue import Catalogue
 from ops_orchestrator.errors import InvalidRequestError, NotFoundError, StoreError
 from ops_orchestrator.events import RunEnded, RunStarted, StepCompleted, StepStarted, log_line
 from ops_orchestrator.exchange import Exchange
+from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.planner import plan
 from ops_orchestrator.run_folder import RunFolder, json_line
 from ops_orchestrator.run_index import FILE_NAME

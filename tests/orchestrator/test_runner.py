@@ -8,10 +8,10 @@ import httpx2
 import pytest
 from scripted_module import ClientFor, Gate, ScriptedModule, artifact, demo, error_envelope, success
 
-from ops_orchestrator.catalogue import Catalogue
 from ops_orchestrator.events import AttemptFailed, Event, ModuleReady, RunEnded, StepCompleted, StepFailed
-from ops_orchestrator.module import Module
-from ops_orchestrator.module_client import ModuleClient
+from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.client import ModuleClient
+from ops_orchestrator.modules.module import Module
 from ops_orchestrator.planner import plan
 from ops_orchestrator.runner import Runner
 from ops_orchestrator.scenario import Scenario

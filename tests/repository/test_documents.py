@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from local_service import ROOT
 
-from ops_orchestrator.adapters.declaration import ITEM_NAMES, Action, Adapter, ArtifactMapping
-from ops_orchestrator.catalogue import load_catalogue
+from ops_orchestrator.modules.adapters.declaration import ITEM_NAMES, Action, Adapter, ArtifactMapping
+from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.settings import Settings
 
 DOCUMENTS = sorted(
@@ -63,7 +63,7 @@ def test_files_that_the_architecture_names_exist() -> None:
     folders = [
         ROOT,
         ROOT / "orchestrator/src/ops_orchestrator",
-        ROOT / "orchestrator/src/ops_orchestrator/adapters",
+        ROOT / "orchestrator/src/ops_orchestrator/modules/adapters",
         ROOT / "stubs/src/ops_stubs",
         ROOT / "contract/src/ops_contract/compliance",
         ROOT / "tests",

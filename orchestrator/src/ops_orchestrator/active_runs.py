@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import structlog
 
-from ops_orchestrator.catalogue import Catalogue
 from ops_orchestrator.errors import BusyError
 from ops_orchestrator.events import Event, RunEnded, RunStarted, interrupted, log_line
-from ops_orchestrator.module_client import ModuleClient
+from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.planner import plan
 from ops_orchestrator.provenance import versions
 from ops_orchestrator.record import Results, RunRecord

@@ -12,8 +12,8 @@ from fastapi import FastAPI
 
 import ops_orchestrator
 from ops_orchestrator.active_runs import ActiveRuns
-from ops_orchestrator.catalogue import load_catalogue
-from ops_orchestrator.module_client import Limits, ModuleClient
+from ops_orchestrator.modules.catalogue import load_catalogue
+from ops_orchestrator.modules.client import Limits, ModuleClient
 from ops_orchestrator.problem import install_problem_handlers
 from ops_orchestrator.routes.health import health_routes
 from ops_orchestrator.routes.modules import modules_routes

@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.live import Live
 
 from ops_orchestrator import display
-from ops_orchestrator.catalogue import load_catalogue
 from ops_orchestrator.cli_modules import modules_app
 from ops_orchestrator.cli_up import up
 from ops_orchestrator.errors import (
@@ -29,6 +28,7 @@ from ops_orchestrator.errors import (
 )
 from ops_orchestrator.events import Status
 from ops_orchestrator.exit_code import ExitCode
+from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.planner import plan
 from ops_orchestrator.record import LOGS
 from ops_orchestrator.run_store import RunStore

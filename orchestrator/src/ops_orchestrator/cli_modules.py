@@ -9,10 +9,10 @@ import typer
 
 from ops_contract import JsonError, NumberError, canonical_json, parse_json
 from ops_orchestrator import display
-from ops_orchestrator.catalogue import Catalogue, load_catalogue, suggestion
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.exit_code import ExitCode
-from ops_orchestrator.module import Module
+from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue, suggestion
+from ops_orchestrator.modules.module import Module
 from ops_orchestrator.service_client import ServiceClient
 from ops_orchestrator.settings import Settings, read_settings
 from ops_orchestrator.terminal import AsJson, Url, read_bytes, show

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 
 from ops_contract import SuccessEnvelope
-from ops_orchestrator.answer import ReceivedArtifact
 from ops_orchestrator.errors import Failure
 from ops_orchestrator.exchange import Exchange
+from ops_orchestrator.modules.answer import ReceivedArtifact
+from ops_orchestrator.modules.readiness import Readiness
 from ops_orchestrator.plan import Plan, Step
-from ops_orchestrator.readiness import Readiness
 from ops_orchestrator.scenario import Scenario
 
 Status = Literal["running", "completed", "failed", "errored", "cancelled", "interrupted"]

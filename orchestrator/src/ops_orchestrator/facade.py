@@ -27,13 +27,13 @@ from ops_contract import (
     read_request,
     trace_of,
 )
-from ops_orchestrator.answer import ReceivedArtifact
-from ops_orchestrator.call import Answered, Call
-from ops_orchestrator.dialect import dialect_of
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.events import StepCompleted
-from ops_orchestrator.module import Module
-from ops_orchestrator.module_client import Limits, ModuleClient
+from ops_orchestrator.modules.answer import ReceivedArtifact
+from ops_orchestrator.modules.call import Answered, Call
+from ops_orchestrator.modules.client import Limits, ModuleClient
+from ops_orchestrator.modules.dialect import dialect_of
+from ops_orchestrator.modules.module import Module
 from ops_orchestrator.plan import Step
 from ops_orchestrator.runner import Runner, check_health
 from ops_orchestrator.settings import Settings

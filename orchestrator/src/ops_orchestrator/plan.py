@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ops_orchestrator.module import Module
+from ops_orchestrator.modules.module import Module
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from ops_contract import Problem
-from ops_orchestrator.catalogue import Catalogue
 from ops_orchestrator.errors import InvalidRequestError, UnknownActionError, UnknownModuleError
-from ops_orchestrator.module import Module
+from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.module import Module
 from ops_orchestrator.plan import Plan, Step
 from ops_orchestrator.scenario import Scenario, StepRequest
 

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Final
 
 from ops_contract import NumberError, SuccessEnvelope
-from ops_orchestrator.answer import ReceivedArtifact
-from ops_orchestrator.artifact_receiver import receive
-from ops_orchestrator.call import Answered, Call
-from ops_orchestrator.dialect import Dialect, dialect_of
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.events import AttemptFailed, Event, ModuleReady, RunEnded, StepCompleted, StepFailed, StepStarted
 from ops_orchestrator.exchange import Exchange, Request
-from ops_orchestrator.module import Module
-from ops_orchestrator.module_client import ModuleClient
+from ops_orchestrator.modules.answer import ReceivedArtifact
+from ops_orchestrator.modules.artifacts import receive
+from ops_orchestrator.modules.call import Answered, Call
+from ops_orchestrator.modules.client import ModuleClient
+from ops_orchestrator.modules.dialect import Dialect, dialect_of
+from ops_orchestrator.modules.module import Module
+from ops_orchestrator.modules.readiness import Readiness
 from ops_orchestrator.plan import Plan, Step
 from ops_orchestrator.provenance import step_fingerprint
-from ops_orchestrator.readiness import Readiness
 from ops_orchestrator.scenario import Scenario, merged
 
 HEALTH_TIMEOUT_S: Final = 5.0

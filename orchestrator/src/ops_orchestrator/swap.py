@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from ops_orchestrator.catalogue import suggestion
 from ops_orchestrator.errors import ConfigurationError
+from ops_orchestrator.modules.catalogue import suggestion
 
 _THIS_HOST: Final = ("localhost", "127.0.0.1", "[::1]")
 _HOST_FROM_INSIDE: Final = "host.docker.internal"

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from ops_contract import Problem, ShapeError, SuccessEnvelope, sha256_hex, validate
-from ops_orchestrator.adapters.body import decoded
-from ops_orchestrator.answer import ReceivedArtifact
-from ops_orchestrator.call import Answered, Call
-from ops_orchestrator.catalogue import Catalogue
-from ops_orchestrator.dialect import dialect_of
 from ops_orchestrator.errors import Failure, InvalidRequestError, StepError, StoreError
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.masking import masked, masked_url
-from ops_orchestrator.module_client import Limits, ModuleClient
+from ops_orchestrator.modules.adapters.body import decoded
+from ops_orchestrator.modules.answer import ReceivedArtifact
+from ops_orchestrator.modules.call import Answered, Call
+from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.client import Limits, ModuleClient
+from ops_orchestrator.modules.dialect import dialect_of
 from ops_orchestrator.plan import Step
 from ops_orchestrator.planner import steps_of
 from ops_orchestrator.record import StepResults

@@ -6,10 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from ops_orchestrator.catalogue import Catalogue
 from ops_orchestrator.errors import StepError
-from ops_orchestrator.module import Module
-from ops_orchestrator.module_client import ModuleClient
+from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.client import ModuleClient
+from ops_orchestrator.modules.module import Module
 from ops_orchestrator.runner import check_health
 
 

@@ -1,0 +1,1 @@
+"""What a module is and how it is called."""

@@ -1,0 +1,74 @@
+"""How a module is spoken with as its adapter declares. Expressions are evaluated in threads: they may be slow."""
+
+from contextlib import suppress
+from typing import Any, Final
+
+from ops_orchestrator.errors import StepError
+from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange, Request
+from ops_orchestrator.modules.adapters.body import decoded
+from ops_orchestrator.modules.adapters.declaration import Adapter
+from ops_orchestrator.modules.adapters.envelope import map_answer
+from ops_orchestrator.modules.adapters.evaluation import Evaluation
+from ops_orchestrator.modules.adapters.request import map_request
+from ops_orchestrator.modules.answer import Answer
+from ops_orchestrator.modules.call import Answered, Call
+from ops_orchestrator.modules.mapping_threads import MappingThreads
+from ops_orchestrator.modules.module import Module
+from ops_orchestrator.modules.readiness import Readiness
+
+_THREADS: Final = MappingThreads()
+
+
+class AdaptedDialect:
+    """What `module` speaks according to `adapter`."""
+
+    def __init__(self, module: Module, adapter: Adapter) -> None:
+        self._module = module
+        self._adapter = adapter
+
+    def health_request(self) -> Request | None:
+        """The declared health check."""
+        check = self._adapter.health
+        return Request(method="GET", path=check.path.text, headers={"Accept": "*/*"}, whole=False) if check else None
+
+    async def read_health(self, exchange: Exchange) -> Readiness:
+        """See Dialect. The status alone decides; a version that cannot be found in the body is not known."""
+        if not 200 <= exchange.status < 300:
+            retryable = exchange.status >= 500 or exchange.status in RETRYABLE_STATUS
+            hint = "" if retryable else "; correct the path under health in modules.yaml, or write health: none"
+            message = f"answers {exchange.status} at {exchange.url}{hint}"
+            raise StepError.of(self._module.name, "MODULE_NOT_READY", message, retryable=retryable)
+        version = self._adapter.health.version if self._adapter.health else None
+        response = {"status": exchange.status, "headers": dict(exchange.headers), "body": decoded(exchange)}
+        evaluation = Evaluation(self._module.name, "health", {"response": response})
+        with suppress(StepError):
+            return Readiness(await _THREADS.run(lambda: evaluation.text("version", version)))
+        return Readiness()
+
+    async def request(self, call: Call) -> Request:
+        """See Dialect."""
+        action = self._adapter.actions[call.step.action]
+        return await _THREADS.run(lambda: map_request(action, self._evaluation(call)))
+
+    async def read_answer(self, exchange: Exchange, call: Call) -> Answer:
+        """See Dialect."""
+        action, root = self._adapter.actions[call.step.action], self._adapter.artifacts_root
+        return await _THREADS.run(lambda: map_answer(action, root, self._evaluation(call), exchange))
+
+    def _evaluation(self, call: Call) -> Evaluation:
+        context = {
+            "inputs": call.inputs,
+            "scenario_id": call.scenario_id,
+            "run_id": call.run_id,
+            "step_id": call.step.id,
+            "seed": call.seed,
+            "options": call.options.model_dump(mode="json", exclude_none=True),
+            "upstream": {step: _upstream(answered) for step, answered in call.upstream.items()},
+        }
+        return Evaluation(self._module.name, call.step.action, context)
+
+
+def _upstream(answered: Answered) -> dict[str, Any]:
+    envelope = answered.envelope.model_dump(mode="json", exclude={"artifacts"}, exclude_none=True)
+    artifacts = [ref.model_dump(mode="json") for ref in answered.artifacts]
+    return {**envelope, "artifacts": artifacts, "raw": answered.raw}

@@ -1,0 +1,247 @@
+"""What an adapter may say in modules.yaml, as models; every expression in it is compiled when it is read."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, InstanceOf, PlainSerializer, model_validator
+from pydantic_core import PydanticCustomError
+
+from ops_contract import ContractModel, Identifier, NumberError, canonical_json, fingerprint
+from ops_orchestrator.errors import ExpressionError
+from ops_orchestrator.masking import MASK, is_secret
+from ops_orchestrator.modules.adapters.expression import Expression
+from ops_orchestrator.modules.adapters.path_template import PathTemplate
+from ops_orchestrator.modules.call_options import Backoff, Retries, Timeout
+
+REQUEST_NAMES: Final = ("inputs", "scenario_id", "run_id", "step_id", "seed", "options", "upstream")
+ANSWER_NAMES: Final = (*REQUEST_NAMES, "response")
+ITEM_NAMES: Final = (*ANSWER_NAMES, "item")
+HEALTH_NAMES: Final = ("response",)
+
+_WITHOUT_EFFECT: Final = ("timeout_s", "retries", "backoff_s")
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_OURS: Final = frozenset({"connection", "content-length", "host", "transfer-encoding"})
+
+
+def _compiled(value: Any, names: tuple[str, ...]) -> Expression:
+    if isinstance(value, bool | int | float):
+        value = _constant(value)
+    if not isinstance(value, str):
+        raise PydanticCustomError("complete", "must be a JSONata expression; write it as text, in quotes or after |")
+    with _explained():
+        return Expression(value, names)
+
+
+def _constant(value: float) -> str:
+    """`last: 5` says what it means without quotes."""
+    try:
+        return canonical_json(value).decode()
+    except NumberError as error:
+        raise PydanticCustomError("complete", "{reason}", {"reason": str(error.reason)}) from error
+
+
+def _path(value: Any, names: tuple[str, ...]) -> PathTemplate:
+    if not isinstance(value, str):
+        raise PydanticCustomError("complete", "must be a path like /score")
+    with _explained():
+        return PathTemplate(value, names)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except ExpressionError as error:
+        raise PydanticCustomError("complete", "{reason}", {"reason": str(error)}) from error
+
+
+def _header(name: str) -> str:
+    if not _HEADER.fullmatch(name) or name.lower() in _OURS:
+        raise ValueError("cannot be set as a header")
+    return name
+
+
+def _differing(headers: dict[str, Any]) -> dict[str, Any]:
+    if len({name.lower() for name in headers}) < len(headers):
+        raise PydanticCustomError("complete", "must not name one header twice, in other letters")
+    return headers
+
+
+_as_text: Final = PlainSerializer(lambda value: value.text, return_type=str)
+
+
+def _expression(names: tuple[str, ...]) -> Any:
+    return BeforeValidator(partial(_compiled, names=names))
+
+
+RequestExpression = Annotated[InstanceOf[Expression], _expression(REQUEST_NAMES), _as_text]
+AnswerExpression = Annotated[InstanceOf[Expression], _expression(ANSWER_NAMES), _as_text]
+ItemExpression = Annotated[InstanceOf[Expression], _expression(ITEM_NAMES), _as_text]
+HealthExpression = Annotated[InstanceOf[Expression], _expression(HEALTH_NAMES), _as_text]
+RequestPath = Annotated[InstanceOf[PathTemplate], BeforeValidator(partial(_path, names=REQUEST_NAMES)), _as_text]
+HealthPath = Annotated[InstanceOf[PathTemplate], BeforeValidator(partial(_path, names=())), _as_text]
+
+
+class _Declaration(ContractModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class HealthCheck(_Declaration):
+    """How readiness is seen: `GET path` answers 2xx, whatever the body. A path alone is short for it, `none` for no check."""
+
+    path: HealthPath
+    version: Annotated[HealthExpression | None, Field(description="the module's version in the answer")] = None
+
+
+def _health(value: Any) -> Any:
+    if isinstance(value, bool):  # YAML reads `no` as false
+        raise PydanticCustomError("complete", "must be a path like /health, or none")
+    if not isinstance(value, str):
+        return value
+    return None if value == "none" else {"path": value}
+
+
+class FailureMapping(_Declaration):
+    """Failures that HTTP does not tell, and how any failure is worded."""
+
+    when: Annotated[AnswerExpression | None, Field(description="yields something true when a 2xx is a failure")] = None
+    message: AnswerExpression | None = None
+    code: AnswerExpression | None = None
+    retryable: AnswerExpression | None = None
+
+
+class ArtifactMapping(_Declaration):
+    """One artifact, or with `each` one for every item of a list.
+
+    Its bytes are `text`, `base64`, the file at `path` on the shared volume, or with none of them the answer itself.
+    """
+
+    each: Annotated[AnswerExpression | None, Field(description="a list; its entries are `item` below")] = None
+    name: ItemExpression | None = None
+    media_type: ItemExpression | None = None
+    text: ItemExpression | None = None
+    base64: ItemExpression | None = None
+    path: ItemExpression | None = None
+    sha256: Annotated[ItemExpression | None, Field(description="hex digest that the file at `path` must have")] = None
+
+    @property
+    def is_answer(self) -> bool:
+        """Is it the answer itself, byte for byte?"""
+        return not self.is_in_answer and self.path is None
+
+    @property
+    def is_in_answer(self) -> bool:
+        """Are its bytes part of the answer?"""
+        return self.text is not None or self.base64 is not None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [name for name in ("text", "base64", "path") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise PydanticCustomError("complete", "{reason}", {"reason": f"must have one of {', '.join(given)}"})
+        if self.sha256 is not None and self.path is None:
+            raise PydanticCustomError("complete", "has a sha256 but no path")
+        if self.text is not None and self.name is None:
+            raise PydanticCustomError("complete", "has text but no name")
+        if self.base64 is not None and self.name is None:
+            raise PydanticCustomError("complete", "has base64 but no name")
+        expressions = (value for _, value in self if isinstance(value, Expression))
+        if self.each is None and any("item" in expression.names for expression in expressions):
+            raise PydanticCustomError("complete", "uses 'item', which is there with each only")
+        return self
+
+
+class Action(_Declaration):
+    """One thing that a module can be asked for."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    path: RequestPath
+    query: dict[str, RequestExpression] = Field(default_factory=dict)
+    headers: Annotated[dict[Annotated[str, AfterValidator(_header)], RequestExpression], AfterValidator(_differing)] = Field(
+        default_factory=dict
+    )
+    body: Annotated[RequestExpression | None, Field(description="sent as JSON")] = None
+    timeout_s: Timeout | None = None
+    retries: Retries | None = None
+    backoff_s: Backoff | None = None
+    answer: Annotated[
+        Literal["json", "text", "binary"], Field(description="what a good answer is, whatever content type it names")
+    ] = "json"
+    failure: FailureMapping = FailureMapping()
+    outputs: Annotated[AnswerExpression | None, Field(description="an object; the JSON body unless given")] = None
+    evidence: AnswerExpression | None = None
+    warnings: AnswerExpression | None = None
+    version: Annotated[AnswerExpression | None, Field(description="the module's version, where health does not tell")] = None
+    artifacts: Annotated[tuple[ArtifactMapping, ...], Field(strict=False, fail_fast=True)] = ()
+
+    @property
+    def upstream(self) -> frozenset[str]:
+        """The steps that must have been executed before, because the request or the answer refers to them."""
+        return frozenset().union(*(expression.upstream for expression in self._expressions()))
+
+    @property
+    def call_options(self) -> dict[str, Any]:
+        """The time-out, retries and back-off that this action has of its own."""
+        own = {"timeout_s": self.timeout_s, "retries": self.retries, "backoff_s": self.backoff_s}
+        return {name: value for name, value in own.items() if value is not None}
+
+    def _expressions(self) -> list[Expression]:
+        models: list[ContractModel] = [self, self.failure, *self.artifacts]
+        fields = [value for model in models for _, value in model if isinstance(value, Expression)]
+        return [*fields, *self.path.expressions, *self.query.values(), *self.headers.values()]
+
+
+def _absolute(value: Any) -> Any:
+    if value is not None and not (isinstance(value, str | Path) and Path(value).is_absolute()):
+        raise PydanticCustomError("complete", "must be an absolute path")
+    return value
+
+
+def _not_empty(actions: dict[str, Action]) -> dict[str, Action]:
+    if not actions:
+        raise PydanticCustomError("complete", "must have at least one action")
+    return actions
+
+
+class Adapter(_Declaration):
+    """How one module is spoken with."""
+
+    base: Annotated[str | None, Field(description="the built-in adapter that this one is made from")] = None
+    artifacts_root: Annotated[
+        Path | None,
+        Field(strict=False, description="the volume shared with the module; files are taken from below it only"),
+        BeforeValidator(_absolute),
+    ] = None
+    health: Annotated[HealthCheck | None, BeforeValidator(_health)] = None
+    actions: Annotated[dict[Identifier, Action], AfterValidator(_not_empty)]
+
+    @model_validator(mode="after")
+    def _root_is_known(self) -> Self:
+        for name, action in self.actions.items():
+            if self.artifacts_root is None and any(artifact.path is not None for artifact in action.artifacts):
+                reason = f"takes artifacts from a path in its action {name!r}, but has no artifacts_root"
+                raise PydanticCustomError("complete", "{reason}", {"reason": reason})
+        return self
+
+    def declared(self) -> dict[str, Any]:
+        """The declaration in effect, as it could stand in modules.yaml; secret headers and parameters are masked.
+
+        It is whole, so it does not name its base: what was taken away from that would come back.
+        """
+        declared = {"health": "none"} | self.model_dump(mode="json", exclude={"base"}, exclude_none=True)
+        for action in declared["actions"].values():
+            for part in ("query", "headers"):
+                action[part] = {name: MASK if is_secret(name) else value for name, value in action[part].items()}
+            for part in ("query", "headers", "failure", "artifacts"):
+                if not action[part]:
+                    del action[part]
+        return declared
+
+    def fingerprint(self, action: str) -> str:
+        """SHA-256 of what of the declaration can change a result of `action`."""
+        declared = self.declared()["actions"][action]
+        return fingerprint({name: value for name, value in declared.items() if name not in _WITHOUT_EFFECT})

@@ -1,0 +1,154 @@
+"""One JSONata expression of a declaration: checked when it is read, bounded when it is evaluated."""
+
+import math
+import re
+import threading
+import time
+from collections.abc import Collection, Mapping
+from functools import partial
+from typing import Any, Final
+
+import re2
+
+from ops_orchestrator.errors import ExpressionError
+from ops_orchestrator.modules.adapters.jsonata_library import JException, Jsonata, RegexFlags, Utils
+from ops_orchestrator.modules.adapters.names import NameUseError, used_names
+
+LONGEST_EVALUATION_S: Final = 5.0
+"""Seconds of computing that one expression may take. What the library does in one piece is bounded by the step's time-out."""
+
+
+class Expression:
+    """The JSONata expression `text`, which may use the context's `names`. Raises ExpressionError when it is wrong.
+
+    `names` are then those that it uses, and `upstream` the steps that it refers to as `upstream.NAME`: they must have been
+    executed before.
+    """
+
+    def __init__(self, text: str, names: Collection[str]) -> None:
+        self.text = text = text.rstrip()
+        # What a compiled expression evaluates with is not safe to share between threads.
+        self._compiled = threading.local()
+        try:
+            used = used_names(self._jsonata().ast, text, names)
+        except NameUseError as error:
+            raise ExpressionError(text, error.position, str(error)) from error
+        except _RegexError as error:
+            raise ExpressionError(text, text.find(error.pattern) + len(error.pattern), str(error)) from error
+        except JException as error:
+            raise ExpressionError(text, error.location if error.location > 0 else len(text), _reason(error)) from error
+        except RecursionError as error:
+            raise ExpressionError(text, len(text), "is nested too deeply") from error
+        except Exception as error:  # the tokenizer looks up what it does not know, and reads on behind the end
+            at = text.find(str(error.args[0])) + 1 if isinstance(error, KeyError) else 0
+            raise ExpressionError(text, at or len(text), "Syntax error") from error
+        self.names, self.upstream = used.names, used.upstream
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Expression) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def evaluate(self, context: Mapping[str, Any], *, longest_s: float = LONGEST_EVALUATION_S) -> Any:
+        """The JSON value that the expression yields in `context`, None for nothing and for null. Raises ExpressionError."""
+        jsonata = self._jsonata()
+        started, at = time.thread_time(), 0
+
+        def watch(node: Any, _input: object, _environment: object) -> None:
+            nonlocal at
+            at = getattr(node, "position", None) or at
+            if time.thread_time() - started > longest_s:
+                raise JException(_TOO_SLOW, at)
+
+        # The library's own bounds count from when the expression was compiled, and over all its evaluations.
+        frame = jsonata.create_frame()
+        frame.set_evaluate_entry_callback(watch)
+        try:
+            return _plain(jsonata.evaluate(context, frame))
+        except JException as error:
+            reason = f"takes longer than {longest_s:g} s" if error.error == _TOO_SLOW else _reason(error)
+            raise ExpressionError(self.text, error.location if error.location > 0 else at, reason) from error
+        except RecursionError as error:
+            raise ExpressionError(self.text, at, "calls itself too deeply") from error
+        except OverflowError as error:
+            raise ExpressionError(self.text, at, "number out of range") from error
+        except Exception as error:  # the library lets Python's own errors through, such as ValueError for $number("x")
+            raise ExpressionError(self.text, at, str(error) or type(error).__name__) from error
+
+    def _jsonata(self) -> Jsonata:
+        compiled: Jsonata | None = getattr(self._compiled, "jsonata", None)
+        if compiled is None:
+            compiled = self._compiled.jsonata = Jsonata(self.text, _linear_regex)
+            compiled.set_validate_input(validate_input=False)
+            compiled.set_output_convert_nulls(output_convert_nulls=False)
+        return compiled
+
+
+_TOO_SLOW: Final = "D1012"
+_OWN_WORDS: Final = ("D3137", "D3141")  # of $error and $assert
+
+
+class _RegexError(Exception):
+    def __init__(self, pattern: str, reason: str) -> None:
+        syntax = "(RE2 syntax: no look-around and no back-references)"
+        super().__init__(f"the regular expression cannot be used: {reason} {syntax}")
+        self.pattern = pattern
+
+
+class _Regex:
+    """A compiled pattern as the library uses it. RE2 reads a template as escaped Latin-1, so it gets functions only."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self.search, self.finditer, self.split = compiled.search, compiled.finditer, compiled.split
+
+    def sub(self, replacement: Any, text: str, count: int = 0) -> str:
+        r"""Replace by a function, or by a template with `\g<1>` for groups; the library wants IndexError for one not there."""
+        if not isinstance(replacement, str):
+            return str(self._compiled.sub(replacement, text, count))
+
+        def group(match: Any, found: re.Match[str]) -> str:
+            try:
+                return match.group(int(found[1])) or ""
+            except IndexError as error:
+                raise IndexError(f"invalid group reference {found[1]} at position {found.start()}") from error
+
+        return str(self._compiled.sub(lambda match: _GROUP.sub(partial(group, match), replacement), text, count))
+
+
+_GROUP: Final = re.compile(r"\\g<(\d+)>")
+
+
+def _linear_regex(pattern: str, flags: RegexFlags) -> Any:
+    """Compile with RE2, which never backtracks: a pattern like `(a+)+$` would otherwise stop the whole service."""
+    options = re2.Options()
+    options.case_sensitive = not flags.case_insensitive
+    options.log_errors = False
+    try:
+        return _Regex(re2.compile(f"(?m){pattern}" if flags.multiline else pattern, options))
+    except re2.error as error:
+        told = error.args[0] if error.args else "it is not valid"
+        raise _RegexError(pattern, told.decode(errors="replace") if isinstance(told, bytes) else str(told)) from error
+
+
+def _plain(value: Any) -> Any:
+    """The library's result as plain JSON."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("yields NaN or Infinity, which JSON does not have")
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if value is Utils.NULL_VALUE:
+        return None
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    raise TypeError("yields a function; call it")
+
+
+def _reason(error: JException) -> str:
+    if error.error in _OWN_WORDS:
+        return str(error)
+    # The library's texts were made from another language's, with every "function" turned into "Object".
+    return str(error).replace("Object", "function").rstrip(".")

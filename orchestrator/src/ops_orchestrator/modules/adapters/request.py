@@ -1,0 +1,66 @@
+"""From the context of a call to the request that a module understands."""
+
+import json
+import re
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from ops_orchestrator.exchange import Request
+from ops_orchestrator.modules.adapters.declaration import Action
+from ops_orchestrator.modules.adapters.evaluation import Evaluation
+from ops_orchestrator.modules.adapters.expression import Expression
+
+_DOTS: Final = re.compile(r"\.{1,2}(;|$)")
+_JSON: Final = {"Content-Type": "application/json"}
+
+
+def map_request(action: Action, evaluation: Evaluation) -> Request:
+    """What is sent for `action`. Raises StepError naming the expression that cannot be used."""
+    query = _query(action, evaluation)
+    body = b"" if action.body is None else _body(evaluation.required("body", action.body), evaluation)
+    # A module may send anything, while the client asks for JSON unless told otherwise.
+    declared = _headers(action, evaluation)
+    ours = {"Accept": "*/*"} | (_JSON if body else {})
+    headers = {name: ours[name] for name in ours if name.lower() not in map(str.lower, declared)} | declared
+    return Request(method=action.method, path=_path(action, evaluation) + query, headers=headers, body=body)
+
+
+def _path(action: Action, evaluation: Evaluation) -> str:
+    def value_of(expression: Expression) -> str:
+        value = evaluation.as_text("path", evaluation.required("path", expression))
+        # Such a value would lead to another path than the declared one; some servers cut a segment at a semicolon.
+        if not value or _DOTS.match(value):
+            raise evaluation.failure("path", f"yields {value!r}, which is no part of a path: {expression.text}")
+        return value
+
+    return action.path.filled(value_of)
+
+
+def _query(action: Action, evaluation: Evaluation) -> str:
+    """The query with its question mark; a list is given as a repeated parameter, nothing leaves a parameter out."""
+    pairs = []
+    for name, expression in action.query.items():
+        where = f"query.{name}"
+        value = evaluation.value(where, expression)
+        items = value if isinstance(value, list) else [] if value is None else [value]
+        pairs += [(name, evaluation.as_text(where, item)) for item in items if item is not None]
+    return f"?{urlencode(pairs)}" if pairs else ""
+
+
+def _headers(action: Action, evaluation: Evaluation) -> dict[str, str]:
+    headers = {}
+    for name, expression in action.headers.items():
+        value = evaluation.text(f"headers.{name}", expression)
+        if value is None:
+            continue
+        if not (value.isascii() and value.isprintable()):
+            raise evaluation.failure(f"headers.{name}", "yields characters that no header can hold")
+        headers[name] = value
+    return headers
+
+
+def _body(value: Any, evaluation: Evaluation) -> bytes:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except ValueError as error:
+        raise evaluation.failure("body", f"yields what JSON cannot carry: {error}") from error

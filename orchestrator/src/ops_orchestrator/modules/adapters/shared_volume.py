@@ -1,0 +1,90 @@
+"""Takes artifacts from a volume that is shared with modules: copied at once, and nothing but files below its root."""
+
+import asyncio
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import IO, Final
+
+from ops_contract import ArtifactRef
+from ops_orchestrator.errors import StepError
+from ops_orchestrator.modules.answer import ReceivedArtifact, SharedFile
+from ops_orchestrator.modules.staging import staged_file
+
+_CHUNK_BYTES: Final = 1024 * 1024
+
+
+async def take(file: SharedFile, module: str, staging: Path | None, limit: int) -> ReceivedArtifact:
+    """Copy `file` of `module` into a new file in `staging`; with None its bytes are hashed and dropped.
+
+    Raises StepError when it is missing, outside of its root, no plain file, larger than `limit` bytes, or not what its hash
+    says.
+    """
+    source = await asyncio.to_thread(_open, file, module)
+    with source:
+        async with staged_file(staging) as target:
+            ref = await _copy(file, module, source, target, limit)
+        return ReceivedArtifact(ref, Path(target.name) if target else None)
+
+
+async def _copy(file: SharedFile, module: str, source: IO[bytes], target: IO[bytes] | None, limit: int) -> ArtifactRef:
+    digest, size = hashlib.sha256(), 0
+    while chunk := await asyncio.to_thread(_read, file, module, source):
+        size += len(chunk)
+        if size > limit:
+            raise _refused(
+                file, module, f"is larger than the {limit} bytes that OPS_MAX_ARTIFACT_BYTES allows", "ANSWER_TOO_LARGE"
+            )
+        digest.update(chunk)
+        if target is not None:
+            await asyncio.to_thread(target.write, chunk)
+    if file.sha256 is not None and digest.hexdigest() != file.sha256:
+        raise _refused(file, module, f"has the sha256 {digest.hexdigest()}, the answer says {file.sha256}")
+    return ArtifactRef(name=file.name, media_type=file.media_type, size_bytes=size, sha256=digest.hexdigest())
+
+
+def _open(file: SharedFile, module: str) -> IO[bytes]:
+    """Open the file for reading. Links are resolved first, and none is followed after that."""
+    try:
+        root = file.root.resolve()
+        resolved = (root / file.path).resolve()
+        if root not in resolved.parents:
+            raise _refused(file, module, f"is not below {file.root}, and nothing outside of it is read")
+        return os.fdopen(_open_below(root, resolved.relative_to(root).parts), "rb", buffering=0)
+    except FileNotFoundError as error:
+        raise _refused(file, module, f"is not there; is the volume of {module} mounted at {file.root}?") from error
+    except IsADirectoryError as error:
+        raise _refused(file, module, "is no plain file") from error
+    except (OSError, ValueError, RuntimeError) as error:  # a NUL in the path, a loop of links
+        raise _refused(file, module, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _open_below(root: Path, inside: tuple[str, ...]) -> int:
+    """A descriptor of the plain file `inside` the folder `root`, even if its module swaps folders for links meanwhile."""
+    *folders, name = inside
+    at = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for folder in folders:
+            below = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
+            os.close(at)
+            at = below
+        # Not blocking: nobody may ever write into a pipe that lies there.
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at)
+    finally:
+        os.close(at)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise IsADirectoryError(name)
+    return descriptor
+
+
+def _read(file: SharedFile, module: str, source: IO[bytes]) -> bytes:
+    try:
+        return source.read(_CHUNK_BYTES)
+    except OSError as error:
+        raise _refused(file, module, f"cannot be read: {error.strerror}") from error
+
+
+def _refused(file: SharedFile, module: str, reason: str, code: str = "INVALID_ANSWER") -> StepError:
+    return StepError.of(module, code, f"names an artifact that cannot be taken: {file.path} {reason}")

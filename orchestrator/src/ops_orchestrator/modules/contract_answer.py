@@ -1,0 +1,120 @@
+"""What the answer of a module that speaks the contract means: bytes in, health or envelope out.
+
+What is wrong with the bytes is said by a StepError.
+"""
+
+from typing import Any, Final
+
+from ops_contract import (
+    CONTRACT_VERSION,
+    ErrorEnvelope,
+    Health,
+    JsonError,
+    ShapeError,
+    SuccessEnvelope,
+    is_supported,
+    parse_envelope,
+    parse_json,
+    validate,
+    violations,
+)
+from ops_orchestrator.errors import Failure, StepError
+from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange
+from ops_orchestrator.modules.module import Module
+from ops_orchestrator.modules.readiness import Readiness
+
+_SHOWN_BYTES: Final = 200
+
+_SHAPE_OF: Final = {
+    "outputs": "OPS-EXE-003",
+    "artifacts": "OPS-ART-001",
+    "evidence": "OPS-EVD-001",
+    "error": "OPS-ERR-002",
+}
+"""The requirements that speak of one part of an envelope's shape; OPS-EXE-001 has the rest."""
+
+
+def read_health(exchange: Exchange, module: Module) -> Readiness:
+    """What the module's health says. Raises StepError; retryable when the module may become ready by itself."""
+    if exchange.status != 200:
+        code, retryable = "MODULE_NOT_READY", exchange.status >= 500 or exchange.status in RETRYABLE_STATUS
+        raise StepError.of(module.name, code, f"answers {exchange.status} at {exchange.url}", retryable=retryable)
+    try:
+        health = validate(Health, parse_json(exchange.response), "health")
+    except (JsonError, ShapeError) as error:
+        message = f"does not answer {exchange.url} as the contract says: {error}"
+        raise StepError.of(module.name, "INVALID_ANSWER", message, requirement="OPS-HLT-002") from error
+    if health.module != module.name:
+        message = f"is registered at {module.url}, but {health.module!r} answers there; correct its url in modules.yaml"
+        raise StepError.of(module.name, "INVALID_ANSWER", message)
+    if health.contract_versions and not any(map(is_supported, health.contract_versions)):
+        served = ", ".join(health.contract_versions)
+        message = f"serves contract {served}, this orchestrator speaks {CONTRACT_VERSION}"
+        raise StepError.of(module.name, "UNSUPPORTED_CONTRACT", message)
+    return Readiness(health.version, health.status, health.contract_versions, health.profiles)
+
+
+def read_answer(exchange: Exchange, module: Module) -> SuccessEnvelope:
+    """The envelope of a step that succeeded. Raises StepError for everything else, among it a module's own error."""
+    value = _json(exchange, module)
+    try:
+        envelope = parse_envelope(value)
+    except ShapeError as error:
+        raise _invalid(exchange, module, f"is not an envelope: {_listed(error)}", _broken_by(error)) from error
+    if (envelope.status == "success") != (exchange.status == 200):
+        text = f"has the envelope status {envelope.status!r} with the HTTP status {exchange.status}"
+        raise _invalid(exchange, module, text, "OPS-ERR-008")
+    if envelope.contract_version is not None and not is_supported(envelope.contract_version):
+        text = f"is in contract {envelope.contract_version}, this orchestrator speaks {CONTRACT_VERSION}"
+        raise _invalid(exchange, module, text, "OPS-VER-001")
+    if isinstance(envelope, ErrorEnvelope):
+        raise _refused(envelope, module)
+    if broken := violations(envelope, module=module.name):
+        raise _invalid(exchange, module, f"breaks {'; '.join(map(str, broken))}", broken[0].requirement)
+    return envelope
+
+
+def _json(exchange: Exchange, module: Module) -> Any:
+    if 300 <= exchange.status < 400:
+        raise _invalid(exchange, module, f"is a redirect ({exchange.status}); modules are called only where registered", None)
+    if exchange.media_type != "application/json":
+        text = f"is {exchange.status} with {exchange.media_type or 'no content type'}, not an envelope: {_start(exchange)}"
+        raise _invalid(exchange, module, text, "OPS-EXE-006")
+    try:
+        return parse_json(exchange.response)
+    except JsonError as error:
+        raise _invalid(exchange, module, f"is not JSON as it should be: {error}", "OPS-EXE-004") from error
+
+
+def _refused(envelope: ErrorEnvelope, module: Module) -> StepError:
+    error = envelope.error
+    where = f" (at {error.pointer})" if error.pointer else ""
+    message = f"{module.name} answers {error.code}{where}: {error.message}"
+    details = error.model_dump(exclude_none=True, exclude_defaults=True)
+    return StepError(
+        Failure(code="MODULE_ERROR", message=message, module=module.name, retryable=error.retryable, module_error=details)
+    )
+
+
+def _invalid(exchange: Exchange, module: Module, text: str, requirement: str | None) -> StepError:
+    message = f"answers against the contract: the answer of {exchange.url} {text}"
+    retryable = exchange.status in RETRYABLE_STATUS
+    return StepError.of(module.name, "INVALID_ANSWER", message, retryable=retryable, requirement=requirement)
+
+
+def _broken_by(error: ShapeError) -> str:
+    problem = error.problems[0]
+    part, _, below = problem.pointer.removeprefix("/").partition("/")
+    if part == "artifacts" and below.endswith("/name") and problem.message != "is required":
+        return "OPS-ART-005"
+    return _SHAPE_OF.get(part, "OPS-EXE-001")
+
+
+def _listed(error: ShapeError) -> str:
+    shown = "; ".join(map(str, error.problems[:3]))
+    return shown if error.problem_count <= 3 else f"{shown}; and {error.problem_count - 3} more"
+
+
+def _start(exchange: Exchange) -> str:
+    text = exchange.response[:_SHOWN_BYTES].decode(errors="replace")
+    return repr(text if len(exchange.response) <= _SHOWN_BYTES else f"{text}...")

@@ -1,0 +1,68 @@
+"""A module as the operator registers it."""
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from ops_contract import Identifier
+from ops_orchestrator.modules.adapters.declaration import Adapter
+from ops_orchestrator.modules.call_options import CallOptions
+
+
+def _address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")
+    except ValueError as error:
+        raise ValueError(f"must be like http://host:port ({error})") from error
+    if parts.scheme not in {"http", "https"} or not host or port == 0 or parts.query or parts.fragment:
+        raise ValueError("must be like http://host:port or http://host:port/path")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold a user name or password; addresses stand in answers, logs and records")
+    if not url.isprintable() or " " in url:
+        raise ValueError("must not hold blanks or control characters")
+    return url
+
+
+class Module(CallOptions):
+    """One entry of modules.yaml."""
+
+    name: Identifier
+    url: Annotated[str, Field(description="base URL; `/health` and `/execute` are below it"), AfterValidator(_address)]
+    image_digest: Annotated[str | None, Field(description="digest of the image behind the URL, where it is known")] = None
+    actions: Annotated[
+        tuple[Identifier, ...],
+        Field(strict=False, fail_fast=True, min_length=1, description="what a plan may ask the module for"),
+    ] = ("execute",)
+    adapter: Annotated[Adapter | None, Field(description="how it is spoken with, when that is not the contract")] = None
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """What a plan may ask the module for."""
+        return tuple(self.adapter.actions) if self.adapter else self.actions
+
+    @property
+    def default_action(self) -> str | None:
+        """What a step asks for that names no action: `execute`, or the only one there is."""
+        names = self.action_names
+        return "execute" if "execute" in names else names[0] if len(names) == 1 else None
+
+    def declared(self) -> dict[str, Any]:
+        """The entry in effect, as it could stand in modules.yaml; without values that are not set and with secrets masked."""
+        told = self.model_dump(mode="json", exclude={"adapter"}, exclude_none=True)
+        declared = {"name": self.name, "url": self.url} | told
+        if self.adapter is None:
+            return declared
+        del declared["actions"]
+        return declared | {"adapter": self.adapter.declared()}
+
+    def for_action(self, action: str) -> "Module":
+        """The module as it is called for `action`, whose time-out and retries may be its own."""
+        own = self.adapter.actions[action].call_options if self.adapter else {}
+        return self.model_copy(update=own) if own else self
+
+    def at(self, path: str) -> str:
+        """The address of `path` below the module's base URL."""
+        return f"{self.url.rstrip('/')}/{path.lstrip('/')}"

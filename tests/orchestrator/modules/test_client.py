@@ -1,0 +1,208 @@
+import asyncio
+import gzip
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from scripted_module import ClientFor, ScriptedModule, artifact
+
+from ops_contract import Artifact
+from ops_orchestrator.errors import Failure, StepError
+from ops_orchestrator.exchange import Request
+from ops_orchestrator.modules.client import Limits, ModuleClient
+from ops_orchestrator.modules.module import Module
+
+HEALTH = Request(method="GET", path="/health")
+Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def execute(body: bytes) -> Request:
+    return Request(method="POST", path="/execute", headers={"Content-Type": "application/json"}, body=body)
+
+
+async def failure_of(call: Awaitable[object]) -> Failure:
+    with pytest.raises(StepError) as caught:
+        await call
+    return caught.value.failure
+
+
+async def test_exchange_holds_both_bodies_as_they_went_over_the_wire(module: Module, client_for: ClientFor) -> None:
+    alpha = ScriptedModule(answers=[httpx2.Response(200, content=b'{ "a": 1 }', headers={"Content-Type": "application/json"})])
+    exchange = await client_for(alpha).send(module, execute(b'{"x": 1}'))
+    assert (exchange.method, exchange.url, exchange.status) == ("POST", "http://alpha.test/execute", 200)
+    assert (exchange.request, exchange.response) == (b'{"x": 1}', b'{ "a": 1 }')
+    assert exchange.media_type == "application/json"
+
+
+async def test_module_below_a_path_is_called_below_it(module: Module, client_for: ClientFor) -> None:
+    alpha = ScriptedModule()
+    deeper = module.model_copy(update={"url": "http://alpha.test/stubs/alpha/"})
+    await client_for(alpha).check(deeper, HEALTH)
+    await client_for(alpha).send(deeper, execute(b"{}"))
+    assert [request.url.path for request in alpha.requests] == ["/stubs/alpha/health", "/stubs/alpha/execute"]
+
+
+async def test_redirect_is_not_followed(module: Module, client_for: ClientFor) -> None:
+    alpha = ScriptedModule(answers=[httpx2.Response(307, headers={"Location": "http://elsewhere.test/"})])
+    exchange = await client_for(alpha).send(module, execute(b"{}"))
+    assert exchange.status == 307
+    assert len(alpha.requests) == 1
+
+
+async def test_cookie_of_one_answer_is_not_sent_with_the_next_call(module: Module, client_for: ClientFor) -> None:
+    alpha = ScriptedModule(answers=[httpx2.Response(200, headers={"Set-Cookie": "session=1; Domain=alpha.test"})])
+    client = client_for(alpha)
+    await client.send(module, execute(b"{}"))
+    await client.send(module, execute(b"{}"))
+    assert "cookie" not in alpha.requests[-1].headers
+
+
+async def test_answer_larger_than_the_limit_is_given_up(module: Module, client_for: ClientFor) -> None:
+    alpha = ScriptedModule(answers=[httpx2.Response(200, content=b"x" * 1001)])
+    failure = await failure_of(client_for(alpha, response_bytes=1000).send(module, execute(b"{}")))
+    assert failure.code == "ANSWER_TOO_LARGE"
+    assert failure.message == "alpha sends more than the 1000 bytes allowed for /execute"
+
+
+async def test_compressed_answer_is_refused_before_it_can_grow(module: Module, client_for: ClientFor) -> None:
+    bomb = httpx2.Response(200, headers={"Content-Encoding": "gzip"}, content=gzip.compress(b"\0" * 10_000_000))
+    failure = await failure_of(client_for(ScriptedModule(answers=[bomb])).send(module, execute(b"{}")))
+    assert "encoding 'gzip'" in failure.message
+
+
+@pytest.mark.parametrize("href", [None, "artifacts/report.txt", "/artifacts/report.txt"])
+async def test_artifact_is_received_inline_and_by_href(
+    module: Module, client_for: ClientFor, tmp_path: Path, href: str | None
+) -> None:
+    alpha = ScriptedModule(files={"/artifacts/report.txt": httpx2.Response(200, content=b"figures")})
+    described = Artifact.of("report.txt", "text/plain", b"figures", href=href)
+    received = await client_for(alpha).receive(module, described, tmp_path)
+    content = received.content.read_bytes() if isinstance(received.content, Path) else received.content
+    assert content == b"figures"
+    assert received.ref == described.ref
+
+
+@pytest.mark.parametrize("href", [None, "report.txt"])
+async def test_artifact_that_is_not_kept_is_checked_all_the_same(
+    module: Module, client_for: ClientFor, href: str | None
+) -> None:
+    client = client_for(ScriptedModule(files={"/report.txt": httpx2.Response(200, content=b"figures")}))
+    received = await client.receive(module, Artifact.of("report.txt", "text/plain", b"figures", href=href), None)
+    assert received.content is None
+    false = Artifact.model_validate(artifact("report.txt", b"figures", href=href, sha256="0" * 64))
+    assert (await failure_of(client.receive(module, false, None))).requirement == "OPS-ART-003"
+
+
+@pytest.mark.parametrize(
+    ("answer", "requirement"),
+    [
+        (httpx2.Response(200, content=b"figurez"), "OPS-ART-003"),
+        (httpx2.Response(200, content=b"figure"), "OPS-ART-004"),
+        (httpx2.Response(404), "OPS-ART-002"),
+        (httpx2.Response(302, headers={"Location": "/else"}), "OPS-ART-002"),
+    ],
+)
+async def test_artifact_that_is_not_what_it_says_names_the_requirement(
+    module: Module, client_for: ClientFor, tmp_path: Path, answer: httpx2.Response, requirement: str
+) -> None:
+    client = client_for(ScriptedModule(files={"/f": answer}))
+    failure = await failure_of(client.receive(module, Artifact.of("f.txt", "text/plain", b"figures", href="f"), tmp_path))
+    assert (failure.code, failure.requirement) == ("INVALID_ANSWER", requirement)
+    assert "'f.txt'" in failure.message
+
+
+async def test_artifact_larger_than_the_limit_is_given_up(module: Module, client_for: ClientFor, tmp_path: Path) -> None:
+    client = client_for(ScriptedModule(files={"/f": httpx2.Response(200, content=b"x" * 11)}), artifact_bytes=10)
+    failure = await failure_of(client.receive(module, Artifact.of("f", "text/plain", b"x" * 11, href="f"), tmp_path))
+    assert failure.code == "ANSWER_TOO_LARGE"
+
+
+@asynccontextmanager
+async def server(conversation: Conversation) -> AsyncIterator[Module]:
+    """A module that speaks whatever `conversation` writes, on a real socket."""
+    listener = await asyncio.start_server(conversation, "127.0.0.1", 0)
+    async with listener:
+        port = listener.sockets[0].getsockname()[1]
+        yield Module(name="alpha", url=f"http://127.0.0.1:{port}")
+
+
+@asynccontextmanager
+async def real_client() -> AsyncIterator[ModuleClient]:
+    client = ModuleClient(Limits(100_000, 100_000))
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+def saying(answer: bytes, *, reset: bool = False) -> Conversation:
+    """Read the request's head, say `answer`, hang up; with `reset` as a crashed process does."""
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        if reset:
+            linger = bytes([1, 0, 0, 0, 0, 0, 0, 0])
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.close()
+
+    return converse
+
+
+@pytest.mark.parametrize(
+    "conversation",
+    [
+        pytest.param(saying(b""), id="empty reply"),
+        pytest.param(saying(b"", reset=True), id="connection reset"),
+        pytest.param(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), id="truncated body"),
+        pytest.param(saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), id="malformed chunk"),
+        pytest.param(saying(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), id="not HTTP"),
+        pytest.param(saying(b"HTTP/1.1 503 Service indispon\xedvel\r\nContent-Length: 0\r\n\r\n"), id="reason not ASCII"),
+        pytest.param(saying(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"a" * 100_000 + b"\r\n\r\n"), id="endless header"),
+    ],
+)
+async def test_broken_conversation_is_a_retryable_failure_naming_module_and_address(conversation: Conversation) -> None:
+    async with server(conversation) as module, real_client() as client:
+        failure = await failure_of(client.send(module, execute(b"{}")))
+    assert (failure.code, failure.retryable) == ("MODULE_UNREACHABLE", True)
+    assert failure.message.startswith(f"alpha cannot be reached at {module.url}/execute: ")
+    assert len(failure.message) < 500
+
+
+async def test_port_on_which_nobody_listens_is_said_in_the_system_s_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    async with real_client() as client:
+        failure = await failure_of(client.check(Module(name="alpha", url=f"http://127.0.0.1:{port}"), HEALTH))
+    assert failure.message == f"alpha cannot be reached at http://127.0.0.1:{port}/health: Connection refused"
+
+
+async def test_host_name_that_does_not_exist_is_named() -> None:
+    async with real_client() as client:
+        failure = await failure_of(client.check(Module(name="alpha", url="http://no-such-module.invalid"), HEALTH))
+    assert failure.message.endswith("the host name 'no-such-module.invalid' is not known")
+
+
+async def test_connection_is_kept_from_call_to_call() -> None:
+    connections = 0
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while not reader.at_eof():
+            try:
+                await reader.readuntil(b"\r\n\r\n")
+            except asyncio.IncompleteReadError:
+                break
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            await writer.drain()
+        writer.close()
+
+    async with server(converse) as module, real_client() as client:
+        for _ in range(3):
+            await client.check(module, HEALTH)
+    assert connections == 1
