@@ -20,9 +20,9 @@ from ops_orchestrator.modules.adapters.request import map_request
 from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
 from ops_orchestrator.modules.client import Limits, ModuleClient
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.planner import plan
+from ops_orchestrator.planning.planner import plan
+from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.runner import Runner
-from ops_orchestrator.scenario import Scenario
 from ops_stubs.policy_bare import RunScenario, run_scenario
 
 ROOT: Final = Path(__file__).parents[1]

@@ -10,7 +10,7 @@ import httpx2
 
 from ops_contract import sha256_hex
 from ops_orchestrator.modules.client import ModuleClient
-from ops_orchestrator.scenario import Scenario
+from ops_orchestrator.planning.scenario import Scenario
 
 StartService = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 ClientFor = Callable[..., ModuleClient]

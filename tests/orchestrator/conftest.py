@@ -13,7 +13,7 @@ from ops_orchestrator.app import create_app
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import Limits, ModuleClient
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.scenario import Scenario
+from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.settings import Settings
 
 

@@ -14,11 +14,11 @@ from ops_orchestrator.errors import InvalidRequestError, NotFoundError, StoreErr
 from ops_orchestrator.events import RunEnded, RunStarted, StepCompleted, StepStarted, log_line
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.catalogue import Catalogue
-from ops_orchestrator.planner import plan
+from ops_orchestrator.planning.planner import plan
+from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.run_folder import RunFolder, json_line
 from ops_orchestrator.run_index import FILE_NAME
 from ops_orchestrator.run_store import RunStore, new_run_id
-from ops_orchestrator.scenario import Scenario
 
 OpenStore = Callable[[], RunStore]
 

@@ -12,9 +12,9 @@ from ops_orchestrator.events import AttemptFailed, Event, ModuleReady, RunEnded,
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.planner import plan
+from ops_orchestrator.planning.planner import plan
+from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.runner import Runner
-from ops_orchestrator.scenario import Scenario
 
 RETRYABLE = httpx2.Response(503, json=error_envelope(code="BUSY", message="busy", retryable=True))
 FINAL = httpx2.Response(422, json=error_envelope())

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ops_orchestrator.plan import Plan
+from ops_orchestrator.planning.steps import Plan
 
 _MOST_LINES: Final = 60
 _MARKS: Final = {

@@ -9,8 +9,8 @@ from ops_orchestrator.errors import Failure
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.answer import ReceivedArtifact
 from ops_orchestrator.modules.readiness import Readiness
-from ops_orchestrator.plan import Plan, Step
-from ops_orchestrator.scenario import Scenario
+from ops_orchestrator.planning.scenario import Scenario
+from ops_orchestrator.planning.steps import Plan, Step
 
 Status = Literal["running", "completed", "failed", "errored", "cancelled", "interrupted"]
 """Run status: `failed` is a module's doing, `errored` ours, `interrupted` means that the service stopped."""

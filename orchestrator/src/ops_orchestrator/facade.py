@@ -34,7 +34,7 @@ from ops_orchestrator.modules.call import Answered, Call
 from ops_orchestrator.modules.client import Limits, ModuleClient
 from ops_orchestrator.modules.dialect import dialect_of
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.plan import Step
+from ops_orchestrator.planning.steps import Step
 from ops_orchestrator.runner import Runner, check_health
 from ops_orchestrator.settings import Settings
 

@@ -17,7 +17,7 @@ from ops_orchestrator.events import (
     timestamp,
 )
 from ops_orchestrator.exchange import Exchange
-from ops_orchestrator.plan import Step
+from ops_orchestrator.planning.steps import Step
 from ops_orchestrator.provenance import recipe_fingerprint, result_fingerprint
 
 RECORD: Final = "run.json"

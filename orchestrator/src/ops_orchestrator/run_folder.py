@@ -22,7 +22,7 @@ from ops_orchestrator.events import Event, RunEnded, RunStarted, StepCompleted, 
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.masking import masked
 from ops_orchestrator.modules.answer import ReceivedArtifact
-from ops_orchestrator.plan import Step
+from ops_orchestrator.planning.steps import Step
 from ops_orchestrator.provenance import manifest
 from ops_orchestrator.record import ARTIFACTS, LOGS, MANIFEST, RECORD, RESULTS, RunRecord, RunState, artifact_path
 

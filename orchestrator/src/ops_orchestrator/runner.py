@@ -20,9 +20,9 @@ from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.dialect import Dialect, dialect_of
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.readiness import Readiness
-from ops_orchestrator.plan import Plan, Step
+from ops_orchestrator.planning.scenario import Scenario, merged
+from ops_orchestrator.planning.steps import Plan, Step
 from ops_orchestrator.provenance import step_fingerprint
-from ops_orchestrator.scenario import Scenario, merged
 
 HEALTH_TIMEOUT_S: Final = 5.0
 """Seconds that one health check may take; a module answers within one (OPS-HLT-004)."""

@@ -9,7 +9,7 @@ from ops_contract import ArtifactRef, Options, SuccessEnvelope
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.adapters.body import decoded
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.plan import Step
+from ops_orchestrator.planning.steps import Step
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from ops_contract import Problem
 from ops_orchestrator.errors import InvalidRequestError, UnknownActionError, UnknownModuleError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.plan import Plan, Step
-from ops_orchestrator.scenario import Scenario, StepRequest
+from ops_orchestrator.planning.scenario import Scenario, StepRequest
+from ops_orchestrator.planning.steps import Plan, Step
 
 
 def plan(scenario: Scenario, catalogue: Catalogue) -> Plan:

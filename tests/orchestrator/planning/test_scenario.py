@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from ops_orchestrator.errors import InvalidRequestError
-from ops_orchestrator.scenario import RunOptions, merged, read_scenario
+from ops_orchestrator.planning.scenario import RunOptions, merged, read_scenario
 
 MINIMAL = {"scenario_id": "demo", "modules": ["alpha"]}
 

@@ -5,7 +5,7 @@ from scripted_module import demo
 
 from ops_orchestrator.errors import InvalidRequestError, UnknownActionError, UnknownModuleError
 from ops_orchestrator.modules.catalogue import Catalogue
-from ops_orchestrator.planner import plan
+from ops_orchestrator.planning.planner import plan
 
 
 @pytest.fixture
