@@ -22,7 +22,7 @@ from ops_orchestrator.modules.client import Limits, ModuleClient
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario
-from ops_orchestrator.runner import Runner
+from ops_orchestrator.runs.runner import Runner
 from ops_stubs.policy_bare import RunScenario, run_scenario
 
 ROOT: Final = Path(__file__).parents[1]

@@ -11,7 +11,6 @@ import structlog
 from fastapi import FastAPI
 
 import ops_orchestrator
-from ops_orchestrator.active_runs import ActiveRuns
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.modules.client import Limits, ModuleClient
 from ops_orchestrator.problem import install_problem_handlers
@@ -19,7 +18,8 @@ from ops_orchestrator.routes.health import health_routes
 from ops_orchestrator.routes.modules import modules_routes
 from ops_orchestrator.routes.plan_and_execute import plan_and_execute_routes
 from ops_orchestrator.routes.runs import runs_routes
-from ops_orchestrator.run_store import RunStore
+from ops_orchestrator.runs.active_runs import ActiveRuns
+from ops_orchestrator.runs.store.folder import RunStore
 from ops_orchestrator.settings import Settings
 
 _log: Any = structlog.get_logger("ops_orchestrator")

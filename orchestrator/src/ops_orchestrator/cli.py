@@ -26,13 +26,13 @@ from ops_orchestrator.errors import (
     RequestError,
     StoreError,
 )
-from ops_orchestrator.events import Status
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import read_scenario
-from ops_orchestrator.record import LOGS
-from ops_orchestrator.run_store import RunStore
+from ops_orchestrator.runs.events import Status
+from ops_orchestrator.runs.record import LOGS
+from ops_orchestrator.runs.store.folder import RunStore
 from ops_orchestrator.service_client import ServiceClient
 from ops_orchestrator.settings import Settings, read_settings
 from ops_orchestrator.terminal import AsJson, Url, on_terminal, print_json, read_bytes, show, write

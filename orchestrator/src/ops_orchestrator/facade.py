@@ -28,14 +28,14 @@ from ops_contract import (
     trace_of,
 )
 from ops_orchestrator.errors import StepError
-from ops_orchestrator.events import StepCompleted
 from ops_orchestrator.modules.answer import ReceivedArtifact
 from ops_orchestrator.modules.call import Answered, Call
 from ops_orchestrator.modules.client import Limits, ModuleClient
 from ops_orchestrator.modules.dialect import dialect_of
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.planning.steps import Step
-from ops_orchestrator.runner import Runner, check_health
+from ops_orchestrator.runs.events import StepCompleted
+from ops_orchestrator.runs.runner import Runner, check_health
 from ops_orchestrator.settings import Settings
 
 _MOST_INLINE_BYTES: Final = 256 * 1024

@@ -21,9 +21,9 @@ from ops_orchestrator.modules.dialect import dialect_of
 from ops_orchestrator.planning.planner import steps_of
 from ops_orchestrator.planning.scenario import Scenario, merged
 from ops_orchestrator.planning.steps import Step
-from ops_orchestrator.record import StepResults
-from ops_orchestrator.run_store import RunStore, new_run_id
-from ops_orchestrator.runner import Runner
+from ops_orchestrator.runs.record import StepResults
+from ops_orchestrator.runs.runner import Runner
+from ops_orchestrator.runs.store.folder import RunStore, new_run_id
 from ops_orchestrator.settings import Settings
 
 _SCENARIO_ID: Final = "trial"

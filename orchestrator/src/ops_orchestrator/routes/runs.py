@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, Response
 
-from ops_orchestrator.events import Status
-from ops_orchestrator.record import LOGS, RECORD, RESULTS
-from ops_orchestrator.run_store import RunStore
+from ops_orchestrator.runs.events import Status
+from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS
+from ops_orchestrator.runs.store.folder import RunStore
 
 
 def runs_routes(store: RunStore) -> APIRouter:

@@ -9,16 +9,16 @@ from typing import Any, Final
 import structlog
 
 from ops_orchestrator.errors import BusyError
-from ops_orchestrator.events import Event, RunEnded, RunStarted, interrupted, log_line
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario
-from ops_orchestrator.provenance import versions
-from ops_orchestrator.record import Results, RunRecord
-from ops_orchestrator.run_folder import RunFolder
-from ops_orchestrator.run_store import RunStore, new_run_id
-from ops_orchestrator.runner import Runner
+from ops_orchestrator.runs.events import Event, RunEnded, RunStarted, interrupted, log_line
+from ops_orchestrator.runs.provenance import versions
+from ops_orchestrator.runs.record import Results, RunRecord
+from ops_orchestrator.runs.runner import Runner
+from ops_orchestrator.runs.store.folder import RunStore, new_run_id
+from ops_orchestrator.runs.store.writer import RunFolder
 
 _STOPPING: Final = "The service is stopping; try again when it is back."
 

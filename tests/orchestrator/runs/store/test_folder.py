@@ -11,14 +11,14 @@ from scripted_module import envelope
 
 from ops_contract import SuccessEnvelope, validate
 from ops_orchestrator.errors import InvalidRequestError, NotFoundError, StoreError
-from ops_orchestrator.events import RunEnded, RunStarted, StepCompleted, StepStarted, log_line
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario
-from ops_orchestrator.run_folder import RunFolder, json_line
-from ops_orchestrator.run_index import FILE_NAME
-from ops_orchestrator.run_store import RunStore, new_run_id
+from ops_orchestrator.runs.events import RunEnded, RunStarted, StepCompleted, StepStarted, log_line
+from ops_orchestrator.runs.store.folder import RunStore, new_run_id
+from ops_orchestrator.runs.store.sqlite_index import FILE_NAME
+from ops_orchestrator.runs.store.writer import RunFolder, json_line
 
 OpenStore = Callable[[], RunStore]
 

@@ -5,7 +5,9 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from ops_contract import ArtifactRef, Evidence
-from ops_orchestrator.events import (
+from ops_orchestrator.exchange import Exchange
+from ops_orchestrator.planning.steps import Step
+from ops_orchestrator.runs.events import (
     Event,
     ModuleReady,
     RunEnded,
@@ -16,9 +18,7 @@ from ops_orchestrator.events import (
     StepStarted,
     timestamp,
 )
-from ops_orchestrator.exchange import Exchange
-from ops_orchestrator.planning.steps import Step
-from ops_orchestrator.provenance import recipe_fingerprint, result_fingerprint
+from ops_orchestrator.runs.provenance import recipe_fingerprint, result_fingerprint
 
 RECORD: Final = "run.json"
 RESULTS: Final = "results.json"

@@ -5,13 +5,13 @@ import pytest
 from scripted_module import artifact, envelope
 
 from ops_contract import SuccessEnvelope, canonical_json, validate
-from ops_orchestrator.events import ModuleReady, RunEnded, RunStarted
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.readiness import Readiness
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import RunOptions, Scenario
-from ops_orchestrator.provenance import manifest, result_fingerprint, step_fingerprint, versions
-from ops_orchestrator.record import RunState
+from ops_orchestrator.runs.events import ModuleReady, RunEnded, RunStarted
+from ops_orchestrator.runs.provenance import manifest, result_fingerprint, step_fingerprint, versions
+from ops_orchestrator.runs.record import RunState
 
 EVIDENCE = {"id": "e1", "kind": "dataset", "title": "Census", "observed_at": "2026-01-09T12:34:56Z"}
 

@@ -11,7 +11,6 @@ from typing import Final
 
 from ops_contract import NumberError, SuccessEnvelope
 from ops_orchestrator.errors import StepError
-from ops_orchestrator.events import AttemptFailed, Event, ModuleReady, RunEnded, StepCompleted, StepFailed, StepStarted
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.modules.answer import ReceivedArtifact
 from ops_orchestrator.modules.artifacts import receive
@@ -22,7 +21,8 @@ from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.readiness import Readiness
 from ops_orchestrator.planning.scenario import Scenario, merged
 from ops_orchestrator.planning.steps import Plan, Step
-from ops_orchestrator.provenance import step_fingerprint
+from ops_orchestrator.runs.events import AttemptFailed, Event, ModuleReady, RunEnded, StepCompleted, StepFailed, StepStarted
+from ops_orchestrator.runs.provenance import step_fingerprint
 
 HEALTH_TIMEOUT_S: Final = 5.0
 """Seconds that one health check may take; a module answers within one (OPS-HLT-004)."""

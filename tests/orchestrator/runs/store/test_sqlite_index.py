@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ops_orchestrator.record import RunRecord
-from ops_orchestrator.run_index import FILE_NAME, Position, RunIndex
+from ops_orchestrator.runs.record import RunRecord
+from ops_orchestrator.runs.store.sqlite_index import FILE_NAME, Position, RunIndex
 
 OpenIndex = Callable[[], RunIndex]
 

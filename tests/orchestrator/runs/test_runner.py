@@ -8,13 +8,13 @@ import httpx2
 import pytest
 from scripted_module import ClientFor, Gate, ScriptedModule, artifact, demo, error_envelope, success
 
-from ops_orchestrator.events import AttemptFailed, Event, ModuleReady, RunEnded, StepCompleted, StepFailed
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario
-from ops_orchestrator.runner import Runner
+from ops_orchestrator.runs.events import AttemptFailed, Event, ModuleReady, RunEnded, StepCompleted, StepFailed
+from ops_orchestrator.runs.runner import Runner
 
 RETRYABLE = httpx2.Response(503, json=error_envelope(code="BUSY", message="busy", retryable=True))
 FINAL = httpx2.Response(422, json=error_envelope())

@@ -21,10 +21,10 @@ from pydantic import ValidationError
 
 from ops_contract import Problem
 from ops_orchestrator.errors import ConfigurationError, InvalidRequestError, NotFoundError, StoreError
-from ops_orchestrator.events import RunEnded, RunStarted, interrupted, log_line, now
-from ops_orchestrator.record import LOGS, RECORD, RESULTS, ArtifactRecord, Results, RunRecord, ended
-from ops_orchestrator.run_folder import NEW_PREFIX, RunFolder, conclude, json_line
-from ops_orchestrator.run_index import Position, RunIndex
+from ops_orchestrator.runs.events import RunEnded, RunStarted, interrupted, log_line, now
+from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, ArtifactRecord, Results, RunRecord, ended
+from ops_orchestrator.runs.store.sqlite_index import Position, RunIndex
+from ops_orchestrator.runs.store.writer import NEW_PREFIX, RunFolder, conclude, json_line
 
 _RUN_ID: Final = re.compile(r"run_[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}Z_[0-9a-f]{6}")
 """The seed's form: run_2026-01-09T12-34-56Z_ab12cd. Safe as a name of a folder."""

@@ -18,13 +18,13 @@ from typing import Any, Final, Self
 from pydantic import BaseModel
 
 from ops_contract import JsonError, parse_json, sha256_hex
-from ops_orchestrator.events import Event, RunEnded, RunStarted, StepCompleted, StepFailed, log_line
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.masking import masked
 from ops_orchestrator.modules.answer import ReceivedArtifact
 from ops_orchestrator.planning.steps import Step
-from ops_orchestrator.provenance import manifest
-from ops_orchestrator.record import ARTIFACTS, LOGS, MANIFEST, RECORD, RESULTS, RunRecord, RunState, artifact_path
+from ops_orchestrator.runs.events import Event, RunEnded, RunStarted, StepCompleted, StepFailed, log_line
+from ops_orchestrator.runs.provenance import manifest
+from ops_orchestrator.runs.record import ARTIFACTS, LOGS, MANIFEST, RECORD, RESULTS, RunRecord, RunState, artifact_path
 
 STAGING: Final = ".staging"
 NEW_PREFIX: Final = ".new-"

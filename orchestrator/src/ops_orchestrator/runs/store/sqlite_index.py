@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from ops_orchestrator.record import RunRecord
+from ops_orchestrator.runs.record import RunRecord
 
 FILE_NAME: Final = ".index.sqlite3"
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from scripted_module import ClientFor, Gate, ScriptedModule, demo
 
-from ops_orchestrator.active_runs import ActiveRuns
 from ops_orchestrator.errors import BusyError, StoreError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.planning.scenario import Scenario
-from ops_orchestrator.run_store import RunStore
+from ops_orchestrator.runs.active_runs import ActiveRuns
+from ops_orchestrator.runs.store.folder import RunStore
 
 
 @pytest.fixture
