@@ -9,11 +9,11 @@ import pytest
 from local_service import service
 from scripted_module import ClientFor, ReadRun, ScriptedModule, StartService, demo, modules_yaml, transport
 
-from ops_orchestrator.app import create_app
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import Limits, ModuleClient
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.planning.scenario import Scenario
+from ops_orchestrator.service.app import create_app
 from ops_orchestrator.settings import Settings
 
 

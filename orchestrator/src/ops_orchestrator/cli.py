@@ -88,7 +88,7 @@ def serve(
         print_json(settings.model_dump(mode="json"))
         return
     # The service's libraries take most of a second, which no other command should wait for.
-    from ops_orchestrator.server import serve_orchestrator  # noqa: PLC0415  # see above
+    from ops_orchestrator.service.server import serve_orchestrator  # noqa: PLC0415  # see above
 
     serve_orchestrator(settings)
 

@@ -76,7 +76,7 @@ def serve_module(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one.")] = 8080,
 ) -> None:
     """Serve a module that has an adapter as if it spoke the contract: GET /health and POST /execute."""
-    from ops_orchestrator.server import serve_facade  # noqa: PLC0415  # as above
+    from ops_orchestrator.service.server import serve_facade  # noqa: PLC0415  # as above
 
     settings = read_settings(modules_file=modules_file, host=host, port=port)
     module = _module(_catalogue(settings), name)

@@ -14,7 +14,7 @@ import yaml
 from local_service import MODULES, ROOT
 
 from ops_contract import sha256_hex
-from ops_orchestrator.app import create_app
+from ops_orchestrator.service.app import create_app
 from ops_orchestrator.settings import Settings
 from ops_stubs.app import create_all
 

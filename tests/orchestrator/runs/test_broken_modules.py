@@ -7,7 +7,7 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from ops_orchestrator.app import create_app
+from ops_orchestrator.service.app import create_app
 from ops_orchestrator.settings import Settings
 from ops_stubs.app import create_app as create_stub
 from ops_stubs.catalogue import STUBS

@@ -9,9 +9,9 @@ from fastapi.responses import JSONResponse
 
 from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.planning.scenario import Scenario, read_scenario
-from ops_orchestrator.routes.prefer import Preference, read_preference
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.record import Results, RunRecord
+from ops_orchestrator.service.routes.prefer import Preference, read_preference
 
 _STATUS: Final = {"completed": 200, "failed": 502, "errored": 500, "interrupted": 503, "running": 202}
 """HTTP status of the answer by status of the run: "they failed" and "we failed" never share one."""

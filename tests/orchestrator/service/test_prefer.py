@@ -1,6 +1,6 @@
 import pytest
 
-from ops_orchestrator.routes.prefer import Preference, read_preference
+from ops_orchestrator.service.routes.prefer import Preference, read_preference
 
 
 @pytest.mark.parametrize(

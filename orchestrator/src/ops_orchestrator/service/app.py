@@ -13,13 +13,13 @@ from fastapi import FastAPI
 import ops_orchestrator
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.modules.client import Limits, ModuleClient
-from ops_orchestrator.problem import install_problem_handlers
-from ops_orchestrator.routes.health import health_routes
-from ops_orchestrator.routes.modules import modules_routes
-from ops_orchestrator.routes.plan_and_execute import plan_and_execute_routes
-from ops_orchestrator.routes.runs import runs_routes
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.store.folder import RunStore
+from ops_orchestrator.service.problem import install_problem_handlers
+from ops_orchestrator.service.routes.health import health_routes
+from ops_orchestrator.service.routes.modules import modules_routes
+from ops_orchestrator.service.routes.plan_and_execute import plan_and_execute_routes
+from ops_orchestrator.service.routes.runs import runs_routes
 from ops_orchestrator.settings import Settings
 
 _log: Any = structlog.get_logger("ops_orchestrator")

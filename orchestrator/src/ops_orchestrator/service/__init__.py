@@ -1,0 +1,1 @@
+"""The orchestrator as an HTTP service."""
