@@ -17,7 +17,7 @@ from typing import Final
 from rich.console import Console
 from rich.markdown import Markdown
 
-from ops_orchestrator.display import run_view
+from ops_orchestrator.cli.display import run_view
 
 ROOT: Final = Path(__file__).parents[1]
 EXAMPLE: Final = Path("examples/plan_and_execute.request.json")

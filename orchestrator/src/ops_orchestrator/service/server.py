@@ -12,11 +12,11 @@ from starlette.types import ASGIApp
 import ops_orchestrator
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.exit_code import ExitCode
-from ops_orchestrator.facade import create_facade
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.service.app import create_app
 from ops_orchestrator.service.service_log import configure_service_log
 from ops_orchestrator.settings import Settings
+from ops_orchestrator.workbench.facade import create_facade
 
 
 def serve_orchestrator(settings: Settings) -> None:

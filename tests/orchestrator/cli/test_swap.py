@@ -6,8 +6,8 @@ import pytest
 import yaml
 from command_line import ops
 
+from ops_orchestrator.cli.swap import Swap, override, read_swap, variables
 from ops_orchestrator.errors import ConfigurationError
-from ops_orchestrator.swap import Swap, override, read_swap, variables
 
 MODULES = ("policy-simulator", "monitor")
 

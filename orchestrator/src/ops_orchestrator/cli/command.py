@@ -15,9 +15,11 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from ops_orchestrator import display
-from ops_orchestrator.cli_modules import modules_app
-from ops_orchestrator.cli_up import up
+from ops_orchestrator.cli import display
+from ops_orchestrator.cli.modules import modules_app
+from ops_orchestrator.cli.service_client import ServiceClient
+from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal, print_json, read_bytes, show, write
+from ops_orchestrator.cli.up import up
 from ops_orchestrator.errors import (
     CannotReachError,
     ConfigurationError,
@@ -33,9 +35,7 @@ from ops_orchestrator.planning.scenario import read_scenario
 from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.record import LOGS
 from ops_orchestrator.runs.store.folder import RunStore
-from ops_orchestrator.service_client import ServiceClient
 from ops_orchestrator.settings import Settings, read_settings
-from ops_orchestrator.terminal import AsJson, Url, on_terminal, print_json, read_bytes, show, write
 
 _POLL_S: Final = 0.2
 

@@ -13,10 +13,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ops_orchestrator.compose_project import ComposeProject
+from ops_orchestrator.cli.compose_project import ComposeProject
+from ops_orchestrator.cli.swap import Swap, override, read_swap, variables
 from ops_orchestrator.errors import CannotReachError
 from ops_orchestrator.exit_code import ExitCode
-from ops_orchestrator.swap import Swap, override, read_swap, variables
 
 With = Annotated[
     list[str] | None,

@@ -8,14 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from ops_contract import JsonError, NumberError, canonical_json, parse_json
-from ops_orchestrator import display
+from ops_orchestrator.cli import display
+from ops_orchestrator.cli.service_client import ServiceClient
+from ops_orchestrator.cli.terminal import AsJson, Url, read_bytes, show
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue, suggestion
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.service_client import ServiceClient
 from ops_orchestrator.settings import Settings, read_settings
-from ops_orchestrator.terminal import AsJson, Url, read_bytes, show
 
 modules_app = typer.Typer(help="List the registered modules; look at one, try one.", invoke_without_command=True)
 
@@ -53,7 +53,7 @@ def try_module(  # noqa: PLR0913, PLR0917  # one parameter an option
 ) -> None:
     """Call a module once, without a run and without the service: the mapped request, the raw response, the envelope."""
     # What speaks HTTP with modules takes a third of a second to load, which no other command should wait for.
-    from ops_orchestrator.trial import call_of, earlier_run, step_of, try_call  # noqa: PLC0415  # see above
+    from ops_orchestrator.workbench.trial import call_of, earlier_run, step_of, try_call  # noqa: PLC0415  # see above
 
     settings = read_settings(modules_file=modules_file)
     catalogue = _catalogue(settings)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from ops_orchestrator.display import log_text, modules_table, plain, run_view, runs_table
+from ops_orchestrator.cli.display import log_text, modules_table, plain, run_view, runs_table
 
 HOSTILE = "[bold]x[/boom]\x1b]0;owned\x07\x1b[2J"
 

@@ -14,9 +14,9 @@ from scripted_module import Gate, ScriptedModule, transport
 
 from ops_contract import SuccessEnvelope, sha256_hex, validate
 from ops_contract.compliance.check import check
-from ops_orchestrator.facade import create_facade
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.settings import Settings
+from ops_orchestrator.workbench.facade import create_facade
 
 pytestmark = pytest.mark.anyio
 

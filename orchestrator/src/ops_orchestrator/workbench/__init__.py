@@ -1,0 +1,1 @@
+"""One call without a run, and a module served through its adapter."""
