@@ -77,7 +77,7 @@ async def _cpu_of_run(client: ModuleClient, catalogue: Catalogue, step: dict[str
 
     async def once() -> None:
         events = [event async for event in Runner(client, None).execute("run-1", scenario, steps)]
-        assert events[-1].name == "run.ended"  # noqa: S101  # otherwise nothing was measured
+        assert events[-1].what.name == "run.ended"  # noqa: S101  # otherwise nothing was measured
 
     return await _cpu_async(once, times)
 

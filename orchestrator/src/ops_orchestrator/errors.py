@@ -11,6 +11,7 @@ OrchestratorError
 ├── StepError                a module's: ends the step as failed; `failure` says how
 ├── ExpressionError          a declaration's: it cannot be read (ConfigurationError) or evaluated (StepError)
 ├── StoreError               ours: the run store cannot be read or written
+├── RunExistsError           ours: a new run's id is taken
 ├── CannotReachError         the command line's: no orchestrator answers
 └── RefusedError             the command line's: the orchestrator answered with a problem document
 """
@@ -140,6 +141,10 @@ class ExpressionError(OrchestratorError):
 
 class StoreError(OrchestratorError):
     """The run store cannot be read or written; the message names the path and the reason."""
+
+
+class RunExistsError(OrchestratorError):
+    """There is a run with this id already; a new run takes another id."""
 
 
 class CannotReachError(OrchestratorError):

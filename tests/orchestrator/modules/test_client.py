@@ -4,14 +4,16 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
-from scripted_module import ClientFor, ScriptedModule, artifact
+from scripted_module import ClientFor, ScriptedModule
 
 from ops_contract import Artifact
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import Request
+from ops_orchestrator.modules.answer import RemoteFile
 from ops_orchestrator.modules.client import Limits, ModuleClient
 from ops_orchestrator.modules.module import Module
 
@@ -73,27 +75,26 @@ async def test_compressed_answer_is_refused_before_it_can_grow(module: Module, c
     assert "encoding 'gzip'" in failure.message
 
 
-@pytest.mark.parametrize("href", [None, "artifacts/report.txt", "/artifacts/report.txt"])
-async def test_artifact_is_received_inline_and_by_href(
-    module: Module, client_for: ClientFor, tmp_path: Path, href: str | None
-) -> None:
+def remote(href: str, content: bytes = b"figures", **fields: Any) -> RemoteFile:
+    """A file that its module says has `content`; `fields` falsify it."""
+    described = Artifact.of("f.txt", "text/plain", content, href=href)
+    return RemoteFile(described.ref.model_copy(update=fields), href)
+
+
+@pytest.mark.parametrize("href", ["artifacts/report.txt", "/artifacts/report.txt"])
+async def test_artifact_is_fetched_below_the_base_url(module: Module, client_for: ClientFor, tmp_path: Path, href: str) -> None:
     alpha = ScriptedModule(files={"/artifacts/report.txt": httpx2.Response(200, content=b"figures")})
-    described = Artifact.of("report.txt", "text/plain", b"figures", href=href)
-    received = await client_for(alpha).receive(module, described, tmp_path)
-    content = received.content.read_bytes() if isinstance(received.content, Path) else received.content
-    assert content == b"figures"
-    assert received.ref == described.ref
+    received = await client_for(alpha).fetch(module, remote(href), tmp_path)
+    assert isinstance(received.content, Path)
+    assert received.content.read_bytes() == b"figures"
+    assert received.ref == remote(href).ref
 
 
-@pytest.mark.parametrize("href", [None, "report.txt"])
-async def test_artifact_that_is_not_kept_is_checked_all_the_same(
-    module: Module, client_for: ClientFor, href: str | None
-) -> None:
+async def test_artifact_that_is_not_kept_is_checked_all_the_same(module: Module, client_for: ClientFor) -> None:
     client = client_for(ScriptedModule(files={"/report.txt": httpx2.Response(200, content=b"figures")}))
-    received = await client.receive(module, Artifact.of("report.txt", "text/plain", b"figures", href=href), None)
-    assert received.content is None
-    false = Artifact.model_validate(artifact("report.txt", b"figures", href=href, sha256="0" * 64))
-    assert (await failure_of(client.receive(module, false, None))).requirement == "OPS-ART-003"
+    assert (await client.fetch(module, remote("report.txt"), None)).content is None
+    false = remote("report.txt", sha256="0" * 64)
+    assert (await failure_of(client.fetch(module, false, None))).requirement == "OPS-ART-003"
 
 
 @pytest.mark.parametrize(
@@ -109,14 +110,14 @@ async def test_artifact_that_is_not_what_it_says_names_the_requirement(
     module: Module, client_for: ClientFor, tmp_path: Path, answer: httpx2.Response, requirement: str
 ) -> None:
     client = client_for(ScriptedModule(files={"/f": answer}))
-    failure = await failure_of(client.receive(module, Artifact.of("f.txt", "text/plain", b"figures", href="f"), tmp_path))
+    failure = await failure_of(client.fetch(module, remote("f"), tmp_path))
     assert (failure.code, failure.requirement) == ("INVALID_ANSWER", requirement)
     assert "'f.txt'" in failure.message
 
 
 async def test_artifact_larger_than_the_limit_is_given_up(module: Module, client_for: ClientFor, tmp_path: Path) -> None:
     client = client_for(ScriptedModule(files={"/f": httpx2.Response(200, content=b"x" * 11)}), artifact_bytes=10)
-    failure = await failure_of(client.receive(module, Artifact.of("f", "text/plain", b"x" * 11, href="f"), tmp_path))
+    failure = await failure_of(client.fetch(module, remote("f", b"x" * 11), tmp_path))
     assert failure.code == "ANSWER_TOO_LARGE"
 
 

@@ -6,6 +6,7 @@ from scripted_module import artifact, envelope, error_envelope
 
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import Exchange
+from ops_orchestrator.modules.answer import InlineFile, RemoteFile
 from ops_orchestrator.modules.contract_answer import read_answer, read_health
 from ops_orchestrator.modules.module import Module
 
@@ -30,7 +31,25 @@ def failure_of(answer: Exchange, module: Module) -> Failure:
 
 def test_good_answer_becomes_its_envelope(module: Module) -> None:
     answer = read_answer(exchange(envelope(outputs={"a": 1})), module)
-    assert (answer.module, answer.outputs) == ("alpha", {"a": 1})
+    assert (answer.envelope.module, answer.envelope.outputs) == ("alpha", {"a": 1})
+
+
+def test_artifacts_come_inline_or_are_to_be_fetched(module: Module) -> None:
+    artifacts = [artifact("a.txt"), artifact("b.txt", href="files/b.txt")]
+    inline, remote = read_answer(exchange(envelope(artifacts=artifacts)), module).sources
+    assert isinstance(inline, InlineFile)
+    assert (inline.content, inline.ref.name) == (b"figures", "a.txt")
+    assert isinstance(remote, RemoteFile)
+    assert (remote.href, remote.ref.name, remote.ref.sha256) == ("files/b.txt", "b.txt", inline.ref.sha256)
+
+
+@pytest.mark.parametrize(("false", "requirement"), [({"sha256": "0" * 64}, "OPS-ART-003"), ({"size_bytes": 6}, "OPS-ART-004")])
+def test_inline_artifact_that_is_not_what_it_says_names_the_requirement(
+    module: Module, false: dict[str, Any], requirement: str
+) -> None:
+    failure = failure_of(exchange(envelope(artifacts=[artifact("f.txt", **false)])), module)
+    assert (failure.code, failure.requirement) == ("INVALID_ANSWER", requirement)
+    assert "'f.txt'" in failure.message
 
 
 def test_charset_of_the_content_type_does_not_matter(module: Module) -> None:

@@ -10,17 +10,17 @@ from ops_orchestrator.errors import BusyError, StoreError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.runs.active_runs import ActiveRuns
-from ops_orchestrator.runs.store.folder import RunStore
+from ops_orchestrator.runs.store.folder import FolderStore
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[RunStore]:
-    with closing(RunStore.open(tmp_path / "runs")) as store:
+def store(tmp_path: Path) -> Iterator[FolderStore]:
+    with closing(FolderStore.open(tmp_path / "runs")) as store:
         yield store
 
 
 @pytest.fixture
-def runs(catalogue: Catalogue, store: RunStore, client_for: ClientFor) -> ActiveRuns:
+def runs(catalogue: Catalogue, store: FolderStore, client_for: ClientFor) -> ActiveRuns:
     """Runs whose only module never answers."""
     client = client_for(ScriptedModule(answers=[Gate()]))
     return ActiveRuns(catalogue, store, client, most=10, image_digest=None)
@@ -32,7 +32,7 @@ def scenario() -> Scenario:
 
 
 async def test_run_that_is_stopped_while_its_folder_is_made_is_interrupted(
-    runs: ActiveRuns, store: RunStore, scenario: Scenario
+    runs: ActiveRuns, store: FolderStore, scenario: Scenario
 ) -> None:
     starting = asyncio.create_task(runs.start(scenario))
     # Two turns of the loop: the caller has asked, and the run's task is waiting for the thread that makes the folder.
@@ -44,7 +44,7 @@ async def test_run_that_is_stopped_while_its_folder_is_made_is_interrupted(
 
 
 async def test_run_that_is_stopped_before_its_first_turn_leaves_nothing_and_tells_its_caller(
-    runs: ActiveRuns, store: RunStore, scenario: Scenario
+    runs: ActiveRuns, store: FolderStore, scenario: Scenario
 ) -> None:
     starting = asyncio.create_task(runs.start(scenario))
     await asyncio.sleep(0)
@@ -61,7 +61,7 @@ async def test_stopped_service_starts_no_more_runs(runs: ActiveRuns, scenario: S
 
 
 async def test_caller_who_is_cancelled_while_the_folder_is_made_leaves_a_run_that_goes_on(
-    runs: ActiveRuns, store: RunStore, scenario: Scenario
+    runs: ActiveRuns, store: FolderStore, scenario: Scenario
 ) -> None:
     starting = asyncio.create_task(runs.start(scenario))
     for _ in range(2):
@@ -76,7 +76,7 @@ async def test_caller_who_is_cancelled_while_the_folder_is_made_leaves_a_run_tha
 
 
 async def test_store_that_cannot_be_written_is_the_caller_s_to_know(
-    runs: ActiveRuns, store: RunStore, scenario: Scenario
+    runs: ActiveRuns, store: FolderStore, scenario: Scenario
 ) -> None:
     store.folder.joinpath(".index.sqlite3").unlink()
     store.folder.rmdir()

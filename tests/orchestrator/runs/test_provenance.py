@@ -1,15 +1,16 @@
 import hashlib
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from scripted_module import artifact, envelope
 
 from ops_contract import SuccessEnvelope, canonical_json, validate
+from ops_orchestrator.modules.answer import Readiness
 from ops_orchestrator.modules.catalogue import Catalogue
-from ops_orchestrator.modules.readiness import Readiness
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import RunOptions, Scenario
-from ops_orchestrator.runs.events import ModuleReady, RunEnded, RunStarted
+from ops_orchestrator.runs.events import Event, ModuleReady, Occurrence, RunEnded, RunStarted
 from ops_orchestrator.runs.provenance import manifest, result_fingerprint, step_fingerprint, versions
 from ops_orchestrator.runs.record import RunState
 
@@ -66,11 +67,13 @@ def test_result_fingerprint_covers_every_step_by_its_id() -> None:
 def recipe(catalogue: Catalogue, version: str = "1.0", **fields: Any) -> str | None:
     """The recipe fingerprint of a run of such a scenario, its modules having said `version`."""
     scenario = Scenario(**{"scenario_id": "demo", "modules": ("alpha",), "inputs": {"a": 1}, **fields})
-    started = RunStarted(run_id="run_1", scenario=scenario, plan=plan(scenario, catalogue), versions={})
-    state = RunState(started)
-    for step in started.plan.steps:
-        state.apply(ModuleReady(step=step, readiness=Readiness(version), waited_s=0))
-    state.apply(RunEnded(status="failed"))
+    started = RunStarted(scenario=scenario, plan=plan(scenario, catalogue), versions={})
+    state = RunState("run_1", started, datetime.now(UTC))
+    reached: list[Occurrence] = [
+        ModuleReady(step=step, readiness=Readiness(version), waited_s=0) for step in started.plan.steps
+    ]
+    for seq, what in enumerate([*reached, RunEnded(status="failed")], start=2):
+        state.apply(Event(run_id="run_1", seq=seq, what=what))
     return state.record.fingerprints.recipe
 
 

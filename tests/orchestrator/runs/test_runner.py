@@ -13,24 +13,24 @@ from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario
-from ops_orchestrator.runs.events import AttemptFailed, Event, ModuleReady, RunEnded, StepCompleted, StepFailed
+from ops_orchestrator.runs.events import AttemptFailed, ModuleReady, Occurrence, RunEnded, StepCompleted, StepFailed
 from ops_orchestrator.runs.runner import Runner
 
 RETRYABLE = httpx2.Response(503, json=error_envelope(code="BUSY", message="busy", retryable=True))
 FINAL = httpx2.Response(422, json=error_envelope())
 
 
-async def events_of(client: ModuleClient, module: Module, staging: Path | None = None, **inputs: Any) -> list[Event]:
+async def events_of(client: ModuleClient, module: Module, staging: Path | None = None, **inputs: Any) -> list[Occurrence]:
     """Everything that happens in a run of the one module."""
     scenario = demo(module.name, **inputs)
     steps = plan(scenario, Catalogue({module.name: module}))
-    return [event async for event in Runner(client, staging).execute("run-1", scenario, steps)]
+    return [event.what async for event in Runner(client, staging).execute("run-1", scenario, steps)]
 
 
 Kind = TypeVar("Kind")
 
 
-def only(kind: type[Kind], events: list[Event]) -> Kind:
+def only(kind: type[Kind], events: list[Occurrence]) -> Kind:
     (found,) = [event for event in events if isinstance(event, kind)]
     return found
 
@@ -41,7 +41,7 @@ async def test_run_of_two_steps_yields_its_events_in_order(
     client = client_for(ScriptedModule(), ScriptedModule("beta"))
     events = [event async for event in Runner(client, None).execute("run-1", scenario, plan(scenario, catalogue))]
     names = ["step.started", "module.ready", "step.completed"] * 2
-    assert [event.name for event in events] == [*names, "run.ended"]
+    assert [event.what.name for event in events] == [*names, "run.ended"]
 
 
 async def test_outputs_artifacts_and_evidence_of_a_step_reach_the_next_as_upstream(
@@ -103,7 +103,7 @@ async def test_retry_after_is_waited_for(client_for: ClientFor, module: Module) 
     client = client_for(alpha)
     scenario = demo("alpha")
     events = Runner(client, None).execute("run-1", scenario, plan(scenario, Catalogue({"alpha": module})))
-    retried = await anext(event async for event in events if isinstance(event, AttemptFailed))
+    retried = await anext(event.what async for event in events if isinstance(event.what, AttemptFailed))
     await events.aclose()
     assert retried.retry_in_s == 7.0
 

@@ -34,7 +34,7 @@ from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import read_scenario
 from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.record import LOGS
-from ops_orchestrator.runs.store.folder import RunStore
+from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.settings import Settings, read_settings
 
 _POLL_S: Final = 0.2
@@ -131,7 +131,7 @@ def show_run(run_id: RunId, as_json: AsJson = False) -> None:
     with closing(_store()) as store:
         record = store.record(run_id).model_dump(mode="json")
         results = store.results(run_id).model_dump(mode="json")
-    show(record, display.run_view(record, results, store.folder / run_id), as_json=as_json)
+    show(record, display.run_view(record, results, store.location(run_id)), as_json=as_json)
 
 
 @runs_app.command("logs")
@@ -184,8 +184,8 @@ async def _ended(service: ServiceClient, run_id: str, *, visibly: bool) -> dict[
     return record
 
 
-def _store() -> RunStore:
-    return RunStore.existing(read_settings().runs_dir)
+def _store() -> FolderStore:
+    return FolderStore.existing(read_settings().runs_dir)
 
 
 def _sentence(error: OrchestratorError) -> str:

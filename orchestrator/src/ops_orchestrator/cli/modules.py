@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +17,8 @@ from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue, suggestion
 from ops_orchestrator.modules.module import Module
+from ops_orchestrator.runs.history import StoredRun, run_before
+from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.settings import Settings, read_settings
 
 modules_app = typer.Typer(help="List the registered modules; look at one, try one.", invoke_without_command=True)
@@ -53,12 +57,12 @@ def try_module(  # noqa: PLR0913, PLR0917  # one parameter an option
 ) -> None:
     """Call a module once, without a run and without the service: the mapped request, the raw response, the envelope."""
     # What speaks HTTP with modules takes a third of a second to load, which no other command should wait for.
-    from ops_orchestrator.workbench.trial import call_of, earlier_run, step_of, try_call  # noqa: PLC0415  # see above
+    from ops_orchestrator.workbench.trial import call_of, step_of, try_call  # noqa: PLC0415  # see above
 
     settings = read_settings(modules_file=modules_file)
     catalogue = _catalogue(settings)
     _module(catalogue, name)
-    earlier = earlier_run(settings.runs_dir, run, name) if run else None
+    earlier = _run_before(settings, run, name) if run else None
     call = call_of(step_of(catalogue, name, action), _inputs(inputs), earlier, seed)
     trial = asyncio.run(try_call(settings, call))
     told = trial.as_json()
@@ -76,13 +80,24 @@ def serve_module(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one.")] = 8080,
 ) -> None:
     """Serve a module that has an adapter as if it spoke the contract: GET /health and POST /execute."""
-    from ops_orchestrator.service.server import serve_facade  # noqa: PLC0415  # as above
+    from ops_orchestrator.service.server import serve_until_stopped  # noqa: PLC0415  # as above
+    from ops_orchestrator.workbench.facade import create_facade  # noqa: PLC0415  # as above
 
     settings = read_settings(modules_file=modules_file, host=host, port=port)
     module = _module(_catalogue(settings), name)
     if module.adapter is None:
         raise ConfigurationError(f"{name} has no adapter: it speaks the contract itself, at {module.url}")
-    serve_facade(module, settings)
+
+    def announce(url: str) -> None:
+        sys.stdout.write(f"{name} listens at {url}\nand calls {module.url} through its adapter\n")
+        sys.stdout.flush()
+
+    serve_until_stopped(create_facade(module, settings), settings, announce)
+
+
+def _run_before(settings: Settings, run_id: str, module: str) -> StoredRun:
+    with closing(FolderStore.existing(settings.runs_dir)) as store:
+        return run_before(store, run_id, module)
 
 
 async def _listed(settings: Settings) -> list[dict[str, Any]]:

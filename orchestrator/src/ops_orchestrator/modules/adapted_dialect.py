@@ -1,4 +1,4 @@
-"""How a module is spoken with as its adapter declares. Expressions are evaluated in threads: they may be slow."""
+"""How we talk to a module as its adapter declares. Expressions are evaluated in threads: they may be slow."""
 
 from contextlib import suppress
 from typing import Any, Final
@@ -10,17 +10,16 @@ from ops_orchestrator.modules.adapters.declaration import Adapter
 from ops_orchestrator.modules.adapters.envelope import map_answer
 from ops_orchestrator.modules.adapters.evaluation import Evaluation
 from ops_orchestrator.modules.adapters.request import map_request
-from ops_orchestrator.modules.answer import Answer
-from ops_orchestrator.modules.call import Answered, Call
+from ops_orchestrator.modules.answer import Answer, Readiness
+from ops_orchestrator.modules.call import Call, UpstreamAnswer
 from ops_orchestrator.modules.mapping_threads import MappingThreads
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.modules.readiness import Readiness
 
 _THREADS: Final = MappingThreads()
 
 
 class AdaptedDialect:
-    """What `module` speaks according to `adapter`."""
+    """The dialect of `module`, as `adapter` declares it."""
 
     def __init__(self, module: Module, adapter: Adapter) -> None:
         self._module = module
@@ -47,12 +46,12 @@ class AdaptedDialect:
 
     async def request(self, call: Call) -> Request:
         """See Dialect."""
-        action = self._adapter.actions[call.step.action]
+        action = self._adapter.actions[call.action]
         return await _THREADS.run(lambda: map_request(action, self._evaluation(call)))
 
     async def read_answer(self, exchange: Exchange, call: Call) -> Answer:
         """See Dialect."""
-        action, root = self._adapter.actions[call.step.action], self._adapter.artifacts_root
+        action, root = self._adapter.actions[call.action], self._adapter.artifacts_root
         return await _THREADS.run(lambda: map_answer(action, root, self._evaluation(call), exchange))
 
     def _evaluation(self, call: Call) -> Evaluation:
@@ -60,15 +59,15 @@ class AdaptedDialect:
             "inputs": call.inputs,
             "scenario_id": call.scenario_id,
             "run_id": call.run_id,
-            "step_id": call.step.id,
+            "step_id": call.step_id,
             "seed": call.seed,
             "options": call.options.model_dump(mode="json", exclude_none=True),
-            "upstream": {step: _upstream(answered) for step, answered in call.upstream.items()},
+            "upstream": {step: _upstream(earlier) for step, earlier in call.upstream.items()},
         }
-        return Evaluation(self._module.name, call.step.action, context)
+        return Evaluation(self._module.name, call.action, context)
 
 
-def _upstream(answered: Answered) -> dict[str, Any]:
-    envelope = answered.envelope.model_dump(mode="json", exclude={"artifacts"}, exclude_none=True)
-    artifacts = [ref.model_dump(mode="json") for ref in answered.artifacts]
-    return {**envelope, "artifacts": artifacts, "raw": answered.raw}
+def _upstream(earlier: UpstreamAnswer) -> dict[str, Any]:
+    envelope = earlier.envelope.model_dump(mode="json", exclude={"artifacts"}, exclude_none=True)
+    artifacts = [ref.model_dump(mode="json") for ref in earlier.artifacts]
+    return {**envelope, "artifacts": artifacts, "raw": earlier.raw}

@@ -1,25 +1,51 @@
-"""What a module's answer came to, whatever it was spoken in."""
+"""What a module answered, independent of how we talk to it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from ops_contract import Artifact, ArtifactRef, SuccessEnvelope
+from ops_contract import ArtifactRef, SuccessEnvelope, sha256_hex
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What a health check found. A module that does not follow the contract may say nothing but that it is there."""
+
+    version: str | None = None
+    status: str = "ok"
+    contract_versions: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class InlineFile:
-    """An artifact whose bytes are already there."""
+    """An artifact whose bytes came with the answer."""
 
     name: str
     media_type: str
     content: bytes
 
+    @cached_property
+    def ref(self) -> ArtifactRef:
+        """The artifact without its bytes; size and digest are those of `content`."""
+        return ArtifactRef(
+            name=self.name, media_type=self.media_type, size_bytes=len(self.content), sha256=sha256_hex(self.content)
+        )
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """An artifact that is fetched from `href`, a path below the module's base URL, and must match `ref`."""
+
+    ref: ArtifactRef
+    href: str
+
 
 @dataclass(frozen=True)
 class SharedFile:
-    """An artifact that lies on a volume shared with its module; only what is below `root` is ever read.
+    """An artifact on a volume shared with its module; only what is below `root` is ever read.
 
-    `sha256` is what the module says of it, when it says anything.
+    `sha256` is the digest that the module states, None when it states none.
     """
 
     name: str
@@ -29,13 +55,13 @@ class SharedFile:
     sha256: str | None
 
 
-ArtifactSource = Artifact | InlineFile | SharedFile
-"""Where the bytes of an artifact are to be had."""
+ArtifactSource = InlineFile | RemoteFile | SharedFile
+"""Where the bytes of an artifact are."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What an exchange came to: an envelope, and where the bytes of its artifacts are to be had."""
+    """A successful answer: the envelope, and where the bytes of its artifacts are."""
 
     envelope: SuccessEnvelope
     sources: tuple[ArtifactSource, ...]
@@ -43,7 +69,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class ReceivedArtifact:
-    """An artifact whose bytes were had and are what was said of them. None as `content` when they are not kept."""
+    """A received artifact whose bytes match the declared size and digest. `content` is None when they are not kept."""
 
     ref: ArtifactRef
     content: bytes | Path | None

@@ -1,29 +1,23 @@
-"""Gets the bytes of an artifact, wherever they are."""
+"""Receives the bytes of an artifact, wherever they are."""
 
 from pathlib import Path
 
-from ops_contract import Artifact, ArtifactRef, sha256_hex
 from ops_orchestrator.modules.adapters import shared_volume
-from ops_orchestrator.modules.answer import ArtifactSource, InlineFile, ReceivedArtifact, SharedFile
+from ops_orchestrator.modules.answer import ArtifactSource, InlineFile, ReceivedArtifact, RemoteFile, SharedFile
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
 
 
 async def receive(source: ArtifactSource, module: Module, client: ModuleClient, staging: Path | None) -> ReceivedArtifact:
-    """The artifact with its bytes, checked against what its module says of it. Raises StepError.
+    """The artifact with its bytes, which match what its module declares. Raises StepError.
 
-    Bytes that are not there yet are streamed into a new file in the folder `staging`; with None they are checked and dropped.
+    Bytes that did not come with the answer are streamed into a new file in the folder `staging`; with None they are checked
+    and dropped.
     """
     match source:
-        case Artifact():
-            return await client.receive(module, source, staging)
+        case InlineFile():
+            return ReceivedArtifact(source.ref, None if staging is None else source.content)
+        case RemoteFile():
+            return await client.fetch(module, source, staging)
         case SharedFile():
             return await shared_volume.take(source, module.name, staging, client.limits.artifact_bytes)
-        case InlineFile():
-            ref = ArtifactRef(
-                name=source.name,
-                media_type=source.media_type,
-                size_bytes=len(source.content),
-                sha256=sha256_hex(source.content),
-            )
-            return ReceivedArtifact(ref, None if staging is None else source.content)

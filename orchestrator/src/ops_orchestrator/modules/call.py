@@ -1,4 +1,4 @@
-"""One step about to be executed: everything its request can be made of."""
+"""One call of a module: everything that its request can be made from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +9,13 @@ from ops_contract import ArtifactRef, Options, SuccessEnvelope
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.adapters.body import decoded
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.planning.steps import Step
 
 
 @dataclass(frozen=True)
-class Answered:
-    """What an earlier step of the run gave: its envelope and the artifacts as they were received.
+class UpstreamAnswer:
+    """What an earlier step of the run answered: its envelope, and its artifacts as they were received.
 
-    `exchange` is there when a later step may want the raw answer.
+    `exchange` is kept when a later step may use the raw answer.
     """
 
     envelope: SuccessEnvelope
@@ -31,21 +30,28 @@ class Answered:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One module call. `inputs` are the scenario's with the step's merged over them; `upstream` is by step id."""
+    """One call of `module` for `action`. `inputs` are complete; `upstream` has the earlier answers by step id."""
 
     run_id: str
     scenario_id: str
-    step: Step
+    step_id: str
+    module: Module
+    action: str
     inputs: Mapping[str, Any]
     seed: int
-    upstream: Mapping[str, Answered]
+    upstream: Mapping[str, UpstreamAnswer]
 
     @property
     def options(self) -> Options:
-        """What the module is told of the run's options."""
-        return Options(seed=self.seed, deadline_s=_deadline_s(self.step.module))
+        """The run options that are sent to the module."""
+        return Options(seed=self.seed, deadline_s=_deadline_s(self.module))
+
+    @property
+    def missing_upstream(self) -> list[str]:
+        """The steps whose answers the module's adapter uses and that are not in `upstream`."""
+        return sorted(self.module.needs(self.action) - self.upstream.keys())
 
 
 def _deadline_s(module: Module) -> float:
-    """Seconds the module is given: less than we wait, by the second in which it says that it was too slow (OPS-LIM-002)."""
+    """Seconds the module is given: one less than we wait, in which it can say that it was too slow (OPS-LIM-002)."""
     return max(module.timeout_s - 1.0, module.timeout_s / 2)

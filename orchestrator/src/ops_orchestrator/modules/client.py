@@ -1,4 +1,4 @@
-"""Speaks HTTP with modules: politely, within bounds, and only at their registered addresses."""
+"""Talks HTTP to modules: within bounds, and only at their registered addresses."""
 
 import asyncio
 import hashlib
@@ -15,11 +15,11 @@ import httpx2
 from httpx_aiohttp.httpx2 import AiohttpTransport
 from yarl import URL
 
-from ops_contract import Artifact, content_violation, sha256_hex
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange, Request
 from ops_orchestrator.masking import masked_text, masked_url
-from ops_orchestrator.modules.answer import ReceivedArtifact
+from ops_orchestrator.modules.answer import ReceivedArtifact, RemoteFile
+from ops_orchestrator.modules.contract_answer import check_content
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.staging import staged_file
 
@@ -65,16 +65,14 @@ class ModuleClient:
         """Send a step's request and read the whole answer."""
         return await self._exchange(module, request, self.limits.response_bytes)
 
-    async def receive(self, module: Module, artifact: Artifact, staging: Path | None) -> ReceivedArtifact:
-        """Get an artifact's bytes and check them against its envelope.
+    async def fetch(self, module: Module, file: RemoteFile, staging: Path | None) -> ReceivedArtifact:
+        """Fetch an artifact and check it against its declared size and digest.
 
-        Fetched bytes are streamed into a new file in the folder `staging`; with None they are checked and dropped.
+        The bytes are streamed into a new file in the folder `staging`; with None they are checked and dropped.
         """
-        content = artifact.inline_content
-        if content is None:
-            return ReceivedArtifact(artifact.ref, await self._fetch(module, artifact, staging))
-        _check(module, artifact, len(content), sha256_hex(content))
-        return ReceivedArtifact(artifact.ref, None if staging is None else content)
+        async with staged_file(staging) as target:
+            await self._stream(module, file, target)
+        return ReceivedArtifact(file.ref, Path(target.name) if target else None)
 
     async def _exchange(self, module: Module, request: Request, limit: int) -> Exchange:
         async with self._open(module, request) as response:
@@ -89,21 +87,16 @@ class ModuleClient:
                 response=body,
             )
 
-    async def _fetch(self, module: Module, artifact: Artifact, staging: Path | None) -> Path | None:
-        async with staged_file(staging) as file:
-            await self._stream(module, artifact, file)
-        return Path(file.name) if file else None
-
-    async def _stream(self, module: Module, artifact: Artifact, file: IO[bytes] | None) -> None:
+    async def _stream(self, module: Module, file: RemoteFile, target: IO[bytes] | None) -> None:
         digest, size = hashlib.sha256(), 0
-        async with self._open(module, _file(artifact)) as response:
-            _check_found(module, artifact, response)
+        async with self._open(module, Request(method="GET", path=file.href, headers={"Accept": "*/*"})) as response:
+            _check_found(module, file, response)
             async for chunk in _chunks(module, response, self.limits.artifact_bytes):
                 digest.update(chunk)
                 size += len(chunk)
-                if file is not None:
-                    await asyncio.to_thread(file.write, chunk)
-        _check(module, artifact, size, digest.hexdigest())
+                if target is not None:
+                    await asyncio.to_thread(target.write, chunk)
+        check_content(file.ref, size, digest.hexdigest(), module)
 
     @asynccontextmanager
     async def _open(self, module: Module, request: Request) -> AsyncIterator[httpx2.Response]:
@@ -116,10 +109,6 @@ class ModuleClient:
         finally:
             with _network(module, url):
                 await response.aclose()
-
-
-def _file(artifact: Artifact) -> Request:
-    return Request(method="GET", path=artifact.href, headers={"Accept": "*/*"})
 
 
 async def _whole(module: Module, response: httpx2.Response, limit: int) -> bytes:
@@ -182,21 +171,15 @@ def _reason(error: Exception) -> str:
     return " ".join((str(error) or type(error).__name__).split())[:_SHOWN_CHARACTERS]
 
 
-def _check_found(module: Module, artifact: Artifact, response: httpx2.Response) -> None:
+def _check_found(module: Module, file: RemoteFile, response: httpx2.Response) -> None:
     if response.status_code != 200:
         raise StepError.of(
             module.name,
             "INVALID_ANSWER",
-            f"answers {response.status_code} for the artifact {artifact.name!r} at {response.request.url}",
+            f"answers {response.status_code} for the artifact {file.ref.name!r} at {response.request.url}",
             retryable=response.status_code in RETRYABLE_STATUS,
             requirement="OPS-ART-002",
         )
-
-
-def _check(module: Module, artifact: Artifact, size: int, sha256: str) -> None:
-    if violation := content_violation(artifact, size, sha256):
-        message = f"sends an artifact that is not what it says: {violation.message}"
-        raise StepError.of(module.name, "INVALID_ANSWER", message, requirement=violation.requirement)
 
 
 def _session() -> aiohttp.ClientSession:

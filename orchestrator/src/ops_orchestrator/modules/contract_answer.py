@@ -7,11 +7,13 @@ from typing import Any, Final
 
 from ops_contract import (
     CONTRACT_VERSION,
+    Artifact,
+    ArtifactRef,
     ErrorEnvelope,
     Health,
     JsonError,
     ShapeError,
-    SuccessEnvelope,
+    content_violation,
     is_supported,
     parse_envelope,
     parse_json,
@@ -20,8 +22,8 @@ from ops_contract import (
 )
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange
+from ops_orchestrator.modules.answer import Answer, ArtifactSource, InlineFile, Readiness, RemoteFile
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.modules.readiness import Readiness
 
 _SHOWN_BYTES: Final = 200
 
@@ -54,8 +56,8 @@ def read_health(exchange: Exchange, module: Module) -> Readiness:
     return Readiness(health.version, health.status, health.contract_versions, health.profiles)
 
 
-def read_answer(exchange: Exchange, module: Module) -> SuccessEnvelope:
-    """The envelope of a step that succeeded. Raises StepError for everything else, among it a module's own error."""
+def read_answer(exchange: Exchange, module: Module) -> Answer:
+    """The answer of a successful call. Raises StepError for everything else, among it a module's own error."""
     value = _json(exchange, module)
     try:
         envelope = parse_envelope(value)
@@ -71,7 +73,23 @@ def read_answer(exchange: Exchange, module: Module) -> SuccessEnvelope:
         raise _refused(envelope, module)
     if broken := violations(envelope, module=module.name):
         raise _invalid(exchange, module, f"breaks {'; '.join(map(str, broken))}", broken[0].requirement)
-    return envelope
+    return Answer(envelope, tuple(_source(artifact, module) for artifact in envelope.artifacts))
+
+
+def check_content(ref: ArtifactRef, size_bytes: int, sha256: str, module: Module) -> None:
+    """Raise the StepError of an artifact whose bytes do not match `ref`; `size_bytes` and `sha256` are as measured."""
+    if violation := content_violation(ref, size_bytes, sha256):
+        message = f"sends an artifact that is not what it says: {violation.message}"
+        raise StepError.of(module.name, "INVALID_ANSWER", message, requirement=violation.requirement)
+
+
+def _source(artifact: Artifact, module: Module) -> ArtifactSource:
+    content = artifact.inline_content
+    if content is None:
+        return RemoteFile(artifact.ref, artifact.href)
+    file = InlineFile(artifact.name, artifact.media_type, content)
+    check_content(artifact.ref, file.ref.size_bytes, file.ref.sha256, module)
+    return file
 
 
 def _json(exchange: Exchange, module: Module) -> Any:

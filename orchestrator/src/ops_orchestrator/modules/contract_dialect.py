@@ -1,15 +1,14 @@
-"""How a module that follows the contract is spoken with."""
+"""How we talk to a module that follows the contract."""
 
 import asyncio
 from typing import Final
 
 from ops_contract import CONTRACT_VERSION, ExecuteRequest, UpstreamStep
 from ops_orchestrator.exchange import Exchange, Request
-from ops_orchestrator.modules.answer import Answer
-from ops_orchestrator.modules.call import Answered, Call
+from ops_orchestrator.modules.answer import Answer, Readiness
+from ops_orchestrator.modules.call import Call, UpstreamAnswer
 from ops_orchestrator.modules.contract_answer import read_answer, read_health
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.modules.readiness import Readiness
 
 _HEALTH: Final = Request(method="GET", path="/health")
 _JSON: Final = {"Content-Type": "application/json"}
@@ -18,7 +17,7 @@ _READ_OFF_LOOP_BYTES: Final = 256 * 1024
 
 
 class ContractDialect:
-    """What `module` speaks when it follows the contract."""
+    """The contract, spoken by `module`."""
 
     def __init__(self, module: Module) -> None:
         self._module = module
@@ -36,26 +35,24 @@ class ContractDialect:
         body = ExecuteRequest(
             contract_version=CONTRACT_VERSION,
             run_id=call.run_id,
-            step_id=call.step.id,
+            step_id=call.step_id,
             scenario_id=call.scenario_id,
-            action=call.step.action,
+            action=call.action,
             inputs=dict(call.inputs),
-            upstream={step: _upstream(answered) for step, answered in call.upstream.items()},
+            upstream={step: _upstream(earlier) for step, earlier in call.upstream.items()},
             options=call.options,
         )
         return Request(method="POST", path="/execute", headers=_JSON, body=body.model_dump_json(exclude_none=True).encode())
 
     async def read_answer(self, exchange: Exchange, call: Call) -> Answer:  # noqa: ARG002  # the contract's answers stand alone
         """See Dialect."""
-        large = len(exchange.response) > _READ_OFF_LOOP_BYTES
-        envelope = (
-            await asyncio.to_thread(read_answer, exchange, self._module) if large else read_answer(exchange, self._module)
-        )
-        return Answer(envelope, envelope.artifacts)
+        if len(exchange.response) > _READ_OFF_LOOP_BYTES:
+            return await asyncio.to_thread(read_answer, exchange, self._module)
+        return read_answer(exchange, self._module)
 
 
-def _upstream(answered: Answered) -> UpstreamStep:
-    envelope = answered.envelope
+def _upstream(earlier: UpstreamAnswer) -> UpstreamStep:
+    envelope = earlier.envelope
     return UpstreamStep(
-        module=envelope.module, outputs=envelope.outputs, artifacts=answered.artifacts, evidence=envelope.evidence
+        module=envelope.module, outputs=envelope.outputs, artifacts=earlier.artifacts, evidence=envelope.evidence
     )

@@ -34,25 +34,25 @@ class Module(CallOptions):
     image_digest: Annotated[str | None, Field(description="digest of the image behind the URL, where it is known")] = None
     actions: Annotated[
         tuple[Identifier, ...],
-        Field(strict=False, fail_fast=True, min_length=1, description="what a plan may ask the module for"),
+        Field(strict=False, fail_fast=True, min_length=1, description="the actions that a step may name"),
     ] = ("execute",)
-    adapter: Annotated[Adapter | None, Field(description="how it is spoken with, when that is not the contract")] = None
+    adapter: Annotated[Adapter | None, Field(description="how we talk to it, when that is not the contract")] = None
 
     @property
     def action_names(self) -> tuple[str, ...]:
-        """What a plan may ask the module for."""
+        """The actions that a step may name."""
         return tuple(self.adapter.actions) if self.adapter else self.actions
 
     @property
     def default_action(self) -> str | None:
-        """What a step asks for that names no action: `execute`, or the only one there is."""
+        """The action of a step that names none: `execute`, or the only one there is."""
         names = self.action_names
         return "execute" if "execute" in names else names[0] if len(names) == 1 else None
 
     def declared(self) -> dict[str, Any]:
-        """The entry in effect, as it could stand in modules.yaml; without values that are not set and with secrets masked."""
-        told = self.model_dump(mode="json", exclude={"adapter"}, exclude_none=True)
-        declared = {"name": self.name, "url": self.url} | told
+        """The entry in effect, as it could stand in modules.yaml; unset values are left out, secrets masked."""
+        fields = self.model_dump(mode="json", exclude={"adapter"}, exclude_none=True)
+        declared = {"name": self.name, "url": self.url} | fields
         if self.adapter is None:
             return declared
         del declared["actions"]
@@ -62,6 +62,15 @@ class Module(CallOptions):
         """The module as it is called for `action`, whose time-out and retries may be its own."""
         own = self.adapter.actions[action].call_options if self.adapter else {}
         return self.model_copy(update=own) if own else self
+
+    def needs(self, action: str) -> frozenset[str]:
+        """The steps whose answers the adapter uses for `action`."""
+        return self.adapter.actions[action].upstream if self.adapter else frozenset()
+
+    def answer_holds_artifacts(self, action: str) -> bool:
+        """Are bytes of artifacts part of the raw answer, in a place that only the adapter knows?"""
+        artifacts = self.adapter.actions[action].artifacts if self.adapter else ()
+        return any(artifact.is_answer or artifact.is_in_answer for artifact in artifacts)
 
     def at(self, path: str) -> str:
         """The address of `path` below the module's base URL."""

@@ -1,13 +1,71 @@
-"""What is known of a module that is ready to be called."""
+"""Is a module ready to be called?"""
 
-from dataclasses import dataclass
+import asyncio
+import time
+from typing import Final
+
+from ops_orchestrator.errors import StepError
+from ops_orchestrator.modules.answer import Readiness
+from ops_orchestrator.modules.client import ModuleClient
+from ops_orchestrator.modules.dialect import dialect_of
+from ops_orchestrator.modules.module import Module
+from ops_orchestrator.modules.time_limit import time_limit
+
+HEALTH_TIMEOUT_S: Final = 5.0
+"""Seconds that one health check may take; a module answers within one (OPS-HLT-004)."""
+
+_SHORTEST_CHECK_S: Final = 1.0
+_FIRST_POLL_S: Final = 0.05
+_LAST_POLL_S: Final = 1.0
 
 
-@dataclass(frozen=True)
-class Readiness:
-    """What a health check told. A module that does not speak the contract may tell nothing but that it is there."""
+async def check_health(client: ModuleClient, module: Module, timeout_s: float = HEALTH_TIMEOUT_S) -> Readiness:
+    """Check the module's health once. Raises StepError, retryable when a later check may succeed."""
+    dialect = dialect_of(module)
+    request = dialect.health_request()
+    if request is None:
+        return Readiness(status="not asked")
+    message = f"did not answer {module.at(request.path)} within {timeout_s:.2g} s"
+    # A module that is slow to answer while it starts is waited for like one that does not answer yet.
+    async with time_limit(timeout_s, StepError.of(module.name, "MODULE_TIMEOUT", message, retryable=True)):
+        return await dialect.read_health(await client.check(module, request))
 
-    version: str | None = None
-    status: str = "ok"
-    contract_versions: tuple[str, ...] = ()
-    profiles: tuple[str, ...] = ()
+
+async def wait_until_ready(client: ModuleClient, module: Module) -> tuple[Readiness, float]:
+    """Poll the module's health until it is ready; returns what it said and the seconds waited.
+
+    Raises StepError when waiting cannot help, or after `ready_timeout_s`.
+    """
+    started = time.monotonic()
+    pause = _FIRST_POLL_S
+    while True:
+        left_s = module.ready_timeout_s - (time.monotonic() - started)
+        try:
+            readiness = await check_health(client, module, min(HEALTH_TIMEOUT_S, max(left_s, _SHORTEST_CHECK_S)))
+            return readiness, time.monotonic() - started
+        except StepError as error:
+            if not error.failure.retryable:
+                raise
+            if time.monotonic() - started + pause > module.ready_timeout_s:
+                message = (
+                    f"was not ready within {module.ready_timeout_s:g} s: {error.failure.message}; "
+                    "see that it runs and that its url in modules.yaml is right"
+                )
+                raise StepError.of(module.name, "MODULE_NOT_READY", message) from error
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LAST_POLL_S)
+
+
+class StartupPatience:
+    """How long connecting is tried again with a module that has no health check and may still be starting."""
+
+    def __init__(self, module: Module) -> None:
+        checked = dialect_of(module).health_request() is not None
+        self._until = time.monotonic() + (0.0 if checked else module.ready_timeout_s)
+        self._pause_s = _FIRST_POLL_S
+
+    def next_pause_s(self) -> float | None:
+        """Seconds to wait before the next try; None when there is no time left."""
+        pause_s = min(self._pause_s, _LAST_POLL_S)
+        self._pause_s *= 2
+        return pause_s if time.monotonic() + pause_s < self._until else None

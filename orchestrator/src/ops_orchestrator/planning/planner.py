@@ -75,7 +75,7 @@ def _refuse_missing_upstream(steps: tuple[Step, ...]) -> None:
     problems = []
     for index, step in enumerate(steps):
         before = [earlier.id for earlier in steps[:index]]
-        for needed in sorted(step.needs - set(before)):
+        for needed in sorted(step.module.needs(step.action) - set(before)):
             told = f"before it there is {', '.join(before)}" if before else "nothing is before it"
             text = f"action {step.action!r} of {step.module.name} uses the answer of a step {needed!r}; {told}"
             problems.append(Problem(f"/modules/{index}", text))

@@ -17,19 +17,6 @@ class Step:
     action: str
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def needs(self) -> frozenset[str]:
-        """The steps whose answers its adapter uses."""
-        adapter = self.module.adapter
-        return adapter.actions[self.action].upstream if adapter else frozenset()
-
-    @property
-    def answer_holds_artifacts(self) -> bool:
-        """Does the raw answer hold the bytes of artifacts, in a way that only its adapter knows?"""
-        adapter = self.module.adapter
-        artifacts = adapter.actions[self.action].artifacts if adapter else ()
-        return any(artifact.is_answer or artifact.is_in_answer for artifact in artifacts)
-
     def as_json(self) -> dict[str, Any]:
         """The step as the seed shows it in the answer, with `id` and `inputs` where the step has its own."""
         shown = {"step": self.number, "module": self.module.name, "action": self.action}

@@ -1,5 +1,6 @@
-"""What happens in a run. The runner yields these; record, log, progress and answers are made of them and of nothing else."""
+"""What happens in a run. The runner yields events; record, log, progress and answers are made from them and nothing else."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
@@ -7,18 +8,15 @@ from typing import Any, ClassVar, Literal
 from ops_contract import SuccessEnvelope
 from ops_orchestrator.errors import Failure
 from ops_orchestrator.exchange import Exchange
-from ops_orchestrator.modules.answer import ReceivedArtifact
-from ops_orchestrator.modules.readiness import Readiness
+from ops_orchestrator.modules.answer import Readiness, ReceivedArtifact
 from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.planning.steps import Plan, Step
 
 Status = Literal["running", "completed", "failed", "errored", "cancelled", "interrupted"]
-"""Run status: `failed` is a module's doing, `errored` ours, `interrupted` means that the service stopped."""
+"""Run status: `failed` is a module's failure, `errored` ours, `interrupted` means that the service stopped."""
 
-
-def now() -> datetime:
-    """The current time in UTC."""
-    return datetime.now(UTC)
+Level = Literal["info", "warning", "error"]
+"""How serious an event is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +24,10 @@ class RunStarted:
     """A plan was made and its execution begins."""
 
     name: ClassVar = "run.started"
-    run_id: str
+    level: ClassVar[Level] = "info"
     scenario: Scenario
     plan: Plan
     versions: dict[str, str | None]
-    at: datetime = field(default_factory=now)
 
     def describe(self) -> tuple[str, dict[str, Any]]:
         """The sentence and the fields of the log line."""
@@ -40,11 +37,11 @@ class RunStarted:
 
 @dataclass(frozen=True, kw_only=True)
 class StepStarted:
-    """A step's turn has come; its module may not be ready yet."""
+    """A step begins; its module may not be ready yet."""
 
     name: ClassVar = "step.started"
+    level: ClassVar[Level] = "info"
     step: Step
-    at: datetime = field(default_factory=now)
 
     def describe(self) -> tuple[str, dict[str, Any]]:
         """The sentence and the fields of the log line."""
@@ -56,10 +53,10 @@ class ModuleReady:
     """The step's module can be called."""
 
     name: ClassVar = "module.ready"
+    level: ClassVar[Level] = "info"
     step: Step
     readiness: Readiness
     waited_s: float
-    at: datetime = field(default_factory=now)
 
     def describe(self) -> tuple[str, dict[str, Any]]:
         """The sentence and the fields of the log line."""
@@ -70,14 +67,14 @@ class ModuleReady:
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptFailed:
-    """A call failed in a way that may pass; it is made again after `retry_in_s` seconds."""
+    """A call failed in a way that may pass; the next attempt follows after `retry_in_s` seconds."""
 
     name: ClassVar = "step.retry"
+    level: ClassVar[Level] = "warning"
     step: Step
     attempt: int
     failure: Failure
     retry_in_s: float
-    at: datetime = field(default_factory=now)
 
     def describe(self) -> tuple[str, dict[str, Any]]:
         """The sentence and the fields of the log line."""
@@ -87,19 +84,16 @@ class AttemptFailed:
 
 @dataclass(frozen=True, kw_only=True)
 class StepCompleted:
-    """A module answered as it should, and its artifacts are what they claim to be.
-
-    `artifacts` are those that were received; the envelope is kept for all the rest.
-    """
+    """A module answered as it should. `artifacts` are as received; `envelope` has all the rest."""
 
     name: ClassVar = "step.completed"
+    level: ClassVar[Level] = "info"
     step: Step
     attempts: int
     exchange: Exchange
     envelope: SuccessEnvelope
     artifacts: tuple[ReceivedArtifact, ...]
     fingerprint: str
-    at: datetime = field(default_factory=now)
 
     def describe(self) -> tuple[str, dict[str, Any]]:
         """The sentence and the fields of the log line."""
@@ -110,14 +104,14 @@ class StepCompleted:
 
 @dataclass(frozen=True, kw_only=True)
 class StepFailed:
-    """A module did not do its step; the plan ends here."""
+    """A module did not do its step; the plan ends here. `exchange` is there when a whole answer came back."""
 
     name: ClassVar = "step.failed"
+    level: ClassVar[Level] = "error"
     step: Step
     attempts: int
     failure: Failure
     exchange: Exchange | None
-    at: datetime = field(default_factory=now)
 
     def describe(self) -> tuple[str, dict[str, Any]]:
         """The sentence and the fields of the log line."""
@@ -132,52 +126,63 @@ class RunEnded:
     name: ClassVar = "run.ended"
     status: Status
     error: dict[str, Any] | None = None
-    at: datetime = field(default_factory=now)
+
+    @property
+    def level(self) -> Level:
+        """A run that did not complete is an error."""
+        return "info" if self.status == "completed" else "error"
 
     def describe(self) -> tuple[str, dict[str, Any]]:
         """The sentence and the fields of the log line."""
         return f"run {self.status}", {"status": self.status} | ({"error": self.error} if self.error else {})
 
 
-def interrupted() -> RunEnded:
-    """How a run ends, now, with the service."""
-    error = {"code": "INTERRUPTED", "message": "the service stopped during the run; start it again"}
-    return RunEnded(status="interrupted", error=error)
-
-
-Event = RunStarted | StepStarted | ModuleReady | AttemptFailed | StepCompleted | StepFailed | RunEnded
+Occurrence = RunStarted | StepStarted | ModuleReady | AttemptFailed | StepCompleted | StepFailed | RunEnded
 """Any of the above."""
 
 
-def log_line(event: Event, run_id: str) -> dict[str, Any]:
-    """The event as one line of logs.jsonl: timestamp, level, service, run_id, event, message, and its own fields."""
-    message, fields = event.describe()
-    return {
-        "timestamp": timestamp(event.at),
-        "level": _level(event),
-        "service": "orchestrator",
-        "run_id": run_id,
-        "event": event.name,
-        "message": message,
-        **fields,
-    }
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened in a run: `what` and when. `seq` counts from 1 within the run, without gaps."""
+
+    run_id: str
+    seq: int
+    what: Occurrence
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def as_json(self) -> dict[str, Any]:
+        """The event as a line of logs.jsonl: what every line has, and the event's own fields."""
+        message, fields = self.what.describe()
+        return {
+            "seq": self.seq,
+            "timestamp": timestamp(self.at),
+            "level": self.what.level,
+            "service": "orchestrator",
+            "run_id": self.run_id,
+            "event": self.what.name,
+            "message": message,
+            **fields,
+        }
+
+    def as_line(self) -> bytes:
+        """The event as it stands in logs.jsonl."""
+        return json_line(self.as_json())
+
+
+def json_line(value: dict[str, Any]) -> bytes:
+    """A value as one line of JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def interrupted() -> RunEnded:
+    """How a run ends whose service stops."""
+    error = {"code": "INTERRUPTED", "message": "the service stopped during the run; start it again"}
+    return RunEnded(status="interrupted", error=error)
 
 
 def timestamp(at: datetime) -> str:
     """RFC 3339 in UTC with milliseconds."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _level(event: Event) -> str:
-    match event:
-        case RunEnded(status="completed"):
-            return "info"
-        case StepFailed() | RunEnded():
-            return "error"
-        case AttemptFailed():
-            return "warning"
-        case _:
-            return "info"
 
 
 def _of(step: Step) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The run record: run.json and results.json as models, made by folding events."""
 
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -25,6 +26,7 @@ RESULTS: Final = "results.json"
 LOGS: Final = "logs.jsonl"
 MANIFEST: Final = "manifest-sha256.txt"
 ARTIFACTS: Final = "artifacts"
+STEPS: Final = "steps"
 
 
 class _Document(BaseModel):
@@ -95,8 +97,8 @@ class RunRecord(_Document):
 
     def summary(self) -> dict[str, Any]:
         """The run in a list of runs."""
-        told = self.model_dump(mode="json", include={"run_id", "status", "started_at", "finished_at", "fingerprints"})
-        return told | {"scenario_id": self.request["scenario_id"], "modules": [step.module for step in self.steps]}
+        fields = self.model_dump(mode="json", include={"run_id", "status", "started_at", "finished_at", "fingerprints"})
+        return fields | {"scenario_id": self.request["scenario_id"], "modules": [step.module for step in self.steps]}
 
 
 class ArtifactRecord(_Document):
@@ -137,57 +139,64 @@ class Results(_Document):
     steps: dict[str, StepResults] = {}
 
 
-def artifact_path(step: Step, name: str) -> str:
-    """Where an artifact is stored, relative to the run folder."""
-    return f"{ARTIFACTS}/{step.id}/{name}"
+def artifacts_folder(step_id: str) -> str:
+    """Where a step's artifacts are stored, relative to the run folder."""
+    return f"{ARTIFACTS}/{step_id}"
+
+
+def step_folder(number: int, step_id: str) -> str:
+    """Where a step's exchange is stored, relative to the run folder."""
+    return f"{STEPS}/{number}-{step_id}"
 
 
 class RunState:
-    """One run as it grows: feed it events, read `record` and `results`."""
+    """One run as it grows: apply its events, from RunStarted on, and read `record`, `results` and `seq`, the last number."""
 
-    def __init__(self, started: RunStarted) -> None:
-        self.record = _opened(started)
-        self.results = Results(run_id=started.run_id, scenario_id=started.scenario.scenario_id)
+    def __init__(self, run_id: str, started: RunStarted, at: datetime) -> None:
+        self.seq = 0
+        self.record = _opened(run_id, started, at)
+        self.results = Results(run_id=run_id, scenario_id=started.scenario.scenario_id)
 
     def apply(self, event: Event) -> None:
         """Take in one event."""
-        match event:
-            case StepStarted():
-                self._change(event.step, status="running", started_at=timestamp(event.at))
-            case ModuleReady():
-                told = event.readiness
-                self._change(event.step, module_version=told.version, contract_versions=told.contract_versions)
+        self.seq = event.seq
+        match event.what:
+            case StepStarted(step=step):
+                self._change(step, status="running", started_at=timestamp(event.at))
+            case ModuleReady(step=step, readiness=readiness):
+                self._change(step, module_version=readiness.version, contract_versions=readiness.contract_versions)
             case StepCompleted():
-                self._complete(event)
-            case StepFailed():
+                self._complete(event.what, timestamp(event.at))
+            case StepFailed(step=step, exchange=exchange):
                 self._change(
-                    event.step,
+                    step,
                     status="failed",
                     finished_at=timestamp(event.at),
-                    attempts=event.attempts,
-                    exchange=event.exchange and ExchangeRecord.of(event.exchange),
-                    error=event.failure.as_json(),
+                    attempts=event.what.attempts,
+                    exchange=exchange and ExchangeRecord.of(exchange),
+                    error=event.what.failure.as_json(),
                 )
             case RunEnded():
-                self.record = ended(self.record, event)
+                self.record = ended(self.record, event.what, event.at)
 
-    def _complete(self, event: StepCompleted) -> None:
+    def _complete(self, completed: StepCompleted, finished_at: str) -> None:
+        step = completed.step
         self._change(
-            event.step,
+            step,
             status="completed",
-            finished_at=timestamp(event.at),
-            attempts=event.attempts,
-            # Modules without the contract often tell their version in the answer only.
-            module_version=event.envelope.version or self.record.steps[event.step.number - 1].module_version,
-            exchange=ExchangeRecord.of(event.exchange),
-            result=event.fingerprint,
-            warnings=event.envelope.warnings,
+            finished_at=finished_at,
+            attempts=completed.attempts,
+            # Modules that do not follow the contract often state their version in the answer only.
+            module_version=completed.envelope.version or self.record.steps[step.number - 1].module_version,
+            exchange=ExchangeRecord.of(completed.exchange),
+            result=completed.fingerprint,
+            warnings=completed.envelope.warnings,
         )
-        step = _step_results(event)
+        results = _step_results(completed)
         self.results = self.results.model_copy(
             update={
-                "results": {**self.results.results, event.step.id: step.flat()},
-                "steps": {**self.results.steps, event.step.id: step},
+                "results": {**self.results.results, step.id: results.flat()},
+                "steps": {**self.results.steps, step.id: results},
             }
         )
 
@@ -197,16 +206,16 @@ class RunState:
         self.record = self.record.model_copy(update={"steps": tuple(steps)})
 
 
-def ended(record: RunRecord, event: RunEnded) -> RunRecord:
-    """The record of a run that is over; a step that was under way was interrupted."""
+def ended(record: RunRecord, what: RunEnded, at: datetime) -> RunRecord:
+    """The record of a run that ended at `at`; a step that was under way was interrupted."""
     steps = (step.model_copy(update={"status": "interrupted"}) if step.status == "running" else step for step in record.steps)
     return record.model_copy(
         update={
-            "status": event.status,
-            "finished_at": timestamp(event.at),
-            "error": event.error,
+            "status": what.status,
+            "finished_at": timestamp(at),
+            "error": what.error,
             "steps": tuple(steps),
-            "fingerprints": _fingerprints(record, event.status),
+            "fingerprints": _fingerprints(record, what.status),
         }
     )
 
@@ -227,13 +236,13 @@ def _made_with(step: StepRecord) -> dict[str, Any]:
     return made | ({"adapter": step.adapter} if step.adapter else {})
 
 
-def _opened(started: RunStarted) -> RunRecord:
+def _opened(run_id: str, started: RunStarted, at: datetime) -> RunRecord:
     return RunRecord(
-        run_id=started.run_id,
+        run_id=run_id,
         status="running",
         request=started.scenario.model_dump(mode="json"),
         plan=started.plan.as_json(),
-        started_at=timestamp(started.at),
+        started_at=timestamp(at),
         versions=started.versions,
         steps=tuple(
             StepRecord(
@@ -249,17 +258,18 @@ def _opened(started: RunStarted) -> RunRecord:
     )
 
 
-def _step_results(event: StepCompleted) -> StepResults:
+def _step_results(completed: StepCompleted) -> StepResults:
+    envelope = completed.envelope
     return StepResults(
-        module=event.envelope.module,
-        outputs=event.envelope.outputs,
+        module=envelope.module,
+        outputs=envelope.outputs,
         artifacts=tuple(
             ArtifactRecord(
                 **artifact.ref.model_dump(),
-                path=None if artifact.content is None else artifact_path(event.step, artifact.ref.name),
+                path=None if artifact.content is None else f"{artifacts_folder(completed.step.id)}/{artifact.ref.name}",
             )
-            for artifact in event.artifacts
+            for artifact in completed.artifacts
         ),
-        evidence=event.envelope.evidence,
-        warnings=event.envelope.warnings,
+        evidence=envelope.evidence,
+        warnings=envelope.warnings,
     )

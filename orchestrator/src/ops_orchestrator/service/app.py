@@ -14,12 +14,13 @@ import ops_orchestrator
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.modules.client import Limits, ModuleClient
 from ops_orchestrator.runs.active_runs import ActiveRuns
-from ops_orchestrator.runs.store.folder import RunStore
+from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.service.problem import install_problem_handlers
 from ops_orchestrator.service.routes.health import health_routes
 from ops_orchestrator.service.routes.modules import modules_routes
 from ops_orchestrator.service.routes.plan_and_execute import plan_and_execute_routes
 from ops_orchestrator.service.routes.runs import runs_routes
+from ops_orchestrator.service.service_log import RunLog
 from ops_orchestrator.settings import Settings
 
 _log: Any = structlog.get_logger("ops_orchestrator")
@@ -31,9 +32,16 @@ def create_app(settings: Settings, transport: httpx2.AsyncBaseTransport | None =
     Raises ConfigurationError for a bad modules.yaml, StoreError when the run store cannot be made.
     """
     catalogue = load_catalogue(settings.modules_file, os.environ)
-    store = RunStore.open(settings.runs_dir)
+    store = FolderStore.open(settings.runs_dir)
     client = ModuleClient(Limits(settings.max_response_bytes, settings.max_artifact_bytes), transport)
-    runs = ActiveRuns(catalogue, store, client, most=settings.max_concurrent_runs, image_digest=settings.image_digest)
+    runs = ActiveRuns(
+        catalogue,
+        store,
+        client,
+        consumers=(RunLog(),),
+        most=settings.max_concurrent_runs,
+        image_digest=settings.image_digest,
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -57,9 +65,8 @@ def create_app(settings: Settings, transport: httpx2.AsyncBaseTransport | None =
         lifespan=lifespan,
     )
     install_problem_handlers(app)
-    app.include_router(plan_and_execute_routes(runs, settings.runs_dir, settings.max_request_bytes))
+    app.include_router(plan_and_execute_routes(runs, store, settings.max_request_bytes))
     app.include_router(runs_routes(store))
     app.include_router(modules_routes(catalogue, client))
     app.include_router(health_routes(store, runs))
-    app.state.stop_runs = runs.stop
     return app

@@ -2,9 +2,23 @@
 
 import logging
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
+
+from ops_orchestrator.runs.events import Event
+
+_run_log: Any = structlog.get_logger("ops_orchestrator.run")
+
+
+class RunLog:
+    """Repeats the events of all runs in the service's own log."""
+
+    async def take(self, event: Event) -> None:
+        """See Consumer."""
+        line = event.as_json()
+        level, name = line.pop("level"), line.pop("event")
+        getattr(_run_log, level)(name, **line)
 
 
 def configure_service_log(log_format: Literal["json", "console"]) -> None:

@@ -1,4 +1,4 @@
-"""A module behind its adapter, served as the contract wants it: for whoever speaks the contract and nothing else."""
+"""A module behind its adapter, served as the contract wants it, for callers that know nothing but the contract."""
 
 import asyncio
 import tempfile
@@ -29,13 +29,11 @@ from ops_contract import (
 )
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.modules.answer import ReceivedArtifact
-from ops_orchestrator.modules.call import Answered, Call
+from ops_orchestrator.modules.attempt import Answered, attempt, request_for
+from ops_orchestrator.modules.call import Call, UpstreamAnswer
 from ops_orchestrator.modules.client import Limits, ModuleClient
-from ops_orchestrator.modules.dialect import dialect_of
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.planning.steps import Step
-from ops_orchestrator.runs.events import StepCompleted
-from ops_orchestrator.runs.runner import Runner, check_health
+from ops_orchestrator.modules.readiness import check_health
 from ops_orchestrator.settings import Settings
 
 _MOST_INLINE_BYTES: Final = 256 * 1024
@@ -47,7 +45,7 @@ def create_facade(module: Module, settings: Settings, transport: httpx2.AsyncBas
     """The application; `transport` replaces the network between it and the module."""
     client = ModuleClient(Limits(settings.max_response_bytes, settings.max_artifact_bytes), transport)
     folder = tempfile.TemporaryDirectory(prefix="ops-facade-", ignore_cleanup_errors=True)
-    facade = _Facade(module, Runner(client, staging=Path(folder.name)), settings.max_request_bytes)
+    facade = _Facade(module, client, Path(folder.name), settings.max_request_bytes)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -69,18 +67,19 @@ def create_facade(module: Module, settings: Settings, transport: httpx2.AsyncBas
 class _Facade:
     """What the paths of the contract call; keeps the files that its last answers refer to."""
 
-    def __init__(self, module: Module, runner: Runner, max_request_bytes: int) -> None:
+    def __init__(self, module: Module, client: ModuleClient, staging: Path, max_request_bytes: int) -> None:
         self._module = module
-        self._runner = runner
+        self._client = client
+        self._staging = staging
         self._max_request_bytes = max_request_bytes
         self._version = _UNKNOWN_VERSION
         self._files: OrderedDict[int, tuple[Path | bytes, str]] = OrderedDict()
         self._number = 0
 
     async def health(self, _: Request) -> Response:
-        """`GET /health`: what the module's own check told, in the contract's words."""
+        """`GET /health`: the result of the module's own check, in the contract's words."""
         try:
-            readiness = await check_health(self._runner.client, self._module)
+            readiness = await check_health(self._client, self._module)
         except StepError as error:
             raise RefusalError(503, error.failure.code, error.failure.message) from error
         self._version = readiness.version or _UNKNOWN_VERSION
@@ -101,18 +100,21 @@ class _Facade:
         started = asyncio.get_running_loop().time()
         check_request_headers(request.headers)
         raw = await self._body(request)
-        asked = (await asyncio.to_thread(read_request, raw)).request
-        call = self._call(asked)
+        requested = (await asyncio.to_thread(read_request, raw)).request
+        deadline_s = requested.options.deadline_s
         try:
-            async with asyncio.timeout_at(asked.options.deadline_s and started + asked.options.deadline_s):
-                completed = await self._completed(call)
+            async with asyncio.timeout_at(deadline_s and started + deadline_s):
+                answered = await self._answered(self._call(requested))
         except TimeoutError as error:
             message = "the module was not done by the deadline; try again with more time"
             raise RefusalError(503, "DEADLINE_EXCEEDED", message) from error
-        artifacts = tuple(self._artifact(received) for received in completed.artifacts)
-        meta = {**completed.envelope.meta, **trace_of(request.headers)}
-        told = {"version": self._version, "contract_version": CONTRACT_VERSION, "artifacts": artifacts, "meta": meta}
-        envelope = completed.envelope.model_copy(update=told)
+        fields = {
+            "version": self._version,
+            "contract_version": CONTRACT_VERSION,
+            "artifacts": tuple(self._artifact(received) for received in answered.artifacts),
+            "meta": {**answered.envelope.meta, **trace_of(request.headers)},
+        }
+        envelope = answered.envelope.model_copy(update=fields)
         return JSONResponse(envelope.model_dump(mode="json", exclude_unset=True))
 
     async def artifact(self, request: Request) -> Response:
@@ -157,33 +159,34 @@ class _Facade:
             raise RefusalError(400, "INCOMPLETE", "the connection ended before the body did") from error
         return bytes(body)
 
-    def _call(self, asked: ExecuteRequest) -> Call:
-        known = self._module.action_names
-        if asked.action not in known:
-            message = f"/action {asked.action!r} is not known to {self._module.name}; known: {', '.join(known)}"
+    def _call(self, requested: ExecuteRequest) -> Call:
+        action, known = requested.action, self._module.action_names
+        if action not in known:
+            message = f"/action {action!r} is not known to {self._module.name}; known: {', '.join(known)}"
             raise RefusalError(422, "UNKNOWN_ACTION", message, pointer="/action", details={"known_actions": list(known)})
-        step = Step(1, asked.step_id, self._module.for_action(asked.action), asked.action)
-        if missing := sorted(step.needs - asked.upstream.keys()):
-            message = f"/upstream lacks {', '.join(missing)}, whose answer action {asked.action!r} uses"
-            raise RefusalError(422, "INVALID_INPUT", message, pointer="/upstream")
-        return Call(
-            run_id=asked.run_id,
-            scenario_id=asked.scenario_id,
-            step=step,
-            inputs=asked.inputs,
-            seed=asked.options.seed,
-            upstream={name: _answered(earlier) for name, earlier in asked.upstream.items()},
+        call = Call(
+            run_id=requested.run_id,
+            scenario_id=requested.scenario_id,
+            step_id=requested.step_id,
+            module=self._module.for_action(action),
+            action=action,
+            inputs=requested.inputs,
+            seed=requested.options.seed,
+            upstream={name: _upstream(earlier) for name, earlier in requested.upstream.items()},
         )
+        if missing := call.missing_upstream:
+            message = f"/upstream lacks {', '.join(missing)}, whose answer action {action!r} uses"
+            raise RefusalError(422, "INVALID_INPUT", message, pointer="/upstream")
+        return call
 
-    async def _completed(self, call: Call) -> StepCompleted:
-        dialect = dialect_of(call.step.module)
+    async def _answered(self, call: Call) -> Answered:
         try:
-            request = await self._runner.request(dialect, call)
+            request = await request_for(call)
         except StepError as error:
             # Nothing was sent: what the mapping could not work with came from the caller.
             raise RefusalError(422, "INVALID_INPUT", error.failure.message, pointer="/inputs") from error
         try:
-            return await self._runner.attempt(dialect, call, request)
+            return await attempt(call, request, self._client, self._staging)
         except StepError as error:
             raise _refused_by_module(error) from error
 
@@ -200,11 +203,11 @@ class _Facade:
         return Artifact(**ref.model_dump(), href=f"artifacts/{self._number}")
 
 
-def _answered(earlier: UpstreamStep) -> Answered:
+def _upstream(earlier: UpstreamStep) -> UpstreamAnswer:
     envelope = SuccessEnvelope.model_construct(
         status="success", module=earlier.module, outputs=earlier.outputs, evidence=earlier.evidence
     )
-    return Answered(envelope, earlier.artifacts, None)
+    return UpstreamAnswer(envelope, earlier.artifacts, None)
 
 
 def _refused_by_module(error: StepError) -> RefusalError:

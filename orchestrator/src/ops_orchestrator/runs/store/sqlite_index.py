@@ -4,11 +4,12 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
+from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.record import RunRecord
+from ops_orchestrator.runs.store.protocols import Position
 
 FILE_NAME: Final = ".index.sqlite3"
 
@@ -26,16 +27,8 @@ _NEWEST_FIRST: Final = "ORDER BY started_at DESC, run_id DESC LIMIT :limit"
 _AFTER: Final = "(started_at, run_id) < (:started_at, :run_id)"
 
 
-@dataclass(frozen=True)
-class Position:
-    """Where in the list, newest first, a page ended."""
-
-    started_at: str
-    run_id: str
-
-
-class RunIndex:
-    """Which runs there are, by start time, scenario and status. Safe to use from several threads."""
+class SqliteIndex:
+    """A RunIndex in a SQLite file beside the runs."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -43,7 +36,7 @@ class RunIndex:
 
     @classmethod
     def open(cls, folder: Path, busy_timeout_s: float = 10.0) -> Self:
-        """The index kept in `folder`, made anew when it is damaged, and in memory when it cannot be used."""
+        """The index kept in `folder`: made again when it is damaged, in memory when the file cannot be used."""
         path = folder / FILE_NAME
         try:
             return cls(_connect(str(path), busy_timeout_s))
@@ -54,30 +47,29 @@ class RunIndex:
             return cls(_connect(str(path), busy_timeout_s))
 
     def close(self) -> None:
-        """Close the database."""
+        """See RunIndex."""
         with self._lock:
             self._connection.close()
 
     def put(self, records: Iterable[RunRecord]) -> None:
-        """Add runs, or replace what is known of them."""
+        """See RunIndex."""
         rows = [(record.run_id, record.started_at, record.request["scenario_id"], record.status) for record in records]
         # The folders are the truth: an index that cannot be written is behind until the next start, and no run suffers.
         with suppress(sqlite3.Error), self._lock, self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", rows)
 
     def drop(self, run_ids: Iterable[str]) -> None:
-        """Forget runs whose folders are gone."""
+        """See RunIndex."""
         with suppress(sqlite3.Error), self._lock, self._connection:
             self._connection.executemany("DELETE FROM runs WHERE run_id = ?", [(run_id,) for run_id in run_ids])
 
     def run_ids(self, status: str | None = None) -> set[str]:
-        """All known runs, or those with `status`."""
+        """See RunIndex."""
         query = f"SELECT run_id FROM runs {_where({_OF_STATUS: status})}"  # noqa: S608  # of the constants above
-        with self._lock:
-            return {run_id for (run_id,) in self._connection.execute(query, {"status": status})}
+        return {run_id for (run_id,) in self._rows(query, {"status": status})}
 
     def page(self, limit: int, scenario_id: str | None, status: str | None, after: Position | None) -> list[Position]:
-        """Up to `limit` runs, newest first, that come after `after`."""
+        """See RunIndex."""
         parameters = {
             "limit": limit,
             "scenario_id": scenario_id,
@@ -87,15 +79,21 @@ class RunIndex:
         }
         where = _where({_OF_SCENARIO: scenario_id, _OF_STATUS: status, _AFTER: after})
         query = f"SELECT run_id, started_at FROM runs {where} {_NEWEST_FIRST}"  # noqa: S608  # of the constants above
-        with self._lock:
-            rows = self._connection.execute(query, parameters).fetchall()
-        return [Position(started_at, run_id) for run_id, started_at in rows]
+        return [Position(started_at, run_id) for run_id, started_at in self._rows(query, parameters)]
+
+    def _rows(self, query: str, parameters: Mapping[str, object]) -> list[Any]:
+        try:
+            with self._lock:
+                return self._connection.execute(query, parameters).fetchall()
+        except sqlite3.Error as error:
+            message = f"the list of runs cannot be read: {error}; {FILE_NAME} in the run store may be deleted, it is made again"
+            raise StoreError(message) from error
 
 
 def _where(conditions: Mapping[str, object]) -> str:
-    """Those of the fixed `conditions` that are asked for. One that is not must not stand there: it would spoil the index."""
-    asked = [condition for condition, value in conditions.items() if value is not None]
-    return f"WHERE {' AND '.join(asked)}" if asked else ""
+    """Those of the fixed `conditions` that have a value. The others must not stand there: they would spoil the index."""
+    given = [condition for condition, value in conditions.items() if value is not None]
+    return f"WHERE {' AND '.join(given)}" if given else ""
 
 
 def _connect(path: str, busy_timeout_s: float) -> sqlite3.Connection:

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 
 import ops_orchestrator
 from ops_orchestrator.runs.active_runs import ActiveRuns
-from ops_orchestrator.runs.store.folder import RunStore
+from ops_orchestrator.runs.store.protocols import RunStore
 
 
 def health_routes(store: RunStore, runs: ActiveRuns) -> APIRouter:

@@ -10,7 +10,7 @@ from ops_orchestrator.errors import StepError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.runs.runner import check_health
+from ops_orchestrator.modules.readiness import check_health
 
 
 def modules_routes(catalogue: Catalogue, client: ModuleClient) -> APIRouter:

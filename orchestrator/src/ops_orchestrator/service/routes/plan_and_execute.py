@@ -1,6 +1,7 @@
 """`POST /plan_and_execute`: the one way to start a run."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,17 +11,26 @@ from fastapi.responses import JSONResponse
 from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.planning.scenario import Scenario, read_scenario
 from ops_orchestrator.runs.active_runs import ActiveRuns
+from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.record import Results, RunRecord
+from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.routes.prefer import Preference, read_preference
 
-_STATUS: Final = {"completed": 200, "failed": 502, "errored": 500, "interrupted": 503, "running": 202}
+_STATUS: Final[Mapping[Status, int]] = {
+    "completed": 200,
+    "running": 202,
+    "cancelled": 409,
+    "errored": 500,
+    "failed": 502,
+    "interrupted": 503,
+}
 """HTTP status of the answer by status of the run: "they failed" and "we failed" never share one."""
 
 _READ_OFF_LOOP_BYTES: Final = 64 * 1024
 
 
-def plan_and_execute_routes(runs: ActiveRuns, runs_dir: Path, max_request_bytes: int) -> APIRouter:
-    """The route, for runs kept in `runs_dir`."""
+def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes: int) -> APIRouter:
+    """The route, for runs kept in `store`."""
     router = APIRouter(tags=["runs"])
 
     @router.post(
@@ -42,14 +52,14 @@ def plan_and_execute_routes(runs: ActiveRuns, runs_dir: Path, max_request_bytes:
         run = await runs.start(scenario)
         await run.wait(preference.wait_s)
         record = run.record
-        return JSONResponse(answer(record, run.results, runs_dir), _STATUS[record.status], _headers(record, preference))
+        answered = answer(record, run.results, store.location(record.run_id))
+        return JSONResponse(answered, _STATUS[record.status], _headers(record, preference))
 
     return router
 
 
-def answer(record: RunRecord, results: Results, runs_dir: Path) -> dict[str, Any]:
+def answer(record: RunRecord, results: Results, folder: Path) -> dict[str, Any]:
     """The body of the answer, with exactly the seed's fields; `error` is added when the run did not complete."""
-    folder = runs_dir / record.run_id
     body = {
         "run_id": record.run_id,
         "status": record.status,

@@ -8,7 +8,7 @@ from fastapi.responses import FileResponse, Response
 
 from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS
-from ops_orchestrator.runs.store.folder import RunStore
+from ops_orchestrator.runs.store.protocols import RunStore
 
 
 def runs_routes(store: RunStore) -> APIRouter:

@@ -1,0 +1,72 @@
+"""A stored run back to what it was made from: the scenario, and the answers of its steps."""
+
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ops_contract import ShapeError, SuccessEnvelope, validate
+from ops_orchestrator.errors import StoreError
+from ops_orchestrator.exchange import Exchange
+from ops_orchestrator.modules.call import UpstreamAnswer
+from ops_orchestrator.planning.scenario import Scenario, merged
+from ops_orchestrator.runs.record import RunRecord, StepRecord, StepResults, step_folder
+from ops_orchestrator.runs.store.protocols import RunStore
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as it was when one of its steps began: its scenario, with the step's own inputs, and the earlier answers."""
+
+    scenario: Scenario
+    upstream: Mapping[str, UpstreamAnswer]
+
+
+def run_before(store: RunStore, run_id: str, module: str) -> StoredRun:
+    """The run `run_id` as it was before its first step of `module`; all of it when the module is not in it.
+
+    Raises NotFoundError, StoreError.
+    """
+    record, results = store.record(run_id), store.results(run_id)
+    turn = next((step for step in record.steps if step.module == module), None)
+    earlier = [step for step in record.steps if step.id in results.steps and (turn is None or step.step < turn.step)]
+    upstream = {step.id: _answer(step, results.steps[step.id], _exchange(store, run_id, step)) for step in earlier}
+    scenario = _scenario(record)
+    own = scenario.modules[turn.step - 1].inputs if turn else {}
+    return StoredRun(scenario.model_copy(update={"inputs": merged(scenario.inputs, own)}), upstream)
+
+
+def _scenario(record: RunRecord) -> Scenario:
+    try:
+        return validate(Scenario, record.request, "request")
+    except ShapeError as error:
+        raise StoreError(f"{record.run_id} was not made by this orchestrator: {error}") from error
+
+
+def _answer(step: StepRecord, results: StepResults, exchange: Exchange | None) -> UpstreamAnswer:
+    envelope = SuccessEnvelope.model_construct(
+        status="success",
+        module=results.module,
+        version=step.module_version,
+        outputs=results.outputs,
+        evidence=results.evidence,
+        warnings=results.warnings,
+    )
+    return UpstreamAnswer(envelope, tuple(artifact.ref for artifact in results.artifacts), exchange)
+
+
+def _exchange(store: RunStore, run_id: str, step: StepRecord) -> Exchange | None:
+    """As much of a recorded exchange as is needed to read the raw answer again."""
+    folder = step_folder(step.step, step.id)
+    for name in store.documents(run_id, folder):
+        if name.startswith(f"{folder}/response."):
+            media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+            return Exchange(
+                method="",
+                url="",
+                request_headers={},
+                request=b"",
+                status=200,
+                headers={"content-type": media_type},
+                response=store.document(run_id, name),
+            )
+    return None

@@ -1,0 +1,38 @@
+"""The lease of a run that is kept in a folder: a lock on its log, which the operating system drops with the process."""
+
+import fcntl
+from pathlib import Path
+from typing import IO, Self
+
+
+class FolderLease:
+    """The right to execute the run whose log is locked."""
+
+    def __init__(self, log: IO[bytes]) -> None:
+        self._log = log
+
+    @classmethod
+    def create(cls, log: Path) -> Self:
+        """Make the empty log of a new run and lock it. Raises OSError."""
+        return cls(_locked(log.open("xb")))
+
+    @classmethod
+    def take(cls, log: Path) -> Self | None:
+        """Lock the log of a run; None when another holder has it. Raises FileNotFoundError when there is no log, OSError."""
+        try:
+            return cls(_locked(log.open("rb")))
+        except BlockingIOError:
+            return None
+
+    def release(self) -> None:
+        """See Lease."""
+        self._log.close()
+
+
+def _locked(file: IO[bytes]) -> IO[bytes]:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise
+    return file
