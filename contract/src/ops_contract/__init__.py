@@ -1,4 +1,4 @@
-"""The contract between OpenPolicyStack modules and whoever calls them: models, strict JSON, checks, schemas.
+"""The contract between OpenPolicyStack modules and their callers: models, strict JSON, checks, schemas, shared rules.
 
 The prose is SPEC.md; the schema files for other languages are in `schemas/` of the source tree and come from
 `python -m ops_contract.schemas`.
@@ -14,11 +14,13 @@ from ops_contract._health import Health
 from ops_contract._json import MAX_DEPTH, canonical_json, fingerprint, join_pointer, parse_json, sha256_hex
 from ops_contract._refusal import RefusalError
 from ops_contract._request import ReadRequest, check_request_headers, read_request, trace_of
+from ops_contract._secret import MASK, is_secret
 from ops_contract._verify import Violation, content_violation, resolve_pointer, violations
 from ops_contract._version import CONTRACT_VERSION, is_supported
 
 __all__ = [
     "CONTRACT_VERSION",
+    "MASK",
     "MAX_DEPTH",
     "Artifact",
     "ArtifactName",
@@ -52,6 +54,7 @@ __all__ = [
     "check_request_headers",
     "content_violation",
     "fingerprint",
+    "is_secret",
     "is_supported",
     "join_pointer",
     "parse_envelope",
