@@ -15,6 +15,7 @@ from ops_contract._json import MAX_DEPTH, canonical_json, fingerprint, join_poin
 from ops_contract._refusal import RefusalError
 from ops_contract._request import ReadRequest, check_request_headers, read_request, trace_of
 from ops_contract._secret import MASK, is_secret
+from ops_contract._suggestion import nearest, suggestion
 from ops_contract._verify import Violation, content_violation, resolve_pointer, violations
 from ops_contract._version import CONTRACT_VERSION, is_supported
 
@@ -57,12 +58,14 @@ __all__ = [
     "is_secret",
     "is_supported",
     "join_pointer",
+    "nearest",
     "parse_envelope",
     "parse_json",
     "problems_of",
     "read_request",
     "resolve_pointer",
     "sha256_hex",
+    "suggestion",
     "trace_of",
     "validate",
     "violations",
