@@ -6,6 +6,7 @@ The prose is SPEC.md; the schema files for other languages are in `schemas/` of 
 
 from ops_contract._artifact import Artifact, ArtifactName, ArtifactRef, Href, MediaType
 from ops_contract._base import ContractModel, Count, Identifier, Seed, Sha256, Version, problems_of, validate
+from ops_contract._difference import ABSENT, Difference, differences
 from ops_contract._envelope import Envelope, ErrorDetail, ErrorEnvelope, SuccessEnvelope, parse_envelope
 from ops_contract._errors import ContractError, JsonError, NumberError, Problem, ShapeError
 from ops_contract._evidence import Evidence
@@ -20,6 +21,7 @@ from ops_contract._verify import Violation, content_violation, resolve_pointer, 
 from ops_contract._version import CONTRACT_VERSION, is_supported
 
 __all__ = [
+    "ABSENT",
     "CONTRACT_VERSION",
     "MASK",
     "MAX_DEPTH",
@@ -29,6 +31,7 @@ __all__ = [
     "ContractError",
     "ContractModel",
     "Count",
+    "Difference",
     "Envelope",
     "ErrorDetail",
     "ErrorEnvelope",
@@ -54,6 +57,7 @@ __all__ = [
     "canonical_json",
     "check_request_headers",
     "content_violation",
+    "differences",
     "fingerprint",
     "is_secret",
     "is_supported",
