@@ -4,7 +4,8 @@ The prose is SPEC.md; the schema files for other languages are in `schemas/` of 
 `python -m ops_contract.schemas`.
 """
 
-from ops_contract._artifact import Artifact, ArtifactName, ArtifactRef, Href, MediaType
+from ops_contract._artifact import Artifact, ArtifactRef, Href, MediaType
+from ops_contract._artifact_name import ArtifactName, unstorable_names
 from ops_contract._base import ContractModel, Count, Identifier, Seed, Sha256, Version, problems_of, validate
 from ops_contract._difference import ABSENT, Difference, differences
 from ops_contract._envelope import Envelope, ErrorDetail, ErrorEnvelope, SuccessEnvelope, parse_envelope
@@ -71,6 +72,7 @@ __all__ = [
     "sha256_hex",
     "suggestion",
     "trace_of",
+    "unstorable_names",
     "validate",
     "violations",
 ]
