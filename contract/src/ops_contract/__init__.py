@@ -7,6 +7,7 @@ The prose is SPEC.md; the schema files for other languages are in `schemas/` of 
 from ops_contract._artifact import Artifact, ArtifactRef, Href, MediaType
 from ops_contract._artifact_name import ArtifactName, unstorable_names
 from ops_contract._base import ContractModel, Count, Identifier, Seed, Sha256, Version, problems_of, validate
+from ops_contract._body import read_body
 from ops_contract._difference import ABSENT, Difference, differences
 from ops_contract._envelope import Envelope, ErrorDetail, ErrorEnvelope, SuccessEnvelope, parse_envelope
 from ops_contract._errors import ContractError, JsonError, NumberError, Problem, ShapeError
@@ -67,6 +68,7 @@ __all__ = [
     "parse_envelope",
     "parse_json",
     "problems_of",
+    "read_body",
     "read_request",
     "resolve_pointer",
     "sha256_hex",
