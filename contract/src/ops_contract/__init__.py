@@ -4,6 +4,7 @@ The prose is SPEC.md; the schema files for other languages are in `schemas/` of 
 `python -m ops_contract.schemas`.
 """
 
+from ops_contract._answer import AnswerJudgement, judge_answer
 from ops_contract._artifact import Artifact, ArtifactName, ArtifactRef, Href, MediaType
 from ops_contract._base import ContractModel, Count, Identifier, Seed, Sha256, Version, problems_of, validate
 from ops_contract._envelope import Envelope, ErrorDetail, ErrorEnvelope, SuccessEnvelope, parse_envelope
@@ -20,6 +21,7 @@ from ops_contract._version import CONTRACT_VERSION, is_supported
 __all__ = [
     "CONTRACT_VERSION",
     "MAX_DEPTH",
+    "AnswerJudgement",
     "Artifact",
     "ArtifactName",
     "ArtifactRef",
@@ -54,6 +56,7 @@ __all__ = [
     "fingerprint",
     "is_supported",
     "join_pointer",
+    "judge_answer",
     "parse_envelope",
     "parse_json",
     "problems_of",
