@@ -66,7 +66,7 @@ async def check(
     chosen = [one for one in requirements.values() if select is None or one.id in select]
     # Of an image that does not get ready, something can still be said.
     scenarios = [one for one in SCENARIOS if not unreachable or one[1] is container.run]
-    seen = await _observed(module, scenarios, {one.id for one in chosen})
+    seen = await _observed(module, scenarios, {one.id for one in chosen if module.is_bound_by(one)})
     report = Report(
         subject=_subject(subject, module),
         findings=tuple(_finding(one, seen.get(one.id), module, unreachable) for one in chosen),
@@ -125,10 +125,8 @@ async def _observed(
 def _finding(
     requirement: Requirement, seen: Observation | Exception | None, module: ModuleUnderTest, unreachable: str | None
 ) -> Finding:
-    if requirement.profile == "container" and module.container is None:
-        return Finding(requirement, Verdict.NOT_APPLICABLE, actual="checked only when the kit is given an image")
-    if requirement.profile not in ("core", "container") and requirement.profile not in module.profiles:
-        return Finding(requirement, Verdict.NOT_APPLICABLE, actual=f"/health does not list the profile {requirement.profile}")
+    if not module.is_bound_by(requirement):
+        return Finding(requirement, Verdict.NOT_APPLICABLE, actual=_why_not_applicable(requirement))
     if isinstance(seen, Exception):
         return Finding(requirement, Verdict.KIT_ERROR, actual=f"the kit failed: {seen!r}")
     if seen is None or seen.met is None:
@@ -137,6 +135,12 @@ def _finding(
     if not module.works and _needs_an_answer(requirement.id, is_met=seen.met):
         return Finding(requirement, Verdict.NOT_TESTABLE, actual=_TELLS_NOTHING, exchanges=seen.exchanges)
     return _judged(requirement, seen)
+
+
+def _why_not_applicable(requirement: Requirement) -> str:
+    if requirement.profile == "container":
+        return "checked only when the kit is given an image"
+    return f"/health does not list the profile {requirement.profile}"
 
 
 def _needs_an_answer(requirement: str, *, is_met: bool) -> bool:

@@ -1,12 +1,14 @@
-"""One good request per action: is the answer an envelope, and is everything in it as it should be?"""
+"""One good request per action: is the answer an envelope, and does it keep every rule for what is in it?"""
 
-import re
-from collections.abc import AsyncGenerator
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any, Final
 
-from ops_contract import JsonError, SuccessEnvelope, parse_json, resolve_pointer
+from ops_contract import Violation
 from ops_contract.compliance.module_under_test import ModuleUnderTest
-from ops_contract.compliance.observation import Observation, Seen, judged, met, problems_in
+from ops_contract.compliance.observation import Observation, Seen, broken, judged
+from ops_contract.compliance.requirement import load_requirements
+from ops_contract.compliance.scenarios.answers import JudgedAnswer, good_answers, judged_by_violations, listed
+from ops_contract.compliance.scenarios.artifact_files import fetched_files, file_violations
 
 IDS = (
     "OPS-EXE-001",
@@ -21,116 +23,99 @@ IDS = (
     "OPS-OBS-001",
 )
 
-_TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
-# Parts of an envelope that requirements of their own speak of.
-_ELSEWHERE = re.compile(r"/(module|outputs|evidence)(/|$)")
-_ELSEWHERE_TOO = re.compile(r"/artifacts(/|$)")
+_TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
+_EXPECTED: Final = {
+    "OPS-EXE-002": "the name that /health gives",
+    "OPS-EXE-003": "outputs is an object",
+    "OPS-EXE-004": "one strict JSON value in UTF-8, without integers of 2^53 or more in outputs",
+    "OPS-EVD-001": "an array of items with unique id, kind and title",
+    "OPS-EVD-002": "pointers that lead into outputs, and names of artifacts of this answer",
+}
+"""What the judge of answers finds, by the requirement that it breaks."""
+
+_REQUIRED_PARTS: Final = {"OPS-EXE-002": "/module", "OPS-EXE-003": "/outputs"}
+"""Parts whose absence breaks the requirement, whichever other one speaks of their shape."""
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     """Ask for each action; the first that is wrong speaks for all."""
-    answers = []
-    for action in module.actions:
-        traced = {"traceparent": f"00-{_TRACE}-00f067aa0ba902b7-01"}
-        answers.append(Seen(await module.execute(module.request(action=action), headers=traced)))
-    for check in (
-        _envelope,
-        _module,
-        _outputs,
-        _json,
-        _media_type,
-        _versions,
-        _evidence,
-        _pointers,
-        _synthetic,
-        _trace,
-    ):
-        found = [check(seen, module) for seen in answers]
-        yield next((one for one in found if not one.met), found[0])
+    answers = await good_answers(module, {"traceparent": f"00-{_TRACE}-00f067aa0ba902b7-01"})
+    yield await _envelope(module, answers)
+    for requirement, expected in _EXPECTED.items():
+        yield judged_by_violations(requirement, expected, answers, _breaking(requirement))
+    seen = [answer.seen for answer in answers]
+    yield _first_broken(_media_type, seen)
+    yield _first_broken(_versions, seen)
+    yield _first_broken(_synthetic, seen)
+    yield _first_broken(_trace, seen)
 
 
-def _envelope(seen: Seen, module: ModuleUnderTest) -> Observation:
+async def _envelope(module: ModuleUnderTest, answers: Sequence[JudgedAnswer]) -> Observation:
     expected = "200 with a success envelope that the schema accepts"
-    if not seen.is_done:
-        hint = "; if it needs other inputs, give them with --inputs" if seen.is_refusal else ""
-        return judged("OPS-EXE-001", False, expected, f"{seen.told()}: {seen.error.get('message', '')}{hint}", seen)
-    problems = [problem for problem in problems_in(SuccessEnvelope, seen.value) if not _is_elsewhere(problem.pointer, module)]
-    return judged("OPS-EXE-001", not problems, expected, "; ".join(map(str, problems[:3])), seen)
+    for answer in answers:
+        seen = answer.seen
+        if not seen.is_done:
+            hint = "; if it needs other inputs, give them with --inputs" if seen.is_refusal else ""
+            return broken("OPS-EXE-001", expected, f"{seen.told()}: {seen.error.get('message', '')}{hint}", seen)
+        if seen.fields.get("status") == "error":
+            return broken("OPS-EXE-001", expected, "200 with an error envelope", seen)
+        if found := [*_of_no_other_requirement(module, answer), *await _of_undeclared_files(module, answer)]:
+            return broken("OPS-EXE-001", expected, listed(found, "OPS-EXE-001"), seen)
+    return judged("OPS-EXE-001", True, expected, "", answers[0].seen)
 
 
-def _is_elsewhere(pointer: str, module: ModuleUnderTest) -> bool:
-    # Nothing else looks at the artifacts of a module that does not declare the profile.
-    return bool(_ELSEWHERE.match(pointer) or ("artifacts" in module.profiles and _ELSEWHERE_TOO.match(pointer)))
+def _of_no_other_requirement(module: ModuleUnderTest, answer: JudgedAnswer) -> list[Violation]:
+    """What would not be reported otherwise: no other check looks at the rest of the schema, or the profile is not declared."""
+    known = load_requirements()
+    return [
+        violation
+        for violation in answer.violations
+        if violation.requirement == "OPS-EXE-001" or not module.is_bound_by(known[violation.requirement])
+    ]
 
 
-def _module(seen: Seen, module: ModuleUnderTest) -> Observation:
-    name = module.name
-    said = seen.fields.get("module")
-    return judged(
-        "OPS-EXE-002", said is not None and said == name, f"module {name!r}, as /health says", f"module {said!r}", seen
-    )
+async def _of_undeclared_files(module: ModuleUnderTest, answer: JudgedAnswer) -> list[Violation]:
+    """What is wrong with the bytes of artifacts, where the module does not declare that it has any: a run needs them too."""
+    if "artifacts" in module.profiles:
+        return []
+    return [violation for file in await fetched_files(module, answer.seen) for violation in file_violations(file)]
 
 
-def _outputs(seen: Seen, _: ModuleUnderTest) -> Observation:
-    outputs = seen.fields.get("outputs")
-    said = "there is none" if "outputs" not in seen.fields else f"it is {type(outputs).__name__}"
-    return judged("OPS-EXE-003", isinstance(outputs, dict), "outputs is an object", said, seen)
+def _breaking(requirement: str) -> Callable[[Violation], bool]:
+    part = _REQUIRED_PARTS.get(requirement)
+
+    def breaks(violation: Violation) -> bool:
+        return violation.requirement == requirement or (part is not None and violation.pointer in ("", part))
+
+    return breaks
 
 
-def _json(seen: Seen, _: ModuleUnderTest) -> Observation:
-    try:
-        parse_json(seen.exchange.body)
-    except JsonError as error:
-        return judged("OPS-EXE-004", False, "one strict JSON value in UTF-8", str(error), seen)
-    return met("OPS-EXE-004", seen)
+def _first_broken(check: Callable[[Seen], Observation], answers: Sequence[Seen]) -> Observation:
+    found = [check(seen) for seen in answers]
+    return next((one for one in found if not one.met), found[0])
 
 
-def _media_type(seen: Seen, _: ModuleUnderTest) -> Observation:
-    said = seen.exchange.media_type
-    return judged("OPS-EXE-006", said == "application/json", "Content-Type: application/json", repr(said), seen)
+def _media_type(seen: Seen) -> Observation:
+    media_type = seen.exchange.media_type
+    return judged("OPS-EXE-006", media_type == "application/json", "Content-Type: application/json", repr(media_type), seen)
 
 
-def _versions(seen: Seen, _: ModuleUnderTest) -> Observation:
+def _versions(seen: Seen) -> Observation:
     missing = [name for name in ("version", "contract_version") if not isinstance(seen.fields.get(name), str)]
     return judged("OPS-EXE-007", not missing, "version and contract_version", f"lacks {', '.join(missing)}", seen)
 
 
-def _evidence(seen: Seen, _: ModuleUnderTest) -> Observation:
-    expected = "an array of items with unique id, kind and title"
-    evidence = seen.fields.get("evidence", [])
-    problems = [str(problem) for problem in problems_in(SuccessEnvelope, seen.value) if problem.pointer.startswith("/evidence")]
-    items = evidence if isinstance(evidence, list) else []
-    ids = [item.get("id") for item in items if isinstance(item, dict)]
-    problems += [f"the id {one!r} is used twice" for one in ids if ids.count(one) > 1]
-    return judged("OPS-EVD-001", not problems, expected, "; ".join(problems[:3]), seen)
-
-
-def _pointers(seen: Seen, _: ModuleUnderTest) -> Observation:
-    names = [artifact.get("name") for artifact in _objects(seen, "artifacts")]
-    wrong = []
-    for item in _objects(seen, "evidence"):
-        if item.get("artifact") is not None and item["artifact"] not in names:
-            wrong.append(f"no artifact is named {item['artifact']!r}")
-        supports = item.get("supports")
-        for pointer in supports if isinstance(supports, list) else ():
-            try:
-                resolve_pointer(seen.fields.get("outputs"), str(pointer))
-            except LookupError:
-                wrong.append(f"{pointer!r} leads nowhere in outputs")
-    return judged("OPS-EVD-002", not wrong, "pointers and artifacts that are there", "; ".join(wrong[:3]), seen)
-
-
-def _synthetic(seen: Seen, _: ModuleUnderTest) -> Observation:
-    silent = [item.get("id") for item in _objects(seen, "evidence") if not isinstance(item.get("synthetic"), bool)]
+def _synthetic(seen: Seen) -> Observation:
+    silent = [item.get("id") for item in _evidence(seen) if not isinstance(item.get("synthetic"), bool)]
     return judged("OPS-EVD-003", not silent, "synthetic true or false in each piece of evidence", f"not in {silent}", seen)
 
 
-def _trace(seen: Seen, _: ModuleUnderTest) -> Observation:
+def _trace(seen: Seen) -> Observation:
     meta = seen.fields.get("meta")
-    said = meta.get("trace_id") if isinstance(meta, dict) else None
-    return judged("OPS-OBS-001", said == _TRACE, f"meta.trace_id {_TRACE}", repr(said), seen)
+    trace = meta.get("trace_id") if isinstance(meta, dict) else None
+    return judged("OPS-OBS-001", trace == _TRACE, f"meta.trace_id {_TRACE}", repr(trace), seen)
 
 
-def _objects(seen: Seen, name: str) -> list[dict[str, Any]]:
-    items = seen.fields.get(name)
+def _evidence(seen: Seen) -> list[dict[str, Any]]:
+    items = seen.fields.get("evidence")
     return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
