@@ -68,10 +68,10 @@ def test_catalogue_has_the_requirements_of_the_specification_word_by_word() -> N
     assert spec.count('<a id="ops-') == len(load_requirements())
 
 
-def test_catalogue_says_why_and_how_to_mend_in_sentences() -> None:
+def test_catalogue_says_why_and_how_to_fix_it_in_sentences() -> None:
     for one in load_requirements().values():
         assert one.why.endswith(".")
-        assert one.mend.rstrip(")]").endswith((".", "name"))
+        assert one.remedy.rstrip(")]").endswith((".", "name"))
         assert Path(one.anchor.partition("#")[0]).suffix == ".md"
 
 

@@ -16,7 +16,7 @@ SPEC: Final = "contract/SPEC.md"
 
 @dataclass(frozen=True)
 class Requirement:
-    """One observable statement with one check. `why` says what breaks without it, `mend` what to change in a module."""
+    """One observable statement with one check. `why` says what breaks without it, `remedy` what to change in a module."""
 
     id: str
     level: Level
@@ -24,7 +24,7 @@ class Requirement:
     since: str
     statement: str
     why: str
-    mend: str
+    remedy: str
 
     @property
     def anchor(self) -> str:

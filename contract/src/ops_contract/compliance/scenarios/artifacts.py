@@ -18,7 +18,7 @@ _EXPECTED: Final = {
     "OPS-ART-005": "relative names without odd segments that one folder can hold",
 }
 _EXPECTED_OF_FILES: Final = {
-    "OPS-ART-002": "the bytes of every artifact",
+    "OPS-ART-002": "the bytes",
     "OPS-ART-003": "bytes with the stated sha256",
     "OPS-ART-004": "as many bytes as stated",
 }
@@ -58,7 +58,7 @@ def _first(
 ) -> Observation:
     for file, violation in wrong:
         if violation.requirement == requirement:
-            return broken(requirement, expected, violation.message, file.seen)
+            return broken(requirement, f"{file.name}: {expected}", violation.message, file.seen)
     return met(requirement, files[0].seen)
 
 
