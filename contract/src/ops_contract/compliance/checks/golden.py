@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Final
 
 from ops_contract import Violation
+from ops_contract.compliance.checks.answers import JudgedAnswer, good_answers, judged_by_violations, listed
+from ops_contract.compliance.checks.artifact_files import fetched_files, file_violations
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, judged
 from ops_contract.compliance.requirement import load_requirements
-from ops_contract.compliance.scenarios.answers import JudgedAnswer, good_answers, judged_by_violations, listed
-from ops_contract.compliance.scenarios.artifact_files import fetched_files, file_violations
 
 IDS = (
     "OPS-EXE-001",

@@ -6,10 +6,10 @@ from typing import Final
 from urllib.parse import quote
 
 from ops_contract import Violation
+from ops_contract.compliance.checks.answers import good_answers, judged_by_violations
+from ops_contract.compliance.checks.artifact_files import ArtifactFile, fetched_files, file_violations
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, met, untested
-from ops_contract.compliance.scenarios.answers import good_answers, judged_by_violations
-from ops_contract.compliance.scenarios.artifact_files import ArtifactFile, fetched_files, file_violations
 
 IDS = tuple(f"OPS-ART-00{number}" for number in range(1, 8))
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from ops_contract import CONTRACT_VERSION, is_supported
+from ops_contract.compliance.checks.answers import good_answers, judged_by_violations
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, judged
-from ops_contract.compliance.scenarios.answers import good_answers, judged_by_violations
 
 IDS = ("OPS-VER-001", "OPS-VER-002", "OPS-FWD-001")
 
