@@ -34,7 +34,7 @@ _EXPECTED: Final = {
 """What the judge of answers finds, by the requirement that it breaks."""
 
 _REQUIRED_PARTS: Final = {"OPS-EXE-002": "/module", "OPS-EXE-003": "/outputs"}
-"""Parts whose absence breaks the requirement, whichever other one speaks of their shape."""
+"""Parts without which these are broken, also when OPS-EXE-001 says that the part, or the whole answer, has no right shape."""
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
@@ -82,10 +82,10 @@ async def _of_undeclared_files(module: ModuleUnderTest, answer: JudgedAnswer) ->
 
 
 def _breaking(requirement: str) -> Callable[[Violation], bool]:
-    part = _REQUIRED_PARTS.get(requirement)
-
     def breaks(violation: Violation) -> bool:
-        return violation.requirement == requirement or (part is not None and violation.pointer in ("", part))
+        if requirement in _REQUIRED_PARTS and violation.requirement == "OPS-EXE-001":
+            return violation.pointer in ("", _REQUIRED_PARTS[requirement])
+        return violation.requirement == requirement
 
     return breaks
 
