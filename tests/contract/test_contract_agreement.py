@@ -143,7 +143,21 @@ failures = st.fixed_dictionaries(
 
 WRONG_TYPES: Final[list[Any]] = [None, True, False, 0, 1, -1, 1.0, 1.5, -0.0, "1", "true", "", " ", [], {}, [None], {"": None}]
 WRONG_NUMBERS: Final[list[Any]] = [2**31 - 1, 2**31, 2147483648.0, -1.0, 1e-320, 1e300, 2**53]
-WRONG_WORDS: Final[list[Any]] = ["Success", "success", "error", "ok", "1", "1.0.0", "v1.0", "1.", "x" * 129, "x" * 201, "a b"]
+WRONG_WORDS: Final[list[Any]] = [
+    "Success",
+    "success",
+    "error",
+    "ok",
+    "1",
+    "1.0.0",
+    "v1.0",
+    "01.0",
+    "1.00",
+    "1.",
+    "x" * 129,
+    "x" * 201,
+    "a b",
+]
 WRONG_NAMES: Final[list[Any]] = [
     *("../x", "a/../b", "a/..", ".", "./a", "/a", "a/", "a//b", "C:/x", "c:", "a\\b", "..\\x"),
     *("a\x00b", "a\nb", "a\n", "a\x7f", "a\x85b", "x" * 256, "é" * 255, "é" * 256, "..."),

@@ -33,7 +33,7 @@ def _href_reason(href: str) -> str:
     "name",
     [
         *("plot.png", "plots/gdp.png", "a/b/c/d", "gdp growth.png", "...", "..a", "a..", ".hidden", "a/.../b", "ab:c", "1:x"),
-        *("žluť.md", "😀", "~", "-rf", "con", "a\u00a0b", "x" * 255, "%2e%2e"),
+        *("žluť.md", "😀", "~", "-rf", "con", "a\u00a0b", "x" * 255, "é" * 255, "%2e%2e"),
     ],
 )
 def test_name_is_accepted(name: str) -> None:

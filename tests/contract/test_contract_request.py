@@ -87,6 +87,7 @@ def test_read_request_of_a_changed_value_has_another_fingerprint(change: dict[st
         (b'"text"', "INVALID_REQUEST"),
         (b'{"contract_version": "3.0"}', "UNSUPPORTED_VERSION"),
         (b'{"contract_version": "x.0"}', "INVALID_REQUEST"),
+        (b'{"contract_version": "01.0"}', "INVALID_REQUEST"),
         (b'{"contract_version": 2}', "INVALID_REQUEST"),
         (b'{"contract_version": "1.0", "n": 9007199254740993}', "INVALID_REQUEST"),
     ],

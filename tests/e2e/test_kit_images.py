@@ -196,7 +196,7 @@ def test_image_that_is_nowhere_is_pulled_in_vain_and_said_so() -> None:
     assert (ran.returncode, ran.stdout, ran.left) == (ExitCode.UNREACHABLE, "", [])
     first, second = ran.stderr.splitlines()
     assert first.endswith("is not on this machine, pulling it")
-    assert second.endswith("build it, or mend its name")
+    assert second.endswith("build it, or correct its name")
 
 
 def test_name_that_no_image_can_have_is_a_usage_error() -> None:

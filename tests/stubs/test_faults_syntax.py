@@ -33,7 +33,7 @@ def test_fault_with_a_url_keeps_it_whole() -> None:
         ("", "no fault is called ''; `ops-stubs faults` lists them"),
         ("latncy", "did you mean 'latency'?"),
         ("latency:200", "'200' in 'latency:200' must be NAME=VALUE"),
-        ("latency:mss=200", "latency takes no 'mss', did you mean 'ms'?"),
+        ("latency:mss=200", "latency takes no 'mss'; did you mean 'ms'?"),
         ("hang:ms=200", "hang takes no 'ms'; it takes path, skip, first, every"),
         ("latency:ms=soon", "ms must be a number from 0 to 1000000000, not 'soon'"),
         ("latency:ms=nan", "ms must be a number"),

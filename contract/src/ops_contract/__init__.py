@@ -1,11 +1,15 @@
-"""The contract between OpenPolicyStack modules and whoever calls them: models, strict JSON, checks, schemas.
+"""The contract between OpenPolicyStack modules and their callers: models, strict JSON, checks, schemas, shared rules.
 
 The prose is SPEC.md; the schema files for other languages are in `schemas/` of the source tree and come from
 `python -m ops_contract.schemas`.
 """
 
-from ops_contract._artifact import Artifact, ArtifactName, ArtifactRef, Href, MediaType
+from ops_contract._answer import AnswerJudgement, judge_answer
+from ops_contract._artifact import Artifact, ArtifactRef, Href, MediaType
+from ops_contract._artifact_name import ArtifactName, unstorable_names
 from ops_contract._base import ContractModel, Count, Identifier, Seed, Sha256, Version, problems_of, validate
+from ops_contract._body import read_body
+from ops_contract._difference import ABSENT, Difference, differences
 from ops_contract._envelope import Envelope, ErrorDetail, ErrorEnvelope, SuccessEnvelope, parse_envelope
 from ops_contract._errors import ContractError, JsonError, NumberError, Problem, ShapeError
 from ops_contract._evidence import Evidence
@@ -14,18 +18,24 @@ from ops_contract._health import Health
 from ops_contract._json import MAX_DEPTH, canonical_json, fingerprint, join_pointer, parse_json, sha256_hex
 from ops_contract._refusal import RefusalError
 from ops_contract._request import ReadRequest, check_request_headers, read_request, trace_of
+from ops_contract._secret import MASK, is_secret
+from ops_contract._suggestion import nearest, suggestion
 from ops_contract._verify import Violation, content_violation, resolve_pointer, violations
 from ops_contract._version import CONTRACT_VERSION, is_supported
 
 __all__ = [
+    "ABSENT",
     "CONTRACT_VERSION",
+    "MASK",
     "MAX_DEPTH",
+    "AnswerJudgement",
     "Artifact",
     "ArtifactName",
     "ArtifactRef",
     "ContractError",
     "ContractModel",
     "Count",
+    "Difference",
     "Envelope",
     "ErrorDetail",
     "ErrorEnvelope",
@@ -51,16 +61,23 @@ __all__ = [
     "canonical_json",
     "check_request_headers",
     "content_violation",
+    "differences",
     "fingerprint",
+    "is_secret",
     "is_supported",
     "join_pointer",
+    "judge_answer",
+    "nearest",
     "parse_envelope",
     "parse_json",
     "problems_of",
+    "read_body",
     "read_request",
     "resolve_pointer",
     "sha256_hex",
+    "suggestion",
     "trace_of",
+    "unstorable_names",
     "validate",
     "violations",
 ]

@@ -8,32 +8,18 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from ops_contract._artifact_name import ArtifactName
 from ops_contract._base import ContractModel, Count, Sha256
 from ops_contract._json import sha256_hex
 
-__all__ = ["Artifact", "ArtifactName", "ArtifactRef", "Href", "MediaType"]
+__all__ = ["Artifact", "ArtifactRef", "Href", "MediaType"]
 
-_FORBIDDEN_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
-_DRIVE_LETTER: Final = re.compile(r"^[A-Za-z]:")
 _BASE64_PATTERN: Final = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
-_SEGMENT_CHARACTER: Final = r"[^\u0000-\u001f\u007f-\u009f\\/]"
-_NAME_PATTERN: Final = rf"^(?![A-Za-z]:)(?!\.\.?(?:/|$)){_SEGMENT_CHARACTER}+(?:/(?!\.\.?(?:/|$)){_SEGMENT_CHARACTER}+)*$"
 
 # Percent-encoded separators and dots, and a percent sign that is encoded itself, are how a path escapes its folder.
 _HREF_CHARACTER: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%(?!2[eEfF5]|5[cC]|[01]|7[fF])[0-9A-Fa-f]{2})"
 # A colon in the first segment would make it a scheme (RFC 3986, section 4.2).
 _HREF_PATTERN: Final = rf"^(?![^/]*:)/?(?!\.\.?(?:/|$)){_HREF_CHARACTER}+(?:/(?!\.\.?(?:/|$)){_HREF_CHARACTER}+)*$"
-
-
-def _check_name(name: str) -> str:
-    if found := _FORBIDDEN_CHARACTER.search(name):
-        raise ValueError(f"an artifact name must not contain {found.group()!r}")
-    if _DRIVE_LETTER.match(name):
-        raise ValueError("an artifact name must not begin with a drive letter")
-    for segment in name.split("/"):
-        if segment in {"", ".", ".."}:
-            raise ValueError(f"an artifact name must be relative, without the segment {segment!r}")
-    return name
 
 
 def _check_href(href: str) -> str:
@@ -44,11 +30,6 @@ def _check_href(href: str) -> str:
         )
     return href
 
-
-ArtifactName = Annotated[
-    str, Field(min_length=1, max_length=255, json_schema_extra={"pattern": _NAME_PATTERN}), AfterValidator(_check_name)
-]
-"""Relative, `/`-separated, no empty, `.` or `..` segment, control character, backslash or drive letter (OPS-ART-005)."""
 
 Href = Annotated[
     str, Field(min_length=1, max_length=2048, json_schema_extra={"pattern": _HREF_PATTERN}), AfterValidator(_check_href)
@@ -117,7 +98,7 @@ class Artifact(ArtifactRef):
 
 
 def _decode(data: str) -> bytes:
-    # The library forgives surplus padding; with it, the length is no multiple of four.
+    # The library accepts surplus padding, with which the length is not a multiple of four.
     if len(data) % 4:
         raise ValueError("data is not base64: its length is not a multiple of four")
     try:

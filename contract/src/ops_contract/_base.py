@@ -1,4 +1,4 @@
-"""What all models of the contract share: strictness, scalar types, one way to say what is wrong."""
+"""What all models of the contract share: strictness, scalar types, and one way to say what is wrong."""
 
 import re
 from typing import Annotated, Any, Final, TypeVar
@@ -31,8 +31,8 @@ Seed = Annotated[int, Field(ge=0, le=2147483647), BeforeValidator(_integral_floa
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
 """Names of runs, steps, modules and actions. Safe as one segment of a path or a URL (OPS-PTH-001)."""
 
-Version = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+$", max_length=16)]
-"""A contract version, MAJOR.MINOR."""
+Version = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$", max_length=16)]
+"""A contract version, MAJOR.MINOR, without leading zeros."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """64 lower-case hex digits."""

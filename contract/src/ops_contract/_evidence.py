@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ops_contract._artifact import ArtifactName
+from ops_contract._artifact_name import ArtifactName
 from ops_contract._base import ContractModel
 
 __all__ = ["Evidence"]

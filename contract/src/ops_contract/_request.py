@@ -14,6 +14,7 @@ from ops_contract._version import CONTRACT_VERSION, is_supported
 
 __all__ = ["ReadRequest", "check_request_headers", "read_request", "trace_of"]
 
+_MAJOR: Final = re.compile(r"0|[1-9][0-9]*")
 _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 
 
@@ -55,7 +56,7 @@ def read_request(raw: bytes) -> ReadRequest:
         raise RefusalError.of_problems(
             "INVALID_REQUEST", (Problem(error.pointer, f"cannot be carried: {error.reason}"),)
         ) from error
-    # Before the schema: what another major version wants is not for this one to judge.
+    # Before the schema: what another major version looks like is not for this one to judge.
     _check_version(body)
     try:
         return ReadRequest(validate(ExecuteRequest, body, "request"), digest)
@@ -71,7 +72,7 @@ def trace_of(headers: Mapping[str, str]) -> dict[str, Any]:
 
 def _check_version(body: Any) -> None:
     version = body.get("contract_version") if isinstance(body, dict) else None
-    if isinstance(version, str) and version.partition(".")[0].isdecimal() and not is_supported(version):
+    if isinstance(version, str) and _MAJOR.fullmatch(version.partition(".")[0]) and not is_supported(version):
         message = f"/contract_version {version[:20]!r} is not served; this module serves {CONTRACT_VERSION}"
         details = {"supported_versions": [CONTRACT_VERSION]}
         raise RefusalError(422, "UNSUPPORTED_VERSION", message, pointer="/contract_version", details=details)

@@ -1,19 +1,18 @@
 """What a schema cannot say of an envelope: uniqueness, references, bytes that are what they claim."""
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ops_contract._artifact import ArtifactRef
+from ops_contract._artifact_name import unstorable_names
 from ops_contract._envelope import SuccessEnvelope
 from ops_contract._json import join_pointer
 
 __all__ = ["Violation", "content_violation", "resolve_pointer", "violations"]
 
 _ARRAY_INDEX: Final = re.compile(r"0|[1-9][0-9]{0,15}")
-_LONGEST_SEGMENT: Final = 255
 
 
 @dataclass(frozen=True)
@@ -65,22 +64,8 @@ def _identity(envelope: SuccessEnvelope, module: str) -> Iterator[Violation]:
 
 
 def _artifact_names(envelope: SuccessEnvelope) -> Iterator[Violation]:
-    """Names that a file system cannot hold or keep apart: equal ignoring case, or a file where another needs a folder."""
-    taken: dict[str, str] = {}
-    folders: dict[str, str] = {}
-    for index, artifact in enumerate(envelope.artifacts):
-        pointer = join_pointer(join_pointer("/artifacts", index), "name")
-        longest = max(len(segment.encode()) for segment in artifact.name.split("/"))
-        if longest > _LONGEST_SEGMENT:
-            message = f"{artifact.name!r} cannot be stored: a segment has {longest} bytes in UTF-8, a file name at most 255"
-            yield Violation("OPS-ART-005", pointer, message)
-        # Some file systems also take different spellings of one accented letter for the same name.
-        key = unicodedata.normalize("NFC", artifact.name).casefold()
-        parents = {key[:at] for at, character in enumerate(key) if character == "/"}
-        if clash := taken.get(key) or folders.get(key) or next((taken[parent] for parent in parents if parent in taken), None):
-            yield Violation("OPS-ART-005", pointer, f"{artifact.name!r} and {clash!r} cannot stand in one folder")
-        taken[key] = artifact.name
-        folders |= dict.fromkeys(parents, artifact.name)
+    for index, message in unstorable_names(artifact.name for artifact in envelope.artifacts):
+        yield Violation("OPS-ART-005", join_pointer(join_pointer("/artifacts", index), "name"), message)
 
 
 def _evidence(envelope: SuccessEnvelope) -> Iterator[Violation]:

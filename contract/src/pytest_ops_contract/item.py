@@ -82,4 +82,4 @@ def markers_of(requirement: Requirement) -> tuple[str, ...]:
 
 
 def _warning(finding: Finding) -> str:
-    return f"{finding.requirement.id} {message_of(finding)}\nmend: {finding.requirement.mend}"
+    return f"{finding.requirement.id} {message_of(finding)}\nremedy: {finding.requirement.remedy}"

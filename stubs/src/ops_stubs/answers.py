@@ -84,7 +84,7 @@ class AnswerStore:
         done, _ = await asyncio.wait({running.task}, timeout=min(max(wait_s, 0), _LONGEST_WAIT_S))
         if not done:
             self._forget(key, running)
-            raise RefusalError(503, "DEADLINE_EXCEEDED", "the module was not done by the deadline; try again with more time")
+            raise RefusalError.deadline_exceeded()
         return running.task.result()
 
     def clear(self) -> None:

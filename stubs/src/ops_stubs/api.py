@@ -67,7 +67,7 @@ class ModuleApi:
         """`GET /artifacts/...`: looked up by name among the kept answers, so that no path leads anywhere else (OPS-ART-006)."""
         file = self._answers.file((run_id, step_id), name)
         if file is None:
-            raise RefusalError(404, "NOT_FOUND", "no such artifact is kept; execute the step again to have it made again")
+            raise RefusalError.artifact_not_kept()
         return Response(file.content, media_type=file.media_type, headers={"X-Content-Type-Options": "nosniff"})
 
     async def _answer(self, request: Request, started: float) -> Answer:
@@ -77,7 +77,7 @@ class ModuleApi:
         read = await anyio.to_thread.run_sync(read_request, raw)
         call = read.request
         if call.action not in self._responder.health.actions:
-            raise _unknown_action(self._responder.health, call.action)
+            raise RefusalError.unknown_action(call.action, self._responder.health.actions, self._responder.health.module)
         passed = asyncio.get_running_loop().time() - started
         wait_s = float("inf") if call.options.deadline_s is None else call.options.deadline_s - passed
 
@@ -85,9 +85,3 @@ class ModuleApi:
             return await self._responder.answer(read)
 
         return await self._answers.once((call.run_id, call.step_id), read.fingerprint, compute, wait_s=wait_s)
-
-
-def _unknown_action(health: Health, action: str) -> RefusalError:
-    known = sorted(health.actions)
-    message = f"/action {action!r} is not known to {health.module}; known: {', '.join(known)}"
-    return RefusalError(422, "UNKNOWN_ACTION", message, pointer="/action", details={"known_actions": known})

@@ -152,7 +152,7 @@ def _handlers(
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         if path in bare_paths and error.status_code != 405:
             return json_response({"detail": error.detail}, error.status_code)
-        return error_response(health, _told(error), request, dict(error.headers or {}))
+        return error_response(health, _refusal(error), request, dict(error.headers or {}))
 
     async def bare(_: Request, error: BareError) -> Response:
         return json_response({"detail": error.detail}, error.status)
@@ -160,12 +160,11 @@ def _handlers(
     return {RefusalError: refused, HTTPException: not_served, BareError: bare}
 
 
-def _told(error: HTTPException) -> RefusalError:
+def _refusal(error: HTTPException) -> RefusalError:
     if error.status_code == 404:
-        return RefusalError(404, "NOT_FOUND", "nothing is served at this path; a module serves GET /health and POST /execute")
+        return RefusalError.not_found()
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "another one")
-        return RefusalError(405, "METHOD_NOT_ALLOWED", f"this path does not take that method; it takes {allowed}")
+        return RefusalError.method_not_allowed((error.headers or {}).get("Allow"))
     return RefusalError(error.status_code, "HTTP_ERROR", str(error.detail))
 
 

@@ -1,6 +1,5 @@
 """The command `ops-stubs`."""
 
-import difflib
 import json
 import signal
 import socket
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
+from ops_contract import suggestion
 from ops_stubs.catalogue import LEGACY, STUBS
 from ops_stubs.cli_drift import drift
 from ops_stubs.errors import FaultError, RecordingError
@@ -157,9 +157,8 @@ def _listed(values: list[str] | None) -> list[str]:
 
 
 def _unknown(module: str) -> str:
-    close = difflib.get_close_matches(module, _NAMES, n=1)
-    hint = f", did you mean {close[0]!r}?" if close else "."
-    return f"no module is called {module!r}{hint} Known: {', '.join(_NAMES)}"
+    hint = " ".join(filter(None, (suggestion(module, _NAMES), f"known: {', '.join(_NAMES)}")))
+    return f"no module is called {module!r}; {hint}"
 
 
 def _listen(host: str, port: int) -> socket.socket:

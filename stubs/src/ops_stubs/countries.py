@@ -3,11 +3,12 @@
 Every figure is synthetic: of the size that such a country shows, taken from no publication, and fit for no decision.
 """
 
-import difflib
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from pydantic import PlainValidator
+
+from ops_contract import nearest
 
 __all__ = ["ALIASES", "COUNTRIES", "Country", "CountryCode", "Economy", "Exposure"]
 
@@ -111,10 +112,9 @@ def _country(value: object) -> Country:
 
 
 def _did_you_mean(value: str) -> str:
-    by_name = {country.name.casefold(): code for code, country in COUNTRIES.items()}
-    names = {code.casefold(): code for code in (*COUNTRIES, *ALIASES)} | by_name
-    close = difflib.get_close_matches(value.casefold()[:60], names, n=1)
-    return f" (did you mean {names[close[0]]!r}?)" if close else ""
+    codes = {code: code for code in (*COUNTRIES, *ALIASES)} | {country.name: country.code for country in COUNTRIES.values()}
+    name = nearest(value, codes)
+    return "" if name is None else f" (did you mean {codes[name]!r}?)"
 
 
 CountryCode = Annotated[Country, PlainValidator(_country)]

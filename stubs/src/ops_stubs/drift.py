@@ -5,8 +5,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ops_contract import JsonError, parse_json
-from ops_stubs.differences import Difference, differences
+from ops_contract import Difference, JsonError, differences, parse_json
 from ops_stubs.live_module import LiveModule
 from ops_stubs.recording import RecordedStep, Recording
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ops_stubs.differences import ABSENT, Difference
+from ops_contract import ABSENT, Difference
 from ops_stubs.drift import Drift, StepDrift
 
 __all__ = ["as_json", "lines"]
@@ -58,4 +58,4 @@ def _told(difference: Difference) -> str:
             return f"{difference.pointer}: gained"
         if difference.second is ABSENT:
             return f"{difference.pointer}: dropped"
-    return f"{difference.pointer}: {difference.told('recorded', 'now')}"
+    return f"{difference.pointer}: {difference.phrase('recorded', 'now')}"

@@ -15,11 +15,11 @@ from ops_contract import (
     Health,
     ReadRequest,
     RefusalError,
+    differences,
     fingerprint,
     is_supported,
     parse_json,
 )
-from ops_stubs.differences import Difference, differences, shortened
 from ops_stubs.errors import RecordingError
 from ops_stubs.module import File
 from ops_stubs.question import question_of
@@ -30,6 +30,7 @@ __all__ = ["Recorded", "Replay"]
 
 _DIFFERENCES_SHOWN: Final = 20
 _POINTER_CHARACTERS: Final = 200
+_VALUE_CHARACTERS: Final = 80
 
 
 @dataclass(frozen=True)
@@ -101,12 +102,14 @@ class Replay:
         # Another action is another thing to do, however little else differs.
         nearest, found = min(compared, key=lambda each: (each[0].record.action != question["action"], len(each[1])))
         first, *others = found
-        where = f"differs at {_cut(first.pointer)} ({first.told('recorded', 'sent')})"
+        where = f"differs at {_cut(first.pointer)} ({first.phrase('recorded', 'sent')})"
         more = f"; {len(others)} more in error.details.differences" if others else ""
         message = f"no request recorded in {self._run_id} asks this; the nearest, of step {nearest.record.id!r}, {where}{more}"
         details = {
             "nearest_step": nearest.record.id,
-            "differences": [_shown(difference) for difference in found[:_DIFFERENCES_SHOWN]],
+            "differences": [
+                difference.as_json("expected", "actual", longest=_VALUE_CHARACTERS) for difference in found[:_DIFFERENCES_SHOWN]
+            ],
             "difference_count": len(found),
         }
         return RefusalError(422, "NOT_RECORDED", message, pointer=first.pointer, details=details)
@@ -134,13 +137,6 @@ def _has_artifacts(step: RecordedStep) -> bool:
     except ContractError:
         return False
     return isinstance(answer, dict) and bool(answer.get("artifacts"))
-
-
-def _shown(difference: Difference) -> dict[str, Any]:
-    return {
-        name: value if name == "pointer" else shortened(value)
-        for name, value in difference.as_json("expected", "actual").items()
-    }
 
 
 def _cut(pointer: str) -> str:

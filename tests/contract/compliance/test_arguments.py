@@ -25,7 +25,7 @@ def test_patterns_name_ids_in_either_case() -> None:
 
 
 def test_pattern_that_names_nothing_is_refused_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match="no requirement is 'OPS-HLT-0001'; did you mean OPS-HLT-001"):
+    with pytest.raises(UsageError, match="no requirement is 'OPS-HLT-0001'; did you mean 'OPS-HLT-001'"):
         selected(["OPS-HLT-0001"])
 
 

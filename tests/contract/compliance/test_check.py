@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from local_service import MODULES, ROOT
 
-from ops_contract.compliance.check import SCENARIOS, check
+from ops_contract.compliance.check import CHECKS, check
 from ops_contract.compliance.requirement import load_requirements
 from ops_contract.compliance.result import ExitCode, Verdict
 
@@ -55,8 +55,8 @@ async def test_selected_requirements_only_are_checked(stubs: str) -> None:
     assert [one.requirement.id for one in report.findings] == ["OPS-HLT-001", "OPS-ART-003"]
 
 
-def test_every_requirement_is_emitted_by_one_scenario() -> None:
-    emitted = [identifier for ids, _ in SCENARIOS for identifier in ids]
+def test_every_requirement_is_emitted_by_one_check() -> None:
+    emitted = [identifier for ids, _ in CHECKS for identifier in ids]
     assert sorted(emitted) == sorted(set(emitted)) == sorted(load_requirements())
 
 
@@ -68,10 +68,10 @@ def test_catalogue_has_the_requirements_of_the_specification_word_by_word() -> N
     assert spec.count('<a id="ops-') == len(load_requirements())
 
 
-def test_catalogue_says_why_and_how_to_mend_in_sentences() -> None:
+def test_catalogue_says_why_and_how_to_fix_it_in_sentences() -> None:
     for one in load_requirements().values():
         assert one.why.endswith(".")
-        assert one.mend.rstrip(")]").endswith((".", "name"))
+        assert one.remedy.rstrip(")]").endswith((".", "name"))
         assert Path(one.anchor.partition("#")[0]).suffix == ".md"
 
 

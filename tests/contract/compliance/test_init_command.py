@@ -42,7 +42,7 @@ def test_init_writes_over_nothing_and_leaves_nothing_half_written(tmp_path: Path
 @pytest.mark.parametrize(
     ("language", "folder", "name", "said"),
     [
-        ("nodejs", "x", None, "did you mean node?"),
+        ("nodejs", "x", None, "did you mean 'node'"),
         ("cobol", "x", None, "there are node and python"),
         ("node", "no name", None, "'no name' cannot be a module's name; .* with --name"),
         ("node", "x", "../x", "'../x' cannot be a module's name"),

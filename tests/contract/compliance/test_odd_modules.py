@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from local_service import command, environment
 
+from ops_contract.compliance.arguments import selected
 from ops_contract.compliance.check import check
 from ops_contract.compliance.compare import compare
 from ops_contract.compliance.doctor import diagnose
@@ -34,9 +35,10 @@ def refusal(message: str) -> Answer:
 
 
 def artifact(**fields: Any) -> dict[str, Any]:
-    content = fields.get("text", "hello")
+    content = fields.get("text") or "hello"
     described = {"name": "a.txt", "media_type": "text/plain", "size_bytes": len(content), "text": content}
-    return {**described, "sha256": hashlib.sha256(content.encode()).hexdigest(), **fields}
+    described |= {"sha256": hashlib.sha256(content.encode()).hexdigest(), **fields}
+    return {name: value for name, value in described.items() if value is not None}
 
 
 def evidence(**fields: Any) -> dict[str, Any]:
@@ -45,13 +47,17 @@ def evidence(**fields: Any) -> dict[str, Any]:
 
 @dataclass
 class OddModule:
-    """Answers each request with what `execute` makes of its body, bytes as they are; it announces `surplus` bytes too many."""
+    """Answers each request with what `execute` makes of its body, bytes as they are; it announces `surplus` bytes too many.
+
+    With `refuses_like_a_module`, it refuses other majors and unknown actions before that.
+    """
 
     execute: Callable[[dict[str, Any]], Answer] = lambda _: (200, envelope())
     health: dict[str, Any] = field(default_factory=dict)
     raw_health: bytes | None = None
     health_s: float = 0.0
     surplus: int = 0
+    refuses_like_a_module: bool = False
     requests: list[dict[str, Any]] = field(default_factory=list)
     heads: list[bytes] = field(default_factory=list)
 
@@ -68,6 +74,11 @@ class OddModule:
         async with self.served() as url:
             return await check(url, select=set(select), **options)
 
+    def _refusal(self, request: dict[str, Any]) -> Answer | None:
+        if not self.refuses_like_a_module or (request["contract_version"] == "1.0" and request["action"] == "execute"):
+            return None
+        return refusal("serves contract 1.0 and 2.0, and the action execute")
+
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         self.heads.append(head)
@@ -80,7 +91,7 @@ class OddModule:
         else:
             length = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
             self.requests.append(json.loads(await reader.readexactly(length)))
-            answer = self.execute(self.requests[-1])
+            answer = self._refusal(self.requests[-1]) or self.execute(self.requests[-1])
         status, body = answer
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         announced = f"Content-Type: application/json\r\nContent-Length: {len(content) + self.surplus}"
@@ -169,13 +180,53 @@ async def test_action_that_is_no_unicode_text_breaks_no_check() -> None:
         ("OPS-ART-001", {"artifacts": [artifact(), "x"]}),
         ("OPS-ART-001", {"artifacts": "x"}),
         ("OPS-ART-001", {"artifacts": [artifact(media_type="png")]}),
-        ("OPS-ART-001", {"artifacts": [{name: value for name, value in artifact(href="a?b=c").items() if name != "text"}]}),
+        ("OPS-ART-001", {"artifacts": [artifact(text=None, href="a?b=c")]}),
     ],
 )
 async def test_envelope_that_the_schema_refuses_does_not_pass(requirement: str, fields: dict[str, Any]) -> None:
     profiles = ["artifacts"] if requirement == "OPS-ART-001" else []
     module = OddModule(lambda _: (200, envelope(**fields)), {"profiles": profiles})
     assert await module.checked(requirement) == {requirement: Verdict.FAIL}
+
+
+FAILS_A_RUN = {
+    "file-and-folder": ("OPS-ART-005", {"artifacts": [artifact(name="a"), artifact(name="a/b")]}),
+    "spelling": ("OPS-ART-005", {"artifacts": [artifact(name="\u00e9"), artifact(name="e\u0301")]}),
+    "long-segment": ("OPS-ART-005", {"artifacts": [artifact(name="\u00e9" * 128)]}),
+    "long-integer": ("OPS-EXE-004", {"outputs": {"population": 2**53}}),
+    "version": ("OPS-VER-001", {"contract_version": "9.9"}),
+}
+"""Answers that fail a run although a schema accepts them, and the requirement that the run names."""
+JUDGED = selected(["OPS-EXE-00[1-4]", "OPS-VER-001", "OPS-EVD-00[12]", "OPS-ART-00[1-5]"])
+
+
+@pytest.mark.parametrize(("requirement", "fields"), FAILS_A_RUN.values(), ids=FAILS_A_RUN)
+async def test_answer_that_fails_a_run_is_reported_by_the_same_requirement(requirement: str, fields: dict[str, Any]) -> None:
+    module = OddModule(lambda _: (200, envelope(**fields)), {"profiles": ["artifacts"]}, refuses_like_a_module=True)
+    found = await module.checked(*JUDGED)
+    assert {name for name, verdict in found.items() if verdict is Verdict.FAIL} == {requirement}
+
+
+@pytest.mark.parametrize(
+    ("requirement", "broken"),
+    [
+        ("OPS-ART-001", artifact(media_type="png")),
+        ("OPS-ART-002", artifact(text=None, href="files/a.txt")),
+        ("OPS-ART-003", artifact(sha256="0" * 64)),
+        ("OPS-ART-005", artifact(name="\u00e9" * 128)),
+    ],
+)
+async def test_broken_artifact_of_an_undeclared_profile_is_not_compliant(requirement: str, broken: dict[str, Any]) -> None:
+    module = OddModule(lambda _: (200, envelope(artifacts=[broken])), refuses_like_a_module=True)
+    report = await module.report(*JUDGED)
+    (finding,) = (one for one in report.findings if one.verdict is Verdict.FAIL)
+    assert finding.requirement.id == "OPS-EXE-001"
+    assert requirement in finding.actual
+
+
+async def test_health_that_declares_another_major_than_is_answered_does_not_pass() -> None:
+    module = OddModule(health={"contract_versions": ["2.0"]}, refuses_like_a_module=True)
+    assert await module.checked("OPS-VER-001") == {"OPS-VER-001": Verdict.FAIL}
 
 
 @pytest.mark.parametrize(

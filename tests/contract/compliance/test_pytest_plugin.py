@@ -94,7 +94,7 @@ def test_requirements_are_tests_beside_those_of_the_team(checked: subprocess.Com
 
 def test_failure_is_told_in_the_words_of_the_kit_without_a_traceback(checked: subprocess.CompletedProcess[str]) -> None:
     told = checked.stdout.partition("= FAILURES =")[2].partition("= warnings summary =")[0]
-    for expected in ("OPS-ART-003 the bytes have", "expected: status.md", "actual: the bytes", "mend: Hash", "curl -sS -i"):
+    for expected in ("OPS-ART-003 the bytes have", "expected: status.md", "actual: the bytes", "remedy: Hash", "curl -sS -i"):
         assert expected in told
     assert ".py" not in told
     assert "Error" not in told
@@ -180,7 +180,7 @@ def every_verdict(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_known_failure_is_expected_and_a_stale_one_fails(broken_stub: str, tmp_path: Path) -> None:
-    (tmp_path / "known.txt").write_text("OPS-ART-003  # due in March\nOPS-ART-004  # long mended\n")
+    (tmp_path / "known.txt").write_text("OPS-ART-003  # due in March\nOPS-ART-004  # fixed long ago\n")
     ran = run(tmp_path, "--ops-module", broken_stub, "--ops-baseline", "known.txt", "-v", "-k", "ART-003 or ART-004")
     assert outcomes(ran.stdout) == {"OPS-ART-003": "XFAIL", "OPS-ART-004": "FAILED"}
 

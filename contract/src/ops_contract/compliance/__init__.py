@@ -1,9 +1,9 @@
-"""The compliance kit: what a module does against the contract, with proof and with a way to mend it.
+"""The compliance kit: what a module does against the contract, with proof and with a remedy.
 
     report = asyncio.run(check("http://localhost:8080", select={"OPS-EXE-001", "OPS-ART-003"}))
     for finding in report.findings:
         if is_breach(finding):
-            print(finding.requirement.id, finding.expected, finding.actual, finding.requirement.mend)
+            print(finding.requirement.id, finding.expected, finding.actual, finding.requirement.remedy)
     Path("report.html").write_text(html_report(report))
 
 `check` needs the extra `kit`; requirements, results, baselines and reports do not.

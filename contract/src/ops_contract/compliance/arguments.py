@@ -1,15 +1,16 @@
 """What people tell the kit to do, from the command line or from pytest: where, which requirements, with which inputs."""
 
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ops_contract import JsonError, parse_json
+from ops_contract import JsonError, parse_json, suggestion
 from ops_contract.compliance.requirement import Requirement, load_requirements
+
+_LIST: Final = "ops-contract list shows all"
 
 
 class UsageError(ValueError):
@@ -37,7 +38,7 @@ def selected(patterns: Sequence[str] | None) -> set[str]:
     for pattern in patterns:
         found = {identifier for identifier in known if fnmatchcase(identifier, pattern.upper())}
         if not found:
-            raise UsageError(f"no requirement is {pattern!r}{near(pattern, known)}; ops-contract list shows all")
+            raise UsageError(f"no requirement is {pattern!r}; {suggestion(pattern, known) or _LIST}")
         chosen |= found
     return chosen
 
@@ -46,14 +47,8 @@ def known_requirement(identifier: str) -> Requirement:
     """The requirement of that id, in any case. Raises UsageError, with the nearest one, when there is none."""
     known = load_requirements()
     if identifier.upper() not in known:
-        raise UsageError(f"there is no requirement {identifier!r}{near(identifier, known)}; ops-contract list shows all")
+        raise UsageError(f"there is no requirement {identifier!r}; {suggestion(identifier, known) or _LIST}")
     return known[identifier.upper()]
-
-
-def near(identifier: str, known: Collection[str]) -> str:
-    """Which of `known` may have been meant, as the end of a sentence; empty when none is near."""
-    found = get_close_matches(identifier.upper(), known, n=1)
-    return f"; did you mean {found[0]}?" if found else ""
 
 
 def read_inputs(file: Path | None) -> Mapping[str, Any] | None:

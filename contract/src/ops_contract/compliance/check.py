@@ -10,21 +10,21 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from ops_contract import CONTRACT_VERSION
+from ops_contract.compliance.checks import artifacts, container, errors, golden, health, limits, repeats, seeds, versions
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen
 from ops_contract.compliance.probe import Probe
 from ops_contract.compliance.requirement import Requirement, load_requirements
 from ops_contract.compliance.result import Finding, Report, Subject, Verdict
-from ops_contract.compliance.scenarios import artifacts, container, errors, golden, health, limits, repeats, seeds, versions
 from ops_contract.compliance.targets.target import Target
 
-Scenario = Callable[[ModuleUnderTest], AsyncGenerator[Observation]]
+Check = Callable[[ModuleUnderTest], AsyncGenerator[Observation]]
 
-SCENARIOS: Final[tuple[tuple[Collection[str], Scenario], ...]] = tuple(
-    (scenario.IDS, scenario.run)
-    for scenario in (health, golden, versions, errors, limits, artifacts, seeds, repeats, container)
+CHECKS: Final[tuple[tuple[Collection[str], Check], ...]] = tuple(
+    (one_check.IDS, one_check.run)
+    for one_check in (health, golden, versions, errors, limits, artifacts, seeds, repeats, container)
 )
-"""Which ids each scenario emits, and the scenario, in the order of their execution: the last one stops the container."""
+"""Which ids each one_check emits, and the one_check, in the order of their execution: the last one stops the container."""
 
 SEEN_WITHOUT_EXECUTING: Final = frozenset(
     ("OPS-HLT-001", "OPS-HLT-002", "OPS-HLT-004", "OPS-HLT-005", "OPS-CTR-001", "OPS-CTR-002", "OPS-CTR-003")
@@ -41,11 +41,11 @@ _UNFINISHED: Final = "the module took too long over the calls of this check; giv
 _FIRST_ANSWER_S: Final = 5.0
 _SHORTER_S: Final = 2.0
 
-LONGEST_SCENARIO_S: Final = 60.0
-"""Seconds after which a scenario is given up; what it has not emitted then could not be tested."""
+LONGEST_CHECK_S: Final = 60.0
+"""Seconds after which a one_check is given up; what it has not emitted then could not be tested."""
 
 LONGEST_WITH_CONTAINERS_S: Final = 240.0
-"""The same for the scenario that starts containers, each of which has a minute to get ready."""
+"""The same for the one_check that starts containers, each of which has a minute to get ready."""
 
 
 async def check(
@@ -65,8 +65,8 @@ async def check(
     requirements = load_requirements()
     chosen = [one for one in requirements.values() if select is None or one.id in select]
     # Of an image that does not get ready, something can still be said.
-    scenarios = [one for one in SCENARIOS if not unreachable or one[1] is container.run]
-    seen = await _observed(module, scenarios, {one.id for one in chosen})
+    checks = [one for one in CHECKS if not unreachable or one[1] is container.run]
+    seen = await _observed(module, checks, {one.id for one in chosen if module.is_bound_by(one)})
     report = Report(
         subject=_subject(subject, module),
         findings=tuple(_finding(one, seen.get(one.id), module, unreachable) for one in chosen),
@@ -102,15 +102,15 @@ async def _met(module: ModuleUnderTest) -> str | None:
 
 
 async def _observed(
-    module: ModuleUnderTest, scenarios: Sequence[tuple[Collection[str], Scenario]], wanted: set[str]
+    module: ModuleUnderTest, checks: Sequence[tuple[Collection[str], Check]], wanted: set[str]
 ) -> dict[str, Observation | Exception]:
     seen: dict[str, Observation | Exception] = {}
-    for ids, scenario in scenarios:
+    for ids, one_check in checks:
         if not wanted & set(ids):
             continue
         try:
-            async with asyncio.timeout(LONGEST_WITH_CONTAINERS_S if scenario is container.run else LONGEST_SCENARIO_S):
-                async with aclosing(scenario(module)) as observations:
+            async with asyncio.timeout(LONGEST_WITH_CONTAINERS_S if one_check is container.run else LONGEST_CHECK_S):
+                async with aclosing(one_check(module)) as observations:
                     async for observation in observations:
                         seen[observation.requirement] = observation
                         if wanted & set(ids) <= seen.keys():
@@ -125,10 +125,8 @@ async def _observed(
 def _finding(
     requirement: Requirement, seen: Observation | Exception | None, module: ModuleUnderTest, unreachable: str | None
 ) -> Finding:
-    if requirement.profile == "container" and module.container is None:
-        return Finding(requirement, Verdict.NOT_APPLICABLE, actual="checked only when the kit is given an image")
-    if requirement.profile not in ("core", "container") and requirement.profile not in module.profiles:
-        return Finding(requirement, Verdict.NOT_APPLICABLE, actual=f"/health does not list the profile {requirement.profile}")
+    if not module.is_bound_by(requirement):
+        return Finding(requirement, Verdict.NOT_APPLICABLE, actual=_why_not_applicable(requirement))
     if isinstance(seen, Exception):
         return Finding(requirement, Verdict.KIT_ERROR, actual=f"the kit failed: {seen!r}")
     if seen is None or seen.met is None:
@@ -137,6 +135,12 @@ def _finding(
     if not module.works and _needs_an_answer(requirement.id, is_met=seen.met):
         return Finding(requirement, Verdict.NOT_TESTABLE, actual=_TELLS_NOTHING, exchanges=seen.exchanges)
     return _judged(requirement, seen)
+
+
+def _why_not_applicable(requirement: Requirement) -> str:
+    if requirement.profile == "container":
+        return "checked only when the kit is given an image"
+    return f"/health does not list the profile {requirement.profile}"
 
 
 def _needs_an_answer(requirement: str, *, is_met: bool) -> bool:

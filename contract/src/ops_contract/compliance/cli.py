@@ -96,7 +96,7 @@ def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be checked, and send nothing.")] = False,
 ) -> None:
-    """Check a module, at a URL or started for this: each failed requirement with its proof and how to mend it."""
+    """Check a module, at a URL or started for this: each failed requirement with its proof and its remedy."""
     opened = target.opened(_say)
     chosen = selected(select)
     if dry_run:
@@ -134,10 +134,10 @@ def explain(requirement: Identifier, as_json: AsJson = False) -> None:
         "",
         one.statement,
         "",
-        f"Why   {one.why}",
-        f"Mend  {one.mend}",
+        f"Why     {one.why}",
+        f"Remedy  {one.remedy}",
     )
-    Console().print(Group(*(Text(line, overflow="fold") for line in (*lines, f"Spec  {one.anchor}"))))
+    Console().print(Group(*(Text(line, overflow="fold") for line in (*lines, f"Spec    {one.anchor}"))))
 
 
 @app.command()

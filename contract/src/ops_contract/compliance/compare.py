@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ops_contract import join_pointer
+from ops_contract import ABSENT, differences
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Seen
 from ops_contract.compliance.probe import Probe
@@ -74,27 +74,20 @@ def _told(seen: Seen) -> str:
 
 
 def _changes(action: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
-    sides = [dict(_leaves("", one.get("outputs"))) for one in (old, new)]
-    yield from _differences(action, "output", *sides)
+    for found in differences(old["outputs"], new["outputs"]):
+        before, after = (None if value is ABSENT else value for value in (found.first, found.second))
+        if before is not None or after is not None:  # null says as little as leaving it out
+            yield Change(action, "output", found.pointer, before, after)
     for what, part, value in (("artifact", "artifacts", "sha256"), ("evidence", "evidence", "title")):
         key = "name" if what == "artifact" else "id"
         sides = [{str(item.get(key)): item.get(value) for item in _objects(one.get(part))} for one in (old, new)]
-        yield from _differences(action, what, *sides)
+        yield from _by_name(action, what, *sides)
 
 
-def _differences(action: str, what: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
+def _by_name(action: str, what: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
             yield Change(action, what, name, old.get(name), new.get(name))
-
-
-def _leaves(pointer: str, value: Any) -> Iterator[tuple[str, Any]]:
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
-    if not items:
-        yield pointer, value
-        return
-    for key, item in items:
-        yield from _leaves(join_pointer(pointer, key), item)
 
 
 def _objects(items: Any) -> list[dict[str, Any]]:

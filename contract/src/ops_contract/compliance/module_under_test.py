@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ops_contract import CONTRACT_VERSION, Health, JsonError, ShapeError, parse_json, validate
 from ops_contract.compliance.probe import Probe
+from ops_contract.compliance.requirement import Requirement
 from ops_contract.compliance.result import Exchange
 from ops_contract.compliance.targets.image_under_test import ImageUnderTest
 
@@ -67,6 +68,12 @@ class ModuleUnderTest:
     def action(self) -> str:
         """The action that checks use which need just one."""
         return "execute" if "execute" in self.actions else self.actions[0]
+
+    def is_bound_by(self, requirement: Requirement) -> bool:
+        """Whether the requirement applies: `core` always, a container only when there is one, and what the health declares."""
+        if requirement.profile == "container":
+            return self.container is not None
+        return requirement.profile == "core" or requirement.profile in self.profiles
 
     def _text(self, name: str) -> str | None:
         value = self.told.get(name)

@@ -3,7 +3,9 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Final, Literal
 
 Level = Literal["MUST", "SHOULD"]
@@ -14,7 +16,7 @@ SPEC: Final = "contract/SPEC.md"
 
 @dataclass(frozen=True)
 class Requirement:
-    """One observable statement with one check. `why` says what breaks without it, `mend` what to change in a module."""
+    """One observable statement with one check. `why` says what breaks without it, `remedy` what to change in a module."""
 
     id: str
     level: Level
@@ -22,7 +24,7 @@ class Requirement:
     since: str
     statement: str
     why: str
-    mend: str
+    remedy: str
 
     @property
     def anchor(self) -> str:
@@ -30,7 +32,8 @@ class Requirement:
         return f"{SPEC}#{self.id.lower()}"
 
 
+@cache
 def load_requirements() -> Mapping[str, Requirement]:
     """Every requirement by id, in the order of the specification."""
     catalogue = tomllib.loads(files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8"))
-    return {identifier: Requirement(id=identifier, **row) for identifier, row in catalogue.items()}
+    return MappingProxyType({identifier: Requirement(id=identifier, **row) for identifier, row in catalogue.items()})

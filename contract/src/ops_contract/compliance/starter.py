@@ -9,10 +9,11 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
+
+from ops_contract import suggestion
 
 __all__ = ["LANGUAGES", "StarterError", "start_module", "starter_files"]
 
@@ -53,9 +54,8 @@ def start_module(folder: Path, language: str, name: str | None) -> str:
 def starter_files(language: str, name: str) -> Mapping[str, bytes]:
     """The files of a module called `name`, by their names. Raises StarterError for other languages and for odd names."""
     if language not in LANGUAGES:
-        near = get_close_matches(language, LANGUAGES, n=1)
-        hint = f"; did you mean {near[0]}?" if near else f"; there are {' and '.join(LANGUAGES)}"
-        raise StarterError(f"there is no module to start from in {language!r}{hint}")
+        hint = suggestion(language, LANGUAGES) or f"there are {' and '.join(LANGUAGES)}"
+        raise StarterError(f"there is no module to start from in {language!r}; {hint}")
     if not _NAME.fullmatch(name):
         raise StarterError(f"{name!r} cannot be a module's name; give one of letters, digits, '.', '_' and '-' with --name")
     sources = files(__package__).joinpath("starters", language).iterdir()

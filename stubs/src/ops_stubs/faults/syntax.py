@@ -1,10 +1,10 @@
 """How transport faults are written: `latency:ms=200,first=2` for people, an object with the same fields for programs."""
 
 import contextlib
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
+from ops_contract import suggestion
 from ops_stubs.errors import FaultError
 from ops_stubs.faults.plan import Plan
 from ops_stubs.faults.transport import KINDS, Kind, Parameter, TransportFault
@@ -52,7 +52,8 @@ def fault_of_json(value: Any) -> TransportFault:
 def _fault(name: str, fields: Mapping[str, Any]) -> TransportFault:
     kind = KINDS.get(name)
     if kind is None:
-        raise FaultError(f"no fault is called {name!r}{_nearest(name, KINDS)} `ops-stubs faults` lists them")
+        hint = suggestion(name, KINDS) or "`ops-stubs faults` lists them"
+        raise FaultError(f"no fault is called {name!r}; {hint}")
     parameters: dict[str, Parameter] = dict(kind.defaults)
     plan: dict[str, Any] = {}
     for field, value in fields.items():
@@ -68,7 +69,8 @@ def _fault(name: str, fields: Mapping[str, Any]) -> TransportFault:
 def _parameter(kind: Kind, name: str, value: Any) -> Parameter:
     if name not in kind.defaults:
         known = (*kind.defaults, "path", *_PLAN_NUMBERS)
-        raise FaultError(f"{kind.name} takes no {name!r}{_nearest(name, known)} it takes {', '.join(known)}")
+        hint = suggestion(name, known) or f"it takes {', '.join(known)}"
+        raise FaultError(f"{kind.name} takes no {name!r}; {hint}")
     default = kind.defaults[name]
     if isinstance(default, str):
         if not isinstance(value, str) or not value or not value.isprintable() or not value.isascii():
@@ -94,8 +96,3 @@ def _path(value: Any) -> str:
     if not isinstance(value, str) or not value.startswith("/"):
         raise FaultError(f"path must begin with a slash, as in path=/health, not {value!r}")
     return value
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f", did you mean {close[0]!r}?" if close else ";"

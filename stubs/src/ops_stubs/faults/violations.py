@@ -1,9 +1,9 @@
 """Every requirement of the contract that a stub can be told to break, by id."""
 
-import difflib
 from collections.abc import Iterable
 from typing import Final
 
+from ops_contract import suggestion
 from ops_stubs.errors import FaultError
 from ops_stubs.faults.container import CONTAINER
 from ops_stubs.faults.execute import EXECUTE
@@ -30,6 +30,5 @@ def violations_of(ids: Iterable[str]) -> tuple[Violation, ...]:
 def _violation(name: str) -> Violation:
     if name in VIOLATIONS:
         return VIOLATIONS[name]
-    close = difflib.get_close_matches(name, VIOLATIONS, n=1)
-    hint = f", did you mean {close[0]!r}?" if close else ";"
-    raise FaultError(f"no requirement is called {name!r}{hint} `ops-stubs faults` lists them")
+    hint = suggestion(name, VIOLATIONS) or "`ops-stubs faults` lists them"
+    raise FaultError(f"no requirement is called {name!r}; {hint}")

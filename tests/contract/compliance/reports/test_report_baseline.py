@@ -27,8 +27,8 @@ def test_empty_list_is_one() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("\nOPS-ART-03  # x", "line 2: 'OPS-ART-03' is not an id such as OPS-ART-003; did you mean OPS-ART-003"),
-        ("ops-art-003  # x", "line 1: 'ops-art-003' is not an id such as OPS-ART-003; did you mean OPS-ART-003"),
+        ("\nOPS-ART-03  # x", "line 2: 'OPS-ART-03' is not an id such as OPS-ART-003; did you mean 'OPS-ART-003'"),
+        ("ops-art-003  # x", "line 1: 'ops-art-003' is not an id such as OPS-ART-003; did you mean 'OPS-ART-003'"),
         ("OPS-ZZZ-999 # x", "line 1: 'OPS-ZZZ-999' is not a requirement of this kit; the ids are in contract/SPEC.md"),
         ("OPS-ART-003", "line 1: OPS-ART-003 has no reason; write why it is not met after a #"),
         ("OPS-ART-003 #  ", "line 1: OPS-ART-003 has no reason"),

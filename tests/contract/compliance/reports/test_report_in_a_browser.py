@@ -123,10 +123,10 @@ def test_summary_comes_first_then_failures_then_everything(page: Page) -> None:
     assert tops[1] < 900
 
 
-def test_failed_requirement_opens_with_command_and_shows_how_to_mend(page: Page) -> None:
+def test_failed_requirement_opens_with_command_and_shows_the_remedy(page: Page) -> None:
     page.get_by_role("link", name="OPS-ART-003").click()
     failure = page.locator("article:target")
-    assert "Hash exactly the bytes that you send" in failure.locator("dd.mend").inner_text()
+    assert "Hash exactly the bytes that you send" in failure.locator("dd.remedy").inner_text()
     assert not failure.locator("pre").first.is_visible()
     failure.locator("summary").click()
     assert failure.locator("pre").first.inner_text().startswith("curl -sS -i http://127.0.0.1:")

@@ -119,9 +119,9 @@ def test_case_says_which_requirement_it_is(report: Report) -> None:
     }
 
 
-def test_failure_holds_proof_and_cure(report: Report) -> None:
+def test_failure_holds_proof_and_remedy(report: Report) -> None:
     text = case(parsed(report), "OPS-EXE-001").findtext("failure") or ""
-    for expected in ("expected: an envelope", "actual: [bold]x", "mend: ", "curl -sS", "spec: contract/SPEC.md#ops-exe-001"):
+    for expected in ("expected: an envelope", "actual: [bold]x", "remedy: ", "curl -sS", "spec: contract/SPEC.md#ops-exe-001"):
         assert expected in text
 
 

@@ -19,7 +19,7 @@ def test_clean_report_has_headline_counts_and_a_folded_list(clean_report: Report
     assert "### " not in text
 
 
-def test_failure_has_command_and_cure(
+def test_failure_has_command_and_remedy(
     report_of: Callable[..., Report], finding: Callable[..., Finding], exchange: Callable[..., Exchange]
 ) -> None:
     text = markdown_report(report_of([finding("OPS-EXE-001", Verdict.FAIL, "an envelope", "a page", [exchange()])]))
@@ -28,7 +28,7 @@ def test_failure_has_command_and_cure(
         "```sh\ncurl -sS",
         "an envelope",
         "a page",
-        "**Mend**",
+        "**Remedy**",
         "SPEC.md#ops-exe-001",
     ):
         assert expected in text

@@ -6,11 +6,11 @@ import pytest
 from ops_contract.compliance.reports.summary import (
     MARKS,
     WORDS,
-    cure_of,
     failures,
     lacks_module,
     name_of,
     profile_counts,
+    remedy_of,
     subject_lines,
     summary_of,
     unchecked,
@@ -107,11 +107,11 @@ def test_name_is_harmless_and_short(report: Report, clean_report: Report) -> Non
     assert len(name_of(replace(clean_report, subject=subject))) < 200
 
 
-def test_module_is_told_to_mend_only_what_is_its_own(report: Report) -> None:
-    cures = {finding.verdict: cure_of(finding) for finding in report.findings}
-    assert "authors of the kit" in cures[Verdict.KIT_ERROR]
-    assert "list of known failures" in cures[Verdict.UNEXPECTED_PASS]
-    assert cures[Verdict.FAIL] == load_requirements()["OPS-EXE-001"].mend
+def test_module_is_told_to_fix_only_what_is_its_own(report: Report) -> None:
+    remedies = {finding.verdict: remedy_of(finding) for finding in report.findings}
+    assert "authors of the kit" in remedies[Verdict.KIT_ERROR]
+    assert "list of known failures" in remedies[Verdict.UNEXPECTED_PASS]
+    assert remedies[Verdict.FAIL] == load_requirements()["OPS-EXE-001"].remedy
 
 
 def test_unreachable_module_has_no_list_of_failures(report_of: Callable[..., Report], finding: Callable[..., Finding]) -> None:

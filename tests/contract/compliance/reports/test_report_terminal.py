@@ -25,13 +25,13 @@ def test_clean_report_says_so_first_and_lists_every_id(clean_report: Report) -> 
     assert "Warnings" not in text
 
 
-def test_failure_shows_proof_cure_and_clause(
+def test_failure_shows_proof_remedy_and_clause(
     report_of: Callable[..., Report], finding: Callable[..., Finding], exchange: Callable[..., Exchange]
 ) -> None:
     sent = exchange(status=500, body=b'{"oops": 1}', error="then it stopped")
     text = shown(report_of([finding("OPS-EXE-001", Verdict.FAIL, "an envelope", "500", [sent])]))
     wanted = ("✗ OPS-EXE-001 MUST core · failed", "expected", "an envelope", "actual", "> POST http://127.0.0.1:8080/execute")
-    proof = ("< 500 in 0.250 s", '< {"oops": 1}', "! then it stopped", "curl -sS", "mend", "contract/SPEC.md#ops-exe-001")
+    proof = ("< 500 in 0.250 s", '< {"oops": 1}', "! then it stopped", "curl -sS", "remedy", "contract/SPEC.md#ops-exe-001")
     for expected in (*wanted, *proof):
         assert expected in text
 
@@ -104,4 +104,4 @@ def test_replay_shows_the_exchange_also_of_what_is_met(
     text = rendered(terminal_replay(report_of([finding("OPS-HLT-001", Verdict.PASS, exchanges=[exchange()])])))
     assert "✓ OPS-HLT-001 MUST core · passed" in text
     assert "> POST http://127.0.0.1:8080/execute" in text
-    assert "mend" not in text
+    assert "remedy" not in text

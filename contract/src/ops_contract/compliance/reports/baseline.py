@@ -8,9 +8,9 @@ OPS-EXE-007  # the gateway writes the envelope
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Final
 
+from ops_contract import suggestion
 from ops_contract.compliance.reports.redaction import harmless, shortened
 from ops_contract.compliance.requirement import load_requirements
 from ops_contract.compliance.result import Finding, Report, Verdict
@@ -85,8 +85,7 @@ def _entries(text: str) -> Iterator[tuple[int, str, str]]:
 def _problem(identifier: str, reason: str, known: Collection[str]) -> str | None:
     shown = repr(shortened(harmless(identifier), 60))
     if identifier not in known:
-        near = get_close_matches(identifier.upper(), known, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "the ids are in contract/SPEC.md"
+        hint = suggestion(identifier, known) or "the ids are in contract/SPEC.md"
         kind = "is not a requirement of this kit" if _IDENTIFIER.fullmatch(identifier) else "is not an id such as OPS-ART-003"
         return f"{shown} {kind}; {hint}"
     return None if reason else f"{identifier} has no reason; write why it is not met after a #"

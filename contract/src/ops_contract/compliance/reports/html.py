@@ -20,10 +20,10 @@ from ops_contract.compliance.reports.redaction import (
 from ops_contract.compliance.reports.summary import (
     MARKS,
     WORDS,
-    cure_of,
     failures,
     name_of,
     profile_counts,
+    remedy_of,
     subject_lines,
     summary_of,
     warnings,
@@ -137,7 +137,7 @@ def _warning(finding: Finding) -> str:
 
 
 def _article(finding: Finding, more: Iterable[tuple[str, str]]) -> str:
-    facts = _definitions((*_facts(finding), ("mend", cure_of(finding)), *more))
+    facts = _definitions((*_facts(finding), ("remedy", remedy_of(finding)), *more))
     exchanges = "".join(map(_exchange, finding.exchanges))
     return f'<article id="{escape(finding.requirement.id)}">\n{_title(finding)}{facts}{exchanges}</article>\n'
 
@@ -226,7 +226,7 @@ def _statement(text: str) -> str:
 
 
 def _definitions(pairs: Iterable[tuple[str, str]]) -> str:
-    kinds = {"mend": ' class="mend"'}  # what a reader came for
+    kinds = {"remedy": ' class="remedy"'}  # what a reader came for
     rows = "".join(
         f"<dt{kinds.get(name, '')}>{name}</dt><dd{kinds.get(name, '')}>{_lines(text)}</dd>\n" for name, text in pairs
     )

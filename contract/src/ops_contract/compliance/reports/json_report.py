@@ -90,7 +90,7 @@ def _finding_document(finding: Finding) -> FindingDocument:
         since=requirement.since,
         statement=requirement.statement,
         why=requirement.why,
-        mend=requirement.mend,
+        remedy=requirement.remedy,
         spec=requirement.anchor,
         verdict=finding.verdict.value,
         breach=is_breach(finding),
@@ -147,7 +147,7 @@ def _finding(document: FindingDocument) -> Finding:
         since=document.since,
         statement=document.statement,
         why=document.why,
-        mend=document.mend,
+        remedy=document.remedy,
     )
     exchanges = tuple(_exchange(item) for item in document.exchanges)
     return Finding(requirement, Verdict(document.verdict), document.expected, document.actual, exchanges)

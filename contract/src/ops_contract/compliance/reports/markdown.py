@@ -15,10 +15,10 @@ from ops_contract.compliance.reports.redaction import (
 from ops_contract.compliance.reports.summary import (
     MARKS,
     WORDS,
-    cure_of,
     failures,
     name_of,
     profile_counts,
+    remedy_of,
     subject_lines,
     summary_of,
     warnings,
@@ -93,14 +93,14 @@ def _failure(finding: Finding) -> str:
     title = f"### {MARKS[finding.verdict]} {requirement.id} · {requirement.level} · {WORDS[finding.verdict]}\n\n"
     parts = [title, f"{_own(requirement.statement)}\n\n", _facts(finding)]
     parts += map(_exchange, finding.exchanges[:_MOST_EXCHANGES])
-    cure = f"**Why** {_own(requirement.why)}\n\n**Mend** {_own(cure_of(finding))}\n\n"
-    return "".join([*parts, cure, f"**Spec** {code_span(requirement.anchor)}\n\n"])
+    remedy = f"**Why** {_own(requirement.why)}\n\n**Remedy** {_own(remedy_of(finding))}\n\n"
+    return "".join([*parts, remedy, f"**Spec** {code_span(requirement.anchor)}\n\n"])
 
 
 def _warning(finding: Finding) -> str:
     requirement = finding.requirement
     title = f"**{MARKS[finding.verdict]} {requirement.id}** {_own(requirement.statement)} · {WORDS[finding.verdict]}\n\n"
-    return f"{title}{_facts(finding)}**Mend** {_own(cure_of(finding))}\n\n"
+    return f"{title}{_facts(finding)}**Remedy** {_own(remedy_of(finding))}\n\n"
 
 
 def _facts(finding: Finding) -> str:

@@ -4,7 +4,7 @@ from typing import Final
 
 from ops_contract.compliance.reports.curl import short_curl_of
 from ops_contract.compliance.reports.redaction import TERMINAL_BYTES, harmless, harmless_lines, shortened, shown_body
-from ops_contract.compliance.reports.summary import WORDS, cure_of
+from ops_contract.compliance.reports.summary import WORDS, remedy_of
 from ops_contract.compliance.result import Exchange, Finding
 
 _MOST_EXCHANGES: Final = 3
@@ -18,14 +18,14 @@ def message_of(finding: Finding) -> str:
 
 
 def plain_text(finding: Finding) -> str:
-    """Expectation, fact, reason and cure, and the first exchanges with their commands. The finding is redacted already."""
+    """Expectation, fact, reason and remedy, and the first exchanges with their commands. The finding is redacted already."""
     requirement = finding.requirement
     facts = (
         (requirement.level, requirement.statement),
         ("expected", shortened(finding.expected)),
         ("actual", shortened(finding.actual)),
         ("why", requirement.why),
-        ("mend", cure_of(finding)),
+        ("remedy", remedy_of(finding)),
         ("spec", requirement.anchor),
     )
     lines = [f"{name}: {harmless_lines(text)}" for name, text in facts if text]

@@ -7,9 +7,8 @@ from hashlib import sha256
 from typing import Final
 from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
+from ops_contract import MASK, is_secret
 from ops_contract.compliance.result import Exchange, Finding, Report
-
-MASK: Final = "***"
 
 TERMINAL_BYTES: Final = 2 * 1024
 """How much of a body people see where there is little room."""
@@ -17,11 +16,6 @@ TERMINAL_BYTES: Final = 2 * 1024
 REPORT_BYTES: Final = 64 * 1024
 """How much of a body a report keeps."""
 
-_SECRET: Final = re.compile(
-    r"auth(?!ors?$|ority)|token|secret|passw|passphrase|pwd|jwt|credential|cookie|session|signature|(^|[-_])sig$"
-    r"|(api|access|account|private|shared|subscription)[-_]?key",
-    re.IGNORECASE,
-)
 _ADDRESSES: Final = ("location", "content-location", "referer", "origin")
 # A shorter value would be found in half of all words.
 _SHORTEST_SECRET: Final = 6
@@ -39,11 +33,6 @@ class Body:
     size_bytes: int
     sha256: str
     whole: bool
-
-
-def is_secret(name: str) -> bool:
-    """Does the name of a header or a query parameter say that its value is a secret?"""
-    return _SECRET.search(name) is not None
 
 
 def redacted(report: Report) -> Report:

@@ -56,7 +56,7 @@ class FindingDocument(_Document):
     since: Version
     statement: str
     why: str
-    mend: str
+    remedy: str
     spec: Annotated[str, Field(description="where it stands in the specification")]
     verdict: VerdictName
     breach: bool

@@ -98,15 +98,15 @@ def name_of(report: Report) -> str:
     return shortened(harmless(report.subject.module or report.subject.target), 128)
 
 
-def cure_of(finding: Finding) -> str:
-    """What to do about it, and by whom: not each verdict is for the module to mend."""
+def remedy_of(finding: Finding) -> str:
+    """What to do about it, and by whom: not each verdict is for the module to act on."""
     match finding.verdict:
         case Verdict.KIT_ERROR:
             return "Nothing in the module; report this to the authors of the kit."
         case Verdict.UNEXPECTED_PASS:
             return "Take its line off the list of known failures."
         case _:
-            return finding.requirement.mend
+            return finding.requirement.remedy
 
 
 def profile_counts(report: Report) -> Mapping[Profile, Mapping[Verdict, int]]:

@@ -1,4 +1,4 @@
-"""A report for people at a terminal: the outcome, each failure with its proof and its cure, one line for every requirement."""
+"""A report for people at a terminal: the outcome, each failure with proof and remedy, one line for every requirement."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -21,10 +21,10 @@ from ops_contract.compliance.reports.summary import (
     MARKS,
     WORDS,
     Summary,
-    cure_of,
     failures,
     name_of,
     profile_counts,
+    remedy_of,
     subject_lines,
     summary_of,
     warnings,
@@ -126,7 +126,7 @@ def _failure(finding: Finding) -> RenderableType:
     )
     rows: list[RenderableType] = [_folded(requirement.statement), *_facts(finding)]
     if finding.verdict is not Verdict.PASS:
-        rows += [_labelled("mend", cure_of(finding), "green"), _labelled("why", requirement.why)]
+        rows += [_labelled("remedy", remedy_of(finding), "green"), _labelled("why", requirement.why)]
     rows.append(_labelled("spec", requirement.anchor, "dim"))
     for exchange in finding.exchanges[:MOST_EXCHANGES]:
         rows += [Text(""), *_exchange(exchange)]
@@ -142,7 +142,7 @@ def _warning(finding: Finding) -> RenderableType:
         harmless(requirement.statement),
         (f" · {WORDS[finding.verdict]}", style),
     )
-    return Group(title, *_facts(finding), _labelled("mend", cure_of(finding), "green"))
+    return Group(title, *_facts(finding), _labelled("remedy", remedy_of(finding), "green"))
 
 
 def _facts(finding: Finding) -> list[RenderableType]:

@@ -85,7 +85,7 @@ def find_image(client: "DockerClient", name: str, say: Say) -> "Image":
         return client.images.pull(name)
     except engine_errors() as error:
         message = f"there is no image {name} on this machine, and it cannot be pulled: {explained(error)}"
-        raise TargetError(f"{message}; build it, or mend its name") from error
+        raise TargetError(f"{message}; build it, or correct its name") from error
 
 
 def digest_of(image: "Image") -> str:

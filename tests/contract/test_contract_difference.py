@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ops_stubs.differences import ABSENT, Difference, differences
+from ops_contract import ABSENT, Difference, differences
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,17 @@ def test_differences_are_told_at_the_place_where_they_begin(first: Any, second: 
 def test_differences_come_in_the_order_of_their_keys() -> None:
     found = differences({"b": 1, "a": {"d": 1, "c": 1}, "e": [1, 2]}, {})
     assert [difference.pointer for difference in found] == ["/a", "/b", "/e"]
+
+
+def test_difference_reads_as_both_values_after_their_names() -> None:
+    assert Difference("/a", 0.18, ABSENT).phrase("recorded", "sent") == "recorded 0.18, sent nothing"
+    assert Difference("/a", None, "é").phrase("recorded", "sent") == 'recorded null, sent "é"'
+
+
+def test_difference_of_long_values_reads_as_their_beginnings() -> None:
+    shortened = f'"{"x" * 76}...'
+    assert Difference("/a", "x" * 79, "x" * 78).phrase("was", "is") == f'was {shortened}, is "{"x" * 78}"'
+    assert Difference("/a", "x" * 79, 1).as_json("was", "is", longest=80) == {"pointer": "/a", "was": shortened, "is": 1}
 
 
 def test_difference_for_programs_leaves_out_what_is_not_there() -> None:

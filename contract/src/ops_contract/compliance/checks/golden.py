@@ -1,0 +1,121 @@
+"""One good request per action: is the answer an envelope, and does it keep every rule for what is in it?"""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any, Final
+
+from ops_contract import Violation
+from ops_contract.compliance.checks.answers import JudgedAnswer, good_answers, judged_by_violations, listed
+from ops_contract.compliance.checks.artifact_files import fetched_files, file_violations
+from ops_contract.compliance.module_under_test import ModuleUnderTest
+from ops_contract.compliance.observation import Observation, Seen, broken, judged
+from ops_contract.compliance.requirement import load_requirements
+
+IDS = (
+    "OPS-EXE-001",
+    "OPS-EXE-002",
+    "OPS-EXE-003",
+    "OPS-EXE-004",
+    "OPS-EXE-006",
+    "OPS-EXE-007",
+    "OPS-EVD-001",
+    "OPS-EVD-002",
+    "OPS-EVD-003",
+    "OPS-OBS-001",
+)
+
+_TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
+_EXPECTED: Final = {
+    "OPS-EXE-002": "the name that /health gives",
+    "OPS-EXE-003": "outputs is an object",
+    "OPS-EXE-004": "one strict JSON value in UTF-8, without integers of 2^53 or more in outputs",
+    "OPS-EVD-001": "an array of items with unique id, kind and title",
+    "OPS-EVD-002": "pointers that lead into outputs, and names of artifacts of this answer",
+}
+"""What the judge of answers finds, by the requirement that it breaks."""
+
+_REQUIRED_PARTS: Final = {"OPS-EXE-002": "/module", "OPS-EXE-003": "/outputs"}
+"""Parts without which these are broken, also when OPS-EXE-001 says that the part, or the whole answer, has no right shape."""
+
+
+async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
+    """Ask for each action; the first that is wrong speaks for all."""
+    answers = await good_answers(module, {"traceparent": f"00-{_TRACE}-00f067aa0ba902b7-01"})
+    yield await _envelope(module, answers)
+    for requirement, expected in _EXPECTED.items():
+        yield judged_by_violations(requirement, expected, answers, _breaking(requirement))
+    seen = [answer.seen for answer in answers]
+    yield _first_broken(_media_type, seen)
+    yield _first_broken(_versions, seen)
+    yield _first_broken(_synthetic, seen)
+    yield _first_broken(_trace, seen)
+
+
+async def _envelope(module: ModuleUnderTest, answers: Sequence[JudgedAnswer]) -> Observation:
+    expected = "200 with a success envelope that the schema accepts"
+    for answer in answers:
+        seen = answer.seen
+        if not seen.is_done:
+            hint = "; if it needs other inputs, give them with --inputs" if seen.is_refusal else ""
+            return broken("OPS-EXE-001", expected, f"{seen.told()}: {seen.error.get('message', '')}{hint}", seen)
+        if seen.fields.get("status") == "error":
+            return broken("OPS-EXE-001", expected, "200 with an error envelope", seen)
+        if found := [*_of_no_other_requirement(module, answer), *await _of_undeclared_files(module, answer)]:
+            return broken("OPS-EXE-001", expected, listed(found, "OPS-EXE-001"), seen)
+    return judged("OPS-EXE-001", True, expected, "", answers[0].seen)
+
+
+def _of_no_other_requirement(module: ModuleUnderTest, answer: JudgedAnswer) -> list[Violation]:
+    """What would not be reported otherwise: no other check looks at the rest of the schema, or the profile is not declared."""
+    known = load_requirements()
+    return [
+        violation
+        for violation in answer.violations
+        if violation.requirement == "OPS-EXE-001" or not module.is_bound_by(known[violation.requirement])
+    ]
+
+
+async def _of_undeclared_files(module: ModuleUnderTest, answer: JudgedAnswer) -> list[Violation]:
+    """What is wrong with the bytes of artifacts, where the module does not declare that it has any: a run needs them too."""
+    if "artifacts" in module.profiles:
+        return []
+    return [violation for file in await fetched_files(module, answer.seen) for violation in file_violations(file)]
+
+
+def _breaking(requirement: str) -> Callable[[Violation], bool]:
+    def breaks(violation: Violation) -> bool:
+        if requirement in _REQUIRED_PARTS and violation.requirement == "OPS-EXE-001":
+            return violation.pointer in ("", _REQUIRED_PARTS[requirement])
+        return violation.requirement == requirement
+
+    return breaks
+
+
+def _first_broken(check: Callable[[Seen], Observation], answers: Sequence[Seen]) -> Observation:
+    found = [check(seen) for seen in answers]
+    return next((one for one in found if not one.met), found[0])
+
+
+def _media_type(seen: Seen) -> Observation:
+    media_type = seen.exchange.media_type
+    return judged("OPS-EXE-006", media_type == "application/json", "Content-Type: application/json", repr(media_type), seen)
+
+
+def _versions(seen: Seen) -> Observation:
+    missing = [name for name in ("version", "contract_version") if not isinstance(seen.fields.get(name), str)]
+    return judged("OPS-EXE-007", not missing, "version and contract_version", f"lacks {', '.join(missing)}", seen)
+
+
+def _synthetic(seen: Seen) -> Observation:
+    silent = [item.get("id") for item in _evidence(seen) if not isinstance(item.get("synthetic"), bool)]
+    return judged("OPS-EVD-003", not silent, "synthetic true or false in each piece of evidence", f"not in {silent}", seen)
+
+
+def _trace(seen: Seen) -> Observation:
+    meta = seen.fields.get("meta")
+    trace = meta.get("trace_id") if isinstance(meta, dict) else None
+    return judged("OPS-OBS-001", trace == _TRACE, f"meta.trace_id {_TRACE}", repr(trace), seen)
+
+
+def _evidence(seen: Seen) -> list[dict[str, Any]]:
+    items = seen.fields.get("evidence")
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
