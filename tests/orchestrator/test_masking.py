@@ -1,6 +1,7 @@
 import pytest
 
-from ops_orchestrator.masking import MASK, is_secret, masked, masked_url
+from ops_contract import MASK, is_secret, masked_url
+from ops_orchestrator.masking import masked
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from ops_contract._health import Health
 from ops_contract._json import MAX_DEPTH, canonical_json, fingerprint, join_pointer, parse_json, sha256_hex
 from ops_contract._refusal import RefusalError
 from ops_contract._request import ReadRequest, check_request_headers, read_request, trace_of
-from ops_contract._secret import MASK, is_secret
+from ops_contract._secret import MASK, is_secret, masked_url
 from ops_contract._suggestion import nearest, suggestion
 from ops_contract._verify import Violation, content_violation, resolve_pointer, violations
 from ops_contract._version import CONTRACT_VERSION, is_supported
@@ -67,6 +67,7 @@ __all__ = [
     "is_supported",
     "join_pointer",
     "judge_answer",
+    "masked_url",
     "nearest",
     "parse_envelope",
     "parse_json",

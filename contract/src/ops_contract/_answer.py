@@ -58,7 +58,7 @@ def _violations(envelope: Envelope, module: str) -> Iterator[Violation]:
 def _version(envelope: Envelope) -> Iterator[Violation]:
     version = envelope.contract_version
     if version is not None and not is_supported(version):
-        yield Violation("OPS-VER-001", "/contract_version", f"is {version!r}, but {CONTRACT_VERSION} was asked for")
+        yield Violation("OPS-VER-001", "/contract_version", f"is contract {version}, but {CONTRACT_VERSION} was asked for")
 
 
 def _numbers(envelope: SuccessEnvelope) -> Iterator[Violation]:

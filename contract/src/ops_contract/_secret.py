@@ -2,8 +2,9 @@
 
 import re
 from typing import Final
+from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
-__all__ = ["MASK", "is_secret"]
+__all__ = ["MASK", "is_secret", "masked_url"]
 
 MASK: Final = "***"
 """What is shown in the place of a secret."""
@@ -30,3 +31,20 @@ def is_secret(name: str) -> bool:
     A name that says so only by its context, such as `code` or `pass`, does not count.
     """
     return _SECRET.search(_TOKEN_COUNT.sub("", name)) is not None
+
+
+def masked_url(url: str) -> str:
+    """`url` with its password and the secret parameters of its query masked; nothing else of it is changed."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url  # not an address, for example the name of an image
+    parameters = [parameter.partition("=") for parameter in parts.query.split("&")]
+    query = "&".join(
+        name + equals + (MASK if equals and is_secret(unquote_plus(name)) else value) for name, equals, value in parameters
+    )
+    user, at, host = parts.netloc.rpartition("@")
+    if ":" in user:
+        user = f"{user.partition(':')[0]}:{MASK}"
+    netloc = f"{user}{at}{host}"
+    return url if (query, netloc) == (parts.query, parts.netloc) else urlunsplit(parts._replace(query=query, netloc=netloc))

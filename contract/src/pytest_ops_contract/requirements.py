@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ops_contract import masked_url
 from ops_contract.compliance.arguments import UsageError, checked_url, read_inputs, read_text, selected
 from ops_contract.compliance.reports.baseline import BaselineError, read_baseline
-from ops_contract.compliance.reports.redaction import masked_url
 from ops_contract.compliance.requirement import Requirement, load_requirements
 from pytest_ops_contract.item import FOLDER, RequirementItem, markers_of
 from pytest_ops_contract.module_check import ModuleCheck

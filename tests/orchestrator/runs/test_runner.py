@@ -208,7 +208,7 @@ async def test_runner_that_is_closed_midway_asks_no_further_module(client_for: C
     events = Runner(client_for(alpha, beta), None).execute("run-1", scenario, plan(scenario, catalogue))
     async with asyncio.timeout(10):
         async for event in events:
-            if isinstance(event, StepCompleted):
+            if isinstance(event.what, StepCompleted):
                 break
         await events.aclose()
     assert beta.requests == []

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from ops_contract import JsonError, NumberError, canonical_json, parse_json
+from ops_contract import JsonError, NumberError, canonical_json, parse_json, suggestion
 from ops_orchestrator.cli import display
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.cli.terminal import AsJson, Url, read_bytes, show
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.exit_code import ExitCode
-from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue, suggestion
+from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.runs.history import StoredRun, run_before
 from ops_orchestrator.runs.store.folder import FolderStore
@@ -111,7 +111,7 @@ def _catalogue(settings: Settings) -> Catalogue:
 
 def _module(catalogue: Catalogue, name: str) -> Module:
     if name not in catalogue.modules:
-        hint = suggestion(name, catalogue.modules, f"registered are: {', '.join(catalogue.modules) or 'none'}")
+        hint = suggestion(name, catalogue.modules) or f"registered are: {', '.join(catalogue.modules) or 'none'}"
         raise ConfigurationError(f"there is no module {name!r} in modules.yaml; {hint}")
     return catalogue.modules[name]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from ops_contract import suggestion
 from ops_orchestrator.errors import ConfigurationError
-from ops_orchestrator.modules.catalogue import suggestion
 
 _THIS_HOST: Final = ("localhost", "127.0.0.1", "[::1]")
 _HOST_FROM_INSIDE: Final = "host.docker.internal"
@@ -44,7 +44,7 @@ def read_swap(text: str, modules: Collection[str]) -> Swap:
     if not separator or not target:
         raise ConfigurationError(f"{text!r} names no image; write MODULE=IMAGE or MODULE=URL")
     if module not in modules:
-        hint = suggestion(module, modules, f"there are: {', '.join(modules)}")
+        hint = suggestion(module, modules) or f"there are: {', '.join(modules)}"
         raise ConfigurationError(f"the stack has no module {module!r}; {hint}")
     if "://" not in target:
         return Swap(module, image=target)

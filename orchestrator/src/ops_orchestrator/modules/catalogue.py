@@ -1,17 +1,15 @@
 """modules.yaml: which modules there are and how they are called."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from ops_contract import ShapeError, join_pointer, validate
+from ops_contract import ShapeError, is_secret, join_pointer, suggestion, validate
 from ops_orchestrator.errors import ConfigurationError
-from ops_orchestrator.masking import is_secret
 from ops_orchestrator.modules.adapters import BUILT_IN
 from ops_orchestrator.modules.call_options import CallOptions
 from ops_orchestrator.modules.module import Module
@@ -50,12 +48,6 @@ def _catalogue(file: YamlFile) -> Catalogue:
     return Catalogue(modules)
 
 
-def suggestion(name: str, known: Iterable[str], otherwise: str) -> str:
-    """What was probably meant by a `name` that is none of the `known`, or `otherwise`."""
-    near = get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else otherwise
-
-
 def _module(file: YamlFile, name: str, defaults: dict[str, Any], entry: Any) -> Module:
     pointer = join_pointer("/modules", name)
     given = _given(file, pointer, entry)
@@ -78,7 +70,7 @@ def _declaration(file: YamlFile, pointer: str, value: Any) -> dict[str, Any]:
     if base is None:
         return declared
     if not isinstance(base, str) or base not in BUILT_IN:
-        hint = suggestion(str(base), BUILT_IN, f"there are: {', '.join(BUILT_IN)}")
+        hint = suggestion(str(base), BUILT_IN) or f"there are: {', '.join(BUILT_IN)}"
         where = f"{pointer}/base" if isinstance(value, dict) else pointer
         raise ConfigurationError(f"{file.place(where)}: there is no built-in adapter {base!r}; {hint}")
     return _over(file, pointer, read_yaml(BUILT_IN[base], {}).value, declared)
@@ -91,11 +83,11 @@ def _over(file: YamlFile, pointer: str, base: dict[str, Any], declared: dict[str
         return {**base, **declared}
     known = base["actions"]
     for name, action in own.items():
-        near = get_close_matches(name, known, n=1)
-        if name not in known and near and isinstance(action, dict) and "path" not in action:
+        hint = suggestion(name, known)
+        if name not in known and hint and isinstance(action, dict) and "path" not in action:
             where = file.place(join_pointer(f"{pointer}/actions", name))
-            told = f"{declared['base']} has no action {name!r}; did you mean {near[0]!r}? A new one needs a path"
-            raise ConfigurationError(f"{where}: {told}")
+            message = f"{declared['base']} has no action {name!r}; {hint} A new one needs a path"
+            raise ConfigurationError(f"{where}: {message}")
     actions = {name: {**known.get(name, {}), **action} if isinstance(action, dict) else action for name, action in own.items()}
     return {**base, **declared, "actions": {**known, **actions}}
 
@@ -176,5 +168,5 @@ def _kinds(annotation: Any) -> Iterator[Any]:
 
 
 def _unknown(file: YamlFile, pointer: str, key: str, known: Sequence[str]) -> ConfigurationError:
-    hint = suggestion(key, known, f"known are: {', '.join(known)}")
+    hint = suggestion(key, known) or f"known are: {', '.join(known)}"
     return ConfigurationError(f"{file.place(pointer)}: unknown key {key!r}; {hint}")

@@ -15,9 +15,10 @@ import httpx2
 from httpx_aiohttp.httpx2 import AiohttpTransport
 from yarl import URL
 
+from ops_contract import masked_url
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange, Request
-from ops_orchestrator.masking import masked_text, masked_url
+from ops_orchestrator.masking import masked_text
 from ops_orchestrator.modules.answer import ReceivedArtifact, RemoteFile
 from ops_orchestrator.modules.contract_answer import check_content
 from ops_orchestrator.modules.module import Module

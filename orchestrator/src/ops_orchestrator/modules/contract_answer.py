@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ops_contract import (
     CONTRACT_VERSION,
+    AnswerJudgement,
     Artifact,
     ArtifactRef,
     ErrorEnvelope,
@@ -15,10 +16,9 @@ from ops_contract import (
     ShapeError,
     content_violation,
     is_supported,
-    parse_envelope,
+    judge_answer,
     parse_json,
     validate,
-    violations,
 )
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange
@@ -26,14 +26,7 @@ from ops_orchestrator.modules.answer import Answer, ArtifactSource, InlineFile, 
 from ops_orchestrator.modules.module import Module
 
 _SHOWN_BYTES: Final = 200
-
-_SHAPE_OF: Final = {
-    "outputs": "OPS-EXE-003",
-    "artifacts": "OPS-ART-001",
-    "evidence": "OPS-EVD-001",
-    "error": "OPS-ERR-002",
-}
-"""The requirements that speak of one part of an envelope's shape; OPS-EXE-001 has the rest."""
+_SHOWN_VIOLATIONS: Final = 3
 
 
 def read_health(exchange: Exchange, module: Module) -> Readiness:
@@ -58,21 +51,17 @@ def read_health(exchange: Exchange, module: Module) -> Readiness:
 
 def read_answer(exchange: Exchange, module: Module) -> Answer:
     """The answer of a successful call. Raises StepError for everything else, among it a module's own error."""
-    value = _json(exchange, module)
-    try:
-        envelope = parse_envelope(value)
-    except ShapeError as error:
-        raise _invalid(exchange, module, f"is not an envelope: {_listed(error)}", _broken_by(error)) from error
+    judgement = judge_answer(_json(exchange, module), module=module.name)
+    envelope = judgement.envelope
+    if envelope is None:
+        raise _invalid(exchange, module, f"is not an envelope: {_listed(judgement)}", judgement.violations[0].requirement)
     if (envelope.status == "success") != (exchange.status == 200):
         text = f"has the envelope status {envelope.status!r} with the HTTP status {exchange.status}"
         raise _invalid(exchange, module, text, "OPS-ERR-008")
-    if envelope.contract_version is not None and not is_supported(envelope.contract_version):
-        text = f"is in contract {envelope.contract_version}, this orchestrator speaks {CONTRACT_VERSION}"
-        raise _invalid(exchange, module, text, "OPS-VER-001")
+    if judgement.violations:
+        raise _invalid(exchange, module, f"breaks {_listed(judgement)}", judgement.violations[0].requirement)
     if isinstance(envelope, ErrorEnvelope):
         raise _refused(envelope, module)
-    if broken := violations(envelope, module=module.name):
-        raise _invalid(exchange, module, f"breaks {'; '.join(map(str, broken))}", broken[0].requirement)
     return Answer(envelope, tuple(_source(artifact, module) for artifact in envelope.artifacts))
 
 
@@ -120,17 +109,10 @@ def _invalid(exchange: Exchange, module: Module, text: str, requirement: str | N
     return StepError.of(module.name, "INVALID_ANSWER", message, retryable=retryable, requirement=requirement)
 
 
-def _broken_by(error: ShapeError) -> str:
-    problem = error.problems[0]
-    part, _, below = problem.pointer.removeprefix("/").partition("/")
-    if part == "artifacts" and below.endswith("/name") and problem.message != "is required":
-        return "OPS-ART-005"
-    return _SHAPE_OF.get(part, "OPS-EXE-001")
-
-
-def _listed(error: ShapeError) -> str:
-    shown = "; ".join(map(str, error.problems[:3]))
-    return shown if error.problem_count <= 3 else f"{shown}; and {error.problem_count - 3} more"
+def _listed(judgement: AnswerJudgement) -> str:
+    shown = "; ".join(map(str, judgement.violations[:_SHOWN_VIOLATIONS]))
+    more = len(judgement.violations) - _SHOWN_VIOLATIONS
+    return f"{shown}; and {more} more" if more > 0 else shown
 
 
 def _start(exchange: Exchange) -> str:

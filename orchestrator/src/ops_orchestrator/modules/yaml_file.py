@@ -9,9 +9,8 @@ from typing import Any, Final
 
 import yaml
 
-from ops_contract import join_pointer
+from ops_contract import is_secret, join_pointer
 from ops_orchestrator.errors import ConfigurationError
-from ops_orchestrator.masking import is_secret
 
 _MERGE: Final = "tag:yaml.org,2002:merge"
 _REFERENCE: Final = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")

@@ -1,9 +1,8 @@
 """From a scenario to a plan: pure, no network, no files."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
-from ops_contract import Problem
+from ops_contract import Problem, suggestion
 from ops_orchestrator.errors import InvalidRequestError, UnknownActionError, UnknownModuleError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.module import Module
@@ -85,5 +84,5 @@ def _refuse_missing_upstream(steps: tuple[Step, ...]) -> None:
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    hint = suggestion(name, known)
+    return f"; {hint}" if hint else ""

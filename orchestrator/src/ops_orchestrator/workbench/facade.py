@@ -24,6 +24,7 @@ from ops_contract import (
     SuccessEnvelope,
     UpstreamStep,
     check_request_headers,
+    read_body,
     read_request,
     trace_of,
 )
@@ -106,8 +107,7 @@ class _Facade:
             async with asyncio.timeout_at(deadline_s and started + deadline_s):
                 answered = await self._answered(self._call(requested))
         except TimeoutError as error:
-            message = "the module was not done by the deadline; try again with more time"
-            raise RefusalError(503, "DEADLINE_EXCEEDED", message) from error
+            raise RefusalError.deadline_exceeded() from error
         fields = {
             "version": self._version,
             "contract_version": CONTRACT_VERSION,
@@ -121,7 +121,7 @@ class _Facade:
         """`GET /artifacts/...`: a file of one of the last answers, looked up by its number."""
         kept = self._files.get(request.path_params["number"])
         if kept is None:
-            raise RefusalError(404, "NOT_FOUND", "no such artifact is kept; execute the step again to have it made again")
+            raise RefusalError.artifact_not_kept()
         content, media_type = kept
         body = content if isinstance(content, bytes) else await asyncio.to_thread(content.read_bytes)
         return Response(body, media_type=media_type, headers={"X-Content-Type-Options": "nosniff"})
@@ -134,13 +134,8 @@ class _Facade:
     async def not_served(self, request: Request, error: Exception) -> Response:
         """The error envelope of what the framework refuses: other paths, other methods."""
         assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
-        if error.status_code == 405:
-            allowed = (error.headers or {}).get("Allow", "another one")
-            refusal = RefusalError(405, "METHOD_NOT_ALLOWED", f"this path does not take that method; it takes {allowed}")
-        else:
-            refusal = RefusalError(
-                404, "NOT_FOUND", "nothing is served at this path; a module serves GET /health and POST /execute"
-            )
+        allowed = (error.headers or {}).get("Allow")
+        refusal = RefusalError.method_not_allowed(allowed) if error.status_code == 405 else RefusalError.not_found()
         return self._refusal(request, refusal, error.headers)
 
     def _refusal(self, request: Request, refusal: RefusalError, headers: Mapping[str, str] | None = None) -> Response:
@@ -148,22 +143,18 @@ class _Facade:
         return JSONResponse(envelope, refusal.status, headers)
 
     async def _body(self, request: Request) -> bytes:
-        body = bytearray()
+        announced = request.headers.get("content-length")
         try:
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > self._max_request_bytes:
-                    message = f"the body is larger than the {self._max_request_bytes} bytes that OPS_MAX_REQUEST_BYTES allows"
-                    raise RefusalError(413, "TOO_LARGE", message)
+            return await read_body(
+                request.stream(), self._max_request_bytes, announced=announced, setting="OPS_MAX_REQUEST_BYTES"
+            )
         except ClientDisconnect as error:
-            raise RefusalError(400, "INCOMPLETE", "the connection ended before the body did") from error
-        return bytes(body)
+            raise RefusalError.incomplete() from error
 
     def _call(self, requested: ExecuteRequest) -> Call:
         action, known = requested.action, self._module.action_names
         if action not in known:
-            message = f"/action {action!r} is not known to {self._module.name}; known: {', '.join(known)}"
-            raise RefusalError(422, "UNKNOWN_ACTION", message, pointer="/action", details={"known_actions": list(known)})
+            raise RefusalError.unknown_action(action, known, self._module.name)
         call = Call(
             run_id=requested.run_id,
             scenario_id=requested.scenario_id,

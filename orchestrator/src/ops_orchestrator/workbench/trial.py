@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ops_contract import Problem, sha256_hex
+from ops_contract import Problem, masked_url, sha256_hex
 from ops_orchestrator.errors import Failure, InvalidRequestError, StepError
 from ops_orchestrator.exchange import Exchange, Request
-from ops_orchestrator.masking import masked, masked_url
+from ops_orchestrator.masking import masked
 from ops_orchestrator.modules.adapters.body import decoded
 from ops_orchestrator.modules.attempt import Answered, attempt, request_for
 from ops_orchestrator.modules.call import Call

@@ -4,10 +4,10 @@ from hashlib import sha256
 
 import pytest
 
+from ops_contract import masked_url
 from ops_contract.compliance.reports.redaction import (
     harmless,
     harmless_lines,
-    masked_url,
     redacted,
     secrets_of_settings,
     shortened,

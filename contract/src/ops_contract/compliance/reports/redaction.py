@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
-from urllib.parse import unquote_plus, urlsplit, urlunsplit
+from urllib.parse import unquote_plus
 
-from ops_contract import MASK, is_secret
+from ops_contract import MASK, is_secret, masked_url
 from ops_contract.compliance.result import Exchange, Finding, Report
 
 TERMINAL_BYTES: Final = 2 * 1024
@@ -58,23 +58,6 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, MASK)
     return text
-
-
-def masked_url(url: str) -> str:
-    """`url` with its password and the secret parameters of its query masked; nothing else of it is changed."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url  # no address, for example the name of an image; there is nothing to tell apart in it
-    parameters = [parameter.partition("=") for parameter in parts.query.split("&")]
-    query = "&".join(
-        name + equals + (MASK if equals and is_secret(unquote_plus(name)) else value) for name, equals, value in parameters
-    )
-    user, at, host = parts.netloc.rpartition("@")
-    if ":" in user:
-        user = f"{user.partition(':')[0]}:{MASK}"
-    netloc = f"{user}{at}{host}"
-    return url if (query, netloc) == (parts.query, parts.netloc) else urlunsplit(parts._replace(query=query, netloc=netloc))
 
 
 def harmless(text: str) -> str:

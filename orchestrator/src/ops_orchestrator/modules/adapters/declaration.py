@@ -10,9 +10,8 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, InstanceOf, PlainSerializer, model_validator
 from pydantic_core import PydanticCustomError
 
-from ops_contract import ContractModel, Identifier, NumberError, canonical_json, fingerprint
+from ops_contract import MASK, ContractModel, Identifier, NumberError, canonical_json, fingerprint, is_secret
 from ops_orchestrator.errors import ExpressionError
-from ops_orchestrator.masking import MASK, is_secret
 from ops_orchestrator.modules.adapters.expression import Expression
 from ops_orchestrator.modules.adapters.path_template import PathTemplate
 from ops_orchestrator.modules.call_options import Backoff, Retries, Timeout

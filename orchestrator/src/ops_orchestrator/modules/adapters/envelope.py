@@ -16,7 +16,19 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from ops_contract import ArtifactName, ArtifactRef, JsonError, ShapeError, SuccessEnvelope, parse_json, validate, violations
+from ops_contract import (
+    ArtifactName,
+    ArtifactRef,
+    JsonError,
+    NumberError,
+    ShapeError,
+    SuccessEnvelope,
+    canonical_json,
+    parse_json,
+    unstorable_names,
+    validate,
+    violations,
+)
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange
 from ops_orchestrator.modules.adapters.body import is_text, text_of, told
@@ -27,7 +39,6 @@ from ops_orchestrator.modules.adapters.expression import Expression
 from ops_orchestrator.modules.answer import Answer, InlineFile, SharedFile
 
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(ArtifactName)
-_LONGEST_NAME_BYTES: Final = 255
 _SHA256: Final = re.compile(r"(?:sha-?256:)?([0-9a-f]{64})", re.IGNORECASE)
 _TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _UNKNOWN_TYPE: Final = "application/octet-stream"
@@ -104,7 +115,11 @@ class _AnswerMapping:
             raise evaluation.failure("outputs", f"does not yield what JSON can carry: {error}") from error
         except ShapeError as error:
             raise evaluation.failure(_blamed(error), f"does not yield what an envelope needs: {error}") from error
-        # The checks look at names only; the bytes are still to be had.
+        try:
+            canonical_json(envelope.outputs)
+        except NumberError as error:
+            raise evaluation.failure("outputs", f"yields a number that cannot be kept exactly: {error}") from error
+        # The checks look at names only; the bytes are not there yet.
         announced = SuccessEnvelope.model_construct(**{**dict(envelope), "artifacts": sources})
         if broken := violations(announced, module=evaluation.module):
             message = f"comes to an envelope that breaks {'; '.join(map(str, broken))}"
@@ -256,7 +271,7 @@ def _can_be_stored(name: str) -> bool:
         _NAME.validate_python(name)
     except ValidationError:
         return False
-    return len(name.encode()) <= _LONGEST_NAME_BYTES
+    return not any(unstorable_names([name]))
 
 
 def _file_name(exchange: Exchange) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from ops_contract import is_secret
 from ops_orchestrator.errors import ExpressionError, StepError
-from ops_orchestrator.masking import is_secret
 from ops_orchestrator.modules.adapters.expression import Expression
 
 _LONGEST_SHOWN: Final = 100

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Final
 
+from ops_contract import nearest, suggestion
 from ops_orchestrator.modules.adapters.jsonata_library import Jsonata
 
 _REFUSED: Final = {
@@ -102,8 +102,8 @@ class _Check:
         if name in _REFUSED:
             raise NameUseError(node.position, f"${name} cannot be used: {_REFUSED[name]}")
         if name not in ("", "$") and name not in _FUNCTIONS and name not in self._bound:
-            near = get_close_matches(name, _FUNCTIONS | self._bound, n=1)
-            meant = repr(name) if name in self._names else f"${near[0]}" if near else None
+            near = nearest(name, _FUNCTIONS | self._bound)
+            meant = repr(name) if name in self._names else f"${near}" if near else None
             hint = f"; did you mean {meant}?" if meant else ""
             raise NameUseError(node.position, f"there is no ${name}{hint}")
 
@@ -113,8 +113,8 @@ class _Check:
             return f"a name with a hyphen is written in backquotes: `{hyphened[0]}`"
         if name in _FUNCTIONS:
             return f"a function is called as ${name}(...)"
-        if near := get_close_matches(name, self._names, n=1):
-            return f"did you mean {near[0]!r}?"
+        if hint := suggestion(name, self._names):
+            return hint
         return f"there are: {', '.join(self._names)}" if self._names else "nothing is known here"
 
 

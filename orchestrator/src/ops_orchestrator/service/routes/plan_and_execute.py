@@ -8,6 +8,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from ops_contract import RefusalError, read_body
 from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.planning.scenario import Scenario, read_scenario
 from ops_orchestrator.runs.active_runs import ActiveRuns
@@ -81,11 +82,7 @@ async def _body(request: Request, limit: int) -> bytes:
     if media_type != "application/json":
         said = f"not {media_type}" if media_type else "and the request names no content type"
         raise InvalidRequestError(f"The body must be application/json, {said}.", status=415)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise InvalidRequestError(
-                f"The body is larger than the {limit} bytes that OPS_MAX_REQUEST_BYTES allows.", status=413
-            )
-    return bytes(body)
+    try:
+        return await read_body(request.stream(), limit, setting="OPS_MAX_REQUEST_BYTES")
+    except RefusalError as error:
+        raise InvalidRequestError(f"{error.message[0].upper()}{error.message[1:]}.", status=error.status) from error
