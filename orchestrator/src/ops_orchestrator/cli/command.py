@@ -7,7 +7,7 @@ import asyncio
 import os
 import sys
 import traceback
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -17,8 +17,9 @@ from rich.live import Live
 
 from ops_orchestrator.cli import display
 from ops_orchestrator.cli.modules import modules_app
+from ops_orchestrator.cli.runs import runs_app
 from ops_orchestrator.cli.service_client import ServiceClient
-from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal, print_json, read_bytes, show, write
+from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal, print_json, read_bytes, show
 from ops_orchestrator.cli.up import up
 from ops_orchestrator.errors import (
     CannotReachError,
@@ -32,9 +33,6 @@ from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import read_scenario
-from ops_orchestrator.runs.events import Status
-from ops_orchestrator.runs.record import LOGS
-from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.settings import Settings, read_settings
 
 _POLL_S: Final = 0.2
@@ -46,13 +44,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-runs_app = typer.Typer(help="Look at runs.", no_args_is_help=True)
 app.add_typer(modules_app, name="modules")
 app.add_typer(runs_app, name="runs")
 app.command()(up)
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="FILE", help="A scenario in JSON; - reads standard input.")]
-RunId = Annotated[str, typer.Argument(help="The run, for example run_2026-01-09T12-34-56Z_ab12cd.")]
 
 
 def main() -> NoReturn:
@@ -111,41 +107,6 @@ def plan_command(file: ScenarioFile, as_json: AsJson = False) -> None:
     show(steps.as_json(), display.plan_table(steps), as_json=as_json)
 
 
-@runs_app.command("list")
-def list_runs(
-    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
-    scenario_id: Annotated[str | None, typer.Option(help="Only runs of this scenario.")] = None,
-    status: Annotated[Status | None, typer.Option(help="Only runs with this status.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """List runs, newest first, from the run folders."""
-    with closing(_store()) as store:
-        page = store.page(limit, scenario_id=scenario_id, status=status)
-    listed = [record.summary() for record in page.runs]
-    show(listed, display.runs_table(listed), as_json=as_json)
-
-
-@runs_app.command("show")
-def show_run(run_id: RunId, as_json: AsJson = False) -> None:
-    """Show one run, from its folder."""
-    with closing(_store()) as store:
-        record = store.record(run_id).model_dump(mode="json")
-        results = store.results(run_id).model_dump(mode="json")
-    show(record, display.run_view(record, results, store.location(run_id)), as_json=as_json)
-
-
-@runs_app.command("logs")
-def show_logs(run_id: RunId, as_json: AsJson = False) -> None:
-    """Show what happened in a run, from its folder."""
-    with closing(_store()) as store:
-        raw = store.document(run_id, LOGS)
-    if as_json or not on_terminal():
-        write(raw)
-        return
-    for line in raw.splitlines():
-        Console().print(display.log_text(line))
-
-
 async def _run(settings: Settings, scenario: bytes, *, as_json: bool) -> str:
     """Run a scenario and show it; returns the run's status. A caller who stops waiting is told how to find the run."""
     async with ServiceClient.at(settings.url) as service:
@@ -182,10 +143,6 @@ async def _ended(service: ServiceClient, run_id: str, *, visibly: bool) -> dict[
             if live is not None:
                 live.update(display.steps_table(record))
     return record
-
-
-def _store() -> FolderStore:
-    return FolderStore.existing(read_settings().runs_dir)
 
 
 def _sentence(error: OrchestratorError) -> str:

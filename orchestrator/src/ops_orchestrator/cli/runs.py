@@ -1,0 +1,57 @@
+"""`ops runs`: the stored runs, read from their folders; no service is needed."""
+
+from contextlib import closing
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ops_orchestrator.cli import display
+from ops_orchestrator.cli.terminal import AsJson, on_terminal, show, write
+from ops_orchestrator.runs.events import Status
+from ops_orchestrator.runs.record import LOGS
+from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.settings import read_settings
+
+runs_app = typer.Typer(help="Look at runs.", no_args_is_help=True)
+
+RunId = Annotated[str, typer.Argument(help="The run, for example run_2026-01-09T12-34-56Z_ab12cd.")]
+
+
+@runs_app.command("list")
+def list_runs(
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
+    scenario_id: Annotated[str | None, typer.Option(help="Only runs of this scenario.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only runs with this status.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, newest first, from the run folders."""
+    with closing(_store()) as store:
+        page = store.page(limit, scenario_id=scenario_id, status=status)
+    listed = [record.summary() for record in page.runs]
+    show(listed, display.runs_table(listed), as_json=as_json)
+
+
+@runs_app.command("show")
+def show_run(run_id: RunId, as_json: AsJson = False) -> None:
+    """Show one run, from its folder."""
+    with closing(_store()) as store:
+        record = store.record(run_id).model_dump(mode="json")
+        results = store.results(run_id).model_dump(mode="json")
+    show(record, display.run_view(record, results, store.location(run_id)), as_json=as_json)
+
+
+@runs_app.command("logs")
+def show_logs(run_id: RunId, as_json: AsJson = False) -> None:
+    """Show what happened in a run, from its folder."""
+    with closing(_store()) as store:
+        raw = store.document(run_id, LOGS)
+    if as_json or not on_terminal():
+        write(raw)
+        return
+    for line in raw.splitlines():
+        Console().print(display.log_text(line))
+
+
+def _store() -> FolderStore:
+    return FolderStore.existing(read_settings().runs_dir)
