@@ -1,0 +1,87 @@
+"""What a process asks of the kernel, seen from outside with strace: the order of what it writes, renames, flushes and sends."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+_TRACED: Final = "trace=write,writev,sendto,sendmsg,fsync,fdatasync,/^rename"
+# Threads interleave: a call that another one overtakes is printed in two halves, the second when it returns.
+_LINE: Final = re.compile(r"(?P<thread>\d+) +(?:<\.\.\. )?(?P<name>\w+)(?P<resumed> resumed>)?(?P<rest>.*)")
+_DESCRIPTOR: Final = re.compile(r"\(\d+<(?P<path>[^>]*)>")
+_STRINGS: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True)
+class SystemCall:
+    """One call; `began` and `returned` are lines of the trace. `text` is what was written, or the two paths of a rename."""
+
+    name: str
+    path: str
+    text: tuple[str, ...]
+    began: int
+    returned: int
+
+
+@dataclass(frozen=True)
+class OnDisk:
+    """A file or folder: the lines of the trace that changed it last and, if any, flushed it since."""
+
+    changed: int
+    flushed: int | None = None
+
+
+def strace(trace: Path) -> tuple[str, ...]:
+    """The words to put before a command so that its calls are written to `trace`. Without strace: skipped, in CI a failure."""
+    if shutil.which("strace") is None:
+        message = "strace is missing; install the package of that name, or run .ci/strace"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
+    # The command keeps the process id, so that it can be signalled and killed as if it were not observed.
+    return "strace", "--daemonize", "-f", "--seccomp-bpf", "-y", "-s", "4096", "-o", str(trace), "-e", _TRACED
+
+
+def read_calls(trace: Path, process: int) -> list[SystemCall]:
+    """The calls of `process`, which has ended, in the order in which they began. Waits until the trace is complete."""
+    last_line = re.compile(rf"^{process} +\+\+\+ ", re.MULTILINE)
+    while not last_line.search(trace.read_text()):
+        pass
+    return sorted(_calls(trace.read_text().splitlines()), key=lambda call: call.began)
+
+
+def on_disk(calls: Iterable[SystemCall], before: int) -> dict[str, OnDisk]:
+    """What became of each path by line `before`, by where it was then: a rename takes along what is below a folder."""
+    state: dict[str, OnDisk] = {}
+    for call in sorted((call for call in calls if call.returned < before), key=lambda call: call.returned):
+        if call.name.startswith("rename"):
+            source, target = call.text
+            moved = {path: state.pop(path) for path in list(state) if path == source or path.startswith(f"{source}/")}
+            for path, kept in moved.items():
+                state[target + path.removeprefix(source)] = replace(kept, changed=call.returned)
+        elif call.name in ("fsync", "fdatasync"):
+            state[call.path] = OnDisk(state.get(call.path, OnDisk(0)).changed, flushed=call.returned)
+        else:
+            state[call.path] = OnDisk(call.returned)
+    return state
+
+
+def _calls(lines: list[str]) -> Iterator[SystemCall]:
+    begun: dict[str, SystemCall] = {}
+    for number, line in enumerate(lines):
+        found = _LINE.match(line)
+        if found is None:
+            continue
+        if found["resumed"]:
+            call = begun.pop(found["thread"])
+        else:
+            path = _DESCRIPTOR.match(found["rest"])
+            text = tuple(written.replace('\\"', '"') for written in _STRINGS.findall(found["rest"]))
+            call = SystemCall(found["name"], path["path"] if path else "", text, number, number)
+        if found["rest"].endswith("<unfinished ...>"):
+            begun[found["thread"]] = call
+        else:
+            yield replace(call, returned=number)
