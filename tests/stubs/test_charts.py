@@ -71,7 +71,6 @@ def test_policy_chart_of_other_figures_is_another_picture(plot: bytes, ask: Make
 
 @pytest.mark.parametrize(("country", "years", "parameters"), [
     ("KE", 1, {}),
-    ("ES", 30, {"vat_rate": 0.0}),
     ("DO", 12, {"vat_rate": 0.125, "cit_rate": 0.335, "payroll_tax_rate": 0.195, "transfers_share_gdp": 0.125}),
 ])  # fmt: skip
 def test_policy_chart_of_an_unusual_scenario_keeps_its_margin(

@@ -211,11 +211,11 @@ def on_terminal(*arguments: str) -> tuple[int, list[str]]:
         (["RUN", "http://127.0.0.1:1"], 3, "http://127.0.0.1:1/health cannot be reached"),
         (["RUN", "http://127.0.0.1:1", "--module", "dr-anticorruption"], 3, "http://127.0.0.1:1/execute cannot be reached"),
         (["RUN", "LIVE/nothing"], 3, "/nothing/health does not answer as a module that is ready: the status is 404"),
-        (["RUN", "LIVE?a=1"], 2, "is no address of a module"),
-        (["RUN", "http://me:secret@127.0.0.1"], 2, "is no address of a module"),
-        (["RUN", "127.0.0.1:80"], 2, "is no address of a module"),
+        (["RUN", "LIVE?a=1"], 2, "is not an address of a module"),
+        (["RUN", "http://me:secret@127.0.0.1"], 2, "is not an address of a module"),
+        (["RUN", "127.0.0.1:80"], 2, "is not an address of a module"),
         (["RUN", "LIVE", "--module", "data-layer"], 2, "has no step of 'data-layer'"),
-        (["RUN/steps", "LIVE"], 2, "is no run folder"),
+        (["RUN/steps", "LIVE"], 2, "is not a run folder"),
     ],
 )
 def test_drift_that_cannot_be_told_is_a_sentence_and_an_exit_code(

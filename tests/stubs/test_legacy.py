@@ -87,7 +87,7 @@ async def test_forecast_for_an_unknown_country_answers_a_bare_text(
 async def test_body_that_is_no_json_object_is_400(client: httpx2.AsyncClient, path: str, content: bytes) -> None:
     answer = await client.post(path, content=content)
     in_json = path == "/forecast"
-    told = "the body is no JSON object"
+    told = "the body is not a JSON object"
     assert (answer.status_code, answer.text) == (400, f'"{told}"' if in_json else told)
     assert answer.headers["content-type"] == ("application/json" if in_json else PLAIN)
 

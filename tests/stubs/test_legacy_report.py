@@ -85,7 +85,7 @@ def test_report_of_the_same_text_is_the_same_in_another_process(drawn: bytes) ->
 
 
 def test_report_has_one_page_and_says_neither_when_nor_with_what_it_was_made() -> None:
-    content = draw(BODY | {"paragraphs": ["A few words. " * 30] * 40})
+    content = draw(BODY | {"paragraphs": ["A few words. " * 30] * 40, "title": "VAT at 20 %"})
     assert len(re.findall(rb"/Type /Page\b", content)) == 1
     assert not re.search(rb"/(CreationDate|ModDate|Producer|Creator)\b", content)
     assert b"(VAT at 20 %)" in content
