@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ops_contract import MAX_DEPTH, JsonError, join_pointer, parse_json, resolve_pointer
 
-SETTINGS: Final = settings(deadline=None, derandomize=True, max_examples=100)
+SETTINGS: Final = settings(deadline=None, derandomize=True, max_examples=60)
 DIGITS_CONVERTED: Final = sys.get_int_max_str_digits()
 
 texts = st.text(st.characters(codec="utf-8"), max_size=6)
