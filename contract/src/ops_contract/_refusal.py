@@ -70,7 +70,7 @@ class RefusalError(ContractError):
     @classmethod
     def unknown_action(cls, action: str, known: Iterable[str], module: str) -> "RefusalError":
         """A 422 that lists the actions that are `known` to the module `module` (OPS-EXE-005)."""
-        actions = sorted(known)
+        actions = list(known)
         message = f"/action {action!r} is not known to {module}; known: {', '.join(actions)}"
         return cls(422, "UNKNOWN_ACTION", message, pointer="/action", details={"known_actions": actions})
 

@@ -76,8 +76,9 @@ class ModuleApi:
         # In a thread: a large body takes a while to check, and /health must be answered meanwhile (OPS-HLT-003).
         read = await anyio.to_thread.run_sync(read_request, raw)
         call = read.request
-        if call.action not in self._responder.health.actions:
-            raise RefusalError.unknown_action(call.action, self._responder.health.actions, self._responder.health.module)
+        health = self._responder.health
+        if call.action not in health.actions:
+            raise RefusalError.unknown_action(call.action, sorted(health.actions), health.module)
         passed = asyncio.get_running_loop().time() - started
         wait_s = float("inf") if call.options.deadline_s is None else call.options.deadline_s - passed
 

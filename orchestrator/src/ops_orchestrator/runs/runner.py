@@ -139,5 +139,5 @@ def _call(run_id: str, scenario: Scenario, step: Step, upstream: Mapping[str, Up
 def _backoff(module: Module, attempt: int, exchange: Exchange | None) -> float:
     """Seconds before the next attempt: doubling with jitter, and not before the module's own Retry-After."""
     doubled = module.backoff_s * 2.0 ** min(attempt - 1, 10) * random.uniform(0.8, 1.2)  # noqa: S311  # spreads load, hides nothing
-    asked = exchange.headers.get("retry-after", "") if exchange else ""
-    return min(max(doubled, float(asked) if asked.isdecimal() else 0.0), _LONGEST_BACKOFF_S)
+    retry_after = exchange.headers.get("retry-after", "") if exchange else ""
+    return min(max(doubled, float(retry_after) if retry_after.isdecimal() else 0.0), _LONGEST_BACKOFF_S)
