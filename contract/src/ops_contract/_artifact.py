@@ -4,6 +4,7 @@ import base64
 import binascii
 import contextlib
 import re
+from functools import cached_property
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
@@ -69,8 +70,7 @@ class Artifact(ArtifactRef):
         given = self.model_fields_set & {"data", "text", "href"}
         if len(given) != 1:
             raise ValueError(f"exactly one of data, text, href must be given, not {', '.join(sorted(given)) or 'none'}")
-        if "data" in given:
-            _decode(self.data)
+        _ = self.inline_content  # raises ValueError when it is not base64
         return self
 
     @property
@@ -78,9 +78,9 @@ class Artifact(ArtifactRef):
         """The same artifact without its bytes."""
         return ArtifactRef(name=self.name, media_type=self.media_type, size_bytes=self.size_bytes, sha256=self.sha256)
 
-    @property
+    @cached_property
     def inline_content(self) -> bytes | None:
-        """The bytes in the envelope, or None when they have to be fetched from `href`."""
+        """The bytes in the envelope, decoded once, or None when they have to be fetched from `href`."""
         if "href" in self.model_fields_set:
             return None
         return _decode(self.data) if "data" in self.model_fields_set else self.text.encode()

@@ -75,9 +75,7 @@ class Runner:
                             yield RunEnded(status="failed", error=what.failure.as_json())
                             return
                         case StepCompleted():
-                            refs = tuple(artifact.ref for artifact in what.artifacts)
-                            raw = what.exchange if step.number < last_adapted else None
-                            upstream[step.id] = UpstreamAnswer(what.envelope, refs, raw)
+                            upstream[step.id] = _upstream(what, keep_raw=step.number < last_adapted)
         yield RunEnded(status="completed")
 
     async def _step(self, step: Step, call: Call) -> AsyncGenerator[Occurrence]:
@@ -121,6 +119,13 @@ async def _completed(step: Step, attempts: int, answered: Answered) -> StepCompl
         artifacts=answered.artifacts,
         fingerprint=await asyncio.to_thread(step_fingerprint, *made) if large else step_fingerprint(*made),
     )
+
+
+def _upstream(completed: StepCompleted, *, keep_raw: bool) -> UpstreamAnswer:
+    # The bytes of artifacts are not passed on, and need not stay in memory until the run ends.
+    envelope = completed.envelope.model_copy(update={"artifacts": ()})
+    refs = tuple(artifact.ref for artifact in completed.artifacts)
+    return UpstreamAnswer(envelope, refs, completed.exchange if keep_raw else None)
 
 
 def _call(run_id: str, scenario: Scenario, step: Step, upstream: Mapping[str, UpstreamAnswer]) -> Call:
