@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,38 +14,32 @@ from ops_contract.compliance.checks import artifacts, container, errors, golden,
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen
 from ops_contract.compliance.probe import Probe
-from ops_contract.compliance.requirement import Requirement, load_requirements
+from ops_contract.compliance.requirement import Requirement, ids_of, load_requirements
 from ops_contract.compliance.result import Finding, Report, Subject, Verdict
 from ops_contract.compliance.targets.target import Target
 
 Check = Callable[[ModuleUnderTest], AsyncGenerator[Observation]]
 
-CHECKS: Final[tuple[tuple[Collection[str], Check], ...]] = tuple(
-    (one_check.IDS, one_check.run)
-    for one_check in (health, golden, versions, errors, limits, artifacts, seeds, repeats, container)
-)
-"""Which ids each one_check emits, and the one_check, in the order of their execution: the last one stops the container."""
+CHECKS: Final[Mapping[str, Check]] = {
+    "health": health.run,
+    "golden": golden.run,
+    "versions": versions.run,
+    "errors": errors.run,
+    "limits": limits.run,
+    "artifacts": artifacts.run,
+    "seeds": seeds.run,
+    "repeats": repeats.run,
+    "container": container.run,
+}
+"""The checks by the name that the catalogue gives them, in the order of their execution: the last one stops the container."""
 
-SEEN_WITHOUT_EXECUTING: Final = frozenset(
-    ("OPS-HLT-001", "OPS-HLT-002", "OPS-HLT-004", "OPS-HLT-005", "OPS-CTR-001", "OPS-CTR-002", "OPS-CTR-003")
-)
-"""What can be told of a module that answers no good request; that it refuses bad ones, too, says nothing of it."""
-
-ASKS_FOR_A_GOOD_ANSWER: Final = frozenset(
-    ("OPS-EXE-003", "OPS-VER-002", "OPS-ERR-009", "OPS-FWD-001", "OPS-LIM-002", "OPS-DET-004")
-)
-"""What such a module breaks only because of that."""
-
-_TELLS_NOTHING: Final = "it does not answer a good request with 200 either; give inputs that it can work with (--inputs)"
-_UNFINISHED: Final = "the module took too long over the calls of this check; give inputs that it is done with sooner (--inputs)"
+_NEEDS_A_GOOD_ANSWER: Final = "the module does not answer a good request with 200; give inputs that it can work with (--inputs)"
+_UNFINISHED: Final = "the module took too long over the calls of this check; give inputs that take it less time (--inputs)"
 _FIRST_ANSWER_S: Final = 5.0
 _SHORTER_S: Final = 2.0
 
-LONGEST_CHECK_S: Final = 60.0
-"""Seconds after which a one_check is given up; what it has not emitted then could not be tested."""
-
-LONGEST_WITH_CONTAINERS_S: Final = 240.0
-"""The same for the one_check that starts containers, each of which has a minute to get ready."""
+_LONGEST_S: Final[Mapping[str, float]] = dict.fromkeys(CHECKS, 60.0) | {"container": 240.0}
+"""Seconds after which a check is given up. A container alone has a minute to get ready."""
 
 
 async def check(
@@ -64,9 +58,9 @@ async def check(
     unreachable = subject.unreachable or await _met(module)
     requirements = load_requirements()
     chosen = [one for one in requirements.values() if select is None or one.id in select]
-    # Of an image that does not get ready, something can still be said.
-    checks = [one for one in CHECKS if not unreachable or one[1] is container.run]
-    seen = await _observed(module, checks, {one.id for one in chosen if module.is_bound_by(one)})
+    # An image that does not get ready can still be checked as an image.
+    names = ["container"] if unreachable else CHECKS
+    seen = await _observed(module, names, {one.id for one in chosen if module.is_bound_by(one)})
     report = Report(
         subject=_subject(subject, module),
         findings=tuple(_finding(one, seen.get(one.id), module, unreachable) for one in chosen),
@@ -101,25 +95,23 @@ async def _met(module: ModuleUnderTest) -> str | None:
     return None
 
 
-async def _observed(
-    module: ModuleUnderTest, checks: Sequence[tuple[Collection[str], Check]], wanted: set[str]
-) -> dict[str, Observation | Exception]:
-    seen: dict[str, Observation | Exception] = {}
-    for ids, one_check in checks:
-        if not wanted & set(ids):
+async def _observed(module: ModuleUnderTest, names: Collection[str], wanted: set[str]) -> dict[str, Observation | Exception]:
+    observed: dict[str, Observation | Exception] = {}
+    for name in names:
+        ids = wanted & set(ids_of(name))
+        if not ids:
             continue
         try:
-            async with asyncio.timeout(LONGEST_WITH_CONTAINERS_S if one_check is container.run else LONGEST_CHECK_S):
-                async with aclosing(one_check(module)) as observations:
-                    async for observation in observations:
-                        seen[observation.requirement] = observation
-                        if wanted & set(ids) <= seen.keys():
-                            break
+            async with asyncio.timeout(_LONGEST_S[name]), aclosing(CHECKS[name](module)) as observations:
+                async for observation in observations:
+                    observed[observation.requirement] = observation
+                    if ids <= observed.keys():
+                        break
         except TimeoutError:
             continue
         except Exception as error:  # noqa: BLE001  # the kit's own mistake must not be taken for the module's
-            seen.update((identifier, error) for identifier in ids if identifier not in seen)
-    return seen
+            observed |= dict.fromkeys(ids - observed.keys(), error)
+    return observed
 
 
 def _finding(
@@ -132,8 +124,8 @@ def _finding(
     if seen is None or seen.met is None:
         why = seen.actual if seen else unreachable or _UNFINISHED
         return Finding(requirement, Verdict.NOT_TESTABLE, actual=why, exchanges=seen.exchanges if seen else ())
-    if not module.works and _needs_an_answer(requirement.id, is_met=seen.met):
-        return Finding(requirement, Verdict.NOT_TESTABLE, actual=_TELLS_NOTHING, exchanges=seen.exchanges)
+    if not module.works and _needs_good_answer(requirement, is_met=seen.met):
+        return Finding(requirement, Verdict.NOT_TESTABLE, actual=_NEEDS_A_GOOD_ANSWER, exchanges=seen.exchanges)
     return _judged(requirement, seen)
 
 
@@ -143,8 +135,8 @@ def _why_not_applicable(requirement: Requirement) -> str:
     return f"/health does not list the profile {requirement.profile}"
 
 
-def _needs_an_answer(requirement: str, *, is_met: bool) -> bool:
-    return requirement not in SEEN_WITHOUT_EXECUTING if is_met else requirement in ASKS_FOR_A_GOOD_ANSWER
+def _needs_good_answer(requirement: Requirement, *, is_met: bool) -> bool:
+    return requirement.needs_good_answer == "always" or (is_met and requirement.needs_good_answer == "to_pass")
 
 
 def _judged(requirement: Requirement, seen: Observation) -> Finding:

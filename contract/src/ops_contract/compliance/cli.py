@@ -127,7 +127,7 @@ def explain(requirement: Identifier, as_json: AsJson = False) -> None:
     """Say what a requirement means, why it is there, and how to meet it."""
     one = known_requirement(requirement)
     if as_json or not sys.stdout.isatty():
-        _print_json(vars(one) | {"spec": one.anchor})
+        _print_json(one.as_json())
         return
     lines = (
         f"{one.id}  {one.level}  {one.profile}, since {one.since}",
@@ -246,7 +246,7 @@ def _show(checked: _Checked, *, strict: bool, as_json: bool) -> None:
 
 def _list(requirements: Sequence[Requirement], *, as_json: bool) -> None:
     if as_json or not sys.stdout.isatty():
-        _print_json([vars(one) | {"spec": one.anchor} for one in requirements])
+        _print_json([one.as_json() for one in requirements])
         return
     Console().print(
         _table(

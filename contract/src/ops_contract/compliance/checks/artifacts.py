@@ -10,8 +10,7 @@ from ops_contract.compliance.checks.answers import good_answers, judged_by_viola
 from ops_contract.compliance.checks.artifact_files import ArtifactFile, fetched_files, file_violations
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, met, untested
-
-IDS = tuple(f"OPS-ART-00{number}" for number in range(1, 8))
+from ops_contract.compliance.requirement import ids_of
 
 _EXPECTED: Final = {
     "OPS-ART-001": "name, media_type, size_bytes, sha256 and exactly one of data, text, href",
@@ -40,7 +39,7 @@ async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     described = {requirement: judged_by_violations(requirement, text, answers) for requirement, text in _EXPECTED.items()}
     files = [file for answer in answers for file in await fetched_files(module, answer.seen)]
     if not files:
-        for requirement in IDS:
+        for requirement in ids_of("artifacts"):
             observation = described.get(requirement)
             yield observation if observation and not observation.met else untested(requirement, _NO_FILE, answers[0].seen)
         return

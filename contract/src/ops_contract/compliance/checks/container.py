@@ -9,8 +9,6 @@ from ops_contract.compliance.targets.errors import TargetError
 from ops_contract.compliance.targets.image import other_port
 from ops_contract.compliance.targets.image_under_test import DEFAULT_PORT, STOP_S, ImageUnderTest
 
-IDS = ("OPS-CTR-001", "OPS-CTR-002", "OPS-CTR-003")
-
 _HARDENING = "as a non-root user, on a read-only root with only /tmp writable, without capabilities"
 
 

@@ -10,19 +10,6 @@ from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, judged
 from ops_contract.compliance.requirement import load_requirements
 
-IDS = (
-    "OPS-EXE-001",
-    "OPS-EXE-002",
-    "OPS-EXE-003",
-    "OPS-EXE-004",
-    "OPS-EXE-006",
-    "OPS-EXE-007",
-    "OPS-EVD-001",
-    "OPS-EVD-002",
-    "OPS-EVD-003",
-    "OPS-OBS-001",
-)
-
 _TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
 _EXPECTED: Final = {
     "OPS-EXE-002": "the name that /health gives",

@@ -7,8 +7,6 @@ from ops_contract import Health, JsonError, parse_json
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, judged, problems_in, untested
 
-IDS = ("OPS-HLT-001", "OPS-HLT-002", "OPS-HLT-003", "OPS-HLT-004", "OPS-HLT-005")
-
 _DECLARED = ("contract_versions", "profiles", "actions")
 _DECLARED_POINTERS = tuple(f"/{name}" for name in _DECLARED)
 _AT_ONCE_S = 1

@@ -6,8 +6,6 @@ from collections.abc import AsyncGenerator
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, judged, met
 
-IDS = ("OPS-PTH-001", "OPS-LIM-001", "OPS-LIM-002")
-
 _HOSTILE = ("../x", "a\x00b", "x" * 300, "..", "/etc/passwd", "")
 _DEPTH = 1000
 _KEYS = 100_000

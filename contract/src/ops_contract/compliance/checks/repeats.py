@@ -6,8 +6,7 @@ from typing import Any
 
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, judged, met, untested
-
-IDS = ("OPS-IDM-001", "OPS-IDM-002", "OPS-IDM-003")
+from ops_contract.compliance.requirement import ids_of
 
 _DELAY_S = 1
 
@@ -17,7 +16,7 @@ async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     request = module.request()
     first, again = [Seen(await module.execute(request)) for _ in range(2)]
     if not first.is_done:
-        for requirement in IDS:
+        for requirement in ids_of("repeats"):
             yield untested(requirement, "the module does not answer a valid request", first)
         return
     same = again.is_done and _lasting(again) == _lasting(first)

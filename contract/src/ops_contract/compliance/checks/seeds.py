@@ -8,8 +8,6 @@ from ops_contract import ContractError, fingerprint
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, judged, met, untested
 
-IDS = ("OPS-DET-001", "OPS-DET-002", "OPS-DET-003", "OPS-DET-004")
-
 _AT_ONCE = 8
 
 

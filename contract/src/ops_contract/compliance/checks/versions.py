@@ -9,8 +9,6 @@ from ops_contract.compliance.checks.answers import good_answers, judged_by_viola
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, judged
 
-IDS = ("OPS-VER-001", "OPS-VER-002", "OPS-FWD-001")
-
 _UNKNOWN = {"x_unknown": {"a": 1}, "priority": "high"}
 
 
