@@ -9,7 +9,6 @@ import ssl
 import subprocess
 import sys
 import termios
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -163,9 +162,7 @@ def test_doctor_fills_one_screen_of_the_terminal(files: str, columns: int) -> No
 
 
 def test_check_of_what_is_no_module_is_led_by_the_diagnosis(files: str) -> None:
-    started = time.monotonic()
     code, lines = on_screen(100, "check", files)
-    assert time.monotonic() - started < 10
     at = {text: next(index for index, line in enumerate(lines) if text in line) for text in ("no /health", "OPS-HLT-001")}
     assert at["no /health"] < at["OPS-HLT-001"]
     assert code == 1

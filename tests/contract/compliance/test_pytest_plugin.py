@@ -13,7 +13,7 @@ from local_service import command, environment, service
 
 from ops_contract.compliance import Verdict
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 BROKEN = ("OPS-ART-003", "OPS-EXE-007")
 CHOSEN = ("OPS-VER-*", "OPS-EXE-00[1234679]", "OPS-ART-*", "OPS-CTR-001")
@@ -45,7 +45,7 @@ def run(folder: Path, *words: str, plugins: tuple[str, ...] = OURS_ALONE) -> sub
         env=environment(PYTEST_ADDOPTS="", COLUMNS="300"),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=False,
     )
 

@@ -32,10 +32,11 @@ _USER_AGENT: Final = "openpolicystack-compliance-kit"
 
 
 class Probe:
-    """Sends single requests to the service at `url`, each over a connection of its own."""
+    """Sends single requests to the service at `url`, each over a connection of its own, and reads `most_bytes` of an answer."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, most_bytes: int = MOST_BYTES) -> None:
         parts = urlsplit(url)
+        self._most_bytes = most_bytes
         self.url = url.rstrip("/")
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._host = parts.hostname or ""
@@ -76,7 +77,7 @@ class Probe:
         self, method: str, head: bytes, body: bytes, timeout_s: float, pause_s: float = 0
     ) -> tuple["_Reading", str | None]:
         """Send it over a connection of its own; what was read, and why it is not whole."""
-        reading = _Reading(method)
+        reading = _Reading(method, self._most_bytes)
         try:
             async with asyncio.timeout(timeout_s):
                 await self._converse(head, body, reading, pause_s)
@@ -127,7 +128,8 @@ class Probe:
 class _Reading:
     """An answer as it comes in."""
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
         self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.body = bytearray()
@@ -159,8 +161,8 @@ class _Reading:
                 self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in event.headers}
             case h11.Data():
                 self.body += event.data
-                if len(self.body) > MOST_BYTES:
-                    self.error, self.done = f"the answer is larger than {MOST_BYTES} bytes", True
+                if len(self.body) > self._most_bytes:
+                    self.error, self.done = f"the answer is larger than {self._most_bytes} bytes", True
             case h11.EndOfMessage() | h11.ConnectionClosed():
                 self.done = True
 
