@@ -279,7 +279,7 @@ async def test_doctor_says_that_a_redirect_leads_to_no_address() -> None:
 
     async with await asyncio.start_server(redirect, "127.0.0.1", 0) as server:
         found = await diagnose(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    assert (found.finding, found.seen[1]) == ("It sends callers elsewhere.", "Location: http://[bad, which is no address")
+    assert (found.finding, found.seen[1]) == ("It redirects callers.", "Location: http://[bad, which is not an address")
 
 
 async def test_doctor_shows_the_beginning_of_a_long_version_only() -> None:

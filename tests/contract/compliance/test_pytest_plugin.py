@@ -105,7 +105,7 @@ def test_requirement_that_does_not_apply_says_why(checked: subprocess.CompletedP
 
 
 def test_should_that_is_not_met_is_a_warning(checked: subprocess.CompletedProcess[str]) -> None:
-    assert "RequirementWarning: OPS-EXE-007 warning: lacks version, contract_version" in checked.stdout
+    assert "RequirementWarning: OPS-EXE-007 warning: the envelope lacks version, contract_version" in checked.stdout
     assert outcomes(checked.stdout)["OPS-EXE-007"] == "PASSED"
 
 
@@ -188,7 +188,7 @@ def test_known_failure_is_expected_and_a_stale_one_fails(broken_stub: str, tmp_p
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--ops-module", "localhost:8080"), "is no base URL; write one like http://localhost:8080"),
+        (("--ops-module", "localhost:8080"), "is not a base URL; write one like http://localhost:8080"),
         (("--ops-module", "http://x", "--ops-baseline", "known.txt"), "known.txt, line 1: 'OPS-ART-03'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Runs the checks against a module and makes a report of what they saw."""
+"""Runs the checks against a module and makes a report of what they observe."""
 
 import asyncio
 import time
@@ -48,22 +48,22 @@ async def check(
     inputs: Mapping[str, Any] | None = None,
     select: Collection[str] | None = None,
 ) -> Report:
-    """Check a module: the one at a base URL, or a target that was started for this.
+    """Check a module: the one at a base URL, or a target that was started for the check.
 
     `inputs` are good ones, for every action or by action; `select` limits the check to these ids.
     """
     started, began = datetime.now(UTC), time.monotonic()
     subject = Target.at(target) if isinstance(target, str) else target
     module = ModuleUnderTest(Probe(subject.url), inputs, container=subject.container)
-    unreachable = subject.unreachable or await _met(module)
+    unreachable = subject.unreachable or await _first_answers(module)
     requirements = load_requirements()
     chosen = [one for one in requirements.values() if select is None or one.id in select]
     # An image that does not get ready can still be checked as an image.
     names = ["container"] if unreachable else CHECKS
-    seen = await _observed(module, names, {one.id for one in chosen if module.is_bound_by(one)})
+    observed = await _observed(module, names, {one.id for one in chosen if module.is_bound_by(one)})
     report = Report(
         subject=_subject(subject, module),
-        findings=tuple(_finding(one, seen.get(one.id), module, unreachable) for one in chosen),
+        findings=tuple(_finding(one, observed.get(one.id), module, unreachable) for one in chosen),
         kit_version=version("openpolicystack-contract"),
         contract_version=CONTRACT_VERSION,
         started_at=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -81,16 +81,16 @@ def _passed(report: Report) -> set[str]:
     return {finding.requirement.id for finding in report.findings if finding.verdict is Verdict.PASS}
 
 
-async def _met(module: ModuleUnderTest) -> str | None:
-    """Ask for the health and for one good answer, and remember what came. Returns why nothing answers."""
+async def _first_answers(module: ModuleUnderTest) -> str | None:
+    """Request the health and one good answer, and keep both results. Returns why nothing answers."""
     first = await module.probe.send("GET", "/health", timeout_s=_FIRST_ANSWER_S)
     if first.error is not None:
         return first.error
-    module.told = Seen(first).fields
+    module.health = Seen(first).fields
     good = Seen(await module.execute(module.request()))
     module.works = good.is_done
     if good.exchange.status is None:
-        # What did not answer once is not waited for as long again, some fifty times.
+        # A module that did not answer once is not worth the full wait for each of fifty requests.
         module.timeout_s = _SHORTER_S
     return None
 
@@ -109,24 +109,24 @@ async def _observed(module: ModuleUnderTest, names: Collection[str], wanted: set
                         break
         except TimeoutError:
             continue
-        except Exception as error:  # noqa: BLE001  # the kit's own mistake must not be taken for the module's
+        except Exception as error:  # noqa: BLE001  # a fault of the kit must not count against the module
             observed |= dict.fromkeys(ids - observed.keys(), error)
     return observed
 
 
 def _finding(
-    requirement: Requirement, seen: Observation | Exception | None, module: ModuleUnderTest, unreachable: str | None
+    requirement: Requirement, observation: Observation | Exception | None, module: ModuleUnderTest, unreachable: str | None
 ) -> Finding:
     if not module.is_bound_by(requirement):
         return Finding(requirement, Verdict.NOT_APPLICABLE, actual=_why_not_applicable(requirement))
-    if isinstance(seen, Exception):
-        return Finding(requirement, Verdict.KIT_ERROR, actual=f"the kit failed: {seen!r}")
-    if seen is None or seen.met is None:
-        why = seen.actual if seen else unreachable or _UNFINISHED
-        return Finding(requirement, Verdict.NOT_TESTABLE, actual=why, exchanges=seen.exchanges if seen else ())
-    if not module.works and _needs_good_answer(requirement, is_met=seen.met):
-        return Finding(requirement, Verdict.NOT_TESTABLE, actual=_NEEDS_A_GOOD_ANSWER, exchanges=seen.exchanges)
-    return _judged(requirement, seen)
+    if isinstance(observation, Exception):
+        return Finding(requirement, Verdict.KIT_ERROR, actual=f"the kit failed: {observation!r}")
+    if observation is None or observation.met is None:
+        why = observation.actual if observation else unreachable or _UNFINISHED
+        return Finding(requirement, Verdict.NOT_TESTABLE, actual=why, exchanges=observation.exchanges if observation else ())
+    if not module.works and _needs_good_answer(requirement, is_met=observation.met):
+        return Finding(requirement, Verdict.NOT_TESTABLE, actual=_NEEDS_A_GOOD_ANSWER, exchanges=observation.exchanges)
+    return _judged(requirement, observation)
 
 
 def _why_not_applicable(requirement: Requirement) -> str:
@@ -139,11 +139,11 @@ def _needs_good_answer(requirement: Requirement, *, is_met: bool) -> bool:
     return requirement.needs_good_answer == "always" or (is_met and requirement.needs_good_answer == "to_pass")
 
 
-def _judged(requirement: Requirement, seen: Observation) -> Finding:
-    if seen.met:
-        return Finding(requirement, Verdict.PASS, exchanges=seen.exchanges)
+def _judged(requirement: Requirement, observation: Observation) -> Finding:
+    if observation.met:
+        return Finding(requirement, Verdict.PASS, exchanges=observation.exchanges)
     verdict = Verdict.FAIL if requirement.level == "MUST" else Verdict.WARN
-    return Finding(requirement, verdict, seen.expected, seen.actual, seen.exchanges)
+    return Finding(requirement, verdict, observation.expected, observation.actual, observation.exchanges)
 
 
 def _subject(target: Target, module: ModuleUnderTest) -> Subject:
@@ -154,6 +154,6 @@ def _subject(target: Target, module: ModuleUnderTest) -> Subject:
         version=module.version,
         contract_versions=module.contract_versions,
         profiles=module.profiles,
-        actions=module.actions if module.told else (),
+        actions=module.actions if module.health else (),
         image_digest=target.image_digest,
     )

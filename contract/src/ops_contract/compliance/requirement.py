@@ -39,11 +39,11 @@ class Requirement:
 
     @property
     def anchor(self) -> str:
-        """Where it stands in the specification."""
+        """Its place in the specification."""
         return f"{SPEC}#{self.id.lower()}"
 
     def as_json(self) -> dict[str, Any]:
-        """What the commands and the JSON report write of it."""
+        """The requirement as the commands and the JSON report write it."""
         return {name: getattr(self, name) for name in WRITTEN_FIELDS} | {"spec": self.anchor}
 
 

@@ -127,7 +127,7 @@ def test_unreachable_is_not_compliant(report_of: Callable[..., Report]) -> None:
 )
 def test_something_else_is_refused_with_a_pointer(change: dict[str, Any], pointer: str, clean_report: Report) -> None:
     document = json.dumps({**json.loads(json_report(clean_report)), **change}).encode()
-    with pytest.raises(ReportError, match=f"it is no compliance report: {pointer}: "):
+    with pytest.raises(ReportError, match=f"not a compliance report: {pointer}: "):
         read_report(document)
 
 

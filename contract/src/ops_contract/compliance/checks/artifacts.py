@@ -1,4 +1,4 @@
-"""The files of an answer: are they described, do their bytes come, and are these what the answer says?"""
+"""The artifacts of an answer: whether they are described, can be fetched, and match their description."""
 
 import json
 from collections.abc import AsyncGenerator, Sequence
@@ -34,7 +34,7 @@ _STARTS: Final = {
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
-    """Get every artifact of the good answers, and ask for what must not be served beside them."""
+    """Fetch every artifact of the good answers, and request paths that must not be served."""
     answers = await good_answers(module)
     described = {requirement: judged_by_violations(requirement, text, answers) for requirement, text in _EXPECTED.items()}
     files = [file for answer in answers for file in await fetched_files(module, answer.seen)]
@@ -68,7 +68,7 @@ async def _traversals(module: ModuleUnderTest, files: Sequence[ArtifactFile]) ->
         for traversal in _TRAVERSALS:
             seen = Seen(await module.probe.send("GET", f"{base}/{traversal}"))
             if not seen.is_refusal:
-                return broken("OPS-ART-006", "4xx", f"{seen.told()} for {quote(base)}/{traversal}", seen)
+                return broken("OPS-ART-006", "4xx", f"{seen.summary()} for {quote(base)}/{traversal}", seen)
     return met("OPS-ART-006", seen)
 
 
@@ -95,6 +95,6 @@ def _parses(content: bytes) -> bool:
         json.loads(content)
     except ValueError:
         return False
-    except RecursionError:  # JSON as far as can be told
+    except RecursionError:  # too deep to tell; not a contradiction
         return True
     return True

@@ -1,4 +1,4 @@
-"""A report as one HTML file: no script, nothing loaded from anywhere, readable in the dark and in twenty years."""
+"""A report as one self-contained HTML file without scripts, for light and dark screens."""
 
 from base64 import b64encode
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ _BY_WEIGHT: Final = (
 
 
 def html_report(report: Report, *, strict: bool = False) -> str:
-    """The whole page. Its policy lets a browser apply the one style sheet inside, by its hash, and do nothing else."""
+    """The whole page. Its policy allows only the style sheet inside, by its hash."""
     view = view_of(report, strict=strict)
     style = _style(view)
     digest = b64encode(sha256(style.encode()).digest()).decode()
@@ -43,7 +43,7 @@ def html_report(report: Report, *, strict: bool = False) -> str:
 
 
 def _style(view: ReportView) -> str:
-    """The sheet, and the rules of the filter: one button shows one verdict's rows."""
+    """The style sheet with the rules of the filter, where each button shows the rows of one verdict."""
     rules = [
         *(f"#only-{verdict}:checked ~ .wide tbody tr:not(.row-{verdict}) {{ display: none; }}" for verdict in view.verdicts),
         *(
@@ -191,7 +191,7 @@ def _reason(finding: Finding) -> str:
 
 
 def _statement(text: str) -> str:
-    """Our own words, in which backticks mark code."""
+    """A text of the kit, in which backticks mark code."""
     parts = text.split("`")
     if len(parts) % 2 == 0:
         return _text(text)
@@ -199,7 +199,7 @@ def _statement(text: str) -> str:
 
 
 def _definitions(pairs: Iterable[tuple[str, str]]) -> str:
-    kinds = {"remedy": ' class="remedy"'}  # what a reader came for
+    kinds = {"remedy": ' class="remedy"'}  # highlighted, as the part to act on
     rows = "".join(
         f"<dt{kinds.get(name, '')}>{name}</dt><dd{kinds.get(name, '')}>{_lines(text)}</dd>\n" for name, text in pairs
     )

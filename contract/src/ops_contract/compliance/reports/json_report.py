@@ -25,18 +25,18 @@ class ReportError(ValueError):
 
 
 def json_report(report: Report) -> str:
-    """The report, redacted, in ASCII: also safe to print. Fields keep their order."""
+    """The redacted report in ASCII, safe to print. Fields keep their order."""
     document = _report_document(redacted(report))
     return json.dumps(document.model_dump(mode="json"), indent=2) + "\n"
 
 
 def read_report(content: bytes) -> Report:
-    """The report that `json_report` wrote. Bodies that were not kept whole are their stand-ins, and are written so again.
+    """Read the report that `json_report` wrote. Bodies that were not kept whole stay the descriptions of them.
 
     Raises ReportError, with pointers, for anything else.
     """
     try:
-        document = validate(ReportDocument, parse_json(content), "it is no compliance report")
+        document = validate(ReportDocument, parse_json(content), "not a compliance report")
     except ContractError as error:
         raise ReportError(str(error)) from error
     return Report(
@@ -98,7 +98,7 @@ def _exchange_document(exchange: Exchange) -> ExchangeDocument:
 
 
 def _body_document(content: bytes, *, as_bytes: bool) -> BodyDocument:
-    """The kit's own bytes are kept, so that they can be sent again; a module's, when they are no text, are described."""
+    """A body. Binary requests of the kit are kept, so that they can be sent again; binary answers are described."""
     body = shown_body(content)
     if as_bytes and text_of(content) is None and len(content) <= REPORT_BYTES:
         encoded = b64encode(content).decode()

@@ -10,16 +10,16 @@ from ops_contract.compliance.reports.view import ReportView, answer_of, facts_of
 from ops_contract.compliance.result import Exchange, Finding, Report
 
 MOST_BYTES: Final = 900 * 1024
-"""GitHub refuses a summary of more than 1 MiB, and shows none of it."""
+"""Below the limit of 1 MiB, above which GitHub shows nothing of a summary."""
 
 _MOST_EXCHANGES: Final = 2
 _MARKS: Final = {"good": "✅", "doubtful": "⚠️", "bad": "❌"}
-# Ours use nothing of Markdown but code spans.
+# The kit's own texts use no Markdown except code spans.
 _SPECIAL: Final = re.compile(r"([\\<>\[\]*_|#&~])")
 
 
 def markdown_report(report: Report, *, strict: bool = False) -> str:
-    """GitHub-flavoured Markdown. What a module said stands in code fences and code spans only."""
+    """GitHub-flavoured Markdown. Text from a module is in code fences and code spans only."""
     view = view_of(report, strict=strict)
     parts = [_head(view)]
     ending = _all(view) if view.report.findings else ""
@@ -37,7 +37,7 @@ def markdown_report(report: Report, *, strict: bool = False) -> str:
 
 
 def code_span(text: str) -> str:
-    """`text` in one line as code, also in a table, whatever it holds."""
+    """Any text as a code span of one line, also inside a table."""
     text = harmless(text).replace("|", "\uff5c")  # even inside code, a bar would end the table's cell
     ticks = "`" * (_longest_run(text) + 1)
     space = " " if text.startswith("`") or text.endswith("`") or not text.strip() else ""
@@ -53,7 +53,7 @@ def fence(text: str, language: str = "") -> str:
 
 def _head(view: ReportView) -> str:
     lines = [f"## {_MARKS[view.summary.tone]} {code_span(view.name)}: {view.summary.outcome}\n\n"]
-    # Why nothing was reached may be in a server's words.
+    # The reason why the module is not reachable may hold text from a server.
     is_ours = view.report.unreachable is None
     lines += [f"> {note if is_ours else code_span(shortened(note))}\n\n" for note in view.summary.notes]
     lines += ["| | |\n|---|---|\n"]
@@ -109,7 +109,7 @@ def _all(view: ReportView) -> str:
 
 
 def _own(text: str) -> str:
-    """The kit's own words: code spans stay, everything else is shown as it is written."""
+    """A text of the kit: code spans stay, and everything else is escaped."""
     parts = harmless(text).split("`")
     if len(parts) % 2 == 0:
         return code_span(text)

@@ -1,4 +1,4 @@
-"""One finding as plain text, for whoever shows a test's outcome: JUnit readers, pytest."""
+"""One finding as plain text, for JUnit and pytest."""
 
 from typing import Final
 
@@ -13,13 +13,13 @@ _MESSAGE_CHARACTERS: Final = 300
 
 
 def message_of(finding: Finding) -> str:
-    """What came out, in one line."""
+    """The verdict and what happened, in one line."""
     message = f"{WORDS[finding.verdict]}: {finding.actual}" if finding.actual else WORDS[finding.verdict]
     return shortened(harmless(message), _MESSAGE_CHARACTERS)
 
 
 def plain_text(finding: Finding) -> str:
-    """Expectation, fact, reason and remedy, and the first exchanges with their commands. The finding is redacted already."""
+    """Expectation, fact, reason and remedy, and the first exchanges with commands. Expects a redacted finding."""
     requirement = finding.requirement
     facts = (
         (requirement.level, requirement.statement),

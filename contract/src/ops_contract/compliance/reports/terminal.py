@@ -1,4 +1,4 @@
-"""A report for people at a terminal: the outcome, each failure with proof and remedy, one line for every requirement."""
+"""A report for a terminal: the outcome, each failure with exchanges and remedy, and one line for every requirement."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -32,10 +32,10 @@ _STYLES: Final[Mapping[Verdict, str]] = {
 
 
 def terminal_report(report: Report, *, strict: bool = False, diagnosis: Diagnosis | None = None) -> RenderableType:
-    """The whole report. Secrets are masked, and nothing that a module said is obeyed, by rich or by the terminal.
+    """The whole report, with secrets masked, and without control codes or markup from the module.
 
-    A `diagnosis` says why nothing of a module is there: then it leads, and most of what fails for that one reason is left out.
-    Print it with `crop=False`: commands that are to be copied are longer than a terminal is wide.
+    A `diagnosis` says why the target is not a module: it comes first, and most failures that follow from it are left out.
+    Print it with `crop=False`: commands to be copied are longer than a terminal is wide.
     """
     view = view_of(report, strict=strict)
     parts: list[RenderableType] = [_head(view)]
@@ -51,19 +51,19 @@ def terminal_report(report: Report, *, strict: bool = False, diagnosis: Diagnosi
     if is_checked:
         parts += [Text(""), Text("All requirements", "bold"), _all(view.report)]
     if view.failures:
-        # What is read first in a terminal is the end.
+        # The end of the output is what people see first in a terminal.
         parts += [Text(""), _outcome(view)]
     return Group(*parts)
 
 
 def terminal_replay(report: Report) -> RenderableType:
-    """What went over the wire for each requirement of `report`, redacted, also of one that is met."""
+    """The exchanges of each requirement in `report`, redacted, also of requirements that are met."""
     view = view_of(report)
     return Group(_outcome(view), *map(_failure, view.report.findings))
 
 
 def _first_failure(view: ReportView) -> list[RenderableType]:
-    """One failure speaks for a service that is not a module: the others would repeat it."""
+    """One failure of a service that is not a module; the others would repeat it."""
     if not view.failures:
         return []
     parts: list[RenderableType] = [Text(""), _failure(view.failures[0])]
@@ -127,7 +127,7 @@ def _facts(finding: Finding) -> list[RenderableType]:
 
 
 def _exchange(exchange: Exchange) -> list[RenderableType]:
-    """Shown whole in its lines: not wrapped, so that the command can be copied."""
+    """An exchange and its command, which is not wrapped, so that it can be copied."""
     lines = [f"> {exchange.method} {exchange.url}"]
     lines += [f"> {name}: {shortened(value, 200)}" for name, value in exchange.request_headers.items()]
     lines += _body_lines("> ", exchange.request_body)
@@ -137,8 +137,8 @@ def _exchange(exchange: Exchange) -> list[RenderableType]:
     lines += _body_lines("< ", exchange.body)
     if exchange.error is not None:
         lines.append(f"! {shortened(exchange.error)}")
-    shown: list[RenderableType] = [_folded(line, "dim") for line in lines]
-    return [*shown, *(_unwrapped(line, "cyan") for line in short_curl_of(exchange).split("\n"))]
+    rendered: list[RenderableType] = [_folded(line, "dim") for line in lines]
+    return [*rendered, *(_unwrapped(line, "cyan") for line in short_curl_of(exchange).split("\n"))]
 
 
 def _body_lines(mark: str, content: bytes) -> list[str]:
@@ -171,12 +171,12 @@ def _labelled(label: str, text: str, style: str = "") -> RenderableType:
 
 
 def _folded(text: str, style: str = "") -> Text:
-    shown = Text(harmless(text.expandtabs(4)), style)
-    shown.overflow = "fold"
-    return shown
+    rendered = Text(harmless(text.expandtabs(4)), style)
+    rendered.overflow = "fold"
+    return rendered
 
 
 def _unwrapped(text: str, style: str) -> Text:
-    shown = Text(harmless(text), style)
-    shown.no_wrap, shown.overflow = True, "ignore"
-    return shown
+    rendered = Text(harmless(text), style)
+    rendered.no_wrap, rendered.overflow = True, "ignore"
+    return rendered
