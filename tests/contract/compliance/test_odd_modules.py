@@ -152,6 +152,7 @@ async def test_artifacts_of_another_action_than_the_first_are_found() -> None:
         {"artifacts": [artifact(name=["x"])], "evidence": [evidence(artifact="x")]},
         {"artifacts": [artifact(text=DEEP, media_type="application/json")]},
         {"outputs": {"\ud800": "\udfff"}},
+        {"outputs": {"a": "\udfff"}},
     ],
 )
 async def test_answer_of_odd_types_breaks_no_check(fields: dict[str, Any]) -> None:

@@ -52,5 +52,5 @@ def _violations(seen: Seen, name: str) -> tuple[Violation, ...]:
         not_strict = Violation("OPS-EXE-004", "", str(error))
     try:
         return (not_strict, *judge_answer(seen.value, module=name).violations)
-    except UnicodeEncodeError:  # half of a surrogate pair, which cannot be hashed or measured in bytes
+    except ValueError:  # half of a surrogate pair, which cannot be hashed or measured in bytes
         return (not_strict,)

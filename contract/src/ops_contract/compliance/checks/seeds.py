@@ -57,7 +57,7 @@ def _found(seen: Seen, part: str) -> str | None:
         value = {str(item.get("name")): item.get("sha256") for item in items if isinstance(item, dict)}
     try:
         return fingerprint(value)
-    except (ContractError, UnicodeEncodeError):  # half of a surrogate pair belongs to OPS-EXE-004
+    except (ContractError, ValueError):  # half of a surrogate pair belongs to OPS-EXE-004
         return repr(value)
 
 
