@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import pytest
 
+from ops_contract.compliance.redaction import harmless_lines
 from ops_contract.compliance.reports.plain_text import message_of, plain_text
-from ops_contract.compliance.reports.redaction import harmless_lines
 from ops_contract.compliance.requirement import Requirement
 from ops_contract.compliance.result import Finding, Verdict, is_breach
 from pytest_ops_contract.module_check import ModuleCheck

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ops_contract.compliance.check import check
+from ops_contract.compliance.redaction import redacted
 from ops_contract.compliance.reports.baseline import Baseline, apply_baseline
-from ops_contract.compliance.reports.redaction import redacted
 from ops_contract.compliance.result import Finding, Report
 
 

@@ -11,7 +11,7 @@ from ops_contract.compliance.diagnosis import Diagnosis
 from ops_contract.compliance.module_under_test import health_of
 from ops_contract.compliance.observation import Seen
 from ops_contract.compliance.probe import Probe
-from ops_contract.compliance.reports.redaction import harmless, shortened
+from ops_contract.compliance.redaction import harmless, shortened
 from ops_contract.compliance.result import Exchange
 from ops_contract.compliance.targets.image_under_test import ImageUnderTest
 from ops_contract.compliance.targets.target import Target

@@ -5,8 +5,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from ops_contract.compliance.redaction import redacted
 from ops_contract.compliance.reports.json_report import ReportError, json_report, read_report
-from ops_contract.compliance.reports.redaction import redacted
 from ops_contract.compliance.result import Exchange, Finding, Report, Verdict
 from ops_contract.schemas import documents
 

@@ -4,7 +4,7 @@ import json
 from html import escape
 from typing import Final
 
-from ops_contract.compliance.reports.redaction import harmless, shortened
+from ops_contract.compliance.redaction import harmless, shortened
 from ops_contract.compliance.reports.summary import PROFILES, WORDS, failures, summary_of, unchecked
 from ops_contract.compliance.requirement import Profile, load_requirements
 from ops_contract.compliance.result import Report, Verdict

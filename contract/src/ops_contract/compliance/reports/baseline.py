@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ops_contract import suggestion
-from ops_contract.compliance.reports.redaction import harmless, shortened
+from ops_contract.compliance.redaction import harmless, shortened
 from ops_contract.compliance.requirement import load_requirements
 from ops_contract.compliance.result import Finding, Report, Verdict
 

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import unquote_plus, urlsplit
 
 from ops_contract import is_secret
-from ops_contract.compliance.reports.redaction import shown_body, text_of
+from ops_contract.compliance.redaction import shown_body, text_of
 from ops_contract.compliance.result import Exchange
 
 MOST_CHARACTERS: Final = 8 * 1024

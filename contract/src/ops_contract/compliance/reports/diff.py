@@ -7,7 +7,7 @@ from typing import Any, Final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ops_contract.compliance.reports.redaction import harmless, redacted, shortened
+from ops_contract.compliance.redaction import harmless, redacted, shortened
 from ops_contract.compliance.reports.summary import WORDS
 from ops_contract.compliance.requirement import Requirement
 from ops_contract.compliance.result import ExitCode, Finding, Report, Subject, Verdict

@@ -7,9 +7,9 @@ from html import escape
 from importlib.resources import files
 from typing import Final
 
+from ops_contract.compliance.redaction import REPORT_BYTES, harmless, harmless_lines, shortened, shown_body
 from ops_contract.compliance.reports.curl import short_curl_of
 from ops_contract.compliance.reports.json_layout import laid_out
-from ops_contract.compliance.reports.redaction import REPORT_BYTES, harmless, harmless_lines, shortened, shown_body
 from ops_contract.compliance.reports.summary import MARKS, WORDS, remedy_of
 from ops_contract.compliance.reports.view import ReportView, answer_of, facts_of, label_of, view_of
 from ops_contract.compliance.result import Exchange, Finding, Report, Verdict

@@ -6,8 +6,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ops_contract import ContractError, parse_json, validate
+from ops_contract.compliance.redaction import REPORT_BYTES, redacted, shown_body, text_of
 from ops_contract.compliance.reports.curl import curl_of
-from ops_contract.compliance.reports.redaction import REPORT_BYTES, redacted, shown_body, text_of
 from ops_contract.compliance.reports.report_document import (
     FORMAT,
     BodyDocument,

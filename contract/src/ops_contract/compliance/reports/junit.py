@@ -4,8 +4,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from typing import Final
 
+from ops_contract.compliance.redaction import harmless, harmless_lines, redacted, shortened
 from ops_contract.compliance.reports.plain_text import message_of, plain_text
-from ops_contract.compliance.reports.redaction import harmless, harmless_lines, redacted, shortened
 from ops_contract.compliance.reports.summary import PROFILES, WORDS, subject_lines
 from ops_contract.compliance.result import Finding, Report, Verdict, is_breach
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from ops_contract.compliance.redaction import TERMINAL_BYTES, harmless, harmless_lines, shortened, shown_body
 from ops_contract.compliance.reports.curl import short_curl_of
-from ops_contract.compliance.reports.redaction import TERMINAL_BYTES, harmless, harmless_lines, shortened, shown_body
 from ops_contract.compliance.reports.summary import WORDS, remedy_of
 from ops_contract.compliance.reports.view import answer_of, facts_of
 from ops_contract.compliance.result import Exchange, Finding

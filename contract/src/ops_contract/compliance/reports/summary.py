@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from ops_contract.compliance.reports.redaction import harmless, shortened
+from ops_contract.compliance.redaction import harmless, shortened
 from ops_contract.compliance.requirement import Profile, load_requirements
 from ops_contract.compliance.result import ExitCode, Finding, Report, Verdict, is_breach
 

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ops_contract.compliance.diagnosis import Diagnosis
+from ops_contract.compliance.redaction import TERMINAL_BYTES, harmless, harmless_lines, shortened, shown_body
 from ops_contract.compliance.reports.curl import short_curl_of
-from ops_contract.compliance.reports.redaction import TERMINAL_BYTES, harmless, harmless_lines, shortened, shown_body
 from ops_contract.compliance.reports.summary import MARKS, WORDS, remedy_of
 from ops_contract.compliance.reports.terminal_diagnosis import terminal_diagnosis
 from ops_contract.compliance.reports.view import ReportView, facts_of, view_of

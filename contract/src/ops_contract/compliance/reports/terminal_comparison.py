@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ops_contract.compliance.compare import Comparison
-from ops_contract.compliance.reports.redaction import harmless
+from ops_contract.compliance.redaction import harmless
 
 _WIDEST: Final = 60
 

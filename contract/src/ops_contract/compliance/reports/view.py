@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ops_contract.compliance.reports.redaction import TERMINAL_BYTES, redacted, shortened
+from ops_contract.compliance.redaction import TERMINAL_BYTES, redacted, shortened
 from ops_contract.compliance.reports.summary import (
     MARKS,
     WORDS,

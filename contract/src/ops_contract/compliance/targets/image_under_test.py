@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ops_contract.compliance.observation import Seen
 from ops_contract.compliance.probe import Probe
-from ops_contract.compliance.reports.redaction import secrets_of_settings, without_secrets
+from ops_contract.compliance.redaction import secrets_of_settings, without_secrets
 from ops_contract.compliance.targets.engine import Say, engine_errors, explained, in_background
 from ops_contract.compliance.targets.errors import TargetError
 
