@@ -8,6 +8,7 @@ from local_service import ROOT
 
 from ops_orchestrator.modules.adapters.declaration import ITEM_NAMES, Action, Adapter, ArtifactMapping
 from ops_orchestrator.modules.catalogue import load_catalogue
+from ops_orchestrator.modules.module import Module
 from ops_orchestrator.settings import Settings
 
 DOCUMENTS = sorted(
@@ -34,24 +35,29 @@ def test_links_of_the_document_lead_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors(linked.read_text()), target
 
 
-def test_readme_lists_every_setting_with_its_default_and_meaning() -> None:
-    rows = re.findall(r"^\| `OPS_(\w+)` \| (?:`([^`]*)`)? ?\| (.+?) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    told = {name.lower(): (default, meaning.partition(":")[0]) for name, default, meaning in rows}
-    real = {
-        name: ("" if field.default is None else str(field.default), (field.description or "").partition(":")[0])
+def test_every_setting_is_documented_with_its_default_and_meaning() -> None:
+    text, _, _ = (ROOT / "docs/settings.md").read_text().partition("\n## ")
+    rows = re.findall(r"^\| `OPS_(\w+)` \| (?:`([^`]*)`)? ?\| (.+?) \|$", text, re.MULTILINE)
+    documented = {name.lower(): (default, meaning.partition(":")[0]) for name, default, meaning in rows}
+    assert documented == {
+        name: ("" if field.default is None else str(field.default), field.description)
         for name, field in Settings.model_fields.items()
     }
-    assert told == real
 
 
-def test_modules_that_the_readme_declares_can_be_registered(tmp_path: Path) -> None:
-    (declared,) = re.findall(r"```yaml\n(modules:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def test_every_key_of_a_registered_module_is_documented() -> None:
+    _, _, text = (ROOT / "docs/settings.md").read_text().partition("\n## modules.yaml\n")
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == set(Module.model_fields) - {"name"}
+
+
+def test_modules_that_the_documents_declare_can_be_registered(tmp_path: Path) -> None:
+    (declared,) = re.findall(r"```yaml\n(modules:.*?)```", (ROOT / "docs/adapters.md").read_text(), re.DOTALL)
     (tmp_path / "modules.yaml").write_text(declared)
     assert len(load_catalogue(tmp_path / "modules.yaml", {}).modules) == 5
 
 
 def test_keys_and_names_of_adapters_are_documented() -> None:
-    text = (ROOT / "orchestrator/ADAPTERS.md").read_text()
+    text = (ROOT / "docs/adapters.md").read_text()
     documented = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (.+?) \|", text, re.MULTILINE))))
     sources = {"each", "text", "base64", "path"}  # told in a sentence
     keys = {*Adapter.model_fields, *Action.model_fields, *(set(ArtifactMapping.model_fields) - sources)}
