@@ -26,20 +26,10 @@ BASE = os.environ.get("PYTHON_IMAGE", "python:3.13-slim-trixie")
 CONTAINER = ("OPS-CTR-001", "OPS-CTR-003", "OPS-CTR-002")
 
 
-def built(package: str) -> Iterator[str]:
-    """The image of one of the packages, built from this tree."""
-    tag = f"ops-e2e-{package}:kit-images"
-    words = [
-        "docker",
-        "build",
-        "--quiet",
-        "--file",
-        f"{package}/Dockerfile",
-        "--tag",
-        tag,
-        "--build-arg",
-        f"PYTHON_IMAGE={BASE}",
-    ]
+def built(target: str) -> Iterator[str]:
+    """The image of one of the Dockerfile's targets, built from this tree."""
+    tag = f"ops-e2e-{target}:kit-images"
+    words = ["docker", "build", "--quiet", "--target", target, "--tag", tag, "--build-arg", f"PYTHON_IMAGE={BASE}"]
     secret = ["--secret", f"id=ca_bundle,src={os.environ.get('CA_BUNDLE', '/dev/null')}"]
     subprocess.run([*words, *secret, "."], check=True, cwd=ROOT, capture_output=True, timeout=300)
     yield tag
@@ -53,7 +43,7 @@ def stub_image() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def kit_image() -> Iterator[str]:
-    yield from built("contract")
+    yield from built("kit")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 from local_service import service
+from starter_process import START, needs, starter
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +17,17 @@ def data_layer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of one stub, which starts in a third of the time of all of them."""
     with service(tmp_path_factory.mktemp("data-layer"), "ops-stubs", "serve", "data-layer", "--port", "0") as (_, url):
         yield url
+
+
+@pytest.fixture(scope="module", params=START)
+def language(request: pytest.FixtureRequest) -> str:
+    """The language of a starter."""
+    needs(request.param)
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def url(language: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the starter in `language`."""
+    with starter(tmp_path_factory.mktemp("starter") / "tax-office", language) as address:
+        yield address

@@ -1,26 +1,12 @@
 """Which requests the modules of `ops-contract init` take and which they refuse: what the models do."""
 
 import json
-from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from starter_process import START, good_request, needs, post, starter
+from starter_process import good_request, post
 
 from ops_contract import ExecuteRequest, ShapeError, validate
-
-
-@pytest.fixture(scope="module", params=START)
-def language(request: pytest.FixtureRequest) -> str:
-    needs(request.param)
-    return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def url(language: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with starter(tmp_path_factory.mktemp("starter") / "tax-office", language) as address:
-        yield address
-
 
 STEP: Final = {"module": "m", "outputs": {}}
 FILE: Final = {"name": "a/b c.csv", "media_type": "text/csv; charset=utf-8", "size_bytes": 1.0, "sha256": "0" * 64}

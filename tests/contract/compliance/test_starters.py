@@ -56,18 +56,6 @@ function analyse(inputs, seed, upstream) {
 }
 
 
-@pytest.fixture(scope="module", params=START)
-def language(request: pytest.FixtureRequest) -> str:
-    needs(request.param)
-    return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def url(language: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with starter(tmp_path_factory.mktemp("starter") / "tax-office", language) as address:
-        yield address
-
-
 @dataclass(frozen=True)
 class Edited:
     """A starter with an analysis of a team's own; `computing` can be read from once TELLS_AND_NEVER_ENDS is under way."""
