@@ -48,6 +48,10 @@ format: sync-dev ## fix the layout, and whatever else ruff can fix
 schemas: sync-dev ## write the contract's schema files again from its models
 	$(RUN) python -m ops_contract.schemas contract/schemas
 
+.PHONY: images
+images: sync-dev ## make the pictures of the README again, from a run of the example
+	@PYTHONPATH=tests $(RUN) python docs/images/make.py
+
 .PHONY: up
 up: ## build and start the whole stack with Docker, and wait until it is ready
 	docker compose build
