@@ -1,4 +1,4 @@
-"""The README's commands that need no container, run as they stand there."""
+"""The documents' commands that need no container, run as they stand there."""
 
 import re
 import shlex
@@ -10,9 +10,10 @@ import pytest
 from local_service import ROOT, command, environment, service, stub_addresses
 
 
-def readme_commands(first_word: str) -> list[str]:
-    """The README's commands that begin with `first_word`."""
-    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def documented_commands(first_word: str) -> list[str]:
+    """The commands of README and docs/ that begin with `first_word`."""
+    text = "".join(document.read_text() for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))))
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     return [line for line in lines if line.split()[:1] == [first_word]]
 
@@ -34,24 +35,24 @@ def orchestrator(addresses: dict[str, str], runs: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("line", readme_commands("ops"))
-def test_ops_command_of_the_readme_works(line: str, orchestrator: str, addresses: dict[str, str], runs: Path) -> None:
+@pytest.mark.parametrize("line", documented_commands("ops"))
+def test_ops_command_of_the_documents_works(line: str, orchestrator: str, addresses: dict[str, str], runs: Path) -> None:
     words = shlex.split(line)
-    told = environment(OPS_URL=orchestrator, OPS_RUNS_DIR=str(runs), **addresses)
-    ran = subprocess.run([command(words[0]), *words[1:]], cwd=ROOT, env=told, capture_output=True, timeout=25, check=False)
+    variables = environment(OPS_URL=orchestrator, OPS_RUNS_DIR=str(runs), **addresses)
+    ran = subprocess.run([command(words[0]), *words[1:]], cwd=ROOT, env=variables, capture_output=True, timeout=25, check=False)
     assert ran.returncode == 0, ran.stderr
 
 
-@pytest.mark.parametrize("line", readme_commands("curl"))
-def test_curl_command_of_the_readme_completes_a_run(line: str, orchestrator: str) -> None:
+@pytest.mark.parametrize("line", documented_commands("curl"))
+def test_curl_command_of_the_documents_completes_a_run(line: str, orchestrator: str) -> None:
     words = shlex.split(line.replace("http://localhost:8000", orchestrator))
     ran = subprocess.run([*words, "--silent", "--fail"], cwd=ROOT, capture_output=True, text=True, timeout=25, check=False)
     assert '"status":"completed"' in ran.stdout
 
 
-def test_readme_has_commands_to_run() -> None:
-    assert readme_commands("ops")
-    assert readme_commands("curl")
+def test_documents_have_commands_to_run() -> None:
+    assert documented_commands("ops")
+    assert documented_commands("curl")
 
 
 @pytest.mark.slow
@@ -96,8 +97,8 @@ def _content(path: Path) -> bytes:
 
 
 def test_make_help_lists_every_command_of_the_documents() -> None:
-    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, timeout=20, check=True).stdout
-    listed = {line.split()[0] for line in shown.splitlines() if line and not line.startswith("make")}
+    help_text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, timeout=20, check=True).stdout
+    listed = {line.split()[0] for line in help_text.splitlines() if line and not line.startswith("make")}
     text = (ROOT / "README.md").read_text() + (ROOT / "CONTRIBUTING.md").read_text()
     named = set(re.findall(r"(?:`|^)make ([a-z][a-z-]*)", text, re.MULTILINE))
     assert named <= listed
