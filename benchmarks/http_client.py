@@ -18,6 +18,8 @@ import aiohttp
 import httpx2
 import uvloop
 
+from ops_orchestrator.modules.aiohttp_transport import AiohttpTransport
+
 CONCURRENCY: Final = (1, 16, 128)
 ROUNDS: Final = 3
 WINDOW_S: Final = 1.0
@@ -98,6 +100,20 @@ async def with_aiohttp(port: int) -> AsyncIterator[Post]:
 
 
 @asynccontextmanager
+async def with_our_transport(port: int) -> AsyncIterator[Post]:
+    """Aiohttp behind the orchestrator's own interface, as modules are called."""
+    transport = AiohttpTransport()
+
+    async def post() -> bytes:
+        url = f"http://127.0.0.1:{port}/execute"
+        async with transport.send("POST", url, HEADERS, REQUEST, limit=len(ANSWER)) as response:
+            return b"".join([chunk async for chunk in response.chunks])
+
+    yield post
+    await transport.aclose()
+
+
+@asynccontextmanager
 async def with_asyncio(port: int) -> AsyncIterator[Post]:
     """The floor: bytes over kept connections, and of HTTP only as much as this one answer needs."""
     idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
@@ -121,6 +137,7 @@ async def with_asyncio(port: int) -> AsyncIterator[Post]:
 CANDIDATES: Final[Mapping[str, Candidate]] = {
     "httpx2": with_httpx2,
     "aiohttp": with_aiohttp,
+    "aiohttp, our interface": with_our_transport,
     "bare asyncio": with_asyncio,
 }
 
