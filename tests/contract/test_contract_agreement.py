@@ -30,7 +30,7 @@ from ops_contract.schemas import documents
 
 DOCUMENTS: Final = documents()
 THOROUGH: Final = settings(
-    deadline=None, derandomize=True, max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 SHA256: Final = "0123456789abcdef" * 4
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ops_contract import Artifact, ArtifactRef, ShapeError, sha256_hex, validate
 
-SETTINGS: Final = settings(deadline=None, derandomize=True, max_examples=300)
+SETTINGS: Final = settings(deadline=None, derandomize=True, max_examples=60)
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 DESCRIBED: Final = {"name": "kpis.json", "media_type": "application/json", "size_bytes": 3, "sha256": sha256_hex(b"abc")}
 

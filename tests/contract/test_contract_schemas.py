@@ -111,10 +111,10 @@ def test_check_of_a_missing_document_fails_and_writes_nothing(tmp_path: Path, ca
 
 
 def test_check_on_the_command_line_exits_1_when_stale(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ops_contract.schemas", str(tmp_path)]
-    assert subprocess.run(command, check=False).returncode == 0
+    main([str(tmp_path)])
     (tmp_path / "openapi.json").write_text("{}")
-    checked = subprocess.run([*command, "--check"], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "ops_contract.schemas", str(tmp_path), "--check"]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert checked.returncode == 1
     assert "openapi.json" in checked.stderr
     assert "health.schema.json" not in checked.stderr

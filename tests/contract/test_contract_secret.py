@@ -13,7 +13,7 @@ from ops_contract import is_secret
         *("client_secret", "password", "passwd", "passphrase", "pwd", "DB_PWD", "jwt", "credentials"),
         *("Cookie", "Set-Cookie", "session-id", "X-Amz-Signature", "sig", "x-sig", "url_sig"),
         *("key", "KEY", "api_key", "apikey", "X-API-Key", "access_key", "account-key", "private-key", "sharedKey"),
-        "Ocp-Apim-Subscription-Key",
+        *("Ocp-Apim-Subscription-Key", "x-functions-key", "signing_key", "ENCRYPTION_KEY", "master-key"),
     ],
 )
 def test_is_secret_knows_the_name_of_a_secret(name: str) -> None:
@@ -26,7 +26,18 @@ def test_is_secret_knows_the_name_of_a_secret(name: str) -> None:
         *("Accept", "Content-Type", "User-Agent", "traceparent", "iso", "country", "last", "pass", ""),
         *("author", "Authors", "author_name", "authored_by", "authority", "tax_authority_id"),
         *("max_tokens", "maxTokens", "max_new_tokens", "total-tokens", "token_count", "tokenLimit", "tokenizer"),
-        *("keyword", "keys", "monkey", "primary_key", "key_figures", "signal", "sigma", "design"),
+        *(
+            "keyword",
+            "keys",
+            "Idempotency-Key",
+            "Sec-WebSocket-Key",
+            "monkey",
+            "primary_key",
+            "key_figures",
+            "signal",
+            "sigma",
+            "design",
+        ),
         *("secretary", "Secretariat"),
     ],
 )

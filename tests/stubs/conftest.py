@@ -1,7 +1,6 @@
 """What the tests of the stubs share: requests, clients without a network, and one run of all stubs."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
+from local_service import environment as usual_environment
 from recorded_run import run, scenario
 
 from ops_contract import Artifact, ExecuteRequest
@@ -131,8 +131,8 @@ def serve() -> Serve:
     @contextmanager
     def started(*arguments: str, **environment: str) -> Iterator[tuple["subprocess.Popen[str]", int]]:
         command = [sys.executable, "-m", "ops_stubs", "serve", *arguments, "--port", "0"]
-        usual = {name: value for name, value in os.environ.items() if not name.startswith("OPS_")}
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=usual | environment)
+        variables = usual_environment(**environment)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables)
         try:
             assert process.stdout is not None
             found = re.search(r":(\d+)$", process.stdout.readline())

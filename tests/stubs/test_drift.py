@@ -18,8 +18,10 @@ from local_service import command, environment
 from recorded_run import copy, document, replace, run, scenario
 from typer.testing import CliRunner, Result
 
+from ops_contract import ABSENT, Difference
 from ops_stubs.cli import cli
-from ops_stubs.drift import lasting
+from ops_stubs.drift import Drift, StepDrift, lasting
+from ops_stubs.drift_report import lines
 from ops_stubs.errors import LiveError
 from ops_stubs.live_module import LiveModule
 
@@ -167,22 +169,29 @@ def test_drift_of_a_run_that_kept_hashes_only_compares_those(tmp_path: Path, liv
 
 
 def test_drift_on_a_terminal_is_a_line_a_step_and_a_line_a_difference(recorded: Path, live: Live) -> None:
-    assert on_terminal("drift", str(recorded), live.url) == (0, ["dr-anticorruption: same"])
     live.stage("OPS-ART-005", "OPS-EXE-002", "OPS-EXE-007")
-    code, lines = on_terminal("drift", str(recorded), live.url)
-    assert code == 1
-    assert lines == [
-        "dr-anticorruption: 2 differences (version 0.1.0 then, unknown now)",
-        "  /artifacts/ENTITIES.JSON: gained",
-        '  /module: recorded "dr-anticorruption", now "dr-anticorruption-other"',
-    ]
-    assert json.loads(
-        subprocess.run(words("drift", str(recorded), live.url, "--json"), capture_output=True, check=False).stdout
+    assert on_terminal("drift", str(recorded), live.url) == (
+        1,
+        [
+            "dr-anticorruption: 2 differences (version 0.1.0 then, unknown now)",
+            "  /artifacts/ENTITIES.JSON: gained",
+            '  /module: recorded "dr-anticorruption", now "dr-anticorruption-other"',
+        ],
     )
 
 
-def words(*arguments: str) -> list[str]:
-    return [command("ops-stubs"), *arguments]
+def test_lines_of_a_step_that_drifted_are_its_first_differences() -> None:
+    changed = tuple(Difference(f"/outputs/{number}", number, ABSENT) for number in range(22))
+    gone = Difference("/evidence/e1", {"kind": "x"}, ABSENT)
+    steps = (StepDrift("one", "execute", "1", "1", ()), StepDrift("two", "execute", "1", "1", (gone, *changed)))
+    assert list(lines(Drift("run_1", "m", "http://m", steps, ("three",)))) == [
+        "one: same",
+        "two: 23 differences",
+        "  /evidence/e1: dropped",
+        *(f"  /outputs/{number}: recorded {number}, now nothing" for number in range(19)),
+        "  and 3 more; --json has all of them",
+        "three: not compared, since it was not answered in run_1",
+    ]
 
 
 def on_terminal(*arguments: str) -> tuple[int, list[str]]:
@@ -202,11 +211,11 @@ def on_terminal(*arguments: str) -> tuple[int, list[str]]:
         (["RUN", "http://127.0.0.1:1"], 3, "http://127.0.0.1:1/health cannot be reached"),
         (["RUN", "http://127.0.0.1:1", "--module", "dr-anticorruption"], 3, "http://127.0.0.1:1/execute cannot be reached"),
         (["RUN", "LIVE/nothing"], 3, "/nothing/health does not answer as a module that is ready: the status is 404"),
-        (["RUN", "LIVE?a=1"], 2, "is no address of a module"),
-        (["RUN", "http://me:secret@127.0.0.1"], 2, "is no address of a module"),
-        (["RUN", "127.0.0.1:80"], 2, "is no address of a module"),
+        (["RUN", "LIVE?a=1"], 2, "is not an address of a module"),
+        (["RUN", "http://me:secret@127.0.0.1"], 2, "is not an address of a module"),
+        (["RUN", "127.0.0.1:80"], 2, "is not an address of a module"),
         (["RUN", "LIVE", "--module", "data-layer"], 2, "has no step of 'data-layer'"),
-        (["RUN/steps", "LIVE"], 2, "is no run folder"),
+        (["RUN/steps", "LIVE"], 2, "is not a run folder"),
     ],
 )
 def test_drift_that_cannot_be_told_is_a_sentence_and_an_exit_code(

@@ -46,6 +46,14 @@ async def test_faults_that_are_put_act_until_they_are_deleted(client: httpx2.Asy
     assert (staged.json()["violate"], cleared.json(), named) == (["OPS-EXE-002"], NOTHING, ["monitor-other", "monitor"])
 
 
+async def test_a_fault_that_is_put_again_counts_from_the_first_request(client: httpx2.AsyncClient) -> None:
+    statuses = []
+    for _ in range(2):
+        await client.put("/__stub/faults", json={"faults": ["status:code=503,first=1,path=/health"]})
+        statuses += [(await client.get("/health")).status_code for _ in range(2)]
+    assert statuses == [503, 200, 503, 200]
+
+
 async def test_faults_that_are_listed_can_be_put_again(client: httpx2.AsyncClient) -> None:
     await client.put(
         "/__stub/faults", json={"faults": ["latency:ms=5,first=2", {"kind": "hang", "path": "/health", "skip": 9}]}

@@ -37,13 +37,18 @@ def width(line: Line) -> float:
     return ImageFont.truetype(face, 1000).getlength(line.text) / 1000 * line.size
 
 
+@pytest.fixture(scope="module")
+def drawn() -> bytes:
+    return draw(BODY)
+
+
 @pytest.mark.anyio
-async def test_report_is_a_pdf_to_download(client: httpx2.AsyncClient) -> None:
+async def test_report_is_a_pdf_to_download(client: httpx2.AsyncClient, drawn: bytes) -> None:
     answer = await client.post("/report", json=BODY)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
     assert answer.headers["content-disposition"] == 'attachment; filename="policy-report.pdf"'
-    assert answer.content.startswith(b"%PDF-")
-    assert answer.content.rstrip().endswith(b"%%EOF")
+    assert (answer.content[:5], answer.content.rstrip()[-5:]) == (b"%PDF-", b"%%EOF")
+    assert answer.content == drawn
 
 
 @pytest.mark.anyio
@@ -51,11 +56,9 @@ async def test_report_is_a_pdf_to_download(client: httpx2.AsyncClient) -> None:
     "changes",
     [
         {"title": None},
-        {"title": " \n"},
-        {"title": "\x00 \x00"},
+        {"title": "\x00 \n"},
         {"title": 7},
         {"paragraphs": None},
-        {"paragraphs": []},
         {"paragraphs": ["", " "]},
         {"paragraphs": "text"},
         {"paragraphs": ["text", 7]},
@@ -74,22 +77,19 @@ async def test_report_of_a_body_that_is_no_object_is_an_error_page(client: httpx
     assert (answer.status_code, answer.headers["content-type"]) == (500, "text/html; charset=utf-8")
 
 
-def test_report_of_the_same_text_is_the_same_in_another_process() -> None:
+def test_report_of_the_same_text_is_the_same_in_another_process(drawn: bytes) -> None:
     code = f"import sys; from ops_stubs.legacy_report import draw; sys.stdout.buffer.write(draw({BODY!r}))"
     environment = os.environ | {"PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "1"}
-    drawn = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment)
-    assert drawn.stdout == draw(BODY)
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment)
+    assert other.stdout == drawn
 
 
-def test_report_of_another_text_is_another() -> None:
-    assert draw(BODY) != draw(BODY | {"title": "VAT at 21 %"})
-
-
-def test_report_has_one_page_and_says_neither_when_nor_with_what_it_was_made() -> None:
+def test_report_of_a_longer_text_has_one_page_and_says_neither_when_nor_with_what_it_was_made(drawn: bytes) -> None:
     content = draw(BODY | {"paragraphs": ["A few words. " * 30] * 40})
     assert len(re.findall(rb"/Type /Page\b", content)) == 1
     assert not re.search(rb"/(CreationDate|ModDate|Producer|Creator)\b", content)
     assert b"(VAT at 20 %)" in content
+    assert content != drawn
 
 
 def test_lay_out_sets_title_and_paragraphs_in_their_order_from_the_top() -> None:
@@ -130,8 +130,7 @@ def test_lay_out_of_a_text_that_fits_has_no_note() -> None:
     assert len(lay_out("A title", ["Word."] * 20)) == 21
 
 
-@pytest.mark.parametrize(
-    "text", ["$\\frac{$", "$x$ and $", "中文 😀 \U0010ffff", "a\x00b\u200bc", "ﷺ שלום مرحبا", "x" * 900_000], ids=ascii
-)
-def test_report_of_odd_text_is_drawn_without_a_warning(text: str) -> None:
-    assert draw({"title": text, "paragraphs": [text]}).startswith(b"%PDF-")
+def test_report_of_odd_text_is_drawn_without_a_warning() -> None:
+    """Formulas, characters that the font does not have, that are not printed or run to the left, and far too many."""
+    odd = ["$x$ and $", "中文 😀 \U0010ffff", "a\x00b\u200bc", "ﷺ שלום مرحبا", "x" * 900_000]
+    assert draw({"title": "$\\frac{$", "paragraphs": odd}).startswith(b"%PDF-")

@@ -65,7 +65,7 @@ def test_simulate_with_the_rates_in_force_is_the_baseline(country: Country) -> N
     assert simulate(country, in_force(country), luck) == simulate(country, replace(in_force(country)), luck)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(country=countries, low=rates, high=rates, years=st.integers(1, 30), seed=st.integers(0, 2**31 - 1))
 def test_simulate_with_more_vat_never_raises_less_revenue(
     country: Country, low: float, high: float, years: int, seed: int
@@ -77,7 +77,7 @@ def test_simulate_with_more_vat_never_raises_less_revenue(
     assert more["gdp_growth"] <= less["gdp_growth"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     country=countries,
     levers=st.builds(Levers, rates, rates, rates, st.floats(min_value=0, max_value=1)),

@@ -6,12 +6,16 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from subprocess import Popen
 
+import httpx2
 import pytest
-from recorded_run import copy, document, replace, run, scenario
+from fastapi import FastAPI
+from recorded_run import copy, document, received, replace, run, scenario, sent
 from typer.testing import CliRunner
 
-from ops_stubs.app import create_all
+from ops_stubs.app import create_all, create_replay
 from ops_stubs.cli import cli
+from ops_stubs.recording import read_recording
+from ops_stubs.replay import Replay
 
 Serve = Callable[..., AbstractContextManager[tuple["Popen[str]", int]]]
 Change = Callable[[Path], object]
@@ -29,19 +33,20 @@ def refused(*arguments: str) -> str:
     return result.stderr
 
 
-def test_run_against_recorded_modules_finds_the_same_and_names_what_is_asked_otherwise(
-    recorded: Path, tmp_path: Path, serve: Serve
-) -> None:
-    source = "--from", str(recorded)
-    with serve("policy-simulator", *source, "--admin") as (process, one), serve("strategy-agent", *source) as (_, two):
+def test_serve_from_a_run_answers_as_the_module_did(recorded: Path, serve: Serve) -> None:
+    with serve("policy-simulator", "--from", str(recorded), "--admin") as (process, port):
         assert process.stderr is not None
         assert process.stderr.readline() == "staged: nothing yet; admin API at /__stub\n"
-        addresses = {
-            "policy-simulator": {"url": f"http://127.0.0.1:{one}"},
-            "strategy-agent": {"url": f"http://127.0.0.1:{two}"},
-        }
-        again = run(tmp_path, scenario(), addresses)
-        otherwise = run(tmp_path, scenario(time_horizon_years=6), addresses)
+        answer = httpx2.post(f"http://127.0.0.1:{port}/execute", json=sent(recorded))
+    assert (answer.status_code, answer.content) == (200, received(recorded))
+
+
+def test_run_against_recorded_modules_finds_the_same_and_names_what_differs(recorded: Path, tmp_path: Path) -> None:
+    modules = FastAPI()
+    for name in ("policy-simulator", "strategy-agent"):
+        modules.mount(f"/{name}", create_replay(Replay(read_recording(recorded), name)))
+    again = run(tmp_path, scenario(), app=modules)
+    otherwise = run(tmp_path, scenario(time_horizon_years=6), app=modules)
     first, second, failed = document(recorded), document(again), document(otherwise)
     assert (second["status"], second["fingerprints"]) == ("completed", first["fingerprints"])
     assert (again / "artifacts/policy-simulator/plot.png").read_bytes() == (
@@ -62,16 +67,16 @@ def cut(name: str) -> Change:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (forget("run.json"), "is no run folder: its run.json cannot be read (No such file or directory)"),
-        (cut("run.json"), "is no run folder: its run.json is not JSON"),
-        (lambda folder: (folder / "run.json").write_text("{}"), "is no run folder: run.json: /run_id: is required"),
+        (forget("run.json"), "is not a run folder: its run.json cannot be read (No such file or directory)"),
+        (cut("run.json"), "is not a run folder: its run.json is not JSON"),
+        (lambda folder: (folder / "run.json").write_text("{}"), "is not a run folder: run.json: /run_id: is required"),
         (forget(f"{SIMULATOR}/response.json"), f"{SIMULATOR}/response.json in"),
         (forget(f"{SIMULATOR}/request.json"), f"{SIMULATOR}/request.json in"),
         (cut(f"{SIMULATOR}/response.json"), "is truncated or was changed"),
         (cut(f"{SIMULATOR}/request.json"), "is truncated or was changed"),
         (forget("artifacts/policy-simulator/plot.png"), "plot.png in"),
         (cut("artifacts/policy-simulator/plot.png"), "is truncated or was changed"),
-        (lambda folder: replace(folder, "1-policy-simulator", "request", b"{}"), "is no request of the contract"),
+        (lambda folder: replace(folder, "1-policy-simulator", "request", b"{}"), "is not a request of the contract"),
     ],
 )
 def test_serve_from_a_damaged_folder_says_what_is_wrong(recorded: Path, tmp_path: Path, change: Change, sentence: str) -> None:
@@ -81,7 +86,7 @@ def test_serve_from_a_damaged_folder_says_what_is_wrong(recorded: Path, tmp_path
 
 
 def test_serve_from_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
-    assert "is no run folder" in refused("policy-simulator", "--from", str(tmp_path / "nowhere"))
+    assert "is not a run folder" in refused("policy-simulator", "--from", str(tmp_path / "nowhere"))
 
 
 def test_serve_of_a_module_without_a_step_names_those_that_have_one(recorded: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ops_contract import ExecuteRequest, resolve_pointer
-from ops_stubs.figures import KPIS, shown
+from ops_stubs.figures import KPIS, formatted
 from ops_stubs.module import Result
 from ops_stubs.strategy_agent import execute
 
@@ -33,7 +33,7 @@ def test_execute_cites_every_kpi_as_the_simulation_has_it(raised: dict[str, Resu
     assert {name: entry["value"] for name, entry in result.outputs["cited"].items()} == kpis
     for name, value in kpis.items():
         assert f"| {KPIS[name].label} |" in brief_of(result)
-        assert f"| {shown(name, value)} |" in brief_of(result)
+        assert f"| {formatted(name, value)} |" in brief_of(result)
 
 
 def test_execute_rests_every_kpi_on_the_step_it_came_from(raised: dict[str, Result]) -> None:

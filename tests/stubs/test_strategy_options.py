@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_stubs.strategy_findings import Findings, Score
@@ -77,6 +77,7 @@ def test_options_without_a_baseline_are_none() -> None:
     assert options(Findings(kpis=BASELINE)) == ()
 
 
+@settings(max_examples=50)
 @given(
     st.dictionaries(st.sampled_from(sorted(BASELINE)), st.floats(min_value=-1e9, max_value=1e9)),
     st.none() | st.floats(min_value=-1e9, max_value=1e9),

@@ -8,23 +8,14 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from ops_contract import Health
-from ops_stubs import __version__
 from ops_stubs.app import create_app
 from ops_stubs.catalogue import STUBS
-from ops_stubs.execution import health_of
 from ops_stubs.responses import json_response
 
 pytestmark = pytest.mark.anyio
 
 Connect = Callable[[FastAPI], AbstractAsyncContextManager[httpx2.AsyncClient]]
 MakeBody = Callable[..., dict[str, Any]]
-
-
-@pytest.mark.parametrize("stub", STUBS.values(), ids=list(STUBS))
-async def test_health_of_a_stub_is_a_health_of_the_contract(stub: Any) -> None:
-    health = Health.model_validate(health_of(stub).model_dump(mode="json"))
-    assert (health.module, health.version) == (stub.name, __version__)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")], ids=str)
@@ -55,24 +46,16 @@ async def test_artifact_is_served_as_what_it_is_and_nothing_else(connect: Connec
     assert head.headers["content-length"] == str(len(get.content))
 
 
-@pytest.mark.parametrize(
-    ("inputs", "pointer", "said"),
-    [
-        ({"country": "Domincan Republic"}, "/inputs/country", "did you mean 'DO'?"),
-        ({"country": "DR", "policy_parameters": {"vat_rate": 18}}, "/inputs/policy_parameters/vat_rate", "not 18"),
-        ({"country": "DR", "time_horizon_years": 99}, "/inputs/time_horizon_years", "from 1 to 30, not 99"),
-    ],
-    ids=str,
-)
 async def test_execute_with_inputs_that_make_no_sense_is_422_with_a_pointer_into_the_body(
-    connect: Connect, body: MakeBody, inputs: dict[str, Any], pointer: str, said: str
+    connect: Connect, body: MakeBody
 ) -> None:
     """OPS-ERR-004, OPS-ERR-005."""
     async with connect(create_app(STUBS["policy-simulator"])) as client:
-        answer = await client.post("/execute", json=body(inputs=inputs))
+        answer = await client.post("/execute", json=body(inputs={"country": "DR", "time_horizon_years": 99}))
     error = answer.json()["error"]
-    assert (answer.status_code, error["code"], error["pointer"], error["retryable"]) == (422, "INVALID_INPUT", pointer, False)
-    assert said in error["message"]
+    assert (answer.status_code, error["code"], error["retryable"]) == (422, "INVALID_INPUT", False)
+    assert error["pointer"] == "/inputs/time_horizon_years"
+    assert "from 1 to 30, not 99" in error["message"]
 
 
 async def test_execute_with_corrected_inputs_succeeds_under_the_same_key(connect: Connect, body: MakeBody) -> None:

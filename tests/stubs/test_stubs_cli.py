@@ -2,24 +2,34 @@
 
 import http.client
 import json
-import os
-import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from subprocess import Popen
+from typing import Any
 
 import pytest
+from local_service import environment
 from typer.testing import CliRunner
 
 from ops_stubs import __version__
 from ops_stubs.catalogue import STUBS
 from ops_stubs.cli import cli
 
+MakeBody = Callable[..., dict[str, Any]]
+Serve = Callable[..., AbstractContextManager[tuple["Popen[str]", int]]]
+
 PYTHON = [sys.executable, "-m", "ops_stubs"]
+ARCHIVED = b'{"inputs": {"a": 1}}'
+
+
+def written(folder: Path) -> list[str]:
+    """The JSON files below `folder`."""
+    return [path.relative_to(folder).as_posix() for path in folder.rglob("*.json")]
 
 
 @pytest.fixture
@@ -27,24 +37,9 @@ def command() -> CliRunner:
     return CliRunner()
 
 
-@contextmanager
-def served(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A serving process and the line it printed; it is stopped in any case."""
-    usual = {name: value for name, value in os.environ.items() if not name.startswith("OPS_")}
-    process = subprocess.Popen([*PYTHON, "serve", *arguments], stdout=subprocess.PIPE, text=True, env=usual | environment)
-    try:
-        assert process.stdout is not None
-        yield process, process.stdout.readline()
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def answer(line: str, method: str, path: str, body: bytes | None = None) -> tuple[int, dict[str, object]]:
-    """What the server announced in `line` answers; the path is sent as it is written."""
-    found = re.search(r"http://(\S+)", line)
-    assert found
-    connection = http.client.HTTPConnection(found[1], timeout=60)
+def answer(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, dict[str, object]]:
+    """What is answered on `port`; the path is sent as it is written."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request(method, path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
@@ -102,44 +97,43 @@ def test_list_loads_neither_a_web_framework_nor_matplotlib() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_serve_of_one_module_answers_until_it_is_stopped(repository: Path) -> None:
+def test_serve_of_one_module_answers_until_it_is_stopped(serve: Serve, body: MakeBody) -> None:
     """OPS-CTR-003, and OPS-ART-006 with a path that clients would tidy up."""
-    scenario = json.loads((repository / "examples/plan_and_execute.request.json").read_text())
-    ids = {"contract_version": "1.0", "run_id": "r", "step_id": "s", "scenario_id": "x", "action": "execute"}
-    with served("policy-simulator", "--port", "0") as (process, line):
-        assert line.startswith("serving policy-simulator at http://127.0.0.1:")
-        assert answer(line, "GET", "/health")[1]["module"] == "policy-simulator"
-        status, envelope = answer(line, "POST", "/execute", json.dumps(ids | {"inputs": scenario["inputs"]}).encode())
+    with serve("data-layer") as (process, port):
+        assert answer(port, "GET", "/health")[1]["module"] == "data-layer"
+        status, envelope = answer(port, "POST", "/execute", json.dumps(body(run_id="r", step_id="s")).encode())
         assert (status, envelope["status"]) == (200, "success")
-        assert [answer(line, "GET", f"/artifacts/r/s/{path}")[0] for path in ("../../../health", "..%2f..%2fx")] == [404, 404]
-        assert answer(line, "POST", "/execute", b" " * (2**20 + 1))[0] == 413
+        assert [answer(port, "GET", f"/artifacts/r/s/{path}")[0] for path in ("../../../health", "..%2f..%2fx")] == [404, 404]
+        assert answer(port, "GET", "/__stub/faults")[0] == 404
+        assert answer(port, "POST", "/execute", b" " * (2**20 + 1))[0] == 413
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
 
 
-def test_serve_of_all_modules_takes_its_port_from_the_environment() -> None:
-    """OPS-CTR-001."""
+def test_serve_of_all_modules_is_set_up_by_the_environment(tmp_path: Path) -> None:
+    """OPS-CTR-001, and every stub warms up without a failure."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with served(OPS_PORT=str(port)) as (process, line):
-        assert line == f"serving 6 modules, each below its name, at http://127.0.0.1:{port}\n"
-        assert answer(line, "GET", "/monitor/health")[1]["module"] == "monitor"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 130
+    variables = environment(OPS_PORT=str(port), OPS_STUBS_SHARED_DIR=str(tmp_path / "shared"))
+    with subprocess.Popen([*PYTHON, "serve"], stdout=subprocess.PIPE, text=True, env=variables) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == f"serving 6 modules, each below its name, at http://127.0.0.1:{port}\n"
+            assert answer(port, "GET", "/monitor/health")[1]["module"] == "monitor"
+            assert answer(port, "POST", "/legacy/archive/execute", ARCHIVED)[1]["status"] == "success"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
+    assert written(tmp_path) == ["shared/archive/summary.json"]
 
 
-@pytest.mark.parametrize("by_option", [True, False], ids=["option", "environment"])
-@pytest.mark.parametrize(("module", "below"), [("legacy", ""), (None, "/legacy")])
-def test_serve_writes_the_archive_of_the_legacy_service_where_it_is_told(
-    tmp_path: Path, module: str | None, below: str, *, by_option: bool
-) -> None:
-    shared = str(tmp_path / "shared")
-    arguments = [*([module] if module else []), "--port", "0", *(["--shared-dir", shared] if by_option else [])]
-    # An option counts more than the environment.
-    with served(*arguments, OPS_STUBS_SHARED_DIR=str(tmp_path / "elsewhere") if by_option else shared) as (_, line):
-        assert answer(line, "GET", f"{below}/archive/health")[1]["module_name"] == "archive"
-        assert answer(line, "POST", f"{below}/archive/execute", b'{"inputs": {"a": 1}}')[1]["status"] == "success"
-    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.json")] == ["shared/archive/summary.json"]
+def test_serve_writes_the_archive_where_an_option_says_whatever_the_environment_does(serve: Serve, tmp_path: Path) -> None:
+    options = ("legacy", "--shared-dir", str(tmp_path / "shared"))
+    with serve(*options, OPS_STUBS_SHARED_DIR=str(tmp_path / "elsewhere")) as (_, port):
+        assert answer(port, "GET", "/archive/health")[1]["module_name"] == "archive"
+        assert answer(port, "POST", "/archive/execute", ARCHIVED)[1]["status"] == "success"
+    assert written(tmp_path) == ["shared/archive/summary.json"]
 
 
 def test_serve_keeps_the_archive_on_the_shared_volume_unless_told_otherwise(command: CliRunner) -> None:

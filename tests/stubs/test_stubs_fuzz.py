@@ -75,19 +75,19 @@ def check(name: str, response: httpx2.Response) -> None:
 
 
 @pytest.mark.parametrize("name", QUICK)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body=bodies)
 def test_execute_of_any_well_shaped_body_does_not_fail(name: str, body: dict[str, Any]) -> None:
     check(name, answer(name, json.dumps(body).encode()))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(value=values)
 def test_execute_of_any_json_value_does_not_fail(value: object) -> None:
     check("monitor", answer("monitor", json.dumps(value).encode()))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(raw=st.binary(max_size=60))
 def test_execute_of_any_bytes_does_not_fail(raw: bytes) -> None:
     response = answer("monitor", raw)
@@ -95,7 +95,7 @@ def test_execute_of_any_bytes_does_not_fail(raw: bytes) -> None:
     assert response.status_code in {400, 422}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(country=values, years=values, parameters=values, sector=values)
 @pytest.mark.parametrize("name", ["policy-simulator", "supplychain-risk"])
 def test_execute_of_any_inputs_does_not_fail(

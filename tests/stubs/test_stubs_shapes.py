@@ -1,12 +1,10 @@
 """The shape of every module's outputs, as JSON Schema, and some figures that a seed has always meant."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
-from ops_contract import ExecuteRequest
 from ops_stubs.catalogue import STUBS
 from ops_stubs.figures import KPIS
 from ops_stubs.module import Result
@@ -126,15 +124,6 @@ def test_outputs_have_the_shape_that_is_promised(name: str, raised: dict[str, Re
 @pytest.mark.parametrize("name", list(STUBS))
 def test_artifacts_have_the_names_that_are_promised(name: str, raised: dict[str, Result]) -> None:
     assert [(file.name, file.media_type, file.by_href) for file in raised[name].artifacts] == ARTIFACTS[name]
-
-
-@pytest.mark.parametrize("name", list(STUBS))
-def test_outputs_depend_on_no_identity(name: str, ask: Callable[..., ExecuteRequest]) -> None:
-    """OPS-DET-001: not on the run, the step or the scenario, and not on when it is asked."""
-    one, two = (
-        STUBS[name].actions["execute"](ask(run_id=run, step_id=run, scenario_id=run, options={"seed": 7})) for run in ("a", "b")
-    )
-    assert one == two
 
 
 def test_policy_simulator_gives_the_figures_that_the_seed_has_always_meant(raised: dict[str, Result]) -> None:

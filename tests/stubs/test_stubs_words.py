@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from ops_contract import Problem
 from ops_stubs import noise
-from ops_stubs.countries import ALIASES, COUNTRIES
+from ops_stubs.countries import ALIASES, COUNTRIES, Country, country_of
 from ops_stubs.errors import InputError
-from ops_stubs.figures import KPIS, level, measure, percent, shown, shown_change
+from ops_stubs.figures import KPIS, formatted, formatted_change, level, measure, percent
 from ops_stubs.markdown import plain, table
 
 
@@ -23,16 +23,16 @@ from ops_stubs.markdown import plain, table
         ("something_else", 1.5, "1.5"),
     ],
 )
-def test_shown_of_a_value_is_what_a_person_reads(key: str, value: float, text: str) -> None:
-    assert shown(key, value) == text
+def test_formatted_value_is_what_a_person_reads(key: str, value: float, text: str) -> None:
+    assert formatted(key, value) == text
 
 
 @pytest.mark.parametrize(
     ("key", "change", "text"),
     [("gdp_growth", -0.00046, "-0.05 pp"), ("gini", 0.0007, "+0.0007"), ("gini", -1e-9, "+0.0000"), ("other", 2.0, "+2")],
 )
-def test_shown_change_has_a_sign_and_a_unit(key: str, change: float, text: str) -> None:
-    assert shown_change(key, change) == text
+def test_formatted_change_has_a_sign_and_a_unit(key: str, change: float, text: str) -> None:
+    assert formatted_change(key, change) == text
 
 
 @pytest.mark.parametrize(("share", "text"), [(0.18, "18 %"), (0.175, "17.5 %"), (0, "0 %"), (0.07 * 3, "21 %")])
@@ -51,9 +51,8 @@ def test_measure_names_every_change_and_nothing_else() -> None:
     assert measure({"vat_rate": (0.18, 0.18)}) == ""
 
 
-@pytest.mark.parametrize("kpi", KPIS.values(), ids=list(KPIS))
-def test_kpis_have_labels_that_stand_in_a_sentence(kpi: object) -> None:
-    assert str(getattr(kpi, "in_sentence", ""))[:3] in {"GDP", "Gin", "inf", "gov", "fis", "pub", "hou"}
+def test_kpis_have_labels_that_stand_in_a_sentence() -> None:
+    assert {kpi.in_sentence[:3] for kpi in KPIS.values()} == {"GDP", "Gin", "inf", "gov", "fis", "pub", "hou"}
 
 
 @given(st.text())
@@ -90,18 +89,22 @@ def test_rounded_has_no_minus_zero(value: float) -> None:
 
 
 @pytest.mark.parametrize("country", COUNTRIES.values(), ids=list(COUNTRIES))
-def test_countries_have_figures_of_a_plausible_size(country: object) -> None:
-    economy, exposure = vars(country)["economy"], vars(country)["exposure"]
-    assert 0.05 <= economy.vat_rate <= 0.3
-    assert 0.25 <= economy.gini <= 0.65
-    assert 0.4 <= economy.consumption <= 0.9
-    assert all(0 <= value <= 100 for value in vars(exposure).values())
+def test_countries_have_figures_of_a_plausible_size(country: Country) -> None:
+    assert 0.05 <= country.economy.vat_rate <= 0.3
+    assert 0.25 <= country.economy.gini <= 0.65
+    assert 0.4 <= country.economy.consumption <= 0.9
+    assert all(0 <= value <= 100 for value in vars(country.exposure).values())
 
 
 def test_countries_have_codes_of_two_letters_and_aliases_that_lead_to_them() -> None:
     assert all(len(code) == 2 and code.isupper() for code in COUNTRIES)
     assert set(ALIASES.values()) <= COUNTRIES.keys()
     assert not ALIASES.keys() & COUNTRIES.keys()
+
+
+@pytest.mark.parametrize(("code", "country"), [("DO", COUNTRIES["DO"]), ("DR", COUNTRIES["DO"]), ("do", None)])
+def test_country_of_a_code_or_an_alias_is_found(code: str, country: Country | None) -> None:
+    assert country_of(code) is country
 
 
 def test_input_error_of_one_problem_is_its_own_problem() -> None:

@@ -1,9 +1,10 @@
-"""Artifacts: files that a module hands over, inline or by a path that the caller fetches."""
+"""Artifacts: files that a module delivers, inline or by a path that the caller fetches."""
 
 import base64
 import binascii
 import contextlib
 import re
+from functools import cached_property
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
@@ -16,7 +17,7 @@ __all__ = ["Artifact", "ArtifactRef", "Href", "MediaType"]
 
 _BASE64_PATTERN: Final = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
-# Percent-encoded separators and dots, and a percent sign that is encoded itself, are how a path escapes its folder.
+# A path could leave its folder by percent-encoded separators, dots and percent signs.
 _HREF_CHARACTER: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%(?!2[eEfF5]|5[cC]|[01]|7[fF])[0-9A-Fa-f]{2})"
 # A colon in the first segment would make it a scheme (RFC 3986, section 4.2).
 _HREF_PATTERN: Final = rf"^(?![^/]*:)/?(?!\.\.?(?:/|$)){_HREF_CHARACTER}+(?:/(?!\.\.?(?:/|$)){_HREF_CHARACTER}+)*$"
@@ -34,7 +35,7 @@ def _check_href(href: str) -> str:
 Href = Annotated[
     str, Field(min_length=1, max_length=2048, json_schema_extra={"pattern": _HREF_PATTERN}), AfterValidator(_check_href)
 ]
-"""A path below the module's own base URL, resolved against it; it cannot leave it (OPS-ART-006)."""
+"""A path that is resolved against the module's own base URL and stays below it (OPS-ART-006)."""
 
 MediaType = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(; ?[ -~]+)?$", max_length=255)]
 """A media type with optional parameters (RFC 6838, section 4.2)."""
@@ -69,8 +70,7 @@ class Artifact(ArtifactRef):
         given = self.model_fields_set & {"data", "text", "href"}
         if len(given) != 1:
             raise ValueError(f"exactly one of data, text, href must be given, not {', '.join(sorted(given)) or 'none'}")
-        if "data" in given:
-            _decode(self.data)
+        _ = self.inline_content  # raises ValueError when it is not base64
         return self
 
     @property
@@ -78,9 +78,9 @@ class Artifact(ArtifactRef):
         """The same artifact without its bytes."""
         return ArtifactRef(name=self.name, media_type=self.media_type, size_bytes=self.size_bytes, sha256=self.sha256)
 
-    @property
+    @cached_property
     def inline_content(self) -> bytes | None:
-        """The bytes that came with the envelope, or None when they are to be fetched from `href`."""
+        """The bytes in the envelope, decoded once, or None when they have to be fetched from `href`."""
         if "href" in self.model_fields_set:
             return None
         return _decode(self.data) if "data" in self.model_fields_set else self.text.encode()

@@ -21,7 +21,7 @@ def _integral_float_to_int(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-# JSON has one kind of number, and JSON Schema counts 1.0 as an integer: writers that print floats so are not wrong.
+# JSON has one kind of number, and JSON Schema counts 1.0 as an integer, so a writer may print an integer that way.
 Count = Annotated[int, Field(ge=0), BeforeValidator(_integral_float_to_int)]
 """An integer of zero or more."""
 
@@ -66,7 +66,7 @@ def validate(model: type[Model], value: Any, subject: str) -> Model:
 
 
 def problems_of(error: ValidationError) -> tuple[Problem, ...]:
-    """Put pydantic's findings in the contract's words: a JSON pointer and a sentence each, the first twenty of them."""
+    """Translate pydantic's errors into problems with a JSON pointer and a sentence each, at most twenty."""
     found = error.errors(include_url=False, include_context=False)[:_MOST_PROBLEMS]
     return tuple(_problem(item["loc"], item["type"], item["msg"], item["input"]) for item in found)
 
@@ -80,14 +80,19 @@ def _problem(location: tuple[int | str, ...], kind: str, message: str, value: ob
         pointer = join_pointer(pointer, token)
     text = _PLAINER.get(kind) or _PREFIX.sub("must", message.removeprefix("Value error, "))
     if kind == "value_error" and isinstance(value, str):
-        text += f"; this is {shown(value)}"
-    elif kind not in {"missing", "extra_forbidden", "value_error", "complete"}:  # the last is for messages that show the value
-        text += f", not {shown(value)}"
+        text += f"; this is {excerpt(value)}"
+    elif kind not in {
+        "missing",
+        "extra_forbidden",
+        "value_error",
+        "complete",
+    }:  # `complete` is for messages that already show the value
+        text += f", not {excerpt(value)}"
     return Problem(pointer, text)
 
 
-def shown(value: Any) -> str:
-    """A JSON value as a message shows it: scalars as they are, shortened, anything else by its kind."""
+def excerpt(value: Any) -> str:
+    """A JSON value for a message: a scalar as it is, shortened, anything else by its kind."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict):

@@ -1,11 +1,11 @@
-"""The envelope: what a module answers, success or error."""
+"""The envelope: the answer of a module, success or error."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
 from ops_contract._artifact import Artifact
-from ops_contract._base import ContractModel, Identifier, shown, validate
+from ops_contract._base import ContractModel, Identifier, excerpt, validate
 from ops_contract._errors import Problem, ShapeError
 from ops_contract._evidence import Evidence
 
@@ -63,9 +63,9 @@ def parse_envelope(value: Any) -> Envelope:
         case {"status": "error"}:
             return validate(ErrorEnvelope, value, "envelope")
         case {"status": other}:
-            problem = Problem("/status", f"must be 'success' or 'error', not {shown(other)}")
+            problem = Problem("/status", f"must be 'success' or 'error', not {excerpt(other)}")
         case dict():
             problem = Problem("/status", "is required")
         case _:
-            problem = Problem("", f"must be an object, not {shown(value)}")
+            problem = Problem("", f"must be an object, not {excerpt(value)}")
     raise ShapeError("envelope", (problem,))

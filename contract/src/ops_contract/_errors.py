@@ -1,4 +1,4 @@
-"""What can be wrong with something that claims to follow the contract.
+"""The errors of this package.
 
 ContractError
 ├── JsonError     the bytes are not one strict JSON value (OPS-EXE-004, OPS-ERR-003)
@@ -14,7 +14,7 @@ __all__ = ["ContractError", "JsonError", "NumberError", "Problem", "ShapeError"]
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, and where: `pointer` is an RFC 6901 JSON pointer into the checked value."""
+    """One error and its place: `pointer` is an RFC 6901 JSON pointer into the checked value."""
 
     pointer: str
     message: str
@@ -28,28 +28,28 @@ class ContractError(Exception):
 
 
 class JsonError(ContractError):
-    """The bytes are not one JSON value as the contract wants it; the message says why."""
+    """The bytes are not one strict JSON value; the message says why."""
 
 
 class NumberError(ContractError):
-    """A number cannot be written as canonical JSON without changing it; `pointer` says where it stands."""
+    """A number cannot be written as canonical JSON without changing it; `pointer` is its place."""
 
     def __init__(self, pointer: str, reason: str) -> None:
-        """Keep where the number stands and why it cannot be carried."""
+        """Keep the place of the number and why it cannot be carried."""
         super().__init__(f"{pointer or '(the whole value)'}: {reason}")
         self.pointer = pointer
         self.reason = reason
 
 
 class ShapeError(ContractError):
-    """A JSON value does not have the shape that the schema wants; `problems` holds the first deviations found.
+    """A JSON value that the schema refuses; `problems` holds the first ones found.
 
     `problem_count` is the number of all that were found; in an array the first wrong item ends the search. The message lists
     the first ten: a body can hold a hundred thousand.
     """
 
     def __init__(self, subject: str, problems: tuple[Problem, ...], problem_count: int | None = None) -> None:
-        """Keep what was checked and what is wrong with it; `problem_count` is that of `problems` unless given."""
+        """Keep what was checked and its problems; `problem_count` is the number of `problems` unless given."""
         self.subject = subject
         self.problems = problems
         self.problem_count = len(problems) if problem_count is None else problem_count

@@ -1,4 +1,4 @@
-"""Evidence: what a claim in the outputs rests on."""
+"""Evidence: the grounds for a claim in the outputs."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""`POST /execute`: what a module is asked."""
+"""The request of `POST /execute`."""
 
 from typing import Annotated, Any
 
@@ -12,14 +12,14 @@ __all__ = ["ExecuteRequest", "Options", "UpstreamStep"]
 
 
 class Options(ContractModel):
-    """What holds for a whole run."""
+    """Options that apply to a whole run."""
 
     seed: Seed = 0
     deadline_s: Annotated[float | None, Field(gt=0, description="seconds after which the caller gives up (OPS-LIM-002)")] = None
 
 
 class UpstreamStep(ContractModel):
-    """What an earlier step of the run answered."""
+    """The answer of an earlier step of the run."""
 
     module: Identifier
     outputs: dict[str, Any]
@@ -39,7 +39,7 @@ class ExecuteRequest(ContractModel):
     upstream: dict[Identifier, UpstreamStep] = Field(
         default_factory=dict,
         description="earlier steps of the run, by step id",
-        # Without it, the schema would let keys pass that are no step ids.
+        # Without it, the schema would accept keys that are not step ids.
         json_schema_extra={"additionalProperties": False},
     )
     options: Options = Options()

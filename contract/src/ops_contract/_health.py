@@ -1,4 +1,4 @@
-"""`GET /health`: what a module says of itself."""
+"""The body of `GET /health`, in which a module describes itself."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""JSON as the contract wants it: strict when read, canonical when hashed."""
+"""The contract's JSON: strict when read, canonical when hashed."""
 
 import hashlib
 import json
@@ -25,10 +25,10 @@ _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a value stands: its last reference token and the place it stands in.
+    """The place of a value: its last reference token and the place around it.
 
-    Pointers are made of it only when one is reported. Made for every value, they would cost a hostile body's keys times its
-    items.
+    A pointer is made of it only when one is reported. Pointers to every value would take space for the keys of a hostile body
+    times its items.
     """
 
     parent: "_Place | None" = None
@@ -129,7 +129,7 @@ def _refuse_lone_surrogates(place: _Place, item: Any) -> None:
 
 
 def _walk(value: Any) -> Iterator[tuple[_Place, Any, int]]:
-    """Every value inside `value`, itself included, with its place and depth, from 1. Iterative: depth is the enemy here."""
+    """Every value inside `value`, itself included, with place and depth, from 1. Not recursive: it may be deep."""
     pending: list[tuple[_Place, Any, int]] = [(_Place(), value, 1)]
     while pending:
         place, item, depth = pending.pop()

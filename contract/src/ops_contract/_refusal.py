@@ -13,15 +13,15 @@ _PROBLEMS_SHOWN: Final = 20
 
 
 class RefusalError(ContractError):
-    """A call that a module does not answer with a success: HTTP `status`, `code`, message, and where the cause stands.
+    """A call that a module refuses: HTTP `status`, `code`, message, and the place of the cause.
 
-    `pointer` is an RFC 6901 pointer into the request's body. A 503 is the only refusal that is worth a second try.
+    `pointer` is an RFC 6901 pointer into the request's body. Only a 503 is worth a second try.
     """
 
     def __init__(
         self, status: int, code: str, message: str, *, pointer: str | None = None, details: dict[str, Any] | None = None
     ) -> None:
-        """Keep what the error envelope will say."""
+        """Keep the fields of the error envelope."""
         super().__init__(message)
         self.status = status
         self.code = code
@@ -34,8 +34,8 @@ class RefusalError(ContractError):
     def of_problems(cls, code: str, problems: tuple[Problem, ...], problem_count: int | None = None) -> "RefusalError":
         """A 422 that points to the first of `problems` and lists up to twenty; `problem_count` when there are more."""
         count = len(problems) if problem_count is None else problem_count
-        shown = [{"pointer": problem.pointer, "message": problem.message} for problem in problems[:_PROBLEMS_SHOWN]]
-        details = {"problems": shown, "problem_count": count}
+        listed = [{"pointer": problem.pointer, "message": problem.message} for problem in problems[:_PROBLEMS_SHOWN]]
+        details = {"problems": listed, "problem_count": count}
         first = f"{problems[0].pointer or 'the body'} {problems[0].message}"
         message = first if count == 1 else f"{first}; {count - 1} more in error.details.problems"
         return cls(422, code, message, pointer=problems[0].pointer, details=details)
@@ -70,7 +70,7 @@ class RefusalError(ContractError):
     @classmethod
     def unknown_action(cls, action: str, known: Iterable[str], module: str) -> "RefusalError":
         """A 422 that lists the actions that are `known` to the module `module` (OPS-EXE-005)."""
-        actions = sorted(known)
+        actions = list(known)
         message = f"/action {action!r} is not known to {module}; known: {', '.join(actions)}"
         return cls(422, "UNKNOWN_ACTION", message, pointer="/action", details={"known_actions": actions})
 

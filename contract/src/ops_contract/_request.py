@@ -1,4 +1,4 @@
-"""From what arrives at `POST /execute` to a request that can be executed, refusing everything else by name."""
+"""Reads the request of `POST /execute`, and refuses what cannot be executed."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!
 
 @dataclass(frozen=True)
 class ReadRequest:
-    """A request, and the fingerprint of the body that it came in."""
+    """A request, and the fingerprint of its body."""
 
     request: ExecuteRequest
     fingerprint: str
@@ -42,10 +42,10 @@ def check_request_headers(headers: Mapping[str, str]) -> None:
 
 
 def read_request(raw: bytes) -> ReadRequest:
-    """Make a request of the body, or say what is wrong with it. Raises RefusalError (OPS-ERR-003 to -005, OPS-VER-001).
+    """Make a request of the body. Raises RefusalError (OPS-ERR-003 to -005, OPS-VER-001).
 
-    The fingerprint is of the whole body as canonical JSON: white space, the order of keys and the writing of numbers do not
-    make another request, and a changed value does, also in a field that this version does not know.
+    The fingerprint is that of the whole body as canonical JSON: it does not change with white space, the order of keys and the
+    way numbers are written, and it does with any value, also in a field that this version does not know.
     """
     try:
         body = parse_json(raw)
@@ -65,7 +65,7 @@ def read_request(raw: bytes) -> ReadRequest:
 
 
 def trace_of(headers: Mapping[str, str]) -> dict[str, Any]:
-    """What `meta` says of the caller's trace (W3C Trace Context), when it sent a valid one (OPS-OBS-001)."""
+    """The fields of `meta` for the caller's trace (W3C Trace Context); empty without a valid one (OPS-OBS-001)."""
     found = _TRACEPARENT.fullmatch(headers.get("traceparent", "").strip())
     return {"trace_id": found[1]} if found else {}
 

@@ -16,7 +16,7 @@ _SECRET: Final = re.compile(
     # Not secretary, secretariat.
     r"|secret(?!ar)"
     r"|passw|passphrase|pwd|jwt|credential|cookie|session|signature|(^|[-_])sig$"
-    r"|(api|access|account|private|shared|subscription)[-_]?key|^key$",
+    r"|(api|access|account|encryption|functions|master|private|shared|signing|subscription)[-_]?key|^key$",
     re.IGNORECASE,
 )
 # What language models are asked for and bill: a number of tokens.

@@ -1,4 +1,4 @@
-"""What a schema cannot say of an envelope: uniqueness, references, bytes that are what they claim."""
+"""The checks of an envelope that a schema cannot make: uniqueness, references, and the bytes of artifacts."""
 
 import re
 from collections.abc import Iterator
@@ -28,12 +28,12 @@ class Violation:
 
 
 def violations(envelope: SuccessEnvelope, *, module: str) -> tuple[Violation, ...]:
-    """Everything in a well-shaped envelope of the module `module` that breaks a MUST, except the artifacts' bytes."""
+    """Every breach of a MUST in an envelope of the module `module` that the schema accepts, except in the artifacts' bytes."""
     return (*_identity(envelope, module), *_artifact_names(envelope), *_evidence(envelope))
 
 
 def content_violation(artifact: ArtifactRef, size_bytes: int, sha256: str) -> Violation | None:
-    """Compare what an artifact claims with what its bytes are: `size_bytes` and `sha256` as measured (OPS-ART-003, -004)."""
+    """Compare the stated size and hash of an artifact with the measured `size_bytes` and `sha256` (OPS-ART-003, -004)."""
     if size_bytes != artifact.size_bytes:
         message = f"{artifact.name!r} has {size_bytes} bytes, its envelope says {artifact.size_bytes}"
         return Violation("OPS-ART-004", "/artifacts", message)

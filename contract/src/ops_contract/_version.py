@@ -1,4 +1,4 @@
-"""The contract's version and what it is compatible with."""
+"""The contract's version, and the versions that are compatible with it."""
 
 from typing import Final
 

@@ -1,6 +1,6 @@
 """The contract for other languages: JSON Schema 2020-12 files and an OpenAPI 3.1 document, made from the models.
 
-Beside them is the XML schema of the kit's JUnit reports, as it is.
+The XML schema of the kit's JUnit reports is published with them.
 
 python -m ops_contract.schemas DIR           write them
 python -m ops_contract.schemas DIR --check   exit 1 and name the files that differ from the models
@@ -29,7 +29,7 @@ _MODELS: Final[dict[str, TypeAdapter[Any]]] = {
     "execute-request": TypeAdapter(ExecuteRequest),
     "envelope": EnvelopeAdapter,
 }
-# Not what a module serves, and so no part of the OpenAPI document.
+# Not served by modules, and so not part of the OpenAPI document.
 _REPORTS: Final[dict[str, TypeAdapter[Any]]] = {"compliance-report": ReportAdapter}
 _JUNIT: Final = "compliance-junit.xsd"
 # The HTTP status tells which envelope it is (OPS-ERR-008).

@@ -47,7 +47,7 @@ class RequestError(OrchestratorError):
 
 
 class InvalidRequestError(RequestError):
-    """The request is not what the interface says; `status` tells bad JSON from a wrong shape."""
+    """The request does not follow the interface; `status` distinguishes bad JSON from a wrong shape."""
 
     slug = "invalid-request"
     title = "The request is not valid"

@@ -1,10 +1,10 @@
-"""What the shell is told when a command ends."""
+"""The exit codes of the command `ops`."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the shell is told."""
+    """How a command ended."""
 
     DONE = 0
     NOT_COMPLETED = 1

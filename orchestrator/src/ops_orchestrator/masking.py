@@ -1,4 +1,4 @@
-"""Keeps secrets out of records, logs and messages: a value whose name says that it is one is shown as `***`."""
+"""Keeps secrets out of records, logs and messages: a value whose name says that it is one becomes `***`."""
 
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit

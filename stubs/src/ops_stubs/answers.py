@@ -1,4 +1,4 @@
-"""The answers that a stub has given, kept so that a repeat of a call gets the same one (OPS-IDM-001 to -003)."""
+"""The answers that a stub has given, kept so that a repeated call gets the same answer (OPS-IDM-001 to -003)."""
 
 import asyncio
 from collections import OrderedDict
@@ -20,22 +20,22 @@ _LONGEST_WAIT_S: Final = 86_400.0
 
 
 class Answer(Protocol):
-    """What a call was answered with; `files` are those to be fetched, by name."""
+    """The answer to a call; `files` are its artifacts that are fetched by `href`, by name."""
 
     @property
     def files(self) -> Mapping[str, File]:
-        """The files that the store hands out as long as it keeps the answer."""
+        """The files that can be fetched as long as the answer is kept."""
 
     @property
     def size_bytes(self) -> int:
-        """What keeping the answer takes."""
+        """The memory that keeping the answer takes."""
 
     @property
     def is_success(self) -> bool:
-        """Whether this is the answer of a call that succeeded; only such are kept."""
+        """Whether the call succeeded; only such answers are kept."""
 
     def response(self, trace: Mapping[str, Any]) -> Response:
-        """The answer on its way; `trace` is what of the request belongs into `meta`."""
+        """The HTTP response; `trace` holds the fields of `meta` that come from the request."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class _Kept:
 
 
 class AnswerStore:
-    """Executes every call once, as long as its answer is among the most recent (by number and by bytes).
+    """Executes every call once, as long as its answer is among the most recent ones (by number and by bytes).
 
-    Only successes are kept: what failed, or took too long, may be tried again, also with a corrected body.
+    Only successes are kept: a call that failed, or took too long, may be repeated, also with a corrected body.
     """
 
     def __init__(self, *, max_answers: int = 1000, max_bytes: int = 64 * 2**20) -> None:
@@ -67,10 +67,10 @@ class AnswerStore:
         return len(self._kept)
 
     async def once(self, key: Key, fingerprint: str, compute: Callable[[], Awaitable[Answer]], *, wait_s: float) -> Answer:
-        """The answer to the call `key`: kept, awaited from a duplicate, or computed now; waits at most `wait_s` seconds.
+        """The answer to the call `key`: a kept one, that of a running duplicate, or a new one; waits at most `wait_s` seconds.
 
-        Raises RefusalError: 422 when `key` belongs to another body, 503 when time is up. A caller that leaves takes nothing
-        from the others: the computation goes on without it.
+        Raises RefusalError: 422 when `key` was used with another body, 503 when time is up. When a caller leaves, the
+        computation goes on for the others.
         """
         if (kept := self._kept.get(key)) is not None:
             _check_same(kept.fingerprint, fingerprint)
@@ -88,7 +88,7 @@ class AnswerStore:
         return running.task.result()
 
     def clear(self) -> None:
-        """Forget every kept answer; what runs goes on, and is kept when it is done."""
+        """Forget every kept answer; running calls go on, and their answers are kept."""
         self._kept.clear()
         self._bytes = 0
 
@@ -104,13 +104,13 @@ class AnswerStore:
         return running
 
     def _finish(self, key: Key, running: _Running) -> None:
-        # Asking for the exception tells asyncio that somebody did, also when every caller has gone.
+        # Reading the exception keeps asyncio from reporting it as never retrieved, also when every caller has left.
         failed = running.task.cancelled() or running.task.exception() is not None
         if self._forget(key, running) and not failed and running.task.result().is_success:
             self._keep(key, _Kept(running.fingerprint, running.task.result()))
 
     def _forget(self, key: Key, running: _Running) -> bool:
-        """Stop offering `running` to duplicates; False when that was done before, because its time was up."""
+        """Stop offering `running` to duplicates; False when its time was up before."""
         if self._running.get(key) is not running:
             return False
         del self._running[key]

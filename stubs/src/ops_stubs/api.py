@@ -21,18 +21,18 @@ _LOG: Final = logging.getLogger("ops_stubs")
 
 
 class Responder(Protocol):
-    """Who answers the calls of a module: a stub by executing them, a recording by giving what was answered before."""
+    """Answers the calls of a module: a stub executes them, a recording repeats the recorded answers."""
 
     @property
     def health(self) -> Health:
-        """What the module says of itself."""
+        """The body of `GET /health`."""
 
     async def answer(self, read: ReadRequest) -> Answer:
         """Answer a call to one of the actions that `health` names. Raises InputError, RefusalError."""
 
 
 class ModuleApi:
-    """A responder and the answers it has given; its methods are what the paths of the contract call."""
+    """The handlers of the contract's paths, for one responder and the answers that it has given."""
 
     def __init__(self, responder: Responder, answers: AnswerStore, max_request_bytes: int) -> None:
         self._responder = responder
@@ -40,15 +40,15 @@ class ModuleApi:
         self._max_request_bytes = max_request_bytes
 
     async def health(self) -> Response:
-        """`GET /health`: ready, since a module is served only once it is."""
+        """`GET /health`: always ready, because a module is served only after its warm-up."""
         return json_response(self._responder.health.model_dump(mode="json"))
 
     async def openapi(self) -> Response:
-        """`GET /openapi.json`: the contract's own document, not one guessed from this code."""
+        """`GET /openapi.json`: the contract's own document, not one derived from this code."""
         return json_response(openapi())
 
     async def execute(self, request: Request) -> Response:
-        """`POST /execute`: the envelope of the action, an error envelope for everything that stands in its way."""
+        """`POST /execute`: the envelope of the action, or an error envelope when it cannot be executed."""
         started = asyncio.get_running_loop().time()
         try:
             answer = await self._answer(request, started)
@@ -57,14 +57,14 @@ class ModuleApi:
         except RefusalError:
             raise
         except Exception:  # noqa: BLE001 - the last edge
-            # Whatever it was, the caller gets an envelope, and only the log learns the details.
+            # The caller gets an envelope without details; they go to the log only.
             _LOG.exception("%s failed on a request", self._responder.health.module)
             refusal = RefusalError(500, "INTERNAL", "the module failed; its log says why")
             return error_response(self._responder.health, refusal, request)
         return answer.response(trace_of(request.headers))
 
     async def artifact(self, run_id: str, step_id: str, name: str) -> Response:
-        """`GET /artifacts/...`: looked up by name among the kept answers, so that no path leads anywhere else (OPS-ART-006)."""
+        """`GET /artifacts/...`: looked up by name among the kept answers, never as a path of the file system (OPS-ART-006)."""
         file = self._answers.file((run_id, step_id), name)
         if file is None:
             raise RefusalError.artifact_not_kept()
@@ -73,11 +73,12 @@ class ModuleApi:
     async def _answer(self, request: Request, started: float) -> Answer:
         check_request_headers(request.headers)
         raw = await receive(request, self._max_request_bytes)
-        # A large body takes a while to check, and health is answered meanwhile (OPS-HLT-003).
+        # In a thread: a large body takes a while to check, and /health must be answered meanwhile (OPS-HLT-003).
         read = await anyio.to_thread.run_sync(read_request, raw)
         call = read.request
-        if call.action not in self._responder.health.actions:
-            raise RefusalError.unknown_action(call.action, self._responder.health.actions, self._responder.health.module)
+        health = self._responder.health
+        if call.action not in health.actions:
+            raise RefusalError.unknown_action(call.action, sorted(health.actions), health.module)
         passed = asyncio.get_running_loop().time() - started
         wait_s = float("inf") if call.options.deadline_s is None else call.options.deadline_s - passed
 

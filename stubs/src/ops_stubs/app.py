@@ -27,6 +27,7 @@ from ops_stubs.module import Stub
 from ops_stubs.recorded_files import RecordedFiles
 from ops_stubs.replay import Replay
 from ops_stubs.request_body import MAX_REQUEST_BYTES
+from ops_stubs.request_path import path_below
 from ops_stubs.responses import error_response, json_response
 
 __all__ = ["create_all", "create_app", "create_named", "create_replay"]
@@ -41,7 +42,7 @@ def create_app(
 ) -> FastAPI:
     """The application of one stub: the contract at the root, and the stub's bare endpoints beside it.
 
-    With `faults`, even when none is staged yet, requests go through a layer in which faults act and which serves `/__stub`.
+    With `faults`, even when none is staged yet, requests go through a layer that applies them and serves `/__stub`.
     """
     answers = AnswerStore() if answers is None else answers
     execution = Execution(stub if faults is None else faults.around_actions(stub))
@@ -56,13 +57,13 @@ def create_app(
 
 
 def create_replay(replay: Replay, *, faults: Faults | None = None) -> FastAPI:
-    """The application of a module as a run recorded it; `faults` are staged as in `create_app`."""
+    """The application that replays a module of a recorded run; `faults` are staged as in `create_app`."""
     answers = AnswerStore()
-    # What a module of a larger limit was asked before can be asked again, however it is written.
+    # A recorded request can be larger than a stub accepts, and the same request may be written with more white space.
     max_request_bytes = max(MAX_REQUEST_BYTES, 2 * replay.largest_request_bytes)
     app = _application(replay.health, _warming_up(()))
     _serve(app, replay, answers, max_request_bytes)
-    # The last one that is added is the outermost: faults act on files, too.
+    # The middleware added last is the outermost, so faults act on files, too.
     app.add_middleware(RecordedFiles, files=replay.files)
     if faults is not None:
         _stage(app, faults, replay.health.module, (), answers, max_request_bytes)
@@ -72,7 +73,7 @@ def create_replay(replay: Replay, *, faults: Faults | None = None) -> FastAPI:
 def create_named(name: str, shared_dir: Path, faults: Faults | None = None) -> Starlette:
     """The application of the stub called `name`, or of the legacy service. Raises KeyError for other names.
 
-    The legacy service takes no `faults`: it follows no contract that it could break.
+    The legacy service takes no `faults`: they break requirements of the contract, which it does not follow.
     """
     return create_legacy(shared_dir) if name == LEGACY.name else create_app(STUBS[name], faults=faults)
 
@@ -87,7 +88,7 @@ def create_all(
     host = health_of(Stub(name="stubs", summary="All stubs in one service", actions={}))
     app = _application(host, _warming_up(stubs.values()))
     listed = [{"module": stub.name, "path": f"/{stub.name}", "summary": stub.summary} for stub in stubs.values()]
-    # Apart from the modules, so that nobody who goes through those meets one that has no health.
+    # Listed apart from the modules, each of which has a /health.
     neighbours = [{"name": LEGACY.name, "path": f"/{LEGACY.name}", "summary": LEGACY.summary}]
 
     async def index() -> Response:
@@ -140,7 +141,7 @@ def _application(health: Health, lifespan: Lifespan[FastAPI], bare: Collection[s
 def _handlers(
     health: Health, bare_paths: Collection[str]
 ) -> dict[Any, Callable[[Request, Any], Coroutine[Any, Any, Response]]]:
-    """Every error becomes an envelope of the module, except those of bare endpoints, which never heard of envelopes.
+    """Every error becomes an envelope of the module, except those of bare endpoints, which are older than envelopes.
 
     FastAPI's own answer to a body that a bare endpoint cannot read stays as it is, for the same reason.
     """
@@ -149,8 +150,7 @@ def _handlers(
         return error_response(health, error, request)
 
     async def not_served(request: Request, error: HTTPException) -> Response:
-        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-        if path in bare_paths and error.status_code != 405:
+        if path_below(request.scope) in bare_paths and error.status_code != 405:
             return json_response({"detail": error.detail}, error.status_code)
         return error_response(health, _refusal(error), request, dict(error.headers or {}))
 
@@ -169,7 +169,7 @@ def _refusal(error: HTTPException) -> RefusalError:
 
 
 def _warming_up(stubs: Iterable[Stub]) -> Lifespan[FastAPI]:
-    """Do what the first call would otherwise wait for before the server takes any call."""
+    """Warm the stubs up before the server takes any call, so that the first call need not wait."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""Every stub of this package, by the name of the module that it stands in for, and the service that is none."""
+"""Every stub of this package by the name of its module, and the legacy service, which is not a module."""
 
 from typing import Final
 

@@ -33,7 +33,7 @@ cli = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    # Plain text: frames and colours break lines that logs and tests look for.
+    # Plain text: frames and colours break the lines that logs and tests search for.
     rich_markup_mode=None,
 )
 
@@ -62,7 +62,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
         list[str] | None, typer.Option(metavar="FAULT", help="A transport fault, as in latency:ms=200,first=2; repeatable.")
     ] = None,
     admin: Annotated[
-        bool, typer.Option("--admin", help="Serve /__stub, where tests stage faults and read what was asked.")
+        bool, typer.Option("--admin", help="Serve /__stub, where tests stage faults and read the requests.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every request.")] = False,
 ) -> None:
@@ -120,7 +120,7 @@ cli.command()(drift)
 
 
 def main() -> NoReturn:
-    """The entry point: 0 done or stopped, 1 no address or drift, 2 usage, 3 no module, 4 our bug, 130 interrupted."""
+    """The entry point. Exit codes: 0 done, 1 no address or drift, 2 usage, 3 no module, 4 our bug, 130 interrupted."""
     try:
         cli()
     except Exception as error:  # noqa: BLE001 - the edge
@@ -175,7 +175,7 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-# The rest loads a web framework, for which `list` and usage errors do not wait.
+# The functions below load a web framework, which `list` and usage errors do not need.
 def _application(module: str | None, shared_dir: Path, faults: Faults | None) -> "Starlette":
     from ops_stubs.app import create_all, create_named  # noqa: PLC0415 - see above
 
@@ -209,7 +209,7 @@ def _run(app: "Starlette", listener: socket.socket, *, verbose: bool, faults: Fa
         server_header=False,
         http=FaultProtocol if faults else "auto",
     )
-    # The server finishes its calls on a signal and then raises it again, for which these handlers wait.
+    # On a signal, the server finishes its calls and then raises the signal again, for these handlers.
     signal.signal(signal.SIGTERM, _stopped)
     signal.signal(signal.SIGINT, _interrupted)
     is_deaf = faults is not None and any(violation.id == IGNORES_SIGTERM for violation in faults.violations)

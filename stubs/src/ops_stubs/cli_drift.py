@@ -1,4 +1,4 @@
-"""`ops-stubs drift`: ask a live module what was asked in a run, and say what it answers otherwise."""
+"""`ops-stubs drift`: send the requests of a run to a live module again, and report how its answers differ."""
 
 import asyncio
 import json
@@ -21,7 +21,8 @@ def drift(
     run: Annotated[Path, typer.Argument(metavar="RUN_FOLDER", help="A run folder, as in runs/run_...")],
     url: Annotated[str, typer.Argument(metavar="URL", help="The base address of the live module.")],
     module: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Whose steps; unless given, what the live module says that it is.")
+        str | None,
+        typer.Option(metavar="NAME", help="Whose steps are sent; by default, those of the live module's name."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, also on a terminal.")] = False,
 ) -> None:
@@ -44,7 +45,7 @@ def drift(
         typer.echo((json.dumps(drift_report.as_json(found), indent=2, ensure_ascii=False)).encode())
     else:
         for line in drift_report.lines(found):
-            # What a module answers must not drive the terminal.
+            # An answer must not control the terminal.
             typer.echo("".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line))
     if not found.is_none:
         raise typer.Exit(_DRIFTED)
@@ -53,10 +54,12 @@ def drift(
 def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
-        # Addresses stand in what is printed, so that a password has no place in them.
+        # Addresses are printed, so they must not hold a password.
         odd = parts.query or parts.fragment or parts.username is not None
         valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and not odd
     except ValueError:
         valid = False
     if not valid:
-        raise typer.BadParameter(f"{url!r} is no address of a module; give one like http://127.0.0.1:8080", param_hint="URL")
+        raise typer.BadParameter(
+            f"{url!r} is not an address of a module; give one like http://127.0.0.1:8080", param_hint="URL"
+        )

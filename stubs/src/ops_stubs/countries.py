@@ -1,6 +1,6 @@
 """The countries that the stubs know.
 
-Every figure is synthetic: of the size that such a country shows, taken from no publication, and fit for no decision.
+Every figure is synthetic: of a plausible size for such a country, taken from no publication, and not fit for decisions.
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from pydantic import PlainValidator
 
 from ops_contract import nearest
 
-__all__ = ["ALIASES", "COUNTRIES", "Country", "CountryCode", "Economy", "Exposure"]
+__all__ = ["ALIASES", "COUNTRIES", "Country", "CountryCode", "Economy", "Exposure", "country_of"]
 
 
 @dataclass(frozen=True)
 class Economy:
-    """Where an economy stands in the base year: rates a year as shares, the rest as shares of GDP unless said."""
+    """An economy in the base year: rates a year as shares, the rest as shares of GDP unless a comment says otherwise."""
 
     vat_rate: float
     vat_efficiency: float  # VAT collected, as a share of rate times consumption
@@ -53,6 +53,10 @@ class Country:
     name: str
     economy: Economy
     exposure: Exposure
+
+    def as_json(self) -> dict[str, str]:
+        """Code and name, as outputs give them."""
+        return {"code": self.code, "name": self.name}
 
 
 # Read as tables: the fields of Economy and of Exposure in their order.
@@ -102,10 +106,15 @@ ALIASES: Final = {"DR": "DO"}
 """Codes in use that are not ISO 3166-1: DR is how people there abbreviate the Dominican Republic."""
 
 
+def country_of(code: str) -> Country | None:
+    """The country with this code, ISO or alias, or None."""
+    return COUNTRIES.get(ALIASES.get(code, code))
+
+
 def _country(value: object) -> Country:
     if not isinstance(value, str):
         raise ValueError("must be a string with a country code, such as 'DO'")  # noqa: TRY004 - pydantic wants a ValueError
-    found = COUNTRIES.get(ALIASES.get(value, value))
+    found = country_of(value)
     if found is None:
         raise ValueError(f"must be a known country, one of {', '.join(sorted({*COUNTRIES, *ALIASES}))}{_did_you_mean(value)}")
     return found

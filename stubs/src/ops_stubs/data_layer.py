@@ -53,7 +53,7 @@ def execute(request: ExecuteRequest) -> Result:
     rows = _rows(country)
     latest = [row for row in rows if row["year"] == BASE_YEAR]
     outputs = {
-        "country": {"code": country.code, "name": country.name},
+        "country": country.as_json(),
         "indicators": latest,
         "years": {"first": BASE_YEAR - _YEARS + 1, "last": BASE_YEAR},
     }

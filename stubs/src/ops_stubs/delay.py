@@ -1,6 +1,6 @@
 """Slowness on request, an extension that only stubs have: `inputs.__stub_delay_s` seconds before a step is executed.
 
-It belongs to the body, and so to what makes a repeat one, and to nothing else: an action never sees it.
+It counts when bodies are compared, as everything in them does, and an action never sees it.
 """
 
 from typing import Any, Final
@@ -16,7 +16,7 @@ MAX_DELAY_S: Final = 30.0
 
 
 def delay_of(call: ExecuteRequest) -> tuple[float, ExecuteRequest]:
-    """How many seconds to wait, and the call without its saying so. Raises InputError."""
+    """The seconds to wait, and the call without that field. Raises InputError."""
     if DELAY_FIELD not in call.inputs:
         return 0.0, call
     others = {name: value for name, value in call.inputs.items() if name != DELAY_FIELD}

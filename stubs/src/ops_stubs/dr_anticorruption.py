@@ -69,7 +69,7 @@ def execute(request: ExecuteRequest) -> Result:
     entities = _entities(country, request.options.seed)
     overall = _overall(entities)
     outputs = {
-        "country": {"code": country.code, "name": country.name},
+        "country": country.as_json(),
         "overall": overall,
         "level": level(overall),
         "entities": entities,

@@ -46,19 +46,19 @@ _LOCK: Final = threading.Lock()
 
 def png(paint: Callable[[Figure], None], *, width: float, height: float, dpi: int = 110) -> bytes:
     """A PNG of what `paint` puts on a figure of `width` times `height` inches."""
-    # The name of the program carries its version, and so would the bytes.
+    # The name of the program has its version in it, with which the bytes would change.
     return _saved(paint, (width, height), dpi, format="png", metadata={"Software": None})
 
 
 def pdf(paint: Callable[[Figure], None], *, width: float, height: float, title: str) -> bytes:
-    """A PDF of one page, `width` times `height` inches, that says neither when nor with what it was made."""
-    told = {"Title": title, "Creator": None, "Producer": None, "CreationDate": None}
-    return _saved(paint, (width, height), 72, format="pdf", metadata=told)
+    """A PDF of one page, `width` times `height` inches, without a date or the names of the programs that made it."""
+    metadata = {"Title": title, "Creator": None, "Producer": None, "CreationDate": None}
+    return _saved(paint, (width, height), 72, format="pdf", metadata=metadata)
 
 
 def _saved(paint: Callable[[Figure], None], size: tuple[float, float], dpi: int, **options: Any) -> bytes:
     file = io.BytesIO()
-    # Settings and fonts are shared by all threads; defaults first, because a user's own settings would change the bytes.
+    # All threads share settings and fonts. Defaults first: a user's own settings would change the bytes.
     with _LOCK, mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)  # type: ignore[arg-type]  # the keys are typed one by one, and a table of them is not

@@ -12,7 +12,7 @@ from ops_stubs.recording import RecordedStep, Recording
 __all__ = ["Drift", "StepDrift", "drift_of", "lasting"]
 
 _WAIT_S: Final = 300.0
-"""How long an answer is waited for when the recorded request has no deadline."""
+"""How long to wait for an answer when the recorded request has no deadline."""
 _AFTER_DEADLINE_S: Final = 5.0
 _VALUES: Final = ("status", "module", "outputs", "error")
 _CONTENT: Final = frozenset({"media_type", "size_bytes", "sha256"})
@@ -20,7 +20,7 @@ _CONTENT: Final = frozenset({"media_type", "size_bytes", "sha256"})
 
 @dataclass(frozen=True)
 class StepDrift:
-    """In what a step's answer differs from the recorded one. The versions are for information: a new one is no drift."""
+    """How a step's answer differs from the recorded one. The versions are for information: a new one is not drift."""
 
     id: str
     action: str
@@ -31,7 +31,7 @@ class StepDrift:
 
 @dataclass(frozen=True)
 class Drift:
-    """What asking again found; `unanswered` are the steps that had no answer in the run, so that nothing can be compared."""
+    """The result of sending the requests again; `unanswered` steps had no answer in the run to compare with."""
 
     run_id: str
     module: str
@@ -41,12 +41,12 @@ class Drift:
 
     @property
     def is_none(self) -> bool:
-        """Whether every step got the answer that it had got before."""
+        """Whether every step got the recorded answer again."""
         return not any(step.differences for step in self.steps)
 
 
 async def drift_of(recording: Recording, url: str, module: str | None = None) -> Drift:
-    """Ask the module at `url` what `module`, or else the module that it says it is, was asked in a run.
+    """Send the recorded requests of `module` to the module at `url`; by default, of the module that `/health` there names.
 
     Raises RecordingError, and LiveError when an answer does not come.
     """
@@ -60,11 +60,11 @@ async def drift_of(recording: Recording, url: str, module: str | None = None) ->
 
 
 def lasting(status: int, content: bytes) -> dict[str, Any]:
-    """What of an answer must not change: all of it but what the contract calls volatile, and versions.
+    """The parts of an answer that must not change: all but versions and what the contract calls volatile.
 
-    That is its HTTP status and, of an envelope, everything except `version`, `contract_version`, `meta`, `observed_at` of the
-    evidence and the way in which artifacts are delivered. Artifacts stand by their name and evidence by its id, since their
-    order says nothing. What is no envelope is there as a whole.
+    They are the HTTP status and, of an envelope, everything except `version`, `contract_version`, `meta`, `observed_at` of the
+    evidence and the way in which artifacts are delivered. Artifacts are keyed by name and evidence by id, because their order
+    has no meaning. A body that is not an envelope is kept whole.
     """
     try:
         answer = parse_json(content)
@@ -72,12 +72,12 @@ def lasting(status: int, content: bytes) -> dict[str, Any]:
         answer = None
     if not isinstance(answer, dict) or answer.get("status") not in ("success", "error"):
         return {"http_status": status, "body": content.decode(errors="replace") if answer is None else answer}
-    told = {"http_status": status, **{name: answer[name] for name in _VALUES if name in answer}}
+    kept = {"http_status": status, **{name: answer[name] for name in _VALUES if name in answer}}
     if answer["status"] == "error":
-        return told
+        return kept
     artifacts = _by("name", [_only(_CONTENT | {"name"}, item) for item in _items(answer, "artifacts")])
     evidence = _by("id", [_without({"observed_at"}, item) for item in _items(answer, "evidence")])
-    return told | {"artifacts": artifacts, "evidence": evidence, "warnings": _items(answer, "warnings")}
+    return kept | {"artifacts": artifacts, "evidence": evidence, "warnings": _items(answer, "warnings")}
 
 
 async def _compared(live: LiveModule, step: RecordedStep, run_id: str) -> StepDrift:
@@ -100,13 +100,13 @@ def _version(content: bytes) -> str | None:
 
 
 def _items(answer: dict[str, Any], name: str) -> list[Any]:
-    """A list of the envelope, empty when it is left out; what should be a list and is none is an item, to be seen."""
+    """A list of the envelope, empty when it is left out; a value that is not a list becomes the only item, so that it shows."""
     items = answer.get(name) or []
     return items if isinstance(items, list) else [items]
 
 
 def _by(key: str, items: list[Any]) -> Any:
-    """The items by their `key`, or as they are when they cannot be told apart by it."""
+    """The items by their `key`, or as they are when it does not identify them."""
     keyed = {item[key]: _without({key}, item) for item in items if isinstance(item, dict) and isinstance(item.get(key), str)}
     return keyed if len(keyed) == len(items) else items
 

@@ -1,4 +1,4 @@
-"""What `ops-stubs drift` says: lines for people, JSON for programs."""
+"""The output of `ops-stubs drift`: lines for people, JSON for programs."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -12,7 +12,7 @@ _SHOWN: Final = 20
 
 
 def as_json(drift: Drift) -> dict[str, Any]:
-    """Everything, in full."""
+    """All differences, in full."""
     return {
         "run_id": drift.run_id,
         "module": drift.module,
@@ -38,7 +38,7 @@ def lines(drift: Drift) -> Iterator[str]:
         count = len(step.differences)
         result = f"{count} difference{'s' if count > 1 else ''}" if count else "same"
         yield f"{step.id}: {result}{_versions(step)}"
-        yield from (f"  {_told(difference)}" for difference in step.differences[:_SHOWN])
+        yield from (f"  {_line(difference)}" for difference in step.differences[:_SHOWN])
         if count > _SHOWN:
             yield f"  and {count - _SHOWN} more; --json has all of them"
     for name in drift.unanswered:
@@ -51,8 +51,8 @@ def _versions(step: StepDrift) -> str:
     return f" (version {step.recorded_version or 'unknown'} then, {step.version or 'unknown'} now)"
 
 
-def _told(difference: Difference) -> str:
-    # What is there as a whole, and may be long, is said to have come or gone.
+def _line(difference: Difference) -> str:
+    # A whole artifact or evidence item may be long, so only its coming or going is reported.
     if difference.pointer.startswith(("/artifacts/", "/evidence/")) and difference.pointer.count("/") == 2:
         if difference.first is ABSENT:
             return f"{difference.pointer}: gained"

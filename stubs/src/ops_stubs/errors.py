@@ -1,11 +1,11 @@
-"""Everything that a stub refuses to do.
+"""The errors of the stubs.
 
 StubError
 ├── InputError      inputs that the module cannot work with: 422 with a pointer
-├── FaultError      a fault that cannot be staged, such as a misspelt one; the command line and the admin API tell it
-├── RecordingError  a run folder from which nothing can be replayed; the command line tells it
-├── LiveError       a live module that cannot be asked what was recorded; the command line tells it
-└── BareError       what an endpoint from before the contract answers: {"detail": ...}; the legacy service has its own ways
+├── FaultError      a fault that cannot be staged, such as a misspelt one; reported by the command line and the admin API
+├── RecordingError  a run folder from which nothing can be replayed; reported by the command line
+├── LiveError       a live module that cannot be reached; reported by the command line
+└── BareError       the answer of an endpoint from before the contract: {"detail": ...}, or as the legacy service does it
 
 A request that never reaches the module, or cannot be answered in time, is the contract's RefusalError.
 """
@@ -33,7 +33,7 @@ class InputError(StubError):
 
     @classmethod
     def of(cls, error: ShapeError, base: str) -> "InputError":
-        """Tell a ShapeError found below `base` as an input error: the first problem leads, the rest are counted."""
+        """The input error of a ShapeError found below `base`: the first problem leads the message, the rest are counted."""
         problems = tuple(Problem(f"{base}{problem.pointer}", problem.message) for problem in error.problems)
         return cls(problems[0].pointer, RefusalError.of_problems("INVALID_INPUT", problems).message, problems)
 
@@ -43,18 +43,18 @@ class FaultError(StubError):
 
 
 class RecordingError(StubError):
-    """A run folder that does not hold what is wanted of it; the message is one sentence that says what and where."""
+    """A run folder that cannot be replayed; the message is one sentence that says which file and why."""
 
 
 class LiveError(StubError):
-    """A module that cannot be reached or does not answer like one; the message is one sentence that says why."""
+    """A module that cannot be reached or does not follow the contract; the message is one sentence that says why."""
 
 
 class BareError(StubError):
     """A failure of an endpoint from before the contract: an HTTP status and a `detail` of any shape."""
 
     def __init__(self, status: int, detail: Any) -> None:
-        """Keep the status and what stands under `detail`."""
+        """Keep the status and the value of `detail`."""
         super().__init__(str(detail))
         self.status = status
         self.detail = detail

@@ -1,4 +1,4 @@
-"""How a stub answers a call: it executes the action."""
+"""How a stub answers a call: by executing the action."""
 
 import json
 import time
@@ -23,7 +23,7 @@ _PROFILES: Final = ("artifacts", "deterministic", "idempotent")
 
 @dataclass(frozen=True)
 class Executed:
-    """A success: the envelope without what is volatile, the files to be fetched, and what it took to make them."""
+    """A success: the envelope without volatile values, the files that are fetched by `href`, and what they cost."""
 
     envelope: Mapping[str, Any]
     files: Mapping[str, File]
@@ -32,26 +32,26 @@ class Executed:
     is_success: bool = True
 
     def response(self, trace: Mapping[str, Any]) -> Response:
-        """The envelope, with what is volatile in `meta`."""
+        """The envelope, with volatile values in `meta`."""
         return json_response({**self.envelope, "meta": {"duration_ms": self.duration_ms, **trace}})
 
 
 class Execution:
-    """Answers with what the actions of a stub find."""
+    """Answers calls with the results of a stub's actions."""
 
     def __init__(self, stub: Stub) -> None:
         self._stub = stub
         self.health = health_of(stub)
 
     async def answer(self, read: ReadRequest) -> Executed:
-        """Execute the action that is asked for. Raises InputError."""
+        """Execute the requested action. Raises InputError."""
         delay_s, undelayed = delay_of(read.request)
         await anyio.sleep(delay_s)
         return await anyio.to_thread.run_sync(_execute, self._stub, undelayed)
 
 
 def health_of(stub: Stub) -> Health:
-    """What a stub says of itself; it is served only once it is ready."""
+    """The health of a stub, which is served only after its warm-up and so is always ready."""
     return Health(
         status="ok",
         module=stub.name,
@@ -65,7 +65,7 @@ def health_of(stub: Stub) -> Health:
 def _execute(stub: Stub, call: ExecuteRequest) -> Executed:
     started = time.perf_counter()
     result = stub.actions[call.action](call)
-    # Raises for outputs that cannot be carried unchanged, before anybody is told that all went well.
+    # Raises for outputs with a number that canonical JSON cannot carry, before they are answered as a success.
     canonical_json(result.outputs)
     by_href = {file.name: file for file in result.artifacts if file.by_href}
     envelope = SuccessEnvelope(

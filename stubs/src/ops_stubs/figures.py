@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["KPIS", "LEVERS", "Kpi", "level", "measure", "percent", "shown", "shown_change"]
+__all__ = ["KPIS", "LEVERS", "Kpi", "formatted", "formatted_change", "level", "measure", "percent"]
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,20 @@ LEVERS: Final = {
 """What a scenario of the policy simulator can change, as a person calls it."""
 
 
-def shown(key: str, value: float) -> str:
-    """The value of a KPI as a person reads it: 0.02 of `gdp_growth` is "2.0 %". Unknown KPIs are shown as they are."""
+def formatted(key: str, value: float) -> str:
+    """The value of a KPI as a person reads it: 0.02 of `gdp_growth` is "2.0 %". Unknown KPIs are written as they are."""
     kpi = KPIS.get(key)
     if kpi is None:
         return f"{value:g}"
     return f"{_no_minus_zero(value * kpi.scale, kpi.decimals)}{kpi.suffix}"
 
 
-def shown_change(key: str, change: float) -> str:
+def formatted_change(key: str, change: float) -> str:
     """A difference between two values of a KPI, with its sign; shares differ by percentage points."""
     kpi = KPIS.get(key)
     if kpi is None:
         return f"{change:+g}"
-    # A change of 0.04 points is no "0.0": one more digit than the value itself has.
+    # One more digit than the value itself has, so that a change of 0.04 points is not "0.0".
     text = _no_minus_zero(change * kpi.scale, kpi.decimals + 1, sign="+")
     return f"{text} pp" if kpi.suffix else text
 

@@ -1,6 +1,6 @@
-"""How a stub reads the inputs of a scenario: strictly what it uses, nothing of what it does not.
+"""How a stub reads the inputs of a scenario: strictly in the fields that it uses, ignoring all others.
 
-All modules of a run get the same inputs, so a field that one of them does not know is the business of another.
+All modules of a run get the same inputs, so a field that one of them does not know is meant for another.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from ops_stubs.figures import percent
 __all__ = ["BASE_YEAR", "Horizon", "Rate", "TaxRate", "read_inputs"]
 
 BASE_YEAR: Final = 2025
-"""The last year that counts as known; the first year of a scenario is the next."""
+"""The last year with known figures; a scenario begins with the next."""
 
 Model = TypeVar("Model", bound=ContractModel)
 
@@ -46,7 +46,7 @@ Rate = Annotated[float, _share_up_to(1)]
 
 
 def read_inputs(model: type[Model], inputs: Mapping[str, Any]) -> Model:
-    """Read what `model` asks for out of the inputs of a request. Raises InputError with pointers below `/inputs`."""
+    """Read the fields of `model` from the inputs of a request. Raises InputError with pointers below `/inputs`."""
     try:
         return validate(model, dict(inputs), "inputs")
     except ShapeError as error:

@@ -1,4 +1,4 @@
-"""The legacy service: the odd neighbours that were there before the contract, so that adapters have something to adapt.
+"""The legacy service: endpoints from before the contract, each odd in its own way, for adapters to adapt.
 
     POST /forecast         JSON in and out; errors are a bare JSON string or a list of strings
     GET  /indicators       a JSON list that is sent as text/html; one failure hides in a 200, the others are plain text
@@ -54,27 +54,27 @@ def create_legacy(shared_dir: Path, *, max_request_bytes: int = MAX_REQUEST_BYTE
 
 
 class _Legacy:
-    """The endpoints; each tells its failures in its own way."""
+    """The endpoints; each reports its failures in its own way."""
 
     def __init__(self, shared_dir: Path, max_request_bytes: int) -> None:
         self._shared_dir = shared_dir
         self._max_request_bytes = max_request_bytes
 
     async def forecast(self, request: Request) -> Response:
-        """`POST /forecast`: what went wrong is the whole body."""
+        """`POST /forecast`: the body of a failure is the bare message."""
         try:
             return json_response(forecast(await self._body(request)))
         except BareError as error:
             return json_response(error.detail, error.status)
 
     async def indicators(self, request: Request) -> Response:
-        """`GET /indicators`: JSON that says it is HTML."""
+        """`GET /indicators`: JSON with the media type of HTML."""
         query = request.query_params
         try:
             found = indicators(query.get("iso", ""), query.get("name", ""), query.get("last", "5"))
         except BareError as error:
             return PlainTextResponse(str(error.detail), error.status)
-        # A browser would believe the header and run what a caller put into `name`.
+        # A browser would trust the media type and run markup that a caller put into `name`.
         return HTMLResponse(json.dumps(found).replace("<", "\\u003c"))
 
     async def report(self, request: Request) -> Response:
@@ -104,14 +104,14 @@ class _Legacy:
             return PlainTextResponse(f"cannot write to {self._shared_dir / 'archive'}: {reason}", 500)
 
     async def _body(self, request: Request) -> dict[str, Any]:
-        """The object in the body, whatever its headers say of it. Raises BareError 400, and RefusalError for a large one."""
+        """The JSON object in the body, whatever its Content-Type. Raises BareError 400, and RefusalError for a large body."""
         raw = await receive(request, self._max_request_bytes)
         try:
             body = await anyio.to_thread.run_sync(parse_json, raw)
         except JsonError as error:
-            raise BareError(400, "the body is no JSON object") from error
+            raise BareError(400, "the body is not a JSON object") from error
         if not isinstance(body, dict):
-            raise BareError(400, "the body is no JSON object")
+            raise BareError(400, "the body is not a JSON object")
         return body
 
 

@@ -1,6 +1,6 @@
-"""`POST /archive/execute` of the legacy service: what came in, listed in files on a volume that others mount as well.
+"""`POST /archive/execute` of the legacy service: lists what it gets in files on a volume that others mount, too.
 
-It speaks the older dialect of the integration: `module_name`, `output`, a status "failure" inside a 200, files named by their
+It follows the older form of the integration: `module_name`, `output`, a status "failure" inside a 200, files given by their
 path on the shared volume. And it is careless: every run writes to the same two names.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, Final
 __all__ = ["ARCHIVE", "DEFAULT_SHARED_DIR", "archive"]
 
 DEFAULT_SHARED_DIR: Final = Path("/var/openpolicystack/artifacts")
-"""Where the shared volume is mounted, unless told otherwise."""
+"""Where the shared volume is mounted by default."""
 
 ARCHIVE: Final = {"module_name": "archive", "version": "0.9.2"}
 """How the service names itself in all of its answers."""
@@ -43,7 +43,7 @@ def archive(body: Mapping[str, Any], shared_dir: Path) -> dict[str, Any]:
             "hash": hashlib.sha256(summary.encode()).hexdigest(),
             "type": "json",
         },
-        # Without a hash, which that dialect leaves to each module's mood.
+        # Without a hash, which is optional in that form.
         {
             "module_name": ARCHIVE["module_name"],
             "file_path": str(_write(folder / "index.txt", index.encode())),

@@ -1,6 +1,6 @@
 """`POST /forecast` and `GET /indicators` of the legacy service: rows without names, numbers as text, everything in percent.
 
-Synthetic, as the rest: forecasts scatter around the trend of `countries`, series walk back from its base year.
+The figures are synthetic: forecasts scatter around the trend of `countries`, series walk back from its base year.
 """
 
 import math
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ops_stubs import noise
-from ops_stubs.countries import ALIASES, COUNTRIES, Country
+from ops_stubs.countries import Country, country_of
 from ops_stubs.errors import BareError
 from ops_stubs.inputs import BASE_YEAR
 
@@ -28,14 +28,15 @@ _SERIES: Final = {
 
 
 def forecast(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Growth in percent for `years` years of `country_code`: rows of (year, value), and what a reader is told about them.
+    """Growth in percent for `years` years of `country_code`: rows of (year, value) with model, sources and a commentary.
 
-    Raises BareError: 400 with a text for an unknown country, 422 with a list of texts for `years` that are no number or too
-    many.
+    Raises BareError: 400 with a text for an unknown country, 422 with a list of texts for `years` that are not a
+    number from 1 to 30.
     """
-    country = _country(body.get("country_code"))
+    code = body.get("country_code")
+    country = country_of(code) if isinstance(code, str) else None
     if country is None:
-        raise BareError(400, f"unknown country: {_short(body.get('country_code'))}")
+        raise BareError(400, f"unknown country: {_short(code)}")
     years = _years(body.get("years"))
     if years is None:
         raise BareError(422, [f"years must be 1 to {_LONGEST}"])
@@ -57,11 +58,11 @@ def forecast(body: Mapping[str, Any]) -> dict[str, Any]:
 def indicators(iso: str, name: str, last: str) -> list[dict[str, Any]] | dict[str, str]:
     """The `last` years of a series up to the base year, oldest first; an object with `error` for an unknown `name`.
 
-    Raises BareError: 400 without `iso`, 404 for an unknown one. A `last` that is no number from 1 to 30 is quietly mended.
+    Raises BareError: 400 without `iso`, 404 for an unknown one. A `last` that is not a number from 1 to 30 is replaced by one.
     """
     if not iso:
         raise BareError(400, "iso is missing")
-    country = _country(iso)
+    country = country_of(iso)
     if country is None:
         raise BareError(404, f"no series for {_short(iso)}")
     if name not in _SERIES:
@@ -70,14 +71,10 @@ def indicators(iso: str, name: str, last: str) -> list[dict[str, Any]] | dict[st
     random = noise.generator("legacy", "indicators", country.code, name)
     value = scale * getattr(country.economy, field)
     rows = []
-    for year in range(BASE_YEAR, BASE_YEAR - _mended(last), -1):
+    for year in range(BASE_YEAR, BASE_YEAR - _within_range(last), -1):
         rows.append({"y": year, "v": f"{value:.3f}"})
         value *= 1 + random.gauss(0, 0.03)
     return rows[::-1]
-
-
-def _country(code: object) -> Country | None:
-    return COUNTRIES.get(ALIASES.get(code, code)) if isinstance(code, str) else None
 
 
 def _years(value: object) -> int | None:
@@ -91,7 +88,7 @@ def _years(value: object) -> int | None:
     return int(number) if number.is_integer() and 1 <= number <= _LONGEST else None
 
 
-def _mended(last: str) -> int:
+def _within_range(last: str) -> int:
     return min(max(int(last), 1), _LONGEST) if last.isdecimal() and len(last) < 10 else 5
 
 

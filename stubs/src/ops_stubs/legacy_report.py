@@ -26,7 +26,7 @@ _MARGIN: Final = 68.0
 _TOP: Final = 770.0
 _BOTTOM: Final = 76.0
 _TITLE_LINES: Final = 3
-# More than a page holds; nobody waits for a megabyte to be measured.
+# More than a page holds, so that a megabyte of text need not be measured.
 _LONGEST: Final = 20_000
 _NOTE: Final = "Synthetic: set by a stub of OpenPolicyStack from the text that it was sent. Decide nothing on it."
 _CUT: Final = "The rest does not fit on this page."
@@ -95,7 +95,7 @@ def _painter(lines: Iterable[Line]) -> Callable[[Figure], None]:
                 fontweight=line.weight,
                 fontstyle=line.style,
                 va="baseline",
-                # A price in dollars is no formula.
+                # A dollar sign is a price here, not the beginning of a formula.
                 parse_math=False,
             )
 

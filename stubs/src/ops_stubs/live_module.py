@@ -1,4 +1,4 @@
-"""A module that runs somewhere, as `ops-stubs drift` asks it: politely, within bounds, at one address only."""
+"""The client of `ops-stubs drift`: calls one module, with limits on time and size, and follows no redirects."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class LiveModule:
-    """Asks the module at `url`. Every call raises LiveError."""
+    """A client of the module at `url`. Every call raises LiveError."""
 
     def __init__(self, url: str, http: httpx2.AsyncClient) -> None:
         self._url = url.rstrip("/")
@@ -29,16 +29,16 @@ class LiveModule:
     @asynccontextmanager
     async def at(cls, url: str) -> AsyncIterator[Self]:
         """The module at `url`, with a client that is closed at the end."""
-        # A proxy is for the world outside; it would look for this machine's own module on itself.
+        # A proxy could not reach a module on this machine's loopback address.
         outside = urlsplit(url).hostname not in _LOOPBACK
-        # Compressed, an answer could grow without bound after its size was checked. Time is bounded around whole answers.
+        # No compression: an answer could grow after its size was checked. No time-out: `_send` bounds whole answers.
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "openpolicystack-stubs"}
         async with httpx2.AsyncClient(timeout=None, trust_env=outside, headers=headers) as http:
             yield cls(url, http)
 
     async def health(self) -> Health:
-        """What it says of itself."""
-        status, content = await self._ask("GET", "/health", None, _HEALTH_TIMEOUT_S)
+        """The body of `GET /health`."""
+        status, content = await self._send("GET", "/health", None, _HEALTH_TIMEOUT_S)
         try:
             if status == 200:
                 return validate(Health, parse_json(content), "health")
@@ -49,9 +49,9 @@ class LiveModule:
 
     async def execute(self, body: bytes, timeout_s: float) -> tuple[int, bytes]:
         """The HTTP status and the body of the answer to an execute."""
-        return await self._ask("POST", "/execute", body, timeout_s)
+        return await self._send("POST", "/execute", body, timeout_s)
 
-    async def _ask(self, method: str, path: str, body: bytes | None, timeout_s: float) -> tuple[int, bytes]:
+    async def _send(self, method: str, path: str, body: bytes | None, timeout_s: float) -> tuple[int, bytes]:
         url = f"{self._url}{path}"
         typed = {} if body is None else {"Content-Type": "application/json"}
         try:

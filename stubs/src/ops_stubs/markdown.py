@@ -9,7 +9,7 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 
 
 def plain(text: object) -> str:
-    """`text` on one line, with everything escaped that Markdown would read as its own; at most 400 characters."""
+    """`text` on one line, at most 400 characters, with all characters escaped that mean something in Markdown."""
     line = " ".join(str(text).split())
     return _SPECIAL.sub(r"\\\1", line if len(line) <= 400 else f"{line[:397]}...")
 

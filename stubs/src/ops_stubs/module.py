@@ -1,4 +1,4 @@
-"""What a stub is made of: named pure functions and what they return."""
+"""What a stub is made of: named pure functions and their results."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ __all__ = ["Action", "BareEndpoint", "File", "Neighbour", "Result", "Stub", "do_
 
 @dataclass(frozen=True)
 class File:
-    """A file that an action made; `by_href` leaves it to be fetched instead of sending it along."""
+    """A file that an action made; with `by_href` it is fetched by the caller instead of sent in the envelope."""
 
     name: str
     media_type: str
@@ -34,7 +34,7 @@ Action = Callable[[ExecuteRequest], Result]
 """A pure function of action, inputs, upstream and seed. Raises InputError for inputs it cannot work with."""
 
 BareEndpoint = Callable[[Any], dict[str, Any]]
-"""What a service served before the contract: one annotated pydantic body in, a JSON object out, no envelope."""
+"""An endpoint from before the contract: takes one annotated pydantic body and returns a JSON object, without an envelope."""
 
 
 def do_nothing() -> None:
@@ -55,7 +55,7 @@ class Stub:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A service that follows no contract and is served as it is; `paths` are what it answers, for people to read."""
+    """A service that does not follow the contract; `paths` lists its endpoints, for people to read."""
 
     name: str
     summary: str

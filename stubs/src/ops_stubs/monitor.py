@@ -1,4 +1,4 @@
-"""monitor: what the earlier steps of a run left behind, and what in it deserves attention.
+"""monitor: what the earlier steps of a run answered, and what in it deserves attention.
 
 inputs    none of its own; it reads `upstream` and takes any
 outputs   verdict (nothing to watch, clean, attention), totals, steps, findings

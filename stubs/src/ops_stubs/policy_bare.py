@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ops_stubs.countries import ALIASES, COUNTRIES, Country
+from ops_stubs.countries import Country, country_of
 from ops_stubs.errors import BareError
 from ops_stubs.figures import KPIS, percent
 from ops_stubs.policy_model import Levers, headline, in_force, shocks, simulate
@@ -52,7 +52,7 @@ def run_scenario(body: RunScenario) -> dict[str, Any]:
 
 
 def _checked(body: RunScenario) -> Country:
-    country = COUNTRIES.get(ALIASES.get(body.country, body.country))
+    country = country_of(body.country)
     if country is None:
         raise BareError(404, f"country not found: {body.country}")
     if body.end_year < body.start_year:

@@ -62,7 +62,9 @@ def _paint_panel(ax: Axes, panel: _Panel, path: list[dict[str, Any]]) -> None:
     ax.plot(years, before, color=BLUE, linestyle="--", marker=marker, markersize=6, label="Law in force")
     ax.plot(years, after, color=VERMILION, marker=marker, markersize=4.5, label="Scenario")
     ax.set_title(panel.title)
-    ax.set_title(_told(panel, years[-1], after[-1] - before[-1]), loc="right", fontsize=9.5, fontweight="normal", color=GREY)
+    ax.set_title(
+        _change_label(panel, years[-1], after[-1] - before[-1]), loc="right", fontsize=9.5, fontweight="normal", color=GREY
+    )
     ax.set_ylabel(panel.unit)
     ax.margins(x=0.06)
     _set_range(ax, (*before, *after), panel.least_range)
@@ -73,14 +75,14 @@ def _paint_panel(ax: Axes, panel: _Panel, path: list[dict[str, Any]]) -> None:
         ax.set_xlim(years[0] - 1, years[0] + 1)
 
 
-def _told(panel: _Panel, year: int, difference: float) -> str:
+def _change_label(panel: _Panel, year: int, difference: float) -> str:
     amount = f"{round(difference, 2) + 0.0:+.2f}".replace("-", "\N{MINUS SIGN}") if difference else "0"
     return f"{year}: {amount} {panel.difference}"
 
 
 def _set_range(ax: Axes, values: tuple[float, ...], least: float) -> None:
     low, high = min(values), max(values)
-    # A wobble of a tenth of a point must not fill the panel as if it were a crisis.
+    # A change of a tenth of a point must not fill the whole panel.
     margin = max(0.12 * (high - low), (least - (high - low)) / 2)
     ax.set_ylim(low - margin, high + margin)
 
@@ -93,9 +95,11 @@ def _paint_frame(figure: Figure, ax: Axes, outputs: dict[str, Any]) -> None:
     whole = f"{outputs['country']['name']}: {changed or 'no rate changed'}".replace(" %", "\N{NO-BREAK SPACE}%")
     size, columns = (16, 72) if len(whole) <= 72 else (12.5, 96)
     title = textwrap.fill(whole, columns)
-    told = "scenario against the law in force" if changed else "the scenario is the law in force, so both lines are the same"
+    subtitle = (
+        "scenario against the law in force" if changed else "the scenario is the law in force, so both lines are the same"
+    )
     figure.text(0.075, 0.95, title, fontsize=size, fontweight="bold", va="center")
-    figure.text(0.075, 0.895, f"{span}, {told}", fontsize=11, color=GREY, va="center")
+    figure.text(0.075, 0.895, f"{span}, {subtitle}", fontsize=11, color=GREY, va="center")
     lines, labels = ax.get_legend_handles_labels()
     figure.legend(lines, labels, loc="center right", bbox_to_anchor=(0.97, 0.862), ncols=2, fontsize=10.5, handlelength=3)
     note = "Synthetic data: made up by a stub of OpenPolicyStack to show how the parts fit. Not a forecast."

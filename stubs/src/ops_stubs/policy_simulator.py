@@ -58,7 +58,7 @@ def _outputs(
     kpis, before = headline(scenario), headline(baseline)
     in_scenario = asdict(levers)
     return {
-        "country": {"code": inputs.country.code, "name": inputs.country.name},
+        "country": inputs.country.as_json(),
         "horizon": {"first_year": scenario[0].year, "last_year": scenario[-1].year, "years": len(scenario)},
         "policy": {name: {"baseline": rate, "scenario": in_scenario[name]} for name, rate in asdict(today).items()},
         "kpis": kpis,

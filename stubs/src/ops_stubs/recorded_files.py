@@ -1,4 +1,4 @@
-"""The artifacts of a recorded run that its modules handed over by `href`."""
+"""The artifacts of a recorded run that its modules delivered by `href`."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ops_contract import Artifact, ContractError, ErrorEnvelope, parse_envelope, parse_json
 from ops_stubs.errors import RecordingError
 from ops_stubs.recording import RecordedStep, Recording
+from ops_stubs.request_path import path_below
 
 __all__ = ["RecordedFile", "RecordedFiles", "recorded_files"]
 
@@ -38,7 +39,7 @@ class RecordedFiles:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        file = self._files.get(scope["path"]) if scope["type"] == "http" and scope["method"] in {"GET", "HEAD"} else None
+        file = self._files.get(path_below(scope)) if scope["type"] == "http" and scope["method"] in {"GET", "HEAD"} else None
         if file is None:
             await self._app(scope, receive, send)
             return
@@ -47,7 +48,7 @@ class RecordedFiles:
 
 
 def recorded_files(recording: Recording, steps: tuple[RecordedStep, ...]) -> dict[str, RecordedFile]:
-    """What the answers of `steps` refer to, by the path at which it is served.
+    """The files that the answers of `steps` refer to by `href`, by the path at which they are served.
 
     A step that failed may have handed over files that were never received, which then are not served. Raises RecordingError
     when a step that was completed lacks one, and when a file is not what was received.
@@ -71,7 +72,7 @@ def _by_href(step: RecordedStep) -> list[Artifact]:
     try:
         envelope = parse_envelope(parse_json(step.response))
     except ContractError:
-        return []  # what is no envelope is replayed as it is, and refers to nothing
+        return []  # not an envelope: replayed as it is, and refers to no files
     return [] if isinstance(envelope, ErrorEnvelope) else [artifact for artifact in envelope.artifacts if artifact.href]
 
 
@@ -86,8 +87,5 @@ def _file(recording: Recording, step: RecordedStep, artifact: Artifact) -> Recor
             return None
         reason = f"cannot be read ({error.strerror}), so that the answer of the step cannot be given again"
         raise RecordingError(f"{name} in {recording.folder} {reason}; take a run with save_artifacts: true") from error
-    if sha256 != artifact.sha256:
-        raise RecordingError(
-            f"{name} in {recording.folder} is truncated or was changed: it has not the recorded SHA-256; copy the folder anew"
-        )
+    recording.check(name, sha256, artifact.sha256)
     return RecordedFile(path, artifact.media_type, sha256)

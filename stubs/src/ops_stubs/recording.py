@@ -1,6 +1,6 @@
-"""A run folder (see runs/README.md): which steps it has, and what they were asked and answered.
+"""A run folder (see runs/README.md): its steps, with the request and the answer of each.
 
-Paths are made of the folder and of names that the contract's patterns accept, so that none leads out of it.
+Paths are made of the folder and of names that the contract's patterns accept, so that none leads out of the folder.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class _ExchangeRecord(ContractModel):
 
 
 class StepRecord(ContractModel):
-    """A step of `run.json`, as far as it matters here."""
+    """The fields of a step in `run.json` that a replay needs."""
 
     step: Count
     id: Identifier
@@ -101,22 +101,22 @@ class Recording:
         return tuple(dict.fromkeys(step.module for step in self.record.steps))
 
     def records(self, module: str) -> tuple[StepRecord, ...]:
-        """The steps of `module`. Raises RecordingError when there is none, or when an adapter spoke for the module."""
+        """The steps of `module`. Raises RecordingError when there is none, or when the module was called through an adapter."""
         found = tuple(step for step in self.record.steps if step.module == module)
         if not found:
             has = f"its steps are those of {', '.join(self.modules)}" if self.modules else "it has no step at all"
             raise RecordingError(f"the run {self.run_id} has no step of {module!r}; {has}")
         if any(step.adapter for step in found):
             raise RecordingError(
-                f"{module!r} was called through an adapter in the run {self.run_id}, so that its folder holds requests of "
-                "the module's own and none of the contract; only modules that speak the contract can be asked again"
+                f"{module!r} was called through an adapter in the run {self.run_id}, so its folder holds requests in the "
+                "module's own form; only a module that was called by the contract can be replayed"
             )
         return found
 
     def steps(self, module: str) -> tuple[RecordedStep, ...]:
         """The steps of `module` that were answered, well or not.
 
-        Raises RecordingError as `records` does, when there is none, and when a file is missing or is not what was recorded.
+        Raises RecordingError as `records` does, when there is none, and when a file is missing or was changed.
         """
         found = tuple(self._step(record) for record in self.records(module) if record.exchange is not None)
         if not found:
@@ -128,17 +128,18 @@ class Recording:
         folder = f"steps/{record.step}-{record.id}"
         request_name = f"{folder}/request.json"
         raw = self._read(request_name)
-        self._check(request_name, raw, record.exchange.request_sha256)
+        self.check(request_name, sha256_hex(raw), record.exchange.request_sha256)
         response_name = self._response_name(folder)
         response = self._read(response_name)
-        is_whole = sha256_hex(response) == record.exchange.response_sha256
-        if not is_whole and self.record.request.run_options.save_artifacts:
-            self._check(response_name, response, record.exchange.response_sha256)
+        response_sha256 = sha256_hex(response)
+        is_whole = response_sha256 == record.exchange.response_sha256
+        if self.record.request.run_options.save_artifacts:
+            self.check(response_name, response_sha256, record.exchange.response_sha256)
         try:
             question = question_of(validate(ExecuteRequest, parse_json(raw), "request"))
             digest = fingerprint(question)
         except ContractError as error:
-            raise RecordingError(f"{request_name} in {self.folder} is no request of the contract: {error}") from error
+            raise RecordingError(f"{request_name} in {self.folder} is not a request of the contract: {error}") from error
         return RecordedStep(record, raw, question, digest, record.exchange.status, response_name, response, is_whole)
 
     def _response_name(self, folder: str) -> str:
@@ -151,23 +152,25 @@ class Recording:
         except OSError as error:
             raise RecordingError(f"{name} in {self.folder} cannot be read: {error.strerror}; copy the whole folder") from error
 
-    def _check(self, name: str, content: bytes, sha256: str) -> None:
-        if sha256_hex(content) != sha256:
+    def check(self, name: str, sha256: str, recorded: str) -> None:
+        """Compare the SHA-256 of the file `name` with the recorded one. Raises RecordingError."""
+        if sha256 != recorded:
             raise RecordingError(
-                f"{name} in {self.folder} is truncated or was changed: it has not the recorded SHA-256; copy the folder anew"
+                f"{name} in {self.folder} is truncated or was changed: its SHA-256 is not the recorded one; "
+                "copy the folder again"
             )
 
 
 def read_recording(folder: Path) -> Recording:
-    """The run in `folder`. Raises RecordingError when that is no run folder."""
+    """The run in `folder`. Raises RecordingError when it is not a run folder."""
     try:
         raw = (folder / _RECORD).read_bytes()
     except OSError as error:
         hint = f"its {_RECORD} cannot be read ({error.strerror}); give one such as runs/run_2026-01-09T12-34-56Z_ab12cd"
-        raise RecordingError(f"{folder} is no run folder: {hint}") from error
+        raise RecordingError(f"{folder} is not a run folder: {hint}") from error
     try:
         return Recording(folder, validate(_RunRecord, parse_json(raw), _RECORD))
     except JsonError as error:
-        raise RecordingError(f"{folder} is no run folder: its {_RECORD} is not JSON ({error})") from error
+        raise RecordingError(f"{folder} is not a run folder: its {_RECORD} is not JSON ({error})") from error
     except ContractError as error:
-        raise RecordingError(f"{folder} is no run folder: {error}") from error
+        raise RecordingError(f"{folder} is not a run folder: {error}") from error

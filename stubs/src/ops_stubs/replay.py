@@ -1,4 +1,4 @@
-"""How a recorded module answers a call: as it answered the same question in the run."""
+"""How a recorded module answers a call: as it answered the same request in the run."""
 
 import mimetypes
 from collections.abc import Mapping
@@ -35,9 +35,9 @@ _VALUE_CHARACTERS: Final = 80
 
 @dataclass(frozen=True)
 class Recorded:
-    """An answer that was given before: HTTP status, media type and the bytes of the body.
+    """A recorded answer: HTTP status, media type and the bytes of the body.
 
-    Its files are served whoever asks, so that none has to be kept with it.
+    Its files are served from the run folder, so none is kept with it.
     """
 
     status: int
@@ -47,7 +47,7 @@ class Recorded:
 
     @property
     def size_bytes(self) -> int:
-        """What keeping it takes."""
+        """The memory that keeping it takes."""
         return len(self.content)
 
     @property
@@ -56,12 +56,12 @@ class Recorded:
         return self.status == 200
 
     def response(self, trace: Mapping[str, Any]) -> Response:  # noqa: ARG002 - the bytes stay what they were
-        """The answer as it was."""
+        """The recorded response."""
         return Response(self.content, self.status, {"content-type": self.media_type})
 
 
 class Replay:
-    """Answers with what the steps of `module` were answered in a run; the first one counts where two asked the same."""
+    """Answers with the recorded answers of `module` in a run; of two steps with the same request, the first counts."""
 
     def __init__(self, recording: Recording, module: str) -> None:
         """Check all that will be needed. Raises RecordingError."""
@@ -78,14 +78,14 @@ class Replay:
         self._steps = {step.fingerprint: step for step in reversed(steps)}
 
     def __len__(self) -> int:
-        """How many different questions can be answered."""
+        """How many different requests can be answered."""
         return len(self._steps)
 
     async def answer(self, read: ReadRequest) -> Recorded:
-        """The recorded answer. Raises RefusalError, 422 NOT_RECORDED, when nobody asked this in the run.
+        """The recorded answer. Raises RefusalError, 422 NOT_RECORDED, when the run has no such request.
 
-        Not 404, because the path is right and it is the request that the module cannot work with, as with any input that it
-        refuses; and a used key with another body, which mostly is not recorded, has to be a 422 (OPS-IDM-002).
+        Not 404: the path is right, and it is the request that the module cannot work with. And a used key with another body,
+        which is rarely recorded, has to be a 422 (OPS-IDM-002).
         """
         return await anyio.to_thread.run_sync(self._find, read.request)
 
@@ -99,7 +99,7 @@ class Replay:
 
     def _not_recorded(self, question: dict[str, Any]) -> RefusalError:
         compared = [(step, list(differences(step.question, question))) for step in self._steps.values()]
-        # Another action is another thing to do, however little else differs.
+        # A step with the same action is nearer than one with another, however many other differences it has.
         nearest, found = min(compared, key=lambda each: (each[0].record.action != question["action"], len(each[1])))
         first, *others = found
         where = f"differs at {_cut(first.pointer)} ({first.phrase('recorded', 'sent')})"
@@ -116,7 +116,7 @@ class Replay:
 
 
 def _health(module: str, steps: tuple[RecordedStep, ...]) -> Health:
-    """What the recorded module said, and what it can be held to by whoever asks what was recorded."""
+    """The health of the recorded module, with the profiles that a replay meets."""
     last = steps[-1].record
     profiles = (
         ("artifacts", "deterministic", "idempotent") if any(map(_has_artifacts, steps)) else ("deterministic", "idempotent")

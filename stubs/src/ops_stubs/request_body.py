@@ -9,7 +9,7 @@ from ops_contract import RefusalError, read_body
 __all__ = ["MAX_REQUEST_BYTES", "receive"]
 
 MAX_REQUEST_BYTES: Final = 2**20
-"""The largest body that a stub reads, unless told otherwise: 1 MiB."""
+"""The largest body that a stub reads by default: 1 MiB."""
 
 
 async def receive(request: Request, limit: int) -> bytes:

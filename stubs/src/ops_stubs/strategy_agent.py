@@ -11,7 +11,7 @@ Without a policy simulation it succeeds, ranks nothing, and says what it lacks.
 from typing import Any, Final
 
 from ops_contract import Evidence, ExecuteRequest, join_pointer
-from ops_stubs.figures import KPIS, shown
+from ops_stubs.figures import KPIS, formatted
 from ops_stubs.module import File, Result, Stub
 from ops_stubs.strategy_brief import BRIEF, page, recommendation
 from ops_stubs.strategy_findings import Findings, findings
@@ -39,7 +39,7 @@ def execute(request: ExecuteRequest) -> Result:
 
 def _cited(found: Findings) -> dict[str, Any]:
     return {
-        name: {"label": kpi.label, "value": found.kpis[name], "shown": shown(name, found.kpis[name]), "step": found.step}
+        name: {"label": kpi.label, "value": found.kpis[name], "shown": formatted(name, found.kpis[name]), "step": found.step}
         for name, kpi in KPIS.items()
         if name in found.kpis
     }

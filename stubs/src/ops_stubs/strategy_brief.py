@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from ops_stubs.figures import KPIS, shown, shown_change
+from ops_stubs.figures import KPIS, formatted, formatted_change
 from ops_stubs.markdown import plain, table
 from ops_stubs.strategy_findings import Findings, Score
 from ops_stubs.strategy_options import Option, turning_points
@@ -68,18 +68,18 @@ def _found(found: Findings) -> str:
         return "Nothing, for want of figures. This brief invents none.\n"
     known = [name for name in KPIS if name in found.kpis]
     if not any(found.change.values()):
-        lines = [f"- {KPIS[name].label} {shown(name, found.kpis[name])}" for name in known]
+        lines = [f"- {KPIS[name].label} {formatted(name, found.kpis[name])}" for name in known]
         return "\n".join(lines or ["- no indicator that this brief knows"]) + f"\n{_UNITS}"
     rows = [
         (
             KPIS[name].label,
-            shown(name, found.baseline[name]) if name in found.baseline else "-",
-            shown(name, found.kpis[name]),
-            shown_change(name, found.change[name]) if name in found.change else "-",
+            formatted(name, found.baseline[name]) if name in found.baseline else "-",
+            formatted(name, found.kpis[name]),
+            formatted_change(name, found.change[name]) if name in found.change else "-",
         )
         for name in known
     ]
-    leading = [f"{KPIS[name].in_sentence} {shown(name, found.kpis[name])}" for name in known[:3]]
+    leading = [f"{KPIS[name].in_sentence} {formatted(name, found.kpis[name])}" for name in known[:3]]
     sentence = f"In the scenario: {', '.join(leading)}. The table sets it against the law in force.\n"
     return f"{sentence}\n{table(('Indicator', 'Law in force', 'Scenario', 'Change'), rows, numbers_from=1)}{_UNITS}"
 
@@ -122,7 +122,7 @@ def _each_doubt(found: Findings, ranking: Sequence[Option]) -> Iterator[str]:
         return
     titles = {option.id: option.title for option in ranking}
     for point in turning_points(found)[:2]:
-        change = f"{KPIS[point.kpi].in_sentence} ({shown_change(point.kpi, found.change[point.kpi])})"
+        change = f"{KPIS[point.kpi].in_sentence} ({formatted_change(point.kpi, found.change[point.kpi])})"
         yield f"If the change in {change} were {point.times:g} times as large, this would lead: {plain(titles[point.leader])}."
     if ranking[0].score - ranking[1].score < 5:
         yield "Almost any new fact: the first two options are less than five points of 100 apart."

@@ -1,6 +1,6 @@
-"""What a strategy agent can take from the earlier steps of a run, whoever answered them.
+"""The figures that the strategy agent takes from the earlier steps of a run.
 
-Upstream outputs are foreign: only what has the expected shape is taken, and nothing is assumed to be there.
+Upstream outputs come from other modules: only values of the expected shape are taken, and none is required.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ class Findings:
         return {name: value - self.baseline[name] for name, value in self.kpis.items() if name in self.baseline}
 
     def lacks(self) -> tuple[str, ...]:
-        """What a full brief would need and did not get, the necessary first."""
+        """What a full brief would need and the run does not have, the most important first."""
         missing = []
         if not self.kpis:
             missing.append("policy-simulator: an earlier step with KPIs; without it there is nothing to rank")

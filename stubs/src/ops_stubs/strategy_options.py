@@ -11,7 +11,7 @@ A gain counts up to a bound and a loss without one, so that no amount of spendin
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ops_stubs.figures import KPIS, shown, shown_change
+from ops_stubs.figures import KPIS, formatted, formatted_change
 from ops_stubs.strategy_findings import Findings
 
 __all__ = ["Option", "TurningPoint", "options", "turning_points"]
@@ -148,8 +148,8 @@ def _phasing(found: Findings, gains: list[str], losses: list[str]) -> tuple[str,
 
 
 def _keeping(found: Findings, gains: list[str], losses: list[str]) -> tuple[str, ...]:
-    avoids = tuple(f"For: {_label(name)} stays at {shown(name, found.baseline[name])}" for name in losses[:2])
-    return (*avoids, *(f"Against: {_label(name)} stays at {shown(name, found.baseline[name])}" for name in gains[:2]))
+    avoids = tuple(f"For: {_label(name)} stays at {formatted(name, found.baseline[name])}" for name in losses[:2])
+    return (*avoids, *(f"Against: {_label(name)} stays at {formatted(name, found.baseline[name])}" for name in gains[:2]))
 
 
 def _supply(found: Findings) -> tuple[str, ...]:
@@ -169,11 +169,11 @@ def _integrity(found: Findings) -> str:
 
 def _compared(found: Findings, name: str) -> str:
     before, after = found.baseline[name], found.kpis[name]
-    return f"{shown(name, after)} instead of {shown(name, before)} ({shown_change(name, after - before)})"
+    return f"{formatted(name, after)} instead of {formatted(name, before)} ({formatted_change(name, after - before)})"
 
 
 def _stated(found: Findings, names: list[str]) -> tuple[str, ...]:
-    return tuple(f"For: {_label(name)} {shown(name, found.kpis[name])} under the law in force" for name in names)
+    return tuple(f"For: {_label(name)} {formatted(name, found.kpis[name])} under the law in force" for name in names)
 
 
 def _label(name: str) -> str:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from ops_contract import ContractModel, Evidence, ExecuteRequest
 from ops_stubs import noise
-from ops_stubs.countries import ALIASES, COUNTRIES, Country, CountryCode
+from ops_stubs.countries import Country, CountryCode, country_of
 from ops_stubs.errors import BareError
 from ops_stubs.figures import level
 from ops_stubs.inputs import Horizon, read_inputs
@@ -71,7 +71,7 @@ def execute(request: ExecuteRequest) -> Result:
 
 def score(body: ScoreBody) -> dict[str, Any]:
     """`POST /score` as it was before the contract: short names, shares instead of points, numbers as text, no envelope."""
-    country = COUNTRIES.get(ALIASES.get(body.iso, body.iso))
+    country = country_of(body.iso)
     if country is None or body.industry not in _SHIFTS:
         raise BareError(404, f"no data for {body.iso}/{body.industry}")
     scores = _scores(country, body.industry, 5, 0)
@@ -113,7 +113,7 @@ def _outputs(inputs: SupplyInputs, scores: dict[str, float]) -> dict[str, Any]:
         for name, value in sorted(scores.items(), key=lambda item: (-_WEIGHTS[item[0]] * item[1], item[0]))
     ]
     return {
-        "country": {"code": inputs.country.code, "name": inputs.country.name},
+        "country": inputs.country.as_json(),
         "sector": inputs.sector,
         "overall": overall,
         "level": level(overall),

@@ -37,7 +37,7 @@ def test_url_of_this_machine_is_one_that_a_container_reaches(given: str, from_in
         ("policy-simulator", "write MODULE=IMAGE or MODULE=URL"),
         ("policy-simulator=", "names no image"),
         ("policy-simulatr=x", "did you mean"),
-        ("monitor=ftp://x", "no base URL"),
+        ("monitor=ftp://x", "is not a base URL"),
     ],
 )
 def test_what_cannot_be_swapped_is_said_with_what_to_write(text: str, said: str) -> None:

@@ -22,7 +22,7 @@ async def announced_wait_s(client_for: ClientFor, module: Module, retry_after: s
         "run-1", scenario, plan(scenario, Catalogue({"alpha": module}))
     )
     try:
-        return await anext(event.retry_in_s async for event in events if isinstance(event, AttemptFailed))
+        return await anext(event.what.retry_in_s async for event in events if isinstance(event.what, AttemptFailed))
     finally:
         await events.aclose()
 

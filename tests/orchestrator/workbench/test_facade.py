@@ -148,4 +148,4 @@ async def test_kit_has_nothing_but_warnings_for_a_module_of_the_example_seen_thr
 def test_module_without_an_adapter_is_not_served(tmp_path: Path) -> None:
     ran = ops(tmp_path, "modules", "serve", "data-layer", "--modules-file", str(EXAMPLE / "modules.yaml"))
     assert ran.returncode == 2
-    assert "data-layer has no adapter: it speaks the contract itself, at http" in ran.stderr
+    assert "data-layer has no adapter: it follows the contract itself, at http" in ran.stderr

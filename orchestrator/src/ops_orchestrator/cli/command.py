@@ -108,7 +108,7 @@ def plan_command(file: ScenarioFile, as_json: AsJson = False) -> None:
 
 
 async def _run(settings: Settings, scenario: bytes, *, as_json: bool) -> str:
-    """Run a scenario and show it; returns the run's status. A caller who stops waiting is told how to find the run."""
+    """Run a scenario and show it; returns the run's status. A caller who stops waiting learns how to find the run."""
     async with ServiceClient.at(settings.url) as service:
         try:
             answer = await service.start(scenario)
@@ -125,18 +125,18 @@ async def _run(settings: Settings, scenario: bytes, *, as_json: bool) -> str:
             raise CannotReachError(f"{error}; how the run ended: ops runs show {run_id}") from error
         results = await service.results(run_id)
     if as_json:
-        told = {"status": record["status"], "results": results["results"]}
-        print_json(answer | told | ({"error": record["error"]} if record["error"] else {}))
+        outcome = {"status": record["status"], "results": results["results"]}
+        print_json(answer | outcome | ({"error": record["error"]} if record["error"] else {}))
     else:
         Console().print(display.run_view(record, results, Path(answer["artifacts_path"])))
     return str(record["status"])
 
 
 async def _ended(service: ServiceClient, run_id: str, *, visibly: bool) -> dict[str, Any]:
-    """The record of a run once it is over; until then its steps are shown when `visibly`."""
+    """The record of a run once it is over; until then its steps are displayed when `visibly`."""
     record = await service.run(run_id)
-    shown = Live(display.steps_table(record), transient=True) if visibly else nullcontext()
-    with shown as live:
+    view = Live(display.steps_table(record), transient=True) if visibly else nullcontext()
+    with view as live:
         while record["status"] == "running":
             await asyncio.sleep(_POLL_S)
             record = await service.run(run_id)

@@ -18,9 +18,9 @@ _SHOWN_CHARACTERS: Final = 500
 
 @dataclass(frozen=True)
 class ComposeProject:
-    """The stack in `folder`, with `environment` added to ours. What a command says goes to the terminal.
+    """The stack in `folder`, with `environment` added to ours. Output of commands goes to the terminal.
 
-    Every call raises CannotReachError when Docker does not do it, ConfigurationError when there is no stack in `folder`.
+    Every call raises CannotReachError when Docker fails, ConfigurationError when there is no stack in `folder`.
     """
 
     folder: Path
@@ -32,34 +32,34 @@ class ComposeProject:
             raise ConfigurationError(
                 f"there is no compose.yaml in {self.folder.resolve()}; go to the checkout and run it there"
             )
-        services: dict[str, Any] = json.loads(self._said("config", "--format", "json"))["services"]
+        services: dict[str, Any] = json.loads(self._output("config", "--format", "json"))["services"]
         return tuple(name for name in services if name != _ORCHESTRATOR)
 
     def up(self) -> str:
         """Build what is ours, start everything and wait until it is ready; returns the orchestrator's address."""
-        self._run("docker", "compose", "build", shown=True)
-        self._run("docker", "compose", "up", "--detach", "--wait", shown=True, **self._image_digests())
-        return f"http://{self._said('port', _ORCHESTRATOR, _INSIDE_PORT).strip()}"
+        self._run("docker", "compose", "build", visible=True)
+        self._run("docker", "compose", "up", "--detach", "--wait", visible=True, **self._image_digests())
+        return f"http://{self._output('port', _ORCHESTRATOR, _INSIDE_PORT).strip()}"
 
     def _image_digests(self) -> dict[str, str]:
         """Which image each service runs, for the records of runs; modules.yaml takes it from the environment."""
         script = self.folder / "orchestrator" / "image-digests"
-        lines = self._run(str(script.resolve()), shown=False).splitlines() if script.exists() else []
+        lines = self._run(str(script.resolve()), visible=False).splitlines() if script.exists() else []
         return dict(shlex.split(line.removeprefix("export "))[0].split("=", 1) for line in lines)
 
-    def _said(self, *words: str) -> str:
-        return self._run("docker", "compose", *words, shown=False)
+    def _output(self, *words: str) -> str:
+        return self._run("docker", "compose", *words, visible=False)
 
-    def _run(self, *command: str, shown: bool, **variables: str) -> str:
+    def _run(self, *command: str, visible: bool, **variables: str) -> str:
         environment = {**os.environ, **self.environment, **variables}
         try:
             ran = subprocess.run(  # noqa: S603  # commands of ours, with names that Compose itself gave
-                command, cwd=self.folder, env=environment, capture_output=not shown, text=True, check=False
+                command, cwd=self.folder, env=environment, capture_output=not visible, text=True, check=False
             )
         except FileNotFoundError as error:
             message = "the command docker is not on the PATH; install Docker with Compose 2.24 or newer"
             raise CannotReachError(message) from error
         if ran.returncode:
-            said = "what it said stands above" if shown else ran.stderr.strip()[-_SHOWN_CHARACTERS:]
-            raise CannotReachError(f"{shlex.join(command)} ended with {ran.returncode}: {said}")
+            output = "see its output above" if visible else ran.stderr.strip()[-_SHOWN_CHARACTERS:]
+            raise CannotReachError(f"{shlex.join(command)} ended with {ran.returncode}: {output}")
         return ran.stdout or ""

@@ -1,4 +1,4 @@
-"""What the command line shows on a terminal."""
+"""The views of the command line on a terminal."""
 
 import json
 import sys
@@ -35,8 +35,8 @@ def steps_table(record: dict[str, Any]) -> RenderableType:
         mark, style = _MARKS[step["status"]]
         seconds = _seconds(step["started_at"], step["finished_at"])
         attempts = str(step["attempts"] or "")
-        told = (step["id"], step["module"], step["module_version"] or "", attempts, seconds)
-        table.add_row(Text(mark, style), *map(plain, told))
+        cells = (step["id"], step["module"], step["module_version"] or "", attempts, seconds)
+        table.add_row(Text(mark, style), *map(plain, cells))
     return table
 
 
@@ -62,7 +62,7 @@ def plan_table(plan: Plan) -> Table:
 
 
 def modules_table(modules: list[dict[str, Any]]) -> Table:
-    """The registered modules and how they do."""
+    """The registered modules and whether they are ready."""
     rows = [
         (
             module["name"],
@@ -85,7 +85,7 @@ def declaration_view(declared: dict[str, Any], base: str | None) -> RenderableTy
 
 
 def trial_view(trial: dict[str, Any]) -> RenderableType:
-    """A trial, from the mapped request to the envelope or to what went wrong."""
+    """A trial, from the mapped request to the envelope or the error."""
     parts: list[RenderableType] = []
     for name, title in (("request", "Mapped request"), ("response", "Raw response"), ("envelope", "Envelope")):
         if trial[name] is not None:
@@ -104,7 +104,7 @@ def runs_table(runs: list[dict[str, Any]]) -> Table:
 
 
 def log_text(raw: bytes) -> Text:
-    """One line of a log for people; a line that a crash has torn is shown as it is."""
+    """One line of a log for people; a line torn by a crash is printed as it is."""
     try:
         line = json.loads(raw)
     except ValueError:
@@ -114,7 +114,7 @@ def log_text(raw: bytes) -> Text:
 
 
 def plain(text: str, style: str = "") -> Text:
-    """Text that a module may have had a say in: no markup, and nothing that a terminal would obey."""
+    """Text that may come from a module: no markup, and no control characters for the terminal."""
     return Text("".join(character if character.isprintable() else "\ufffd" for character in text), style)
 
 
@@ -125,10 +125,10 @@ def _unwrapped(text: Text) -> Text:
 
 def _json_view(value: Any) -> RenderableType:
     lines = json.dumps(value, indent=2, ensure_ascii=False).splitlines()
-    shown = [plain(line) for line in lines[:_MOST_LINES]]
+    rows = [plain(line) for line in lines[:_MOST_LINES]]
     if len(lines) > _MOST_LINES:
-        shown.append(plain(f"... and {len(lines) - _MOST_LINES} more lines; --json shows all", "dim"))
-    return Group(*shown)
+        rows.append(plain(f"... and {len(lines) - _MOST_LINES} more lines; --json shows all", "dim"))
+    return Group(*rows)
 
 
 def _yaml(value: Any) -> str:

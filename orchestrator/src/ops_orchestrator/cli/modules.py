@@ -1,4 +1,4 @@
-"""`ops modules`: which there are, how they are spoken with, and one call of one of them."""
+"""`ops modules`: list them, show how we talk to one, call one once, serve one through its adapter."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ def list_modules(context: typer.Context, url: Url = None, as_json: AsJson = Fals
 
 @modules_app.command("show")
 def show_module(name: Name, modules_file: ModulesFile = None, as_json: AsJson = False) -> None:
-    """Show how a module is called and spoken with: everything in effect, the built-in adapter and defaults included."""
+    """Show how we call a module: everything in effect, including the built-in adapter and defaults."""
     module = _module(_catalogue(read_settings(modules_file=modules_file)), name)
     declared, base = module.declared(), module.adapter.base if module.adapter else None
     show(declared | ({"adapter_base": base} if base else {}), display.declaration_view(declared, base), as_json=as_json)
@@ -50,13 +50,13 @@ def try_module(  # noqa: PLR0913, PLR0917  # one parameter an option
     name: Name,
     action: Annotated[str | None, typer.Option(help="What to ask for; the module's default action unless given.")] = None,
     inputs: Annotated[Path | None, typer.Option(metavar="FILE", help="The inputs, in JSON; - reads standard input.")] = None,
-    run: Annotated[str | None, typer.Option(metavar="RUN_ID", help="A run that gives inputs, seed and earlier steps.")] = None,
+    run: Annotated[str | None, typer.Option(metavar="RUN_ID", help="A run with inputs, seed and earlier steps.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**31 - 1, help="The seed; that of the run, or 0.")] = None,
     modules_file: ModulesFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Call a module once, without a run and without the service: the mapped request, the raw response, the envelope."""
-    # What speaks HTTP with modules takes a third of a second to load, which no other command should wait for.
+    # The HTTP client takes a third of a second to load, which no other command should wait for.
     from ops_orchestrator.workbench.trial import call_of, step_of, try_call  # noqa: PLC0415  # see above
 
     settings = read_settings(modules_file=modules_file)
@@ -65,8 +65,8 @@ def try_module(  # noqa: PLR0913, PLR0917  # one parameter an option
     earlier = _run_before(settings, run, name) if run else None
     call = call_of(step_of(catalogue, name, action), _inputs(inputs), earlier, seed)
     trial = asyncio.run(try_call(settings, call))
-    told = trial.as_json()
-    show(told, display.trial_view(told), as_json=as_json)
+    fields = trial.as_json()
+    show(fields, display.trial_view(fields), as_json=as_json)
     if trial.failure is not None:
         unreachable = trial.failure.code == "MODULE_UNREACHABLE"
         raise typer.Exit(ExitCode.UNREACHABLE if unreachable else ExitCode.NOT_COMPLETED)
@@ -79,14 +79,14 @@ def serve_module(
     host: Annotated[str | None, typer.Option(help="Address to listen on; default OPS_HOST or 127.0.0.1.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one.")] = 8080,
 ) -> None:
-    """Serve a module that has an adapter as if it spoke the contract: GET /health and POST /execute."""
+    """Serve a module with an adapter as if it followed the contract: GET /health and POST /execute."""
     from ops_orchestrator.service.server import serve_until_stopped  # noqa: PLC0415  # as above
     from ops_orchestrator.workbench.facade import create_facade  # noqa: PLC0415  # as above
 
     settings = read_settings(modules_file=modules_file, host=host, port=port)
     module = _module(_catalogue(settings), name)
     if module.adapter is None:
-        raise ConfigurationError(f"{name} has no adapter: it speaks the contract itself, at {module.url}")
+        raise ConfigurationError(f"{name} has no adapter: it follows the contract itself, at {module.url}")
 
     def announce(url: str) -> None:
         sys.stdout.write(f"{name} listens at {url}\nand calls {module.url} through its adapter\n")

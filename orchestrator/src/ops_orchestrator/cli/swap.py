@@ -22,8 +22,8 @@ class Swap:
     url: str | None = None
 
     @property
-    def shown(self) -> str:
-        """What takes the stub's place."""
+    def target(self) -> str:
+        """The image or URL that takes the stub's place."""
         return self.image or self.url or ""
 
     @property
@@ -49,7 +49,7 @@ def read_swap(text: str, modules: Collection[str]) -> Swap:
     if "://" not in target:
         return Swap(module, image=target)
     if urlsplit(target).scheme not in ("http", "https") or not urlsplit(target).hostname:
-        raise ConfigurationError(f"{target!r} is no base URL; write one like http://localhost:9000")
+        raise ConfigurationError(f"{target!r} is not a base URL; write one like http://localhost:9000")
     return Swap(module, url=target)
 
 

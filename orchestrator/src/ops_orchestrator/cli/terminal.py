@@ -28,12 +28,12 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def show(value: Any, shown: RenderableType, *, as_json: bool) -> None:
-    """Print `shown` on a terminal, `value` as JSON anywhere else, or when asked to."""
+def show(value: Any, view: RenderableType, *, as_json: bool) -> None:
+    """Print `view` on a terminal, `value` as JSON anywhere else or with `as_json`."""
     if as_json or not on_terminal():
         print_json(value)
     else:
-        Console().print(shown, crop=False)
+        Console().print(view, crop=False)
 
 
 def print_json(value: Any) -> None:

@@ -37,41 +37,41 @@ def up(
     swaps = [read_swap(text, modules) for text in with_ or ()]
     for swap in swaps:
         if not _is_compliant(swap, inputs) and not anyway:
-            sys.stderr.write(f"ops: {swap.shown} was not swapped in; mend what is named above, or say --anyway\n")
+            sys.stderr.write(f"ops: {swap.target} was not swapped in; fix what is named above, or add --anyway\n")
             raise typer.Exit(ExitCode.NOT_COMPLETED)
         _show_beside_stub(swap, inputs)
     with _environment(swaps) as environment:
         url = ComposeProject(here, environment).up()
     for swap in swaps:
-        sys.stderr.write(f"{swap.module} is {swap.shown}; without --with, ops up puts the stub back\n")
+        sys.stderr.write(f"{swap.module} is {swap.target}; without --with, ops up puts the stub back\n")
     sys.stderr.write(f"The orchestrator is ready at {url}\n")
 
 
 def _is_compliant(swap: Swap, inputs: Path | None) -> bool:
-    """Run the kit on it, for a person to see, and read from its report whether it is the module that it shall be."""
+    """Run the kit on it, for a person to see, and read from its report whether it is the module that it replaces."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         code = _kit("check", *_target(swap), "--json-file", str(report), *_given(inputs))
         if code not in (0, 1) or not report.exists():
-            raise CannotReachError(f"the check of {swap.shown} could not be made; what the kit said stands above")
+            raise CannotReachError(f"the check of {swap.target} could not be made; see the kit's output above")
         subject: Mapping[str, Any] = json.loads(report.read_bytes())["subject"]
     if subject.get("module") != swap.module:
         sys.stderr.write(
-            f"ops: {swap.shown} calls itself {subject.get('module')!r}, and the stack would call it {swap.module!r}\n"
+            f"ops: {swap.target} calls itself {subject.get('module')!r}, and the stack would call it {swap.module!r}\n"
         )
         return False
     return code == 0
 
 
 def _show_beside_stub(swap: Swap, inputs: Path | None) -> None:
-    """What the module answers beside the stub's answer to the same; differences are what one wants to see, no failure."""
+    """Show the module's answers beside the stub's; differences are information, not a failure."""
     target = swap.url or f"image:{swap.image}"
     if _kit("compare", f"stub:{swap.module}", target, *_given(inputs)) not in (0, 1):
-        sys.stderr.write(f"ops: {swap.shown} could not be compared with the stub; it is swapped in all the same\n")
+        sys.stderr.write(f"ops: {swap.target} could not be compared with the stub; it is swapped in anyway\n")
 
 
 def _target(swap: Swap) -> tuple[str, ...]:
-    return ("--image", swap.image) if swap.image else (swap.shown,)
+    return ("--image", swap.image) if swap.image else (swap.target,)
 
 
 def _given(inputs: Path | None) -> tuple[str, ...]:

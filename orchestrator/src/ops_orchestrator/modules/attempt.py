@@ -65,7 +65,7 @@ def _discard(artifacts: list[ReceivedArtifact]) -> None:
 
 
 def _timed_out(module: Module) -> StepError:
-    # Not retryable: a module that is still computing would only be asked twice.
+    # Not retryable: a module that is still computing would only be called twice.
     message = (
         f"did not finish within {module.timeout_s:g} s at {module.url}; if it needs longer, raise its timeout_s in modules.yaml"
     )

@@ -1,4 +1,4 @@
-"""How a module is called: how long it may take, and how often it is asked again."""
+"""How a module is called: how long it may take, and how often it is tried again."""
 
 from typing import Annotated
 

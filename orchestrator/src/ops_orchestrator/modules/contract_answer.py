@@ -1,6 +1,6 @@
-"""What the answer of a module that speaks the contract means: bytes in, health or envelope out.
+"""Reads the answers of a module that follows the contract: bytes in, health or envelope out.
 
-What is wrong with the bytes is said by a StepError.
+A StepError says what is wrong with the bytes.
 """
 
 from typing import Any, Final
@@ -30,7 +30,7 @@ _SHOWN_VIOLATIONS: Final = 3
 
 
 def read_health(exchange: Exchange, module: Module) -> Readiness:
-    """What the module's health says. Raises StepError; retryable when the module may become ready by itself."""
+    """Read a health check. Raises StepError; retryable when the module may become ready by itself."""
     if exchange.status != 200:
         code, retryable = "MODULE_NOT_READY", exchange.status >= 500 or exchange.status in RETRYABLE_STATUS
         raise StepError.of(module.name, code, f"answers {exchange.status} at {exchange.url}", retryable=retryable)
@@ -44,7 +44,7 @@ def read_health(exchange: Exchange, module: Module) -> Readiness:
         raise StepError.of(module.name, "INVALID_ANSWER", message)
     if health.contract_versions and not any(map(is_supported, health.contract_versions)):
         served = ", ".join(health.contract_versions)
-        message = f"serves contract {served}, this orchestrator speaks {CONTRACT_VERSION}"
+        message = f"serves contract {served}, this orchestrator uses {CONTRACT_VERSION}"
         raise StepError.of(module.name, "UNSUPPORTED_CONTRACT", message)
     return Readiness(health.version, health.status, health.contract_versions, health.profiles)
 
@@ -110,9 +110,9 @@ def _invalid(exchange: Exchange, module: Module, text: str, requirement: str | N
 
 
 def _listed(judgement: AnswerJudgement) -> str:
-    shown = "; ".join(map(str, judgement.violations[:_SHOWN_VIOLATIONS]))
+    first = "; ".join(map(str, judgement.violations[:_SHOWN_VIOLATIONS]))
     more = len(judgement.violations) - _SHOWN_VIOLATIONS
-    return f"{shown}; and {more} more" if more > 0 else shown
+    return f"{first}; and {more} more" if more > 0 else first
 
 
 def _start(exchange: Exchange) -> str:

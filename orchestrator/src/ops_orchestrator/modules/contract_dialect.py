@@ -17,7 +17,7 @@ _READ_OFF_LOOP_BYTES: Final = 256 * 1024
 
 
 class ContractDialect:
-    """The contract, spoken by `module`."""
+    """The dialect of a `module` that follows the contract."""
 
     def __init__(self, module: Module) -> None:
         self._module = module

@@ -71,7 +71,7 @@ def _settle(loop: asyncio.AbstractEventLoop, done: "asyncio.Future[Any]", work: 
     except Exception as raised:  # noqa: BLE001  # handed to whoever waits
         error = raised
 
-    def tell() -> None:
+    def settle() -> None:
         if done.done():
             return  # whoever waited has gone
         if error is None:
@@ -80,4 +80,4 @@ def _settle(loop: asyncio.AbstractEventLoop, done: "asyncio.Future[Any]", work: 
             done.set_exception(error)
 
     with suppress(RuntimeError):  # the loop may have ended meanwhile
-        loop.call_soon_threadsafe(tell)
+        loop.call_soon_threadsafe(settle)

@@ -32,7 +32,7 @@ async def check_health(client: ModuleClient, module: Module, timeout_s: float = 
 
 
 async def wait_until_ready(client: ModuleClient, module: Module) -> tuple[Readiness, float]:
-    """Poll the module's health until it is ready; returns what it said and the seconds waited.
+    """Poll the module's health until it is ready; returns what the check found and the seconds waited.
 
     Raises StepError when waiting cannot help, or after `ready_timeout_s`.
     """

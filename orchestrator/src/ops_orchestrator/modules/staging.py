@@ -12,7 +12,7 @@ from typing import IO
 async def staged_file(folder: Path | None) -> AsyncIterator[IO[bytes] | None]:
     """A new file to be filled in the block, closed at its end, and gone when it fails. None without a folder.
 
-    The name is the file's own and the permissions are those that this process gives its files: `tempfile` would make one that
+    The name is random, and the permissions are those of any file of this process: `tempfile` would make one that
     only its owner may read, and an artifact keeps what it is made with.
     """
     if folder is None:

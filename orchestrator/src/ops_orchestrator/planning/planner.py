@@ -24,19 +24,19 @@ def steps_of(scenario: Scenario, catalogue: Catalogue) -> tuple[Step, ...]:
     """One step per entry of `modules`, in their order. Raises UnknownModuleError, UnknownActionError, InvalidRequestError."""
     _refuse_unknown_modules(scenario, catalogue)
     _refuse_repeated_ids(scenario)
-    modules = [catalogue.modules[asked.module] for asked in scenario.modules]
+    modules = [catalogue.modules[entry.module] for entry in scenario.modules]
     actions = _actions(scenario.modules, modules)
     return tuple(
-        Step(number, asked.step_id, module.for_action(action), action, asked.inputs)
-        for number, (asked, module, action) in enumerate(zip(scenario.modules, modules, actions, strict=True), start=1)
+        Step(number, entry.step_id, module.for_action(action), action, entry.inputs)
+        for number, (entry, module, action) in enumerate(zip(scenario.modules, modules, actions, strict=True), start=1)
     )
 
 
 def _refuse_unknown_modules(scenario: Scenario, catalogue: Catalogue) -> None:
     problems = [
-        Problem(f"/modules/{index}", f"{asked.module!r} is not registered{_hint(asked.module, catalogue.modules)}")
-        for index, asked in enumerate(scenario.modules)
-        if asked.module not in catalogue.modules
+        Problem(f"/modules/{index}", f"{entry.module!r} is not registered{_hint(entry.module, catalogue.modules)}")
+        for index, entry in enumerate(scenario.modules)
+        if entry.module not in catalogue.modules
     ]
     if problems:
         registered = ", ".join(catalogue.modules) or "none"
@@ -45,20 +45,20 @@ def _refuse_unknown_modules(scenario: Scenario, catalogue: Catalogue) -> None:
 
 def _refuse_repeated_ids(scenario: Scenario) -> None:
     seen: set[str] = set()
-    for index, asked in enumerate(scenario.modules):
-        if asked.step_id.casefold() in seen:
-            problem = Problem(f"/modules/{index}", f"there is a step {asked.step_id!r} before")
-            example = f'{{"module": "{asked.module}", "id": "{asked.step_id}-{index + 1}"}}'
+    for index, entry in enumerate(scenario.modules):
+        if entry.step_id.casefold() in seen:
+            problem = Problem(f"/modules/{index}", f"there is a step {entry.step_id!r} before")
+            example = f'{{"module": "{entry.module}", "id": "{entry.step_id}-{index + 1}"}}'
             raise InvalidRequestError(f"Each step needs an id of its own; write {example}.", [problem])
-        seen.add(asked.step_id.casefold())
+        seen.add(entry.step_id.casefold())
 
 
-def _actions(asked_for: Iterable[StepRequest], modules: Iterable[Module]) -> list[str]:
+def _actions(entries: Iterable[StepRequest], modules: Iterable[Module]) -> list[str]:
     actions: list[str] = []
     problems = []
-    for index, (asked, module) in enumerate(zip(asked_for, modules, strict=True)):
+    for index, (entry, module) in enumerate(zip(entries, modules, strict=True)):
         known = f"{module.name} has {', '.join(module.action_names)}"
-        action = asked.action or module.default_action
+        action = entry.action or module.default_action
         if action is None:
             problems.append(Problem(f"/modules/{index}", f"names no action; {known}"))
         elif action not in module.action_names:
@@ -75,8 +75,8 @@ def _refuse_missing_upstream(steps: tuple[Step, ...]) -> None:
     for index, step in enumerate(steps):
         before = [earlier.id for earlier in steps[:index]]
         for needed in sorted(step.module.needs(step.action) - set(before)):
-            told = f"before it there is {', '.join(before)}" if before else "nothing is before it"
-            text = f"action {step.action!r} of {step.module.name} uses the answer of a step {needed!r}; {told}"
+            order = f"before it there is {', '.join(before)}" if before else "nothing is before it"
+            text = f"action {step.action!r} of {step.module.name} uses the answer of a step {needed!r}; {order}"
             problems.append(Problem(f"/modules/{index}", text))
     if problems:
         advice = "Put the steps that are used before those that use them; a step's id is its module's name unless given."

@@ -68,7 +68,7 @@ def _named(value: Any) -> Any:
 
 
 def _not_empty(steps: tuple[StepRequest, ...]) -> tuple[StepRequest, ...]:
-    # As `min_length` it would also be said of a list whose entries are all wrong.
+    # `min_length` would also complain about a list whose entries are all wrong.
     if not steps:
         raise PydanticCustomError("empty", "must name at least one module")
     return steps

@@ -19,9 +19,9 @@ class Step:
 
     def as_json(self) -> dict[str, Any]:
         """The step as the seed shows it in the answer, with `id` and `inputs` where the step has its own."""
-        shown = {"step": self.number, "module": self.module.name, "action": self.action}
+        fields = {"step": self.number, "module": self.module.name, "action": self.action}
         own_id = {"id": self.id} if self.id != self.module.name else {}
-        return shown | own_id | ({"inputs": self.inputs} if self.inputs else {})
+        return fields | own_id | ({"inputs": self.inputs} if self.inputs else {})
 
 
 @dataclass(frozen=True)

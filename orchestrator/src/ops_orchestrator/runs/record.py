@@ -71,7 +71,7 @@ class StepRecord(_Document):
 
 
 class Fingerprints(_Document):
-    """What two runs must share: `recipe` to be the same experiment, `result` to have found the same."""
+    """What two runs share: `recipe` when they are the same experiment, `result` when they found the same."""
 
     recipe: str | None = None
     result: str | None = None

@@ -75,9 +75,7 @@ class Runner:
                             yield RunEnded(status="failed", error=what.failure.as_json())
                             return
                         case StepCompleted():
-                            refs = tuple(artifact.ref for artifact in what.artifacts)
-                            raw = what.exchange if step.number < last_adapted else None
-                            upstream[step.id] = UpstreamAnswer(what.envelope, refs, raw)
+                            upstream[step.id] = _upstream(what, keep_raw=step.number < last_adapted)
         yield RunEnded(status="completed")
 
     async def _step(self, step: Step, call: Call) -> AsyncGenerator[Occurrence]:
@@ -123,6 +121,13 @@ async def _completed(step: Step, attempts: int, answered: Answered) -> StepCompl
     )
 
 
+def _upstream(completed: StepCompleted, *, keep_raw: bool) -> UpstreamAnswer:
+    # The bytes of artifacts are not passed on, and need not stay in memory until the run ends.
+    envelope = completed.envelope.model_copy(update={"artifacts": ()})
+    refs = tuple(artifact.ref for artifact in completed.artifacts)
+    return UpstreamAnswer(envelope, refs, completed.exchange if keep_raw else None)
+
+
 def _call(run_id: str, scenario: Scenario, step: Step, upstream: Mapping[str, UpstreamAnswer]) -> Call:
     return Call(
         run_id=run_id,
@@ -139,5 +144,5 @@ def _call(run_id: str, scenario: Scenario, step: Step, upstream: Mapping[str, Up
 def _backoff(module: Module, attempt: int, exchange: Exchange | None) -> float:
     """Seconds before the next attempt: doubling with jitter, and not before the module's own Retry-After."""
     doubled = module.backoff_s * 2.0 ** min(attempt - 1, 10) * random.uniform(0.8, 1.2)  # noqa: S311  # spreads load, hides nothing
-    asked = exchange.headers.get("retry-after", "") if exchange else ""
-    return min(max(doubled, float(asked) if asked.isdecimal() else 0.0), _LONGEST_BACKOFF_S)
+    retry_after = exchange.headers.get("retry-after", "") if exchange else ""
+    return min(max(doubled, float(retry_after) if retry_after.isdecimal() else 0.0), _LONGEST_BACKOFF_S)

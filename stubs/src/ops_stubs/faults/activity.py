@@ -1,4 +1,4 @@
-"""What goes on in a stub while faults are staged: what runs, what was answered, what has to be remembered."""
+"""The state of a stub that staged violations need: running executions, earlier answers, drift."""
 
 import asyncio
 import threading
@@ -21,7 +21,7 @@ class Overlap:
 
 @dataclass
 class Activity:
-    """The memory of the staged violations. Belongs to the event loop, except for what executions in threads touch."""
+    """The state of the staged violations. Used in the event loop; executions in threads use `lock`."""
 
     executes: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
@@ -37,7 +37,7 @@ class Activity:
         self.idle.set()
 
     def forget(self) -> None:
-        """Begin as a new process would, apart from what runs now."""
+        """Reset everything except what describes running calls."""
         self.has_failed = False
         self.answered.clear()
         with self.lock:

@@ -1,4 +1,4 @@
-"""The admin API below `/__stub`, for tests; no part of the contract, and only there when it was asked for."""
+"""The admin API below `/__stub`, for tests. Not part of the contract; served only on request."""
 
 import json
 from collections.abc import Callable
@@ -10,9 +10,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from ops_contract import RefusalError
 from ops_stubs.errors import FaultError
 from ops_stubs.faults.staged import Faults
 from ops_stubs.faults.syntax import fault_of_json
+from ops_stubs.request_body import receive
 
 __all__ = ["ADMIN_PATH", "create_admin"]
 
@@ -57,13 +59,10 @@ def create_admin(faults: Faults, forget_answers: Callable[[], None]) -> Starlett
 
 
 async def _json(request: Request) -> Any:
-    raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > _MAX_BYTES:
-            raise FaultError(f"the body is larger than {_MAX_BYTES} bytes")
     try:
-        return json.loads(bytes(raw))
+        return json.loads(await receive(request, _MAX_BYTES))
+    except RefusalError as error:
+        raise FaultError(error.message) from error
     except (ValueError, RecursionError) as error:
         raise FaultError(f"the body is not JSON: {error}") from error
 

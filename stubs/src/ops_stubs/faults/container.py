@@ -1,4 +1,4 @@
-"""Violations of what the contract asks of a container; the process that serves acts on them, when it starts or stops."""
+"""Violations of the requirements on containers; the serving process acts on them when it starts or stops."""
 
 import os
 from typing import Final
@@ -12,7 +12,7 @@ NEEDS_ROOT: Final = "OPS-CTR-002"
 IGNORES_SIGTERM: Final = "OPS-CTR-003"
 
 DEFAULT_PORT: Final = 8080
-"""The port of a module that is told none."""
+"""The port of a module when OPS_PORT is not set."""
 
 CONTAINER: Final = (
     Violation(

@@ -1,4 +1,4 @@
-"""Violations of what the contract asks of an answer to `POST /execute`, of versions, of unknown fields and of traces."""
+"""Violations of the requirements on answers to `POST /execute`, versions, unknown fields and traces."""
 
 from typing import Any, Final
 
@@ -83,7 +83,7 @@ def _no_trace(envelope: Envelope) -> None:
 
 
 EXECUTE: Final = (
-    # Before the others, which would write the envelope anew, and each key once.
+    # Outside the others, which parse the envelope and write it again with each key once.
     Violation(
         "OPS-EXE-004",
         "the success envelope has the key status twice, with one value",
@@ -110,7 +110,7 @@ EXECUTE: Final = (
     ),
     Violation(
         "OPS-EXE-005",
-        "an unknown action is refused without a word on the known ones",
+        "an unknown action is refused without the list of the known ones",
         "neither details nor message of the UNKNOWN_ACTION error list an action",
         on_error(_no_known_actions, "UNKNOWN_ACTION"),
     ),
@@ -122,7 +122,7 @@ EXECUTE: Final = (
     ),
     Violation(
         "OPS-EXE-007",
-        "the success envelope says neither version nor contract_version",
+        "the success envelope has neither version nor contract_version",
         "both fields are absent",
         on_success(_no_versions),
     ),

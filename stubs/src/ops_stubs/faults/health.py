@@ -1,4 +1,4 @@
-"""Violations of what the contract asks of `GET /health`."""
+"""Violations of the requirements on `GET /health`."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ async def _never_ready(exchange: Exchange) -> Reply:
     if not exchange.received.is_health or exchange.activity.executes:
         return reply
     error = {"code": "NOT_READY", "message": "the module is not ready; ask again later", "retryable": True}
-    # What else the health says stays, so that a checker still learns what the module can be held to.
+    # The other fields of the health stay, so that a checker still learns the module's profiles.
     return Reply.of_json({**reply.json, "status": "error", "error": error}, 503)
 
 

@@ -1,9 +1,10 @@
-"""What was asked of a stub: the most recent requests, for a test to read."""
+"""The journal of a stub: its most recent requests, for a test to read."""
 
 from collections import deque
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from ops_contract import is_secret
 from ops_stubs.faults.exchange import Headers, Received
 
 __all__ = ["Entry", "Journal"]
@@ -11,7 +12,6 @@ __all__ = ["Entry", "Journal"]
 _ENTRIES: Final = 200
 _BODY_BYTES: Final = 64 * 1024
 _REMOVED: Final = "[removed]"
-_SECRET_WORDS: Final = ("authorization", "cookie", "secret", "token", "key", "password", "credential", "signature")
 
 
 @dataclass
@@ -37,13 +37,13 @@ class Journal:
         self._entries: deque[Entry] = deque(maxlen=_ENTRIES)
 
     def add(self, received: Received) -> Entry:
-        """A new entry, to be filled in while the request is answered."""
+        """A new entry, whose other fields are set while the request is answered."""
         self._number += 1
         entry = Entry(
             number=self._number,
             method=received.method,
             path=received.path,
-            headers=_shown(received.headers),
+            headers=_without_secrets(received.headers),
             body=received.raw[:_BODY_BYTES].decode(errors="replace"),
             body_truncated=len(received.raw) > _BODY_BYTES,
         )
@@ -60,5 +60,5 @@ class Journal:
         return [asdict(entry) for entry in self._entries]
 
 
-def _shown(headers: Headers) -> dict[str, str]:
-    return {name: _REMOVED if any(word in name for word in _SECRET_WORDS) else value for name, value in headers}
+def _without_secrets(headers: Headers) -> dict[str, str]:
+    return {name: _REMOVED if is_secret(name) else value for name, value in headers}

@@ -1,4 +1,4 @@
-"""The layer around a stub in which faults act; without it, a stub is what it always was."""
+"""The layer around a stub that applies transport faults and violations; without it, a stub has neither."""
 
 import difflib
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from ops_stubs.faults.journal import Entry
 from ops_stubs.faults.staged import Faults
 from ops_stubs.faults.transport import Act
 from ops_stubs.faults.wire import Wire
+from ops_stubs.request_path import path_below
 
 __all__ = ["FaultLayer"]
 
@@ -19,7 +20,7 @@ _ARTIFACTS: Final = "/artifacts/"
 
 
 class FaultLayer:
-    """ASGI middleware: numbers and notes every request, lets what is staged act on it, and serves the admin API."""
+    """ASGI middleware: keeps a journal of the requests, applies the staged faults, and serves the admin API."""
 
     def __init__(  # noqa: PLR0913 - a middleware gets what it needs by name
         self,
@@ -40,8 +41,8 @@ class FaultLayer:
         self._admin = create_admin(faults, forget_answers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, one way or another."""
-        path = scope["path"].removeprefix(scope.get("root_path", "")) if scope["type"] == "http" else ""
+        """Answer a request."""
+        path = path_below(scope) if scope["type"] == "http" else ""
         if not path:
             await self._app(scope, receive, send)
         elif path == ADMIN_PATH or path.startswith(f"{ADMIN_PATH}/"):
@@ -56,18 +57,18 @@ class FaultLayer:
 
         async def forward(sent: Received) -> Reply:
             body = messages if sent.raw is received.raw else [_body(sent.raw)]
-            return await _ask(self._app, _scope_with(scope, sent.headers), _replayed(body, receive))
+            return await _answer_of(self._app, _scope_with(scope, sent.headers), _replayed(body, receive))
 
         async def answer() -> Reply:
             reply = await self._faults.answer(received, entry, forward)
             return self._explained(entry, reply)
 
-        async def noted(message: Message) -> None:
+        async def note_status(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry.status = message["status"]
             await send(message)
 
-        await self._deliver(entry, Wire(scope, receive, noted, answer, self._faults.sleep))
+        await self._deliver(entry, Wire(scope, receive, note_status, answer, self._faults.sleep))
 
     async def _deliver(self, entry: Entry, wire: Wire) -> None:
         due = self._faults.due(entry.path)
@@ -79,7 +80,7 @@ class FaultLayer:
         await wire.send(await wire.answer())
 
     def _explained(self, entry: Entry, reply: Reply) -> Reply:
-        """Say which path was probably meant, when nothing is served at the one that was asked for."""
+        """Add the nearest path to the answer, when nothing is served at the requested one."""
         path = entry.path
         if reply.error_code != "NOT_FOUND" or path.startswith(_ARTIFACTS):
             return reply
@@ -91,7 +92,7 @@ class FaultLayer:
 
 
 async def _beginning(receive: Receive, limit: int) -> list[Message]:
-    """The messages that bring a body, up to the one with which it is complete, too large, or given up."""
+    """The messages of a body, up to the one with which it is complete, too large, or disconnected."""
     messages, size = [], 0
     while True:
         message = await receive()
@@ -122,7 +123,7 @@ def _scope_with(scope: Scope, headers: Headers) -> Scope:
 
 
 def _replayed(messages: list[Message], receive: Receive) -> Receive:
-    """Gives `messages` again, and then what comes after them."""
+    """Receives `messages` again, and then those that follow them."""
     pending = list(messages)
 
     async def replay() -> Message:
@@ -131,8 +132,8 @@ def _replayed(messages: list[Message], receive: Receive) -> Receive:
     return replay
 
 
-async def _ask(app: ASGIApp, scope: Scope, receive: Receive) -> Reply:
-    """All of what `app` answers."""
+async def _answer_of(app: ASGIApp, scope: Scope, receive: Receive) -> Reply:
+    """The whole answer of `app`."""
     start: Message = {}
     content = bytearray()
 

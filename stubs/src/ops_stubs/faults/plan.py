@@ -9,7 +9,7 @@ __all__ = ["Plan"]
 class Plan:
     """Requests to `path` are counted from 1; the first `skip` are left alone.
 
-    Of those that follow, a fault acts on the `first` so many, on `every` so-many-th, or on all.
+    Of the others, a fault acts on all; with `first`, on that many; with `every`, on each one whose number is a multiple of it.
     """
 
     path: str = "/execute"

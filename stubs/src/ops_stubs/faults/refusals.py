@@ -1,4 +1,4 @@
-"""Violations of what the contract asks of errors, hostile ids and limits."""
+"""Violations of the requirements on errors, hostile ids and limits."""
 
 import hashlib
 import re
@@ -33,7 +33,7 @@ async def _malformed_is_422(exchange: Exchange) -> Reply:
     if reply.error_code != "MALFORMED_JSON":
         return reply
     envelope = reply.json
-    # With a pointer, as every 422 about a body has to have one.
+    # With a pointer, which every 422 about a body must have.
     envelope["error"]["pointer"] = ""
     return Reply.of_json(envelope, 422)
 
@@ -90,7 +90,7 @@ async def _stays_broken(exchange: Exchange) -> Reply:
     if not activity.has_failed:
         return reply
     activity.has_failed = False
-    return error_reply(reply.json["module"], 409, "NOT_RECOVERED", "the module has not got over the last error")
+    return error_reply(reply.json["module"], 409, "NOT_RECOVERED", "the module has not recovered from the last error")
 
 
 async def _no_allow(exchange: Exchange) -> Reply:
@@ -129,7 +129,7 @@ async def _ignores_deadline(exchange: Exchange) -> Reply:
     deadline = exchange.received.options.get("deadline_s")
     if isinstance(deadline, bool) or not isinstance(deadline, int | float) or deadline <= 0:
         return await exchange.forward()
-    # Later by a day instead of gone: bodies that differ in their deadline only go on being different ones.
+    # A day later instead of removed: bodies that differ in nothing but their deadline must stay different.
     options = {**exchange.received.options, "deadline_s": deadline + _A_DAY_S}
     return await exchange.forward(exchange.received.changed(options=options))
 
@@ -180,7 +180,7 @@ REFUSALS: Final = (
     ),
     Violation(
         "OPS-ERR-009",
-        "the first valid execute after an error on /execute fails; so that one error is felt once, GET /health heals it, too",
+        "the first valid execute after an error on /execute fails; GET /health clears this state, too",
         "a malformed request and then a valid one: the second is a 409 (NOT_RECOVERED), a third is a 200",
         _stays_broken,
     ),

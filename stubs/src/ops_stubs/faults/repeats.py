@@ -1,8 +1,8 @@
-"""Violations of what the contract asks of equal calls: determinism and idempotency.
+"""Violations of the requirements on equal calls: determinism and idempotency.
 
-A module that is not deterministic easily looks as if it broke more than that, for example as if unknown fields changed its
-outputs. So what varies here varies in one situation only. `_drift` is such a situation: it moves on when a call repeats the
-body of the one before under other ids, and stays where it is for every other call and for calls that overlap.
+A module that is not deterministic easily seems to break other requirements, too, for example as if unknown fields changed its
+outputs. So each violation varies in one situation only. The number of `_drifting` grows when a call repeats the body of the
+one before under other ids, and stays the same for every other call and for calls that overlap.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from ops_stubs.module import File, Result
 __all__ = ["REPEATS"]
 
 _HOLD_S: Final = 0.2
-"""How long an execution lasts at least: calls that are sent at once overlap then, however fast the stub is."""
+"""The shortest execution, so that calls sent at once overlap, however fast the stub is."""
 
 _LARGEST_SEED: Final = 2147483647
 _PNG_END: Final = 12
@@ -53,7 +53,7 @@ def _drifting(execution: Execution) -> tuple[Result, int]:
 
 
 def _stamped(file: File, number: int) -> File:
-    """The same file with a few bytes in it that no reader minds: a comment in a PNG, white space at the end of a text."""
+    """The same file with a few more bytes that readers ignore: a comment in a PNG, line ends after a text."""
     if file.media_type == "image/png":
         chunk = b"tEXtComment\0drift %d" % number
         length, checksum = len(chunk) - 4, zlib.crc32(chunk)

@@ -1,4 +1,4 @@
-"""Violations of what the contract asks of artifacts and evidence."""
+"""Violations of the requirements on artifacts and evidence."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -35,7 +35,7 @@ def _leads_nowhere(envelope: Envelope) -> None:
 def _other_hash(envelope: Envelope) -> None:
     artifact = _first_artifact(envelope)
     if artifact:
-        # Of the right one, so that equal results go on having equal hashes.
+        # Derived from the right one, so that equal results still have equal hashes.
         artifact["sha256"] = sha256_hex(artifact["sha256"].encode())
 
 
@@ -115,7 +115,7 @@ RESULTS: Final = (
     Violation(
         "OPS-ART-005",
         "the first artifact comes a second time with its name in capitals",
-        "two names are equal ignoring case; both files can be had",
+        "two names are equal ignoring case; both files can be fetched",
         on_success(_same_name_in_capitals),
     ),
     Violation(

@@ -1,4 +1,4 @@
-"""The part of the web server that faults reach down to: its connections and its signals."""
+"""The parts of the web server that faults change: its connections and its signals."""
 
 import signal
 from types import FrameType
@@ -12,7 +12,7 @@ __all__ = ["DeafServer", "FaultProtocol"]
 
 
 class FaultProtocol(HttpToolsProtocol):
-    """Leaves the connection of every request where the fault layer finds it."""
+    """Puts the connection of every request into its ASGI scope, for the fault layer."""
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -24,6 +24,6 @@ class DeafServer(Server):
     """Ignores SIGTERM (OPS-CTR-003); SIGINT still stops it."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop, unless politely asked to."""
+        """Stop, unless the signal is SIGTERM."""
         if sig != signal.SIGTERM:
             super().handle_exit(sig, frame)

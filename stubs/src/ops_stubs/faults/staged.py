@@ -1,4 +1,4 @@
-"""The faults that are staged in one stub, and what they do to a request."""
+"""The faults that are staged in one stub, and their effect on a request."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
@@ -21,12 +21,12 @@ from ops_stubs.module import Action, Result, Stub
 
 __all__ = ["Faults"]
 
-# Handed from the exchange to the execution in its thread, which otherwise sees only what the contract knows of a request.
+# From the exchange to the execution in its thread, which otherwise sees only the contract's fields of the request.
 _CURRENT: Final[ContextVar[tuple[Received, Entry] | None]] = ContextVar("ops_stubs.faults.request", default=None)
 
 
 class Faults:
-    """What is staged in one stub, its journal, and how often each transport fault was asked."""
+    """The faults staged in one stub, its journal, and the number of requests that each transport fault has counted."""
 
     def __init__(
         self,
@@ -46,11 +46,11 @@ class Faults:
         self.sleep = sleep
         self.violations: tuple[Violation, ...] = ()
         self.transport: tuple[TransportFault, ...] = ()
-        self._asked: list[int] = []
+        self._counted: list[int] = []
         self.stage(violations_of(violate), transport)
 
     def stage(self, violations: Iterable[Violation], transport: Iterable[str | TransportFault]) -> None:
-        """Stage these in place of what was staged; plans begin to count. Raises FaultError and then changes nothing."""
+        """Replace the staged faults; plans count from 1 again. Changes nothing when it raises FaultError."""
         faults = tuple(parse_fault(fault) if isinstance(fault, str) else fault for fault in transport)
         violations = tuple(violations)
         if not self._executes and (inner := [violation.id for violation in violations if violation.execution is not None]):
@@ -59,23 +59,23 @@ class Faults:
             )
         self.violations = violations
         self.transport = faults
-        self._asked = [0] * len(faults)
+        self._counted = [0] * len(faults)
         self.activity.forget()
 
     def stage_running(self, ids: Iterable[str], transport: Iterable[TransportFault]) -> None:
-        """As `stage`, for a stub that is being served. Raises FaultError for what can only be staged before."""
+        """As `stage`, for a stub that is already served. Raises FaultError for violations that have to be staged before."""
         violations = violations_of(ids)
         if late := [violation.id for violation in violations if violation.of_process]:
             raise FaultError(f"{late[0]} can only be staged when the stub is started: ops-stubs serve --violate {late[0]}")
         self.stage(violations, transport)
 
     def reset(self) -> None:
-        """Nothing staged, nothing remembered."""
+        """Stage nothing, and forget the journal."""
         self.stage((), ())
         self.journal.clear()
 
     def as_json(self) -> dict[str, Any]:
-        """What is staged, in the form in which the admin API takes it, too."""
+        """The staged faults, in the form that the admin API also accepts."""
         return {
             "violate": [violation.id for violation in self.violations],
             "faults": [fault.as_json() for fault in self.transport],
@@ -86,13 +86,13 @@ class Faults:
         found = []
         for index, fault in enumerate(self.transport):
             if fault.plan.path == path:
-                self._asked[index] += 1
-                if fault.plan.is_due(self._asked[index]):
-                    found.append((self._asked[index], fault))
+                self._counted[index] += 1
+                if fault.plan.is_due(self._counted[index]):
+                    found.append((self._counted[index], fault))
         return found
 
     async def answer(self, received: Received, entry: Entry, forward: Forward) -> Reply:
-        """The answer to a request, with every staged violation's hook around `forward`; `entry` learns what acted."""
+        """The answer to a request, with the hook of every staged violation around `forward`; `entry` lists those that acted."""
         _CURRENT.set((received, entry))
         for violation in reversed(self.violations):
             if violation.exchange is not None:
@@ -103,7 +103,7 @@ class Faults:
             return await forward(received)
 
     def around_actions(self, stub: Stub) -> Stub:
-        """The same stub, its actions executed with the hooks of whatever is staged then."""
+        """The same stub, whose actions run inside the hooks of the violations staged at that time."""
         return replace(stub, actions={name: partial(self._execute, action) for name, action in stub.actions.items()})
 
     async def _around(self, violation: Violation, entry: Entry, forward: Forward, received: Received) -> Reply:
@@ -126,18 +126,18 @@ class Faults:
     ) -> Result:
         assert violation.execution is not None  # noqa: S101 - for the type checker
         received, entry = current or (None, None)
-        asked: list[ExecuteRequest] = []
+        executed_calls: list[ExecuteRequest] = []
         unchanged: list[Result] = []
 
         def executed(call: ExecuteRequest) -> Result:
-            asked.append(call)
+            executed_calls.append(call)
             unchanged.append(action(call))
             return unchanged[-1]
 
         try:
             result = violation.execution(Execution(call, executed, self.activity, received))
         except InputError:
-            _note(entry, violation, acted=not asked)
+            _note(entry, violation, acted=not executed_calls)
             raise
         _note(entry, violation, acted=result not in unchanged)
         return result

@@ -25,7 +25,7 @@ _GZIP: Final = 31
 
 @dataclass(frozen=True)
 class Act:
-    """One occasion on which a fault acts: on which stub, on which request, with which parameters."""
+    """One use of a fault: the stub, the number of the request, and the parameters."""
 
     module: str
     number: int
@@ -59,7 +59,7 @@ class TransportFault:
 
 async def _latency(wire: Wire, act: Act) -> None:
     jitter = act.parameters["jitter"]
-    # The request's number decides, so that a second run of a test meets the same times.
+    # The request's number decides, so that a second run of a test has the same delays.
     chance = random.Random(f"{act.parameters['seed']} {act.number}")  # noqa: S311 - times, not secrets
     milliseconds = act.parameters["ms"] + chance.uniform(-jitter, jitter)
     await wire.sleep(max(milliseconds, 0) / 1000)
@@ -140,7 +140,7 @@ def _pieces(content: bytes, size: int) -> Iterator[bytes]:
 
 
 def _compressed(content: bytes, mib: int) -> bytes:
-    """The content and `mib` MiB of spaces behind it, which JSON does not mind."""
+    """The content, followed by `mib` MiB of spaces, which JSON allows."""
     packer = zlib.compressobj(9, wbits=_GZIP)
     spaces = (packer.compress(b" " * _MIB) for _ in range(mib))
     return b"".join((packer.compress(content), *spaces, packer.flush()))

@@ -1,8 +1,8 @@
 """What a violation is: an id, two sentences, and the hook that breaks the requirement.
 
-A hook stands either around an exchange, where it sees the request and the answer as they travel, or around an execution, where
-it sees the result before it becomes an envelope. Most change a success or an error envelope only; `on_success` and `on_error`
-make hooks of such changes.
+A hook goes either around an exchange, where it sees the HTTP request and answer, or around an execution, where it sees the
+result before it becomes an envelope. Most change a success or an error envelope only; `on_success` and `on_error` make hooks
+of such changes.
 """
 
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ Envelope = dict[str, Any]
 
 
 class Exchange:
-    """One request on its way to the stub and back; remembers whether a hook did anything to it."""
+    """One request and its answer; remembers whether a hook changed or delayed anything."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Exchange:
         await self.activity.idle.wait()
 
     def acted(self, reply: Reply) -> bool:
-        """Whether the caller can tell, from `reply` or from the time that it took, that a hook was here."""
+        """Whether `reply`, or the time that it took, differs from what the stub itself would have answered."""
         return self._waited or self._passed != [(self.received, reply)]
 
 
@@ -71,21 +71,21 @@ class Execution:
 
     @property
     def body(self) -> str:
-        """A fingerprint of everything in the body but the ids of run, step and scenario, fields that nobody knows included."""
+        """A fingerprint of everything in the body but the ids of run, step and scenario, unknown fields included."""
         fields = self.call.model_dump(mode="json") if self.received is None else dict(self.received.body)
         return fingerprint({name: value for name, value in fields.items() if name not in {"run_id", "step_id", "scenario_id"}})
 
 
 ExchangeHook = Callable[[Exchange], Awaitable[Reply]]
-"""Answers a request, with or without the stub."""
+"""Answers a request, with or without calling the stub."""
 
 ExecutionHook = Callable[[Execution], Result]
-"""Executes an action, more or less as it is."""
+"""Executes an action, and may change its call or its result."""
 
 
 @dataclass(frozen=True)
 class Violation:
-    """One requirement and the way to break it. Those without a hook are up to the process that serves (`container`)."""
+    """One requirement and the way to break it. Those without a hook are broken by the serving process (`container`)."""
 
     id: str
     broken: str

@@ -1,4 +1,4 @@
-"""Every requirement of the contract that a stub can be told to break, by id."""
+"""Every requirement of the contract that a stub can break, by id."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -18,13 +18,13 @@ __all__ = ["VIOLATIONS", "violations_of"]
 VIOLATIONS: Final[dict[str, Violation]] = {
     violation.id: violation for violation in (*HEALTH, *EXECUTE, *REFUSALS, *RESULTS, *REPEATS, *CONTAINER)
 }
-"""In the order in which the hooks of several stand around an exchange, the outermost first."""
+"""Ordered as the hooks of several violations wrap an exchange, the outermost first."""
 
 
 def violations_of(ids: Iterable[str]) -> tuple[Violation, ...]:
-    """The violations called `ids`, each once. Raises FaultError for an id that is none, with the nearest one."""
-    asked = {_violation(name.strip().upper()).id for name in ids}
-    return tuple(violation for violation in VIOLATIONS.values() if violation.id in asked)
+    """The violations called `ids`, each once. Raises FaultError for an unknown id, with the nearest one."""
+    requested = {_violation(name.strip().upper()).id for name in ids}
+    return tuple(violation for violation in VIOLATIONS.values() if violation.id in requested)
 
 
 def _violation(name: str) -> Violation:

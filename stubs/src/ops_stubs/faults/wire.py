@@ -1,4 +1,4 @@
-"""The connection that a request came on, for faults that HTTP has no words for."""
+"""The connection of a request, for faults below HTTP."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ _CLOSE_WITH_RESET: Final = struct.pack("ii", 1, 0)
 
 
 class Wire:
-    """One request's way back to its caller."""
+    """Sends the answer to one request, or ends its connection."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Wire:
 
     @property
     def is_gone(self) -> bool:
-        """Whether the connection has ended, so that going on sending is of no use to anybody."""
+        """Whether the connection has ended, so that sending can stop."""
         return self._transport is not None and self._transport.is_closing()
 
     async def begin(self, reply: Reply) -> None:
@@ -63,7 +63,7 @@ class Wire:
             pass
 
     async def close(self) -> None:
-        """End the connection as if all had been said. Raises ConnectionAbortedError where there is none, in process."""
+        """End the connection as after a complete answer. Raises ConnectionAbortedError where there is none, in process."""
         if self._transport is None:
             raise ConnectionAbortedError("the stub closed the connection")
         self._transport.close()
@@ -73,7 +73,7 @@ class Wire:
         """End the connection with an RST. Raises ConnectionResetError where there is none, in process."""
         if self._transport is None:
             raise ConnectionResetError("the stub reset the connection")
-        # On a duplicate of the descriptor, since the loop does not hand out the socket itself. Both have to be closed.
+        # On a duplicate of the descriptor, because the loop does not give the socket itself. Both have to be closed.
         descriptor = os.dup(self._transport.get_extra_info("socket").fileno())
         with contextlib.closing(socket.socket(fileno=descriptor)) as duplicate:
             duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _CLOSE_WITH_RESET)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from ops_orchestrator.exchange import Exchange
-from ops_orchestrator.modules.adapters.body import decoded, told
+from ops_orchestrator.modules.adapters.body import decoded, error_text
 
 
 def exchange(body: Any, content_type: str = "application/json", status: int = 400) -> Exchange:
@@ -78,7 +78,7 @@ def test_charset_that_cannot_be_used_is_read_as_utf_8(charset: str) -> None:
     ids=str,
 )
 def test_error_is_told_in_one_line_however_the_module_says_it(body: Any, line: str) -> None:
-    assert told(exchange(body)) == line
+    assert error_text(exchange(body)) == line
 
 
 @pytest.mark.parametrize(
@@ -92,19 +92,19 @@ def test_error_is_told_in_one_line_however_the_module_says_it(body: Any, line: s
     ],
 )
 def test_page_is_told_by_its_title_or_its_text(page: str, line: str) -> None:
-    assert told(exchange(page.encode(), "text/html; charset=utf-8", 502)) == line
+    assert error_text(exchange(page.encode(), "text/html; charset=utf-8", 502)) == line
 
 
 @pytest.mark.parametrize(
     "page", ["<title></title><h1>No such page</h1>", "<title> </title><p>No such page</p>", "<h1><img></h1><p>No such page</p>"]
 )
 def test_page_with_an_empty_title_is_told_by_what_follows(page: str) -> None:
-    assert told(exchange(page.encode(), "text/html")) == "No such page"
+    assert error_text(exchange(page.encode(), "text/html")) == "No such page"
 
 
 @pytest.mark.parametrize("part", ["<", "<title>", "<script>", "<!--", "<h1 "])
 def test_page_that_opens_everything_and_closes_nothing_is_told(part: str) -> None:
-    assert told(exchange((part * 1_000_000).encode(), "text/html"))
+    assert error_text(exchange((part * 1_000_000).encode(), "text/html"))
 
 
 @pytest.mark.parametrize(
@@ -117,20 +117,20 @@ def test_page_that_opens_everything_and_closes_nothing_is_told(part: str) -> Non
     ],
 )
 def test_plain_text_is_told_as_it_is(body: bytes, content_type: str, line: str) -> None:
-    assert told(exchange(body, content_type)) == line
+    assert error_text(exchange(body, content_type)) == line
 
 
 @pytest.mark.parametrize("body", [b"", b" \n", b"null", b"true", b"{}", b"[]", b'""', b"<html></html>"])
 def test_body_that_says_nothing_is_told_by_its_status(body: bytes) -> None:
-    assert told(exchange(body, "text/html", 503)) == "no more than Service Unavailable"
+    assert error_text(exchange(body, "text/html", 503)) == "no more than Service Unavailable"
 
 
 def test_bytes_are_told_by_their_status() -> None:
-    assert told(exchange(b"\x00\x01\x02", "application/octet-stream", 404)) == "no more than Not Found"
+    assert error_text(exchange(b"\x00\x01\x02", "application/octet-stream", 404)) == "no more than Not Found"
 
 
 def test_body_that_says_nothing_under_a_status_of_its_own_is_told() -> None:
-    assert told(exchange(b"", "", 799)) == "nothing more"
+    assert error_text(exchange(b"", "", 799)) == "nothing more"
 
 
 @pytest.mark.parametrize(
@@ -139,29 +139,29 @@ def test_body_that_says_nothing_under_a_status_of_its_own_is_told() -> None:
     ids=str,
 )
 def test_telling_name_with_nothing_in_it_gives_way_to_the_rest(body: Any) -> None:
-    assert "no such country" in told(exchange(body))
+    assert "no such country" in error_text(exchange(body))
 
 
 @pytest.mark.parametrize("body", [{"error": None}, {"detail": []}, {"error": {"message": None}}], ids=str)
 def test_object_with_nothing_in_it_is_told_by_its_status(body: Any) -> None:
-    assert told(exchange(body)) == "no more than Bad Request"
+    assert error_text(exchange(body)) == "no more than Bad Request"
 
 
 def test_empty_place_is_left_out() -> None:
-    assert told(exchange({"detail": [{"loc": [], "msg": "Field required"}]})) == "Field required"
+    assert error_text(exchange({"detail": [{"loc": [], "msg": "Field required"}]})) == "Field required"
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x1b", "\x07", "\u202e"])
 def test_control_characters_are_kept_from_terminals_and_logs(character: str) -> None:
-    assert character not in told(exchange(f"no{character} such country"))
+    assert character not in error_text(exchange(f"no{character} such country"))
 
 
 @pytest.mark.parametrize("body", [b"x" * 1_000_000, b"word " * 100_000])
 def test_long_body_is_told_in_part(body: bytes) -> None:
-    line = told(exchange(body, "text/plain"))
+    line = error_text(exchange(body, "text/plain"))
     assert len(line) < 400
     assert line.endswith("...")
 
 
 def test_object_nested_as_deeply_as_json_may_be_is_told() -> None:
-    assert told(exchange(b'{"error":' * 199 + b'"deep"' + b"}" * 199)) == "deep"
+    assert error_text(exchange(b'{"error":' * 199 + b'"deep"' + b"}" * 199)) == "deep"

@@ -148,12 +148,12 @@ async def test_link_around_the_volume_and_back_is_followed(root: Path) -> None:
 
 @pytest.mark.parametrize("path", ["out", "out/", "{root}/out"])
 async def test_folder_is_no_artifact(root: Path, staging: Path, path: str) -> None:
-    assert "is no plain file" in (await refused(root, path.format(root=root), staging)).message
+    assert "is not a plain file" in (await refused(root, path.format(root=root), staging)).message
 
 
 async def test_pipe_that_nobody_writes_to_is_refused_at_once(root: Path, staging: Path) -> None:
     os.mkfifo(root / "pipe")
-    assert "is no plain file" in (await refused(root, "pipe", staging)).message
+    assert "is not a plain file" in (await refused(root, "pipe", staging)).message
 
 
 async def test_socket_is_refused(root: Path, staging: Path, monkeypatch: pytest.MonkeyPatch) -> None:

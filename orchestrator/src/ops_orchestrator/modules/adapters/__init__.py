@@ -1,4 +1,4 @@
-"""Mappings for modules that do not speak the contract: declared in modules.yaml, never programmed per module."""
+"""Mappings for modules that do not follow the contract: declared in modules.yaml, never programmed per module."""
 
 from pathlib import Path
 from typing import Final

@@ -1,4 +1,4 @@
-"""What an expression sees of an answer's body, and what people are told of one that is an error."""
+"""The body of an answer as expressions see it, and the message in the body of an error."""
 
 import re
 from html import unescape
@@ -35,7 +35,7 @@ def decoded(exchange: Exchange) -> Any:
 def text_of(exchange: Exchange) -> str:
     """The body as text, in the charset that its content type names, else in UTF-8."""
     named = _CHARSET.search(exchange.headers.get("content-type", ""))
-    # Python has more codecs than there are charsets; some never end, some yield what is no Unicode.
+    # Python has more codecs than there are charsets; some never end, some yield what is not Unicode.
     usable = named and _USED_ON_THE_WEB.fullmatch(named[1])
     try:
         return exchange.response.decode(named[1] if named and usable else "utf-8", errors="replace")
@@ -50,8 +50,8 @@ def is_text(exchange: Exchange) -> bool:
     return b"\x00" not in exchange.response
 
 
-def told(exchange: Exchange) -> str:
-    """What an error's body says, as one line for people, however it says it: object, list, string, HTML or plain text."""
+def error_text(exchange: Exchange) -> str:
+    """The message in the body of an error, as one line for people: of an object, list, string, HTML or plain text."""
     body = decoded(exchange)
     text = _html(body[:_READ_CHARACTERS]) if isinstance(body, str) and "<" in body else _words(body)
     line = " ".join(text.split()) or _phrase(exchange.status)
@@ -74,12 +74,12 @@ def _words(body: Any) -> str:
 
 def _words_of(body: dict[str, Any]) -> str:
     telling = filter(None, (_words(body.get(name)) for name in _TELLING))
-    told = next(telling, None)
-    if told is None:
+    message = next(telling, None)
+    if message is None:
         named = ((key, _words(item)) for key, item in body.items())
-        told = ", ".join(f"{key}: {words}" for key, words in named if words)
+        message = ", ".join(f"{key}: {words}" for key, words in named if words)
     place = body.get("loc")  # FastAPI's and pydantic's way to say where
-    return f"{'/'.join(map(str, place))}: {told}" if told and place and isinstance(place, list) else told
+    return f"{'/'.join(map(str, place))}: {message}" if message and place and isinstance(place, list) else message
 
 
 def _html(page: str) -> str:

@@ -1,4 +1,4 @@
-"""What an adapter may say in modules.yaml, as models; every expression in it is compiled when it is read."""
+"""The models of an adapter in modules.yaml; every expression is compiled when it is read."""
 
 import re
 from collections.abc import Iterator
@@ -90,7 +90,7 @@ class _Declaration(ContractModel):
 
 
 class HealthCheck(_Declaration):
-    """How readiness is seen: `GET path` answers 2xx, whatever the body. A path alone is short for it, `none` for no check."""
+    """The health check: `GET path` answers 2xx, whatever the body. A path alone is short for it, `none` means no check."""
 
     path: HealthPath
     version: Annotated[HealthExpression | None, Field(description="the module's version in the answer")] = None
@@ -105,7 +105,7 @@ def _health(value: Any) -> Any:
 
 
 class FailureMapping(_Declaration):
-    """Failures that HTTP does not tell, and how any failure is worded."""
+    """Failures that the HTTP status does not show, and the wording of any failure."""
 
     when: Annotated[AnswerExpression | None, Field(description="yields something true when a 2xx is a failure")] = None
     message: AnswerExpression | None = None
@@ -155,7 +155,7 @@ class ArtifactMapping(_Declaration):
 
 
 class Action(_Declaration):
-    """One thing that a module can be asked for."""
+    """One action of a module: its request, and how its answer becomes an envelope."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
     path: RequestPath
@@ -174,7 +174,7 @@ class Action(_Declaration):
     outputs: Annotated[AnswerExpression | None, Field(description="an object; the JSON body unless given")] = None
     evidence: AnswerExpression | None = None
     warnings: AnswerExpression | None = None
-    version: Annotated[AnswerExpression | None, Field(description="the module's version, where health does not tell")] = None
+    version: Annotated[AnswerExpression | None, Field(description="the module's version, where health does not have it")] = None
     artifacts: Annotated[tuple[ArtifactMapping, ...], Field(strict=False, fail_fast=True)] = ()
 
     @property
@@ -207,7 +207,7 @@ def _not_empty(actions: dict[str, Action]) -> dict[str, Action]:
 
 
 class Adapter(_Declaration):
-    """How one module is spoken with."""
+    """How we talk to one module."""
 
     base: Annotated[str | None, Field(description="the built-in adapter that this one is made from")] = None
     artifacts_root: Annotated[

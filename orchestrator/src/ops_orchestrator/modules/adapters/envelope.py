@@ -31,7 +31,7 @@ from ops_contract import (
 )
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange
-from ops_orchestrator.modules.adapters.body import is_text, text_of, told
+from ops_orchestrator.modules.adapters.body import error_text, is_text, text_of
 from ops_orchestrator.modules.adapters.declaration import Action, ArtifactMapping
 from ops_orchestrator.modules.adapters.evaluation import Evaluation, is_true, kind_of
 from ops_orchestrator.modules.adapters.evidence import evidence_of
@@ -45,7 +45,7 @@ _UNKNOWN_TYPE: Final = "application/octet-stream"
 
 
 def map_answer(action: Action, root: Path | None, evaluation: Evaluation, exchange: Exchange) -> Answer:
-    """What a call that succeeded found. Raises StepError for one that did not, and for a mapping that cannot be used.
+    """The answer of a successful call. Raises StepError for a failed one, and for a mapping that cannot be used.
 
     `evaluation` has the context of the request; `root` is the volume from which files may be taken.
     """
@@ -59,7 +59,7 @@ def map_answer(action: Action, root: Path | None, evaluation: Evaluation, exchan
 
 
 def _body(action: Action, exchange: Exchange) -> tuple[Any, str | None]:
-    """The body as expressions see it, and why it is no JSON where a good answer has to be."""
+    """The body as expressions see it, and why it is not JSON where a good answer has to be."""
     if _is_good(exchange) and action.answer == "text":
         return text_of(exchange), None
     if _is_good(exchange) and action.answer == "binary":
@@ -85,7 +85,7 @@ class _AnswerMapping:
         self._body = evaluation.context["response"]["body"]
 
     def refuse_failures(self, problem: str | None) -> None:
-        """Raise the StepError of an answer that is not a success; `problem` says why its body is no JSON."""
+        """Raise the StepError of an answer that is not a success; `problem` says why its body is not JSON."""
         if 300 <= self._exchange.status < 400:
             text = f"is a redirect ({self._exchange.status}); modules are called only where registered"
             raise self._invalid(text)
@@ -97,7 +97,7 @@ class _AnswerMapping:
             raise self._failed()
 
     def envelope(self, sources: tuple[InlineFile | SharedFile, ...]) -> SuccessEnvelope:
-        """The envelope that the answer comes to, without its artifacts."""
+        """The envelope made of the answer, without its artifacts."""
         action, evaluation = self._action, self._evaluation
         fields = {
             "status": "success",
@@ -199,16 +199,16 @@ class _AnswerMapping:
             raise evaluation.failure(f"{where}.base64", f"does not yield base64: {error}") from error
 
     def _sha256(self, where: str, mapping: ArtifactMapping, evaluation: Evaluation) -> str | None:
-        said = evaluation.text(f"{where}.sha256", mapping.sha256)
-        if not said:
+        digest = evaluation.text(f"{where}.sha256", mapping.sha256)
+        if not digest:
             return None
-        found = _SHA256.fullmatch(said.strip())
+        found = _SHA256.fullmatch(digest.strip())
         if found is None:
-            raise evaluation.failure(f"{where}.sha256", f"yields {said!r}, which is no SHA-256 in hex")
+            raise evaluation.failure(f"{where}.sha256", f"yields {digest!r}, which is not a SHA-256 digest in hex")
         return found[1].lower()
 
     def _name_of_answer(self) -> str:
-        """The name that the answer gives itself (RFC 6266), else one made of the action; never with a folder in it."""
+        """The name in Content-Disposition (RFC 6266), else one made of the action; never with a folder in it."""
         given = PurePosixPath(_file_name(self._exchange).replace("\\", "/")).name
         if _can_be_stored(given):
             return given
@@ -216,8 +216,8 @@ class _AnswerMapping:
 
     def _failed(self) -> StepError:
         evaluation, mapping, status = self._evaluation, self._action.failure, self._exchange.status
-        code = self._told("failure.code", mapping.code) or ("" if _is_good(self._exchange) else str(status))
-        message = self._told("failure.message", mapping.message) or told(self._exchange)
+        code = self._failure_text("failure.code", mapping.code) or ("" if _is_good(self._exchange) else str(status))
+        message = self._failure_text("failure.message", mapping.message) or error_text(self._exchange)
         retryable = self._retryable(mapping.retryable)
         details = {"status": status, "message": message} | ({"code": code} if code else {})
         return StepError(
@@ -237,21 +237,21 @@ class _AnswerMapping:
                 return is_true(value)
         return self._exchange.status in RETRYABLE_STATUS
 
-    def _told(self, where: str, expression: Expression | None) -> str | None:
-        """What a mapping says of a failure; one that cannot be used must not hide the failure itself."""
+    def _failure_text(self, where: str, expression: Expression | None) -> str | None:
+        """The text that a mapping makes of a failure; a mapping that cannot be used must not hide the failure itself."""
         try:
             return " ".join((self._evaluation.text(where, expression) or "").split()) or None
         except StepError as error:
-            return f"{told(self._exchange)} ({error.failure.message})" if where == "failure.message" else None
+            return f"{error_text(self._exchange)} ({error.failure.message})" if where == "failure.message" else None
 
     def _no_json(self, problem: str) -> StepError:
-        said = self._exchange.media_type or "no content type"
+        media_type = self._exchange.media_type or "no content type"
         hint = "; if that is a good answer, declare answer: text or binary"
         if not self._exchange.response:
             return self._invalid(f"has no body{hint}")
-        if "json" in said:
+        if "json" in media_type:
             return self._invalid(f"is not JSON as it should be: {problem}")
-        return self._invalid(f"is {self._exchange.status} with {said}, not JSON: {told(self._exchange)}{hint}")
+        return self._invalid(f"is {self._exchange.status} with {media_type}, not JSON: {error_text(self._exchange)}{hint}")
 
     def _invalid(self, text: str) -> StepError:
         message = f"answers what cannot be used: the answer of {self._exchange.url} {text}"
@@ -259,7 +259,7 @@ class _AnswerMapping:
 
 
 def _below(source: SharedFile) -> str | None:
-    """The path of a file on its volume, as a name; None when a name was declared for it or there is no such path."""
+    """The path of a file on its volume, as a name; None when a name was declared for it or it has no such path."""
     path = PurePosixPath(source.path)
     inside = path.relative_to(source.root) if path.is_relative_to(source.root) else path
     named_by_path = source.name == path.name and not inside.is_absolute() and ".." not in inside.parts

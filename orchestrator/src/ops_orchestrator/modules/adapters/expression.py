@@ -128,8 +128,8 @@ def _linear_regex(pattern: str, flags: RegexFlags) -> Any:
     try:
         return _Regex(re2.compile(f"(?m){pattern}" if flags.multiline else pattern, options))
     except re2.error as error:
-        told = error.args[0] if error.args else "it is not valid"
-        raise _RegexError(pattern, told.decode(errors="replace") if isinstance(told, bytes) else str(told)) from error
+        reason = error.args[0] if error.args else "it is not valid"
+        raise _RegexError(pattern, reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)) from error
 
 
 def _plain(value: Any) -> Any:

@@ -40,6 +40,6 @@ class PathTemplate:
     def filled(self, value_of: Callable[[Expression], Any]) -> str:
         """The path with every expression's value in place, each percent-encoded as one segment or part of one.
 
-        `value_of` gives an expression's value as text.
+        `value_of` returns an expression's value as text.
         """
         return "".join(quote(value_of(part), safe="") if isinstance(part, Expression) else part for part in self._parts)

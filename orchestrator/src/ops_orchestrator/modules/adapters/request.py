@@ -18,7 +18,7 @@ def map_request(action: Action, evaluation: Evaluation) -> Request:
     """What is sent for `action`. Raises StepError naming the expression that cannot be used."""
     query = _query(action, evaluation)
     body = b"" if action.body is None else _body(evaluation.required("body", action.body), evaluation)
-    # A module may send anything, while the client asks for JSON unless told otherwise.
+    # A module may send anything, while the client accepts only JSON by default.
     declared = _headers(action, evaluation)
     ours = {"Accept": "*/*"} | (_JSON if body else {})
     headers = {name: ours[name] for name in ours if name.lower() not in map(str.lower, declared)} | declared
@@ -30,7 +30,7 @@ def _path(action: Action, evaluation: Evaluation) -> str:
         value = evaluation.as_text("path", evaluation.required("path", expression))
         # Such a value would lead to another path than the declared one; some servers cut a segment at a semicolon.
         if not value or _DOTS.match(value):
-            raise evaluation.failure("path", f"yields {value!r}, which is no part of a path: {expression.text}")
+            raise evaluation.failure("path", f"yields {value!r}, which cannot be a part of a path: {expression.text}")
         return value
 
     return action.path.filled(value_of)

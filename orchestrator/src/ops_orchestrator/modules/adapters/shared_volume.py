@@ -55,7 +55,7 @@ def _open(file: SharedFile, module: str) -> IO[bytes]:
     except FileNotFoundError as error:
         raise _refused(file, module, f"is not there; is the volume of {module} mounted at {file.root}?") from error
     except IsADirectoryError as error:
-        raise _refused(file, module, "is no plain file") from error
+        raise _refused(file, module, "is not a plain file") from error
     except (OSError, ValueError, RuntimeError) as error:  # a NUL in the path, a loop of links
         raise _refused(file, module, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
 

@@ -99,8 +99,8 @@ class FolderStore:
         try:
             return (self._path(run_id) / name).read_bytes()
         except FileNotFoundError as error:
-            there = self._path(run_id).is_dir()
-            message = f"{run_id} has no {name}." if there else f"There is no run {run_id}. GET /runs lists those there are."
+            exists = self._path(run_id).is_dir()
+            message = f"{run_id} has no {name}." if exists else f"There is no run {run_id}. GET /runs lists those there are."
             raise NotFoundError(message) from error
         except OSError as error:
             raise StoreError(f"cannot read {name} of {run_id}: {error.strerror}") from error

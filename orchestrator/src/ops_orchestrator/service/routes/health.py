@@ -1,4 +1,4 @@
-"""`GET /health` and `GET /ready`: does the process live, and can it take a run?"""
+"""`GET /health` and `GET /ready`: is the process alive, and can it take a run?"""
 
 import asyncio
 from typing import Any

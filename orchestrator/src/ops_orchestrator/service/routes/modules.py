@@ -1,4 +1,4 @@
-"""`GET /modules`: what is registered and how it does right now."""
+"""`GET /modules`: the registered modules with their live health."""
 
 import asyncio
 from dataclasses import asdict

@@ -25,7 +25,7 @@ _STATUS: Final[Mapping[Status, int]] = {
     "failed": 502,
     "interrupted": 503,
 }
-"""HTTP status of the answer by status of the run: "they failed" and "we failed" never share one."""
+"""HTTP status of the answer by status of the run: "they failed" and "we failed" never share a status."""
 
 _READ_OFF_LOOP_BYTES: Final = 64 * 1024
 
@@ -80,8 +80,8 @@ def _headers(record: RunRecord, preference: Preference) -> dict[str, str]:
 async def _body(request: Request, limit: int) -> bytes:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
-        said = f"not {media_type}" if media_type else "and the request names no content type"
-        raise InvalidRequestError(f"The body must be application/json, {said}.", status=415)
+        instead = f"not {media_type}" if media_type else "and the request names no content type"
+        raise InvalidRequestError(f"The body must be application/json, {instead}.", status=415)
     try:
         return await read_body(request.stream(), limit, setting="OPS_MAX_REQUEST_BYTES")
     except RefusalError as error:

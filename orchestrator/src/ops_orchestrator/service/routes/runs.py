@@ -40,7 +40,7 @@ def runs_routes(store: RunStore) -> APIRouter:
     @router.get("/{run_id}/artifacts/{step}/{name:path}", summary="An artifact's bytes")
     async def get_artifact(run_id: str, step: str, name: str) -> Response:
         artifact, path = await asyncio.to_thread(store.artifact, run_id, step, name)
-        # An artifact is a module's, shown below our own address: a browser must not run it there.
+        # An artifact comes from a module, but is served at our address: a browser must not run it there.
         headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox", "ETag": f'"{artifact.sha256}"'}
         return FileResponse(path, media_type=artifact.media_type, headers=headers)
 
