@@ -32,26 +32,21 @@ bench: sync ## what adapters cost, in CPU time and as ratios
 	@$(RUN) python benchmarks/adapters.py
 
 .PHONY: check
-check: sync-dev ## lint, types, import rules, drift of schemas and examples
+check: sync-dev ## lint, types, import rules, schemas up to date
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy
 	$(RUN) lint-imports
 	$(RUN) python -m ops_contract.schemas contract/schemas --check
-	$(RUN) python -m ops_contract.compliance.starter examples/modules --check
 
 .PHONY: format
-format: sync-dev ## mend layout and what else ruff can mend
+format: sync-dev ## fix the layout, and whatever else ruff can fix
 	$(RUN) ruff check --fix
 	$(RUN) ruff format
 
 .PHONY: schemas
-schemas: sync-dev ## write the contract's schema files anew from its models
+schemas: sync-dev ## write the contract's schema files again from its models
 	$(RUN) python -m ops_contract.schemas contract/schemas
-
-.PHONY: examples
-examples: sync-dev ## write examples/modules/ anew, as `ops-contract init` does
-	$(RUN) python -m ops_contract.compliance.starter examples/modules
 
 .PHONY: up
 up: ## build and start the whole stack with Docker, and wait until it is ready

@@ -26,20 +26,10 @@ BASE = os.environ.get("PYTHON_IMAGE", "python:3.13-slim-trixie")
 CONTAINER = ("OPS-CTR-001", "OPS-CTR-003", "OPS-CTR-002")
 
 
-def built(package: str) -> Iterator[str]:
-    """The image of one of the packages, built from this tree."""
-    tag = f"ops-e2e-{package}:kit-images"
-    words = [
-        "docker",
-        "build",
-        "--quiet",
-        "--file",
-        f"{package}/Dockerfile",
-        "--tag",
-        tag,
-        "--build-arg",
-        f"PYTHON_IMAGE={BASE}",
-    ]
+def built(target: str) -> Iterator[str]:
+    """The image of one of the Dockerfile's targets, built from this tree."""
+    tag = f"ops-e2e-{target}:kit-images"
+    words = ["docker", "build", "--quiet", "--target", target, "--tag", tag, "--build-arg", f"PYTHON_IMAGE={BASE}"]
     secret = ["--secret", f"id=ca_bundle,src={os.environ.get('CA_BUNDLE', '/dev/null')}"]
     subprocess.run([*words, *secret, "."], check=True, cwd=ROOT, capture_output=True, timeout=300)
     yield tag
@@ -53,7 +43,7 @@ def stub_image() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def kit_image() -> Iterator[str]:
-    yield from built("contract")
+    yield from built("kit")
 
 
 @dataclass(frozen=True)
@@ -147,7 +137,9 @@ def test_image_that_breaks_a_requirement_of_containers_is_reported_for_that_alon
 
 
 def test_image_that_ignores_sigterm_is_given_ten_seconds(of_mutants: dict[str, Ran]) -> None:
-    assert 10 <= of_mutants["OPS-CTR-003"].report["duration_s"] < 50
+    ran = of_mutants["OPS-CTR-003"]
+    assert not_met(ran.report)["OPS-CTR-003"].startswith("still running 10 s after SIGTERM")
+    assert ran.report["duration_s"] >= 10
 
 
 def test_image_that_ends_at_once_is_unreachable_and_shows_its_log_without_secrets(tmp_path: Path) -> None:

@@ -1,6 +1,4 @@
-"""The contract for other languages: JSON Schema 2020-12 files and an OpenAPI 3.1 document, made from the models.
-
-The XML schema of the kit's JUnit reports is published with them.
+"""The contract for other languages: JSON Schema 2020-12 files and an OpenAPI 3.1 document, generated from the models.
 
 python -m ops_contract.schemas DIR           write them
 python -m ops_contract.schemas DIR --check   exit 1 and name the files that differ from the models
@@ -9,7 +7,6 @@ python -m ops_contract.schemas DIR --check   exit 1 and name the files that diff
 import argparse
 import json
 import sys
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +18,7 @@ from ops_contract._health import Health
 from ops_contract._version import CONTRACT_VERSION
 from ops_contract.compliance.reports.report_document import ReportAdapter
 
-__all__ = ["documents", "main", "openapi", "published"]
+__all__ = ["documents", "main", "openapi"]
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _MODELS: Final[dict[str, TypeAdapter[Any]]] = {
@@ -29,22 +26,15 @@ _MODELS: Final[dict[str, TypeAdapter[Any]]] = {
     "execute-request": TypeAdapter(ExecuteRequest),
     "envelope": EnvelopeAdapter,
 }
-# Not served by modules, and so not part of the OpenAPI document.
+# A module does not serve it, so it is not part of the OpenAPI document.
 _REPORTS: Final[dict[str, TypeAdapter[Any]]] = {"compliance-report": ReportAdapter}
-_JUNIT: Final = "compliance-junit.xsd"
-# The HTTP status tells which envelope it is (OPS-ERR-008).
+# The HTTP status says which envelope it is (OPS-ERR-008).
 _SUCCESS_ENVELOPE: Final = {"$ref": "#/components/schemas/SuccessEnvelope"}
 _ERROR_ENVELOPE: Final = {"$ref": "#/components/schemas/ErrorEnvelope"}
 
 
-def published() -> dict[str, str]:
-    """The text of every published file by its name."""
-    texts = {name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in documents().items()}
-    return {**texts, _JUNIT: files("ops_contract.compliance.reports").joinpath(_JUNIT).read_text(encoding="utf-8")}
-
-
 def documents() -> dict[str, dict[str, Any]]:
-    """All published JSON documents by file name."""
+    """All generated documents by file name."""
     schemas = {f"{name}.schema.json": _schema(name, adapter) for name, adapter in (_MODELS | _REPORTS).items()}
     return {**schemas, "openapi.json": openapi()}
 
@@ -112,20 +102,22 @@ def _response(description: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the documents into a folder, or with --check say which of its files are stale. Returns the exit code."""
+    """Write the documents into a folder, or with --check say which of its files are out of date. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m ops_contract.schemas", description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is stale or missing")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is out of date or missing")
     options = parser.parse_args(arguments)
-    stale = []
-    for name, text in published().items():
-        path = options.folder / name
-        if options.check and (not path.is_file() or path.read_text() != text):
-            stale.append(str(path))
-        elif not options.check:
-            path.write_text(text)
+    texts = {
+        options.folder / name: json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        for name, document in documents().items()
+    }
+    if not options.check:
+        for path, text in texts.items():
+            path.write_text(text, encoding="utf-8")
+        return 0
+    stale = [str(path) for path, text in texts.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     if stale:
-        sys.stderr.write(f"not what the models say: {', '.join(stale)}; run make schemas\n")
+        sys.stderr.write(f"out of date with the models: {', '.join(stale)}; run make schemas\n")
     return 1 if stale else 0
 
 

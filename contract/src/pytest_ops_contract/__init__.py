@@ -1,19 +1,19 @@
 """The compliance kit in pytest: `pytest --ops-module URL` has one test for each requirement of the contract.
 
-A package of its own, because pytest imports it in every session of everybody who has the contract installed. It loads the
-contract and the kit when it is given a module, and until then nothing.
+It is a separate package, because pytest imports it in every session in which the contract is installed. It loads the contract
+and the kit only when a module is given.
 """
 
 import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options; none does anything without --ops-module."""
+    """Add the options, which have no effect without --ops-module."""
     group = parser.getgroup("ops", "OpenPolicyStack modules")
     group.addoption("--ops-module", metavar="URL", help="base URL of a module, to be checked against the contract")
     group.addoption("--ops-inputs", metavar="FILE", help="good inputs: a JSON object, or one by action name")
     group.addoption("--ops-select", metavar="ID", action="append", help="only these requirements; * and ? match, OPS-ART-*")
-    group.addoption("--ops-strict", action="store_true", help="let warnings fail")
+    group.addoption("--ops-strict", action="store_true", help="count warnings as failures")
     group.addoption("--ops-baseline", metavar="FILE", help="known failures, a line each; a stale entry fails")
 
 
@@ -22,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("ops_module") is None:
         return
     try:
-        from pytest_ops_contract.requirements import Requirements  # noqa: PLC0415  # nobody else pays for it
+        from pytest_ops_contract.requirements import Requirements  # noqa: PLC0415  # loaded only when it is used
     except ModuleNotFoundError as error:
         raise pytest.UsageError(f"--ops-module needs {error.name}; install openpolicystack-contract[kit]") from None
     config.pluginmanager.register(Requirements(config), "ops-module")

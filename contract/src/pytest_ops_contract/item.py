@@ -7,14 +7,14 @@ from typing import Any, Final
 
 import pytest
 
+from ops_contract.compliance.redaction import harmless_lines
 from ops_contract.compliance.reports.plain_text import message_of, plain_text
-from ops_contract.compliance.reports.redaction import harmless_lines
 from ops_contract.compliance.requirement import Requirement
 from ops_contract.compliance.result import Finding, Verdict, is_breach
 from pytest_ops_contract.module_check import ModuleCheck
 
 FOLDER: Final = "ops-module"
-"""What stands before the id in a node id, where other tests have their file."""
+"""The first part of each node id, where other tests have their file."""
 
 
 class RequirementWarning(pytest.PytestWarning):
@@ -22,7 +22,7 @@ class RequirementWarning(pytest.PytestWarning):
 
 
 class RequirementItem(pytest.Item):
-    """Passes when the module meets the requirement, and fails with the kit's proof."""
+    """Passes when the module meets the requirement, and fails with the exchanges that show otherwise."""
 
     def __init__(self, *, requirement: Requirement, made: ModuleCheck, **place: Any) -> None:
         super().__init__(**place)
@@ -32,9 +32,9 @@ class RequirementItem(pytest.Item):
             self.add_marker(name)
 
     def setup(self) -> None:
-        """Have the module checked, once for all items. What is not the module's fault is an error and no failure."""
-        told = {"id": self.requirement.id, "level": self.requirement.level, "profile": self.requirement.profile}
-        self.user_properties += [*told.items(), ("spec", self.requirement.anchor)]
+        """Check the module, once for all items. A failure of the kit is an error, not a failed test."""
+        properties = {"id": self.requirement.id, "level": self.requirement.level, "profile": self.requirement.profile}
+        self.user_properties += [*properties.items(), ("spec", self.requirement.anchor)]
         finding = self._check.finding(self.requirement.id)
         if finding is None:
             self._give_up()
@@ -46,7 +46,7 @@ class RequirementItem(pytest.Item):
     def runtest(self) -> None:
         """Turn the verdict into pytest's."""
         finding = self._check.finding(self.requirement.id)
-        assert finding is not None  # noqa: S101  # setup has seen to that
+        assert finding is not None  # noqa: S101  # setup skips or fails without one
         if is_breach(finding, strict=self._check.strict):
             pytest.fail(plain_text(finding), pytrace=False)
         match finding.verdict:
@@ -58,7 +58,7 @@ class RequirementItem(pytest.Item):
                 warnings.warn_explicit(_warning(finding), RequirementWarning, FOLDER, lineno=1)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """A warning that is an error here, by `-W error`, in its own words; where in the kit's code it arose helps nobody."""
+        """Show a warning that `-W error` made an error by its message alone; its place in the kit's code helps nobody."""
         if isinstance(excinfo.value, RequirementWarning):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
@@ -68,16 +68,16 @@ class RequirementItem(pytest.Item):
         return Path(FOLDER), None, f"{self.requirement.id} {self.requirement.statement}"
 
     def _give_up(self) -> None:
-        """One requirement tells why there is no report, and the others that there is none."""
-        trouble = self._check.trouble or "the kit says nothing of it"
-        if not self._check.told:
-            self._check.told = True
+        """Without a report, fail the first requirement with the reason, and skip the others."""
+        trouble = self._check.trouble or "the kit has no result for this requirement"
+        if not self._check.is_trouble_reported:
+            self._check.is_trouble_reported = True
             pytest.fail(harmless_lines(trouble), pytrace=False)
-        pytest.skip("no report of the module; the first of its tests says why")
+        pytest.skip("the module could not be checked; the first of its tests says why")
 
 
 def markers_of(requirement: Requirement) -> tuple[str, ...]:
-    """What -m can choose it by: its id, its level, its profile, and that it is a requirement."""
+    """The markers by which -m selects it: its id, its level, its profile, and one that all requirements have."""
     return (requirement.id, f"ops_{requirement.level.lower()}", f"ops_{requirement.profile}", "ops_requirement")
 
 

@@ -1,4 +1,4 @@
-"""The requirements of the contract in a session of pytest: what is there when a module is given."""
+"""The requirements of the contract as tests of a pytest session in which a module is given."""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -31,25 +31,25 @@ class Requirements:
             config.addinivalue_line("markers", f"{name}: requirements of the OpenPolicyStack contract")
 
     def pytest_report_header(self) -> str:
-        """Say what is checked."""
+        """Show which module is checked."""
         return f"{FOLDER}: {masked_url(self._check.url)}"
 
     # First, so that -k and -m choose among the requirements too.
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
-        """Add one item for each requirement, whatever tests there are besides."""
+        """Add one item for each requirement to the other tests."""
         made: list[pytest.Item | pytest.Collector] = [self._item(requirement, session) for requirement in self._requirements]
-        # Who counts what was collected counts them too.
+        # Plugins that count collected tests count them too.
         session.ihook.pytest_collectreport(report=pytest.CollectReport(FOLDER, "passed", None, made))
         items += [item for item in made if isinstance(item, pytest.Item)]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Take note of what is left to be checked."""
+        """Keep the ids of the requirements that are still selected."""
         self._check.chosen = {item.requirement.id for item in session.items if isinstance(item, RequirementItem)}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """A requirement that is skipped is nothing that stands somewhere in the kit's code."""
+        """Report a skipped requirement without a place in the kit's code."""
         report = yield
         if isinstance(item, RequirementItem) and report.skipped and isinstance(report.longrepr, tuple):
             report.longrepr = (FOLDER, 1, report.longrepr[2].removeprefix("Skipped: "))

@@ -15,7 +15,7 @@ def test_base_url_is_taken_as_it_is(url: str) -> None:
     "url", ["localhost:8080", "ftp://x", "http://", "http://x:port", "http://[::1", "", "http://x?a=1", "http://x/#y"]
 )
 def test_what_is_no_base_url_is_refused_with_an_example(url: str) -> None:
-    with pytest.raises(UsageError, match="is no base URL; write one like http://localhost:8080"):
+    with pytest.raises(UsageError, match="is not a base URL; write one like http://localhost:8080"):
         checked_url(url)
 
 

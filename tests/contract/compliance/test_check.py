@@ -27,20 +27,30 @@ def file_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.kill()
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name == "monitor" else pytest.mark.proof) for name in MODULES])
-async def test_stub_meets_every_requirement_that_can_be_checked_over_http(stubs: str, name: str) -> None:
-    report = await check(f"{stubs}/{name}")
+async def test_stub_meets_every_requirement_that_can_be_checked_over_http(data_layer: str) -> None:
+    await assert_meets_everything(data_layer, "data-layer")
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "data-layer"])
+async def test_other_stub_meets_every_requirement_too(stubs: str, name: str) -> None:
+    await assert_meets_everything(f"{stubs}/{name}", name)
+
+
+async def assert_meets_everything(url: str, name: str) -> None:
+    report = await check(url)
     assert [(one.requirement.id, one.actual) for one in report.findings if one.verdict not in ("pass", "not_applicable")] == []
     assert report.counts[Verdict.NOT_APPLICABLE] == 3
     assert report.exit_code(strict=True) == ExitCode.COMPLIANT
     assert (report.subject.module, report.subject.version) == (name, "0.1.0")
 
 
-async def test_service_that_is_no_module_fails_and_none_of_it_is_a_mistake_of_the_kit(file_server: str) -> None:
+async def test_service_that_is_not_a_module_fails_and_passes_nothing_that_needs_one(file_server: str) -> None:
     report = await check(file_server)
     assert report.exit_code() == ExitCode.NOT_COMPLIANT
     assert report.counts[Verdict.KIT_ERROR] == 0
     assert report.counts[Verdict.FAIL] > 10
+    assert [one.requirement.id for one in report.findings if one.verdict == Verdict.PASS] == ["OPS-HLT-004"]
 
 
 async def test_address_where_nothing_is_is_unreachable() -> None:
@@ -50,14 +60,13 @@ async def test_address_where_nothing_is_is_unreachable() -> None:
     assert {one.actual for one in report.findings if one.verdict is Verdict.NOT_TESTABLE} == {"Connection refused"}
 
 
-async def test_selected_requirements_only_are_checked(stubs: str) -> None:
-    report = await check(f"{stubs}/monitor", select={"OPS-HLT-001", "OPS-ART-003"})
+async def test_selected_requirements_only_are_checked(data_layer: str) -> None:
+    report = await check(data_layer, select={"OPS-HLT-001", "OPS-ART-003"})
     assert [one.requirement.id for one in report.findings] == ["OPS-HLT-001", "OPS-ART-003"]
 
 
-def test_every_requirement_is_emitted_by_one_check() -> None:
-    emitted = [identifier for ids, _ in CHECKS for identifier in ids]
-    assert sorted(emitted) == sorted(set(emitted)) == sorted(load_requirements())
+def test_every_requirement_belongs_to_a_check() -> None:
+    assert {one.check for one in load_requirements().values()} == set(CHECKS)
 
 
 def test_catalogue_has_the_requirements_of_the_specification_word_by_word() -> None:
@@ -75,13 +84,10 @@ def test_catalogue_says_why_and_how_to_fix_it_in_sentences() -> None:
         assert Path(one.anchor.partition("#")[0]).suffix == ".md"
 
 
-async def test_module_that_answers_no_good_request_is_told_just_that(stubs: str) -> None:
-    report = await check(f"{stubs}/data-layer", inputs={"country": 5})
+async def test_module_that_answers_no_good_request_fails_that_one_requirement(data_layer: str) -> None:
+    # Without the two that wait for a stub to take its time.
+    select = load_requirements().keys() - {"OPS-HLT-003", "OPS-LIM-002"}
+    report = await check(data_layer, inputs={"country": 5}, select=select)
     assert [one.requirement.id for one in report.findings if one.verdict == Verdict.FAIL] == ["OPS-EXE-001"]
     assert {one.requirement.id[4:7] for one in report.findings if one.verdict == Verdict.PASS} == {"HLT"}
     assert "--inputs" in next(one.actual for one in report.findings if one.verdict == Verdict.FAIL)
-
-
-async def test_nothing_passes_because_nothing_is_there(file_server: str) -> None:
-    passed = [one.requirement.id for one in (await check(file_server)).findings if one.verdict == Verdict.PASS]
-    assert passed == ["OPS-HLT-004"]

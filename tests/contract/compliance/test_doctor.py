@@ -9,7 +9,6 @@ import ssl
 import subprocess
 import sys
 import termios
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -72,14 +71,14 @@ async def diagnosed(content: bytes) -> Diagnosis:
 @pytest.mark.parametrize(
     ("content", "finding"),
     [
-        (http("200 OK", HEALTH, "Content-Type: application/json"), "It answers /health as the contract says."),
+        (http("200 OK", HEALTH, "Content-Type: application/json"), "It answers /health as the contract requires."),
         (http("200 OK", b'{"status": "UP"}', "Content-Type: application/json"), "It answers /health, but not as"),
-        (http("200 OK", b"<html>", "Content-Type: text/html"), "It answers /health with a page for people."),
-        (http("503 Service Unavailable", b"{}"), "It says that it is not ready."),
+        (http("200 OK", b"<html>", "Content-Type: text/html"), "It answers /health with a web page."),
+        (http("503 Service Unavailable", b"{}"), "It is not ready."),
         (http("404 Not Found"), "Something answers, but it has no /health."),
-        (http("302 Found", b"", "Location: /base/health"), "It sends callers elsewhere."),
-        (b"", "Something takes the connection, but does not speak HTTP."),
-        (b"220 mail ready\r\n\r\n", "Something takes the connection, but does not speak HTTP."),
+        (http("302 Found", b"", "Location: /base/health"), "It redirects callers."),
+        (b"", "Something accepts the connection, but does not speak HTTP."),
+        (b"220 mail ready\r\n\r\n", "Something accepts the connection, but does not speak HTTP."),
     ],
 )
 async def test_answer_has_a_diagnosis(content: bytes, finding: str) -> None:
@@ -109,18 +108,18 @@ async def test_tls_request_to_a_plain_port_is_told_to_use_http() -> None:
 
 async def test_certificate_that_is_not_trusted_is_no_reason_to_leave_tls() -> None:
     found = await diagnose("https://module.example", silence="TLS failed: CERTIFICATE_VERIFY_FAILED")
-    assert found.finding == "It speaks TLS, but the two do not agree."
+    assert found.finding == "It speaks TLS, but the connection fails."
     assert "SSL_CERT_FILE" in found.advice[0]
 
 
 async def test_known_silence_is_not_waited_for_again() -> None:
     found = await diagnose(CLOSED, silence="no whole answer within 10 s")
-    assert found.finding == "It takes the connection and does not answer."
+    assert found.finding == "It accepts the connection and does not answer."
 
 
 async def test_closed_port_names_ports_and_containers() -> None:
     found = await diagnose(CLOSED)
-    assert found.finding == "Nothing listens there."
+    assert found.finding == "Nothing listens at this address."
     assert "In a container it must listen on" in found.advice[-1]
 
 
@@ -163,9 +162,7 @@ def test_doctor_fills_one_screen_of_the_terminal(files: str, columns: int) -> No
 
 
 def test_check_of_what_is_no_module_is_led_by_the_diagnosis(files: str) -> None:
-    started = time.monotonic()
     code, lines = on_screen(100, "check", files)
-    assert time.monotonic() - started < 10
     at = {text: next(index for index, line in enumerate(lines) if text in line) for text in ("no /health", "OPS-HLT-001")}
     assert at["no /health"] < at["OPS-HLT-001"]
     assert code == 1
@@ -177,5 +174,5 @@ def test_check_of_a_closed_port_says_so_and_no_more() -> None:
     code, lines = on_screen(80, "check", CLOSED)
     assert code == 3
     assert lines[0] == f"{CLOSED}: not reachable"
-    assert "✗ Nothing listens there." in lines
+    assert "✗ Nothing listens at this address." in lines
     assert not any("OPS-" in line for line in lines)

@@ -83,7 +83,8 @@ class OddModule:
         head = await reader.readuntil(b"\r\n\r\n")
         self.heads.append(head)
         if head.startswith(b"GET /health"):
-            await asyncio.sleep(self.health_s)
+            # The first is only asked whether anything is there.
+            await asyncio.sleep(self.health_s if len(self.heads) > 1 else 0)
             declared = {"status": "ok", "module": "odd", "version": "1", "contract_versions": ["1.0"], "profiles": []}
             answer: Answer = 200, self.raw_health or {**declared, "actions": ["execute"], **self.health}
         elif not head.startswith(b"POST"):
@@ -151,6 +152,7 @@ async def test_artifacts_of_another_action_than_the_first_are_found() -> None:
         {"artifacts": [artifact(name=["x"])], "evidence": [evidence(artifact="x")]},
         {"artifacts": [artifact(text=DEEP, media_type="application/json")]},
         {"outputs": {"\ud800": "\udfff"}},
+        {"outputs": {"a": "\udfff"}},
     ],
 )
 async def test_answer_of_odd_types_breaks_no_check(fields: dict[str, Any]) -> None:
@@ -278,7 +280,7 @@ async def test_doctor_says_that_a_redirect_leads_to_no_address() -> None:
 
     async with await asyncio.start_server(redirect, "127.0.0.1", 0) as server:
         found = await diagnose(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    assert (found.finding, found.seen[1]) == ("It sends callers elsewhere.", "Location: http://[bad, which is no address")
+    assert (found.finding, found.seen[1]) == ("It redirects callers.", "Location: http://[bad, which is not an address")
 
 
 async def test_doctor_shows_the_beginning_of_a_long_version_only() -> None:
@@ -304,6 +306,7 @@ def run(*words: str, stdin: bytes = b"", **variables: str) -> subprocess.Complet
     )
 
 
+@pytest.mark.slow
 async def test_command_shows_what_is_no_unicode_text() -> None:
     async with OddModule(lambda _: (200, envelope(outputs={"\ud800": 1}))).served() as url, OddModule().served() as other:
         done = await asyncio.to_thread(run, "compare", url, other)
@@ -311,6 +314,7 @@ async def test_command_shows_what_is_no_unicode_text() -> None:
     assert "/\ud800" in {change["name"] for change in json.loads(done.stdout)["changes"]}
 
 
+@pytest.mark.slow
 def test_inputs_from_the_standard_input_that_are_not_utf_8_are_told_so() -> None:
     done = run("check", "http://127.0.0.1:9", "--inputs", "-", stdin=b"\xff", LC_ALL="C")
     assert (done.returncode, done.stderr) == (2, b"ops-contract: cannot read -: it is not UTF-8\n")

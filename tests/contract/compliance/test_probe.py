@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from ops_contract.compliance import probe as probe_module
 from ops_contract.compliance.probe import Probe
 
 pytestmark = pytest.mark.anyio
@@ -92,9 +91,7 @@ async def test_server_that_says_nothing_is_given_up() -> None:
     assert exchange.error == "no whole answer within 0.05 s"
 
 
-async def test_answer_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe_module, "MOST_BYTES", 100_000)
-
+async def test_answer_without_an_end_is_given_up() -> None:
     async def pour(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         with suppress(OSError, asyncio.CancelledError):
@@ -103,7 +100,7 @@ async def test_answer_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch
                 await writer.drain()
 
     async with server(pour) as probe:
-        exchange = await probe.send("GET", "/health")
+        exchange = await Probe(probe.url, most_bytes=100_000).send("GET", "/health")
     assert exchange.error == "the answer is larger than 100000 bytes"
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from local_service import ROOT, command, environment, stub_addresses
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 EXAMPLE: Final = ROOT / "examples" / "adapters"
 
@@ -19,7 +19,7 @@ def kit(stubs: str, *words: str) -> subprocess.CompletedProcess[str]:
         env=environment(**stub_addresses(stubs)),
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
     )
 

@@ -1,12 +1,13 @@
 import json
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from rich.console import Console, RenderableType
 
 from ops_orchestrator.cli.display import log_text, modules_table, plain, run_view, runs_table
+from ops_orchestrator.runs.events import Status
 
 HOSTILE = "[bold]x[/boom]\x1b]0;owned\x07\x1b[2J"
 
@@ -40,6 +41,11 @@ def test_run_shows_steps_figures_artifacts_and_folder() -> None:
     text = shown(run_view(record(), results(kpis={"growth": 0.0213, "name": "x"}), Path("runs/run_1")))
     for expected in ("✓ completed run_1", "1.2.3", "1.50 s", "growth", "0.0213", "alpha/plot.png", "runs/run_1/", "f" * 64):
         assert expected in text
+
+
+@pytest.mark.parametrize("status", get_args(Status))
+def test_run_of_every_status_can_be_shown(status: str) -> None:
+    assert f"{status} run_1" in shown(run_view(record(status=status), {"results": {}}, Path("runs/run_1")))
 
 
 def test_failed_run_shows_its_error() -> None:

@@ -2,11 +2,14 @@ import asyncio
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx2
 import pytest
 from scripted_module import Gate, ReadRun, ScriptedModule, StartService, artifact, error_envelope, success
+
+from ops_orchestrator.runs.events import Status
+from ops_orchestrator.service.routes.plan_and_execute import HTTP_STATUS
 
 RUN_ID = re.compile(r"run_\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}Z_[0-9a-f]{6}")
 
@@ -328,3 +331,8 @@ async def ended(service: httpx2.AsyncClient, location: str) -> dict[str, Any]:
         record: dict[str, Any] = (await service.get(location)).json()
         if record["status"] != "running":
             return record
+
+
+def test_run_of_every_status_has_an_http_status_that_module_and_orchestrator_failures_do_not_share() -> None:
+    assert HTTP_STATUS.keys() == set(get_args(Status))
+    assert len({HTTP_STATUS["failed"], HTTP_STATUS["errored"], HTTP_STATUS["completed"]}) == 3

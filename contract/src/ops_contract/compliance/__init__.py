@@ -1,4 +1,4 @@
-"""The compliance kit: what a module does against the contract, with proof and with a remedy.
+"""The compliance kit: which requirements of the contract a module does not meet, with exchanges and remedies.
 
     report = asyncio.run(check("http://localhost:8080", select={"OPS-EXE-001", "OPS-ART-003"}))
     for finding in report.findings:

@@ -1,4 +1,4 @@
-"""What people tell the kit to do, from the command line or from pytest: where, which requirements, with which inputs."""
+"""The arguments of the kit, from the command line or from pytest: target, requirements, inputs and files."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ _LIST: Final = "ops-contract list shows all"
 
 
 class UsageError(ValueError):
-    """The kit cannot do what it was asked for; the message says what to write instead."""
+    """The arguments cannot be used; the message says what to write instead."""
 
 
 def checked_url(url: str) -> str:
@@ -22,10 +22,10 @@ def checked_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not parts.query + parts.fragment
-    except ValueError:  # a port that is no number, half an IPv6 address
+    except ValueError:  # a port that is not a number, or half an IPv6 address
         usable = False
     if not usable:
-        raise UsageError(f"{url!r} is no base URL; write one like http://localhost:8080")
+        raise UsageError(f"{url!r} is not a base URL; write one like http://localhost:8080")
     return url
 
 
@@ -74,7 +74,7 @@ def read_text(file: Path) -> str:
 
 
 def write(file: Path | None, render: Callable[[], str | bytes]) -> None:
-    """Write what `render` makes to `file`, if there is one. Raises UsageError when it cannot be written."""
+    """Write what `render` returns to `file`, if one is given. Raises UsageError when it cannot be written."""
     if file is None:
         return
     content = render()

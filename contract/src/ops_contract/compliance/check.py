@@ -1,8 +1,8 @@
-"""Runs the checks against a module and makes a report of what they saw."""
+"""Runs the checks against a module and makes a report of what they observe."""
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,38 +14,32 @@ from ops_contract.compliance.checks import artifacts, container, errors, golden,
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen
 from ops_contract.compliance.probe import Probe
-from ops_contract.compliance.requirement import Requirement, load_requirements
+from ops_contract.compliance.requirement import Requirement, ids_of, load_requirements
 from ops_contract.compliance.result import Finding, Report, Subject, Verdict
 from ops_contract.compliance.targets.target import Target
 
 Check = Callable[[ModuleUnderTest], AsyncGenerator[Observation]]
 
-CHECKS: Final[tuple[tuple[Collection[str], Check], ...]] = tuple(
-    (one_check.IDS, one_check.run)
-    for one_check in (health, golden, versions, errors, limits, artifacts, seeds, repeats, container)
-)
-"""Which ids each one_check emits, and the one_check, in the order of their execution: the last one stops the container."""
+CHECKS: Final[Mapping[str, Check]] = {
+    "health": health.run,
+    "golden": golden.run,
+    "versions": versions.run,
+    "errors": errors.run,
+    "limits": limits.run,
+    "artifacts": artifacts.run,
+    "seeds": seeds.run,
+    "repeats": repeats.run,
+    "container": container.run,
+}
+"""The checks by the name that the catalogue gives them, in the order of their execution: the last one stops the container."""
 
-SEEN_WITHOUT_EXECUTING: Final = frozenset(
-    ("OPS-HLT-001", "OPS-HLT-002", "OPS-HLT-004", "OPS-HLT-005", "OPS-CTR-001", "OPS-CTR-002", "OPS-CTR-003")
-)
-"""What can be told of a module that answers no good request; that it refuses bad ones, too, says nothing of it."""
-
-ASKS_FOR_A_GOOD_ANSWER: Final = frozenset(
-    ("OPS-EXE-003", "OPS-VER-002", "OPS-ERR-009", "OPS-FWD-001", "OPS-LIM-002", "OPS-DET-004")
-)
-"""What such a module breaks only because of that."""
-
-_TELLS_NOTHING: Final = "it does not answer a good request with 200 either; give inputs that it can work with (--inputs)"
-_UNFINISHED: Final = "the module took too long over the calls of this check; give inputs that it is done with sooner (--inputs)"
+_NEEDS_A_GOOD_ANSWER: Final = "the module does not answer a good request with 200; give inputs that it can work with (--inputs)"
+_UNFINISHED: Final = "the module took too long over the calls of this check; give inputs that take it less time (--inputs)"
 _FIRST_ANSWER_S: Final = 5.0
 _SHORTER_S: Final = 2.0
 
-LONGEST_CHECK_S: Final = 60.0
-"""Seconds after which a one_check is given up; what it has not emitted then could not be tested."""
-
-LONGEST_WITH_CONTAINERS_S: Final = 240.0
-"""The same for the one_check that starts containers, each of which has a minute to get ready."""
+_LONGEST_S: Final[Mapping[str, float]] = dict.fromkeys(CHECKS, 60.0) | {"container": 240.0}
+"""Seconds after which a check is given up. A container alone has a minute to get ready."""
 
 
 async def check(
@@ -54,22 +48,22 @@ async def check(
     inputs: Mapping[str, Any] | None = None,
     select: Collection[str] | None = None,
 ) -> Report:
-    """Check a module: the one at a base URL, or a target that was started for this.
+    """Check a module: the one at a base URL, or a target that was started for the check.
 
     `inputs` are good ones, for every action or by action; `select` limits the check to these ids.
     """
     started, began = datetime.now(UTC), time.monotonic()
     subject = Target.at(target) if isinstance(target, str) else target
     module = ModuleUnderTest(Probe(subject.url), inputs, container=subject.container)
-    unreachable = subject.unreachable or await _met(module)
+    unreachable = subject.unreachable or await _first_answers(module)
     requirements = load_requirements()
     chosen = [one for one in requirements.values() if select is None or one.id in select]
-    # Of an image that does not get ready, something can still be said.
-    checks = [one for one in CHECKS if not unreachable or one[1] is container.run]
-    seen = await _observed(module, checks, {one.id for one in chosen if module.is_bound_by(one)})
+    # An image that does not get ready can still be checked as an image.
+    names = ["container"] if unreachable else CHECKS
+    observed = await _observed(module, names, {one.id for one in chosen if module.is_bound_by(one)})
     report = Report(
         subject=_subject(subject, module),
-        findings=tuple(_finding(one, seen.get(one.id), module, unreachable) for one in chosen),
+        findings=tuple(_finding(one, observed.get(one.id), module, unreachable) for one in chosen),
         kit_version=version("openpolicystack-contract"),
         contract_version=CONTRACT_VERSION,
         started_at=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -87,54 +81,52 @@ def _passed(report: Report) -> set[str]:
     return {finding.requirement.id for finding in report.findings if finding.verdict is Verdict.PASS}
 
 
-async def _met(module: ModuleUnderTest) -> str | None:
-    """Ask for the health and for one good answer, and remember what came. Returns why nothing answers."""
+async def _first_answers(module: ModuleUnderTest) -> str | None:
+    """Request the health and one good answer, and keep both results. Returns why nothing answers."""
     first = await module.probe.send("GET", "/health", timeout_s=_FIRST_ANSWER_S)
     if first.error is not None:
         return first.error
-    module.told = Seen(first).fields
+    module.health = Seen(first).fields
     good = Seen(await module.execute(module.request()))
     module.works = good.is_done
     if good.exchange.status is None:
-        # What did not answer once is not waited for as long again, some fifty times.
+        # A module that did not answer once is not worth the full wait for each of fifty requests.
         module.timeout_s = _SHORTER_S
     return None
 
 
-async def _observed(
-    module: ModuleUnderTest, checks: Sequence[tuple[Collection[str], Check]], wanted: set[str]
-) -> dict[str, Observation | Exception]:
-    seen: dict[str, Observation | Exception] = {}
-    for ids, one_check in checks:
-        if not wanted & set(ids):
+async def _observed(module: ModuleUnderTest, names: Collection[str], wanted: set[str]) -> dict[str, Observation | Exception]:
+    observed: dict[str, Observation | Exception] = {}
+    for name in names:
+        ids = wanted & set(ids_of(name))
+        if not ids:
             continue
         try:
-            async with asyncio.timeout(LONGEST_WITH_CONTAINERS_S if one_check is container.run else LONGEST_CHECK_S):
-                async with aclosing(one_check(module)) as observations:
-                    async for observation in observations:
-                        seen[observation.requirement] = observation
-                        if wanted & set(ids) <= seen.keys():
-                            break
+            async with asyncio.timeout(_LONGEST_S[name]), aclosing(CHECKS[name](module)) as observations:
+                async for observation in observations:
+                    observed[observation.requirement] = observation
+                    if ids <= observed.keys():
+                        break
         except TimeoutError:
             continue
-        except Exception as error:  # noqa: BLE001  # the kit's own mistake must not be taken for the module's
-            seen.update((identifier, error) for identifier in ids if identifier not in seen)
-    return seen
+        except Exception as error:  # noqa: BLE001  # a fault of the kit must not count against the module
+            observed |= dict.fromkeys(ids - observed.keys(), error)
+    return observed
 
 
 def _finding(
-    requirement: Requirement, seen: Observation | Exception | None, module: ModuleUnderTest, unreachable: str | None
+    requirement: Requirement, observation: Observation | Exception | None, module: ModuleUnderTest, unreachable: str | None
 ) -> Finding:
     if not module.is_bound_by(requirement):
         return Finding(requirement, Verdict.NOT_APPLICABLE, actual=_why_not_applicable(requirement))
-    if isinstance(seen, Exception):
-        return Finding(requirement, Verdict.KIT_ERROR, actual=f"the kit failed: {seen!r}")
-    if seen is None or seen.met is None:
-        why = seen.actual if seen else unreachable or _UNFINISHED
-        return Finding(requirement, Verdict.NOT_TESTABLE, actual=why, exchanges=seen.exchanges if seen else ())
-    if not module.works and _needs_an_answer(requirement.id, is_met=seen.met):
-        return Finding(requirement, Verdict.NOT_TESTABLE, actual=_TELLS_NOTHING, exchanges=seen.exchanges)
-    return _judged(requirement, seen)
+    if isinstance(observation, Exception):
+        return Finding(requirement, Verdict.KIT_ERROR, actual=f"the kit failed: {observation!r}")
+    if observation is None or observation.met is None:
+        why = observation.actual if observation else unreachable or _UNFINISHED
+        return Finding(requirement, Verdict.NOT_TESTABLE, actual=why, exchanges=observation.exchanges if observation else ())
+    if not module.works and _needs_good_answer(requirement, is_met=observation.met):
+        return Finding(requirement, Verdict.NOT_TESTABLE, actual=_NEEDS_A_GOOD_ANSWER, exchanges=observation.exchanges)
+    return _judged(requirement, observation)
 
 
 def _why_not_applicable(requirement: Requirement) -> str:
@@ -143,15 +135,15 @@ def _why_not_applicable(requirement: Requirement) -> str:
     return f"/health does not list the profile {requirement.profile}"
 
 
-def _needs_an_answer(requirement: str, *, is_met: bool) -> bool:
-    return requirement not in SEEN_WITHOUT_EXECUTING if is_met else requirement in ASKS_FOR_A_GOOD_ANSWER
+def _needs_good_answer(requirement: Requirement, *, is_met: bool) -> bool:
+    return requirement.needs_good_answer == "always" or (is_met and requirement.needs_good_answer == "to_pass")
 
 
-def _judged(requirement: Requirement, seen: Observation) -> Finding:
-    if seen.met:
-        return Finding(requirement, Verdict.PASS, exchanges=seen.exchanges)
+def _judged(requirement: Requirement, observation: Observation) -> Finding:
+    if observation.met:
+        return Finding(requirement, Verdict.PASS, exchanges=observation.exchanges)
     verdict = Verdict.FAIL if requirement.level == "MUST" else Verdict.WARN
-    return Finding(requirement, verdict, seen.expected, seen.actual, seen.exchanges)
+    return Finding(requirement, verdict, observation.expected, observation.actual, observation.exchanges)
 
 
 def _subject(target: Target, module: ModuleUnderTest) -> Subject:
@@ -162,6 +154,6 @@ def _subject(target: Target, module: ModuleUnderTest) -> Subject:
         version=module.version,
         contract_versions=module.contract_versions,
         profiles=module.profiles,
-        actions=module.actions if module.told else (),
+        actions=module.actions if module.health else (),
         image_digest=target.image_digest,
     )

@@ -65,12 +65,12 @@ def main() -> NoReturn:
     """Entry point: run the command and turn every error into a sentence and an exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # modules say what no terminal can show
+            stream.reconfigure(errors="backslashreplace")  # modules send text that a terminal cannot show
     try:
         app()
     except TargetError as error:
         _fail(error.exit_code, str(error))
-    except ValueError as error:  # the readers of arguments, reports and baselines say what is wrong where
+    except ValueError as error:  # raised with a full sentence by whatever reads arguments, reports and baselines
         _fail(ExitCode.USAGE, str(error))
     except Exception as error:  # noqa: BLE001  # the edge
         traceback.print_exc()
@@ -85,7 +85,7 @@ def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
     inputs: Inputs = None,
     select: Select = None,
     baseline: Annotated[Path | None, typer.Option(metavar="FILE", help="Known failures; a stale entry fails.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Let warnings fail.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Count warnings as failures.")] = False,
     as_json: AsJson = False,
     json_file: Annotated[OutFile, typer.Option("--json-file", metavar="FILE", help="Write the report as JSON.")] = None,
     junit: Annotated[OutFile, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.")] = None,
@@ -94,9 +94,9 @@ def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
     badge: Annotated[
         list[Path] | None, typer.Option("--badge", metavar="FILE", help="Write a badge: .svg, or .json for shields.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be checked, and send nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be checked, and send nothing.")] = False,
 ) -> None:
-    """Check a module, at a URL or started for this: each failed requirement with its proof and its remedy."""
+    """Check a module, and show each requirement that it does not meet with the exchange and the remedy."""
     opened = target.opened(_say)
     chosen = selected(select)
     if dry_run:
@@ -127,7 +127,7 @@ def explain(requirement: Identifier, as_json: AsJson = False) -> None:
     """Say what a requirement means, why it is there, and how to meet it."""
     one = known_requirement(requirement)
     if as_json or not sys.stdout.isatty():
-        _print_json(vars(one) | {"spec": one.anchor})
+        _print_json(one.as_json())
         return
     lines = (
         f"{one.id}  {one.level}  {one.profile}, since {one.since}",
@@ -143,7 +143,7 @@ def explain(requirement: Identifier, as_json: AsJson = False) -> None:
 @app.command()
 @with_target
 def replay(requirement: Identifier, target: TargetOptions, inputs: Inputs = None) -> None:
-    """Make the check of one requirement again, and show all that went over the wire."""
+    """Check one requirement again, and show every request and answer."""
     one = known_requirement(requirement)
     checked = run_to_end(_checked(target.opened(_say), read_inputs(inputs), {one.id}))
     if sys.stdout.isatty() and checked.diagnosis is None:
@@ -159,7 +159,7 @@ def diff(
     new: Annotated[Path, typer.Argument(metavar="NEW.json")],
     as_json: AsJson = False,
 ) -> None:
-    """Compare two reports: requirements lost and won. Exits 1 when one was lost."""
+    """Compare two reports: which requirements are no longer met, and which are met now. Exits 1 when one was lost."""
     difference = diff_reports(read_report(read_text(old).encode()), read_report(read_text(new).encode()))
     if as_json or not sys.stdout.isatty():
         sys.stdout.write(json_diff(difference))
@@ -171,7 +171,7 @@ def diff(
 @app.command()
 @with_target
 def doctor(target: TargetOptions, as_json: AsJson = False) -> None:
-    """Look at a service that fails everything, and say what is most likely wrong."""
+    """Find out why a service fails everything: the most likely cause, and what to try."""
     found = run_to_end(_diagnosed(target.opened(_say)))
     if as_json or not sys.stdout.isatty():
         _print_json(vars(found))
@@ -187,7 +187,7 @@ def compare_command(
     inputs: Inputs = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask two versions of a module the same, and show what the new one says otherwise. Exits 1 when something differs."""
+    """Send two versions of a module the same requests, and show how their answers differ. Exits 1 when they do."""
     first, second = (named_target(text).opened(_say) for text in (old, new))
     found = run_to_end(_compared(first, second, read_inputs(inputs)))
     if as_json or not sys.stdout.isatty():
@@ -209,7 +209,7 @@ def init(
 
 @dataclass(frozen=True)
 class _Checked:
-    """A report, and what can be learnt only while the target is there: the end of its log, and what is wrong with no module."""
+    """A report, and what is known only while the target runs: the end of its log, and a diagnosis if it is not a module."""
 
     report: Report
     log: str
@@ -246,7 +246,7 @@ def _show(checked: _Checked, *, strict: bool, as_json: bool) -> None:
 
 def _list(requirements: Sequence[Requirement], *, as_json: bool) -> None:
     if as_json or not sys.stdout.isatty():
-        _print_json([vars(one) | {"spec": one.anchor} for one in requirements])
+        _print_json([one.as_json() for one in requirements])
         return
     Console().print(
         _table(

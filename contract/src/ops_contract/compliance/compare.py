@@ -1,4 +1,4 @@
-"""Two versions of a module in the terms of policy making: what else does the new one say to the same question?"""
+"""Two versions of a module compared by their answers to the same requests."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ops_contract.compliance.targets.errors import TargetError
 
 @dataclass(frozen=True)
 class Change:
-    """One difference between two answers. `what` is output, artifact or evidence; None is "not there"."""
+    """One difference between two answers. `what` is output, artifact or evidence; None stands for absent."""
 
     action: str
     what: str
@@ -38,17 +38,18 @@ class Comparison:
 
 
 async def compare(old_url: str, new_url: str, inputs: Mapping[str, Any] | None, seed: int = 42) -> Comparison:
-    """Ask both modules for every action of the old one, with the same inputs and seed.
+    """Send both modules the same request for every action of the old one.
 
     Raises TargetError when one does not answer.
     """
-    old, new = [await _met(url, inputs) for url in (old_url, new_url)]
+    old, new = [await _connected(url, inputs) for url in (old_url, new_url)]
     changes: list[Change] = []
     failed: dict[str, str] = {}
     for action in old.actions:
         request = old.request(action=action, options={"seed": seed})
         answers = [Seen(await module.execute(request)) for module in (old, new)]
-        wrong = [f"{side}: {_told(seen)}" for side, seen in zip(("old", "new"), answers, strict=True) if not _has_outputs(seen)]
+        sides = zip(("old", "new"), answers, strict=True)
+        wrong = [f"{side}: {_summary(seen)}" for side, seen in sides if not _has_outputs(seen)]
         if wrong:
             failed[action] = ", ".join(wrong)
         else:
@@ -56,12 +57,12 @@ async def compare(old_url: str, new_url: str, inputs: Mapping[str, Any] | None, 
     return Comparison(old.version, new.version, tuple(changes), failed)
 
 
-async def _met(url: str, inputs: Mapping[str, Any] | None) -> ModuleUnderTest:
+async def _connected(url: str, inputs: Mapping[str, Any] | None) -> ModuleUnderTest:
     module = ModuleUnderTest(Probe(url), inputs)
     first = await module.probe.send("GET", "/health")
     if first.status is None:
         raise TargetError(f"{url} cannot be reached: {first.error}; try: ops-contract doctor {url}")
-    module.told = Seen(first).fields
+    module.health = Seen(first).fields
     return module
 
 
@@ -69,8 +70,8 @@ def _has_outputs(seen: Seen) -> bool:
     return seen.is_done and isinstance(seen.fields.get("outputs"), dict)
 
 
-def _told(seen: Seen) -> str:
-    return f"{seen.told()} without outputs" if seen.is_done else seen.told()
+def _summary(seen: Seen) -> str:
+    return f"{seen.summary()} without outputs" if seen.is_done else seen.summary()
 
 
 def _changes(action: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:

@@ -1,11 +1,11 @@
-"""What a look at a service that fails everything comes to."""
+"""Why a service fails everything."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is wrong, what was seen, and what to try; `healthy` when nothing of that kind is. One harmless line each."""
+    """What is wrong, what was seen, and what to try; `healthy` when nothing is. Each text is one harmless line."""
 
     healthy: bool
     finding: str

@@ -12,7 +12,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_to_end(work: Coroutine[Any, Any, Value]) -> Value:
-    """What `work` returns. A signal cancels it, and then raises SystemExit with 128 and its number."""
+    """Run `work` and return its result. A signal cancels it and raises SystemExit with 128 plus the signal's number."""
     received: list[signal.Signals] = []
     try:
         return asyncio.run(_cancelled_by_signals(work, received))

@@ -1,4 +1,4 @@
-"""What the checks know of the module, and the requests that they make of it."""
+"""The module as the checks know it, and the requests that they send to it."""
 
 import json
 import secrets
@@ -17,7 +17,7 @@ DEFAULT_INPUTS: Final[Mapping[str, Any]] = {
     "time_horizon_years": 5,
     "policy_parameters": {"vat_rate": 0.18},
 }
-"""The inputs of the stack's own example; a module that needs others is given them with --inputs."""
+"""The inputs of the stack's own example; --inputs gives others to a module that needs them."""
 
 _JSON: Final = {"Content-Type": "application/json"}
 
@@ -27,13 +27,13 @@ class ModuleUnderTest:
     """A module at `probe.url`; `inputs` are good ones, for every action or by action; None is the stack's example.
 
     `container` is there when the kit started its image.
-    `told` is what its health said, read as forgivingly as possible: what is wrong with it is for its own checks to find.
+    `health` is the body of its health, read as leniently as possible: checks of their own look for its faults.
     `works` says whether it answered a good request with 200.
     """
 
     probe: Probe
     inputs: Mapping[str, Any] | None = None
-    told: Mapping[str, Any] = field(default_factory=dict)
+    health: Mapping[str, Any] = field(default_factory=dict)
     works: bool = False
     timeout_s: float = 30.0
     container: ImageUnderTest | None = None
@@ -41,32 +41,32 @@ class ModuleUnderTest:
 
     @property
     def name(self) -> str | None:
-        """The name that it gives itself."""
+        """Its name, by its health."""
         return self._text("module")
 
     @property
     def version(self) -> str | None:
-        """The version that it says it has."""
+        """Its version, by its health."""
         return self._text("version")
 
     @property
     def contract_versions(self) -> tuple[str, ...]:
-        """The versions of the contract that it says it serves."""
+        """The contract versions that it declares."""
         return self._texts("contract_versions")
 
     @property
     def profiles(self) -> tuple[str, ...]:
-        """The profiles that it can be held to."""
+        """The profiles that it declares."""
         return self._texts("profiles")
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """Every action that it says it has, `execute` when it says nothing."""
+        """The actions that it declares, `execute` when it declares none."""
         return self._texts("actions") or ("execute",)
 
     @property
     def action(self) -> str:
-        """The action that checks use which need just one."""
+        """The action for checks that need only one."""
         return "execute" if "execute" in self.actions else self.actions[0]
 
     def is_bound_by(self, requirement: Requirement) -> bool:
@@ -76,15 +76,15 @@ class ModuleUnderTest:
         return requirement.profile == "core" or requirement.profile in self.profiles
 
     def _text(self, name: str) -> str | None:
-        value = self.told.get(name)
+        value = self.health.get(name)
         return value if isinstance(value, str) and value else None
 
     def _texts(self, name: str) -> tuple[str, ...]:
-        value = self.told.get(name)
+        value = self.health.get(name)
         return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
     def request(self, **changes: Any) -> dict[str, Any]:
-        """A good request under a key of its own; `changes` replace fields, `None` takes one away."""
+        """A good request with a new key; `changes` replace fields, and `None` removes one."""
         action = changes.get("action", self.action)
         made = {
             "contract_version": CONTRACT_VERSION,
@@ -100,7 +100,7 @@ class ModuleUnderTest:
         return {name: value for name, value in made.items() if value is not None}
 
     def slowed(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """`request`, asking to take its time; a stub does that, and a real module ignores the input, or refuses it."""
+        """`request` with an input that makes a stub slow; a real module ignores the input or refuses it."""
         return {**request, "inputs": {**request["inputs"], "__stub_delay_s": seconds}}
 
     def _inputs_of(self, action: str) -> dict[str, Any]:
@@ -118,8 +118,8 @@ class ModuleUnderTest:
     ) -> Exchange:
         """Send a request to `POST /execute`; bytes go as they are.
 
-        After an error the module is asked for its health first, unless it shall not be `settled`: one that does not get over
-        errors (OPS-ERR-009) must not fail every check that happens to come after one.
+        After an error, health is requested first unless `settled` is False: a module that does not recover from errors
+        (OPS-ERR-009) must not fail every check that happens to follow one.
         """
         if self._erred and settled:
             await self.probe.send("GET", "/health")
@@ -131,7 +131,7 @@ class ModuleUnderTest:
 
 
 def health_of(exchange: Exchange) -> Health | None:
-    """The health in an answer, None when there is none."""
+    """The health in an answer; None when the answer is not a health."""
     try:
         return validate(Health, parse_json(exchange.body), "health")
     except (JsonError, ShapeError):

@@ -1,4 +1,4 @@
-"""What a check saw of one requirement, before it becomes a verdict."""
+"""What a check observed for one requirement, before it becomes a verdict."""
 
 import json
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any, Final
 from ops_contract import Problem, ShapeError, validate
 from ops_contract.compliance.result import Exchange
 
-# More than the contract lets anybody nest, and less than what reading, comparing and hashing by recursion can take.
+# More than the contract allows, and less than what recursive reading, comparing and hashing can handle.
 _MOST_LEVELS: Final = 400
 
 
@@ -25,13 +25,13 @@ class Observation:
 
 @dataclass(frozen=True)
 class Seen:
-    """An answer read as forgivingly as possible: a check must not fail for what another one is there to find."""
+    """An answer, read as leniently as possible: a check must not fail because of a fault that another check looks for."""
 
     exchange: Exchange
 
     @cached_property
     def value(self) -> Any:
-        """The body as JSON, also with a byte order mark, duplicate keys or NaN; None when it is no JSON at all, or too deep."""
+        """The body as JSON, even with a byte order mark, duplicate keys or NaN; None when it is not JSON, or too deep."""
         try:
             value = json.loads(self.exchange.body.decode("utf-8-sig", errors="replace"))
         except (ValueError, RecursionError):
@@ -51,16 +51,16 @@ class Seen:
 
     @property
     def is_refusal(self) -> bool:
-        """Is it a 4xx?"""
+        """Whether it is a 4xx."""
         return self.exchange.status is not None and 400 <= self.exchange.status < 500
 
     @property
     def is_done(self) -> bool:
-        """Did the call succeed, as far as HTTP tells: 200, and the answer is whole?"""
+        """Whether the call succeeded as far as HTTP is concerned: 200, with a complete answer."""
         return self.exchange.status == 200 and self.exchange.error is None
 
-    def told(self) -> str:
-        """What came back, in a few words."""
+    def summary(self) -> str:
+        """The status and error code that came back, or why none did."""
         if self.exchange.status is None:
             return self.exchange.error or "no answer"
         code = self.error.get("code")
@@ -69,7 +69,7 @@ class Seen:
 
 
 def problems_in(model: Any, value: Any) -> tuple[Problem, ...]:
-    """What the schema of `model` has against `value`."""
+    """Why the schema of `model` refuses `value`; empty when it accepts it."""
     try:
         validate(model, value, "answer")
     except ShapeError as error:
@@ -78,7 +78,7 @@ def problems_in(model: Any, value: Any) -> tuple[Problem, ...]:
 
 
 def _is_walkable(value: Any) -> bool:
-    """Does it nest at most `_MOST_LEVELS` deep? Found out level by level, since recursion is what depth breaks."""
+    """Whether it nests at most `_MOST_LEVELS` deep. It is walked level by level, because depth would exhaust recursion."""
     level = [value]
     for _ in range(_MOST_LEVELS):
         inside = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]

@@ -1,4 +1,4 @@
-"""Speaks raw HTTP/1.1: what it sends is exactly what it is told to, and nothing it receives can make it hang or grow.
+"""Raw HTTP/1.1: sends exactly the given bytes, and no answer can make it hang or fill the memory.
 
 It is not the orchestrator's client on purpose: one has to be polite, the other has to send wrong requests and read odd answers.
 """
@@ -19,23 +19,24 @@ import h11
 from ops_contract.compliance.result import Exchange
 
 MOST_BYTES: Final = 16 * 1024 * 1024
-"""How much of an answer is read before it is given up."""
+"""The largest answer that is read to its end."""
 
-# Servers and proxies stop far below that; reading a head of megabytes takes seconds.
+# Servers and proxies allow far less; parsing a head of megabytes takes seconds.
 _MOST_HEAD_BYTES: Final = 256 * 1024
 _CHUNK_BYTES: Final = 64 * 1024
 _TURNS_TO_READ: Final = 3
 _CONTINUE_S: Final = 1.0
-_UNHURRIED_S: Final = 0.05
+_PAUSE_S: Final = 0.05
 _CUT_OFF: Final = (os.strerror(errno.ECONNRESET), os.strerror(errno.EPIPE))
 _USER_AGENT: Final = "openpolicystack-compliance-kit"
 
 
 class Probe:
-    """Sends single requests to the service at `url`, each over a connection of its own."""
+    """Sends single requests to the service at `url`, each over a new connection; answers over `most_bytes` are an error."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, most_bytes: int = MOST_BYTES) -> None:
         parts = urlsplit(url)
+        self._most_bytes = most_bytes
         self.url = url.rstrip("/")
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._host = parts.hostname or ""
@@ -55,11 +56,11 @@ class Probe:
             sent.setdefault("Expect", "100-continue")
         started = time.monotonic()
         head = _head(method, target, sent)
-        reading, error = await self._asked(method, head, body, timeout_s)
+        reading, error = await self._exchanged(method, head, body, timeout_s)
         if error in _CUT_OFF and reading.status is None and len(body) > _CHUNK_BYTES:
-            # A server that refuses a body before its end closes while more of it comes in, and what is written to it then
-            # takes its answer away: once more, with time to listen between one piece and the next.
-            reading, error = await self._asked(method, head, body, timeout_s, pause_s=_UNHURRIED_S)
+            # A server that refuses a body early closes the connection, and sending more then discards its answer.
+            # The second attempt waits for an answer between the pieces.
+            reading, error = await self._exchanged(method, head, body, timeout_s, pause_s=_PAUSE_S)
         return Exchange(
             method=method,
             url=f"{self.url}/{path.removeprefix('/')}",
@@ -72,11 +73,11 @@ class Probe:
             seconds=time.monotonic() - started,
         )
 
-    async def _asked(
+    async def _exchanged(
         self, method: str, head: bytes, body: bytes, timeout_s: float, pause_s: float = 0
     ) -> tuple["_Reading", str | None]:
-        """Send it over a connection of its own; what was read, and why it is not whole."""
-        reading = _Reading(method)
+        """Send a request over a new connection; returns what was read, and why it is not complete."""
+        reading = _Reading(method, self._most_bytes)
         try:
             async with asyncio.timeout(timeout_s):
                 await self._converse(head, body, reading, pause_s)
@@ -86,14 +87,14 @@ class Probe:
             return reading, f"TLS failed: {problem.reason or problem}"
         except OSError as problem:
             return reading, _reason(problem)
-        except UnicodeError:  # no name that the system could look up, such as one with an empty label
+        except UnicodeError:  # not a valid host name, such as one with an empty label
             return reading, "the host name is not known"
         except h11.RemoteProtocolError as problem:
             return reading, f"not HTTP/1.1: {problem}"
         return reading, None
 
     async def abort(self, path: str, body: bytes) -> None:
-        """Send the first half of a POST and go away."""
+        """Send the first half of a POST and close the connection."""
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(5):
                 _, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
@@ -107,8 +108,8 @@ class Probe:
         try:
             writer.write(head)
             if len(body) > _CHUNK_BYTES:
-                # Who refuses a large body by its length answers now, and closes while it would still be sent. The others
-                # say "100 Continue" (RFC 9110, 10.1.1); who knows nothing of that is sent the body after a while.
+                # A server that refuses a large body by its length answers now. Others answer "100 Continue"
+                # (RFC 9110, 10.1.1); to those that ignore Expect, the body is sent after a while.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_CONTINUE_S):
                         reading.take(await reader.read(_CHUNK_BYTES))
@@ -120,31 +121,32 @@ class Probe:
                 sending.cancel()
                 await asyncio.gather(sending, return_exceptions=True)
         finally:
-            # Not waited for: a server that does not read would hold us up.
+            # A graceful close would wait for a server that does not read.
             writer.transport.abort()
 
 
 class _Reading:
-    """An answer as it comes in."""
+    """An answer that is being received."""
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
         self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.body = bytearray()
         self.error: str | None = None
         self.done = False
-        self._heard = False
+        self._received = False
         self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEAD_BYTES)
-        # The parser has to know what was asked; the bytes that it would send are ours to write.
+        # The parser has to know the method; the bytes that it produces are not sent.
         self._parser.send(h11.Request(method=method, target="/", headers=[("Host", "x")]))
         self._parser.send(h11.EndOfMessage())
 
     def take(self, data: bytes) -> None:
-        """Read on. Raises h11.RemoteProtocolError for what is not HTTP."""
-        if not data and not self._heard:
+        """Take more bytes. Raises h11.RemoteProtocolError when they are not HTTP."""
+        if not data and not self._received:
             self.error, self.done = "the connection was closed without an answer", True
             return
-        self._heard = True
+        self._received = True
         self._parser.receive_data(data)
         while not self.done:
             event = self._parser.next_event()
@@ -159,16 +161,16 @@ class _Reading:
                 self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in event.headers}
             case h11.Data():
                 self.body += event.data
-                if len(self.body) > MOST_BYTES:
-                    self.error, self.done = f"the answer is larger than {MOST_BYTES} bytes", True
+                if len(self.body) > self._most_bytes:
+                    self.error, self.done = f"the answer is larger than {self._most_bytes} bytes", True
             case h11.EndOfMessage() | h11.ConnectionClosed():
                 self.done = True
 
 
 async def _drain(writer: asyncio.StreamWriter, body: bytes, reading: _Reading, pause_s: float) -> None:
-    with suppress(OSError):  # a server may answer and close before it has read everything
+    with suppress(OSError):  # the server may answer and close before it has read everything
         for start in range(0, len(body), _CHUNK_BYTES):
-            # What has come in is read before more is sent: writing to a closed connection would take it away.
+            # Let an answer be read before more is sent: writing to a closed connection would discard it.
             for _ in range(_TURNS_TO_READ):
                 await asyncio.sleep(pause_s / _TURNS_TO_READ)
             if reading.status is not None:
@@ -178,7 +180,7 @@ async def _drain(writer: asyncio.StreamWriter, body: bytes, reading: _Reading, p
 
 
 def _reason(problem: OSError) -> str:
-    """What went wrong, in the system's words; asyncio puts its own around them."""
+    """The system's message alone, without the text that asyncio adds."""
     if isinstance(problem, socket.gaierror):
         return "the host name is not known"
     return os.strerror(problem.errno) if problem.errno else str(problem) or type(problem).__name__

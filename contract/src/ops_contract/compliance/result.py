@@ -1,4 +1,4 @@
-"""What checks find: the one tree from which every report is rendered."""
+"""The result of a check: the one tree from which every report is rendered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,15 +9,15 @@ from ops_contract.compliance.requirement import Requirement
 
 
 class Verdict(StrEnum):
-    """How a requirement came out. "Could not test" is never a pass."""
+    """The result for one requirement. "Could not be tested" is never a pass."""
 
-    PASS = "pass"  # noqa: S105  # no password
+    PASS = "pass"  # noqa: S105  # not a password
     FAIL = "fail"
     WARN = "warn"
     NOT_APPLICABLE = "not_applicable"
     NOT_TESTABLE = "not_testable"
     EXPECTED_FAIL = "expected_fail"
-    UNEXPECTED_PASS = "unexpected_pass"  # noqa: S105  # no password
+    UNEXPECTED_PASS = "unexpected_pass"  # noqa: S105  # not a password
     KIT_ERROR = "kit_error"
 
 
@@ -33,7 +33,7 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """One request of the kit and what came back; `error` says why no whole answer did. `url` is absolute."""
+    """One request of the kit and its answer; `error` says why the answer is not complete. `url` is absolute."""
 
     method: str
     url: str
@@ -53,7 +53,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of one requirement: the verdict, and for what is not met the expectation, the fact and the proof."""
+    """The verdict on one requirement, and, when it is not met, what was expected, what happened, and the exchanges."""
 
     requirement: Requirement
     verdict: Verdict
@@ -64,7 +64,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What was checked, as far as it said so. `image_digest` is known when the kit started the image itself."""
+    """What was checked, by its own health. `image_digest` is known when the kit started the image itself."""
 
     target: str
     url: str
@@ -78,7 +78,7 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Everything that a run of the kit found. Times are RFC 3339 in UTC, durations seconds.
+    """Everything that one check found. Times are RFC 3339 in UTC, durations in seconds.
 
     `covered` are the ids that the module meets through its adapter, and would not meet without it.
     `secrets` are values that the module was given and no reader may see; reports mask them.
@@ -96,7 +96,7 @@ class Report:
 
     @cached_property
     def counts(self) -> Mapping[Verdict, int]:
-        """How many requirements came out with each verdict."""
+        """The number of requirements with each verdict."""
         return {verdict: sum(finding.verdict is verdict for finding in self.findings) for verdict in Verdict}
 
     def exit_code(self, *, strict: bool = False) -> ExitCode:
@@ -113,7 +113,7 @@ class Report:
 
 
 def is_breach(finding: Finding, *, strict: bool = False) -> bool:
-    """Does it make the module not compliant? A MUST that could not be tested counts like one that is not met."""
+    """Whether it makes the module not compliant. A MUST that could not be tested counts as not met."""
     match finding.verdict:
         case Verdict.FAIL | Verdict.UNEXPECTED_PASS:
             return True

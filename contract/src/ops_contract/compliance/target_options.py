@@ -1,4 +1,4 @@
-"""The options that say what is to be checked, for every command that takes a target."""
+"""The options that name a target, for every command that takes one."""
 
 import inspect
 import os
@@ -41,7 +41,7 @@ class TargetOptions:
     logs: Annotated[Path | None, typer.Option("--logs", metavar="FILE", help="Keep what the image's containers log.")] = None
     ready_within: Annotated[
         float | None,
-        typer.Option("--ready-within", metavar="SECONDS", min=1, max=READY_S, help="Wait less than 60 s for the image."),
+        typer.Option("--ready-within", metavar="SECONDS", min=1, max=READY_S, help="Give the image less than 60 s."),
     ] = None
     stub: Annotated[
         str | None, typer.Option("--stub", metavar="NAME", help="Start this stub of the stack instead: data-layer, ...")
@@ -49,7 +49,7 @@ class TargetOptions:
 
     adapter: Annotated[
         str | None,
-        typer.Option("--adapter", metavar="FILE:NAME", help="Look at a module of this modules.yaml through its adapter."),
+        typer.Option("--adapter", metavar="FILE:NAME", help="Check a module of this modules.yaml through its adapter."),
     ] = None
 
     def opened(self, say: Say) -> AbstractAsyncContextManager[Target]:
@@ -57,8 +57,8 @@ class TargetOptions:
         given = {"a URL": self.url, "--image": self.image, "--stub": self.stub, "--adapter": self.adapter}
         named = [option for option, value in given.items() if value is not None]
         if len(named) != 1:
-            told = f"{' and '.join(named)} were given" if named else "nothing was given"
-            raise UsageError(f"check one of a URL, --image IMAGE, --stub NAME or --adapter FILE:NAME; {told}")
+            named_text = f"{' and '.join(named)} were given" if named else "nothing was given"
+            raise UsageError(f"check one of a URL, --image IMAGE, --stub NAME or --adapter FILE:NAME; {named_text}")
         if self.image is not None:
             return image_target(self.image, self._settings(), say)
         for_images = (self.command, self.env, self.logs, self.ready_within)
@@ -84,7 +84,7 @@ class TargetOptions:
 
 
 def named_target(text: str) -> TargetOptions:
-    """A target in one word: a URL, or `image:IMAGE`, `stub:NAME`, `adapter:FILE:NAME`."""
+    """A target written as one word: a URL, or `image:IMAGE`, `stub:NAME`, `adapter:FILE:NAME`."""
     match text.partition(":"):
         case ("image", _, name):
             return TargetOptions(image=name)
@@ -112,7 +112,7 @@ def with_target(command: Callable[..., None]) -> Callable[..., None]:
     parameters: list[inspect.Parameter] = []
     for one in inspect.signature(command).parameters.values():
         parameters += options if one.name == "target" else [one.replace(kind=inspect.Parameter.KEYWORD_ONLY)]
-    # This is where typer looks for the options of a command.
+    # typer reads the options of a command from its signature.
     expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions take any attribute
     return expanded
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from ops_contract.compliance.redaction import shown_body
 from ops_contract.compliance.reports.curl import curl_of, short_curl_of
-from ops_contract.compliance.reports.redaction import shown_body
 from ops_contract.compliance.result import Exchange
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

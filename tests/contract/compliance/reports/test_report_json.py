@@ -5,13 +5,13 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from ops_contract.compliance.redaction import redacted
 from ops_contract.compliance.reports.json_report import ReportError, json_report, read_report
-from ops_contract.compliance.reports.redaction import redacted
 from ops_contract.compliance.result import Exchange, Finding, Report, Verdict
 from ops_contract.schemas import documents
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def schema() -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(documents()["compliance-report.schema.json"])
 
@@ -19,12 +19,6 @@ def schema() -> jsonschema_rs.Draft202012Validator:
 def test_report_follows_its_schema(report: Report, clean_report: Report, schema: jsonschema_rs.Draft202012Validator) -> None:
     schema.validate(json.loads(json_report(report)))
     schema.validate(json.loads(json_report(clean_report)))
-
-
-def test_report_of_one_verdict_follows_its_schema(
-    report_of_one_verdict: Report, schema: jsonschema_rs.Draft202012Validator
-) -> None:
-    schema.validate(json.loads(json_report(report_of_one_verdict)))
 
 
 def test_unreachable_and_empty_reports_follow_the_schema(
@@ -133,7 +127,7 @@ def test_unreachable_is_not_compliant(report_of: Callable[..., Report]) -> None:
 )
 def test_something_else_is_refused_with_a_pointer(change: dict[str, Any], pointer: str, clean_report: Report) -> None:
     document = json.dumps({**json.loads(json_report(clean_report)), **change}).encode()
-    with pytest.raises(ReportError, match=f"it is no compliance report: {pointer}: "):
+    with pytest.raises(ReportError, match=f"not a compliance report: {pointer}: "):
         read_report(document)
 
 

@@ -5,7 +5,7 @@ from hashlib import sha256
 import pytest
 
 from ops_contract import masked_url
-from ops_contract.compliance.reports.redaction import (
+from ops_contract.compliance.redaction import (
     harmless,
     harmless_lines,
     redacted,

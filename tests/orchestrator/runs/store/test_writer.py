@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from scripted_module import ReadRun, ScriptedModule, StartService, artifact, error_envelope, success
 
-LOG_FIELDS = {"timestamp", "level", "service", "run_id", "event", "message"}
+LOG_FIELDS = {"seq", "timestamp", "level", "service", "run_id", "event", "message"}
 
 
 async def run(service: httpx2.AsyncClient, *modules: str, **options: Any) -> str:
@@ -116,6 +116,7 @@ async def test_log_has_one_json_event_a_line_with_the_documented_fields(start_se
     assert [line["event"] for line in lines] == ["run.started", "step.started", "module.ready", "step.completed", "run.ended"]
     assert all(set(line) >= LOG_FIELDS for line in lines)
     assert {line["run_id"] for line in lines} == {run_id}
+    assert [line["seq"] for line in lines] == [*range(1, len(lines) + 1)]
     assert [line["timestamp"] for line in lines] == sorted(line["timestamp"] for line in lines)
 
 

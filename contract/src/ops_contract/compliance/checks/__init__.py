@@ -1,1 +1,1 @@
-"""The checks, grouped by what they do with a module. Each yields an observation for every requirement that belongs to it."""
+"""The checks, grouped by what they do with a module. Each observes the requirements that the catalogue assigns to it."""

@@ -19,7 +19,7 @@ class JudgedAnswer:
 
 
 async def good_answers(module: ModuleUnderTest, headers: Mapping[str, str] | None = None) -> list[JudgedAnswer]:
-    """Ask for each action with good inputs, and judge what comes back."""
+    """Request each action with good inputs, and judge the answers."""
     answers = [Seen(await module.execute(module.request(action=action), headers=headers)) for action in module.actions]
     return [JudgedAnswer(seen, _violations(seen, module.name or "") if seen.is_done else ()) for seen in answers]
 
@@ -27,7 +27,7 @@ async def good_answers(module: ModuleUnderTest, headers: Mapping[str, str] | Non
 def judged_by_violations(
     requirement: str, expected: str, answers: Sequence[JudgedAnswer], breaks: Callable[[Violation], bool] | None = None
 ) -> Observation:
-    """Met when no answer has a violation that `breaks` the requirement, by its id unless told otherwise."""
+    """Met when no answer has a violation that `breaks` the requirement; by default, one with its id."""
     for answer in answers:
         found = [one for one in answer.violations if (breaks(one) if breaks else one.requirement == requirement)]
         if found:
@@ -52,5 +52,5 @@ def _violations(seen: Seen, name: str) -> tuple[Violation, ...]:
         not_strict = Violation("OPS-EXE-004", "", str(error))
     try:
         return (not_strict, *judge_answer(seen.value, module=name).violations)
-    except UnicodeEncodeError:  # the text is half of a surrogate pair: nothing can be judged that is made from it
+    except ValueError:  # half of a surrogate pair, which cannot be hashed or measured in bytes
         return (not_strict,)

@@ -1,4 +1,4 @@
-"""The bytes of the artifacts of an answer, inline or fetched, and whether they are what the answer says."""
+"""The bytes of an answer's artifacts, inline or fetched, and whether they match their description."""
 
 import base64
 import binascii
@@ -13,7 +13,7 @@ from ops_contract.compliance.observation import Seen
 
 @dataclass(frozen=True)
 class ArtifactFile:
-    """An artifact as it is described at `pointer`; `content` is None when its bytes did not come, as `seen` shows."""
+    """An artifact, described at `pointer`; `content` is None when its bytes could not be read, and `seen` shows why."""
 
     described: dict[str, Any]
     pointer: str
@@ -22,12 +22,12 @@ class ArtifactFile:
 
     @property
     def name(self) -> str:
-        """Its name, whatever was given as one."""
+        """Its name; of any type in the answer, a string here."""
         return str(self.described.get("name"))
 
     @property
     def media_type(self) -> str:
-        """Its media type, whatever was given as one."""
+        """Its media type; of any type in the answer, a string here."""
         return str(self.described.get("media_type"))
 
 
@@ -44,7 +44,7 @@ async def fetched_files(module: ModuleUnderTest, answer: Seen) -> list[ArtifactF
 def file_violations(file: ArtifactFile) -> Iterator[Violation]:
     """Where the bytes contradict their description (OPS-ART-002 to OPS-ART-004)."""
     if file.content is None:
-        yield Violation("OPS-ART-002", file.pointer, f"the bytes of {file.name!r} do not come: {_reason(file)}")
+        yield Violation("OPS-ART-002", file.pointer, f"the bytes of {file.name!r} cannot be fetched: {_reason(file)}")
         return
     if (digest := sha256_hex(file.content)) != (stated := file.described.get("sha256")):
         yield Violation("OPS-ART-003", file.pointer, f"the bytes of {file.name!r} have the sha256 {digest}, not {stated}")
@@ -53,9 +53,9 @@ def file_violations(file: ArtifactFile) -> Iterator[Violation]:
 
 
 def _reason(file: ArtifactFile) -> str:
-    return (
-        f"GET answers {file.seen.told()}" if isinstance(file.described.get("href"), str) else "no text, data or href has them"
-    )
+    if isinstance(file.described.get("href"), str):
+        return f"GET answers {file.seen.summary()}"
+    return "neither text nor data holds them, and there is no href"
 
 
 async def _fetched(module: ModuleUnderTest, item: dict[str, Any], pointer: str, answer: Seen) -> ArtifactFile:

@@ -1,4 +1,4 @@
-"""The files of an answer: are they described, do their bytes come, and are these what the answer says?"""
+"""The artifacts of an answer: whether they are described, can be fetched, and match their description."""
 
 import json
 from collections.abc import AsyncGenerator, Sequence
@@ -10,8 +10,7 @@ from ops_contract.compliance.checks.answers import good_answers, judged_by_viola
 from ops_contract.compliance.checks.artifact_files import ArtifactFile, fetched_files, file_violations
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, met, untested
-
-IDS = tuple(f"OPS-ART-00{number}" for number in range(1, 8))
+from ops_contract.compliance.requirement import ids_of
 
 _EXPECTED: Final = {
     "OPS-ART-001": "name, media_type, size_bytes, sha256 and exactly one of data, text, href",
@@ -35,12 +34,12 @@ _STARTS: Final = {
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
-    """Get every artifact of the good answers, and ask for what must not be served beside them."""
+    """Fetch every artifact of the good answers, and request paths that must not be served."""
     answers = await good_answers(module)
     described = {requirement: judged_by_violations(requirement, text, answers) for requirement, text in _EXPECTED.items()}
     files = [file for answer in answers for file in await fetched_files(module, answer.seen)]
     if not files:
-        for requirement in IDS:
+        for requirement in ids_of("artifacts"):
             observation = described.get(requirement)
             yield observation if observation and not observation.met else untested(requirement, _NO_FILE, answers[0].seen)
         return
@@ -69,7 +68,7 @@ async def _traversals(module: ModuleUnderTest, files: Sequence[ArtifactFile]) ->
         for traversal in _TRAVERSALS:
             seen = Seen(await module.probe.send("GET", f"{base}/{traversal}"))
             if not seen.is_refusal:
-                return broken("OPS-ART-006", "4xx", f"{seen.told()} for {quote(base)}/{traversal}", seen)
+                return broken("OPS-ART-006", "4xx", f"{seen.summary()} for {quote(base)}/{traversal}", seen)
     return met("OPS-ART-006", seen)
 
 
@@ -96,6 +95,6 @@ def _parses(content: bytes) -> bool:
         json.loads(content)
     except ValueError:
         return False
-    except RecursionError:  # JSON as far as can be told
+    except RecursionError:  # too deep to tell; not a contradiction
         return True
     return True

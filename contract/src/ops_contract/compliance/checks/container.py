@@ -1,4 +1,4 @@
-"""The image: does it listen where it is told to, live in a hardened container, and stop when it is asked to?"""
+"""The image: whether it listens on OPS_PORT, works in a hardened container, and stops on SIGTERM."""
 
 from collections.abc import AsyncGenerator
 
@@ -9,13 +9,11 @@ from ops_contract.compliance.targets.errors import TargetError
 from ops_contract.compliance.targets.image import other_port
 from ops_contract.compliance.targets.image_under_test import DEFAULT_PORT, STOP_S, ImageUnderTest
 
-IDS = ("OPS-CTR-001", "OPS-CTR-002", "OPS-CTR-003")
-
 _HARDENING = "as a non-root user, on a read-only root with only /tmp writable, without capabilities"
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
-    """Look at how the image was started, start it on another port, and stop it, which has to come last."""
+    """Judge how the image started, start it on another port, and stop it, which has to come last."""
     if module.container is None:
         return
     yield await _port(module.container)
@@ -28,19 +26,20 @@ async def _port(image: ImageUnderTest) -> Observation:
     usual = next((start for start in image.starts if start.port is None and start.failure is None), None)
     if usual is None:
         expected = f"ready at 0.0.0.0:{DEFAULT_PORT} {within} when OPS_PORT is not set"
-        return broken("OPS-CTR-001", expected, image.starts[0].told())
+        return broken("OPS-CTR-001", expected, image.starts[0].outcome())
     port = other_port()
     other = await image.start(hardened=usual.hardened, port=port)
-    return judged("OPS-CTR-001", other.failure is None, f"ready at 0.0.0.0:{port} {within} with OPS_PORT={port}", other.told())
+    expected = f"ready at 0.0.0.0:{port} {within} with OPS_PORT={port}"
+    return judged("OPS-CTR-001", other.failure is None, expected, other.outcome())
 
 
 async def _hardened(module: ModuleUnderTest, image: ImageUnderTest) -> Observation:
     if image.main.failure is not None:
-        return untested("OPS-CTR-002", f"it does not get ready without hardening either: {image.main.failure}")
+        return untested("OPS-CTR-002", f"the image is not ready without hardening either: {image.main.failure}")
     if not image.main.hardened:
         first = next(start for start in image.starts if start.hardened)
-        said = f"ready without these limits only; with them, {first.told()}"
-        return broken("OPS-CTR-002", f"ready {_HARDENING}", said)
+        actual = f"ready only without these limits; with them, {first.outcome()}"
+        return broken("OPS-CTR-002", f"ready {_HARDENING}", actual)
     seen = Seen(await module.execute(module.request()))
     if seen.is_done:
         return met("OPS-CTR-002", seen)
@@ -48,15 +47,15 @@ async def _hardened(module: ModuleUnderTest, image: ImageUnderTest) -> Observati
 
 
 async def _compared(module: ModuleUnderTest, image: ImageUnderTest, seen: Seen) -> Observation:
-    """Is it the hardening that makes a good request fail?"""
+    """Find out whether a good request fails because of the hardening."""
     free = await image.start(hardened=False, port=image.main.port)
     if free.failure is None:
-        other = ModuleUnderTest(Probe(free.url), module.inputs, module.told)
+        other = ModuleUnderTest(Probe(free.url), module.inputs, module.health)
         answer = Seen(await other.execute(other.request()))
         if answer.is_done:
-            said = f"{seen.told()}, and 200 without these limits{_log_of(image)}"
-            return broken("OPS-CTR-002", f"200 to a valid request {_HARDENING}", said, seen, answer)
-    return untested("OPS-CTR-002", f"{seen.told()} to a valid request, and no 200 without hardening either", seen)
+            actual = f"{seen.summary()}, and 200 without these limits{_log_of(image)}"
+            return broken("OPS-CTR-002", f"200 to a valid request {_HARDENING}", actual, seen, answer)
+    return untested("OPS-CTR-002", f"{seen.summary()} to a valid request, with and without hardening", seen)
 
 
 async def _stop(image: ImageUnderTest) -> Observation:
@@ -64,8 +63,8 @@ async def _stop(image: ImageUnderTest) -> Observation:
         problem = await image.stop(image.main)
     except TargetError as error:
         return untested("OPS-CTR-003", f"{error}{_log_of(image)}")
-    said = "" if problem is None else f"{problem}{_log_of(image)}"
-    return judged("OPS-CTR-003", problem is None, f"stopped within {STOP_S:g} s of SIGTERM", said)
+    actual = "" if problem is None else f"{problem}{_log_of(image)}"
+    return judged("OPS-CTR-003", problem is None, f"stopped within {STOP_S:g} s of SIGTERM", actual)
 
 
 def _log_of(image: ImageUnderTest) -> str:

@@ -1,4 +1,4 @@
-"""Wrong requests: does each get the error that the contract says, in an envelope, and does the module live on?"""
+"""Wrong requests: whether each gets the right error in an envelope, and whether the module works afterwards."""
 
 import json
 import re
@@ -7,21 +7,6 @@ from typing import Any
 
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, judged, met
-
-IDS = (
-    "OPS-EXE-005",
-    "OPS-ERR-001",
-    "OPS-ERR-002",
-    "OPS-ERR-003",
-    "OPS-ERR-004",
-    "OPS-ERR-005",
-    "OPS-ERR-006",
-    "OPS-ERR-007",
-    "OPS-ERR-008",
-    "OPS-ERR-009",
-    "OPS-ERR-010",
-    "OPS-LIM-003",
-)
 
 _MALFORMED = (b"", b"{", b'{"a": NaN}', b"\xff\xfe", b'{"run_id": "a", "run_id": "b"}', b"[1,]")
 _NO_OBJECT = (b"null", b"7", b'"x"', b"[]")
@@ -34,7 +19,7 @@ _MISSING = "/run_id"
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
-    """Send what is wrong in one way each."""
+    """Send requests that are wrong in one way each."""
     unknown = Seen(await module.execute(module.request(action="no-such-action")))
     malformed = [Seen(await module.execute(body)) for body in _MALFORMED]
     misshapen = {pointer: Seen(await module.execute(body)) for pointer, body in _misshapen(module).items()}
@@ -43,25 +28,25 @@ async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     method = Seen(await module.probe.send("DELETE", "/execute"))
     media = Seen(await module.execute(json.dumps(module.request()).encode(), headers={"Content-Type": "text/plain"}))
     alive = Seen(await module.execute(module.request(), settled=False))
-    large = Seen(await module.execute(b'{"filler": "' + b"x" * _HUGE_BYTES + b'"}', timeout_s=20))
     everything = [unknown, *malformed, *misshapen.values(), *coerced, *odd, method, media]
     yield _known_actions(unknown, module)
     yield _all_envelopes(everything)
-    yield _complete([unknown, *malformed, *misshapen.values(), *coerced])
+    yield _error_fields([unknown, *malformed, *misshapen.values(), *coerced])
     yield _first("OPS-ERR-003", "400", [seen for seen in malformed if seen.exchange.status != 400], malformed)
     yield _pointers(misshapen)
     yield _first("OPS-ERR-005", "422", [seen for seen in coerced if not seen.is_refusal], coerced)
     crashed = [seen for seen in everything if seen.exchange.status is None or seen.exchange.status >= 500]
-    yield _first("OPS-ERR-006", "a 4xx, since the request is wrong", crashed, everything)
+    yield _first("OPS-ERR-006", "a 4xx, because the request is wrong", crashed, everything)
     leaking = [seen for seen in everything if _LEAKS.search(str(seen.error.get("message", "")))]
-    yield _first("OPS-ERR-007", "a message for people", leaking, everything, "message")
+    yield _first("OPS-ERR-007", "no stack trace, file path or environment value", leaking, everything, "message")
     contrary = [seen for seen in (*everything, alive) if _contradicts_itself(seen)]
     yield _first("OPS-ERR-008", "success with 200, error with 4xx or 5xx", contrary, everything, "status")
-    yield judged("OPS-ERR-009", alive.is_done, "200 for a valid request after all these", alive.told(), alive)
-    yield _polite(method, media)
-    # Who has no limit reads all of it, and says what else is wrong with it.
+    yield judged("OPS-ERR-009", alive.is_done, "200 for a valid request after these errors", alive.summary(), alive)
+    yield _method_and_media_type(method, media)
+    large = Seen(await module.execute(b'{"filler": "' + b"x" * _HUGE_BYTES + b'"}', timeout_s=20))
+    # A module without a limit reads the whole body and refuses it for its content.
     refused = large.exchange.status in (413, 422) or large.is_done
-    yield judged("OPS-LIM-003", refused, f"413 for a body of {_HUGE_BYTES} bytes", large.told())
+    yield judged("OPS-LIM-003", refused, f"413 for a body of {_HUGE_BYTES} bytes", large.summary())
 
 
 def _misshapen(module: ModuleUnderTest) -> Mapping[str, dict[str, Any]]:
@@ -77,7 +62,7 @@ def _known_actions(seen: Seen, module: ModuleUnderTest) -> Observation:
     text = json.dumps(seen.error)
     lists = seen.fields.get("status") == "error" and all(action in text for action in module.actions)
     expected = f"an error envelope that names {', '.join(module.actions)}"
-    return judged("OPS-EXE-005", lists, expected, f"{seen.told()}: {text[:200]}", seen)
+    return judged("OPS-EXE-005", lists, expected, f"{seen.summary()}: {text[:200]}", seen)
 
 
 def _all_envelopes(answers: list[Seen]) -> Observation:
@@ -85,7 +70,7 @@ def _all_envelopes(answers: list[Seen]) -> Observation:
     return _first("OPS-ERR-001", 'an error envelope, {"status": "error", "error": {...}}', wrong, answers)
 
 
-def _complete(answers: list[Seen]) -> Observation:
+def _error_fields(answers: list[Seen]) -> Observation:
     def lacks(seen: Seen) -> bool:
         error = seen.error
         texts = all(isinstance(error.get(name), str) and error[name] for name in ("code", "message"))
@@ -96,25 +81,25 @@ def _complete(answers: list[Seen]) -> Observation:
 
 def _pointers(answers: Mapping[str, Seen]) -> Observation:
     for pointer, seen in answers.items():
-        # Validators of JSON Schema point to the object in which something is missing.
+        # Validators of JSON Schema point to the object that lacks a field.
         right = (pointer, "") if pointer == _MISSING else (pointer,)
         if seen.exchange.status != 422 or seen.error.get("pointer") not in right:
-            said = f"{seen.told()} with the pointer {seen.error.get('pointer')!r}"
+            actual = f"{seen.summary()} with the pointer {seen.error.get('pointer')!r}"
             if not (pointer == "/contract_version" and seen.is_refusal):
-                return broken("OPS-ERR-004", f"422 with the pointer {pointer!r}", said, seen)
+                return broken("OPS-ERR-004", f"422 with the pointer {pointer!r}", actual, seen)
     return met("OPS-ERR-004", *answers.values())
 
 
-def _polite(method: Seen, media: Seen) -> Observation:
+def _method_and_media_type(method: Seen, media: Seen) -> Observation:
     if method.exchange.status != 405 or "post" not in method.exchange.headers.get("allow", "").lower():
         allowed = method.exchange.headers.get("allow", "none")
-        return broken("OPS-ERR-010", "405 with Allow: POST", f"{method.told()} with Allow: {allowed}", method)
-    return judged("OPS-ERR-010", media.exchange.status == 415, "415 for a body of text/plain", media.told(), media)
+        return broken("OPS-ERR-010", "405 with Allow: POST", f"{method.summary()} with Allow: {allowed}", method)
+    return judged("OPS-ERR-010", media.exchange.status == 415, "415 for a body of text/plain", media.summary(), media)
 
 
 def _contradicts_itself(seen: Seen) -> bool:
-    said = seen.fields.get("status")
-    return said == "error" if seen.exchange.status == 200 else said == "success"
+    status = seen.fields.get("status")
+    return status == "error" if seen.exchange.status == 200 else status == "success"
 
 
 def _is_error(seen: Seen) -> bool:
@@ -125,9 +110,9 @@ def _first(requirement: str, expected: str, wrong: list[Seen], all_of_them: list
     if not wrong:
         return met(requirement, all_of_them[0])
     seen = wrong[0]
-    shown = {
+    detail = {
         "message": str(seen.error.get("message", ""))[:200],
         "error": json.dumps(seen.error)[:200],
-        "status": f"the envelope says {seen.fields.get('status')!r}",
+        "status": f"the envelope has the status {seen.fields.get('status')!r}",
     }.get(part)
-    return broken(requirement, expected, f"{seen.told()}{f': {shown}' if shown else ''}", seen)
+    return broken(requirement, expected, f"{seen.summary()}{f': {detail}' if detail else ''}", seen)

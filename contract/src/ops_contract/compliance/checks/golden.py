@@ -1,4 +1,4 @@
-"""One good request per action: is the answer an envelope, and does it keep every rule for what is in it?"""
+"""One good request per action: whether the answer is an envelope that keeps every rule for its content."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Final
@@ -10,19 +10,6 @@ from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, judged
 from ops_contract.compliance.requirement import load_requirements
 
-IDS = (
-    "OPS-EXE-001",
-    "OPS-EXE-002",
-    "OPS-EXE-003",
-    "OPS-EXE-004",
-    "OPS-EXE-006",
-    "OPS-EXE-007",
-    "OPS-EVD-001",
-    "OPS-EVD-002",
-    "OPS-EVD-003",
-    "OPS-OBS-001",
-)
-
 _TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
 _EXPECTED: Final = {
     "OPS-EXE-002": "the name that /health gives",
@@ -31,14 +18,14 @@ _EXPECTED: Final = {
     "OPS-EVD-001": "an array of items with unique id, kind and title",
     "OPS-EVD-002": "pointers that lead into outputs, and names of artifacts of this answer",
 }
-"""What the judge of answers finds, by the requirement that it breaks."""
+"""What a good answer holds, by requirement."""
 
 _REQUIRED_PARTS: Final = {"OPS-EXE-002": "/module", "OPS-EXE-003": "/outputs"}
-"""Parts without which these are broken, also when OPS-EXE-001 says that the part, or the whole answer, has no right shape."""
+"""Parts without which these are broken too when the part, or the whole answer, has the wrong shape (OPS-EXE-001)."""
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
-    """Ask for each action; the first that is wrong speaks for all."""
+    """Request each action; the first wrong answer decides."""
     answers = await good_answers(module, {"traceparent": f"00-{_TRACE}-00f067aa0ba902b7-01"})
     yield await _envelope(module, answers)
     for requirement, expected in _EXPECTED.items():
@@ -56,7 +43,7 @@ async def _envelope(module: ModuleUnderTest, answers: Sequence[JudgedAnswer]) ->
         seen = answer.seen
         if not seen.is_done:
             hint = "; if it needs other inputs, give them with --inputs" if seen.is_refusal else ""
-            return broken("OPS-EXE-001", expected, f"{seen.told()}: {seen.error.get('message', '')}{hint}", seen)
+            return broken("OPS-EXE-001", expected, f"{seen.summary()}: {seen.error.get('message', '')}{hint}", seen)
         if seen.fields.get("status") == "error":
             return broken("OPS-EXE-001", expected, "200 with an error envelope", seen)
         if found := [*_of_no_other_requirement(module, answer), *await _of_undeclared_files(module, answer)]:
@@ -65,7 +52,7 @@ async def _envelope(module: ModuleUnderTest, answers: Sequence[JudgedAnswer]) ->
 
 
 def _of_no_other_requirement(module: ModuleUnderTest, answer: JudgedAnswer) -> list[Violation]:
-    """What would not be reported otherwise: no other check looks at the rest of the schema, or the profile is not declared."""
+    """Violations that no other requirement reports: of the rest of the schema, and of profiles that are not declared."""
     known = load_requirements()
     return [
         violation
@@ -75,7 +62,7 @@ def _of_no_other_requirement(module: ModuleUnderTest, answer: JudgedAnswer) -> l
 
 
 async def _of_undeclared_files(module: ModuleUnderTest, answer: JudgedAnswer) -> list[Violation]:
-    """What is wrong with the bytes of artifacts, where the module does not declare that it has any: a run needs them too."""
+    """Violations in the bytes of artifacts of a module that does not declare the profile: they would fail a run."""
     if "artifacts" in module.profiles:
         return []
     return [violation for file in await fetched_files(module, answer.seen) for violation in file_violations(file)]
@@ -102,12 +89,12 @@ def _media_type(seen: Seen) -> Observation:
 
 def _versions(seen: Seen) -> Observation:
     missing = [name for name in ("version", "contract_version") if not isinstance(seen.fields.get(name), str)]
-    return judged("OPS-EXE-007", not missing, "version and contract_version", f"lacks {', '.join(missing)}", seen)
+    return judged("OPS-EXE-007", not missing, "version and contract_version", f"the envelope lacks {', '.join(missing)}", seen)
 
 
 def _synthetic(seen: Seen) -> Observation:
     silent = [item.get("id") for item in _evidence(seen) if not isinstance(item.get("synthetic"), bool)]
-    return judged("OPS-EVD-003", not silent, "synthetic true or false in each piece of evidence", f"not in {silent}", seen)
+    return judged("OPS-EVD-003", not silent, "synthetic, true or false, in each evidence", f"missing in {silent}", seen)
 
 
 def _trace(seen: Seen) -> Observation:

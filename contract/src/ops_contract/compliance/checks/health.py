@@ -1,4 +1,4 @@
-"""GET /health: what it says, how fast, and that it is answered while the module works."""
+"""GET /health: whether it is complete, fast, and answered while the module executes."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -6,8 +6,6 @@ from collections.abc import AsyncGenerator
 from ops_contract import Health, JsonError, parse_json
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, judged, problems_in, untested
-
-IDS = ("OPS-HLT-001", "OPS-HLT-002", "OPS-HLT-003", "OPS-HLT-004", "OPS-HLT-005")
 
 _DECLARED = ("contract_versions", "profiles", "actions")
 _DECLARED_POINTERS = tuple(f"/{name}" for name in _DECLARED)
@@ -19,7 +17,7 @@ _DELAY_S = 2
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     """Check health when the module is idle and when it is busy."""
     seen = Seen(await module.probe.send("GET", "/health", timeout_s=10))
-    yield judged("OPS-HLT-001", seen.exchange.status == 200, "200", seen.told(), seen)
+    yield judged("OPS-HLT-001", seen.exchange.status == 200, "200", seen.summary(), seen)
     yield _shape(seen)
     seconds = seen.exchange.seconds
     yield judged("OPS-HLT-004", seconds <= 1, "an answer within 1 s", f"{seconds:.2f} s", seen)
@@ -44,12 +42,12 @@ def _declared(seen: Seen) -> Observation:
     expected = f"lists under {', '.join(_DECLARED)}"
     missing = [name for name in _DECLARED if not isinstance(seen.fields.get(name), list)]
     problems = [str(one) for one in problems_in(Health, seen.value) if one.pointer.startswith(_DECLARED_POINTERS)]
-    said = f"none under {', '.join(missing)}" if missing else "; ".join(problems[:3])
-    return judged("OPS-HLT-005", not missing and not problems, expected, said, seen)
+    actual = f"no list under {', '.join(missing)}" if missing else "; ".join(problems[:3])
+    return judged("OPS-HLT-005", not missing and not problems, expected, actual, seen)
 
 
 async def _while_busy(module: ModuleUnderTest, idle_s: float) -> Observation:
-    """Keep the module busy with several calls, slow ones where it can be asked for them, and ask for its health meanwhile."""
+    """Request the health while several calls are running; an extra input makes a stub slow."""
     slow = module.slowed(module.request(), _DELAY_S)
     calls = [asyncio.ensure_future(module.execute({**slow, "step_id": f"busy-{number}"})) for number in range(3)]
     try:
@@ -59,7 +57,7 @@ async def _while_busy(module: ModuleUnderTest, idle_s: float) -> Observation:
     finally:
         await asyncio.gather(*calls)
     if seen.exchange.status is None and all(call.result().status is None for call in calls):
-        return untested("OPS-HLT-003", "the module answered nothing at all", seen)
+        return untested("OPS-HLT-003", "the module answered neither /health nor the executes meanwhile", seen)
     answered = seen.exchange.status is not None and not waited_for_them
-    said = f"{seen.told()} after {seen.exchange.seconds:.1f} s, when no execute was running any more"
-    return judged("OPS-HLT-003", answered, "an answer while an execute is running", said, seen)
+    actual = f"{seen.summary()} after {seen.exchange.seconds:.1f} s, when every execute had ended"
+    return judged("OPS-HLT-003", answered, "an answer while an execute is running", actual, seen)

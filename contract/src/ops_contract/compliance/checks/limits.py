@@ -1,12 +1,10 @@
-"""Hostile ids, hostile bodies, and too little time."""
+"""Hostile ids, very large bodies, and a deadline that is too short."""
 
 import json
 from collections.abc import AsyncGenerator
 
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, judged, met
-
-IDS = ("OPS-PTH-001", "OPS-LIM-001", "OPS-LIM-002")
 
 _HOSTILE = ("../x", "a\x00b", "x" * 300, "..", "/etc/passwd", "")
 _DEPTH = 1000
@@ -17,7 +15,7 @@ _DELAY_S = 5
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
-    """Send what a careless module writes, recurses into or computes on."""
+    """Send ids that are dangerous as file names, bodies that exhaust a reader, and a deadline."""
     yield await _paths(module)
     yield await _sizes(module)
     yield await _deadline(module)
@@ -28,7 +26,7 @@ async def _paths(module: ModuleUnderTest) -> Observation:
         for hostile in _HOSTILE:
             seen = Seen(await module.execute(module.request(**{field: hostile})))
             if not seen.is_refusal:
-                return broken("OPS-PTH-001", f"4xx for the {field} {hostile[:20]!r}", seen.told(), seen)
+                return broken("OPS-PTH-001", f"4xx for the {field} {hostile[:20]!r}", seen.summary(), seen)
     return met("OPS-PTH-001", seen)
 
 
@@ -40,20 +38,20 @@ async def _sizes(module: ModuleUnderTest) -> Observation:
         seen = Seen(await module.execute(body, timeout_s=2 * _LONGEST_S))
         status, seconds = seen.exchange.status, seen.exchange.seconds
         if status is None or status >= 500 or seconds > _LONGEST_S:
-            said = f"{seen.told()} after {seconds:.1f} s"
-            return broken("OPS-LIM-001", f"an answer below 500 within {_LONGEST_S} s to {what}", said, seen)
+            actual = f"{seen.summary()} after {seconds:.1f} s"
+            return broken("OPS-LIM-001", f"an answer below 500 within {_LONGEST_S} s to {what}", actual, seen)
     return met("OPS-LIM-001", seen)
 
 
 async def _deadline(module: ModuleUnderTest) -> Observation:
     request = module.request(options={"seed": 42, "deadline_s": _DEADLINE_S})
-    # Asks a stub to be slow; a module that refuses unknown inputs is asked as it is.
+    # The extra input makes a stub slow. A module that refuses unknown inputs gets the request without it.
     seen = Seen(await module.execute(module.slowed(request, _DELAY_S)))
     if seen.is_refusal:
         seen = Seen(await module.execute(request))
     seconds = seen.exchange.seconds
     expected = f"an answer, or a retryable error, within {_DEADLINE_S + 1:g} s"
     in_time = seconds <= _DEADLINE_S + 1
-    told = in_time and (seen.is_done or seen.error.get("retryable") is True)
-    said = f"{seen.told()} after {seconds:.1f} s, retryable {seen.error.get('retryable')!r}"
-    return judged("OPS-LIM-002", told, expected, said, seen)
+    is_met = in_time and (seen.is_done or seen.error.get("retryable") is True)
+    actual = f"{seen.summary()} after {seconds:.1f} s, retryable {seen.error.get('retryable')!r}"
+    return judged("OPS-LIM-002", is_met, expected, actual, seen)

@@ -1,4 +1,4 @@
-"""The same question under different run ids: the same answer, also when asked many times at once, and with any seed."""
+"""The same request under different run ids: whether the answer is the same, also for calls at once, and for any seed."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -8,13 +8,11 @@ from ops_contract import ContractError, fingerprint
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, judged, met, untested
 
-IDS = ("OPS-DET-001", "OPS-DET-002", "OPS-DET-003", "OPS-DET-004")
-
 _AT_ONCE = 8
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
-    """Ask twice, eight times at once, and with the first and the last seed."""
+    """Send the request twice, eight times at once, and with the first and the last seed."""
     first, second = [Seen(await module.execute(module.request())) for _ in range(2)]
     yield _equal("OPS-DET-001", "outputs", first, second)
     yield _equal("OPS-DET-002", "artifacts", first, second)
@@ -23,14 +21,14 @@ async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     for seed in (0, 2**31 - 1):
         seen = Seen(await module.execute(module.request(options={"seed": seed})))
         if not seen.is_done:
-            yield broken("OPS-DET-004", f"200 with the seed {seed}", seen.told(), seen)
+            yield broken("OPS-DET-004", f"200 with the seed {seed}", seen.summary(), seen)
             return
     yield met("OPS-DET-004", seen)
 
 
 def _equal(requirement: str, part: str, first: Seen, second: Seen) -> Observation:
     if not (first.is_done and second.is_done):
-        return untested(requirement, "the module does not answer the same valid request twice", first, second)
+        return untested(requirement, "the module does not answer the same valid request twice with 200", first, second)
     same = _found(first, part) == _found(second, part)
     return judged(
         requirement, same, f"equal {part} for the same inputs and seed", _difference(first, second, part), first, second
@@ -40,14 +38,14 @@ def _equal(requirement: str, part: str, first: Seen, second: Seen) -> Observatio
 def _all_equal(first: Seen, at_once: list[Seen]) -> Observation:
     expected = f"the same outputs and artifacts for {_AT_ONCE} calls at once"
     if not at_once or not any(seen.is_done for seen in at_once):
-        return untested("OPS-DET-003", "no call succeeds when eight come at once", *at_once[:1])
+        return untested("OPS-DET-003", f"none of {_AT_ONCE} calls at once succeeds", *at_once[:1])
     reference = at_once[0]
     for seen in at_once:
         if not seen.is_done:
-            return broken("OPS-DET-003", expected, seen.told(), seen)
+            return broken("OPS-DET-003", expected, seen.summary(), seen)
         for part in ("outputs", "artifacts"):
             if _found(seen, part) != _found(reference, part):
-                # What differs also one after the other is another requirement's.
+                # Differences between calls one after the other belong to OPS-DET-001 and OPS-DET-002.
                 return broken("OPS-DET-003", expected, _difference(reference, seen, part), reference, seen)
     return met("OPS-DET-003", first)
 
@@ -59,7 +57,7 @@ def _found(seen: Seen, part: str) -> str | None:
         value = {str(item.get("name")): item.get("sha256") for item in items if isinstance(item, dict)}
     try:
         return fingerprint(value)
-    except (ContractError, UnicodeEncodeError):  # halves of surrogate pairs are another requirement's
+    except (ContractError, ValueError):  # half of a surrogate pair belongs to OPS-EXE-004
         return repr(value)
 
 

@@ -1,4 +1,4 @@
-"""Contract versions and unknown fields: can the contract grow?"""
+"""Contract versions and unknown fields: whether the contract can grow."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -9,41 +9,41 @@ from ops_contract.compliance.checks.answers import good_answers, judged_by_viola
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, judged
 
-IDS = ("OPS-VER-001", "OPS-VER-002", "OPS-FWD-001")
-
 _UNKNOWN = {"x_unknown": {"a": 1}, "priority": "high"}
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
-    """Ask in another major, in a higher minor, and with fields that nobody knows."""
+    """Send another major version, a higher minor version, and unknown fields."""
     yield await _other_major(module)
     minor = Seen(await module.execute(module.request(contract_version="1.99")))
-    yield judged("OPS-VER-002", minor.is_done, "200 for contract version 1.99", minor.told(), minor)
+    yield judged("OPS-VER-002", minor.is_done, "200 for contract version 1.99", minor.summary(), minor)
     request = module.request()
     plain = Seen(await module.execute(request))
     more = {**request, "step_id": f"{request['step_id']}-x", **_UNKNOWN, "options": {**request["options"], **_UNKNOWN}}
     grown = Seen(await module.execute(more))
     same = grown.is_done and (_outputs(grown) == _outputs(plain) or await _varies(module, plain))
-    said = grown.told() if not grown.is_done else "other outputs"
-    yield judged("OPS-FWD-001", same or not plain.is_done, "200 and the outputs of the same call without them", said, grown)
+    actual = "other outputs" if grown.is_done else grown.summary()
+    yield judged(
+        "OPS-FWD-001", same or not plain.is_done, "200 and the outputs of the call without unknown fields", actual, grown
+    )
 
 
 async def _other_major(module: ModuleUnderTest) -> Observation:
-    """Is another major refused, and is what is served in this one, in the answers as in what the health declares?"""
+    """Whether another major is refused, and answers and health are in the major that was requested."""
     other = Seen(await module.execute(module.request(contract_version="99.0")))
     served = module.contract_versions or (CONTRACT_VERSION,)
     expected = f"a 4xx error envelope that names {', '.join(served)}"
     if not (other.is_refusal and any(version in json.dumps(other.fields) for version in served)):
-        return broken("OPS-VER-001", expected, f"{other.told()}: {other.error.get('message')}", other)
+        return broken("OPS-VER-001", expected, f"{other.summary()}: {other.error.get('message')}", other)
     answers = await good_answers(module)
     if not any(map(is_supported, served)) and answers[0].seen.is_done:
-        said = f"200, although /health lists {', '.join(served)} only"
-        return broken("OPS-VER-001", f"a 4xx to contract {CONTRACT_VERSION}", said, answers[0].seen)
-    return judged_by_violations("OPS-VER-001", f"answers in contract {CONTRACT_VERSION}, as it was asked for", answers)
+        actual = f"200, although /health lists only {', '.join(served)}"
+        return broken("OPS-VER-001", f"a 4xx to contract {CONTRACT_VERSION}", actual, answers[0].seen)
+    return judged_by_violations("OPS-VER-001", f"an answer in contract {CONTRACT_VERSION}, the version of the request", answers)
 
 
 async def _varies(module: ModuleUnderTest, plain: Seen) -> bool:
-    """Do its outputs differ also for the same question? A module that is not deterministic may do that."""
+    """Whether outputs differ for the same request too, as they may in a module that is not deterministic."""
     return "deterministic" not in module.profiles and _outputs(Seen(await module.execute(module.request()))) != _outputs(plain)
 
 

@@ -1,5 +1,5 @@
-"""Everything that is made from a finished report: pure functions, one output a module.
+"""What is made from a finished report: pure functions, one output in each file.
 
-Whatever a module under test said is material here, and never an instruction: it reaches no terminal as a control code,
-no page as markup, no shell as a command, and no reader with a secret in it.
+Text from the module under test is never trusted: it reaches no terminal as a control code, no page as markup and no shell as a
+command, and secrets in it are masked.
 """

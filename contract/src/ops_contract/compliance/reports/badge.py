@@ -1,10 +1,10 @@
-"""A report in one line, to be put into a README: for shields.io, or as a picture. Green means that nothing was left open."""
+"""A report in one line for a README: for shields.io, or as a picture. Green means a complete report with nothing open."""
 
 import json
 from html import escape
 from typing import Final
 
-from ops_contract.compliance.reports.redaction import harmless, shortened
+from ops_contract.compliance.redaction import harmless, shortened
 from ops_contract.compliance.reports.summary import PROFILES, WORDS, failures, summary_of, unchecked
 from ops_contract.compliance.requirement import Profile, load_requirements
 from ops_contract.compliance.result import Report, Verdict
@@ -20,7 +20,7 @@ _MARGIN: Final = 6
 
 
 def shields_badge(report: Report, *, strict: bool = False) -> str:
-    """JSON for https://shields.io/badges/endpoint-badge. An error keeps its colour whatever the address of the picture says."""
+    """JSON for https://shields.io/badges/endpoint-badge. The colour of an error cannot be overridden in the badge's URL."""
     tone = summary_of(report, strict=strict).tone
     badge = {
         "schemaVersion": 1,
@@ -33,7 +33,7 @@ def shields_badge(report: Report, *, strict: bool = False) -> str:
 
 
 def svg_badge(report: Report, *, strict: bool = False) -> str:
-    """The same as a picture that needs nothing else."""
+    """The same badge as a self-contained SVG picture."""
     label, message = _label(report), badge_message(report, strict=strict)
     left, right = _width(label), _width(message)
     fill = _FILLS[summary_of(report, strict=strict).tone]
@@ -50,7 +50,7 @@ def svg_badge(report: Report, *, strict: bool = False) -> str:
 
 
 def badge_message(report: Report, *, strict: bool = False) -> str:
-    """The profiles that are met, how it ended, what is left open, and which image it was."""
+    """The profiles that are met, the outcome, what is left open, and the image."""
     summary = summary_of(report, strict=strict)
     parts = [", ".join(met_profiles(report)), summary.outcome, _left_open(report, strict=strict)]
     if report.subject.image_digest:
@@ -59,16 +59,16 @@ def badge_message(report: Report, *, strict: bool = False) -> str:
 
 
 def met_profiles(report: Report) -> tuple[Profile, ...]:
-    """The profiles that bind the module and are wholly met: each requirement looked at, none of its MUSTs left open."""
+    """The profiles that bind the module and are met: every requirement was checked, and no MUST is left open."""
     skipped = set(unchecked(report))
     started = {item.profile for item in load_requirements().values() if item.id in skipped}
     left_open = {
         item.requirement.profile for item in report.findings if item.requirement.level == "MUST" and item.verdict in _OPEN
     }
-    shown = {item.requirement.profile for item in report.findings if item.verdict is Verdict.PASS}
+    passed = {item.requirement.profile for item in report.findings if item.verdict is Verdict.PASS}
     if report.unreachable is not None:
         return ()
-    return tuple(profile for profile in PROFILES if profile in shown - left_open - started)
+    return tuple(profile for profile in PROFILES if profile in passed - left_open - started)
 
 
 def _left_open(report: Report, *, strict: bool) -> str:
@@ -77,11 +77,11 @@ def _left_open(report: Report, *, strict: bool) -> str:
     failed, counts = len(failures(report, strict=strict)), report.counts
     if failed:
         return f"{failed} not met"
-    told = [
+    counted = [
         f"{counts[verdict]} {WORDS[verdict]}" for verdict in (Verdict.EXPECTED_FAIL, Verdict.NOT_TESTABLE) if counts[verdict]
     ]
     missing = len(unchecked(report))
-    return ", ".join([*told, *([f"{missing} not checked"] if missing else [])])
+    return ", ".join([*counted, *([f"{missing} not checked"] if missing else [])])
 
 
 def _short_digest(digest: str) -> str:

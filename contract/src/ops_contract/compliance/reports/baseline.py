@@ -1,4 +1,4 @@
-"""Failures that are known: a text file with one requirement a line, and why it is not met yet.
+"""Known failures: a text file with one requirement a line, and the reason why it is not met yet.
 
 # due in March
 OPS-ART-006  # old releases need the open folder
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ops_contract import suggestion
-from ops_contract.compliance.reports.redaction import harmless, shortened
+from ops_contract.compliance.redaction import harmless, shortened
 from ops_contract.compliance.requirement import load_requirements
 from ops_contract.compliance.result import Finding, Report, Verdict
 
@@ -27,17 +27,17 @@ class Baseline:
 
 
 class BaselineError(ValueError):
-    """A list of known failures cannot be read; `problems` says what is wrong with which line."""
+    """A list of known failures cannot be read; `problems` has one sentence for each wrong line."""
 
     def __init__(self, name: str, problems: tuple[str, ...]) -> None:
-        """Keep which file it is and all that is wrong with it."""
+        """Keep the name of the file and its problems."""
         super().__init__("\n".join(f"{name}, {problem}" for problem in problems))
         self.name = name
         self.problems = problems
 
 
 def read_baseline(text: str, name: str = "baseline", known: Collection[str] | None = None) -> Baseline:
-    """Read the list; `name` is what messages call it, `known` the ids there are, those of this kit unless given.
+    """Read the list; messages call it `name`, and `known` are the valid ids, by default those of this kit.
 
     Raises BaselineError with every problem: an unknown or repeated id, a line without a reason.
     """
@@ -58,7 +58,7 @@ def read_baseline(text: str, name: str = "baseline", known: Collection[str] | No
 
 
 def apply_baseline(report: Report, baseline: Baseline) -> Report:
-    """`report` with the listed failures as expected ones; a listed requirement that is met is a stale entry, and a breach."""
+    """`report` with the listed failures as expected ones; an entry whose requirement is met is stale, and a breach."""
     return replace(report, findings=tuple(_applied(finding, baseline) for finding in report.findings))
 
 

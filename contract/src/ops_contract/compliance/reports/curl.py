@@ -7,16 +7,16 @@ from typing import Final
 from urllib.parse import unquote_plus, urlsplit
 
 from ops_contract import is_secret
-from ops_contract.compliance.reports.redaction import shown_body, text_of
+from ops_contract.compliance.redaction import shown_body, text_of
 from ops_contract.compliance.result import Exchange
 
 MOST_CHARACTERS: Final = 8 * 1024
-"""How long a command may be that people are meant to copy."""
+"""The longest command that is shown to be copied."""
 
-# What curl sends unless told otherwise, or works out by itself. `Connection` is about the kit's socket, not about the request.
+# Headers that curl sends by default or computes. `Connection` is about the kit's socket, not about the request.
 _OWN_HEADERS: Final = ("host", "accept", "content-length", "connection")
 _DOT_SEGMENT: Final = re.compile(r"/(\.|%2e){1,2}(?=[/?]|$)", re.IGNORECASE)
-# Linux takes no longer argument (MAX_ARG_STRLEN); printf is built into the shell and has no such limit.
+# Linux limits the length of an argument (MAX_ARG_STRLEN); printf is built into the shell and has no such limit.
 _LONGEST_ARGUMENT: Final = 100 * 1024
 _EXPECTS_CONTINUE: Final = 1024 * 1024
 _DATA_METHODS: Final = ("POST", "PUT", "PATCH")
@@ -25,9 +25,8 @@ _DATA_METHODS: Final = ("POST", "PUT", "PATCH")
 def curl_of(exchange: Exchange) -> str:
     """A command for sh that sends the same method, path, headers and body.
 
-    A secret is a shell variable named after its header or parameter: the command says which when it is not set. Commands can
-    be as long as the body; `short_curl_of` is for showing. A body that was not kept whole in a report cannot be sent again:
-    the answer is then a comment.
+    A secret is a shell variable named after its header or parameter; without it, the command ends with its name. Commands can
+    be as long as the body; `short_curl_of` is for showing. When a report did not keep the whole body, the result is a comment.
     """
     body = shown_body(exchange.request_body, len(exchange.request_body))
     if body.size_bytes != len(exchange.request_body):
@@ -43,7 +42,7 @@ def curl_of(exchange: Exchange) -> str:
 
 
 def short_curl_of(exchange: Exchange) -> str:
-    """As `curl_of`, or a comment when the command is too long to be copied by hand."""
+    """The command of `curl_of`, or a comment when it is too long to be copied by hand."""
     command = curl_of(exchange)
     if len(command) <= MOST_CHARACTERS:
         return command
@@ -68,7 +67,7 @@ def _address(url: str) -> list[str]:
 
 
 def _url_words(url: str) -> Iterator[str]:
-    """The address in one shell word, its secrets as variables."""
+    """The parts of one shell word for the URL, with its secrets as variables."""
     parts = urlsplit(url)
     user, _, host = parts.netloc.rpartition("@")
     if ":" in user:
@@ -117,7 +116,7 @@ def _has_body(exchange: Exchange) -> bool:
 
 
 def _is_piped(body: bytes) -> bool:
-    """Can it not be written down as an argument? curl reads a file for one that begins with @."""
+    """Whether a body cannot be an argument of curl, which for example reads a file when it begins with @."""
     text = text_of(body)
     return text is None or text.startswith("@") or len(body) > _LONGEST_ARGUMENT or not _is_plain(text)
 
@@ -127,14 +126,14 @@ def _is_plain(text: str) -> bool:
 
 
 def _variable(name: str) -> str:
-    """A shell variable for a secret; the shell stops with its name when it is not set."""
+    """A shell variable for a secret; when it is not set, the shell ends with its name."""
     identifier = re.sub(r"[^A-Z0-9]+", "_", unquote_plus(name).upper(), flags=re.ASCII).strip("_") or "SECRET"
     identifier = f"_{identifier}" if identifier[0].isdigit() else identifier
     return f'"${{{identifier}:?}}"'
 
 
 def _word(text: str) -> str:
-    """`text` as one word of sh, also when it holds what a terminal would obey."""
+    """`text` as one word for sh, with control characters escaped."""
     return shlex.quote(text) if _is_plain(text) else f'"$(printf {_octal(text.encode(errors="surrogatepass"))})"'
 
 

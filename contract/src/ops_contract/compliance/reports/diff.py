@@ -1,4 +1,4 @@
-"""Two reports side by side: what a new version of a module lost, and what it won."""
+"""The difference of two reports: requirements that a new version of a module lost, and those that it won."""
 
 import json
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ops_contract.compliance.reports.redaction import harmless, redacted, shortened
+from ops_contract.compliance.redaction import harmless, redacted, shortened
 from ops_contract.compliance.reports.summary import WORDS
 from ops_contract.compliance.requirement import Requirement
 from ops_contract.compliance.result import ExitCode, Finding, Report, Subject, Verdict
@@ -25,7 +25,7 @@ _TITLES: Final = {
 
 @dataclass(frozen=True)
 class Change:
-    """How one requirement came out before and now; None where a report does not have it."""
+    """The verdicts on one requirement before and now; None where a report does not have it."""
 
     requirement: Requirement
     old: Verdict | None
@@ -35,7 +35,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """What is not as it was. `lost` was met and is not any more; a profile that is no longer declared is lost too."""
+    """The changes. `lost` was met and no longer is, also because its profile is no longer declared."""
 
     old: Subject
     new: Subject
@@ -48,7 +48,7 @@ class Difference:
 
     @property
     def exit_code(self) -> ExitCode:
-        """1 when something was lost; what the kit could not find out is no loss of the module, and no success either."""
+        """1 when something was lost; a failure of the kit is neither a loss nor a success."""
         if self.unreachable is not None:
             return ExitCode.UNREACHABLE
         if self.lost:
@@ -85,7 +85,7 @@ def diff_reports(old: Report, new: Report) -> Difference:
 
 
 def terminal_diff(difference: Difference) -> RenderableType:
-    """The difference for people, losses first."""
+    """The difference for a terminal, losses first."""
     parts: list[RenderableType] = [Text(f"{_name(difference.old)} → {_name(difference.new)}", "bold")]
     if difference.unreachable is not None:
         parts.append(Text(f"not reachable: {harmless(difference.unreachable)}", "red"))
@@ -137,11 +137,11 @@ def _changes(difference: Difference, kind: str) -> tuple[Change, ...]:
 
 def _line(change: Change) -> Text:
     words = [WORDS[verdict] if verdict else "absent" for verdict in (change.old, change.new)]
-    told = f"  {harmless(shortened(change.actual, 200))}" if change.actual else ""
+    actual = f"  {harmless(shortened(change.actual, 200))}" if change.actual else ""
     return Text.assemble(
         (f"  {change.requirement.id} ", "bold"),
         f"{change.requirement.level} {words[0]} → {words[1]}: {harmless(change.requirement.statement)}",
-        (told, "dim"),
+        (actual, "dim"),
     )
 
 

@@ -1,4 +1,4 @@
-"""A report as one HTML file: no script, nothing loaded from anywhere, readable in the dark and in twenty years."""
+"""A report as one self-contained HTML file without scripts, for light and dark screens."""
 
 from base64 import b64encode
 from collections.abc import Iterable
@@ -7,27 +7,11 @@ from html import escape
 from importlib.resources import files
 from typing import Final
 
+from ops_contract.compliance.redaction import REPORT_BYTES, harmless, harmless_lines, shortened, shown_body
 from ops_contract.compliance.reports.curl import short_curl_of
 from ops_contract.compliance.reports.json_layout import laid_out
-from ops_contract.compliance.reports.redaction import (
-    REPORT_BYTES,
-    harmless,
-    harmless_lines,
-    redacted,
-    shortened,
-    shown_body,
-)
-from ops_contract.compliance.reports.summary import (
-    MARKS,
-    WORDS,
-    failures,
-    name_of,
-    profile_counts,
-    remedy_of,
-    subject_lines,
-    summary_of,
-    warnings,
-)
+from ops_contract.compliance.reports.summary import MARKS, WORDS, remedy_of
+from ops_contract.compliance.reports.view import ReportView, answer_of, facts_of, label_of, view_of
 from ops_contract.compliance.result import Exchange, Finding, Report, Verdict
 
 _BY_WEIGHT: Final = (
@@ -43,81 +27,76 @@ _BY_WEIGHT: Final = (
 
 
 def html_report(report: Report, *, strict: bool = False) -> str:
-    """The whole page. Its policy lets a browser apply the one style sheet inside, by its hash, and do nothing else."""
-    report = redacted(report)
-    style = _style(report)
+    """The whole page. Its policy allows only the style sheet inside, by its hash."""
+    view = view_of(report, strict=strict)
+    style = _style(view)
     digest = b64encode(sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    title = f"{_text(name_of(report))}: {summary_of(report, strict=strict).outcome}"
+    title = f"{_text(view.name)}: {view.summary.outcome}"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">\n'
         '<meta name="referrer" content="no-referrer">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n{_body(report, strict=strict)}</body>\n</html>\n"
+        f"<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n{_body(view)}</body>\n</html>\n"
     )
 
 
-def _style(report: Report) -> str:
-    """The sheet, and the rules of the filter: one button shows one verdict's rows."""
-    shown = [verdict for verdict in Verdict if report.counts[verdict]]
+def _style(view: ReportView) -> str:
+    """The style sheet with the rules of the filter, where each button shows the rows of one verdict."""
     rules = [
-        *(f"#only-{verdict}:checked ~ .wide tbody tr:not(.row-{verdict}) {{ display: none; }}" for verdict in shown),
+        *(f"#only-{verdict}:checked ~ .wide tbody tr:not(.row-{verdict}) {{ display: none; }}" for verdict in view.verdicts),
         *(
             f"#only-{name}:checked ~ label[for=only-{name}] {{ border-color: var(--text); font-weight: 600; }}"
-            for name in ("all", *shown)
+            for name in ("all", *view.verdicts)
         ),
         *(
             f"#only-{name}:focus-visible ~ label[for=only-{name}] {{ outline: 2px solid var(--link); }}"
-            for name in ("all", *shown)
+            for name in ("all", *view.verdicts)
         ),
     ]
     return "\n".join(["", files(__package__).joinpath("report.css").read_text(encoding="utf-8"), *rules, ""])
 
 
-def _body(report: Report, *, strict: bool) -> str:
-    sections = [_head(report, strict=strict)]
-    if broken := failures(report, strict=strict):
-        sections.append(_section("failures", "Failures", map(_failure, broken)))
-    if told := warnings(report, strict=strict):
-        sections.append(_section("warnings", "Warnings", map(_warning, told)))
-    if report.findings:
-        sections.append(_section("all", "All requirements", [_all(report)]))
-    sections.append(f"<footer>Written by the OpenPolicyStack compliance kit {_text(report.kit_version)}.</footer>\n")
+def _body(view: ReportView) -> str:
+    sections = [_head(view)]
+    if view.failures:
+        sections.append(_section("failures", "Failures", map(_failure, view.failures)))
+    if view.warnings:
+        sections.append(_section("warnings", "Warnings", map(_warning, view.warnings)))
+    if view.report.findings:
+        sections.append(_section("all", "All requirements", [_all(view)]))
+    sections.append(f"<footer>Written by the OpenPolicyStack compliance kit {_text(view.report.kit_version)}.</footer>\n")
     return "".join(sections)
 
 
-def _head(report: Report, *, strict: bool) -> str:
-    summary = summary_of(report, strict=strict)
-    title = f'<h1>{_text(name_of(report))}: <span class="{summary.tone}">{summary.outcome}</span></h1>\n'
-    notes = "".join(f'<p class="note">{_text(note)}</p>\n' for note in summary.notes)
-    facts = _definitions(subject_lines(report))
-    return f"<header>\n{title}{_tiles(report, strict=strict)}{notes}{facts}{_counts(report)}</header>\n"
+def _head(view: ReportView) -> str:
+    title = f'<h1>{_text(view.name)}: <span class="{view.summary.tone}">{view.summary.outcome}</span></h1>\n'
+    notes = "".join(f'<p class="note">{_text(note)}</p>\n' for note in view.summary.notes)
+    return f"<header>\n{title}{_tiles(view)}{notes}{_definitions(view.subject)}{_counts(view)}</header>\n"
 
 
-def _tiles(report: Report, *, strict: bool) -> str:
-    """How many came out how, each leading to where they are told."""
-    broken, told = failures(report, strict=strict), warnings(report, strict=strict)
-    places = {item.verdict: "warnings" for item in told} | {item.verdict: "failures" for item in broken}
+def _tiles(view: ReportView) -> str:
+    """Verdict counts, each linked to its section."""
+    places = {item.verdict: "warnings" for item in view.warnings} | {item.verdict: "failures" for item in view.failures}
     tiles = "".join(
         f'<a class="tile {verdict}" href="#{places.get(verdict, "all")}">'
-        f"<strong>{report.counts[verdict]}</strong> {MARKS[verdict]} {WORDS[verdict]}</a>\n"
+        f"<strong>{view.report.counts[verdict]}</strong> {label_of(verdict)}</a>\n"
         for verdict in _BY_WEIGHT
-        if report.counts[verdict]
+        if verdict in view.verdicts
     )
     return f'<nav class="tiles">\n{tiles}</nav>\n' if tiles else ""
 
 
-def _counts(report: Report) -> str:
-    if not report.findings:
+def _counts(view: ReportView) -> str:
+    if not view.report.findings:
         return ""
-    shown = [verdict for verdict in Verdict if report.counts[verdict]]
-    head = "".join(f"<th>{MARKS[verdict]} {WORDS[verdict]}</th>" for verdict in shown)
+    head = "".join(f"<th>{label_of(verdict)}</th>" for verdict in view.verdicts)
     rows = "".join(
         f"<tr><td>{profile}</td>"
-        + "".join(f'<td class="{verdict if counts[verdict] else "soft"}">{counts[verdict]}</td>' for verdict in shown)
+        + "".join(f'<td class="{verdict if counts[verdict] else "soft"}">{counts[verdict]}</td>' for verdict in view.verdicts)
         + "</tr>\n"
-        for profile, counts in profile_counts(report).items()
+        for profile, counts in view.counts.items()
     )
     table = f"<thead><tr><th>profile</th>{head}</tr></thead>\n<tbody>\n{rows}</tbody>"
     return f'<div class="wide"><table class="counts">\n{table}</table></div>\n'
@@ -137,7 +116,7 @@ def _warning(finding: Finding) -> str:
 
 
 def _article(finding: Finding, more: Iterable[tuple[str, str]]) -> str:
-    facts = _definitions((*_facts(finding), ("remedy", remedy_of(finding)), *more))
+    facts = _definitions((*facts_of(finding, REPORT_BYTES), ("remedy", remedy_of(finding)), *more))
     exchanges = "".join(map(_exchange, finding.exchanges))
     return f'<article id="{escape(finding.requirement.id)}">\n{_title(finding)}{facts}{exchanges}</article>\n'
 
@@ -151,13 +130,8 @@ def _title(finding: Finding) -> str:
     )
 
 
-def _facts(finding: Finding) -> tuple[tuple[str, str], ...]:
-    pairs = (("expected", finding.expected), ("actual", finding.actual))
-    return tuple((name, shortened(text, REPORT_BYTES)) for name, text in pairs if text)
-
-
 def _exchange(exchange: Exchange) -> str:
-    answer = exchange.error or "no answer" if exchange.status is None else f"{exchange.status} in {exchange.seconds:.3f} s"
+    answer = answer_of(exchange) + ("" if exchange.status is None else f" in {exchange.seconds:.3f} s")
     sent = [f"{exchange.method} {exchange.url}", *_headers(exchange.request_headers.items())]
     got = [answer, *_headers(exchange.headers.items())]
     if exchange.error and exchange.status is not None:
@@ -185,40 +159,39 @@ def _message(head: list[str], content: bytes) -> str:
     return "\n".join([*lines, "", _lines(laid_out(body.text) if body.whole else body.text)] if content else lines)
 
 
-def _all(report: Report) -> str:
-    shown = [verdict for verdict in Verdict if report.counts[verdict]]
+def _all(view: ReportView) -> str:
     buttons = "".join(
         f'<input class="filter" type="radio" name="only" id="only-{name}"{" checked" if name == "all" else ""}>\n'
-        for name in ("all", *shown)
+        for name in ("all", *view.verdicts)
     )
-    labels = f'<label for="only-all">all {len(report.findings)}</label>\n' + "".join(
-        f'<label for="only-{verdict}" class="{verdict}">{MARKS[verdict]} {WORDS[verdict]} {report.counts[verdict]}</label>\n'
-        for verdict in shown
+    labels = f'<label for="only-all">all {len(view.report.findings)}</label>\n' + "".join(
+        f'<label for="only-{verdict}" class="{verdict}">{label_of(verdict)} {view.report.counts[verdict]}</label>\n'
+        for verdict in view.verdicts
     )
     head = "<thead><tr><th>id</th><th>level</th><th>profile</th><th>statement</th><th>verdict</th></tr></thead>"
-    told = {item.requirement.id for item in (*failures(report, strict=True), *warnings(report))}
-    rows = "".join(_row(item, is_told=item.requirement.id in told) for item in report.findings)
+    explained = {item.requirement.id for item in (*view.failures, *view.warnings)}
+    rows = "".join(_row(item, is_explained=item.requirement.id in explained) for item in view.report.findings)
     return f'{buttons}{labels}<div class="wide"><table class="all">\n{head}\n<tbody>\n{rows}</tbody></table></div>\n'
 
 
-def _row(finding: Finding, *, is_told: bool) -> str:
+def _row(finding: Finding, *, is_explained: bool) -> str:
     requirement, verdict = finding.requirement, finding.verdict
-    name = f'<a href="#{escape(requirement.id)}">{_text(requirement.id)}</a>' if is_told else _text(requirement.id)
+    name = f'<a href="#{escape(requirement.id)}">{_text(requirement.id)}</a>' if is_explained else _text(requirement.id)
     return (
         f'<tr class="row-{verdict}"><td class="id">{name}</td><td>{requirement.level}</td><td>{requirement.profile}</td>'
-        f"<td>{_statement(requirement.statement)}{'' if is_told else _reason(finding)}</td>"
-        f'<td class="verdict {verdict}">{MARKS[verdict]} {WORDS[verdict]}</td></tr>\n'
+        f"<td>{_statement(requirement.statement)}{'' if is_explained else _reason(finding)}</td>"
+        f'<td class="verdict {verdict}">{label_of(verdict)}</td></tr>\n'
     )
 
 
 def _reason(finding: Finding) -> str:
-    """Why a requirement was not looked at; what is wrong with the others is told in full elsewhere."""
-    told = finding.actual if finding.verdict in (Verdict.NOT_APPLICABLE, Verdict.NOT_TESTABLE) else ""
-    return f'<br><span class="soft">{_text(shortened(told))}</span>' if told else ""
+    """Why a requirement was not checked; what is wrong with the others has an article of its own."""
+    reason = finding.actual if finding.verdict in (Verdict.NOT_APPLICABLE, Verdict.NOT_TESTABLE) else ""
+    return f'<br><span class="soft">{_text(shortened(reason))}</span>' if reason else ""
 
 
 def _statement(text: str) -> str:
-    """Our own words, in which backticks mark code."""
+    """A text of the kit, in which backticks mark code."""
     parts = text.split("`")
     if len(parts) % 2 == 0:
         return _text(text)
@@ -226,7 +199,7 @@ def _statement(text: str) -> str:
 
 
 def _definitions(pairs: Iterable[tuple[str, str]]) -> str:
-    kinds = {"remedy": ' class="remedy"'}  # what a reader came for
+    kinds = {"remedy": ' class="remedy"'}  # highlighted, as the part to act on
     rows = "".join(
         f"<dt{kinds.get(name, '')}>{name}</dt><dd{kinds.get(name, '')}>{_lines(text)}</dd>\n" for name, text in pairs
     )

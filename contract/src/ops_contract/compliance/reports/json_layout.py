@@ -1,4 +1,4 @@
-"""JSON laid out for reading, token by token as it was sent."""
+"""JSON with line ends and indentation for reading, otherwise exactly as it was sent."""
 
 from typing import Final
 
@@ -7,9 +7,9 @@ _INDENT: Final = "  "
 
 
 def laid_out(text: str) -> str:
-    """`text` with line ends and indentation, and nothing but white space changed, also where it is not quite JSON.
+    """`text` with line ends and indentation; only white space changes, even when it is not valid JSON.
 
-    What does not look like an object or a list, or is nested too deeply to be read anyhow, stays as it is.
+    Text that does not look like an object or a list, or is nested too deeply to be readable, stays as it is.
     """
     if text.lstrip()[:1] not in ("{", "["):
         return text

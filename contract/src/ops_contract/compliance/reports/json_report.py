@@ -2,11 +2,12 @@
 
 import json
 from base64 import b64decode, b64encode
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 from ops_contract import ContractError, parse_json, validate
+from ops_contract.compliance.redaction import REPORT_BYTES, redacted, shown_body, text_of
 from ops_contract.compliance.reports.curl import curl_of
-from ops_contract.compliance.reports.redaction import REPORT_BYTES, redacted, shown_body, text_of
 from ops_contract.compliance.reports.report_document import (
     FORMAT,
     BodyDocument,
@@ -15,7 +16,7 @@ from ops_contract.compliance.reports.report_document import (
     ReportDocument,
     SubjectDocument,
 )
-from ops_contract.compliance.requirement import Requirement
+from ops_contract.compliance.requirement import WRITTEN_FIELDS, Requirement
 from ops_contract.compliance.result import Exchange, ExitCode, Finding, Report, Subject, Verdict, is_breach
 
 
@@ -24,18 +25,18 @@ class ReportError(ValueError):
 
 
 def json_report(report: Report) -> str:
-    """The report, redacted, in ASCII: also safe to print. Fields keep their order."""
+    """The redacted report in ASCII, safe to print. Fields keep their order."""
     document = _report_document(redacted(report))
     return json.dumps(document.model_dump(mode="json"), indent=2) + "\n"
 
 
 def read_report(content: bytes) -> Report:
-    """The report that `json_report` wrote. Bodies that were not kept whole are their stand-ins, and are written so again.
+    """Read the report that `json_report` wrote. Bodies that were not kept whole stay the descriptions of them.
 
     Raises ReportError, with pointers, for anything else.
     """
     try:
-        document = validate(ReportDocument, parse_json(content), "it is no compliance report")
+        document = validate(ReportDocument, parse_json(content), "not a compliance report")
     except ContractError as error:
         raise ReportError(str(error)) from error
     return Report(
@@ -60,38 +61,17 @@ def _report_document(report: Report) -> ReportDocument:
         duration_s=report.duration_s,
         compliant=code is ExitCode.COMPLIANT,
         exit_code=int(code),
-        unreachable=None if report.unreachable is None else _unicode(report.unreachable),
+        unreachable=_unicode(report.unreachable),
         covered_by_adapter=list(report.covered),
         counts={verdict.value: count for verdict, count in report.counts.items()},
-        subject=_subject_document(report.subject),
+        subject=SubjectDocument(**_unicode(asdict(report.subject))),
         findings=[_finding_document(finding) for finding in report.findings],
     )
 
 
-def _subject_document(subject: Subject) -> SubjectDocument:
-    return SubjectDocument(
-        target=_unicode(subject.target),
-        url=_unicode(subject.url),
-        module=None if subject.module is None else _unicode(subject.module),
-        version=None if subject.version is None else _unicode(subject.version),
-        contract_versions=[_unicode(version) for version in subject.contract_versions],
-        profiles=[_unicode(profile) for profile in subject.profiles],
-        actions=[_unicode(action) for action in subject.actions],
-        image_digest=subject.image_digest,
-    )
-
-
 def _finding_document(finding: Finding) -> FindingDocument:
-    requirement = finding.requirement
     return FindingDocument(
-        id=requirement.id,
-        level=requirement.level,
-        profile=requirement.profile,
-        since=requirement.since,
-        statement=requirement.statement,
-        why=requirement.why,
-        remedy=requirement.remedy,
-        spec=requirement.anchor,
+        **finding.requirement.as_json(),
         verdict=finding.verdict.value,
         breach=is_breach(finding),
         expected=_unicode(finding.expected),
@@ -106,19 +86,19 @@ def _exchange_document(exchange: Exchange) -> ExchangeDocument:
     return ExchangeDocument(
         method=exchange.method,
         url=_unicode(exchange.url),
-        request_headers={_unicode(name): _unicode(value) for name, value in exchange.request_headers.items()},
+        request_headers=_unicode(dict(exchange.request_headers)),
         request_body=_body_document(sent, as_bytes=True),
         status=exchange.status,
-        headers={_unicode(name): _unicode(value) for name, value in exchange.headers.items()},
+        headers=_unicode(dict(exchange.headers)),
         body=_body_document(exchange.body, as_bytes=False),
-        error=None if exchange.error is None else _unicode(exchange.error),
+        error=_unicode(exchange.error),
         seconds=round(exchange.seconds, 6),
         curl=curl_of(kept),
     )
 
 
 def _body_document(content: bytes, *, as_bytes: bool) -> BodyDocument:
-    """The kit's own bytes are kept, so that they can be sent again; a module's, when they are no text, are described."""
+    """A body. Binary requests of the kit are kept, so that they can be sent again; binary answers are described."""
     body = shown_body(content)
     if as_bytes and text_of(content) is None and len(content) <= REPORT_BYTES:
         encoded = b64encode(content).decode()
@@ -127,50 +107,34 @@ def _body_document(content: bytes, *, as_bytes: bool) -> BodyDocument:
 
 
 def _subject(document: SubjectDocument) -> Subject:
-    return Subject(
-        target=document.target,
-        url=document.url,
-        module=document.module,
-        version=document.version,
-        contract_versions=tuple(document.contract_versions),
-        profiles=tuple(document.profiles),
-        actions=tuple(document.actions),
-        image_digest=document.image_digest,
-    )
+    fields = document.model_dump()
+    lists = ("contract_versions", "profiles", "actions")
+    return Subject(**fields | {name: tuple(fields[name]) for name in lists})
 
 
 def _finding(document: FindingDocument) -> Finding:
-    requirement = Requirement(
-        id=document.id,
-        level=document.level,
-        profile=document.profile,
-        since=document.since,
-        statement=document.statement,
-        why=document.why,
-        remedy=document.remedy,
-    )
+    requirement = Requirement(**{name: getattr(document, name) for name in WRITTEN_FIELDS})
     exchanges = tuple(_exchange(item) for item in document.exchanges)
     return Finding(requirement, Verdict(document.verdict), document.expected, document.actual, exchanges)
 
 
 def _exchange(document: ExchangeDocument) -> Exchange:
-    return Exchange(
-        method=document.method,
-        url=document.url,
-        request_headers=document.request_headers,
-        request_body=_content(document.request_body),
-        status=document.status,
-        headers=document.headers,
-        body=_content(document.body),
-        error=document.error,
-        seconds=document.seconds,
-    )
+    fields = document.model_dump(exclude={"curl"})
+    return Exchange(**fields | {name: _content(getattr(document, name)) for name in ("request_body", "body")})
 
 
 def _content(body: BodyDocument) -> bytes:
     return (body.text or "").encode() if body.base64 is None else b64decode(body.base64)
 
 
-def _unicode(text: str) -> str:
-    """Half of a surrogate pair, which no JSON reader of ours takes, becomes a question mark."""
-    return text.encode(errors="replace").decode()
+def _unicode(value: Any) -> Any:
+    """`value` with a question mark for each half of a surrogate pair, which no JSON reader of ours takes."""
+    match value:
+        case str():
+            return value.encode(errors="replace").decode()
+        case dict():
+            return {_unicode(name): _unicode(item) for name, item in value.items()}
+        case tuple() | list():
+            return [_unicode(item) for item in value]
+        case _:
+            return value

@@ -4,8 +4,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from typing import Final
 
+from ops_contract.compliance.redaction import harmless, harmless_lines, redacted, shortened
 from ops_contract.compliance.reports.plain_text import message_of, plain_text
-from ops_contract.compliance.reports.redaction import harmless, harmless_lines, redacted, shortened
 from ops_contract.compliance.reports.summary import PROFILES, WORDS, subject_lines
 from ops_contract.compliance.result import Finding, Report, Verdict, is_breach
 
@@ -13,7 +13,7 @@ _NAME: Final = "OpenPolicyStack"
 
 
 def junit_report(report: Report, *, strict: bool = False) -> bytes:
-    """JUnit XML in UTF-8. What XML cannot hold is written as `<U+0000>`."""
+    """JUnit XML in UTF-8. Characters that XML cannot hold are written as `<U+0000>`."""
     report = redacted(report)
     suites = [*_unreachable(report), *_suites(report, strict=strict)]
     root = ET.Element("testsuites", name=f"{_NAME} {report.contract_version}", time=f"{report.duration_s:.3f}")
@@ -37,8 +37,8 @@ def _unreachable(report: Report) -> Iterator[ET.Element]:
     """Without this, a module that could not be reached would look as if nothing had failed."""
     if report.unreachable is not None:
         case = ET.Element("testcase", name="the module can be reached", classname=f"{_NAME}.reachable", time="0.000")
-        told = harmless_lines(report.unreachable)
-        ET.SubElement(case, "error", type="unreachable", message=shortened(harmless(told), 300)).text = told
+        reason = harmless_lines(report.unreachable)
+        ET.SubElement(case, "error", type="unreachable", message=shortened(harmless(reason), 300)).text = reason
         yield _suite(report, f"{_NAME} reachable", [case])
 
 
@@ -64,7 +64,7 @@ def _case(finding: Finding, *, strict: bool, reached: bool) -> ET.Element:
     )
     facts = {"id": requirement.id, "level": requirement.level, "profile": requirement.profile, "spec": requirement.anchor}
     case.append(_properties((*facts.items(), ("verdict", finding.verdict.value))))
-    # The error of its own is enough for a module that is not there.
+    # A module that is not reachable has an error of its own already.
     tag = _tag(finding, strict=strict) if reached else "skipped"
     if tag == "skipped":
         ET.SubElement(case, tag, message=message_of(finding))

@@ -3,57 +3,41 @@
 import re
 from typing import Final
 
+from ops_contract.compliance.redaction import TERMINAL_BYTES, harmless, harmless_lines, shortened, shown_body
 from ops_contract.compliance.reports.curl import short_curl_of
-from ops_contract.compliance.reports.redaction import (
-    TERMINAL_BYTES,
-    harmless,
-    harmless_lines,
-    redacted,
-    shortened,
-    shown_body,
-)
-from ops_contract.compliance.reports.summary import (
-    MARKS,
-    WORDS,
-    failures,
-    name_of,
-    profile_counts,
-    remedy_of,
-    subject_lines,
-    summary_of,
-    warnings,
-)
-from ops_contract.compliance.result import Exchange, Finding, Report, Verdict
+from ops_contract.compliance.reports.summary import MARKS, WORDS, remedy_of
+from ops_contract.compliance.reports.view import ReportView, answer_of, facts_of, label_of, view_of
+from ops_contract.compliance.result import Exchange, Finding, Report
 
 MOST_BYTES: Final = 900 * 1024
-"""GitHub refuses a summary of more than 1 MiB, and shows none of it."""
+"""Below the limit of 1 MiB, above which GitHub shows nothing of a summary."""
 
 _MOST_EXCHANGES: Final = 2
 _MARKS: Final = {"good": "✅", "doubtful": "⚠️", "bad": "❌"}
-# Ours use nothing of Markdown but code spans.
+# The kit's own texts use no Markdown except code spans.
 _SPECIAL: Final = re.compile(r"([\\<>\[\]*_|#&~])")
 
 
 def markdown_report(report: Report, *, strict: bool = False) -> str:
-    """GitHub-flavoured Markdown. What a module said stands in code fences and code spans only."""
-    report = redacted(report)
-    parts = [_head(report, strict=strict)]
-    ending = _all(report) if report.findings else ""
+    """GitHub-flavoured Markdown. Text from a module is in code fences and code spans only."""
+    view = view_of(report, strict=strict)
+    parts = [_head(view)]
+    ending = _all(view) if view.report.findings else ""
     room = MOST_BYTES - len(ending.encode())
-    told = [_failure(finding) for finding in failures(report, strict=strict)]
-    if listed := [_warning(finding) for finding in warnings(report, strict=strict)]:
-        told += ["### Warnings\n\n", *listed]
-    for index, part in enumerate(told):
-        room -= len(part.encode())
+    articles = [_failure(finding) for finding in view.failures]
+    if view.warnings:
+        articles += ["### Warnings\n\n", *map(_warning, view.warnings)]
+    for index, article in enumerate(articles):
+        room -= len(article.encode())
         if room < 0:
-            parts.append(f"{len(told) - index} more did not fit in here; the JSON and HTML reports have them.\n\n")
+            parts.append(f"{len(articles) - index} more did not fit in here; the JSON and HTML reports have them.\n\n")
             break
-        parts.append(part)
+        parts.append(article)
     return "".join([*parts, ending])
 
 
 def code_span(text: str) -> str:
-    """`text` in one line as code, also in a table, whatever it holds."""
+    """Any text as a code span of one line, also inside a table."""
     text = harmless(text).replace("|", "\uff5c")  # even inside code, a bar would end the table's cell
     ticks = "`" * (_longest_run(text) + 1)
     space = " " if text.startswith("`") or text.endswith("`") or not text.strip() else ""
@@ -67,25 +51,23 @@ def fence(text: str, language: str = "") -> str:
     return f"{ticks}{language}\n{text}\n{ticks}\n\n"
 
 
-def _head(report: Report, *, strict: bool) -> str:
-    summary = summary_of(report, strict=strict)
-    name = code_span(name_of(report))
-    lines = [f"## {_MARKS[summary.tone]} {name}: {summary.outcome}\n\n"]
-    # Why nothing was reached may be in a server's words.
-    lines += [f"> {note if report.unreachable is None else code_span(shortened(note))}\n\n" for note in summary.notes]
+def _head(view: ReportView) -> str:
+    lines = [f"## {_MARKS[view.summary.tone]} {code_span(view.name)}: {view.summary.outcome}\n\n"]
+    # The reason why the module is not reachable may hold text from a server.
+    is_ours = view.report.unreachable is None
+    lines += [f"> {note if is_ours else code_span(shortened(note))}\n\n" for note in view.summary.notes]
     lines += ["| | |\n|---|---|\n"]
-    lines += [f"| {label} | {code_span(shortened(value, 300))} |\n" for label, value in subject_lines(report)]
-    return "".join([*lines, "\n", _counts(report) if report.findings else ""])
+    lines += [f"| {label} | {code_span(shortened(value, 300))} |\n" for label, value in view.subject]
+    return "".join([*lines, "\n", _counts(view) if view.report.findings else ""])
 
 
-def _counts(report: Report) -> str:
-    shown = [verdict for verdict in Verdict if report.counts[verdict]]
-    head = "| profile |" + "".join(f" {MARKS[verdict]} {WORDS[verdict]} |" for verdict in shown)
+def _counts(view: ReportView) -> str:
+    head = "| profile |" + "".join(f" {label_of(verdict)} |" for verdict in view.verdicts)
     rows = (
-        f"| {profile} |" + "".join(f" {counts[verdict]} |" for verdict in shown)
-        for profile, counts in profile_counts(report).items()
+        f"| {profile} |" + "".join(f" {counts[verdict]} |" for verdict in view.verdicts)
+        for profile, counts in view.counts.items()
     )
-    return "\n".join([head, "|---|" + "---:|" * len(shown), *rows]) + "\n\n"
+    return "\n".join([head, "|---|" + "---:|" * len(view.verdicts), *rows]) + "\n\n"
 
 
 def _failure(finding: Finding) -> str:
@@ -104,31 +86,30 @@ def _warning(finding: Finding) -> str:
 
 
 def _facts(finding: Finding) -> str:
-    facts = [(name, shortened(text)) for name, text in (("expected", finding.expected), ("actual", finding.actual)) if text]
+    facts = facts_of(finding)
     return fence("\n".join(f"{name:8}  {text}" for name, text in facts), "text") if facts else ""
 
 
 def _exchange(exchange: Exchange) -> str:
-    answer = exchange.error or "no answer" if exchange.status is None else str(exchange.status)
     body = shown_body(exchange.body, TERMINAL_BYTES).text
-    lines = [shortened(answer), *(f"{name}: {shortened(value, 200)}" for name, value in exchange.headers.items())]
-    told = "\n".join([*lines, "", body] if body else lines)
-    return fence(short_curl_of(exchange), "sh") + fence(told, "text")
+    lines = [shortened(answer_of(exchange)), *(f"{name}: {shortened(value, 200)}" for name, value in exchange.headers.items())]
+    answer = "\n".join([*lines, "", body] if body else lines)
+    return fence(short_curl_of(exchange), "sh") + fence(answer, "text")
 
 
-def _all(report: Report) -> str:
+def _all(view: ReportView) -> str:
     rows = "".join(
         f"| {requirement.id} | {requirement.level} | {requirement.profile} | {_own(requirement.statement)} "
-        f"| {MARKS[finding.verdict]} {WORDS[finding.verdict]} |\n"
-        for finding in report.findings
+        f"| {label_of(finding.verdict)} |\n"
+        for finding in view.report.findings
         for requirement in (finding.requirement,)
     )
     head = "| id | level | profile | statement | verdict |\n|---|---|---|---|---|\n"
-    return f"<details><summary>All {len(report.findings)} requirements</summary>\n\n{head}{rows}\n</details>\n"
+    return f"<details><summary>All {len(view.report.findings)} requirements</summary>\n\n{head}{rows}\n</details>\n"
 
 
 def _own(text: str) -> str:
-    """The kit's own words: code spans stay, everything else is shown as it is written."""
+    """A text of the kit: code spans stay, and everything else is escaped."""
     parts = harmless(text).split("`")
     if len(parts) % 2 == 0:
         return code_span(text)

@@ -1,10 +1,11 @@
-"""One finding as plain text, for whoever shows a test's outcome: JUnit readers, pytest."""
+"""One finding as plain text, for JUnit and pytest."""
 
 from typing import Final
 
+from ops_contract.compliance.redaction import TERMINAL_BYTES, harmless, harmless_lines, shortened, shown_body
 from ops_contract.compliance.reports.curl import short_curl_of
-from ops_contract.compliance.reports.redaction import TERMINAL_BYTES, harmless, harmless_lines, shortened, shown_body
 from ops_contract.compliance.reports.summary import WORDS, remedy_of
+from ops_contract.compliance.reports.view import answer_of, facts_of
 from ops_contract.compliance.result import Exchange, Finding
 
 _MOST_EXCHANGES: Final = 3
@@ -12,18 +13,17 @@ _MESSAGE_CHARACTERS: Final = 300
 
 
 def message_of(finding: Finding) -> str:
-    """What came out, in one line."""
-    told = f"{WORDS[finding.verdict]}: {finding.actual}" if finding.actual else WORDS[finding.verdict]
-    return shortened(harmless(told), _MESSAGE_CHARACTERS)
+    """The verdict and what happened, in one line."""
+    message = f"{WORDS[finding.verdict]}: {finding.actual}" if finding.actual else WORDS[finding.verdict]
+    return shortened(harmless(message), _MESSAGE_CHARACTERS)
 
 
 def plain_text(finding: Finding) -> str:
-    """Expectation, fact, reason and remedy, and the first exchanges with their commands. The finding is redacted already."""
+    """Expectation, fact, reason and remedy, and the first exchanges with commands. Expects a redacted finding."""
     requirement = finding.requirement
     facts = (
         (requirement.level, requirement.statement),
-        ("expected", shortened(finding.expected)),
-        ("actual", shortened(finding.actual)),
+        *facts_of(finding),
         ("why", requirement.why),
         ("remedy", remedy_of(finding)),
         ("spec", requirement.anchor),
@@ -34,7 +34,6 @@ def plain_text(finding: Finding) -> str:
 
 
 def _exchange(exchange: Exchange) -> str:
-    answer = exchange.error or "no answer" if exchange.status is None else str(exchange.status)
     body = shown_body(exchange.body, TERMINAL_BYTES).text
-    lines = ["", short_curl_of(exchange), f"answered: {shortened(answer)}", *([body] if body else [])]
+    lines = ["", short_curl_of(exchange), f"answered: {shortened(answer_of(exchange))}", *([body] if body else [])]
     return "\n".join(map(harmless_lines, lines))

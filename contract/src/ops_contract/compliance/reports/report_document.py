@@ -1,4 +1,4 @@
-"""The shape of a report as JSON, from which its schema is made."""
+"""The models of a report as JSON, from which its schema is made."""
 
 from typing import Annotated, Final, Literal
 
@@ -25,30 +25,28 @@ class BodyDocument(_Document):
 
     size_bytes: Count
     sha256: Sha256
-    whole: Annotated[
-        bool, Field(description="false when `text` is only the beginning, or a description of bytes that are no text")
-    ]
+    whole: Annotated[bool, Field(description="false when `text` is only the beginning, or a description of binary content")]
     text: Annotated[str | None, Field(description="null when `base64` is given")]
-    base64: Annotated[Base64 | None, Field(description="a request's bytes when they are no text")]
+    base64: Annotated[Base64 | None, Field(description="the bytes of a binary request")]
 
 
 class ExchangeDocument(_Document):
-    """One request of the kit and what came back. Secrets are masked as `***`."""
+    """One request of the kit and its answer. Secrets are masked as `***`."""
 
     method: str
     url: str
     request_headers: dict[str, str]
     request_body: BodyDocument
-    status: Annotated[int | None, Field(description="null when nothing came back that is HTTP")]
+    status: Annotated[int | None, Field(description="null when no HTTP answer came back")]
     headers: dict[str, str]
     body: BodyDocument
-    error: Annotated[str | None, Field(description="why no whole answer came back")]
+    error: Annotated[str | None, Field(description="why the answer is not complete")]
     seconds: Seconds
     curl: Annotated[str, Field(description="a shell command that sends the request again")]
 
 
 class FindingDocument(_Document):
-    """What came of one requirement. `breach` says whether it makes the module not compliant."""
+    """The verdict on one requirement. `breach` says whether it makes the module not compliant."""
 
     id: Annotated[str, Field(pattern=r"^OPS-[A-Z]{3}-[0-9]{3}$")]
     level: Level
@@ -57,7 +55,7 @@ class FindingDocument(_Document):
     statement: str
     why: str
     remedy: str
-    spec: Annotated[str, Field(description="where it stands in the specification")]
+    spec: Annotated[str, Field(description="its place in the specification")]
     verdict: VerdictName
     breach: bool
     expected: str
@@ -66,7 +64,7 @@ class FindingDocument(_Document):
 
 
 class SubjectDocument(_Document):
-    """What was checked, as far as it said so."""
+    """What was checked, by its own health."""
 
     target: str
     url: str
@@ -90,7 +88,7 @@ class ReportDocument(_Document):
     exit_code: Count
     unreachable: Annotated[str | None, Field(description="why the module could not be reached")]
     covered_by_adapter: Annotated[
-        list[str], Field(default_factory=list, description="ids that the module meets through its adapter and not by itself")
+        list[str], Field(default_factory=list, description="requirements that the module meets only through its adapter")
     ]
     counts: dict[VerdictName, Count]
     subject: SubjectDocument

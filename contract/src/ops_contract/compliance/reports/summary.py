@@ -1,10 +1,10 @@
-"""What all reports say first, and in which words: how it ended, the counts, which findings need which room."""
+"""What all reports begin with: the outcome, the counts, and which findings are failures or warnings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from ops_contract.compliance.reports.redaction import harmless, shortened
+from ops_contract.compliance.redaction import harmless, shortened
 from ops_contract.compliance.requirement import Profile, load_requirements
 from ops_contract.compliance.result import ExitCode, Finding, Report, Verdict, is_breach
 
@@ -38,7 +38,7 @@ Tone = Literal["good", "doubtful", "bad"]
 
 @dataclass(frozen=True)
 class Summary:
-    """How a report ended. `tone` is good only when nothing was left open: no known failure, nothing untested, all of it run."""
+    """The outcome of a report. `tone` is good only for a complete report without known failures or untested requirements."""
 
     outcome: str
     tone: Tone
@@ -47,7 +47,7 @@ class Summary:
 
 
 def summary_of(report: Report, *, strict: bool = False) -> Summary:
-    """The outcome in two or three words, and what a reader of it has to know besides."""
+    """The outcome in two or three words, and notes that qualify it."""
     code = report.exit_code(strict=strict)
     match code:
         case ExitCode.UNREACHABLE:
@@ -65,25 +65,25 @@ def summary_of(report: Report, *, strict: bool = False) -> Summary:
 
 
 def failures(report: Report, *, strict: bool = False) -> tuple[Finding, ...]:
-    """What makes the module not compliant, and what the kit could not do."""
-    return tuple(item for item in _told(report) if is_breach(item, strict=strict) or item.verdict is Verdict.KIT_ERROR)
+    """Findings that make the module not compliant, and checks that failed in the kit itself."""
+    return tuple(item for item in _informative(report) if is_breach(item, strict=strict) or item.verdict is Verdict.KIT_ERROR)
 
 
 def warnings(report: Report, *, strict: bool = False) -> tuple[Finding, ...]:
-    """What is worth knowing although it does not make the module not compliant: SHOULDs, and failures that are known."""
-    told = (Verdict.WARN, Verdict.NOT_TESTABLE, Verdict.EXPECTED_FAIL)
-    return tuple(item for item in _told(report) if item.verdict in told and not is_breach(item, strict=strict))
+    """Findings to know about in a compliant module: SHOULDs that are not met, and known failures."""
+    kinds = (Verdict.WARN, Verdict.NOT_TESTABLE, Verdict.EXPECTED_FAIL)
+    return tuple(item for item in _informative(report) if item.verdict in kinds and not is_breach(item, strict=strict))
 
 
-def _told(report: Report) -> tuple[Finding, ...]:
-    """Those that say something of their own: where nothing answers well, what could not be tested would only say that again."""
+def _informative(report: Report) -> tuple[Finding, ...]:
+    """All findings; without the untested ones when no good request is answered, which would only repeat that."""
     if report.unreachable is None and not _refuses_all(report):
         return report.findings
     return tuple(item for item in report.findings if item.verdict is not Verdict.NOT_TESTABLE)
 
 
 def lacks_module(report: Report) -> bool:
-    """Is nothing of a module there: no health that names one, and no answer to a good request?"""
+    """Whether the target is not a module at all: no health names one, and no good request is answered."""
     executes = any(item.requirement.id == _GOOD_REQUEST and item.verdict is Verdict.PASS for item in report.findings)
     return report.unreachable is not None or (report.subject.module is None and not executes)
 
@@ -94,15 +94,15 @@ def _refuses_all(report: Report) -> bool:
 
 
 def name_of(report: Report) -> str:
-    """What the module calls itself, or where it is: one line, harmless, and not so long that it hides the outcome."""
+    """The name of the module, or else of the target: one harmless line, short enough to leave the outcome visible."""
     return shortened(harmless(report.subject.module or report.subject.target), 128)
 
 
 def remedy_of(finding: Finding) -> str:
-    """What to do about it, and by whom: not each verdict is for the module to act on."""
+    """What to do about a finding; not every verdict asks for a change in the module."""
     match finding.verdict:
         case Verdict.KIT_ERROR:
-            return "Nothing in the module; report this to the authors of the kit."
+            return "Change nothing in the module; report this to the authors of the kit."
         case Verdict.UNEXPECTED_PASS:
             return "Take its line off the list of known failures."
         case _:
@@ -110,7 +110,7 @@ def remedy_of(finding: Finding) -> str:
 
 
 def profile_counts(report: Report) -> Mapping[Profile, Mapping[Verdict, int]]:
-    """How the requirements of each profile came out, by the profiles that were looked at."""
+    """The verdict counts of each profile in the report."""
     present = {finding.requirement.profile for finding in report.findings}
     return {
         profile: {
@@ -123,7 +123,7 @@ def profile_counts(report: Report) -> Mapping[Profile, Mapping[Verdict, int]]:
 
 
 def unchecked(report: Report) -> tuple[str, ...]:
-    """Ids of the report's contract version that the report says nothing about: part of the kit was run."""
+    """Requirements of the report's contract version that are missing in it, because only a part was checked."""
     version = _numbers(report.contract_version)
     found = {finding.requirement.id for finding in report.findings}
     catalogue = load_requirements().values()
@@ -131,7 +131,7 @@ def unchecked(report: Report) -> tuple[str, ...]:
 
 
 def subject_lines(report: Report) -> tuple[tuple[str, str], ...]:
-    """What was checked and with what, as names and values. The values are one line each, and harmless."""
+    """What was checked and with which kit, as names and values of one harmless line each."""
     subject = report.subject
     target = subject.target if subject.target != subject.url else ""
     lines = (
@@ -141,7 +141,7 @@ def subject_lines(report: Report) -> tuple[tuple[str, str], ...]:
         ("image", subject.image_digest or ""),
         ("profiles", ", ".join(subject.profiles)),
         ("adapter", _covered(report)),
-        ("contract", f"{report.contract_version} (module: {', '.join(subject.contract_versions) or 'says nothing'})"),
+        ("contract", f"{report.contract_version} (module: {', '.join(subject.contract_versions) or 'not declared'})"),
         ("kit", report.kit_version),
         ("checked", f"{report.started_at}, in {report.duration_s:.1f} s"),
     )
@@ -150,7 +150,11 @@ def subject_lines(report: Report) -> tuple[tuple[str, str], ...]:
 
 def _covered(report: Report) -> str:
     met = report.counts[Verdict.PASS]
-    return f"brings {len(report.covered)} of the {met} that are met: {', '.join(report.covered)}" if report.covered else ""
+    return (
+        f"provides {len(report.covered)} of the {met} requirements that are met: {', '.join(report.covered)}"
+        if report.covered
+        else ""
+    )
 
 
 def _notes(report: Report) -> tuple[str, ...]:
@@ -158,11 +162,11 @@ def _notes(report: Report) -> tuple[str, ...]:
     untested, known = counts[Verdict.NOT_TESTABLE], counts[Verdict.EXPECTED_FAIL]
     stale, broke = counts[Verdict.UNEXPECTED_PASS], counts[Verdict.KIT_ERROR]
     notes = (
-        (missing, f"Only a part was run; requirements that this report says nothing about: {missing}."),
-        (untested, f"Could not be tested, which counts as not met: {untested}."),
-        (known, f"Known failures, which are not met either: {known}."),
-        (stale, f"Known failures that passed, to be taken off the list: {stale}."),
-        (broke, f"Checks that broke in the kit itself, which is no fault of the module: {broke}."),
+        (missing, f"Only a part was checked; requirements that are missing in this report: {missing}."),
+        (untested, f"Requirements that could not be tested, which counts as not met: {untested}."),
+        (known, f"Known failures, which are not met: {known}."),
+        (stale, f"Known failures that are met now; take them off the list: {stale}."),
+        (broke, f"Checks that failed because of a bug in the kit, not because of the module: {broke}."),
     )
     return tuple(text for number, text in notes if number)
 

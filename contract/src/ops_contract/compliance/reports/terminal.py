@@ -1,4 +1,4 @@
-"""A report for people at a terminal: the outcome, each failure with proof and remedy, one line for every requirement."""
+"""A report for a terminal: the outcome, each failure with exchanges and remedy, and one line for every requirement."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -8,35 +8,15 @@ from rich.table import Table
 from rich.text import Text
 
 from ops_contract.compliance.diagnosis import Diagnosis
+from ops_contract.compliance.redaction import TERMINAL_BYTES, harmless, harmless_lines, shortened, shown_body
 from ops_contract.compliance.reports.curl import short_curl_of
-from ops_contract.compliance.reports.redaction import (
-    TERMINAL_BYTES,
-    harmless,
-    harmless_lines,
-    redacted,
-    shortened,
-    shown_body,
-)
-from ops_contract.compliance.reports.summary import (
-    MARKS,
-    WORDS,
-    Summary,
-    failures,
-    name_of,
-    profile_counts,
-    remedy_of,
-    subject_lines,
-    summary_of,
-    warnings,
-)
+from ops_contract.compliance.reports.summary import MARKS, WORDS, remedy_of
 from ops_contract.compliance.reports.terminal_diagnosis import terminal_diagnosis
+from ops_contract.compliance.reports.view import ReportView, facts_of, view_of
 from ops_contract.compliance.result import Exchange, Finding, Report, Verdict
 
 MOST_EXCHANGES: Final = 3
 """How many exchanges of one finding are shown; the JSON and HTML reports have all."""
-
-MOST_FAILURES_OF_NO_MODULE: Final = 1
-"""How many failures are shown of a service that is no module: they would all say the same."""
 
 _TONES: Final = {"good": "bold green", "doubtful": "bold yellow", "bad": "bold red"}
 _STYLES: Final[Mapping[Verdict, str]] = {
@@ -52,69 +32,66 @@ _STYLES: Final[Mapping[Verdict, str]] = {
 
 
 def terminal_report(report: Report, *, strict: bool = False, diagnosis: Diagnosis | None = None) -> RenderableType:
-    """The whole report. Secrets are masked, and nothing that a module said is obeyed, by rich or by the terminal.
+    """The whole report, with secrets masked, and without control codes or markup from the module.
 
-    A `diagnosis` says why nothing of a module is there: then it leads, and most of what fails for that one reason is left out.
-    Print it with `crop=False`: commands that are to be copied are longer than a terminal is wide.
+    A `diagnosis` says why the target is not a module: it comes first, and most failures that follow from it are left out.
+    Print it with `crop=False`: commands to be copied are longer than a terminal is wide.
     """
-    report = redacted(report)
-    summary = summary_of(report, strict=strict)
-    parts: list[RenderableType] = [_head(report, summary)]
+    view = view_of(report, strict=strict)
+    parts: list[RenderableType] = [_head(view)]
     if diagnosis is not None:
-        return Group(*parts, Text(""), terminal_diagnosis(diagnosis), *_few(report, strict=strict))
-    if report.findings and report.unreachable is None:
-        parts += [Text(""), _counts(report)]
-    for finding in (broken := failures(report, strict=strict)):
+        return Group(*parts, Text(""), terminal_diagnosis(diagnosis), *_first_failure(view))
+    is_checked = bool(report.findings) and report.unreachable is None
+    if is_checked:
+        parts += [Text(""), _counts(view)]
+    for finding in view.failures:
         parts += [Text(""), _failure(finding)]
-    if told := warnings(report, strict=strict):
-        parts += [Text(""), Text("Warnings", "bold"), *map(_warning, told)]
-    if report.findings and report.unreachable is None:
-        parts += [Text(""), Text("All requirements", "bold"), _all(report)]
-    if broken:
-        # What is read first in a terminal is the end.
-        parts += [Text(""), _outcome(report, summary)]
+    if view.warnings:
+        parts += [Text(""), Text("Warnings", "bold"), *map(_warning, view.warnings)]
+    if is_checked:
+        parts += [Text(""), Text("All requirements", "bold"), _all(view.report)]
+    if view.failures:
+        # The end of the output is what people see first in a terminal.
+        parts += [Text(""), _outcome(view)]
     return Group(*parts)
 
 
 def terminal_replay(report: Report) -> RenderableType:
-    """What went over the wire for each requirement of `report`, redacted, also of one that is met."""
-    report = redacted(report)
-    return Group(_outcome(report, summary_of(report)), *map(_failure, report.findings))
+    """The exchanges of each requirement in `report`, redacted, also of requirements that are met."""
+    view = view_of(report)
+    return Group(_outcome(view), *map(_failure, view.report.findings))
 
 
-def _few(report: Report, *, strict: bool) -> list[RenderableType]:
-    broken = failures(report, strict=strict)
-    parts: list[RenderableType] = []
-    for finding in broken[:MOST_FAILURES_OF_NO_MODULE]:
-        parts += [Text(""), _failure(finding)]
-    if left := len(broken) - MOST_FAILURES_OF_NO_MODULE:
-        told = f"... and {left} more that failed, most of them for the same reason; --html FILE and --json have all"
-        parts += [Text(""), Text(told, "dim")]
-    return parts if broken else []
+def _first_failure(view: ReportView) -> list[RenderableType]:
+    """One failure of a service that is not a module; the others would repeat it."""
+    if not view.failures:
+        return []
+    parts: list[RenderableType] = [Text(""), _failure(view.failures[0])]
+    if left := len(view.failures) - 1:
+        note = f"... and {left} more that failed, most of them for the same reason; --html FILE and --json have all"
+        parts += [Text(""), Text(note, "dim")]
+    return parts
 
 
-def _head(report: Report, summary: Summary) -> RenderableType:
+def _head(view: ReportView) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
-    for label, value in subject_lines(report):
+    for label, value in view.subject:
         grid.add_row(Text(label, "bold"), _folded(value))
-    notes = [Text(note, "yellow") for note in summary.notes]
-    return Group(_outcome(report, summary), grid, *notes)
+    return Group(_outcome(view), grid, *(Text(note, "yellow") for note in view.summary.notes))
 
 
-def _outcome(report: Report, summary: Summary) -> Text:
-    return Text.assemble((f"{name_of(report)}: ", "bold"), (summary.outcome, _TONES[summary.tone]))
+def _outcome(view: ReportView) -> Text:
+    return Text.assemble((f"{view.name}: ", "bold"), (view.summary.outcome, _TONES[view.summary.tone]))
 
 
-def _counts(report: Report) -> Table:
-    verdicts = [verdict for verdict in Verdict if report.counts[verdict]]
+def _counts(view: ReportView) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("profile")
-    for verdict in verdicts:
+    for verdict in view.verdicts:
         table.add_column(WORDS[verdict], justify="right")
-    for profile, counts in profile_counts(report).items():
-        table.add_row(
-            profile, *(Text(str(counts[verdict]), _STYLES[verdict] if counts[verdict] else "dim") for verdict in verdicts)
-        )
+    for profile, counts in view.counts.items():
+        cells = (Text(str(counts[verdict]), _STYLES[verdict] if counts[verdict] else "dim") for verdict in view.verdicts)
+        table.add_row(profile, *cells)
     return table
 
 
@@ -146,12 +123,11 @@ def _warning(finding: Finding) -> RenderableType:
 
 
 def _facts(finding: Finding) -> list[RenderableType]:
-    pairs = (("expected", finding.expected), ("actual", finding.actual))
-    return [_labelled(name, shortened(text)) for name, text in pairs if text]
+    return [_labelled(name, text) for name, text in facts_of(finding)]
 
 
 def _exchange(exchange: Exchange) -> list[RenderableType]:
-    """Shown whole in its lines: not wrapped, so that the command can be copied."""
+    """An exchange and its command, which is not wrapped, so that it can be copied."""
     lines = [f"> {exchange.method} {exchange.url}"]
     lines += [f"> {name}: {shortened(value, 200)}" for name, value in exchange.request_headers.items()]
     lines += _body_lines("> ", exchange.request_body)
@@ -161,8 +137,8 @@ def _exchange(exchange: Exchange) -> list[RenderableType]:
     lines += _body_lines("< ", exchange.body)
     if exchange.error is not None:
         lines.append(f"! {shortened(exchange.error)}")
-    shown: list[RenderableType] = [_folded(line, "dim") for line in lines]
-    return [*shown, *(_unwrapped(line, "cyan") for line in short_curl_of(exchange).split("\n"))]
+    rendered: list[RenderableType] = [_folded(line, "dim") for line in lines]
+    return [*rendered, *(_unwrapped(line, "cyan") for line in short_curl_of(exchange).split("\n"))]
 
 
 def _body_lines(mark: str, content: bytes) -> list[str]:
@@ -179,9 +155,10 @@ def _all(report: Report) -> Table:
     for finding in report.findings:
         requirement, style = finding.requirement, _STYLES[finding.verdict]
         mark = Text(f"{MARKS[finding.verdict]} {requirement.id}", style)
-        passed = " (by its adapter)" if requirement.id in report.covered else ""
-        told = passed if finding.verdict is Verdict.PASS else f" ({WORDS[finding.verdict]})"
-        table.add_row(mark, Text(requirement.level), Text.assemble(harmless(requirement.statement), (told, style)))
+        note = f" ({WORDS[finding.verdict]})"
+        if finding.verdict is Verdict.PASS:
+            note = " (by its adapter)" if requirement.id in report.covered else ""
+        table.add_row(mark, Text(requirement.level), Text.assemble(harmless(requirement.statement), (note, style)))
     return table
 
 
@@ -194,12 +171,12 @@ def _labelled(label: str, text: str, style: str = "") -> RenderableType:
 
 
 def _folded(text: str, style: str = "") -> Text:
-    shown = Text(harmless(text.expandtabs(4)), style)
-    shown.overflow = "fold"
-    return shown
+    rendered = Text(harmless(text.expandtabs(4)), style)
+    rendered.overflow = "fold"
+    return rendered
 
 
 def _unwrapped(text: str, style: str) -> Text:
-    shown = Text(harmless(text), style)
-    shown.no_wrap, shown.overflow = True, "ignore"
-    return shown
+    rendered = Text(harmless(text), style)
+    rendered.no_wrap, rendered.overflow = True, "ignore"
+    return rendered

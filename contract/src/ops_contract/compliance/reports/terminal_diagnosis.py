@@ -1,4 +1,4 @@
-"""A diagnosis for people at a terminal."""
+"""A diagnosis, for a terminal."""
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -9,7 +9,7 @@ from ops_contract.compliance.diagnosis import Diagnosis
 
 
 def terminal_diagnosis(diagnosis: Diagnosis) -> RenderableType:
-    """What is wrong, what was seen, what to try: one screen."""
+    """The finding, what was seen and what to try, on one screen."""
     mark = Text("✓ ", "green") if diagnosis.healthy else Text("✗ ", "red")
     seen = (Padding(Text(line, "dim", overflow="fold"), (0, 0, 0, 2)) for line in diagnosis.seen)
     advice = Table.grid(padding=(0, 1))

@@ -1,1 +1,1 @@
-"""What can be checked: how each kind of target is started, reached and removed again."""
+"""What can be checked, and how each kind of target is started, reached and removed."""

@@ -1,4 +1,4 @@
-"""A module that is spoken with through an adapter, served by the orchestrator's command as one that speaks the contract."""
+"""A module behind an adapter, which the orchestrator's command serves as a module that follows the contract."""
 
 import asyncio
 import json
@@ -19,11 +19,11 @@ _PACKAGE: Final = "openpolicystack-orchestrator"
 
 @asynccontextmanager
 async def adapter_target(modules_file: Path, name: str) -> AsyncIterator[Target]:
-    """The module `name` of a modules.yaml as its adapter shows it. Raises TargetError when there is none to be shown."""
+    """The module `name` of a modules.yaml through its adapter. Raises TargetError when it cannot be served."""
     given = (name, "--modules-file", str(modules_file))
     declared = await _declared(given)
     if "adapter" not in declared:
-        message = f"{name} has no adapter: it speaks the contract itself; check {declared['url']}"
+        message = f"{name} has no adapter: it follows the contract itself; check {declared['url']}"
         raise TargetError(message, ExitCode.USAGE)
     words = ("ops", "modules", "serve", *given, "--host", "127.0.0.1", "--port", "0")
     async with command_target(words, f"{name} through the adapter in {modules_file}", _PACKAGE) as target:
@@ -31,13 +31,13 @@ async def adapter_target(modules_file: Path, name: str) -> AsyncIterator[Target]
 
 
 async def _declared(given: tuple[str, ...]) -> dict[str, Any]:
-    """What the file says of the module; what is wrong with the file is told in the orchestrator's words."""
-    asked = await asyncio.create_subprocess_exec(
+    """The module's entry in the file. Raises TargetError with the orchestrator's own message."""
+    process = await asyncio.create_subprocess_exec(
         found_command("ops", _PACKAGE), "modules", "show", *given, "--json", stdin=DEVNULL, stdout=PIPE, stderr=PIPE
     )
-    told, complaint = await asked.communicate()
-    if asked.returncode:
-        exit_code = ExitCode.USAGE if asked.returncode == ExitCode.USAGE else ExitCode.KIT_ERROR
-        raise TargetError(complaint.decode(errors="replace").strip().removeprefix("ops: "), exit_code)
-    declared: dict[str, Any] = json.loads(told)
+    output, message = await process.communicate()
+    if process.returncode:
+        exit_code = ExitCode.USAGE if process.returncode == ExitCode.USAGE else ExitCode.KIT_ERROR
+        raise TargetError(message.decode(errors="replace").strip().removeprefix("ops: "), exit_code)
+    declared: dict[str, Any] = json.loads(output)
     return declared

@@ -17,33 +17,33 @@ if TYPE_CHECKING:  # a check of a URL must work without any engine, and without 
 
 Value = TypeVar("Value")
 Say = Callable[[str], None]
-"""Takes a sentence for whoever waits."""
+"""Shows a sentence to the user who waits."""
 
 _LONGEST_ANSWER_S: Final = 60
 _HERE: Final = ("localhost", "localnpipe", "127.0.0.1", "::1")
 
 
 async def in_background(work: Callable[[], Value]) -> Value:
-    """What `work` returns, from a thread of its own; an engine that hangs does not keep the process from ending."""
+    """Run `work` in a daemon thread, so that an engine that hangs does not keep the process from ending."""
     loop = asyncio.get_running_loop()
     result: asyncio.Future[Value] = loop.create_future()
 
-    def settle(found: Value | None, error: BaseException | None) -> None:
+    def settle(value: Value | None, error: BaseException | None) -> None:
         if result.done():
-            return  # nobody waits for it any more
+            return  # the caller was cancelled
         if error is not None:
             result.set_exception(error)
         else:
-            result.set_result(found)  # type: ignore[arg-type]  # there is no error, so it is a Value
+            result.set_result(value)  # type: ignore[arg-type]  # there is no error, so it is a Value
 
     def run() -> None:
-        found, problem = None, None
+        value, problem = None, None
         try:
-            found = work()
+            value = work()
         except BaseException as error:  # noqa: BLE001  # it is raised where it is awaited
             problem = error
         with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(settle, found, problem)
+            loop.call_soon_threadsafe(settle, value, problem)
 
     Thread(target=run, daemon=True).start()
     return await result
@@ -79,7 +79,7 @@ def find_image(client: "DockerClient", name: str, say: Say) -> "Image":
     except (APIError, InvalidRepository, ValueError) as error:
         if isinstance(error, APIError) and not error.is_client_error():
             raise TargetError(f"the container engine cannot look for the image {name}: {explained(error)}") from error
-        message = f"{name!r} is no name of an image: {explained(error)}; write one as `docker images` shows it"
+        message = f"{name!r} is not the name of an image: {explained(error)}; write one as `docker images` shows it"
         raise TargetError(message, ExitCode.USAGE) from error
     try:
         return client.images.pull(name)
@@ -95,7 +95,7 @@ def digest_of(image: "Image") -> str:
 
 
 def engine_errors() -> tuple[type[Exception], ...]:
-    """What the engine's client raises: errors of its own, and those of its connection, which it lets through."""
+    """The errors of the engine's client: its own, and those of its connection."""
     from docker.errors import DockerException  # noqa: PLC0415  # see above
     from requests import RequestException  # noqa: PLC0415  # see above
 
@@ -103,9 +103,9 @@ def engine_errors() -> tuple[type[Exception], ...]:
 
 
 def explained(error: Exception) -> str:
-    """What the engine says, without the address of its own interface around it, in one line."""
-    told: APIError | Exception = error
-    return " ".join(str(getattr(told, "explanation", None) or told).split())
+    """The engine's own explanation in one line, without the address of its API."""
+    source: APIError | Exception = error
+    return " ".join(str(getattr(source, "explanation", None) or source).split())
 
 
 def _reason(error: BaseException) -> str:
@@ -123,6 +123,6 @@ def _reason(error: BaseException) -> str:
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        # The system's error is wrapped by three libraries, of which one keeps it as an argument only.
+        # Three libraries wrap the system's error, and one of them keeps it only as an argument.
         yield from (argument for argument in error.args if isinstance(argument, BaseException))
         error = error.__cause__ or error.__context__

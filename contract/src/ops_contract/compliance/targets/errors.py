@@ -1,4 +1,4 @@
-"""Why there is nothing to check."""
+"""The error of a target that cannot be checked."""
 
 from ops_contract.compliance.result import ExitCode
 

@@ -16,9 +16,9 @@ _DEFAULTS: Final = Settings()
 
 @asynccontextmanager
 async def image_target(name: str, settings: Settings = _DEFAULTS, say: Say = lambda _: None) -> AsyncIterator[Target]:
-    """Start the image `name` as the stack would; everything of it is gone afterwards, also after a cancellation.
+    """Start the image `name` as the stack would; everything that was started is removed, also after a cancellation.
 
-    When it does not get ready the target says why it is unreachable. Raises TargetError without an engine or an image.
+    When it does not become ready, the target says why it is unreachable. Raises TargetError without an engine or an image.
     """
     if settings.logs is not None:
         try:
@@ -28,33 +28,33 @@ async def image_target(name: str, settings: Settings = _DEFAULTS, say: Say = lam
     client = await in_background(connect)
     with closing(client):
         image = await in_background(lambda: find_image(client, name, say))
-        tested = ImageUnderTest(client, image, settings, say)
+        image_under_test = ImageUnderTest(client, image, settings, say)
         try:
-            main = await _started(tested, say)
+            main = await _started(image_under_test, say)
             yield Target(
                 url=main.url,
                 name=name,
                 image_digest=digest_of(image),
-                container=tested,
+                container=image_under_test,
                 unreachable=main.failure,
-                secrets=tested.secrets,
+                secrets=image_under_test.secrets,
             )
         finally:
-            tested.remove()
+            image_under_test.remove()
 
 
-async def _started(tested: ImageUnderTest, say: Say) -> Start:
-    """As the stack does it; then, so that the rest can be checked, with one requirement less at a time."""
-    start = await tested.start(hardened=True)
+async def _started(image_under_test: ImageUnderTest, say: Say) -> Start:
+    """Start it as the stack does; if that fails, with one requirement less at a time, so that the rest can be checked."""
+    start = await image_under_test.start(hardened=True)
     if start.failure is not None:
         say(f"{start.failure}; trying without the hardening")
-        start = await tested.start(hardened=False)
+        start = await image_under_test.start(hardened=False)
     if start.failure is not None:
         say(f"{start.failure}; trying another port, with OPS_PORT")
-        start = await tested.start(hardened=True, port=other_port())
-    return tested.main
+        start = await image_under_test.start(hardened=True, port=other_port())
+    return image_under_test.main
 
 
 def other_port() -> int:
-    """A port that no image listens on unless it is told to."""
+    """A port on which no image listens by default."""
     return 20_000 + secrets.randbelow(10_000)

@@ -1,4 +1,4 @@
-"""An image and the containers of it that the kit starts: hardened as the stack does it, watched, and removed."""
+"""An image and the containers that the kit starts from it, hardened as in the stack, and removes."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ops_contract.compliance.observation import Seen
 from ops_contract.compliance.probe import Probe
-from ops_contract.compliance.reports.redaction import secrets_of_settings, without_secrets
+from ops_contract.compliance.redaction import secrets_of_settings, without_secrets
 from ops_contract.compliance.targets.engine import Say, engine_errors, explained, in_background
 from ops_contract.compliance.targets.errors import TargetError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # see engine.py
     from docker.models.images import Image
 
 LABEL: Final = "org.openpolicystack.compliance-kit"
-"""On every container and network of the kit; the value begins with the process id of the kit."""
+"""The label of every container and network of the kit; its value begins with the process id of the kit."""
 
 DEFAULT_PORT: Final = 8080
 READY_S: Final = 60.0
@@ -34,7 +34,7 @@ _MOST_PROCESSES: Final = 1024
 _LOG_LINES: Final = 20
 _PAUSE_S: Final = 0.1
 _LONGEST_PROBE_S: Final = 10.0
-# The kit reads the logs through the engine, which for some drivers cannot; and a module may write without end.
+# The engine cannot read the logs of some drivers, and a module may write without end.
 _LOG_DRIVER: Final = "json-file"
 _LOG_LIMITS: Final = {"max-size": "16m", "max-file": "2"}
 _HARDENED: Final = {
@@ -47,7 +47,7 @@ _HARDENED: Final = {
 
 @dataclass(frozen=True)
 class Start:
-    """One start of the image. `port` is what OPS_PORT was set to, if it was; `failure` says why it did not get ready."""
+    """One start of the image. `port` is what OPS_PORT was set to, if it was; `failure` says why it did not become ready."""
 
     hardened: bool
     port: int | None
@@ -61,8 +61,8 @@ class Start:
         """How it was started, in a few words."""
         return _described(self.hardened, self.port)
 
-    def told(self) -> str:
-        """What came of it, with the end of the log when it is not ready."""
+    def outcome(self) -> str:
+        """Ready, or why not, with the end of the log."""
         return "ready" if self.failure is None else f"{self.failure}{self.log and f'; its log ends with{self.log}'}"
 
 
@@ -77,7 +77,7 @@ class Settings:
 
 
 class ImageUnderTest:
-    """An image and what was started of it. Whoever makes one calls `remove` at the end, whatever happened in between."""
+    """An image and its containers. Whoever makes one calls `remove` at the end, whatever happens in between."""
 
     def __init__(self, client: "DockerClient", image: "Image", settings: Settings, say: Say) -> None:
         self.settings = settings
@@ -95,13 +95,13 @@ class ImageUnderTest:
         return next((start for start in self.starts if start.failure is None), self.starts[0])
 
     async def start(self, *, hardened: bool, port: int | None = None) -> Start:
-        """Start it once more, and wait until it is ready, has ended, or has taken too long."""
+        """Start another container, and wait until it is ready, has ended, or has taken too long."""
         container, url, failure = None, "", None
         began = time.monotonic()
         try:
             container = await in_background(lambda: self._make(hardened, port))
             url = _published(container, port)
-            # One that does not heed OPS_PORT need not be waited for: it answers where it always does.
+            # An image that ignores OPS_PORT already listens on its default port: there is no need to wait for the other.
             instead = None if port is None else Probe(_published(container, None))
             failure = await self._until_ready(container, Probe(url), instead, began)
         except TargetError as error:
@@ -112,16 +112,16 @@ class ImageUnderTest:
         return made
 
     async def stop(self, start: Start) -> str | None:
-        """Send SIGTERM and wait for 10 s. Says what is wrong; raises TargetError when it had ended already."""
+        """Send SIGTERM and wait for 10 s. Returns what is wrong; raises TargetError when it has ended already."""
         return await in_background(lambda: self._stop(start))
 
     def last_lines(self) -> str:
-        """The end of the log of what everything was checked on, an indented line each; empty when it said nothing."""
+        """The last lines of the main container's log, indented; empty when it has none."""
         return self._last_lines(self.main.container)
 
     def remove(self) -> None:
-        """Keep the logs and remove everything that was started, also what was just being started."""
-        # Not awaited: what is interrupted a second time must remove its containers all the same.
+        """Keep the logs and remove everything that was started, also what is just being started."""
+        # Not asynchronous: a second interruption must not keep it from removing the containers.
         with self._making:
             self._removed = True
         left = []
@@ -184,13 +184,13 @@ class ImageUnderTest:
             if ended := await in_background(lambda: _ended(container)):
                 return f"{ended} after {time.monotonic() - began:.1f} s"
             if time.monotonic() - began > longest:
-                return f"the container is not ready within {longest:g} s: GET /health on its port says {seen.told()}"
+                return f"the container is not ready within {longest:g} s: GET /health on its port answers {seen.summary()}"
             await asyncio.sleep(_PAUSE_S)
 
     def _stop(self, start: Start) -> str | None:
         if start.container is None or (ended := _ended(start.container)):
-            raise TargetError(f"it was not running any more: {ended if start.container else start.failure}")
-        with suppress(*engine_errors()):  # its state says what came of it
+            raise TargetError(f"it was no longer running: {ended if start.container else start.failure}")
+        with suppress(*engine_errors()):  # its state tells the result
             start.container.kill("SIGTERM")
             start.container.wait(timeout=STOP_S)
         if _ended(start.container):
@@ -218,16 +218,16 @@ class ImageUnderTest:
 
 def _published(container: "Container", port: int | None) -> str:
     bindings = container.attrs["NetworkSettings"]["Ports"].get(f"{port or DEFAULT_PORT}/tcp")
-    # None when it ended before anybody could look.
+    # None when it ended before its state was read.
     return f"http://127.0.0.1:{bindings[0]['HostPort']}" if bindings else "http://127.0.0.1:0"
 
 
 def _ended(container: "Container") -> str | None:
-    """How it ended; None while it runs."""
+    """How it ended; None while it is running."""
     try:
         container.reload()
     except engine_errors() as error:
-        raise TargetError(f"the engine does not know how it is: {explained(error)}") from error
+        raise TargetError(f"the engine cannot tell its state: {explained(error)}") from error
     state = container.attrs["State"]
     if state["Running"]:
         return None
@@ -240,7 +240,7 @@ def _described(hardened: bool, port: int | None) -> str:
 
 
 def _tried(name: str | None, remove: Any) -> list[str]:
-    """Nothing, or why `name` is still there."""
+    """Remove something; returns why `name` could not be removed, or nothing."""
     from docker.errors import NotFound  # noqa: PLC0415  # see engine.py
 
     try:

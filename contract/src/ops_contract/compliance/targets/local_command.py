@@ -1,4 +1,4 @@
-"""A module that a command of this environment serves, in a process of its own."""
+"""A module that a command of this environment serves as a child process."""
 
 import asyncio
 import os
@@ -27,8 +27,8 @@ async def command_target(
 ) -> AsyncIterator[Target]:
     """Run the command `words` of `package`, wait at most `start_s` until it prints its address, and stop it at the end.
 
-    What does not stop within `stop_s` of SIGTERM is killed.
-    Raises TargetError when there is no such command, when it ends at once, and when it says nothing.
+    A process that does not stop within `stop_s` of SIGTERM is killed.
+    Raises TargetError when there is no such command, when it ends early, and when it prints no address.
     """
     process = await asyncio.create_subprocess_exec(
         found_command(words[0], package),
@@ -39,12 +39,12 @@ async def command_target(
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    said = bytearray()
-    listening = asyncio.ensure_future(_listen(process, said, address))
+    output = bytearray()
+    listening = asyncio.ensure_future(_listen(process, output, address))
     try:
         await asyncio.wait((address, listening), timeout=start_s, return_when=asyncio.FIRST_COMPLETED)
         if not address.done():
-            raise await _silent(process, words, said, start_s, ended=listening.done())
+            raise await _silent(process, words, output, start_s, ended=listening.done())
         yield Target(url=address.result(), name=name)
     finally:
         await _stop(process, stop_s)
@@ -53,8 +53,8 @@ async def command_target(
 
 
 def found_command(command: str, package: str) -> str:
-    """Where the command is. Raises TargetError, naming the package that brings it, when it is nowhere."""
-    # The environment that the kit runs in comes first, also when it is not activated.
+    """The path of the command. Raises TargetError, naming the package that brings it, when it is not installed."""
+    # The kit's own environment comes first, even when it is not activated.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     found = shutil.which(command, path=path)
     if found is None:
@@ -62,25 +62,25 @@ def found_command(command: str, package: str) -> str:
     return found
 
 
-async def _listen(process: Process, said: bytearray, address: asyncio.Future[str]) -> None:
-    """Read what it says to the end, because a full pipe would stop it, and keep the last of it."""
+async def _listen(process: Process, output: bytearray, address: asyncio.Future[str]) -> None:
+    """Read its output to the end, because a full pipe would stop it, and keep the last part."""
     assert process.stdout is not None  # noqa: S101  # it is a pipe
     while chunk := await process.stdout.read(_MOST_KEPT):
-        said += chunk
-        if not address.done() and (found := _ADDRESS.search(said)):
+        output += chunk
+        if not address.done() and (found := _ADDRESS.search(output)):
             address.set_result(found[1].decode())
-        del said[:-_MOST_KEPT]
+        del output[:-_MOST_KEPT]
 
 
-async def _silent(process: Process, words: Sequence[str], said: bytearray, start_s: float, *, ended: bool) -> TargetError:
-    lines = said.decode(errors="replace").strip().splitlines()[-_LAST_LINES:]
+async def _silent(process: Process, words: Sequence[str], output: bytearray, start_s: float, *, ended: bool) -> TargetError:
+    lines = output.decode(errors="replace").strip().splitlines()[-_LAST_LINES:]
     command, last = shlex.join(words), "".join(f"\n  {line}" for line in lines) or " nothing"
     if not ended:
-        return TargetError(f"{command} did not say where it serves within {start_s:g} s; it said:{last}")
+        return TargetError(f"{command} printed no address within {start_s:g} s; its output:{last}")
     code = await process.wait()
-    # A command of ours that was given something wrong says so with the same code as we do.
+    # The commands of this project use the same exit code for wrong usage.
     exit_code = ExitCode.USAGE if code == ExitCode.USAGE else ExitCode.UNREACHABLE
-    return TargetError(f"{command} ended at once with exit code {code}; it said:{last}", exit_code)
+    return TargetError(f"{command} ended with exit code {code}; its output:{last}", exit_code)
 
 
 async def _stop(process: Process, stop_s: float) -> None:

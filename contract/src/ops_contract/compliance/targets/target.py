@@ -1,4 +1,4 @@
-"""What the checks need to know of a target, whatever it is."""
+"""A target of a check, of whatever kind."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ from ops_contract.compliance.targets.image_under_test import ImageUnderTest
 
 @dataclass(frozen=True)
 class Target:
-    """A module that can be reached at `url`, and what people call it.
+    """A module at `url`, and the name that reports give it.
 
-    `container` is there when the kit started an image itself; `unreachable` says why it is known beforehand that nothing
-    answers. `behind` is the address of the module itself when `url` is that of its adapter. `secrets` are what the module was
-    given and no report may show.
+    `container` is set when the kit started an image itself, and `unreachable` when it is already known that nothing answers.
+    `behind` is the address of the module itself when `url` is that of its adapter. `secrets` are values that the module was
+    given and that no report may show.
     """
 
     url: str
@@ -24,5 +24,5 @@ class Target:
 
     @classmethod
     def at(cls, url: str) -> "Target":
-        """What somebody else started at `url`."""
+        """A module that is running already."""
         return cls(url=url, name=url)

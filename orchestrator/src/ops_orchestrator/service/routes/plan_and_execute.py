@@ -17,7 +17,7 @@ from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.routes.prefer import Preference, read_preference
 
-_STATUS: Final[Mapping[Status, int]] = {
+HTTP_STATUS: Final[Mapping[Status, int]] = {
     "completed": 200,
     "running": 202,
     "cancelled": 409,
@@ -54,7 +54,7 @@ def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes
         await run.wait(preference.wait_s)
         record = run.record
         answered = answer(record, run.results, store.location(record.run_id))
-        return JSONResponse(answered, _STATUS[record.status], _headers(record, preference))
+        return JSONResponse(answered, HTTP_STATUS[record.status], _headers(record, preference))
 
     return router
 

@@ -1,4 +1,4 @@
-"""The images of examples/modules, started as the stack starts a module."""
+"""The images of the modules that `ops-contract init` writes, started as the stack starts a module."""
 
 import os
 import shutil
@@ -10,16 +10,16 @@ from typing import Final
 
 import httpx2
 import pytest
-from compose_stack import COMPOSE_LABEL, PROJECT_PREFIX, ROOT
+from compose_stack import COMPOSE_LABEL, PROJECT_PREFIX
 from starter_process import needs
 
 from ops_contract.compliance.check import check
 from ops_contract.compliance.result import ExitCode
+from ops_contract.compliance.starter import start_module
 
 pytestmark = pytest.mark.anyio
 
-EXAMPLES: Final = ROOT / "examples" / "modules"
-PROJECT: Final = f"{PROJECT_PREFIX}{os.getpid()}-examples"
+PROJECT: Final = f"{PROJECT_PREFIX}{os.getpid()}-starters"
 HARDENED: Final = (
     *("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),  # noqa: S108  # the only place to write
     *("--user", "23456:34567"),
@@ -52,12 +52,14 @@ def python_image() -> str:
 
 
 @pytest.fixture(scope="module", params=["node", "python"])
-def image(request: pytest.FixtureRequest) -> Iterator[str]:
+def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("starter") / "tax-office"
+    start_module(folder, request.param, None)
     base = {"node": node_image, "python": python_image}[request.param]()
     built = f"{PROJECT}-{request.param}:latest"
     ca = ["--secret", f"id=ca_bundle,src={bundle}"] if (bundle := os.environ.get("CA_BUNDLE")) else []
     argument = f"{request.param.upper()}_IMAGE={base}"
-    docker("build", "--quiet", "--tag", built, "--build-arg", argument, *ca, str(EXAMPLES / request.param))
+    docker("build", "--quiet", "--tag", built, "--build-arg", argument, *ca, str(folder))
     yield built
     docker("rmi", "--force", built, *([base] if base.startswith(PROJECT) else []))
 
@@ -101,22 +103,22 @@ def wait_until_healthy(name: str, url: str) -> None:
             return
 
 
-async def test_image_of_the_example_is_compliant_with_nothing_but_what_a_container_may_have(start: Start) -> None:
+async def test_image_of_the_starter_is_compliant_with_nothing_but_what_a_container_may_have(start: Start) -> None:
     """OPS-CTR-001, OPS-CTR-002."""
     name, url = start(8080, *HARDENED)
     report = await check(url)
     assert [one.requirement.id for one in report.findings if one.verdict not in {"pass", "not_applicable"}] == []
     assert report.exit_code(strict=True) == ExitCode.COMPLIANT
-    assert docker("logs", name) == "vat-revenue listens at http://127.0.0.1:8080"
+    assert docker("logs", name) == "tax-office listens at http://127.0.0.1:8080"
 
 
-def test_image_of_the_example_is_not_root_and_listens_where_it_is_told(start: Start) -> None:
+def test_image_of_the_starter_is_not_root_and_listens_where_it_is_told(start: Start) -> None:
     """OPS-CTR-001, OPS-CTR-002."""
     name, _ = start(9090, "--env", "OPS_PORT=9090")
     assert docker("inspect", "--format", "{{.Config.User}}", name) == "10001:10001"
 
 
-def test_container_of_the_example_stops_at_once_when_told(start: Start) -> None:
+def test_container_of_the_starter_stops_at_once_when_told(start: Start) -> None:
     """OPS-CTR-003."""
     name, _ = start(8080, *HARDENED)
     began = time.monotonic()

@@ -1,0 +1,87 @@
+# All images of the project, one target each. The last is the default:
+#
+#   docker build -t openpolicystack-orchestrator:dev .
+#   docker build --target stubs -t openpolicystack-stubs:dev .
+#   docker build --target kit -t openpolicystack-contract:dev .
+ARG PYTHON_IMAGE=python:3.13-slim-trixie
+
+FROM ${PYTHON_IMAGE} AS uv
+# Runs a command with an optional private CA, for networks that intercept TLS; without one, or with an empty file, nothing changes.
+COPY --chmod=755 <<'SCRIPT' /usr/local/bin/with-ca
+#!/bin/sh
+if [ -s /run/ca.pem ]; then export PIP_CERT=/run/ca.pem SSL_CERT_FILE=/run/ca.pem; fi
+exec "$@"
+SCRIPT
+RUN python3 -m venv /opt/uv
+ENV PATH=/opt/uv/bin:$PATH
+RUN --mount=type=secret,id=ca_bundle,target=/run/ca.pem --mount=type=cache,target=/root/.cache \
+    with-ca pip install --quiet --disable-pip-version-check uv==0.13.9
+WORKDIR /src
+COPY pyproject.toml uv.lock ./
+COPY contract/pyproject.toml contract/
+COPY orchestrator/pyproject.toml orchestrator/
+COPY stubs/pyproject.toml stubs/
+ENV UV_PROJECT_ENVIRONMENT=/opt/app UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
+
+# In each build stage dependencies come first: they change less often than the sources and make the larger layer.
+FROM uv AS stubs-build
+ARG SYNC="uv sync --quiet --locked --no-default-groups --package openpolicystack-stubs"
+RUN --mount=type=secret,id=ca_bundle,target=/run/ca.pem --mount=type=cache,target=/root/.cache \
+    with-ca $SYNC --no-install-workspace
+COPY contract contract
+COPY stubs stubs
+RUN --mount=type=secret,id=ca_bundle,target=/run/ca.pem --mount=type=cache,target=/root/.cache \
+    with-ca $SYNC --no-editable
+
+FROM uv AS kit-build
+ARG SYNC="uv sync --quiet --locked --no-default-groups --package openpolicystack-contract --extra kit"
+RUN --mount=type=secret,id=ca_bundle,target=/run/ca.pem --mount=type=cache,target=/root/.cache \
+    with-ca $SYNC --no-install-workspace
+COPY contract contract
+RUN --mount=type=secret,id=ca_bundle,target=/run/ca.pem --mount=type=cache,target=/root/.cache \
+    with-ca $SYNC --no-editable
+
+FROM uv AS orchestrator-build
+ARG SYNC="uv sync --quiet --locked --no-default-groups --package openpolicystack-orchestrator"
+RUN --mount=type=secret,id=ca_bundle,target=/run/ca.pem --mount=type=cache,target=/root/.cache \
+    with-ca $SYNC --no-install-workspace
+COPY contract contract
+COPY orchestrator orchestrator
+RUN --mount=type=secret,id=ca_bundle,target=/run/ca.pem --mount=type=cache,target=/root/.cache \
+    with-ca $SYNC --no-editable
+
+FROM ${PYTHON_IMAGE} AS runtime
+LABEL org.opencontainers.image.licenses="EUPL-1.2"
+ENV PATH=/opt/app/bin:$PATH PYTHONUNBUFFERED=1
+
+FROM runtime AS stubs
+LABEL org.opencontainers.image.title="OpenPolicyStack stub modules"
+COPY --from=stubs-build /opt/app /opt/app
+ENV MPLCONFIGDIR=/tmp OPS_HOST=0.0.0.0 OPS_PORT=8080
+EXPOSE 8080
+# A named volume takes its owner from the folder that it is mounted over.
+RUN install -d -o 10001 -g 10001 /var/openpolicystack/artifacts
+USER 10001:10001
+ENTRYPOINT ["ops-stubs", "serve"]
+HEALTHCHECK --start-period=60s --start-interval=1s --interval=10s --timeout=5s --retries=3 \
+    CMD ["python3", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"OPS_PORT\"]}/health', timeout=4)"]
+
+FROM runtime AS kit
+LABEL org.opencontainers.image.title="OpenPolicyStack compliance kit"
+COPY --from=kit-build /opt/app /opt/app
+USER 10001:10001
+ENTRYPOINT ["ops-contract"]
+
+FROM runtime AS orchestrator
+LABEL org.opencontainers.image.title="OpenPolicyStack orchestrator"
+COPY --from=orchestrator-build /opt/app /opt/app
+COPY orchestrator/as-owner-of-runs /usr/local/bin/
+WORKDIR /app
+COPY modules.yaml ./
+RUN mkdir runs
+ENV OPS_HOST=0.0.0.0 OPS_PORT=8000
+EXPOSE 8000
+ENTRYPOINT ["as-owner-of-runs"]
+CMD ["ops", "serve"]
+HEALTHCHECK --start-period=60s --start-interval=1s --interval=10s --timeout=5s --retries=3 \
+    CMD ["python3", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"OPS_PORT\"]}/ready', timeout=4)"]
