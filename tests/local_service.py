@@ -54,7 +54,7 @@ def started(folder: Path, *words: str, stdout: int = PIPE, stderr: int = PIPE, *
 @contextmanager
 def service(folder: Path, *words: str, **variables: str) -> Iterator[tuple[Popen[str], str]]:
     """A service started in `folder` and the address it says it listens on; killed at the end when it still runs."""
-    with started(folder, *words, stderr=STDOUT, **variables) as process:
+    with started(folder, *words, stdout=PIPE, stderr=STDOUT, **variables) as process:
         address = _address(process)
         # What it says from now on nobody reads, and a full pipe would stop it.
         Thread(target=process.stdout.read, daemon=True).start()  # type: ignore[union-attr]  # piped above
