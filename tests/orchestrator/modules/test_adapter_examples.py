@@ -12,6 +12,7 @@ import httpx2
 import pytest
 import yaml
 from local_service import MODULES, ROOT
+from module_transport import Httpx2Transport
 
 from ops_contract import sha256_hex
 from ops_orchestrator.service.app import create_app
@@ -28,6 +29,9 @@ FAILING = {
     "dr-anticorruption": {"institution": "ENT-999"},
     "indicators": {"indicator": "happiness"},
 }
+
+# The earlier steps that a module's mapping looks at; the archive takes whatever there is.
+EARLIER = {"report": ("forecast", "policy-simulator", "supplychain-risk"), "archive": ("forecast",)}
 
 FIELD = re.compile(r"(?:response\.body|inputs|raw|outputs|item|\$step|brief|model|policy_parameters)\.(\w+)")
 
@@ -46,7 +50,7 @@ async def orchestrator(
     monkeypatch.setenv("OPS_READY_TIMEOUT_S", "0")
     (folder / "modules.yaml").write_text(yaml.safe_dump(declared))
     settings = Settings(modules_file=folder / "modules.yaml", runs_dir=folder / "runs", _env_file=None)
-    app = create_app(settings, httpx2.ASGITransport(create_all(shared_dir=folder / "volume")))
+    app = create_app(settings, Httpx2Transport(httpx2.ASGITransport(create_all(shared_dir=folder / "volume"))))
     async with (
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ops.test") as client,
@@ -138,11 +142,10 @@ def wrong(value: Any) -> list[Any]:
 async def seen(service: httpx2.AsyncClient, name: str, folder: Path) -> list[Any]:
     """What can be seen of the module `name` in a run of its steps, and in one that makes it fail."""
     found: list[Any] = []
-    needed = (
-        SCENARIO["modules"] if name in ("report", "archive") else [step for step in SCENARIO["modules"] if name in str(step)]
-    )
+    needed = (*EARLIER.get(name, ()), name)
     for inputs in ({}, FAILING[name]) if name in FAILING else ({},):
-        steps = [{**(step if isinstance(step, dict) else {"module": step})} for step in needed]
+        steps = [{**(step if isinstance(step, dict) else {"module": step})} for step in SCENARIO["modules"]]
+        steps = [step for step in steps if step["module"] in needed]
         for step in steps:
             if step["module"] == name:
                 step["inputs"] = {**step.get("inputs", {}), **inputs}
