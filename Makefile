@@ -2,6 +2,8 @@
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 export UV_PYTHON_DOWNLOADS := never
+# Where no bytecode is kept, as in many containers, each process that a test starts compiles all its libraries: twice the time.
+export PYTHONDONTWRITEBYTECODE :=
 RUN := $(UV) run --no-sync
 
 # What ARGS chooses may be in one of the two halves only; those with containers are timed and run alone.
