@@ -2,17 +2,16 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import Any
 
 import httpx2
 import pytest
 from fastapi import FastAPI
-from local_service import environment as usual_environment
+from local_service import started
 from recorded_run import run, scenario
 
 from ops_contract import Artifact, ExecuteRequest
@@ -23,7 +22,7 @@ SEED_INPUTS = {"country": "DR", "time_horizon_years": 5, "policy_parameters": {"
 
 MakeBody = Callable[..., dict[str, Any]]
 MakeRequest = Callable[..., ExecuteRequest]
-Serve = Callable[..., AbstractContextManager[tuple["subprocess.Popen[str]", int]]]
+Serve = Callable[..., AbstractContextManager[tuple["Popen[str]", int]]]
 Connect = Callable[[FastAPI], AbstractAsyncContextManager[httpx2.AsyncClient]]
 
 
@@ -112,7 +111,7 @@ def connect() -> Connect:
     @asynccontextmanager
     async def open_client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
         transport = httpx2.ASGITransport(app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://stub", timeout=60) as client:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://stub", timeout=None) as client:
             yield client
 
     return open_client
@@ -125,21 +124,16 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def serve() -> Serve:
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Serve:
     """Starts `ops-stubs serve` with arguments and environment on a free port, and gives the process and the port."""
 
     @contextmanager
-    def started(*arguments: str, **environment: str) -> Iterator[tuple["subprocess.Popen[str]", int]]:
-        command = [sys.executable, "-m", "ops_stubs", "serve", *arguments, "--port", "0"]
-        variables = usual_environment(**environment)
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables)
-        try:
+    def serving(*arguments: str, **variables: str) -> Iterator[tuple["Popen[str]", int]]:
+        folder = tmp_path_factory.mktemp("serve")
+        with started(folder, "ops-stubs", "serve", *arguments, "--port", "0", stdout=PIPE, stderr=PIPE, **variables) as process:
             assert process.stdout is not None
             found = re.search(r":(\d+)$", process.stdout.readline())
             assert found, "the stub did not start"
             yield process, int(found[1])
-        finally:
-            process.kill()
-            process.communicate()
 
-    return started
+    return serving

@@ -26,7 +26,7 @@ def invoke(*arguments: str, **environment: str) -> Result:
 
 
 def answer(port: int, method: str, path: str, body: Any = None) -> tuple[int, dict[str, Any]]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port)
     try:
         connection.request(method, path, json.dumps(body).encode(), {"Content-Type": "application/json"})
         response = connection.getresponse()
@@ -86,7 +86,7 @@ def test_serve_takes_violations_from_the_environment_and_listens_locally_whateve
     staged = {"OPS_STUBS_VIOLATE": "OPS-CTR-001,ops-hlt-005", "OPS_HOST": "0.0.0.0"}  # noqa: S104 - that is the point
     with serve("monitor", **staged) as (_, port):
         assert "contract_versions" not in answer(port, "GET", "/health")[1]
-        connection = http.client.HTTPConnection("127.0.0.2", port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.2", port)
         with pytest.raises(ConnectionRefusedError):
             connection.connect()
 
@@ -103,7 +103,7 @@ def test_serve_that_ignores_sigterm_goes_on_answering(serve: Serve) -> None:
         process.send_signal(signal.SIGTERM)
         assert [answer(port, "GET", "/health")[0] for _ in range(3)] == [200] * 3
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        assert process.wait() == 130
 
 
 def test_serve_that_needs_root_goes_on_only_where_the_root_can_be_written() -> None:

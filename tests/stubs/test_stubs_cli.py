@@ -9,11 +9,11 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from subprocess import Popen
+from subprocess import PIPE, Popen
 from typing import Any
 
 import pytest
-from local_service import environment
+from local_service import started
 from typer.testing import CliRunner
 
 from ops_stubs import __version__
@@ -39,7 +39,7 @@ def command() -> CliRunner:
 
 def answer(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, dict[str, object]]:
     """What is answered on `port`; the path is sent as it is written."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port)
     try:
         connection.request(method, path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
@@ -107,24 +107,21 @@ def test_serve_of_one_module_answers_until_it_is_stopped(serve: Serve, body: Mak
         assert answer(port, "GET", "/__stub/faults")[0] == 404
         assert answer(port, "POST", "/execute", b" " * (2**20 + 1))[0] == 413
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait() == 0
 
 
 def test_serve_of_all_modules_is_set_up_by_the_environment(tmp_path: Path) -> None:
     """OPS-CTR-001, and every stub warms up without a failure."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    variables = environment(OPS_PORT=str(port), OPS_STUBS_SHARED_DIR=str(tmp_path / "shared"))
-    with subprocess.Popen([*PYTHON, "serve"], stdout=subprocess.PIPE, text=True, env=variables) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == f"serving 6 modules, each below its name, at http://127.0.0.1:{port}\n"
-            assert answer(port, "GET", "/monitor/health")[1]["module"] == "monitor"
-            assert answer(port, "POST", "/legacy/archive/execute", ARCHIVED)[1]["status"] == "success"
-            process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 130
-        finally:
-            process.kill()
+    variables = {"OPS_PORT": str(port), "OPS_STUBS_SHARED_DIR": str(tmp_path / "shared")}
+    with started(tmp_path, "ops-stubs", "serve", stdout=PIPE, stderr=PIPE, **variables) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"serving 6 modules, each below its name, at http://127.0.0.1:{port}\n"
+        assert answer(port, "GET", "/monitor/health")[1]["module"] == "monitor"
+        assert answer(port, "POST", "/legacy/archive/execute", ARCHIVED)[1]["status"] == "success"
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
     assert written(tmp_path) == ["shared/archive/summary.json"]
 
 

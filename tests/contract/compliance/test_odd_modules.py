@@ -301,9 +301,7 @@ async def test_host_name_with_an_empty_label_is_unknown() -> None:
 
 def run(*words: str, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
     told = environment(**variables)
-    return subprocess.run(
-        [command("ops-contract"), *words], env=told, input=stdin, capture_output=True, timeout=25, check=False
-    )
+    return subprocess.run([command("ops-contract"), *words], env=told, input=stdin, capture_output=True, check=False)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from ops_contract.compliance.requirement import load_requirements
 from ops_contract.compliance.result import Verdict
 from ops_stubs.faults import VIOLATIONS
 
-pytestmark = [pytest.mark.anyio, pytest.mark.proof, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.anyio, pytest.mark.proof]
 
 AT_ONCE: Final = 5
 MATRIX: Final = "data-layer"

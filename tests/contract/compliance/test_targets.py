@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from local_service import command, environment
+from local_service import command, environment, started
 
 from ops_contract.compliance.arguments import UsageError
 from ops_contract.compliance.result import ExitCode
@@ -19,14 +19,14 @@ from ops_contract.compliance.target_options import TargetOptions
 from ops_contract.compliance.targets.errors import TargetError
 from ops_contract.compliance.targets.local_command import command_target
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SERVES = "print('at http://127.0.0.1:9', flush=True)"
 
 
 def kit(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     told = environment(**variables)
-    return subprocess.run([command("ops-contract"), *words], env=told, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run([command("ops-contract"), *words], env=told, capture_output=True, text=True, check=False)
 
 
 def refuses(url: str) -> bool:
@@ -156,16 +156,11 @@ async def test_command_that_says_more_than_a_pipe_holds_goes_on() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_check_that_is_interrupted_stops_the_stub(number: signal.Signals) -> None:
-    with subprocess.Popen(
-        [command("ops-contract"), "check", "--stub", "monitor"],
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        while not (started := children(process.pid)):
+def test_check_that_is_interrupted_stops_the_stub(tmp_path: Path, number: signal.Signals) -> None:
+    with started(tmp_path, "ops-contract", "check", "--stub", "monitor") as process:
+        while not (stubs := children(process.pid)):
             assert process.poll() is None
         process.send_signal(number)
-        said = process.communicate(timeout=20)
-    assert (process.returncode, said) == (128 + number, (b"", b""))
-    assert not any(map(is_running, started))
+        output = process.communicate()
+    assert (process.returncode, output) == (128 + number, ("", ""))
+    assert not any(map(is_running, stubs))

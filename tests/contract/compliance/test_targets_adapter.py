@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from local_service import ROOT, command, environment, stub_addresses
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow]
 
 EXAMPLE: Final = ROOT / "examples" / "adapters"
 
@@ -19,7 +19,6 @@ def kit(stubs: str, *words: str) -> subprocess.CompletedProcess[str]:
         env=environment(**stub_addresses(stubs)),
         capture_output=True,
         text=True,
-        timeout=100,
         check=False,
     )
 
