@@ -1,29 +1,55 @@
-"""The command `ops` as a person or a program runs it."""
+"""The command `ops` as a person or a program runs it.
 
+What a command reads, prints and returns is the same in this process, where its libraries are loaded once for all tests.
+Where signals, a real terminal or the locale matter, a test starts a process: see `started` in local_service.py.
+"""
+
+import io
 import os
-import pty
-import subprocess
+import sys
+from contextlib import ExitStack, chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+from subprocess import CompletedProcess
+from unittest.mock import patch
 
-from local_service import ROOT, command, environment
+import pytest
+from local_service import ROOT, environment
+
+from ops_orchestrator.cli.command import main
+
+USUAL = {"OPS_MODULES_FILE": str(ROOT / "modules.yaml")}
 
 
-def ops(home: Path, *words: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+class _Terminal(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
+def ops(home: Path, *words: str, stdin: str = "", **variables: str) -> CompletedProcess[str]:
     """Run `ops WORDS` in `home`, its output piped."""
-    told = environment(**{"OPS_MODULES_FILE": str(ROOT / "modules.yaml"), **variables})
-    return subprocess.run(
-        [command("ops"), *words], cwd=home, env=told, input=stdin, capture_output=True, text=True, timeout=25, check=False
-    )
+    return _run(home, words, stdin, variables, io.TextIOWrapper)
 
 
 def on_terminal(home: Path, *words: str, **variables: str) -> tuple[int, str]:
     """Run `ops WORDS` in `home` on a terminal; returns the exit code and what the terminal showed."""
-    ours, theirs = pty.openpty()
-    told = environment(**{"OPS_MODULES_FILE": str(ROOT / "modules.yaml"), "COLUMNS": "120", "TERM": "xterm", **variables})
-    with subprocess.Popen([command("ops"), *words], cwd=home, env=told, stdin=theirs, stdout=theirs, stderr=theirs) as process:
-        os.close(theirs)
-        shown = rest_of(ours)
-    return process.returncode, shown.decode()
+    ran = _run(home, words, "", {"COLUMNS": "120", "TERM": "xterm", **variables}, _Terminal)
+    return ran.returncode, ran.stdout
+
+
+def _run(
+    home: Path, words: tuple[str, ...], stdin: str, variables: dict[str, str], stream: type[io.TextIOWrapper]
+) -> CompletedProcess[str]:
+    out, err = io.BytesIO(), io.BytesIO()
+    with ExitStack() as stack:
+        stack.enter_context(chdir(home))
+        stack.enter_context(patch.dict(os.environ, environment(**{**USUAL, **variables}), clear=True))
+        stack.enter_context(patch.object(sys, "argv", ["ops", *words]))
+        stack.enter_context(patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()))))
+        stack.enter_context(redirect_stdout(stream(out, encoding="utf-8", write_through=True)))
+        stack.enter_context(redirect_stderr(stream(err, encoding="utf-8", write_through=True)))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return CompletedProcess(words, int(ended.value.code or 0), out.getvalue().decode(), err.getvalue().decode())
 
 
 def rest_of(terminal: int) -> bytes:

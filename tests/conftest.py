@@ -2,6 +2,8 @@ from collections.abc import Callable
 
 import pytest
 
+pytest_plugins = ["time_limit"]
+
 SCORES = pytest.StashKey[list[str]]()
 
 

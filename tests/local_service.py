@@ -2,16 +2,23 @@
 
 import os
 import shutil
-import subprocess
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE, STDOUT, Popen
 from threading import Thread
 from typing import Final
 
+import httpx2
+
 ROOT: Final = Path(__file__).parents[1]
 MODULES: Final = ("data-layer", "policy-simulator", "supplychain-risk", "dr-anticorruption", "strategy-agent", "monitor")
+
+# A busy machine may take its time: a test that hangs is ended by its own limit. Nothing here is reached through TLS, and to
+# read the certificates for it takes longer than most requests.
+HTTP: Final = httpx2.Client(timeout=None, verify=False)
 
 
 def command(name: str) -> str:
@@ -27,23 +34,31 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 @contextmanager
-def service(folder: Path, *words: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A service started in `folder` and the address it says it listens on; killed at the end when it still runs."""
-    with subprocess.Popen(
-        [command(words[0]), *words[1:]],
-        cwd=folder,
-        env=environment(**variables),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
+def started(folder: Path, *words: str, stdout: int = PIPE, stderr: int = PIPE, **variables: str) -> Iterator[Popen[str]]:
+    """A command under way in `folder`, which SIGINT interrupts; killed at the end when it still runs."""
+    # A process inherits that SIGINT is ignored, as it is under nohup and in the background of a script, but no handler.
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = Popen(
+            [command(words[0]), *words[1:]], cwd=folder, env=environment(**variables), stdout=stdout, stderr=stderr, text=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, inherited)
+    with process:
         try:
-            found = _address(process)
-            # What it says from now on nobody reads, and a full pipe would stop it.
-            Thread(target=process.stdout.read, daemon=True).start()  # type: ignore[union-attr]  # piped above
-            yield process, found
+            yield process
         finally:
             process.kill()
+
+
+@contextmanager
+def service(folder: Path, *words: str, **variables: str) -> Iterator[tuple[Popen[str], str]]:
+    """A service started in `folder` and the address it says it listens on; killed at the end when it still runs."""
+    with started(folder, *words, stdout=PIPE, stderr=STDOUT, **variables) as process:
+        address = _address(process)
+        # What it says from now on nobody reads, and a full pipe would stop it.
+        Thread(target=process.stdout.read, daemon=True).start()  # type: ignore[union-attr]  # piped above
+        yield process, address
 
 
 def stub_addresses(stubs: str) -> dict[str, str]:
@@ -51,10 +66,10 @@ def stub_addresses(stubs: str) -> dict[str, str]:
     return {f"{name.upper().replace('-', '_')}_URL": f"{stubs}/{name}" for name in (*MODULES, "legacy")}
 
 
-def _address(process: subprocess.Popen[str]) -> str:
-    said = []
+def _address(process: Popen[str]) -> str:
+    output = []
     for line in process.stdout or ():
-        said.append(line)
+        output.append(line)
         if "http://" in line:
             return "http://" + line.partition("http://")[2].split('"')[0].split()[0]
-    raise AssertionError(f"{process.args!r} ended: {''.join(said)}")
+    raise AssertionError(f"{process.args!r} ended: {''.join(output)}")

@@ -46,7 +46,7 @@ async def _answer(settings: Settings, behind: httpx2.AsyncBaseTransport | None, 
     app = create_app(settings, behind)
     async with (
         app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ops.test", timeout=60) as client,
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ops.test") as client,
     ):
         answer: dict[str, Any] = (await client.post("/plan_and_execute", json=asked)).json()
         return answer

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 import yaml
 from command_line import on_terminal, ops
-from local_service import ROOT, service, stub_addresses
+from local_service import HTTP, ROOT, service, stub_addresses
 
 from ops_contract import sha256_hex
 
@@ -20,7 +19,7 @@ INPUTS = {"country": "DO", "indicator": "gini"}
 
 @pytest.fixture(scope="module")
 def variables(stubs: str) -> dict[str, str]:
-    return {"OPS_MODULES_FILE": str(MODULES), "OPS_READY_TIMEOUT_S": "5", **stub_addresses(stubs)}
+    return {"OPS_MODULES_FILE": str(MODULES), "OPS_READY_TIMEOUT_S": "60", **stub_addresses(stubs)}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,7 @@ def run_home(variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
     scenario = json.loads(SCENARIO.read_bytes())
     scenario["modules"] = scenario["modules"][:6]
     with service(home, "ops", "serve", "--port", "0", **variables) as (_, url):
-        httpx2.post(f"{url}/plan_and_execute", json=scenario, timeout=30).raise_for_status()
+        HTTP.post(f"{url}/plan_and_execute", json=scenario).raise_for_status()
         yield home
 
 

@@ -29,6 +29,9 @@ FAILING = {
     "indicators": {"indicator": "happiness"},
 }
 
+# The earlier steps that a module's mapping looks at; the archive takes whatever there is.
+EARLIER = {"report": ("forecast", "policy-simulator", "supplychain-risk"), "archive": ("forecast",)}
+
 FIELD = re.compile(r"(?:response\.body|inputs|raw|outputs|item|\$step|brief|model|policy_parameters)\.(\w+)")
 
 Place = tuple[str | int, ...]
@@ -138,11 +141,10 @@ def wrong(value: Any) -> list[Any]:
 async def seen(service: httpx2.AsyncClient, name: str, folder: Path) -> list[Any]:
     """What can be seen of the module `name` in a run of its steps, and in one that makes it fail."""
     found: list[Any] = []
-    needed = (
-        SCENARIO["modules"] if name in ("report", "archive") else [step for step in SCENARIO["modules"] if name in str(step)]
-    )
+    needed = (*EARLIER.get(name, ()), name)
     for inputs in ({}, FAILING[name]) if name in FAILING else ({},):
-        steps = [{**(step if isinstance(step, dict) else {"module": step})} for step in needed]
+        steps = [{**(step if isinstance(step, dict) else {"module": step})} for step in SCENARIO["modules"]]
+        steps = [step for step in steps if step["module"] in needed]
         for step in steps:
             if step["module"] == name:
                 step["inputs"] = {**step.get("inputs", {}), **inputs}

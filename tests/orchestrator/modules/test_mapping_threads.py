@@ -26,18 +26,18 @@ async def test_thread_is_used_again(threads: MappingThreads) -> None:
 
 
 async def test_work_without_an_end_is_interrupted_when_nobody_waits_any_more(threads: MappingThreads) -> None:
-    working: list[threading.Thread] = []
+    loop = asyncio.get_running_loop()
+    working: asyncio.Future[threading.Thread] = loop.create_future()
 
     def endless() -> None:
-        working.append(threading.current_thread())
+        loop.call_soon_threadsafe(working.set_result, threading.current_thread())
         while True:
             sum(range(10))
 
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.1):
-            await threads.run(endless)
-    await asyncio.to_thread(working[0].join, 20)
-    assert not working[0].is_alive()
+    waiting = asyncio.create_task(threads.run(endless))
+    thread = await working
+    waiting.cancel()
+    await asyncio.to_thread(thread.join)
 
 
 async def test_endless_work_does_not_hold_up_other_work(threads: MappingThreads) -> None:

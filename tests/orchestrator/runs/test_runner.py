@@ -1,4 +1,3 @@
-import asyncio
 import json
 import os
 from pathlib import Path
@@ -121,13 +120,13 @@ async def test_module_that_does_not_finish_in_time_fails_its_step_and_is_not_ask
 ) -> None:
     gate = Gate()
     alpha = ScriptedModule(answers=[gate])
-    failed = only(StepFailed, await events_of(client_for(alpha), module.model_copy(update={"timeout_s": 0.01})))
+    failed = only(StepFailed, await events_of(client_for(alpha), module.model_copy(update={"timeout_s": 0.5})))
     assert failed.failure.code == "MODULE_TIMEOUT"
-    assert "alpha did not finish within 0.01 s" in failed.failure.message
+    assert "alpha did not finish within 0.5 s" in failed.failure.message
     assert len(alpha.executed) == 1
 
 
-@pytest.mark.parametrize(("timeout_s", "deadline_s"), [(60.0, 59.0), (2.0, 1.0), (0.5, 0.25)])
+@pytest.mark.parametrize(("timeout_s", "deadline_s"), [(60.0, 59.0), (2.0, 1.0), (1.5, 0.75)])
 async def test_module_is_given_less_time_than_is_waited_for_it(
     client_for: ClientFor, module: Module, timeout_s: float, deadline_s: float
 ) -> None:
@@ -143,7 +142,7 @@ async def test_module_that_is_not_ready_yet_is_polled_until_it_is(client_for: Cl
         httpx2.Response(503),
         httpx2.Response(200, json=alpha.healthy(version="2.0.0")),
     ]
-    events = await events_of(client_for(alpha), module.model_copy(update={"ready_timeout_s": 20.0}))
+    events = await events_of(client_for(alpha), module.model_copy(update={"ready_timeout_s": 600.0}))
     assert only(ModuleReady, events).readiness.version == "2.0.0"
     assert isinstance(events[-2], StepCompleted)
 
@@ -206,9 +205,8 @@ async def test_runner_that_is_closed_midway_asks_no_further_module(client_for: C
     alpha, beta = ScriptedModule(), ScriptedModule("beta")
     scenario = demo("alpha", "beta")
     events = Runner(client_for(alpha, beta), None).execute("run-1", scenario, plan(scenario, catalogue))
-    async with asyncio.timeout(10):
-        async for event in events:
-            if isinstance(event.what, StepCompleted):
-                break
-        await events.aclose()
+    async for event in events:
+        if isinstance(event.what, StepCompleted):
+            break
+    await events.aclose()
     assert beta.requests == []

@@ -327,11 +327,10 @@ async def test_16_runs_at_once_keep_their_records_apart(start_service: StartServ
 
 async def ended(service: httpx2.AsyncClient, location: str) -> dict[str, Any]:
     """The record of a run once it is over."""
-    async with asyncio.timeout(30):
-        while True:
-            record: dict[str, Any] = (await service.get(location)).json()
-            if record["status"] != "running":
-                return record
+    while True:
+        record: dict[str, Any] = (await service.get(location)).json()
+        if record["status"] != "running":
+            return record
 
 
 def test_run_of_every_status_has_an_http_status_that_module_and_orchestrator_failures_do_not_share() -> None:

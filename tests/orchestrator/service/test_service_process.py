@@ -5,16 +5,16 @@ import os
 import pty
 import signal
 import socket
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
-import httpx2
 import pytest
 from command_line import on_terminal, ops, rest_of
-from local_service import ROOT, command, environment, service, stub_addresses
+from local_service import HTTP, ROOT, service, started, stub_addresses
 from scripted_module import modules_yaml
 
 EXAMPLE = ROOT / "examples" / "plan_and_execute.request.json"
@@ -48,23 +48,18 @@ def test_run_that_is_piped_prints_the_answer_as_json(answer: dict[str, Any]) -> 
 
 
 def test_run_on_a_terminal_shows_steps_figures_and_folder(home: Path, orchestrator: str) -> None:
-    code, shown = on_terminal(home, "run", str(EXAMPLE), "--url", orchestrator)
-    assert code == 0
+    ours, theirs = pty.openpty()
+    words = ("ops", "run", str(EXAMPLE), "--url", orchestrator)
+    with started(home, *words, stdout=theirs, stderr=theirs, TERM="xterm", COLUMNS="120") as process:
+        os.close(theirs)
+        shown = rest_of(ours).decode()
+        assert process.wait() == 0
     for expected in ("✓", "completed", "strategy-agent", "gdp_growth", "runs/run_", "brief.md"):
         assert expected in shown
 
 
 def test_run_reads_a_scenario_from_standard_input(home: Path, orchestrator: str) -> None:
-    ran = subprocess.run(
-        [command("ops"), "run", "-", "--url", orchestrator],
-        cwd=home,
-        env=environment(),
-        input=EXAMPLE.read_text(),
-        capture_output=True,
-        text=True,
-        timeout=25,
-        check=False,
-    )
+    ran = ops(home, "run", "-", "--url", orchestrator, stdin=EXAMPLE.read_text())
     assert (ran.returncode, json.loads(ran.stdout)["status"]) == (0, "completed")
 
 
@@ -151,8 +146,9 @@ def test_output_in_a_pipe_is_utf_8_whatever_the_locale(home: Path, orchestrator:
     scenario = tmp_path / "scenario.json"
     scenario.write_text(EXAMPLE.read_text().replace("demo-scenario-001", "reforma-é"), encoding="utf-8")
     assert ops(home, "run", str(scenario), "--url", orchestrator).returncode == 0
-    listed = ops(home, "runs", "list", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
-    assert (listed.returncode, "reforma-é" in listed.stdout) == (0, True)
+    with started(home, "ops", "runs", "list", PYTHONIOENCODING="ascii", PYTHONUTF8="0") as process:
+        listed, _ = process.communicate()
+    assert (process.returncode, "reforma-é" in listed) == (0, True)
 
 
 def test_address_that_answers_but_is_no_orchestrator_is_said_so(home: Path, stubs: str) -> None:
@@ -169,10 +165,7 @@ def test_serve_shows_its_settings_and_stops(tmp_path: Path) -> None:
 
 def test_serve_with_a_bad_modules_file_names_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("modules:\n  alpha:\n    ulr: http://a\n")
-    told = environment(OPS_MODULES_FILE="bad.yaml")
-    ran = subprocess.run(
-        [command("ops"), "serve"], cwd=tmp_path, env=told, capture_output=True, text=True, timeout=25, check=False
-    )
+    ran = ops(tmp_path, "serve", OPS_MODULES_FILE="bad.yaml")
     assert ran.returncode == 2
     assert "bad.yaml:3: unknown key 'ulr'; did you mean 'url'?" in ran.stderr
 
@@ -197,8 +190,21 @@ def waiting_home(tmp_path: Path) -> Path:
 
 def start_run(url: str) -> str:
     """Start a run that will not end by itself."""
-    answer = httpx2.post(f"{url}/plan_and_execute", json=SCENARIO, headers={"Prefer": "respond-async"})
+    answer = HTTP.post(f"{url}/plan_and_execute", json=SCENARIO, headers={"Prefer": "respond-async"})
     return str(answer.json()["run_id"])
+
+
+@contextmanager
+def waiting_caller(home: Path, url: str) -> Iterator[tuple[Popen[str], int]]:
+    """`ops run` on a terminal, which shows a run that will not end by itself; the terminal is for the test to read."""
+    (home / "scenario.json").write_text(json.dumps(SCENARIO))
+    ours, theirs = pty.openpty()
+    with started(home, "ops", "run", "scenario.json", "--url", url, stdout=theirs, stderr=theirs, TERM="xterm") as process:
+        os.close(theirs)
+        shown = os.read(ours, 65536)
+        while b"alpha" not in shown:
+            shown += os.read(ours, 65536)
+        yield process, ours
 
 
 def status_on_disk(home: Path, run_id: str) -> str:
@@ -209,89 +215,88 @@ def test_stopped_service_ends_its_runs_as_interrupted_and_exits_0(waiting_home: 
     with service(waiting_home, "ops", "serve", "--port", "0") as (process, url):
         run_id = start_run(url)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait() == 0
     assert status_on_disk(waiting_home, run_id) == "interrupted"
 
 
+@pytest.mark.slow
 def test_caller_who_waits_while_the_service_stops_is_told_how_the_run_ended(waiting_home: Path) -> None:
     with (
         service(waiting_home, "ops", "serve", "--port", "0") as (process, url),
         ThreadPoolExecutor() as elsewhere,
     ):
-        call = elsewhere.submit(httpx2.post, f"{url}/plan_and_execute", json=SCENARIO, timeout=20)
-        while not httpx2.get(f"{url}/runs").json()["runs"]:
+        call = elsewhere.submit(HTTP.post, f"{url}/plan_and_execute", json=SCENARIO)
+        while not HTTP.get(f"{url}/runs").json()["runs"]:
             pass
         process.send_signal(signal.SIGTERM)
         answer = call.result()
     assert (answer.status_code, answer.json()["status"], answer.json()["error"]["code"]) == (503, "interrupted", "INTERRUPTED")
 
 
+@pytest.mark.slow
 def test_caller_whose_service_is_killed_is_told_where_to_look(waiting_home: Path) -> None:
-    (waiting_home / "scenario.json").write_text(json.dumps(SCENARIO))
-    with service(waiting_home, "ops", "serve", "--port", "0") as (process, url), ThreadPoolExecutor() as elsewhere:
-        call = elsewhere.submit(ops, waiting_home, "run", "scenario.json", "--url", url)
-        while not httpx2.get(f"{url}/runs").json()["runs"]:
-            pass
+    with (
+        service(waiting_home, "ops", "serve", "--port", "0") as (process, url),
+        waiting_caller(waiting_home, url) as (caller, terminal),
+    ):
         process.kill()
-        ran = call.result()
-    assert ran.returncode == 3
-    assert "how the run ended: ops runs show run_" in ran.stderr
+        shown = rest_of(terminal)
+        assert caller.wait() == 3
+    assert b"how the run ended: ops runs show run_" in b" ".join(shown.split())
 
 
+@pytest.mark.slow
 def test_interrupted_service_exits_130(waiting_home: Path) -> None:
     with service(waiting_home, "ops", "serve", "--port", "0") as (process, _):
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 130
+        assert process.wait() == 130
 
 
 def test_run_of_a_killed_service_is_interrupted_at_the_next_start(waiting_home: Path) -> None:
     with service(waiting_home, "ops", "serve", "--port", "0") as (process, url):
         run_id = start_run(url)
-        while httpx2.get(f"{url}/runs/{run_id}").json()["steps"][0]["status"] != "running":
+        while HTTP.get(f"{url}/runs/{run_id}").json()["steps"][0]["status"] != "running":
             pass
         process.kill()
-        process.wait(timeout=20)
+        process.wait()
     assert status_on_disk(waiting_home, run_id) == "running"
     with service(waiting_home, "ops", "serve", "--port", "0") as (_, url):
-        record = httpx2.get(f"{url}/runs/{run_id}").json()
-        listed = httpx2.get(f"{url}/runs", params={"status": "interrupted"}).json()["runs"]
+        record = HTTP.get(f"{url}/runs/{run_id}").json()
+        listed = HTTP.get(f"{url}/runs", params={"status": "interrupted"}).json()["runs"]
     assert (record["status"], record["steps"][0]["status"]) == ("interrupted", "interrupted")
     assert [run["run_id"] for run in listed] == [run_id]
 
 
+@pytest.mark.slow
 def test_second_service_on_the_same_store_leaves_the_first_one_s_runs_alone(waiting_home: Path) -> None:
     with service(waiting_home, "ops", "serve", "--port", "0") as (_, first):
         run_id = start_run(first)
         with service(waiting_home, "ops", "serve", "--port", "0") as (_, second):
-            assert httpx2.get(f"{second}/runs/{run_id}").json()["status"] == "running"
+            assert HTTP.get(f"{second}/runs/{run_id}").json()["status"] == "running"
 
 
+@pytest.mark.slow
 def test_caller_who_stops_waiting_in_a_pipe_is_told_too(waiting_home: Path) -> None:
     (waiting_home / "scenario.json").write_text(json.dumps(SCENARIO))
-    with service(waiting_home, "ops", "serve", "--port", "0") as (_, url):
-        words = [command("ops"), "run", "scenario.json", "--url", url]
-        with subprocess.Popen(
-            words, cwd=waiting_home, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
-            while not httpx2.get(f"{url}/runs").json()["runs"]:
-                pass
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=20)
-    assert (process.returncode, out) == (130, "")
+    with (
+        service(waiting_home, "ops", "serve", "--port", "0") as (_, url),
+        started(waiting_home, "ops", "run", "scenario.json", "--url", url) as caller,
+    ):
+        while not HTTP.get(f"{url}/runs").json()["runs"]:
+            pass
+        caller.send_signal(signal.SIGINT)
+        out, err = caller.communicate()
+    assert (caller.returncode, out) == (130, "")
     assert "run goes on without you: ops runs " in err  # `show RUN_ID`, or `list` when its id had not come back yet
 
 
+@pytest.mark.slow
 def test_caller_who_stops_waiting_is_told_how_to_find_the_run(waiting_home: Path) -> None:
-    (waiting_home / "scenario.json").write_text(json.dumps(SCENARIO))
-    with service(waiting_home, "ops", "serve", "--port", "0") as (_, url):
-        ours, theirs = pty.openpty()
-        words = [command("ops"), "run", "scenario.json", "--url", url]
-        with subprocess.Popen(words, cwd=waiting_home, env=environment(TERM="xterm"), stdout=theirs, stderr=theirs) as process:
-            os.close(theirs)
-            shown = os.read(ours, 65536)
-            while b"alpha" not in shown:
-                shown += os.read(ours, 65536)
-            process.send_signal(signal.SIGINT)
-            shown += rest_of(ours)
-    assert process.returncode == 130
+    with (
+        service(waiting_home, "ops", "serve", "--port", "0") as (_, url),
+        waiting_caller(waiting_home, url) as (caller, terminal),
+    ):
+        caller.send_signal(signal.SIGINT)
+        shown = rest_of(terminal)
+        assert caller.wait() == 130
     assert b"The run goes on without you: ops runs show run_" in shown
