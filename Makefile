@@ -21,7 +21,7 @@ demo: sync ## run the example scenario with local processes and show what came o
 test: sync-dev ## all tests; those with containers need a Docker engine
 	$(RUN) pytest -n auto -m "not e2e and not proof" --cov --cov-report= $(ARGS) $(NONE_IS_FINE)
 	$(RUN) pytest -m proof --cov --cov-append --cov-report= $(ARGS) $(NONE_IS_FINE)
-	$(RUN) pytest -m e2e --cov --cov-append --cov-report=term $(ARGS) $(NONE_IS_FINE)
+	$(RUN) pytest -n 2 --dist loadgroup -m e2e --cov --cov-append --cov-report=term $(ARGS) $(NONE_IS_FINE)
 
 .PHONY: test-fast
 test-fast: sync-dev ## the tests to run all day, in less than two minutes

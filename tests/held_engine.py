@@ -34,7 +34,7 @@ class Relay(BaseRequestHandler):
             while chunk := source.recv(65536):
                 if isinstance(self.server, HeldEngine) and self.server.path in chunk:
                     self.server.held.set()
-                    self.server.let_go.wait(60)
+                    self.server.let_go.wait()
                 sink.sendall(chunk)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_WR)

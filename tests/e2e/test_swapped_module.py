@@ -2,23 +2,29 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from compose_stack import ROOT, Stack
+from compose_stack import MakeStack, Stack
+from container_engine import build, docker
+from local_service import MODULES, ROOT
 
-IMAGE = "ops-e2e-team-module:latest"
-TEAM_MODULE = Path(__file__).parent / "team_module"
+IMAGE = f"ops-e2e-{os.getpid()}-team-module:latest"
+SWAP = "examples/swap-policy-simulator.yaml"
 
 
 @pytest.fixture(scope="module")
-def swapped(stack: Stack, start_stack: Any) -> Iterator[Stack]:
-    """The shipped stack with the policy simulator's image swapped, as the README says."""
+def image() -> Iterator[str]:
+    yield build(IMAGE, Path(__file__).parent / "team_module")
+    docker("rmi", "--force", IMAGE)
+
+
+@pytest.fixture(scope="module")
+def swapped(stack: Stack, make_stack: MakeStack, image: str) -> Iterator[Stack]:
+    """As much of the stack as the example needs, with the policy simulator's image swapped as the README says."""
     assert stack.project  # built first, so that the other stubs are the same images
-    base = ["--build-arg", f"PYTHON_IMAGE={image}"] if (image := os.environ.get("PYTHON_IMAGE")) else []
-    subprocess.run(["docker", "build", "--quiet", "--tag", IMAGE, *base, str(TEAM_MODULE)], check=True, timeout=120)
-    yield start_stack("examples/swap-policy-simulator.yaml", MODULE_IMAGE=IMAGE, POLICY_SIMULATOR_IMAGE_DIGEST="sha256:team")
-    subprocess.run(["docker", "rmi", "--force", IMAGE], check=True, capture_output=True, timeout=60)
+    services = ["orchestrator", "policy-simulator", "strategy-agent"]
+    with make_stack(SWAP, services=services, MODULE_IMAGE=image, POLICY_SIMULATOR_IMAGE_DIGEST="sha256:team") as made:
+        yield made
 
 
 def test_team_s_image_takes_the_stub_s_place_and_the_rest_stays(swapped: Stack, example: bytes) -> None:
@@ -37,20 +43,11 @@ def test_swapped_container_keeps_the_hardening(swapped: Stack) -> None:
     assert "build" not in service
 
 
-def test_image_digests_name_the_image_that_was_swapped_in(swapped: Stack) -> None:
-    files = f"compose.yaml{os.pathsep}examples/swap-policy-simulator.yaml"
-    told = subprocess.run(
-        [ROOT / "orchestrator" / "image-digests"],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=60,
-        env={**os.environ, **swapped.environment, "COMPOSE_FILE": files},
-    ).stdout
-    digests = dict(line.removeprefix("export ").split("=") for line in told.splitlines())
-    inspected = subprocess.run(
-        ["docker", "image", "inspect", "--format", "{{.Id}}", IMAGE], check=True, capture_output=True, text=True
-    )
-    assert digests["POLICY_SIMULATOR_IMAGE_DIGEST"] == inspected.stdout.strip()
-    assert len(digests) == 7
+def test_image_digests_name_the_image_that_was_swapped_in(stack: Stack, image: str) -> None:
+    assert stack.project  # every image is there
+    variables = {**os.environ, "MODULE_IMAGE": image, "COMPOSE_FILE": f"compose.yaml{os.pathsep}{SWAP}"}
+    words = [ROOT / "orchestrator" / "image-digests"]
+    printed = subprocess.run(words, check=True, capture_output=True, text=True, cwd=ROOT, env=variables).stdout
+    digests = dict(line.removeprefix("export ").split("=") for line in printed.splitlines())
+    assert digests["POLICY_SIMULATOR_IMAGE_DIGEST"] == docker("image", "inspect", "--format", "{{.Id}}", image)
+    assert len(digests) == len(MODULES) + 1
