@@ -28,8 +28,9 @@ test-fast: sync-dev ## the tests to run all day, in less than two minutes
 	$(RUN) pytest -n auto -m "not e2e and not proof and not slow" $(ARGS)
 
 .PHONY: bench
-bench: sync ## what adapters cost, in CPU time and as ratios
+bench: sync ## what adapters and HTTP libraries cost, in CPU time and as ratios
 	@$(RUN) python benchmarks/adapters.py
+	@$(RUN) python benchmarks/http_client.py
 
 .PHONY: check
 check: sync-dev ## lint, types, import rules, schemas up to date

@@ -8,18 +8,18 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
-
-import httpx2
 
 from ops_orchestrator.modules.adapters.evaluation import Evaluation
 from ops_orchestrator.modules.adapters.request import map_request
 from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
 from ops_orchestrator.modules.client import Limits, ModuleClient
 from ops_orchestrator.modules.module import Module
+from ops_orchestrator.modules.transport import BoundedChunks, Response
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.runs.runner import Runner
@@ -56,7 +56,7 @@ async def step_costs(catalogue: Catalogue) -> tuple[float, float, float]:
     """Milliseconds of CPU for a step of the contract: alone, with adapters registered beside it, and for an adapted step."""
     alpha = Module(name="alpha", url="http://alpha.test")
     without, beside = Catalogue({"alpha": alpha}), Catalogue({**catalogue.modules, "alpha": alpha})
-    client = ModuleClient(Limits(MIB, MIB), httpx2.MockTransport(_answer))
+    client = ModuleClient(Limits(MIB, MIB), InProcess())
     rounds: list[tuple[float, ...]] = []
     for _ in range(ROUNDS):
         measured = [
@@ -82,17 +82,31 @@ async def _cpu_of_run(client: ModuleClient, catalogue: Catalogue, step: dict[str
     return await _cpu_async(once, times)
 
 
-def _answer(request: httpx2.Request) -> httpx2.Response:
-    if request.url.path.endswith("/score"):
+class InProcess:
+    """A transport without a network, on which every module answers at once."""
+
+    @asynccontextmanager
+    async def send(
+        self, _method: str, url: str, _headers: Mapping[str, str], _body: bytes, *, limit: int
+    ) -> AsyncIterator[Response]:
+        """See Transport."""
+        parts = [b"", _answer(url)]
+
+        async def read() -> bytes:
+            return parts.pop()
+
+        chunks = BoundedChunks(read, limit)
+        yield Response(url=url, status=200, headers={"content-type": "application/json"}, chunks=chunks)
+
+    async def aclose(self) -> None:
+        """See Transport."""
+
+
+def _answer(url: str) -> bytes:
+    if url.endswith("/score"):
         breakdown = [{"k": f"component_{number}", "v": number / 10} for number in range(5)]
-        return _json({"iso": "DO", "score": "0.41", "band": "B", "breakdown": breakdown, "src": ["a", "b"]})
-    return _json(HEALTH if request.url.path.endswith("/health") else ENVELOPE)
-
-
-def _json(value: Any) -> httpx2.Response:
-    """An answer as the network gives it: a stream, which can be read once."""
-    stream = httpx2.ByteStream(json.dumps(value).encode())
-    return httpx2.Response(200, headers={"Content-Type": "application/json"}, stream=stream)
+        return json.dumps({"iso": "DO", "score": "0.41", "band": "B", "breakdown": breakdown, "src": ["a", "b"]}).encode()
+    return json.dumps(HEALTH if url.endswith("/health") else ENVELOPE).encode()
 
 
 def _cpu(call: Callable[[], object], times: int) -> float:

@@ -10,8 +10,10 @@ from typing import Any
 import httpx2
 from fastapi import FastAPI
 from local_service import MODULES, ROOT
+from module_transport import Httpx2Transport
 
 from ops_contract import sha256_hex
+from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.service.app import create_app
 from ops_orchestrator.settings import Settings
 from ops_stubs.app import create_all
@@ -37,12 +39,12 @@ def run(home: Path, asked: dict[str, Any], addresses: Mapping[str, Any] | None =
     home.mkdir(exist_ok=True)
     (home / "modules.yaml").write_text(json.dumps({"defaults": {"retries": 0, "ready_timeout_s": 5}, "modules": dict(entries)}))
     settings = Settings(modules_file=home / "modules.yaml", runs_dir=home / "runs", _env_file=None)
-    behind = None if addresses and app is None else httpx2.ASGITransport(app or create_all())
+    behind = None if addresses and app is None else Httpx2Transport(httpx2.ASGITransport(app or create_all()))
     answer = asyncio.run(_answer(settings, behind, asked))
     return home / "runs" / str(answer["run_id"])
 
 
-async def _answer(settings: Settings, behind: httpx2.AsyncBaseTransport | None, asked: dict[str, Any]) -> dict[str, Any]:
+async def _answer(settings: Settings, behind: Transport | None, asked: dict[str, Any]) -> dict[str, Any]:
     app = create_app(settings, behind)
     async with (
         app.router.lifespan_context(app),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
+from module_transport import Httpx2Transport
 
 from ops_contract import sha256_hex
 from ops_orchestrator.modules.client import ModuleClient
@@ -96,7 +97,7 @@ def demo(*modules: str | dict[str, Any], **inputs: Any) -> Scenario:
     return Scenario.model_validate({"scenario_id": "demo", "modules": list(modules), "inputs": inputs})
 
 
-def transport(*modules: ScriptedModule) -> httpx2.MockTransport:
+def transport(*modules: ScriptedModule) -> Httpx2Transport:
     """A network on which `http://NAME.test` is the module of that name and nothing else exists."""
     by_host = {f"{module.name}.test": module for module in modules}
 
@@ -105,7 +106,7 @@ def transport(*modules: ScriptedModule) -> httpx2.MockTransport:
             raise httpx2.ConnectError(f"no route to {request.url.host}")
         return await by_host[request.url.host].answer(request)
 
-    return httpx2.MockTransport(handler)
+    return Httpx2Transport(httpx2.MockTransport(handler))
 
 
 def modules_yaml(names: Sequence[str], **options: Any) -> str:

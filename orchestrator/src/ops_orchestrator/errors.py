@@ -9,6 +9,8 @@ OrchestratorError
 │   ├── NotFoundError            404, a run or one of its documents
 │   └── BusyError                503, no run can be started now
 ├── StepError                a module's: ends the step as failed; `failure` says how
+├── NetworkError             a module's: no whole response arrived; the module client makes a StepError of it
+├── ResponseTooLargeError    a module's: its response exceeds a limit; the module client makes a StepError of it
 ├── ExpressionError          a declaration's: it cannot be read (ConfigurationError) or evaluated (StepError)
 ├── StoreError               ours: the run store cannot be read or written
 ├── RunExistsError           ours: a new run's id is taken
@@ -125,6 +127,25 @@ class StepError(OrchestratorError):
         """The error that `module` caused; `message` goes on after the module's name."""
         text = f"{module} {message}"
         return cls(Failure(code=code, message=text, module=module, retryable=retryable, requirement=requirement))
+
+
+class NetworkError(OrchestratorError):
+    """No whole response arrived; the message says why in plain words, without the address.
+
+    `unsent` says that there was no connection, so that nothing of the request was sent.
+    """
+
+    def __init__(self, reason: str, *, unsent: bool = False) -> None:
+        super().__init__(reason)
+        self.unsent = unsent
+
+
+class ResponseTooLargeError(OrchestratorError):
+    """A response's body has more than `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the response has more than {limit} bytes")
+        self.limit = limit
 
 
 class ExpressionError(OrchestratorError):

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 import yaml
 from local_service import MODULES, ROOT
+from module_transport import Httpx2Transport
 
 from ops_contract import sha256_hex
 from ops_orchestrator.service.app import create_app
@@ -49,7 +50,7 @@ async def orchestrator(
     monkeypatch.setenv("OPS_READY_TIMEOUT_S", "0")
     (folder / "modules.yaml").write_text(yaml.safe_dump(declared))
     settings = Settings(modules_file=folder / "modules.yaml", runs_dir=folder / "runs", _env_file=None)
-    app = create_app(settings, httpx2.ASGITransport(create_all(shared_dir=folder / "volume")))
+    app = create_app(settings, Httpx2Transport(httpx2.ASGITransport(create_all(shared_dir=folder / "volume"))))
     async with (
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ops.test") as client,

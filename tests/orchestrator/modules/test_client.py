@@ -4,7 +4,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 import pytest
@@ -54,12 +54,13 @@ async def test_redirect_is_not_followed(module: Module, client_for: ClientFor) -
     assert len(alpha.requests) == 1
 
 
-async def test_cookie_of_one_answer_is_not_sent_with_the_next_call(module: Module, client_for: ClientFor) -> None:
-    alpha = ScriptedModule(answers=[httpx2.Response(200, headers={"Set-Cookie": "session=1; Domain=alpha.test"})])
+async def test_request_takes_json_without_compression_unless_it_says_otherwise(module: Module, client_for: ClientFor) -> None:
+    alpha = ScriptedModule()
     client = client_for(alpha)
-    await client.send(module, execute(b"{}"))
-    await client.send(module, execute(b"{}"))
-    assert "cookie" not in alpha.requests[-1].headers
+    await client.check(module, HEALTH)
+    await client.check(module, Request(method="GET", path="/health", headers={"Accept": "text/csv"}))
+    assert [request.headers["accept"] for request in alpha.requests] == ["application/json", "text/csv"]
+    assert {request.headers["accept-encoding"] for request in alpha.requests} == {"identity"}
 
 
 async def test_answer_larger_than_the_limit_is_given_up(module: Module, client_for: ClientFor) -> None:
@@ -154,23 +155,25 @@ def saying(answer: bytes, *, reset: bool = False) -> Conversation:
     return converse
 
 
-@pytest.mark.parametrize(
-    "conversation",
-    [
-        pytest.param(saying(b""), id="empty reply"),
-        pytest.param(saying(b"", reset=True), id="connection reset"),
-        pytest.param(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), id="truncated body"),
-        pytest.param(saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), id="malformed chunk"),
-        pytest.param(saying(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), id="not HTTP"),
-        pytest.param(saying(b"HTTP/1.1 503 Service indispon\xedvel\r\nContent-Length: 0\r\n\r\n"), id="reason not ASCII"),
-        pytest.param(saying(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"a" * 100_000 + b"\r\n\r\n"), id="endless header"),
-    ],
-)
-async def test_broken_conversation_is_a_retryable_failure_naming_module_and_address(conversation: Conversation) -> None:
+BROKEN: Final = {
+    "empty reply": (saying(b""), "the connection was closed before an answer came"),
+    "connection reset": (saying(b"", reset=True), "Connection reset by peer"),
+    "half a head": (saying(b"HTTP/1.1 200 OK\r\nContent-Le"), "the connection was closed before an answer came"),
+    "truncated body": (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), "the answer did not arrive whole: "),
+    "malformed chunk": (saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), "the answer "),
+    "not HTTP": (saying(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), "the answer is not valid HTTP: "),
+    "endless header": (saying(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n"), "the answer is not valid HTTP: "),
+}
+
+
+@pytest.mark.parametrize(("conversation", "reason"), BROKEN.values(), ids=BROKEN)
+async def test_broken_conversation_is_a_retryable_failure_naming_module_and_address(
+    conversation: Conversation, reason: str
+) -> None:
     async with server(conversation) as module, real_client() as client:
         failure = await failure_of(client.send(module, execute(b"{}")))
     assert (failure.code, failure.retryable) == ("MODULE_UNREACHABLE", True)
-    assert failure.message.startswith(f"alpha cannot be reached at {module.url}/execute: ")
+    assert failure.message.startswith(f"alpha cannot be reached at {module.url}/execute: {reason}")
     assert len(failure.message) < 500
 
 

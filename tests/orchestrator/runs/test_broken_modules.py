@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import httpx2
 import pytest
+from module_transport import Httpx2Transport
 
 from ops_orchestrator.service.app import create_app
 from ops_orchestrator.settings import Settings
@@ -42,7 +43,7 @@ async def run_with(folder: Path, violated: str, inputs: Mapping[str, Any]) -> di
     """The answer of an orchestrator in `folder`, of one step whose module breaks the requirement."""
     (folder / "modules.yaml").write_text(f"modules:\n  {MODULE}: {{url: 'http://stub', ready_timeout_s: 0}}\n")
     settings = Settings(modules_file=folder / "modules.yaml", runs_dir=folder / "runs", _env_file=None)
-    app = create_app(settings, httpx2.ASGITransport(create_stub(STUBS[MODULE], faults=Faults((violated,)))))
+    app = create_app(settings, Httpx2Transport(httpx2.ASGITransport(create_stub(STUBS[MODULE], faults=Faults((violated,))))))
     transport = httpx2.ASGITransport(app)
     async with app.router.lifespan_context(app), httpx2.AsyncClient(transport=transport, base_url="http://ops.test") as client:
         asked = {"scenario_id": "broken", "modules": [MODULE], "inputs": inputs}

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from local_service import MODULES, ROOT
+from module_transport import Httpx2Transport
 
 from ops_contract import sha256_hex
 from ops_orchestrator.service.app import create_app
@@ -20,7 +21,7 @@ async def service(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
     registered = "".join(f"  {name}: {{url: 'http://stubs/{name}'}}\n" for name in MODULES)
     (tmp_path / "modules.yaml").write_text(f"modules:\n{registered}")
     settings = Settings(modules_file=tmp_path / "modules.yaml", runs_dir=tmp_path / "runs", _env_file=None)
-    app = create_app(settings, httpx2.ASGITransport(create_all()))
+    app = create_app(settings, Httpx2Transport(httpx2.ASGITransport(create_all())))
     async with (
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ops.test") as client,

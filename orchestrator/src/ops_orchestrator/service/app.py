@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx2
 import structlog
 from fastapi import FastAPI
 
 import ops_orchestrator
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.modules.client import Limits, ModuleClient
+from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.service.problem import install_problem_handlers
@@ -26,7 +26,7 @@ from ops_orchestrator.settings import Settings
 _log: Any = structlog.get_logger("ops_orchestrator")
 
 
-def create_app(settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> FastAPI:
+def create_app(settings: Settings, transport: Transport | None = None) -> FastAPI:
     """The orchestrator as an ASGI application; `transport` replaces the network between it and the modules.
 
     Raises ConfigurationError for a bad modules.yaml, StoreError when the run store cannot be made.

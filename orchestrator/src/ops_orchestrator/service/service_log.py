@@ -44,7 +44,7 @@ def configure_service_log(log_format: Literal["json", "console"]) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    for chatty in ("httpx2", "httpcore2", "uvicorn.access", "uvicorn.error"):
+    for chatty in ("uvicorn.access", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import httpx2
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -35,6 +34,7 @@ from ops_orchestrator.modules.call import Call, UpstreamAnswer
 from ops_orchestrator.modules.client import Limits, ModuleClient
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.readiness import check_health
+from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.settings import Settings
 
 _MOST_INLINE_BYTES: Final = 256 * 1024
@@ -42,7 +42,7 @@ _MOST_FILES: Final = 1000
 _UNKNOWN_VERSION: Final = "unknown"
 
 
-def create_facade(module: Module, settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> Starlette:
+def create_facade(module: Module, settings: Settings, transport: Transport | None = None) -> Starlette:
     """The application; `transport` replaces the network between it and the module."""
     client = ModuleClient(Limits(settings.max_response_bytes, settings.max_artifact_bytes), transport)
     folder = tempfile.TemporaryDirectory(prefix="ops-facade-", ignore_cleanup_errors=True)

@@ -1,0 +1,106 @@
+"""The transport over aiohttp, which was the fastest library by measurement (`benchmarks/http_client.py`)."""
+
+import os
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
+
+import aiohttp
+
+from ops_orchestrator.errors import NetworkError
+from ops_orchestrator.modules.transport import BoundedChunks, Response
+
+# uvicorn drops a kept connection after 5 s; letting go first avoids most requests into a closing one.
+_KEEP_ALIVE_S: Final = 4.0
+_REASON_CHARACTERS: Final = 300
+# ValueErrors come from what cannot be encoded or decoded.
+_ERRORS: Final = (aiohttp.ClientError, OSError, ValueError)
+
+
+class AiohttpTransport:
+    """See Transport."""
+
+    def __init__(self) -> None:
+        self._opened: aiohttp.ClientSession | None = None
+
+    @asynccontextmanager
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, limit: int
+    ) -> AsyncIterator[Response]:
+        """See Transport."""
+        try:
+            response = await self._session.request(method, url, headers=headers, data=body or None, allow_redirects=False)
+        except _ERRORS as error:
+            raise _network_error(error) from error
+        async with response:
+            yield Response(
+                url=str(response.url),
+                status=response.status,
+                headers=_headers(response.raw_headers),
+                chunks=BoundedChunks(partial(_read, response.content), limit),
+            )
+
+    async def aclose(self) -> None:
+        """See Transport."""
+        if self._opened is not None:
+            await self._opened.close()
+
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        # aiohttp's session belongs to the event loop that runs when it is made, so the first request makes it.
+        if self._opened is None:
+            self._opened = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(),  # without arguments none is set; aiohttp's own default is 5 minutes
+                auto_decompress=False,
+            )
+        return self._opened
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    try:
+        return await content.readany()
+    except _ERRORS as error:
+        raise _network_error(error) from error
+
+
+def _headers(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for field, content in fields:
+        name, value = field.decode("latin-1").lower(), _decoded(content)
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _decoded(value: bytes) -> str:
+    """A header's value as text. aiohttp's own decoding leaves surrogates, which no JSON document can hold."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _network_error(error: Exception) -> NetworkError:
+    return NetworkError(_reason(error), unsent=isinstance(error, aiohttp.ClientConnectorError))
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in plain words on one line."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            reason = f"the host name {error.host!r} is not known"
+        case aiohttp.ClientSSLError():  # its errno is OpenSSL's and not the system's
+            reason = f"the TLS handshake failed: {error.os_error}"
+        case OSError(errno=int(number)):
+            reason = os.strerror(number)
+        case aiohttp.ClientPayloadError():
+            reason = f"the answer did not arrive whole: {getattr(error.__cause__, 'message', error)}"
+        case aiohttp.ClientResponseError():
+            reason = f"the answer is not valid HTTP: {error.message}"
+        case aiohttp.ClientConnectionError():
+            reason = "the connection was closed before an answer came"
+        case _:
+            reason = str(error) or type(error).__name__
+    return " ".join(reason.split())[:_REASON_CHARACTERS]
