@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 
 class HeldEngine(ThreadingUnixStreamServer):
-    """`held` is set when a request came whose first bytes hold `path`; it reaches the engine once `let_go` is set."""
+    """`held` is set when a request whose first bytes contain `path` arrives; it reaches the engine once `let_go` is set."""
 
     def __init__(self, socket_file: Path, path: bytes) -> None:
         self.path, self.held, self.let_go = path, Event(), Event()

@@ -1,7 +1,6 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from compose_stack import MakeStack, Stack
@@ -14,7 +13,7 @@ SWAP = "examples/swap-policy-simulator.yaml"
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[str]:
-    yield build(IMAGE, Path(__file__).parent / "team_module")
+    yield build(IMAGE, ROOT / "tests/e2e/team_module")
     docker("rmi", "--force", IMAGE)
 
 
