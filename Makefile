@@ -2,6 +2,8 @@
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 export UV_PYTHON_DOWNLOADS := never
+# Where no bytecode is kept, as in many containers, each process that a test starts compiles all its libraries: twice the time.
+export PYTHONDONTWRITEBYTECODE :=
 RUN := $(UV) run --no-sync
 
 # ARGS may select tests of one part only; finding none in another part is fine.
@@ -48,6 +50,10 @@ format: sync-dev ## fix the layout, and whatever else ruff can fix
 .PHONY: schemas
 schemas: sync-dev ## write the contract's schema files again from its models
 	$(RUN) python -m ops_contract.schemas contract/schemas
+
+.PHONY: images
+images: sync-dev ## make the pictures of the README again, from a run of the example
+	@PYTHONPATH=tests $(RUN) python docs/images/make.py
 
 .PHONY: up
 up: ## build and start the whole stack with Docker, and wait until it is ready

@@ -8,8 +8,12 @@ from local_service import ROOT
 
 from ops_orchestrator.modules.adapters.declaration import ITEM_NAMES, Action, Adapter, ArtifactMapping
 from ops_orchestrator.modules.catalogue import load_catalogue
+from ops_orchestrator.modules.module import Module
+from ops_orchestrator.planning.planner import plan
+from ops_orchestrator.planning.scenario import read_scenario
 from ops_orchestrator.settings import Settings
 
+PACKAGE = ROOT / "orchestrator/src/ops_orchestrator"
 DOCUMENTS = sorted(
     path for path in ROOT.rglob("*.md") if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
 )
@@ -34,46 +38,66 @@ def test_links_of_the_document_lead_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors(linked.read_text()), target
 
 
-def test_readme_lists_every_setting_with_its_default_and_meaning() -> None:
-    rows = re.findall(r"^\| `OPS_(\w+)` \| (?:`([^`]*)`)? ?\| (.+?) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    told = {name.lower(): (default, meaning.partition(":")[0]) for name, default, meaning in rows}
-    real = {
-        name: ("" if field.default is None else str(field.default), (field.description or "").partition(":")[0])
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_lines_of_the_document_are_wrapped(document: Path) -> None:
+    prose = re.sub(r"^ *```.*?^ *```$", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert [line for line in prose.splitlines() if len(line) > 100 and not cannot_be_wrapped(line)] == []
+
+
+def cannot_be_wrapped(line: str) -> bool:
+    """Is it a row of a table, a block of code, or a link by itself?"""
+    return line.startswith(("|", "    ")) or re.fullmatch(r"\s*!?\[[^]]*\]\(\S+\)\S*", line) is not None
+
+
+def test_picture_of_the_readme_loads_nothing() -> None:
+    picture = (ROOT / "docs/images/run.svg").read_text()
+    assert set(re.findall(r"url\((.)|href|@font-face|@import", picture)) == {"#"}
+
+
+def test_every_setting_is_documented_with_its_default_and_meaning() -> None:
+    text, _, _ = (ROOT / "docs/settings.md").read_text().partition("\n## ")
+    rows = re.findall(r"^\| `OPS_(\w+)` \| (?:`([^`]*)`)? ?\| (.+?) \|$", text, re.MULTILINE)
+    documented = {name.lower(): (default, meaning.partition(":")[0]) for name, default, meaning in rows}
+    assert documented == {
+        name: ("" if field.default is None else str(field.default), field.description)
         for name, field in Settings.model_fields.items()
     }
-    assert told == real
 
 
-def test_modules_that_the_readme_declares_can_be_registered(tmp_path: Path) -> None:
-    (declared,) = re.findall(r"```yaml\n(modules:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def test_every_key_of_a_registered_module_is_documented() -> None:
+    _, _, text = (ROOT / "docs/settings.md").read_text().partition("\n## modules.yaml\n")
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == set(Module.model_fields) - {"name"}
+
+
+def test_modules_that_the_documents_declare_can_be_registered(tmp_path: Path) -> None:
+    (declared,) = re.findall(r"```yaml\n(modules:.*?)```", (ROOT / "docs/adapters.md").read_text(), re.DOTALL)
     (tmp_path / "modules.yaml").write_text(declared)
     assert len(load_catalogue(tmp_path / "modules.yaml", {}).modules) == 5
 
 
+def test_scenario_of_the_http_api_can_be_planned() -> None:
+    (scenario,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs/http-api.md").read_text(), re.DOTALL)
+    planned = plan(read_scenario(scenario.encode()), load_catalogue(ROOT / "modules.yaml", {}))
+    assert [step.id for step in planned.steps] == ["policy-simulator", "raised"]
+
+
 def test_keys_and_names_of_adapters_are_documented() -> None:
-    text = (ROOT / "orchestrator/ADAPTERS.md").read_text()
+    text = (ROOT / "docs/adapters.md").read_text()
     documented = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (.+?) \|", text, re.MULTILINE))))
-    sources = {"each", "text", "base64", "path"}  # told in a sentence
+    sources = {"each", "text", "base64", "path"}  # described in a sentence
     keys = {*Adapter.model_fields, *Action.model_fields, *(set(ArtifactMapping.model_fields) - sources)}
     assert keys | set(ITEM_NAMES) <= documented
 
 
 def test_files_that_the_architecture_names_exist() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
-    folders = [
-        ROOT,
-        ROOT / "orchestrator/src/ops_orchestrator",
-        ROOT / "orchestrator/src/ops_orchestrator/modules/adapters",
-        ROOT / "stubs/src/ops_stubs",
-        ROOT / "contract/src/ops_contract/compliance",
-        ROOT / "tests",
-        ROOT / "contract",
-    ]
-    named = set(re.findall(r"`([\w./-]+\.(?:py|md|toml|yaml)|[\w.-]+(?:/[\w.-]*)+)`", text)) - {"/health"}
-    missing = {name for name in named if not any((folder / name).exists() for folder in folders)}
-    assert {name for name in missing if not name.startswith(("runs/run_", "/"))} == set()
+    named = set(re.findall(r"`([\w./-]+\.(?:py|md|toml|yaml)|[\w.-]+/)`", text))
+    assert named
+    folders = (ROOT, PACKAGE, ROOT / "contract", ROOT / "tests")
+    assert {name for name in named if not any((folder / name).exists() for folder in folders)} == set()
 
 
-def test_every_source_file_of_the_orchestrator_has_a_first_sentence() -> None:
-    for path in (ROOT / "orchestrator/src").rglob("*.py"):
-        assert path.read_text().startswith('"""'), path
+def test_architecture_draws_every_folder_of_the_orchestrator() -> None:
+    (drawing,) = re.findall(r"```text\n(.*?)```", (ROOT / "ARCHITECTURE.md").read_text(), re.DOTALL)
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert folders <= set(re.findall(r"│ (\w+)", drawing))

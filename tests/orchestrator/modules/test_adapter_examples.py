@@ -165,6 +165,7 @@ def as_shipped() -> dict[str, list[Any]]:
     return {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "place", "slip"), slips())
 async def test_slip_in_a_mapping_shows(  # noqa: PLR0917  # fixtures
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_shipped: dict[str, list[Any]], name: str, place: Place, slip: Any
