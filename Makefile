@@ -1,4 +1,4 @@
-# `make help` lists what there is. Everything needs Python 3.11+ and nothing else; `up` and the container tests need Docker.
+# `make help` lists the targets. They need Python 3.11+ only; `up`, `down` and the container tests need Docker, too.
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 export UV_PYTHON_DOWNLOADS := never
@@ -6,36 +6,36 @@ export UV_PYTHON_DOWNLOADS := never
 export PYTHONDONTWRITEBYTECODE :=
 RUN := $(UV) run --no-sync
 
-# What ARGS chooses may be in one of the two halves only; those with containers are timed and run alone.
+# ARGS may select tests of one part only; finding none in another part is fine.
 NONE_IS_FINE := || [ $$? -eq 5 ]
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
-help: ## this list
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 .PHONY: demo
-demo: sync ## run the example scenario with local processes and show what came of it
+demo: sync ## run the example scenario with local processes and show the results
 	@$(RUN) python examples/demo.py
 
 .PHONY: test
-test: sync-dev ## all tests; those with containers need a Docker engine
+test: sync-dev ## run all tests; those with containers need a Docker engine
 	$(RUN) pytest -n auto -m "not e2e and not proof" --cov --cov-report= $(ARGS) $(NONE_IS_FINE)
 	$(RUN) pytest -m proof --cov --cov-append --cov-report= $(ARGS) $(NONE_IS_FINE)
-	$(RUN) pytest -m e2e --cov --cov-append --cov-report=term $(ARGS) $(NONE_IS_FINE)
+	$(RUN) pytest -n 2 --dist loadfile -m e2e --cov --cov-append --cov-report=term $(ARGS) $(NONE_IS_FINE)
 
 .PHONY: test-fast
-test-fast: sync-dev ## the tests to run all day, in less than two minutes
+test-fast: sync-dev ## run the tests that need no container, browser or whole command, in less than two minutes
 	$(RUN) pytest -n auto -m "not e2e and not proof and not slow" $(ARGS)
 
 .PHONY: bench
-bench: sync ## what adapters and HTTP libraries cost, in CPU time and as ratios
+bench: sync ## measure what adapters and HTTP libraries cost, in CPU time and as ratios
 	@$(RUN) python benchmarks/adapters.py
 	@$(RUN) python benchmarks/http_client.py
 
 .PHONY: check
-check: sync-dev ## lint, types, import rules, schemas up to date
+check: sync-dev ## check lint, types, import rules, and that the schemas are up to date
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy

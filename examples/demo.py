@@ -1,6 +1,6 @@
 """`make demo`: the whole path once, without Docker.
 
-Starts the stubs and the orchestrator as local processes on free ports, runs the example scenario, shows what came of it,
+Starts the stubs and the orchestrator as local processes on free ports, runs the example scenario, shows the results,
 and stops what it started.
 """
 
@@ -59,7 +59,7 @@ def show(console: Console, folder: Path) -> None:
 
 @contextmanager
 def service(*words: str, **environment: str) -> Iterator[str]:
-    """Start a service and give its address, which it says on its first line; stop it at the end."""
+    """Start a service and give its address, which it prints when it listens; stop it at the end."""
     with subprocess.Popen(
         [command(words[0]), *words[1:]],
         env={**os.environ, **environment},
@@ -69,7 +69,7 @@ def service(*words: str, **environment: str) -> Iterator[str]:
     ) as process:
         try:
             found = address(process)
-            # What it says from now on nobody reads, and a full pipe would stop it.
+            # Nobody reads its later output, and a full pipe would block it.
             Thread(target=process.stdout.read, daemon=True).start()  # type: ignore[union-attr]  # piped above
             yield found
         finally:
@@ -77,13 +77,13 @@ def service(*words: str, **environment: str) -> Iterator[str]:
 
 
 def address(process: subprocess.Popen[str]) -> str:
-    """The address in a service's output; exits with what it said instead when it did not start."""
-    said = []
+    """The address in a service's output; exits with that output when the service does not start."""
+    output = []
     for line in process.stdout or ():
-        said.append(line)
+        output.append(line)
         if "http://" in line:
             return "http://" + line.partition("http://")[2].split('"')[0].split()[0].rstrip(".,")
-    sys.exit("".join(said) or f"{process.args!r} ended without a word")
+    sys.exit("".join(output) or f"{process.args!r} ended without any output")
 
 
 def command(name: str) -> str:

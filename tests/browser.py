@@ -25,7 +25,7 @@ def chromium() -> Iterator[Browser]:
     """A running browser. Without Chromium the test is skipped, in CI it fails."""
     program = shutil.which("chromium")
     if program is None:
-        told = "there is no chromium; install Debian's package of that name, or run .ci/browser"
+        told = "there is no chromium; install Debian's package of that name, or run .ci/install chromium"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(told)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=_SILENT)

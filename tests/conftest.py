@@ -1,8 +1,9 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-pytest_plugins = ["time_limit"]
+pytest_plugins = ["stack_scheduling", "time_limit"]
 
 SCORES = pytest.StashKey[list[str]]()
 
@@ -16,6 +17,17 @@ def anyio_backend() -> str:
 def tell_score(pytestconfig: pytest.Config) -> Callable[[str], None]:
     """Takes a line that is shown at the end of the session, whatever came of the tests."""
     return pytestconfig.stash.setdefault(SCORES, []).append
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    output: dict[str, object] | None = getattr(session.config, "workeroutput", None)  # what xdist hands to the main process
+    if output is not None:
+        output["scores"] = session.config.stash.get(SCORES, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash.setdefault(SCORES, []).extend(getattr(node, "workeroutput", {}).get("scores", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 
 class HeldEngine(ThreadingUnixStreamServer):
-    """`held` is set when a request came whose first bytes hold `path`; it reaches the engine once `let_go` is set."""
+    """`held` is set when a request whose first bytes contain `path` arrives; it reaches the engine once `let_go` is set."""
 
     def __init__(self, socket_file: Path, path: bytes) -> None:
         self.path, self.held, self.let_go = path, Event(), Event()
@@ -34,7 +34,7 @@ class Relay(BaseRequestHandler):
             while chunk := source.recv(65536):
                 if isinstance(self.server, HeldEngine) and self.server.path in chunk:
                     self.server.held.set()
-                    self.server.let_go.wait(60)
+                    self.server.let_go.wait()
                 sink.sendall(chunk)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_WR)

@@ -10,32 +10,30 @@ from typing import Any, Final
 
 import httpx2
 import pytest
-from local_service import service
+from local_service import HTTP, service
 
 from ops_contract.compliance.starter import start_module
 
 START: Final = {"node": ("node", "module.mjs"), "python": ("python", "module.py")}
-# Without certificates, whose reading would take longer than all that is asked.
-CLIENT: Final = httpx2.Client(timeout=20, verify=False)
 
 
 def needs(language: str) -> None:
     """Skip the test where the language cannot be run, unless CI runs it."""
     if shutil.which(START[language][0]) is None:
-        assert os.environ.get("CI") != "true", f"{language} is missing, and CI must not skip its module; see .ci/{language}"
+        assert os.environ.get("CI") != "true", f"{language} is missing, and CI must not skip its module; see .ci/install"
         pytest.skip(f"{language} is missing; install it to try the module that is written in it")
 
 
 @contextmanager
 def starter(folder: Path, language: str) -> Iterator[str]:
-    """The address of a starter that is written into `folder` and called like it."""
+    """The address of a starter that is written into `folder` and named like it."""
     start_module(folder, language, None)
     with service(folder, *START[language], OPS_PORT="0") as (_, address):
         yield address
 
 
 def good_request(**changes: Any) -> dict[str, Any]:
-    """A good body of a call of its own; `changes` replace fields, `...` takes one away."""
+    """A valid body of a new call; `changes` replace fields, `...` removes one."""
     sent = {
         "contract_version": "1.0",
         "run_id": f"run_{os.urandom(6).hex()}",
@@ -51,4 +49,4 @@ def good_request(**changes: Any) -> dict[str, Any]:
 def post(url: str, body: Any) -> httpx2.Response:
     """Send `body` to /execute; bytes go as they are."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return CLIENT.post(f"{url}/execute", content=content, headers={"Content-Type": "application/json"})
+    return HTTP.post(f"{url}/execute", content=content, headers={"Content-Type": "application/json"})

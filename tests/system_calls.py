@@ -39,7 +39,7 @@ class OnDisk:
 def strace(trace: Path) -> tuple[str, ...]:
     """The words to put before a command so that its calls are written to `trace`. Without strace: skipped, in CI a failure."""
     if shutil.which("strace") is None:
-        message = "strace is missing; install the package of that name, or run .ci/strace"
+        message = "strace is missing; install the package of that name, or run .ci/install strace"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
     # The command keeps the process id, so that it can be signalled and killed as if it were not observed.
     return "strace", "--daemonize", "-f", "--seccomp-bpf", "-y", "-s", "4096", "-o", str(trace), "-e", _TRACED

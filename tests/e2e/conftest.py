@@ -1,36 +1,20 @@
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
-from compose_stack import PROJECT_PREFIX, ROOT, Stack, engine_answers, sweep
+from compose_stack import PROJECT_PREFIX, MakeStack, Stack, sweep
+from container_engine import engine_answers, own_by_some_user
+from local_service import ROOT
 
 HERE = Path(__file__).parent
-# Nobody's account on the host: the files must be this user's all the same.
-SOME_UID = 4242
-
-SKIPPED = pytest.StashKey[int]()
-
-StartStack = Callable[..., Stack]
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    ours = [item for item in items if item.path.is_relative_to(HERE)]
-    for item in ours:
-        item.add_marker(pytest.mark.e2e)
-        item.add_marker(pytest.mark.timeout(600))
-    if not ours or "not e2e" in config.option.markexpr or engine_answers():
-        return
-    if os.environ.get("CI") == "true":
-        pytest.exit("no Docker engine answers, and CI must not skip the container tests", returncode=1)
-    # One line says it for all of them; pytest would print one for each.
-    items[:] = [item for item in items if item not in ours]
-    config.stash[SKIPPED] = len(ours)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if skipped := config.stash.get(SKIPPED, 0):
-        terminalreporter.write_line(f"SKIPPED {skipped} container tests: no Docker engine answers", yellow=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.e2e)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -43,41 +27,37 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _swept() -> None:
-    """Nothing is there that an earlier session left."""
+def _swept_engine() -> None:
+    """An engine in which nothing is left of sessions that were killed."""
+    if not engine_answers():
+        assert os.environ.get("CI") != "true", "no Docker engine answers, and CI must not skip the container tests"
+        pytest.skip("no Docker engine answers")
     sweep()
 
 
 @pytest.fixture(scope="session")
-def start_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartStack]:
-    """Start a stack of its own project; all are stopped at the end."""
-    started: list[Stack] = []
+def make_stack(tmp_path_factory: pytest.TempPathFactory) -> MakeStack:
+    """Makes a stack, a project of its own, which a `with` block starts and removes."""
+    numbers = count()
 
-    def start(*override_files: str, build: bool = False, **environment: str) -> Stack:
-        runs = tmp_path_factory.mktemp("runs")
-        if os.getuid() == 0:
-            os.chown(runs, SOME_UID, SOME_UID)
-        stack = Stack(
-            context=ROOT,
-            compose_file_name=["compose.yaml", *override_files],
-            build=build,
-            project=f"{PROJECT_PREFIX}{os.getpid()}-{len(started)}",
-            environment={"OPS_PUBLISH": "127.0.0.1:0", "OPS_READY_TIMEOUT_S": "2", **environment},
-            runs=runs,
-        )
-        started.append(stack)
-        stack.start()
-        return stack
+    def make(*override_files: str, build: bool = False, services: list[str] | None = None, **environment: str) -> Stack:
+        project = f"{PROJECT_PREFIX}{os.getpid()}-{next(numbers)}"
+        runs = own_by_some_user(tmp_path_factory.mktemp("runs"))
+        variables = {"COMPOSE_PROJECT_NAME": project, "OPS_PUBLISH": "127.0.0.1:0", "OPS_READY_TIMEOUT_S": "5"}
+        variables |= {"OPS_RUNS_DIR": str(runs), **environment}
+        env_file = tmp_path_factory.mktemp("environment") / ".env"
+        env_file.write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
+        files = ["compose.yaml", *override_files]
+        return Stack(ROOT, files, build=build, env_file=str(env_file), services=services, project=project, runs=runs)
 
-    yield start
-    for stack in started:
-        stack.stop()
+    return make
 
 
 @pytest.fixture(scope="session")
-def stack(start_stack: StartStack) -> Stack:
+def stack(make_stack: MakeStack) -> Iterator[Stack]:
     """The stack as it ships, built from this tree."""
-    return start_stack(build=True)
+    with make_stack(build=True) as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")

@@ -1,86 +1,66 @@
-"""The orchestrator's image started by itself, with the README's `docker run`."""
+"""The orchestrator's image built and started by itself, with the README's `docker build` and `docker run`."""
 
 import os
 import re
 import shlex
-import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-import httpx2
 import pytest
-from compose_stack import PROJECT_PREFIX, ROOT, Stack
+from compose_stack import PROJECT_PREFIX
+from container_engine import SOME_UID, build, docker, published, wait_for_log
+from local_service import HTTP, ROOT
 
-NAME = f"{PROJECT_PREFIX}{os.getpid()}-alone"
-
-
-def docker(*words: str) -> str:
-    return subprocess.run(["docker", *words], check=True, capture_output=True, text=True, timeout=120).stdout
-
-
-def readme_docker_run(folder: Path) -> list[str]:
-    """The README's `docker run`, detached, on a free port, with its run store in `folder`."""
-    (line,) = re.findall(r"^docker run .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    changed = line.replace("docker run --rm -p 127.0.0.1:8000:8000", f"docker run -d --name {NAME} -p 127.0.0.1:0:8000")
-    assert changed != line
-    return shlex.split(changed.replace("$(pwd)", str(folder)))
+NAME: Final = f"{PROJECT_PREFIX}{os.getpid()}-alone"
+README: Final = (ROOT / "README.md").read_text()
 
 
-def address() -> str:
-    return f"http://{docker('port', NAME, '8000').splitlines()[0].strip()}"
+@pytest.fixture(scope="module")
+def image() -> Iterator[str]:
+    """The image that the README's `docker build` makes: of the default target."""
+    (line,) = re.findall(r"^docker build (.*)$", README, re.MULTILINE)
+    assert shlex.split(line) == ["-t", "openpolicystack-orchestrator:dev", "."]
+    yield build(f"{NAME}:latest", ROOT)
+    docker("rmi", "--force", f"{NAME}:latest")
 
 
-def ready() -> httpx2.Response:
-    transport = httpx2.HTTPTransport(retries=0)
-    while True:
-        try:
-            with httpx2.Client(transport=transport) as client:
-                return client.get(f"{address()}/ready")
-        except httpx2.TransportError:
-            assert docker("inspect", "--format", "{{.State.Running}}", NAME).strip() == "true", docker("logs", NAME)
+@contextmanager
+def running(image: str, folder: Path, *options: str) -> Iterator[str]:
+    """The address of the README's `docker run`, detached, on a free port, with its run store in `folder`."""
+    (line,) = re.findall(r"^docker run (.*)$", README, re.MULTILINE)
+    changed = re.sub(r"-p \S*8000:8000", "-p 127.0.0.1:0:8000", line.removeprefix("--rm ")).replace("$(pwd)", str(folder))
+    words = shlex.split(changed.replace("openpolicystack-orchestrator:dev", image))
+    docker("run", "--detach", "--name", NAME, *options, *words)
+    try:
+        wait_for_log(NAME, "service.listening")
+        yield published(NAME, 8000)
+    finally:
+        docker("rm", "--force", NAME)
 
 
-@pytest.fixture(params=[4242, 0], ids=["an ordinary user's folder", "root's folder"])
-def owner(request: pytest.FixtureRequest, stack: Stack, tmp_path: Path) -> Iterator[int]:
-    """The uid that owns `runs`; the container is started and removed."""
-    assert stack.project  # the image was built from this tree
-    uid = int(request.param)
+@pytest.mark.parametrize("owner", [SOME_UID, 0], ids=["an ordinary user's folder", "root's folder"])
+def test_service_is_the_owner_of_the_mounted_folder_without_any_capability(image: str, owner: int, tmp_path: Path) -> None:
     if os.getuid() != 0:
         pytest.skip("only root can give a folder to somebody else")
     (tmp_path / "runs").mkdir()
-    os.chown(tmp_path / "runs", uid, uid)
-    subprocess.run(readme_docker_run(tmp_path), check=True, capture_output=True, timeout=60)
-    yield uid
-    docker("rm", "--force", NAME)
-
-
-def test_run_folders_belong_to_the_owner_of_the_mounted_folder(owner: int, tmp_path: Path) -> None:
-    assert ready().status_code == 200
-    started = httpx2.post(
-        f"{address()}/plan_and_execute",
-        json={"scenario_id": "x", "modules": ["monitor"]},
-        headers={"Prefer": "respond-async"},
-    )
-    folder = tmp_path / "runs" / started.json()["run_id"]
+    os.chown(tmp_path / "runs", owner, owner)
+    with running(image, tmp_path) as url:
+        assert HTTP.get(f"{url}/ready").status_code == 200
+        scenario = {"scenario_id": "x", "modules": ["monitor"]}
+        started = HTTP.post(f"{url}/plan_and_execute", json=scenario, headers={"Prefer": "respond-async"}).json()
+        status = docker("exec", NAME, "cat", "/proc/1/status")
+    folder = tmp_path / "runs" / started["run_id"]
     assert {folder.stat().st_uid, (folder / "run.json").stat().st_uid} == {owner}
-
-
-def test_service_has_no_capability_whoever_it_runs_as(owner: int) -> None:
-    assert ready().status_code == 200
-    status = docker("exec", NAME, "cat", "/proc/1/status")
     assert f"Uid:\t{owner}\t" in status
     for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
         assert f"{name}:\t0000000000000000" in status
 
 
-def test_container_that_may_not_write_its_store_says_so_and_is_not_ready(stack: Stack, tmp_path: Path) -> None:
-    assert stack.project
+def test_container_that_may_not_write_its_store_says_so_and_is_not_ready(image: str, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
-    words = readme_docker_run(tmp_path)
-    subprocess.run([*words[:2], "--user", "4242:4242", *words[2:]], check=True, capture_output=True, timeout=60)
-    try:
-        answer = ready()
-        assert answer.status_code == 503
-        assert answer.json()["reason"] == "the run store runs cannot be written as user 4242: Permission denied"
-    finally:
-        docker("rm", "--force", NAME)
+    with running(image, tmp_path, "--user", f"{SOME_UID}:{SOME_UID}") as url:
+        answer = HTTP.get(f"{url}/ready")
+    assert answer.status_code == 503
+    assert answer.json()["reason"] == f"the run store runs cannot be written as user {SOME_UID}: Permission denied"

@@ -4,7 +4,8 @@ from typing import Any
 
 import docker
 import pytest
-from compose_stack import COMPOSE_LABEL, PROJECT_PREFIX, Stack, sweep
+from compose_stack import COMPOSE_LABEL, PROJECT_PREFIX, sweep
+from container_engine import PYTHON_IMAGE, engine
 
 from ops_contract.compliance.targets.image_under_test import LABEL
 
@@ -13,65 +14,39 @@ DEAD_PID = 2**22 + 1
 
 
 @pytest.fixture
-def leave(stack: Stack) -> Iterator[Any]:
-    """Leaves a container of the Compose project of a process, as a killed test session does."""
-    client = docker.from_env()
-    image = str(client.containers.list(filters={"label": f"{COMPOSE_LABEL}={stack.project}"})[0].attrs["Image"])
-    left = []
-
-    def make(pid: int) -> str:
-        labels = {COMPOSE_LABEL: f"{PROJECT_PREFIX}{pid}-9"}
-        left.append(client.containers.create(image, labels=labels))
-        return str(left[-1].id)
-
-    yield make
-    for container in left:
-        if container.id in {found.id for found in client.containers.list(all=True)}:
-            container.remove(force=True)
-    client.close()
-
-
-def containers() -> set[str]:
-    client = docker.from_env()
-    try:
-        return {str(container.id) for container in client.containers.list(all=True)}
-    finally:
-        client.close()
+def client() -> Iterator[docker.DockerClient]:
+    with engine() as client:
+        yield client
 
 
 @pytest.fixture
-def kit_network() -> Iterator[Any]:
-    """Makes a network of the compliance kit of a process, as a killed check leaves it."""
-    client = docker.from_env()
-    made = []
-
-    def make(pid: int) -> str:
-        made.append(client.networks.create(f"ops-e2e-{pid}-swept", labels={LABEL: f"{pid}-9"}))
-        return str(made[-1].id)
-
-    yield make
-    for network in client.networks.list(ids=[one.id for one in made]):
-        network.remove()
-    client.close()
+def left_behind(client: docker.DockerClient) -> Iterator[dict[int, list[Any]]]:
+    """A container of a Compose project and a network of the kit: of a process that was killed, and of this one."""
+    made = {pid: [container_of(client, pid), network_of(client, pid)] for pid in (DEAD_PID, os.getpid())}
+    yield made
+    there = ids(client)
+    for one in (one for pair in made.values() for one in pair if one.id in there):
+        one.remove()
 
 
-def networks() -> set[str]:
-    client = docker.from_env()
-    try:
-        return {str(network.id) for network in client.networks.list()}
-    finally:
-        client.close()
+def container_of(client: docker.DockerClient, pid: int) -> Any:
+    return client.containers.create(PYTHON_IMAGE, labels={COMPOSE_LABEL: f"{PROJECT_PREFIX}{pid}-9"})
 
 
-def test_sweep_removes_what_a_killed_check_left_and_nothing_of_a_running_one(kit_network: Any) -> None:
-    dead, living = kit_network(DEAD_PID), kit_network(os.getpid())
+def network_of(client: docker.DockerClient, pid: int) -> Any:
+    return client.networks.create(f"ops-e2e-{pid}-swept", labels={LABEL: f"{pid}-9"})
+
+
+def ids(client: docker.DockerClient) -> set[str]:
+    return {str(one.id) for one in (*client.containers.list(all=True), *client.networks.list())}
+
+
+def test_sweep_removes_what_a_killed_process_left_and_nothing_of_a_running_one(
+    client: docker.DockerClient, left_behind: dict[int, list[Any]]
+) -> None:
     sweep()
-    assert dead not in networks()
-    assert living in networks()
-
-
-def test_sweep_removes_what_a_dead_session_left_and_nothing_of_a_living_one(leave: Any) -> None:
-    dead, living = leave(DEAD_PID), leave(os.getpid())
-    sweep()
-    assert dead not in containers()
-    assert living in containers()
+    there = ids(client)
+    assert {pid: [one.id in there for one in made] for pid, made in left_behind.items()} == {
+        DEAD_PID: [False, False],
+        os.getpid(): [True, True],
+    }

@@ -22,7 +22,7 @@ REPORTS: Final = ("report.json", "junit.xml", "report.html", "report.md", "badge
 
 @dataclass(frozen=True)
 class Ran:
-    """What came of the action's steps after its installation."""
+    """The outcome of the action's steps after its installation."""
 
     outputs: dict[str, str]
     summary: str
@@ -39,7 +39,7 @@ def stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def expressions(value: Any) -> list[str]:
-    """What stands in ${{ }} anywhere in `value`."""
+    """Every expression in ${{ }} anywhere in `value`."""
     return re.findall(r"\$\{\{\s*(.+?)\s*\}\}", json.dumps(value))
 
 
@@ -50,14 +50,14 @@ def script(name: str) -> dict[str, Any]:
 
 
 def shell(step: dict[str, Any], folder: Path, known: dict[str, str], kit: str) -> subprocess.CompletedProcess[str]:
-    """Run a step's script as GitHub's runner does, `known` being what its expressions come to."""
-    told = {name: known[expressions(value)[0]] for name, value in step["env"].items()}
-    told |= {"GITHUB_OUTPUT": str(folder / "output"), "GITHUB_STEP_SUMMARY": str(folder / "summary")}
-    told |= {"RUNNER_TEMP": str(folder), "PATH": f"{kit}:/usr/bin:/bin"}
+    """Run a step's script as GitHub's runner does, `known` being the values of its expressions."""
+    variables = {name: known[expressions(value)[0]] for name, value in step["env"].items()}
+    variables |= {"GITHUB_OUTPUT": str(folder / "output"), "GITHUB_STEP_SUMMARY": str(folder / "summary")}
+    variables |= {"RUNNER_TEMP": str(folder), "PATH": f"{kit}:/usr/bin:/bin"}
     file = folder / "script.sh"
     file.write_text(step["run"])
     words = ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(file)]
-    return subprocess.run(words, cwd=folder, env=environment(**told), capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(words, cwd=folder, env=environment(**variables), capture_output=True, text=True, check=False)
 
 
 def run(folder: Path, /, kit: str = str(Path(sys.executable).parent), **given: str) -> Ran:
@@ -99,7 +99,7 @@ def test_installation_takes_the_kit_from_the_action_s_own_folder() -> None:
     step = script("Install the kit")
     assert step["env"]["KIT"] == "${{ github.action_path }}"
     assert '"${KIT}[kit]"' in step["run"]
-    assert subprocess.run(["bash", "-n", "-c", step["run"]], check=False, timeout=10).returncode == 0
+    assert subprocess.run(["bash", "-n", "-c", step["run"]], check=False).returncode == 0
 
 
 def test_broken_module_fails_with_every_report(stub: str, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_neither_or_both_targets_are_a_usage_error(given: dict[str, str], tmp_pa
 
 @pytest.fixture
 def recorder(tmp_path: Path) -> str:
-    """The folder of a kit that only writes down what it was told: starting images is a test of its own."""
+    """The folder of a kit that only writes down its arguments: the kit's own tests start images."""
     kit = tmp_path / "bin/ops-contract"
     kit.parent.mkdir()
     kit.write_text('#!/bin/bash\nprintf "%s\\0" "$@" >"$RUNNER_TEMP/words"\n')

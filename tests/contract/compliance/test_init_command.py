@@ -13,9 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 def init(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [command("ops-contract"), "init", *words], cwd=folder, capture_output=True, text=True, timeout=20, check=False
-    )
+    return subprocess.run([command("ops-contract"), "init", *words], cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_init_writes_a_module_and_says_how_to_start_and_check_it(tmp_path: Path) -> None:

@@ -1,42 +1,32 @@
 from typing import Any
 
-import docker
 import pytest
 from compose_stack import COMPOSE_LABEL, Stack
-
-SERVICES = (
-    "orchestrator",
-    "data-layer",
-    "policy-simulator",
-    "supplychain-risk",
-    "dr-anticorruption",
-    "strategy-agent",
-    "monitor",
-)
+from container_engine import engine
+from local_service import MODULES
 
 
 @pytest.fixture(scope="module")
 def containers(stack: Stack) -> dict[str, Any]:
-    client = docker.from_env()
-    found = client.containers.list(filters={"label": f"{COMPOSE_LABEL}={stack.project}"})
-    client.close()
+    with engine() as client:
+        found = client.containers.list(filters={"label": f"{COMPOSE_LABEL}={stack.project}"})
     return {container.labels["com.docker.compose.service"]: container.attrs for container in found}
 
 
 def test_stack_is_the_orchestrator_and_six_modules(containers: dict[str, Any]) -> None:
-    assert set(containers) == set(SERVICES)
+    assert set(containers) == {"orchestrator", *MODULES}
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_container_has_a_read_only_root_and_no_way_to_gain_privileges(containers: dict[str, Any], service: str) -> None:
-    host = containers[service]["HostConfig"]
-    assert host["ReadonlyRootfs"]
-    assert host["CapDrop"] == ["ALL"]
-    assert "no-new-privileges:true" in host["SecurityOpt"]
-    assert host["RestartPolicy"]["Name"] == "unless-stopped"
+def test_every_container_has_a_read_only_root_and_no_way_to_gain_privileges(containers: dict[str, Any]) -> None:
+    for service, attrs in containers.items():
+        host = attrs["HostConfig"]
+        assert (service, host["ReadonlyRootfs"], host["CapDrop"]) == (service, True, ["ALL"])
+        assert (service, host["SecurityOpt"]) == (service, ["no-new-privileges:true"])
+        assert (service, host["RestartPolicy"]["Name"]) == (service, "unless-stopped")
 
 
-@pytest.mark.parametrize("service", SERVICES)
+# One of the stubs: they are one image, and Compose starts them alike.
+@pytest.mark.parametrize("service", ["orchestrator", "monitor"])
 def test_running_service_is_an_ordinary_user_without_any_capability(stack: Stack, service: str) -> None:
     status = stack.compose("exec", "-T", service, "cat", "/proc/1/status")
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)

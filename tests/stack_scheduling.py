@@ -1,0 +1,22 @@
+"""Lets one process of pytest-xdist run all the tests that share a Compose stack, so that it is started once."""
+
+from typing import Final
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
+from xdist.scheduler.protocol import Scheduling
+
+FOLDER: Final = "tests/e2e/stack/"
+
+
+class StackScheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """As `--dist loadfile`, with the files of one folder as if they were one file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return FOLDER if nodeid.startswith(FOLDER) else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    return StackScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
