@@ -3,17 +3,14 @@ import gzip
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx2
 import pytest
 from scripted_module import ClientFor, ScriptedModule
 
-from ops_contract import Artifact
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import Request
-from ops_orchestrator.modules.answer import RemoteFile
 from ops_orchestrator.modules.client import Limits, ModuleClient
 from ops_orchestrator.modules.module import Module
 
@@ -74,52 +71,6 @@ async def test_compressed_answer_is_refused_before_it_can_grow(module: Module, c
     bomb = httpx2.Response(200, headers={"Content-Encoding": "gzip"}, content=gzip.compress(b"\0" * 10_000_000))
     failure = await failure_of(client_for(ScriptedModule(answers=[bomb])).send(module, execute(b"{}")))
     assert "encoding 'gzip'" in failure.message
-
-
-def remote(href: str, content: bytes = b"figures", **fields: Any) -> RemoteFile:
-    """A file that its module says has `content`; `fields` falsify it."""
-    described = Artifact.of("f.txt", "text/plain", content, href=href)
-    return RemoteFile(described.ref.model_copy(update=fields), href)
-
-
-@pytest.mark.parametrize("href", ["artifacts/report.txt", "/artifacts/report.txt"])
-async def test_artifact_is_fetched_below_the_base_url(module: Module, client_for: ClientFor, tmp_path: Path, href: str) -> None:
-    alpha = ScriptedModule(files={"/artifacts/report.txt": httpx2.Response(200, content=b"figures")})
-    received = await client_for(alpha).fetch(module, remote(href), tmp_path)
-    assert isinstance(received.content, Path)
-    assert received.content.read_bytes() == b"figures"
-    assert received.ref == remote(href).ref
-
-
-async def test_artifact_that_is_not_kept_is_checked_all_the_same(module: Module, client_for: ClientFor) -> None:
-    client = client_for(ScriptedModule(files={"/report.txt": httpx2.Response(200, content=b"figures")}))
-    assert (await client.fetch(module, remote("report.txt"), None)).content is None
-    false = remote("report.txt", sha256="0" * 64)
-    assert (await failure_of(client.fetch(module, false, None))).requirement == "OPS-ART-003"
-
-
-@pytest.mark.parametrize(
-    ("answer", "requirement"),
-    [
-        (httpx2.Response(200, content=b"figurez"), "OPS-ART-003"),
-        (httpx2.Response(200, content=b"figure"), "OPS-ART-004"),
-        (httpx2.Response(404), "OPS-ART-002"),
-        (httpx2.Response(302, headers={"Location": "/else"}), "OPS-ART-002"),
-    ],
-)
-async def test_artifact_that_is_not_what_it_says_names_the_requirement(
-    module: Module, client_for: ClientFor, tmp_path: Path, answer: httpx2.Response, requirement: str
-) -> None:
-    client = client_for(ScriptedModule(files={"/f": answer}))
-    failure = await failure_of(client.fetch(module, remote("f"), tmp_path))
-    assert (failure.code, failure.requirement) == ("INVALID_ANSWER", requirement)
-    assert "'f.txt'" in failure.message
-
-
-async def test_artifact_larger_than_the_limit_is_given_up(module: Module, client_for: ClientFor, tmp_path: Path) -> None:
-    client = client_for(ScriptedModule(files={"/f": httpx2.Response(200, content=b"x" * 11)}), artifact_bytes=10)
-    failure = await failure_of(client.fetch(module, remote("f", b"x" * 11), tmp_path))
-    assert failure.code == "ANSWER_TOO_LARGE"
 
 
 @asynccontextmanager

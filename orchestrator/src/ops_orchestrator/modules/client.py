@@ -1,23 +1,17 @@
 """Talks HTTP to modules: within bounds, and only at their registered addresses."""
 
-import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from ops_contract import masked_url
 from ops_orchestrator.errors import Failure, NetworkError, ResponseTooLargeError, StepError
-from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange, Request
+from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.masking import masked_text
 from ops_orchestrator.modules.aiohttp_transport import AiohttpTransport
-from ops_orchestrator.modules.answer import ReceivedArtifact, RemoteFile
-from ops_orchestrator.modules.contract_answer import check_content
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.modules.staging import staged_file
 from ops_orchestrator.modules.transport import Response, Transport
 
 _MAX_HEALTH_BYTES: Final = 64 * 1024
@@ -59,42 +53,9 @@ class ModuleClient:
         """Send a step's request and read the whole answer."""
         return await self._exchange(module, request, self.limits.response_bytes)
 
-    async def fetch(self, module: Module, file: RemoteFile, staging: Path | None) -> ReceivedArtifact:
-        """Fetch an artifact and check it against its declared size and digest.
-
-        The bytes are streamed into a new file in the folder `staging`; with None they are checked and dropped.
-        """
-        async with staged_file(staging) as target:
-            await self._stream(module, file, target)
-        return ReceivedArtifact(file.ref, Path(target.name) if target else None)
-
-    async def _exchange(self, module: Module, request: Request, limit: int) -> Exchange:
-        async with self._open(module, request, limit) as response:
-            body = await (_whole(module, response) if request.whole else _start(module, response))
-            return Exchange(
-                method=request.method,
-                url=masked_url(response.url),
-                request_headers=request.headers,
-                request=request.body,
-                status=response.status,
-                headers=response.headers,
-                response=body,
-            )
-
-    async def _stream(self, module: Module, file: RemoteFile, target: IO[bytes] | None) -> None:
-        digest, size = hashlib.sha256(), 0
-        request = Request(method="GET", path=file.href, headers={"Accept": "*/*"})
-        async with self._open(module, request, self.limits.artifact_bytes) as response:
-            _check_found(module, file, response)
-            async for chunk in _chunks(module, response):
-                digest.update(chunk)
-                size += len(chunk)
-                if target is not None:
-                    await asyncio.to_thread(target.write, chunk)
-        check_content(file.ref, size, digest.hexdigest(), module)
-
     @asynccontextmanager
-    async def _open(self, module: Module, request: Request, limit: int) -> AsyncIterator[Response]:
+    async def open(self, module: Module, request: Request, limit: int) -> AsyncIterator[Response]:
+        """Send a request and open its response, of which at most `limit` bytes are read; see `chunks_of`."""
         url = module.at(request.path)
         headers = {**_HEADERS, **{name.lower(): value for name, value in request.headers.items()}}
         try:
@@ -108,33 +69,36 @@ class ModuleClient:
             message = f"sends more than the {limit} bytes allowed for {urlsplit(url).path}"
             raise StepError.of(module.name, "ANSWER_TOO_LARGE", message) from error
 
+    async def _exchange(self, module: Module, request: Request, limit: int) -> Exchange:
+        async with self.open(module, request, limit) as response:
+            body = await (_whole(module, response) if request.whole else _start(module, response))
+            return Exchange(
+                method=request.method,
+                url=masked_url(response.url),
+                request_headers=request.headers,
+                request=request.body,
+                status=response.status,
+                headers=response.headers,
+                response=body,
+            )
+
 
 async def _whole(module: Module, response: Response) -> bytes:
-    return b"".join([chunk async for chunk in _chunks(module, response)])
+    return b"".join([chunk async for chunk in chunks_of(module, response)])
 
 
 async def _start(module: Module, response: Response) -> bytes:
     """As much of a body as there is room for, and nothing of one that cannot be read."""
     body = b""
     with suppress(StepError, NetworkError, ResponseTooLargeError):
-        async for chunk in _chunks(module, response):
+        async for chunk in chunks_of(module, response):
             body += chunk
     return body
 
 
-def _chunks(module: Module, response: Response) -> AsyncIterator[bytes]:
+def chunks_of(module: Module, response: Response) -> AsyncIterator[bytes]:
+    """The body of a response in chunks. Raises StepError when it is compressed."""
     encoding = response.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise StepError.of(module.name, "INVALID_ANSWER", f"answers in the encoding {encoding!r}, which was not accepted")
     return response.chunks
-
-
-def _check_found(module: Module, file: RemoteFile, response: Response) -> None:
-    if response.status != 200:
-        raise StepError.of(
-            module.name,
-            "INVALID_ANSWER",
-            f"answers {response.status} for the artifact {file.ref.name!r} at {masked_url(response.url)}",
-            retryable=response.status in RETRYABLE_STATUS,
-            requirement="OPS-ART-002",
-        )

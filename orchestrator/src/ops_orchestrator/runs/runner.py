@@ -1,7 +1,6 @@
 """Interprets a plan: calls its modules one after another and yields what happens. Knows no consumer, keeps nothing."""
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -10,14 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from ops_orchestrator.errors import StepError
-from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.attempt import Answered, attempt, request_for
 from ops_orchestrator.modules.call import Call, UpstreamAnswer
 from ops_orchestrator.modules.client import ModuleClient
-from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.readiness import StartupPatience, wait_until_ready
 from ops_orchestrator.planning.scenario import Scenario, merged
 from ops_orchestrator.planning.steps import Plan, Step
+from ops_orchestrator.runs.back_off import back_off_s
 from ops_orchestrator.runs.events import (
     AttemptFailed,
     Event,
@@ -30,7 +28,6 @@ from ops_orchestrator.runs.events import (
 )
 from ops_orchestrator.runs.provenance import step_fingerprint
 
-_LONGEST_BACKOFF_S: Final = 30.0
 # Hashing a small answer costs less than a thread; a large one would hold up every other run.
 _HASH_OFF_LOOP_BYTES: Final = 256 * 1024
 
@@ -98,7 +95,7 @@ class Runner:
                         continue
                     if not error.failure.retryable or attempts > call.module.retries:
                         raise
-                    retry_in_s = _backoff(call.module, attempts, error.exchange)
+                    retry_in_s = back_off_s(call.module, attempts, error.exchange)
                     yield AttemptFailed(step=step, attempt=attempts, failure=error.failure, retry_in_s=retry_in_s)
                     await asyncio.sleep(retry_in_s)
         except StepError as error:
@@ -139,10 +136,3 @@ def _call(run_id: str, scenario: Scenario, step: Step, upstream: Mapping[str, Up
         seed=scenario.run_options.seed,
         upstream=upstream,
     )
-
-
-def _backoff(module: Module, attempt: int, exchange: Exchange | None) -> float:
-    """Seconds before the next attempt: doubling with jitter, and not before the module's own Retry-After."""
-    doubled = module.backoff_s * 2.0 ** min(attempt - 1, 10) * random.uniform(0.8, 1.2)  # noqa: S311  # spreads load, hides nothing
-    retry_after = exchange.headers.get("retry-after", "") if exchange else ""
-    return min(max(doubled, float(retry_after) if retry_after.isdecimal() else 0.0), _LONGEST_BACKOFF_S)

@@ -1,18 +1,15 @@
 """One JSONata expression of a declaration: checked when it is read, bounded when it is evaluated."""
 
 import math
-import re
 import threading
 import time
 from collections.abc import Collection, Mapping
-from functools import partial
 from typing import Any, Final
 
-import re2
-
 from ops_orchestrator.errors import ExpressionError
-from ops_orchestrator.modules.adapters.jsonata_library import JException, Jsonata, RegexFlags, Utils
+from ops_orchestrator.modules.adapters.jsonata_library import JException, Jsonata, Utils
 from ops_orchestrator.modules.adapters.names import NameUseError, used_names
+from ops_orchestrator.modules.adapters.regular_expression import RegularExpressionError, compile_regular_expression
 
 LONGEST_EVALUATION_S: Final = 5.0
 """Seconds of computing that one expression may take. What the library does in one piece is bounded by the step's time-out."""
@@ -33,7 +30,7 @@ class Expression:
             used = used_names(self._jsonata().ast, text, names)
         except NameUseError as error:
             raise ExpressionError(text, error.position, str(error)) from error
-        except _RegexError as error:
+        except RegularExpressionError as error:
             raise ExpressionError(text, text.find(error.pattern) + len(error.pattern), str(error)) from error
         except JException as error:
             raise ExpressionError(text, error.location if error.location > 0 else len(text), _reason(error)) from error
@@ -79,7 +76,7 @@ class Expression:
     def _jsonata(self) -> Jsonata:
         compiled: Jsonata | None = getattr(self._compiled, "jsonata", None)
         if compiled is None:
-            compiled = self._compiled.jsonata = Jsonata(self.text, _linear_regex)
+            compiled = self._compiled.jsonata = Jsonata(self.text, compile_regular_expression)
             compiled.set_validate_input(validate_input=False)
             compiled.set_output_convert_nulls(output_convert_nulls=False)
         return compiled
@@ -87,49 +84,6 @@ class Expression:
 
 _TOO_SLOW: Final = "D1012"
 _OWN_WORDS: Final = ("D3137", "D3141")  # of $error and $assert
-
-
-class _RegexError(Exception):
-    def __init__(self, pattern: str, reason: str) -> None:
-        syntax = "(RE2 syntax: no look-around and no back-references)"
-        super().__init__(f"the regular expression cannot be used: {reason} {syntax}")
-        self.pattern = pattern
-
-
-class _Regex:
-    """A compiled pattern as the library uses it. RE2 reads a template as escaped Latin-1, so it gets functions only."""
-
-    def __init__(self, compiled: Any) -> None:
-        self._compiled = compiled
-        self.search, self.finditer, self.split = compiled.search, compiled.finditer, compiled.split
-
-    def sub(self, replacement: Any, text: str, count: int = 0) -> str:
-        r"""Replace by a function, or by a template with `\g<1>` for groups; the library wants IndexError for one not there."""
-        if not isinstance(replacement, str):
-            return str(self._compiled.sub(replacement, text, count))
-
-        def group(match: Any, found: re.Match[str]) -> str:
-            try:
-                return match.group(int(found[1])) or ""
-            except IndexError as error:
-                raise IndexError(f"invalid group reference {found[1]} at position {found.start()}") from error
-
-        return str(self._compiled.sub(lambda match: _GROUP.sub(partial(group, match), replacement), text, count))
-
-
-_GROUP: Final = re.compile(r"\\g<(\d+)>")
-
-
-def _linear_regex(pattern: str, flags: RegexFlags) -> Any:
-    """Compile with RE2, which never backtracks: a pattern like `(a+)+$` would otherwise stop the whole service."""
-    options = re2.Options()
-    options.case_sensitive = not flags.case_insensitive
-    options.log_errors = False
-    try:
-        return _Regex(re2.compile(f"(?m){pattern}" if flags.multiline else pattern, options))
-    except re2.error as error:
-        reason = error.args[0] if error.args else "it is not valid"
-        raise _RegexError(pattern, reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)) from error
 
 
 def _plain(value: Any) -> Any:

@@ -2,14 +2,9 @@
 
 import base64
 import binascii
-import json
 import os
-import shutil
 import tempfile
-import time
 from collections.abc import Mapping
-from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -17,16 +12,14 @@ from pydantic import ValidationError
 
 from ops_contract import Problem
 from ops_orchestrator.errors import ConfigurationError, InvalidRequestError, NotFoundError, RunExistsError, StoreError
-from ops_orchestrator.runs.events import Event, RunEnded, interrupted
-from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, ArtifactRecord, Results, RunRecord, ended
+from ops_orchestrator.runs.record import RECORD, RESULTS, ArtifactRecord, Results, RunRecord
 from ops_orchestrator.runs.run_id import RUN_ID
-from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.protocols import Page, Position, RunIndex
+from ops_orchestrator.runs.store.recovery import clear_unfinished, end_dead_run, lease_of_the_dead
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
-from ops_orchestrator.runs.store.writer import FolderWriter, seal, unfinished_path
+from ops_orchestrator.runs.store.writer import FolderWriter
 
 _ROOM_FOR_A_RUN_BYTES: Final = 64 * 1024
-_LONGEST_CREATION_S: Final = 60.0
 
 Document = TypeVar("Document", RunRecord, Results)
 
@@ -137,16 +130,27 @@ class FolderStore:
 
     def recover(self) -> Mapping[str, OSError | None]:
         """See RunStore. Folders that were never finished are removed."""
-        for unfinished in self.folder.glob(unfinished_path(self.folder / "run_*").name):
-            self._clear_if_dead(unfinished)
+        clear_unfinished(self.folder)
         recovered: dict[str, OSError | None] = {}
         for run_id in sorted(self._index.run_ids("running")):
             try:
-                if self._end_if_dead(run_id):
+                if self._recover(run_id):
                     recovered[run_id] = None
             except OSError as error:
                 recovered[run_id] = error
         return recovered
+
+    def _recover(self, run_id: str) -> bool:
+        with lease_of_the_dead(self._path(run_id)) as lease:
+            # Read under the lease: the record of a run that just ended is final.
+            record = self._try_record(run_id)
+            if lease is None or record is None:
+                return False
+            left_running = record.status == "running"
+            if left_running:
+                record = end_dead_run(self._path(run_id), record)
+        self._index.put([record])
+        return left_running
 
     def _refresh(self) -> None:
         """Bring the index up to date with folders that came or went while nobody looked."""
@@ -159,34 +163,6 @@ class FolderStore:
         """Note how a run ended: what is on disk counts, and a full disk may keep it at `running`."""
         if record := self._try_record(run_id):
             self._index.put([record])
-
-    def _end_if_dead(self, run_id: str) -> bool:
-        folder = self._path(run_id)
-        lease = _lease_of_the_dead(folder)
-        if lease is None:
-            return False
-        try:
-            # Read under the lease: the record of a run that just ended is final.
-            record = self._try_record(run_id)
-            left_running = record is not None and record.status == "running"
-            if record is not None and left_running:
-                record = ended(record, *_end_of_dead_run(folder / LOGS, run_id))
-                seal(folder, record, {})
-        finally:
-            lease.release()
-        if record is not None:
-            self._index.put([record])
-        return left_running
-
-    def _clear_if_dead(self, unfinished: Path) -> None:
-        with suppress(OSError):
-            lease = _lease_of_the_dead(unfinished)
-            # Without a log yet, it is just being made, or a crash left it: its age decides.
-            old = time.time() - unfinished.stat().st_mtime > _LONGEST_CREATION_S
-            if lease is not None or (old and not (unfinished / LOGS).exists()):
-                shutil.rmtree(unfinished, ignore_errors=True)
-            if lease is not None:
-                lease.release()
 
     def _try_record(self, run_id: str) -> RunRecord | None:
         # A folder whose record is damaged or being removed must not take the list of all others down.
@@ -205,29 +181,6 @@ class FolderStore:
         if not RUN_ID.fullmatch(run_id):
             raise NotFoundError(f"{run_id!r} is not the id of a run. GET /runs lists those there are.")
         return self.folder / run_id
-
-
-def _lease_of_the_dead(folder: Path) -> FolderLease | None:
-    """The lease of a run, or None while the process that executes it lives, or when there is no log."""
-    try:
-        return FolderLease.take(folder / LOGS)
-    except FileNotFoundError:
-        return None
-
-
-def _end_of_dead_run(log: Path, run_id: str) -> tuple[RunEnded, datetime]:
-    """How and when a dead run ended: as its log says when it got that far, else interrupted now, added to the log."""
-    complete, _, torn = log.read_bytes().rpartition(b"\n")
-    with suppress(ValueError, LookupError):
-        last = json.loads(complete.rpartition(b"\n")[2])
-        if last["event"] == RunEnded.name:
-            return RunEnded(status=last["status"], error=last.get("error")), datetime.fromisoformat(last["timestamp"])
-    # One line an event: also logs of version 0.1.0, whose lines have no numbers, are numbered by counting.
-    event = Event(run_id=run_id, seq=complete.count(b"\n") + 2, what=interrupted())
-    with log.open("ab") as file:
-        # A crash may have torn the last line; what follows gets a line of its own.
-        file.write((b"\n" if torn else b"") + event.as_line())
-    return interrupted(), event.at
 
 
 def _cursor(position: Position) -> str:
