@@ -21,9 +21,15 @@ demo: sync ## run the example scenario with local processes and show the results
 
 .PHONY: test
 test: sync-dev ## run all tests; those with containers need a Docker engine
-	$(RUN) pytest -n auto -m "not e2e and not proof" --cov --cov-report= $(ARGS) $(NONE_IS_FINE)
-	$(RUN) pytest -m proof --cov --cov-append --cov-report= $(ARGS) $(NONE_IS_FINE)
-	$(RUN) pytest -n 2 --dist loadfile -m e2e --cov --cov-append --cov-report=term $(ARGS) $(NONE_IS_FINE)
+	$(RUN) pytest -n auto -m "not e2e and not proof" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
+	$(RUN) pytest -m proof $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
+	$(RUN) pytest -n 2 --dist loadfile -m e2e $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
+
+.PHONY: coverage
+coverage: sync-dev ## run all tests and show which lines they leave out; takes twice as long
+	$(RUN) coverage erase
+	$(MAKE) test COVERAGE="--cov --cov-append --cov-report="
+	$(RUN) coverage report
 
 .PHONY: test-fast
 test-fast: sync-dev ## run the tests that need no container, browser or whole command, in less than two minutes

@@ -22,7 +22,7 @@ from ops_orchestrator.modules.aiohttp_transport import AiohttpTransport
 
 CONCURRENCY: Final = (1, 16, 128)
 ROUNDS: Final = 3
-WINDOW_S: Final = 1.0
+WINDOW_S: Final = 0.5
 REQUEST: Final = b'{"inputs": "' + b"x" * 1000 + b'"}'
 ANSWER: Final = b'{"outputs": "' + b"x" * 26_000 + b'"}'
 HEADERS: Final = {"accept": "application/json", "accept-encoding": "identity", "content-type": "application/json"}

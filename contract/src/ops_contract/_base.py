@@ -46,6 +46,8 @@ _PLAINER: Final = {
     "float_type": "must be a number",
     "string_type": "must be a string",
     "bool_type": "must be true or false",
+    "int_parsing": "must be an integer",
+    "bool_parsing": "must be true or false",
     "dict_type": "must be an object",
     "model_type": "must be an object",
     "list_type": "must be an array",

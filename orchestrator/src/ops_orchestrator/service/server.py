@@ -1,5 +1,6 @@
 """The service as a process: its socket, its log, its signals."""
 
+import os
 import signal
 import socket
 import sys
@@ -70,4 +71,6 @@ def _listening_socket(settings: Settings) -> socket.socket:
         return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
-        raise ConfigurationError(f"cannot listen on {where}: {error.strerror}; choose another with --port") from error
+        # The error's own text repeats the address.
+        reason = os.strerror(error.errno) if error.errno else error.strerror
+        raise ConfigurationError(f"cannot listen on {where}: {reason}; choose another port with --port") from error
