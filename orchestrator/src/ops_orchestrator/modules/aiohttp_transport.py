@@ -55,6 +55,7 @@ class AiohttpTransport:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(),  # without arguments none is set; aiohttp's own default is 5 minutes
                 auto_decompress=False,
+                skip_auto_headers=("content-type",),  # nobody but the caller knows of what type a body is
             )
         return self._opened
 
