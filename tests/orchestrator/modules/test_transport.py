@@ -264,5 +264,14 @@ async def test_connection_that_breaks_after_the_request_is_an_error_of_something
         assert not (await failure_of(transport, server.url)).unsent
 
 
+async def test_closed_transport_sends_nothing_more() -> None:
+    transport = AiohttpTransport()
+    async with serving() as server:
+        await send(transport, server.url)
+        await transport.aclose()
+        assert (await failure_of(transport, server.url)).unsent
+    assert len(server.requests) == 1
+
+
 async def test_transport_that_sent_nothing_can_be_closed(transport: Transport) -> None:
     await transport.aclose()

@@ -29,6 +29,8 @@ class AiohttpTransport:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, limit: int
     ) -> AsyncIterator[Response]:
         """See Transport."""
+        if self._session.closed:
+            raise NetworkError("the connections to modules are closed", unsent=True)
         try:
             response = await self._session.request(method, url, headers=headers, data=body or None, allow_redirects=False)
         except _ERRORS as error:
