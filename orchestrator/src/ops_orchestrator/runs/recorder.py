@@ -17,6 +17,7 @@ from ops_orchestrator.runs.events import Event, RunEnded, RunStarted, StepComple
 from ops_orchestrator.runs.record import RunState, artifacts_folder, step_folder
 from ops_orchestrator.runs.run_id import new_run_id
 from ops_orchestrator.runs.store.protocols import RunFile, RunStore, RunWriter
+from ops_orchestrator.runs.uninterrupted import uninterrupted
 
 
 class Recorder:
@@ -48,12 +49,9 @@ class Recorder:
 
     async def take(self, event: Event) -> None:
         """Write `event`. Raises OSError. A caller that is cancelled is held back until the event is written."""
-        writing = asyncio.create_task(asyncio.to_thread(self.write, event))
-        try:
-            await asyncio.shield(writing)
-        except asyncio.CancelledError:
-            await writing
-            raise
+        _, cancelled = await uninterrupted(asyncio.to_thread(self.write, event))
+        if cancelled:
+            raise asyncio.CancelledError
 
     def close(self) -> None:
         """Let go of the run, which is over, or counts as left behind. Blocking."""
