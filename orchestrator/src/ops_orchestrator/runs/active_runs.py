@@ -152,9 +152,12 @@ class ActiveRuns:
             await consumer.take(event)
 
     async def _end(self, recorder: Recorder, ended: RunEnded) -> None:
-        """End a run that did not come to its end by itself; nothing happens to one that did."""
+        """End a run that did not come to its end by itself; nothing happens to one that did.
+
+        A run whose last event could not be written is not at its end: its caller must not hear that it completed.
+        """
         state = recorder.state
-        if state.record.status == "running":
+        if not recorder.is_sealed:
             await self._deliver(recorder, Event(run_id=state.record.run_id, seq=state.seq + 1, what=ended))
 
     async def _give_up(self, recorder: Recorder, error: Exception) -> None:

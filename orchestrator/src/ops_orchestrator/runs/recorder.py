@@ -25,6 +25,7 @@ class Recorder:
 
     def __init__(self, state: RunState, writer: RunWriter, *, keep_artifacts: bool) -> None:
         self.state = state
+        self.is_sealed = False
         self._writer = writer
         self._keep_artifacts = keep_artifacts
 
@@ -58,8 +59,8 @@ class Recorder:
         self._writer.close()
 
     def write(self, event: Event) -> None:
-        """Write `event`; nothing is added to a run that is over. Blocking. Raises OSError."""
-        if self.state.record.status != "running":
+        """Write `event`; nothing is added to a run that is sealed. Blocking. Raises OSError."""
+        if self.is_sealed:
             return
         match event.what:
             case StepCompleted(step=step, exchange=exchange, artifacts=artifacts):
@@ -72,6 +73,7 @@ class Recorder:
         self.state.apply(event)
         if isinstance(event.what, RunEnded):
             self._writer.seal(event.as_line(), self.state.record)
+            self.is_sealed = True
         else:
             results = self.state.results if isinstance(event.what, StepCompleted) else None
             self._writer.append(event.as_line(), self.state.record, results)
