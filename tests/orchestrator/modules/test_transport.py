@@ -123,6 +123,13 @@ async def test_post_without_a_body_says_that_it_has_none(transport: Transport) -
     assert server.fields["content-length"] == "0"
 
 
+async def test_body_is_not_said_to_be_of_a_type_that_the_caller_did_not_name(transport: Transport) -> None:
+    async with serving() as server:
+        for body in (b"", b"a body"):
+            await send(transport, server.url, method="POST", body=body)
+            assert "content-type" not in server.fields
+
+
 async def test_get_without_a_body_says_nothing_of_one(transport: Transport) -> None:
     async with serving() as server:
         await send(transport, server.url)
@@ -255,6 +262,15 @@ async def test_connection_that_breaks_after_the_request_is_an_error_of_something
 ) -> None:
     async with serving(answer, hangs_up=True) as server:
         assert not (await failure_of(transport, server.url)).unsent
+
+
+async def test_closed_transport_sends_nothing_more() -> None:
+    transport = AiohttpTransport()
+    async with serving() as server:
+        await send(transport, server.url)
+        await transport.aclose()
+        assert (await failure_of(transport, server.url)).unsent
+    assert len(server.requests) == 1
 
 
 async def test_transport_that_sent_nothing_can_be_closed(transport: Transport) -> None:

@@ -1,8 +1,10 @@
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from threading import Event as Signal
+from typing import cast
 
 import pytest
 from scripted_module import ClientFor, Gate, ScriptedModule, demo
@@ -12,7 +14,9 @@ from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.events import Event
+from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.protocols import RunFile, RunStore, RunWriter
 
 
 @pytest.fixture
@@ -149,3 +153,97 @@ async def test_lines_of_a_run_that_is_stopped_are_numbered_to_the_end(
     lines = [json.loads(line) for line in store.document(run.record.run_id, "logs.jsonl").splitlines()]
     assert [line["seq"] for line in lines] == [*range(1, len(lines) + 1)]
     assert lines[-1]["status"] == "interrupted"
+
+
+class HeldStore:
+    """A store that holds a writer back: creating a run and sealing one go on once `released` is set.
+
+    `reached` is set when a writer is being held, and `closed_early` says that one was closed meanwhile.
+    """
+
+    def __init__(self, store: FolderStore, *, holds: str) -> None:
+        self.reached, self.released = Signal(), Signal()
+        self.closed_early = False
+        self._store = store
+        self._holds = holds
+
+    def create(self, line: bytes, record: RunRecord, results: Results) -> RunWriter:
+        """Make the run, if need be when released."""
+        self.hold("create")
+        return HeldWriter(self, self._store.create(line, record, results))
+
+    def hold(self, what: str) -> None:
+        """Wait until released, if `what` is what is held."""
+        if what == self._holds:
+            self.reached.set()
+            self.released.wait()
+
+
+class HeldWriter:
+    """A writer of a HeldStore."""
+
+    def __init__(self, store: HeldStore, writer: RunWriter) -> None:
+        self._store = store
+        self._writer = writer
+
+    @property
+    def staging(self) -> Path:
+        """See RunWriter."""
+        return self._writer.staging
+
+    def publish(self, folder: str, files: Sequence[RunFile]) -> None:
+        """See RunWriter."""
+        self._writer.publish(folder, files)
+
+    def append(self, line: bytes, record: RunRecord, results: Results | None = None) -> None:
+        """See RunWriter."""
+        self._writer.append(line, record, results)
+
+    def seal(self, line: bytes, record: RunRecord) -> None:
+        """Seal the run, if need be when released."""
+        self._store.hold("seal")
+        self._writer.seal(line, record)
+
+    def close(self) -> None:
+        """See RunWriter."""
+        self._store.closed_early = not self._store.released.is_set()
+        self._writer.close()
+
+
+async def stop_twice(runs: ActiveRuns, held: HeldStore) -> None:
+    """Stop `runs` twice while `held` holds a writer, and only then let it go on."""
+    await asyncio.to_thread(held.reached.wait)
+    stops = []
+    for _ in range(2):
+        stops.append(asyncio.create_task(runs.stop()))
+        for _ in range(5):
+            await asyncio.sleep(0)
+    held.released.set()
+    await asyncio.wait(stops)
+
+
+async def test_run_that_is_stopped_while_its_last_event_is_written_ends_as_that_event_says(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor
+) -> None:
+    held, listener = HeldStore(store, holds="seal"), Listener(store)
+    client = client_for(ScriptedModule())
+    runs = ActiveRuns(catalogue, cast("RunStore", held), client, (listener,), most=10, image_digest=None)
+    run = await runs.start(demo("alpha"))
+    await stop_twice(runs, held)
+    assert not held.closed_early
+    assert store.record(run.record.run_id).status == "completed"
+    assert [event.seq for event in listener.events] == [1, 2, 3, 4, 5]
+    assert listener.logged[-1] == [1, 2, 3, 4, 5]
+
+
+async def test_run_that_is_stopped_twice_while_it_is_made_is_interrupted(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor
+) -> None:
+    held, listener = HeldStore(store, holds="create"), Listener(store)
+    client = client_for(ScriptedModule())
+    runs = ActiveRuns(catalogue, cast("RunStore", held), client, (listener,), most=10, image_digest=None)
+    starting = asyncio.create_task(runs.start(demo("alpha")))
+    await stop_twice(runs, held)
+    run = await starting
+    assert store.record(run.record.run_id).status == "interrupted"
+    assert [event.what.name for event in listener.events] == ["run.started", "run.ended"]

@@ -223,6 +223,21 @@ async def test_run_that_the_disk_refuses_is_errored_and_answers_500(
     assert [run["run_id"] for run in listed] == [body["run_id"]]
 
 
+async def test_run_that_cannot_be_sealed_is_not_answered_as_completed(
+    start_service: StartService, tmp_path: Path, read_run: ReadRun
+) -> None:
+    def take_the_place_of_the_manifest(_: httpx2.Request) -> httpx2.Response:
+        (run,) = (tmp_path / "runs").glob("run_*")
+        (run / "manifest-sha256.txt").mkdir()
+        return success()
+
+    async with start_service(ScriptedModule(answers=[take_the_place_of_the_manifest])) as service:
+        response = await service.post("/plan_and_execute", json={"scenario_id": "x", "modules": ["alpha"]})
+    body = response.json()
+    assert (response.status_code, body["status"], body["error"]["code"]) == (500, "errored", "ORCHESTRATOR_ERROR")
+    assert read_run(body["run_id"], "run.json")["status"] == "running"
+
+
 async def test_run_whose_end_cannot_be_written_stays_running_on_disk_and_in_the_list(
     start_service: StartService, tmp_path: Path, read_run: ReadRun
 ) -> None:

@@ -1,6 +1,8 @@
 """A module seen through its adapter: the kit takes it for one that speaks the contract."""
 
+import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any, Final
 import httpx2
 import pytest
 from command_line import ops
-from local_service import ROOT, service, stub_addresses
+from local_service import HTTP, ROOT, service, stub_addresses
 from scripted_module import Gate, ScriptedModule, transport
 
 from ops_contract import SuccessEnvelope, sha256_hex, validate
@@ -149,3 +151,47 @@ def test_module_without_an_adapter_is_not_served(tmp_path: Path) -> None:
     ran = ops(tmp_path, "modules", "serve", "data-layer", "--modules-file", str(EXAMPLE / "modules.yaml"))
     assert ran.returncode == 2
     assert "data-layer has no adapter: it follows the contract itself, at http" in ran.stderr
+
+
+class HeldModule:
+    """A module that answers `SCORED` on a real socket once `released` is set; `called` is set when it is called."""
+
+    def __init__(self) -> None:
+        self.called, self.released = asyncio.Event(), asyncio.Event()
+
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request."""
+        await reader.readuntil(b"\r\n\r\n")
+        self.called.set()
+        await self.released.wait()
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(SCORED.content)}\r\n\r\n"
+        writer.write(head.encode() + SCORED.content)
+        writer.close()
+
+
+async def stops_listening(url: str) -> None:
+    """Wait until nobody listens at `url` any more."""
+    port = httpx2.URL(url).port
+    assert port is not None
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionError:
+            return
+        writer.close()
+
+
+@pytest.mark.slow
+async def test_call_under_way_when_the_process_is_stopped_is_answered(tmp_path: Path) -> None:
+    module = HeldModule()
+    async with await asyncio.start_server(module.converse, "127.0.0.1", 0) as listener:
+        address = f"127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        (tmp_path / "modules.yaml").write_text(ADAPTED.replace("beta.test", address))
+        with service(tmp_path, "ops", "modules", "serve", "beta", "--port", "0", OPS_STOP_GRACE_S="3600") as (process, url):
+            call = asyncio.create_task(asyncio.to_thread(HTTP.post, f"{url}/execute", json=request()))
+            await module.called.wait()
+            process.send_signal(signal.SIGTERM)
+            await stops_listening(url)
+            module.released.set()
+            assert (await call).status_code == 200
+            assert await asyncio.to_thread(process.wait) == 0

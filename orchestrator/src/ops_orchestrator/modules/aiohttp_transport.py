@@ -29,6 +29,8 @@ class AiohttpTransport:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, limit: int
     ) -> AsyncIterator[Response]:
         """See Transport."""
+        if self._session.closed:
+            raise NetworkError("the connections to modules are closed", unsent=True)
         try:
             response = await self._session.request(method, url, headers=headers, data=body or None, allow_redirects=False)
         except _ERRORS as error:
@@ -55,6 +57,7 @@ class AiohttpTransport:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(),  # without arguments none is set; aiohttp's own default is 5 minutes
                 auto_decompress=False,
+                skip_auto_headers=("content-type",),  # nobody but the caller knows of what type a body is
             )
         return self._opened
 

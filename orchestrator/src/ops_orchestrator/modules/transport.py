@@ -40,7 +40,7 @@ class Transport(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Close the kept connections."""
+        """Close the kept connections; a request after that is a NetworkError."""
         ...
 
 

@@ -19,6 +19,7 @@ from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.recorder import Recorder
 from ops_orchestrator.runs.runner import Runner
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.uninterrupted import uninterrupted
 
 _STOPPING: Final = "The service is stopping; try again when it is back."
 
@@ -104,12 +105,8 @@ class ActiveRuns:
 
     async def _run(self, started: RunStarted, created: asyncio.Future[ActiveRun]) -> None:
         """Create the run, say so in `created`, and drive it to its end."""
-        creating = asyncio.create_task(asyncio.to_thread(Recorder.create, self._store, started))
-        stopped = False
         try:
-            recorder, event = await asyncio.shield(creating)
-        except asyncio.CancelledError:
-            stopped, (recorder, event) = True, await creating
+            (recorder, event), stopped = await uninterrupted(asyncio.to_thread(Recorder.create, self._store, started))
         except Exception as error:  # noqa: BLE001  # handed to the caller, who is waiting for it
             created.set_exception(error)
             return
@@ -121,7 +118,7 @@ class ActiveRuns:
             await self._execute(recorder, started, event, stopped=stopped)
         finally:
             del self._runs[event.run_id]
-            await asyncio.to_thread(recorder.close)
+            await uninterrupted(asyncio.to_thread(recorder.close))
 
     async def _execute(self, recorder: Recorder, started: RunStarted, first: Event, *, stopped: bool) -> None:
         """This is the edge: whatever breaks inside ends in the record, and the service lives."""
@@ -142,7 +139,12 @@ class ActiveRuns:
             await self._give_up(recorder, error)
 
     async def _deliver(self, recorder: Recorder, event: Event) -> None:
-        await recorder.take(event)
+        try:
+            await recorder.take(event)
+        except asyncio.CancelledError:
+            # The event is written, so the others learn of it, too.
+            await self._announce(event)
+            raise
         await self._announce(event)
 
     async def _announce(self, event: Event) -> None:
@@ -150,9 +152,12 @@ class ActiveRuns:
             await consumer.take(event)
 
     async def _end(self, recorder: Recorder, ended: RunEnded) -> None:
-        """End a run that did not come to its end by itself; nothing happens to one that did."""
+        """End a run that did not come to its end by itself; nothing happens to one that did.
+
+        A run whose last event could not be written is not at its end: its caller must not hear that it completed.
+        """
         state = recorder.state
-        if state.record.status == "running":
+        if not recorder.is_sealed:
             await self._deliver(recorder, Event(run_id=state.record.run_id, seq=state.seq + 1, what=ended))
 
     async def _give_up(self, recorder: Recorder, error: Exception) -> None:

@@ -17,6 +17,7 @@ from ops_orchestrator.runs.events import Event, RunEnded, RunStarted, StepComple
 from ops_orchestrator.runs.record import RunState, artifacts_folder, step_folder
 from ops_orchestrator.runs.run_id import new_run_id
 from ops_orchestrator.runs.store.protocols import RunFile, RunStore, RunWriter
+from ops_orchestrator.runs.uninterrupted import uninterrupted
 
 
 class Recorder:
@@ -24,6 +25,7 @@ class Recorder:
 
     def __init__(self, state: RunState, writer: RunWriter, *, keep_artifacts: bool) -> None:
         self.state = state
+        self.is_sealed = False
         self._writer = writer
         self._keep_artifacts = keep_artifacts
 
@@ -48,20 +50,17 @@ class Recorder:
 
     async def take(self, event: Event) -> None:
         """Write `event`. Raises OSError. A caller that is cancelled is held back until the event is written."""
-        writing = asyncio.create_task(asyncio.to_thread(self.write, event))
-        try:
-            await asyncio.shield(writing)
-        except asyncio.CancelledError:
-            await writing
-            raise
+        _, cancelled = await uninterrupted(asyncio.to_thread(self.write, event))
+        if cancelled:
+            raise asyncio.CancelledError
 
     def close(self) -> None:
         """Let go of the run, which is over, or counts as left behind. Blocking."""
         self._writer.close()
 
     def write(self, event: Event) -> None:
-        """Write `event`; nothing is added to a run that is over. Blocking. Raises OSError."""
-        if self.state.record.status != "running":
+        """Write `event`; nothing is added to a run that is sealed. Blocking. Raises OSError."""
+        if self.is_sealed:
             return
         match event.what:
             case StepCompleted(step=step, exchange=exchange, artifacts=artifacts):
@@ -74,6 +73,7 @@ class Recorder:
         self.state.apply(event)
         if isinstance(event.what, RunEnded):
             self._writer.seal(event.as_line(), self.state.record)
+            self.is_sealed = True
         else:
             results = self.state.results if isinstance(event.what, StepCompleted) else None
             self._writer.append(event.as_line(), self.state.record, results)

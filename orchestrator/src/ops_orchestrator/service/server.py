@@ -21,11 +21,17 @@ from ops_orchestrator.settings import Settings
 def serve_orchestrator(settings: Settings) -> None:
     """Serve the orchestrator until a signal ends the process. Raises ConfigurationError, StoreError."""
     configure_service_log(settings.log_format)
-    serve_until_stopped(create_app(settings), settings, _log_listening)
+    # The lifespan ends active runs: only then do the callers that wait for them get a final answer.
+    serve_until_stopped(create_app(settings), settings, _log_listening, lifespan_ends_first=True)
 
 
-def serve_until_stopped(application: ASGIApp, settings: Settings, announce: Callable[[str], None]) -> None:
-    """Serve `application` until a signal ends the process; `announce` is called with its URL. Raises ConfigurationError."""
+def serve_until_stopped(
+    application: ASGIApp, settings: Settings, announce: Callable[[str], None], *, lifespan_ends_first: bool = False
+) -> None:
+    """Serve `application` until a signal ends the process; `announce` is called with its URL. Raises ConfigurationError.
+
+    The lifespan of the application ends after the open answers, or before them with `lifespan_ends_first`.
+    """
     with _listening_socket(settings) as listener:
         host, port = listener.getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -39,7 +45,7 @@ def serve_until_stopped(application: ASGIApp, settings: Settings, announce: Call
         # The server ends its answers on a signal and then raises it again, for which these handlers wait.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.DONE))
         signal.signal(signal.SIGINT, lambda *_: sys.exit(ExitCode.INTERRUPTED))
-        _Server(config, lambda: announce(url)).run(sockets=[listener])
+        _Server(config, lambda: announce(url), lifespan_ends_first=lifespan_ends_first).run(sockets=[listener])
 
 
 def _log_listening(url: str) -> None:
@@ -48,11 +54,12 @@ def _log_listening(url: str) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Calls `started` when it can be used, and ends the application's lifespan before it waits for open answers."""
+    """Calls `started` when it can be used; may end the application's lifespan before it waits for open answers."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None], *, lifespan_ends_first: bool) -> None:
         super().__init__(config)
         self._announce = started
+        self._lifespan_ends_first = lifespan_ends_first
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -60,8 +67,8 @@ class _Server(uvicorn.Server):
             self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # The lifespan ends active runs: only then do the callers that wait for them get a final answer.
-        await self.lifespan.shutdown()
+        if self._lifespan_ends_first:
+            await self.lifespan.shutdown()
         await super().shutdown(sockets)
 
 

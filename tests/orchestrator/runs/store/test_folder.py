@@ -106,6 +106,17 @@ def test_id_that_is_taken_is_refused_and_nothing_of_the_first_run_changes(store:
     first.close()
 
 
+def test_run_that_cannot_be_made_leaves_nothing_behind(store: FolderStore, started: RunStarted) -> None:
+    taken = OpenRun(store, started)
+    taken.close()
+    taken.path.rename(taken.path.with_name("elsewhere"))
+    taken.path.symlink_to("nowhere")  # it does not exist as far as a look tells, and no folder can replace it
+    state = taken.recorder.state
+    with pytest.raises(StoreError, match="Not a directory"):
+        store.create(b"one\n", state.record, state.results)
+    assert list(store.folder.glob(".new-*")) == []
+
+
 def test_record_of_a_run_is_there_as_soon_as_its_folder_is(store: FolderStore, started: RunStarted) -> None:
     folder = OpenRun(store, started)
     assert store.record(folder.run_id).status == "running"

@@ -20,7 +20,8 @@ class FolderLease:
     def take(cls, log: Path) -> Self | None:
         """Lock the log of a run; None when another holder has it. Raises FileNotFoundError when there is no log, OSError."""
         try:
-            return cls(_locked(log.open("rb")))
+            # For writing too: on NFS nothing else can be locked exclusively.
+            return cls(_locked(log.open("r+b")))
         except BlockingIOError:
             return None
 
