@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import httpx2
 import pytest
@@ -234,6 +234,11 @@ async def test_port_on_which_nobody_listens_means_that_nothing_was_sent(transpor
 @pytest.mark.parametrize("host", ["no-such-module.invalid", "bücher.invalid"])
 async def test_unknown_host_name_means_that_nothing_was_sent(transport: Transport, host: str) -> None:
     assert (await failure_of(transport, f"http://{host}")).unsent
+
+
+async def test_host_name_that_cannot_be_encoded_is_a_network_error() -> None:
+    async with aclosing(AiohttpTransport()) as transport:
+        await failure_of(transport, f"http://{'a' * 70}.invalid")
 
 
 async def test_failed_tls_handshake_means_that_nothing_was_sent(transport: Transport) -> None:
