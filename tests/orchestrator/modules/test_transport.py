@@ -241,15 +241,27 @@ async def test_host_name_that_cannot_be_encoded_is_a_network_error() -> None:
         await failure_of(transport, f"http://{'a' * 70}.invalid")
 
 
-async def test_failed_tls_handshake_means_that_nothing_was_sent(transport: Transport) -> None:
-    async def speak_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+@asynccontextmanager
+async def speaking_plainly() -> AsyncIterator[str]:
+    """The https address of a server that knows nothing of TLS."""
+
+    async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"no TLS here\r\n")
         await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(speak_plainly, "127.0.0.1", 0) as listener:
-        port = listener.sockets[0].getsockname()[1]
-        assert (await failure_of(transport, f"https://127.0.0.1:{port}")).unsent
+    async with await asyncio.start_server(speak, "127.0.0.1", 0) as listener:
+        yield f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+
+
+async def test_failed_tls_handshake_means_that_nothing_was_sent(transport: Transport) -> None:
+    async with speaking_plainly() as url:
+        assert (await failure_of(transport, url)).unsent
+
+
+async def test_failed_tls_handshake_is_named_and_not_taken_for_an_error_of_the_system() -> None:
+    async with speaking_plainly() as url, aclosing(AiohttpTransport()) as transport:
+        assert str(await failure_of(transport, url)).startswith("the TLS handshake failed: ")
 
 
 @pytest.mark.parametrize(
