@@ -36,6 +36,17 @@ async def test_exchange_holds_both_bodies_as_they_went_over_the_wire(module: Mod
     assert exchange.media_type == "application/json"
 
 
+async def test_secret_in_the_query_is_in_no_exchange_and_no_message(module: Module, client_for: ClientFor) -> None:
+    request = Request(method="POST", path="/execute?token=s3cret")
+    error = httpx2.ConnectError("no way to /execute?token=s3cret")
+    client = client_for(ScriptedModule(answers=[httpx2.Response(200), error]))
+    exchange = await client.send(module, request)
+    address = "http://alpha.test/execute?token=***"
+    assert exchange.url == address
+    failure = await failure_of(client.send(module, request))
+    assert failure.message == f"alpha cannot be reached at {address}: no way to /execute?token=***"
+
+
 async def test_module_below_a_path_is_called_below_it(module: Module, client_for: ClientFor) -> None:
     alpha = ScriptedModule()
     deeper = module.model_copy(update={"url": "http://alpha.test/stubs/alpha/"})

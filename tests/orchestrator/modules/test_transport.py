@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import httpx2
 import pytest
@@ -236,15 +236,32 @@ async def test_unknown_host_name_means_that_nothing_was_sent(transport: Transpor
     assert (await failure_of(transport, f"http://{host}")).unsent
 
 
-async def test_failed_tls_handshake_means_that_nothing_was_sent(transport: Transport) -> None:
-    async def speak_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def test_host_name_that_cannot_be_encoded_is_a_network_error() -> None:
+    async with aclosing(AiohttpTransport()) as transport:
+        await failure_of(transport, f"http://{'a' * 70}.invalid")
+
+
+@asynccontextmanager
+async def speaking_plainly() -> AsyncIterator[str]:
+    """The https address of a server that knows nothing of TLS."""
+
+    async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"no TLS here\r\n")
         await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(speak_plainly, "127.0.0.1", 0) as listener:
-        port = listener.sockets[0].getsockname()[1]
-        assert (await failure_of(transport, f"https://127.0.0.1:{port}")).unsent
+    async with await asyncio.start_server(speak, "127.0.0.1", 0) as listener:
+        yield f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+
+
+async def test_failed_tls_handshake_means_that_nothing_was_sent(transport: Transport) -> None:
+    async with speaking_plainly() as url:
+        assert (await failure_of(transport, url)).unsent
+
+
+async def test_failed_tls_handshake_is_named_and_not_taken_for_an_error_of_the_system() -> None:
+    async with speaking_plainly() as url, aclosing(AiohttpTransport()) as transport:
+        assert str(await failure_of(transport, url)).startswith("the TLS handshake failed: ")
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,7 @@ async def test_more_runs_than_allowed_are_answered_503_with_retry_after(start_se
 
 
 async def test_run_that_the_disk_refuses_is_errored_and_answers_500(
-    start_service: StartService, tmp_path: Path, request_body: dict[str, Any]
+    start_service: StartService, read_run: ReadRun, tmp_path: Path, request_body: dict[str, Any]
 ) -> None:
     def fill_the_disk(_: httpx2.Request) -> httpx2.Response:
         # A file where the folder of the step's artifacts must go is as good as a full disk.
@@ -221,6 +221,8 @@ async def test_run_that_the_disk_refuses_is_errored_and_answers_500(
     body = response.json()
     assert (response.status_code, body["status"], body["error"]["code"]) == (500, "errored", "ORCHESTRATOR_ERROR")
     assert [run["run_id"] for run in listed] == [body["run_id"]]
+    assert read_run(body["run_id"], "run.json")["steps"][0]["status"] == "interrupted"
+    assert (body["results"], read_run(body["run_id"], "results.json")["results"]) == ({}, {})
 
 
 async def test_run_that_cannot_be_sealed_is_not_answered_as_completed(

@@ -40,6 +40,16 @@ def test_index_that_another_process_holds_does_not_stop_a_reader_of_runs(open_in
         assert index.run_ids() == {"run_1"}
 
 
+def test_change_that_another_process_keeps_from_being_written_is_dropped(open_index: OpenIndex, tmp_path: Path) -> None:
+    index = open_index()
+    index.put([record(1)])
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        index.put([record(2)])
+        index.drop(["run_1"])
+    assert index.run_ids() == {"run_1"}
+
+
 def test_index_beside_runs_that_cannot_be_written_is_kept_in_memory(open_index: OpenIndex, tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).mkdir()
     index = open_index()
