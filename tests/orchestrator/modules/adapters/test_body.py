@@ -1,22 +1,14 @@
-import json
 from typing import Any
 
 import pytest
+from legacy_exchange import legacy_exchange
 
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.adapters.body import decoded, error_text
 
 
 def exchange(body: Any, content_type: str = "application/json", status: int = 400) -> Exchange:
-    return Exchange(
-        method="POST",
-        url="http://legacy.test/score",
-        request_headers={},
-        request=b"",
-        status=status,
-        headers={"content-type": content_type} if content_type else {},
-        response=body if isinstance(body, bytes) else json.dumps(body).encode(),
-    )
+    return legacy_exchange(body, status, content_type)
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/html", "text/plain; charset=latin-1", "image/png", ""])

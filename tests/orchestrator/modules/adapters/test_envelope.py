@@ -1,9 +1,9 @@
 import base64
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from legacy_exchange import legacy_exchange
 
 from ops_contract import validate
 from ops_orchestrator.errors import Failure, StepError
@@ -18,30 +18,17 @@ CONTEXT = {"inputs": {"country": "DO"}, "run_id": "run-1", "upstream": {"model":
 FILES = [{"name": "a.csv", "text": "A", "path": "out/a.csv"}, {"name": "b.csv", "text": "B", "path": "out/b.csv"}]
 
 
-def exchange(body: Any, status: int = 200, content_type: str = "application/json", **headers: str) -> Exchange:
-    given = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Exchange(
-        method="POST",
-        url="http://legacy.test/score",
-        request_headers={},
-        request=b"",
-        status=status,
-        headers={"content-type": content_type, **given} if content_type else given,
-        response=body if isinstance(body, bytes) else json.dumps(body).encode(),
-    )
-
-
 def answer_of(answer: Exchange, /, **declared: Any) -> Answer:
     action = validate(Action, {"path": "/score", **declared}, "action")
     return map_answer(action, ROOT, Evaluation("legacy", "score", CONTEXT), answer)
 
 
 def outputs_of(body: Any, **declared: Any) -> dict[str, Any]:
-    return answer_of(exchange(body), **declared).envelope.outputs
+    return answer_of(legacy_exchange(body), **declared).envelope.outputs
 
 
 def sources_of(body: Any, *artifacts: dict[str, Any]) -> list[InlineFile | SharedFile]:
-    answer = answer_of(exchange(body), outputs="{}", artifacts=list(artifacts))
+    answer = answer_of(legacy_exchange(body), outputs="{}", artifacts=list(artifacts))
     return [source for source in answer.sources if isinstance(source, InlineFile | SharedFile)]
 
 
@@ -53,7 +40,7 @@ def failure_of(answer: Exchange, /, **declared: Any) -> Failure:
 
 
 def test_body_without_a_mapping_is_the_outputs() -> None:
-    envelope = answer_of(exchange({"score": 7, "flags": [None]})).envelope
+    envelope = answer_of(legacy_exchange({"score": 7, "flags": [None]})).envelope
     assert envelope.outputs == {"score": 7, "flags": [None]}
     assert (envelope.status, envelope.module, envelope.version) == ("success", "legacy", None)
     assert (envelope.artifacts, envelope.evidence, envelope.warnings) == ((), (), ())
@@ -111,14 +98,14 @@ def test_outputs_are_what_the_mapping_makes_of_the_answer(body: Any, outputs: st
     ids=str,
 )
 def test_outputs_that_are_no_object_are_a_failure_with_advice(body: Any, declared: dict[str, Any], said: str) -> None:
-    failure = failure_of(exchange(body), **declared)
+    failure = failure_of(legacy_exchange(body), **declared)
     assert failure.code == "MAPPING_FAILED"
     assert "outputs of its action 'score'" in failure.message
     assert said in failure.message
 
 
 def test_outputs_that_are_a_boolean_are_shown_as_in_json() -> None:
-    assert "not true;" in failure_of(exchange(body=True)).message
+    assert "not true;" in failure_of(legacy_exchange(body=True)).message
 
 
 @pytest.mark.parametrize(
@@ -132,7 +119,7 @@ def test_outputs_that_are_a_boolean_are_shown_as_in_json() -> None:
     ids=str,
 )
 def test_version_is_text_when_the_answer_tells_it(declared: dict[str, Any], version: str | None) -> None:
-    assert answer_of(exchange({"v": 7}), **declared).envelope.version == version
+    assert answer_of(legacy_exchange({"v": 7}), **declared).envelope.version == version
 
 
 @pytest.mark.parametrize(
@@ -141,19 +128,19 @@ def test_version_is_text_when_the_answer_tells_it(declared: dict[str, Any], vers
     ids=str,
 )
 def test_warnings_are_a_list_of_texts_or_one(body: Any, warnings: tuple[str, ...]) -> None:
-    assert answer_of(exchange(body), warnings="response.body.w").envelope.warnings == warnings
+    assert answer_of(legacy_exchange(body), warnings="response.body.w").envelope.warnings == warnings
 
 
 @pytest.mark.parametrize(("field", "value"), [("warnings", [{"a": 1}]), ("warnings", [["a"]]), ("version", {"major": 1})])
 def test_part_that_is_no_text_is_a_failure_naming_the_part(field: str, value: Any) -> None:
-    failure = failure_of(exchange({"it": value}), **{field: "response.body.it"})
+    failure = failure_of(legacy_exchange({"it": value}), **{field: "response.body.it"})
     assert failure.code == "MAPPING_FAILED"
     assert f"{field} of its action 'score'" in failure.message
 
 
 def test_evidence_is_brought_into_the_contract_s_form() -> None:
     body = {"sources": ["World Bank", {"name": "IMF", "url": "https://imf.test"}]}
-    first, second = answer_of(exchange(body), evidence="response.body.sources").envelope.evidence
+    first, second = answer_of(legacy_exchange(body), evidence="response.body.sources").envelope.evidence
     assert (first.id, first.kind, first.title) == ("evidence-1", "source", "World Bank")
     assert (second.id, second.title, second.uri) == ("evidence-2", "IMF", "https://imf.test")
 
@@ -168,20 +155,20 @@ def test_evidence_is_brought_into_the_contract_s_form() -> None:
     ids=str,
 )
 def test_evidence_that_points_nowhere_is_a_failure(evidence: Any, requirement: str, said: str) -> None:
-    failure = failure_of(exchange({"gdp": [1], "sources": evidence}), evidence="response.body.sources")
+    failure = failure_of(legacy_exchange({"gdp": [1], "sources": evidence}), evidence="response.body.sources")
     assert (failure.code, failure.requirement) == ("MAPPING_FAILED", requirement)
     assert said in failure.message
 
 
 def test_evidence_may_point_to_outputs_and_artifacts() -> None:
     body = {"gdp": [1], "sources": [{"title": "t", "supports": ["/gdp/0"], "artifact": "a.csv"}]}
-    answer = answer_of(exchange(body), evidence="response.body.sources", artifacts=[{"name": "'a.csv'", "text": "'A'"}])
+    answer = answer_of(legacy_exchange(body), evidence="response.body.sources", artifacts=[{"name": "'a.csv'", "text": "'A'"}])
     assert answer.envelope.evidence[0].artifact == "a.csv"
 
 
 @pytest.mark.parametrize("evidence", [[{"title": "t", "supports": "/gdp"}], [{"title": "t", "uri": 7}], [{"id": [1]}]], ids=str)
 def test_evidence_that_does_not_fit_an_envelope_is_a_failure_naming_the_field(evidence: Any) -> None:
-    failure = failure_of(exchange({"sources": evidence}), evidence="response.body.sources")
+    failure = failure_of(legacy_exchange({"sources": evidence}), evidence="response.body.sources")
     assert failure.code == "MAPPING_FAILED"
     assert "evidence of its action 'score'" in failure.message
     assert "/evidence/0/" in failure.message
@@ -204,7 +191,7 @@ def test_evidence_that_does_not_fit_an_envelope_is_a_failure_naming_the_field(ev
     ids=str,
 )
 def test_failure_inside_a_200_is_the_module_s_error(body: Any, failure: dict[str, str]) -> None:
-    found = failure_of(exchange(body), failure=failure)
+    found = failure_of(legacy_exchange(body), failure=failure)
     assert (found.code, found.retryable) == ("MODULE_ERROR", False)
     assert found.message == "legacy answers with an error: no such country"
     assert found.module_error == {"status": 200, "message": "no such country"}
@@ -220,7 +207,7 @@ def test_mark_of_a_failure_that_is_not_there_is_a_success(body: Any) -> None:
 
 def test_failure_inside_a_200_may_have_a_code() -> None:
     failure = {"when": "response.body.error", "code": "response.body.code", "message": "response.body.error"}
-    found = failure_of(exchange({"error": "no such country", "code": 17}), failure=failure)
+    found = failure_of(legacy_exchange({"error": "no such country", "code": 17}), failure=failure)
     assert found.message == "legacy answers 17: no such country"
     assert found.module_error == {"status": 200, "code": "17", "message": "no such country"}
 
@@ -245,7 +232,7 @@ def test_failure_inside_a_200_may_have_a_code() -> None:
     ],
 )
 def test_status_that_is_no_success_is_the_module_s_error(status: int, body: Any, content_type: str, message: str) -> None:
-    found = failure_of(exchange(body, status, content_type))
+    found = failure_of(legacy_exchange(body, status, content_type))
     assert (found.code, found.message) == ("MODULE_ERROR", message)
     assert found.module_error is not None
     assert (found.module_error["status"], found.module_error["code"]) == (status, str(status))
@@ -254,31 +241,31 @@ def test_status_that_is_no_success_is_the_module_s_error(status: int, body: Any,
 @pytest.mark.parametrize("kind", ["text", "binary"])
 def test_error_of_an_action_that_answers_otherwise_is_read_as_json_all_the_same(kind: str) -> None:
     failure = {"code": "response.body.error.code", "message": "response.body.error.text"}
-    found = failure_of(exchange({"error": {"code": "E7", "text": "no such country"}}, 400), answer=kind, failure=failure)
+    found = failure_of(legacy_exchange({"error": {"code": "E7", "text": "no such country"}}, 400), answer=kind, failure=failure)
     assert found.message == "legacy answers E7: no such country"
 
 
 @pytest.mark.parametrize("message", ["$uppercase(response.status)", "response.body.error", "response.body.error + 1"])
 def test_message_that_cannot_be_mapped_does_not_hide_the_failure(message: str) -> None:
-    found = failure_of(exchange({"error": {"detail": "no such country"}}, 500), failure={"message": message})
+    found = failure_of(legacy_exchange({"error": {"detail": "no such country"}}, 500), failure={"message": message})
     assert found.code == "MODULE_ERROR"
     assert "no such country" in found.message
     assert "failure.message of its action 'score'" in found.message
 
 
 def test_code_that_cannot_be_mapped_does_not_hide_the_failure() -> None:
-    found = failure_of(exchange({"detail": "no such country"}, 500), failure={"code": "$uppercase(1)"})
+    found = failure_of(legacy_exchange({"detail": "no such country"}, 500), failure={"code": "$uppercase(1)"})
     assert (found.code, found.message) == ("MODULE_ERROR", "legacy answers 500: no such country")
 
 
 def test_retryable_that_cannot_be_mapped_does_not_hide_the_failure() -> None:
-    found = failure_of(exchange({"detail": "no such country"}, 500), failure={"retryable": "$uppercase(1)"})
+    found = failure_of(legacy_exchange({"detail": "no such country"}, 500), failure={"retryable": "$uppercase(1)"})
     assert found.code == "MODULE_ERROR"
     assert "no such country" in found.message
 
 
 def test_test_for_failure_that_cannot_be_evaluated_is_a_mapping_that_failed() -> None:
-    found = failure_of(exchange({"ok": "yes"}), failure={"when": "response.body.ok > 1"})
+    found = failure_of(legacy_exchange({"ok": "yes"}), failure={"when": "response.body.ok > 1"})
     assert found.code == "MAPPING_FAILED"
     assert "failure.when of its action 'score'" in found.message
 
@@ -301,18 +288,18 @@ def test_test_for_failure_that_cannot_be_evaluated_is_a_mapping_that_failed() ->
 def test_failure_is_retryable_by_its_status_unless_the_mapping_says(
     status: int, declared: dict[str, Any], *, retryable: bool
 ) -> None:
-    assert failure_of(exchange({"busy": True}, status), failure=declared).retryable is retryable
+    assert failure_of(legacy_exchange({"busy": True}, status), failure=declared).retryable is retryable
 
 
 def test_failure_inside_a_200_is_retryable_when_the_mapping_says() -> None:
     failure = {"when": "response.body.error", "retryable": "response.body.error = 'busy'"}
-    assert failure_of(exchange({"error": "busy"}), failure=failure).retryable
-    assert not failure_of(exchange({"error": "broken"}), failure=failure).retryable
+    assert failure_of(legacy_exchange({"error": "busy"}), failure=failure).retryable
+    assert not failure_of(legacy_exchange({"error": "broken"}), failure=failure).retryable
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_redirect_is_an_answer_that_cannot_be_used(status: int) -> None:
-    found = failure_of(exchange({"score": 1}, status, location="http://elsewhere.test/"))
+    found = failure_of(legacy_exchange({"score": 1}, status, location="http://elsewhere.test/"))
     assert found.code == "INVALID_ANSWER"
     assert f"is a redirect ({status})" in found.message
     assert "http://legacy.test/score" in found.message
@@ -329,7 +316,7 @@ def test_redirect_is_an_answer_that_cannot_be_used(status: int) -> None:
     ],
 )
 def test_200_that_is_no_json_is_a_failure_with_advice(body: bytes, content_type: str, said: str) -> None:
-    found = failure_of(exchange(body, content_type=content_type), outputs="{}")
+    found = failure_of(legacy_exchange(body, content_type=content_type), outputs="{}")
     assert found.code == "INVALID_ANSWER"
     assert said in found.message
     assert "declare answer: text or binary" in found.message
@@ -339,7 +326,7 @@ def test_200_that_is_no_json_is_a_failure_with_advice(body: bytes, content_type:
     ("body", "said"), [(b'{"a": 1', "column"), (b'{"a": NaN}', "NaN"), (b'{"a": 1, "a": 2}', "stands twice")]
 )
 def test_200_that_is_nearly_json_says_what_is_wrong(body: bytes, said: str) -> None:
-    found = failure_of(exchange(body))
+    found = failure_of(legacy_exchange(body))
     assert found.code == "INVALID_ANSWER"
     assert said in found.message
 
@@ -348,32 +335,32 @@ def test_200_that_is_nearly_json_says_what_is_wrong(body: bytes, said: str) -> N
     "content_type", ["text/html", "text/plain; charset=latin-1", "application/octet-stream", "image/png", ""]
 )
 def test_json_is_taken_whatever_the_content_type_says(content_type: str) -> None:
-    assert answer_of(exchange({"score": 7}, content_type=content_type)).envelope.outputs == {"score": 7}
+    assert answer_of(legacy_exchange({"score": 7}, content_type=content_type)).envelope.outputs == {"score": 7}
 
 
 def test_json_null_is_json() -> None:
-    assert answer_of(exchange(None), outputs='{ "found": response.body != null }').envelope.outputs == {"found": False}
+    assert answer_of(legacy_exchange(None), outputs='{ "found": response.body != null }').envelope.outputs == {"found": False}
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 206])
 def test_every_2xx_is_a_success(status: int) -> None:
-    assert answer_of(exchange({"score": 7}, status)).envelope.outputs == {"score": 7}
+    assert answer_of(legacy_exchange({"score": 7}, status)).envelope.outputs == {"score": 7}
 
 
 def test_answer_declared_as_text_is_text_even_where_it_is_json() -> None:
-    answer = answer_of(exchange({"a": 1}), answer="text", outputs='{ "text": response.body }')
+    answer = answer_of(legacy_exchange({"a": 1}), answer="text", outputs='{ "text": response.body }')
     assert answer.envelope.outputs == {"text": '{"a": 1}'}
 
 
 def test_answer_declared_as_text_is_read_in_its_charset() -> None:
-    page = exchange("país".encode("latin-1"), content_type="text/csv; charset=latin-1")
+    page = legacy_exchange("país".encode("latin-1"), content_type="text/csv; charset=latin-1")
     assert answer_of(page, answer="text", outputs='{ "text": response.body }').envelope.outputs == {"text": "país"}
 
 
 @pytest.mark.parametrize("kind", ["text", "binary"])
 @pytest.mark.parametrize("status", [200, 204])
 def test_answer_that_is_no_json_has_no_outputs_of_its_own(kind: str, status: int) -> None:
-    assert answer_of(exchange(b"", status, ""), answer=kind).envelope.outputs == {}
+    assert answer_of(legacy_exchange(b"", status, ""), answer=kind).envelope.outputs == {}
 
 
 def test_text_in_the_body_is_an_artifact_in_utf_8() -> None:
@@ -398,7 +385,7 @@ def test_base64_in_the_body_is_an_artifact() -> None:
 @pytest.mark.parametrize("encoded", ["aG$k=", "aGk", "aGk_-", "é", 7, "=aGk"])
 def test_what_is_no_base64_is_a_failure_naming_the_artifact(encoded: Any) -> None:
     artifacts = [{"name": "'a'", "text": "'x'"}, {"name": "'chart.png'", "base64": "response.body.chart"}]
-    found = failure_of(exchange({"chart": encoded}), artifacts=artifacts)
+    found = failure_of(legacy_exchange({"chart": encoded}), artifacts=artifacts)
     assert found.code == "MAPPING_FAILED"
     assert "artifacts[1].base64 of its action 'score'" in found.message
     assert "does not yield base64" in found.message
@@ -406,24 +393,24 @@ def test_what_is_no_base64_is_a_failure_naming_the_artifact(encoded: Any) -> Non
 
 @pytest.mark.parametrize("source", ["text", "base64", "path"])
 def test_artifact_that_is_not_there_is_a_failure_naming_the_expression(source: str) -> None:
-    found = failure_of(exchange({}), artifacts=[{"name": "'a.txt'", source: "response.body.file"}])
+    found = failure_of(legacy_exchange({}), artifacts=[{"name": "'a.txt'", source: "response.body.file"}])
     assert found.code == "MAPPING_FAILED"
     assert f"artifacts[0].{source} of its action 'score'" in found.message
     assert "response.body.file" in found.message
 
 
 def test_text_that_is_an_object_is_a_failure_with_advice() -> None:
-    found = failure_of(exchange({"a": {}}), artifacts=[{"name": "'a.json'", "text": "response.body.a"}])
+    found = failure_of(legacy_exchange({"a": {}}), artifacts=[{"name": "'a.json'", "text": "response.body.a"}])
     assert "must yield text; write $string(response.body.a, true)" in found.message
 
 
 def test_text_that_is_not_unicode_is_a_failure() -> None:
-    assert failure_of(exchange({}), artifacts=[{"name": "'a.txt'", "text": r"'\ud800'"}]).code == "MAPPING_FAILED"
+    assert failure_of(legacy_exchange({}), artifacts=[{"name": "'a.txt'", "text": r"'\ud800'"}]).code == "MAPPING_FAILED"
 
 
 @pytest.mark.parametrize("source", ["text", "base64"])
 def test_name_that_yields_nothing_is_a_failure(source: str) -> None:
-    found = failure_of(exchange({}), artifacts=[{"name": "response.body.name", source: "'aGk='"}])
+    found = failure_of(legacy_exchange({}), artifacts=[{"name": "response.body.name", source: "'aGk='"}])
     assert "artifacts[0].name of its action 'score'" in found.message
 
 
@@ -458,7 +445,7 @@ def test_file_on_the_volume_is_named_by_its_path(path: str) -> None:
 
 @pytest.mark.parametrize("path", ["", "/", "..", "out/.."])
 def test_path_that_ends_in_no_file_is_a_failure_naming_the_path(path: str) -> None:
-    found = failure_of(exchange({"path": path}), artifacts=[{"path": "response.body.path"}])
+    found = failure_of(legacy_exchange({"path": path}), artifacts=[{"path": "response.body.path"}])
     assert "artifacts[0].path of its action 'score'" in found.message
 
 
@@ -487,7 +474,7 @@ def test_hash_of_a_file_is_taken_in_any_spelling_and_may_be_missing(said: str | 
 @pytest.mark.parametrize("said", ["nothex", "a" * 63, "md5:" + "a" * 32, "a" * 65, 7])
 def test_hash_that_is_none_is_a_failure(said: Any) -> None:
     body = {"path": "a", "hash": said}
-    found = failure_of(exchange(body), artifacts=[{"path": "response.body.path", "sha256": "response.body.hash"}])
+    found = failure_of(legacy_exchange(body), artifacts=[{"path": "response.body.path", "sha256": "response.body.hash"}])
     assert found.code == "MAPPING_FAILED"
     assert "artifacts[0].sha256 of its action 'score'" in found.message
 
@@ -515,7 +502,7 @@ def whole_answer(answer: Exchange, /, **mapping: str) -> InlineFile:
     ],
 )
 def test_whole_answer_is_saved_under_the_name_it_gives_itself(disposition: str, name: str) -> None:
-    answer = exchange(b"%PDF", content_type="application/pdf", content_disposition=disposition)
+    answer = legacy_exchange(b"%PDF", content_type="application/pdf", content_disposition=disposition)
     assert whole_answer(answer) == InlineFile(name, "application/pdf", b"%PDF")
 
 
@@ -528,7 +515,7 @@ def test_whole_answer_is_saved_under_the_name_it_gives_itself(disposition: str, 
 )
 def test_extended_name_wins_over_the_plain_one(disposition: str) -> None:
     """RFC 6266, section 4.3."""
-    answer = exchange(b"%PDF", content_type="application/pdf", content_disposition=disposition)
+    answer = legacy_exchange(b"%PDF", content_type="application/pdf", content_disposition=disposition)
     assert whole_answer(answer).name == "résumé.pdf"
 
 
@@ -546,7 +533,7 @@ def test_extended_name_wins_over_the_plain_one(disposition: str) -> None:
     ],
 )
 def test_name_that_the_answer_gives_itself_never_has_a_folder(disposition: str, name: str) -> None:
-    answer = exchange(b"%PDF", content_type="application/pdf", content_disposition=disposition)
+    answer = legacy_exchange(b"%PDF", content_type="application/pdf", content_disposition=disposition)
     assert whole_answer(answer).name == name
 
 
@@ -561,21 +548,21 @@ def test_name_that_the_answer_gives_itself_never_has_a_folder(disposition: str, 
     ],
 )
 def test_whole_answer_without_a_name_is_named_by_action_and_type(content_type: str, name: str, media_type: str) -> None:
-    assert whole_answer(exchange(b"bytes", content_type=content_type)) == InlineFile(name, media_type, b"bytes")
+    assert whole_answer(legacy_exchange(b"bytes", content_type=content_type)) == InlineFile(name, media_type, b"bytes")
 
 
 @pytest.mark.parametrize("content_type", ["pdf", "application/", "app lication/pdf"])
 def test_whole_answer_with_a_type_that_is_none_is_saved_as_bytes(content_type: str) -> None:
-    assert whole_answer(exchange(b"%PDF", content_type=content_type)).content == b"%PDF"
+    assert whole_answer(legacy_exchange(b"%PDF", content_type=content_type)).content == b"%PDF"
 
 
 def test_declared_name_and_type_win_over_those_of_the_answer() -> None:
-    answer = exchange(b"%PDF", content_type="application/pdf", content_disposition="attachment; filename=x.pdf")
+    answer = legacy_exchange(b"%PDF", content_type="application/pdf", content_disposition="attachment; filename=x.pdf")
     assert whole_answer(answer, name="'y.dat'", media_type="'text/x'") == InlineFile("y.dat", "text/x", b"%PDF")
 
 
 def test_json_answer_may_be_kept_as_a_file_too() -> None:
-    answer = answer_of(exchange(b'{ "a": 1 }'), artifacts=[{"name": "'raw.json'"}])
+    answer = answer_of(legacy_exchange(b'{ "a": 1 }'), artifacts=[{"name": "'raw.json'"}])
     assert answer.envelope.outputs == {"a": 1}
     assert answer.sources == (InlineFile("raw.json", "application/json", b'{ "a": 1 }'),)
 
@@ -591,7 +578,9 @@ def test_json_answer_may_be_kept_as_a_file_too() -> None:
     ids=str,
 )
 def test_artifacts_that_cannot_stand_beside_each_other_are_a_failure(names: list[str], said: str) -> None:
-    found = failure_of(exchange(names), outputs="{}", artifacts=[{"each": "response.body", "name": "item", "text": "'x'"}])
+    found = failure_of(
+        legacy_exchange(names), outputs="{}", artifacts=[{"each": "response.body", "name": "item", "text": "'x'"}]
+    )
     assert (found.code, found.requirement) == ("MAPPING_FAILED", "OPS-ART-005")
     assert said in found.message
 
@@ -599,24 +588,24 @@ def test_artifacts_that_cannot_stand_beside_each_other_are_a_failure(names: list
 @pytest.mark.parametrize("name", ["../a", "/a", "a/../b", "a\\b", "a\nb", "a//b", "C:a"])
 def test_declared_name_that_leads_elsewhere_is_a_failure_naming_the_artifact(name: str) -> None:
     artifacts = [{"name": "'ok'", "text": "'x'"}, {"name": "response.body.name", "text": "'x'"}]
-    found = failure_of(exchange({"name": name}), artifacts=artifacts)
+    found = failure_of(legacy_exchange({"name": name}), artifacts=artifacts)
     assert found.code == "MAPPING_FAILED"
     assert "artifacts[1].name of its action 'score'" in found.message
 
 
 def test_declared_media_type_that_is_none_is_a_failure_naming_the_artifact() -> None:
-    found = failure_of(exchange({}), artifacts=[{"name": "'a'", "media_type": "'text'", "text": "'x'"}])
+    found = failure_of(legacy_exchange({}), artifacts=[{"name": "'a'", "media_type": "'text'", "text": "'x'"}])
     assert "artifacts[0].media_type of its action 'score'" in found.message
 
 
 @pytest.mark.parametrize("value", [[{"error": False}, {"error": None}], [{"error": 0}], []])
 def test_list_in_which_nothing_is_true_is_no_failure(value: Any) -> None:
-    assert answer_of(exchange({"rows": value}), failure={"when": "response.body.rows.error"})
+    assert answer_of(legacy_exchange({"rows": value}), failure={"when": "response.body.rows.error"})
 
 
 @pytest.mark.parametrize("outputs", [r"{ 'a': '\ud800' }", "{ 'a': $reduce([1..300], function($a, $b) { { 'a': $a } }) }"])
 def test_outputs_that_no_json_can_carry_are_a_failure_of_the_mapping(outputs: str) -> None:
-    failure = failure_of(exchange({}), outputs=outputs)
+    failure = failure_of(legacy_exchange({}), outputs=outputs)
     assert failure.code == "MAPPING_FAILED"
     assert "outputs of its action 'score'" in failure.message
 
@@ -629,16 +618,18 @@ def test_files_of_one_name_in_two_folders_keep_their_folders() -> None:
 
 @pytest.mark.parametrize("charset", ["utf-7", "unicode_escape", "punycode", "rot13"])
 def test_charset_that_no_web_page_has_is_not_used(charset: str) -> None:
-    answer = exchange(b"+2AA- \\ud800", content_type=f"text/plain; charset={charset}")
+    answer = legacy_exchange(b"+2AA- \\ud800", content_type=f"text/plain; charset={charset}")
     assert answer_of(answer, answer="text", outputs="{ 'text': response.body }").envelope.outputs["text"] == "+2AA- \\ud800"
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a%09b", "a%0Ab", "C:report.pdf"])
 def test_name_that_cannot_be_stored_gives_way_to_the_action_s(name: str) -> None:
-    answer = exchange(b"%PDF", content_type="application/pdf", content_disposition=f"attachment; filename*=UTF-8''{name}")
+    answer = legacy_exchange(
+        b"%PDF", content_type="application/pdf", content_disposition=f"attachment; filename*=UTF-8''{name}"
+    )
     assert whole_answer(answer).name == "score.pdf"
 
 
 def test_name_in_a_charset_that_cannot_be_read_gives_way_to_the_action_s() -> None:
-    answer = exchange(b"%PDF", content_type="application/pdf", content_disposition="attachment; filename*=idna''%E9.pdf")
+    answer = legacy_exchange(b"%PDF", content_type="application/pdf", content_disposition="attachment; filename*=idna''%E9.pdf")
     assert whole_answer(answer).name == "score.pdf"
