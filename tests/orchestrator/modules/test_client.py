@@ -78,6 +78,11 @@ async def test_answer_larger_than_the_limit_is_given_up(module: Module, client_f
     assert failure.message == "alpha sends more than the 1000 bytes allowed for /execute"
 
 
+async def test_health_larger_than_64_kib_is_given_up(module: Module, client_for: ClientFor) -> None:
+    alpha = ScriptedModule(health=[httpx2.Response(200, content=b"x" * (64 * 1024 + 1))])
+    assert (await failure_of(client_for(alpha).check(module, HEALTH))).code == "ANSWER_TOO_LARGE"
+
+
 async def test_compressed_answer_is_refused_before_it_can_grow(module: Module, client_for: ClientFor) -> None:
     bomb = httpx2.Response(200, headers={"Content-Encoding": "gzip"}, content=gzip.compress(b"\0" * 10_000_000))
     failure = await failure_of(client_for(ScriptedModule(answers=[bomb])).send(module, execute(b"{}")))
@@ -137,6 +142,12 @@ async def test_broken_conversation_is_a_retryable_failure_naming_module_and_addr
     assert (failure.code, failure.retryable) == ("MODULE_UNREACHABLE", True)
     assert failure.message.startswith(f"alpha cannot be reached at {module.url}/execute: {reason}")
     assert len(failure.message) < 500
+
+
+async def test_body_that_breaks_off_does_no_harm_where_no_whole_answer_is_wanted() -> None:
+    request = Request(method="GET", path="/health", whole=False)
+    async with server(BROKEN["truncated body"][0]) as module, real_client() as client:
+        assert (await client.check(module, request)).status == 200
 
 
 async def test_port_on_which_nobody_listens_is_said_in_the_system_s_words() -> None:

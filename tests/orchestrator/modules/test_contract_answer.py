@@ -79,6 +79,7 @@ def test_unknown_fields_of_a_newer_minor_version_are_ignored(module: Module) -> 
         (exchange(envelope(), content_type=""), "OPS-EXE-006", "no content type"),
         (exchange(envelope(), status=500), "OPS-ERR-008", "'success' with the HTTP status 500"),
         (exchange(error_envelope()), "OPS-ERR-008", "'error' with the HTTP status 200"),
+        (exchange({**error_envelope(), "contract_version": "9.9"}, status=422), "OPS-VER-001", "contract 9.9"),
         (exchange(envelope(contract_version="2.0")), "OPS-VER-001", "contract 2.0"),
         (exchange(envelope(artifacts=[artifact("../../etc/passwd")])), "OPS-ART-005", "'..'"),
         (exchange(envelope(artifacts=[artifact("a.txt"), artifact("A.TXT")])), "OPS-ART-005", "'A.TXT'"),

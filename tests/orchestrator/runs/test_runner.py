@@ -7,6 +7,8 @@ import httpx2
 import pytest
 from scripted_module import ClientFor, Gate, ScriptedModule, artifact, demo, error_envelope, success
 
+from ops_contract import SuccessEnvelope
+from ops_orchestrator.modules.call import UpstreamAnswer
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
@@ -55,6 +57,22 @@ async def test_outputs_artifacts_and_evidence_of_a_step_reach_the_next_as_upstre
     assert upstream["outputs"] == {"kpis": {"growth": 0.02}}
     assert upstream["artifacts"] == [{key: artifact("a.txt")[key] for key in ("name", "media_type", "size_bytes", "sha256")}]
     assert upstream["evidence"] == evidence
+
+
+async def test_step_whose_answer_is_given_is_not_called_and_reaches_the_next_as_upstream(
+    client_for: ClientFor, catalogue: Catalogue, scenario: Scenario
+) -> None:
+    alpha, beta = ScriptedModule(), ScriptedModule("beta")
+    envelope = SuccessEnvelope(status="success", module="alpha", outputs={"kept": 1})
+    given = {"alpha": UpstreamAnswer(envelope, (), None)}
+    run = Runner(client_for(alpha, beta), None).execute(
+        "run-1", scenario, plan(scenario, catalogue), upstream=given, first_seq=5
+    )
+    events = [event async for event in run]
+    assert alpha.executed == []
+    assert json.loads(beta.executed[0].content)["upstream"]["alpha"]["outputs"] == {"kept": 1}
+    assert [(event.seq, event.what.name) for event in events][-2:] == [(7, "step.completed"), (8, "run.ended")]
+    assert given.keys() == {"alpha"}
 
 
 async def test_retryable_answer_is_tried_again_with_the_same_body(client_for: ClientFor, module: Module) -> None:
