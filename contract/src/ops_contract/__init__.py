@@ -11,13 +11,13 @@ from ops_contract._base import ContractModel, Count, Identifier, Seed, Sha256, V
 from ops_contract._body import read_body
 from ops_contract._difference import ABSENT, Difference, differences
 from ops_contract._envelope import Envelope, ErrorDetail, ErrorEnvelope, SuccessEnvelope, parse_envelope
-from ops_contract._errors import ContractError, JsonError, NumberError, Problem, ShapeError
+from ops_contract._errors import MAX_PROBLEMS, ContractError, JsonError, NumberError, Problem, ShapeError
 from ops_contract._evidence import Evidence
 from ops_contract._execute import ExecuteRequest, Options, UpstreamStep
 from ops_contract._health import Health
 from ops_contract._json import MAX_DEPTH, canonical_json, fingerprint, join_pointer, parse_json, sha256_hex
 from ops_contract._refusal import RefusalError
-from ops_contract._request import ReadRequest, check_request_headers, read_request, trace_of
+from ops_contract._request import ReadRequest, check_request_headers, media_type_of, read_request, trace_of
 from ops_contract._secret import MASK, is_secret, masked_url
 from ops_contract._suggestion import nearest, suggestion
 from ops_contract._verify import Violation, content_violation, resolve_pointer, violations
@@ -28,6 +28,7 @@ __all__ = [
     "CONTRACT_VERSION",
     "MASK",
     "MAX_DEPTH",
+    "MAX_PROBLEMS",
     "AnswerJudgement",
     "Artifact",
     "ArtifactName",
@@ -68,6 +69,7 @@ __all__ = [
     "join_pointer",
     "judge_answer",
     "masked_url",
+    "media_type_of",
     "nearest",
     "parse_envelope",
     "parse_json",

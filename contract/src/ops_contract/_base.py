@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from ops_contract._errors import Problem, ShapeError
+from ops_contract._errors import MAX_PROBLEMS, Problem, ShapeError
 from ops_contract._json import join_pointer
 
 __all__ = ["ContractModel", "Count", "Identifier", "Seed", "Sha256", "Version", "problems_of", "validate"]
@@ -54,7 +54,6 @@ _PLAINER: Final = {
     "tuple_type": "must be an array",
 }
 
-_MOST_PROBLEMS: Final = 20
 
 _PREFIX: Final = re.compile("^(Input|String|Value) should")
 
@@ -69,7 +68,7 @@ def validate(model: type[Model], value: Any, subject: str) -> Model:
 
 def problems_of(error: ValidationError) -> tuple[Problem, ...]:
     """Translate pydantic's errors into problems with a JSON pointer and a sentence each, at most twenty."""
-    found = error.errors(include_url=False, include_context=False)[:_MOST_PROBLEMS]
+    found = error.errors(include_url=False, include_context=False)[:MAX_PROBLEMS]
     return tuple(_problem(item["loc"], item["type"], item["msg"], item["input"]) for item in found)
 
 

@@ -8,8 +8,13 @@ ContractError
 """
 
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["ContractError", "JsonError", "NumberError", "Problem", "ShapeError"]
+__all__ = ["MAX_PROBLEMS", "ContractError", "JsonError", "NumberError", "Problem", "ShapeError"]
+
+
+MAX_PROBLEMS: Final = 20
+"""How many problems are kept and listed; a body can have a hundred thousand."""
 
 
 @dataclass(frozen=True)

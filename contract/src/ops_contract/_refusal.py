@@ -1,15 +1,13 @@
 """The refusals of a module: which status, code and message stand for what."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 from ops_contract._envelope import ErrorDetail, ErrorEnvelope
-from ops_contract._errors import ContractError, Problem
+from ops_contract._errors import MAX_PROBLEMS, ContractError, Problem
 from ops_contract._version import CONTRACT_VERSION
 
 __all__ = ["RefusalError"]
-
-_PROBLEMS_SHOWN: Final = 20
 
 
 class RefusalError(ContractError):
@@ -34,7 +32,7 @@ class RefusalError(ContractError):
     def of_problems(cls, code: str, problems: tuple[Problem, ...], problem_count: int | None = None) -> "RefusalError":
         """A 422 that points to the first of `problems` and lists up to twenty; `problem_count` when there are more."""
         count = len(problems) if problem_count is None else problem_count
-        listed = [{"pointer": problem.pointer, "message": problem.message} for problem in problems[:_PROBLEMS_SHOWN]]
+        listed = [{"pointer": problem.pointer, "message": problem.message} for problem in problems[:MAX_PROBLEMS]]
         details = {"problems": listed, "problem_count": count}
         first = f"{problems[0].pointer or 'the body'} {problems[0].message}"
         message = first if count == 1 else f"{first}; {count - 1} more in error.details.problems"

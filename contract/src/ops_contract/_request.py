@@ -12,7 +12,7 @@ from ops_contract._json import fingerprint, parse_json
 from ops_contract._refusal import RefusalError
 from ops_contract._version import CONTRACT_VERSION, is_supported
 
-__all__ = ["ReadRequest", "check_request_headers", "read_request", "trace_of"]
+__all__ = ["ReadRequest", "check_request_headers", "media_type_of", "read_request", "trace_of"]
 
 _MAJOR: Final = re.compile(r"0|[1-9][0-9]*")
 _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
@@ -26,14 +26,20 @@ class ReadRequest:
     fingerprint: str
 
 
+def media_type_of(content_type: str) -> str:
+    """The media type in the value of a Content-Type header: without parameters, in lower case; empty when there is none."""
+    return content_type.partition(";")[0].strip().lower()
+
+
 def check_request_headers(headers: Mapping[str, str]) -> None:
     """Refuse a body that is not announced as plain JSON in UTF-8 (OPS-ERR-010); names of `headers` are in lower case.
 
     Raises RefusalError.
     """
-    media_type, _, parameters = headers.get("content-type", "").partition(";")
+    content_type = headers.get("content-type", "")
+    parameters = content_type.partition(";")[2]
     name, _, charset = parameters.strip().partition("=")
-    if media_type.strip().lower() != "application/json":
+    if media_type_of(content_type) != "application/json":
         raise RefusalError(415, "UNSUPPORTED_MEDIA_TYPE", "the body must be sent with Content-Type: application/json")
     if name.strip().lower() == "charset" and charset.strip(' "').lower() not in {"utf-8", "utf8"}:
         raise RefusalError(415, "UNSUPPORTED_MEDIA_TYPE", "the body must be UTF-8; send application/json without a charset")

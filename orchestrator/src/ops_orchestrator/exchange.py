@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from ops_contract import sha256_hex
+from ops_contract import media_type_of, sha256_hex
 
 RETRYABLE_STATUS: Final = frozenset({429, 502, 503, 504})
 """HTTP statuses that say "not now" whatever the body says."""
@@ -40,7 +40,24 @@ class Exchange:
     @property
     def media_type(self) -> str:
         """The answer's media type without parameters, in lower case; empty when it names none."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return media_type_of(self.headers.get("content-type", ""))
+
+    @property
+    def is_retryable(self) -> bool:
+        """Does the status say "not now", whatever the body says?"""
+        return self.status in RETRYABLE_STATUS
+
+    @property
+    def may_become_ready(self) -> bool:
+        """Does the status of a health check leave hope that a later one succeeds?"""
+        return self.status >= 500 or self.is_retryable
+
+    @property
+    def redirect(self) -> str | None:
+        """Why the answer cannot be used when it is a redirect, to follow "the answer"; None when it is not one."""
+        if not 300 <= self.status < 400:
+            return None
+        return f"is a redirect ({self.status}); modules are called only where registered"
 
     @cached_property
     def request_sha256(self) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from functools import cached_property
 
+from ops_contract import media_type_of
 from ops_contract.compliance.requirement import Requirement
 
 
@@ -48,7 +49,7 @@ class Exchange:
     @property
     def media_type(self) -> str:
         """The answer's media type without parameters, in lower case; empty when it names none."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return media_type_of(self.headers.get("content-type", ""))
 
 
 @dataclass(frozen=True)

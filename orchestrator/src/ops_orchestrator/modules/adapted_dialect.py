@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from ops_orchestrator.errors import StepError
-from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange, Request
+from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.modules.adapters.body import decoded
 from ops_orchestrator.modules.adapters.declaration import Adapter
 from ops_orchestrator.modules.adapters.envelope import map_answer
@@ -33,7 +33,7 @@ class AdaptedDialect:
     async def read_health(self, exchange: Exchange) -> Readiness:
         """See Dialect. The status alone decides; a version that cannot be found in the body is not known."""
         if not 200 <= exchange.status < 300:
-            retryable = exchange.status >= 500 or exchange.status in RETRYABLE_STATUS
+            retryable = exchange.may_become_ready
             hint = "" if retryable else "; correct the path under health in modules.yaml, or write health: none"
             message = f"answers {exchange.status} at {exchange.url}{hint}"
             raise StepError.of(self._module.name, "MODULE_NOT_READY", message, retryable=retryable)

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
-from ops_contract import ArtifactRef, Options, SuccessEnvelope
+from ops_contract import ArtifactRef, Evidence, Options, SuccessEnvelope
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.adapters.body import decoded
 from ops_orchestrator.modules.module import Module
@@ -21,6 +21,24 @@ class UpstreamAnswer:
     envelope: SuccessEnvelope
     artifacts: tuple[ArtifactRef, ...]
     exchange: Exchange | None
+
+    @classmethod
+    def of(  # noqa: PLR0913  # the parts of an answer, each by name
+        cls,
+        *,
+        module: str,
+        outputs: dict[str, Any],
+        evidence: tuple[Evidence, ...],
+        artifacts: tuple[ArtifactRef, ...],
+        version: str | None = None,
+        warnings: tuple[str, ...] = (),
+        exchange: Exchange | None = None,
+    ) -> Self:
+        """The answer made from parts that were judged when they were first received."""
+        envelope = SuccessEnvelope.model_construct(
+            status="success", module=module, version=version, outputs=outputs, evidence=evidence, warnings=warnings
+        )
+        return cls(envelope, artifacts, exchange)
 
     @cached_property
     def raw(self) -> Any:

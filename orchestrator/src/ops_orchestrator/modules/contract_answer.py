@@ -21,7 +21,7 @@ from ops_contract import (
     validate,
 )
 from ops_orchestrator.errors import Failure, StepError
-from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange
+from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.answer import Answer, ArtifactSource, InlineFile, Readiness, RemoteFile
 from ops_orchestrator.modules.module import Module
 
@@ -32,7 +32,7 @@ _SHOWN_VIOLATIONS: Final = 3
 def read_health(exchange: Exchange, module: Module) -> Readiness:
     """Read a health check. Raises StepError; retryable when the module may become ready by itself."""
     if exchange.status != 200:
-        code, retryable = "MODULE_NOT_READY", exchange.status >= 500 or exchange.status in RETRYABLE_STATUS
+        code, retryable = "MODULE_NOT_READY", exchange.may_become_ready
         raise StepError.of(module.name, code, f"answers {exchange.status} at {exchange.url}", retryable=retryable)
     try:
         health = validate(Health, parse_json(exchange.response), "health")
@@ -82,8 +82,8 @@ def _source(artifact: Artifact, module: Module) -> ArtifactSource:
 
 
 def _json(exchange: Exchange, module: Module) -> Any:
-    if 300 <= exchange.status < 400:
-        raise _invalid(exchange, module, f"is a redirect ({exchange.status}); modules are called only where registered", None)
+    if exchange.redirect:
+        raise _invalid(exchange, module, exchange.redirect, None)
     if exchange.media_type != "application/json":
         text = f"is {exchange.status} with {exchange.media_type or 'no content type'}, not an envelope: {_start(exchange)}"
         raise _invalid(exchange, module, text, "OPS-EXE-006")
@@ -105,7 +105,7 @@ def _refused(envelope: ErrorEnvelope, module: Module) -> StepError:
 
 def _invalid(exchange: Exchange, module: Module, text: str, requirement: str | None) -> StepError:
     message = f"answers against the contract: the answer of {exchange.url} {text}"
-    retryable = exchange.status in RETRYABLE_STATUS
+    retryable = exchange.is_retryable
     return StepError.of(module.name, "INVALID_ANSWER", message, retryable=retryable, requirement=requirement)
 
 

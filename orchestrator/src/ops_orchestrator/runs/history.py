@@ -1,15 +1,14 @@
 """A stored run back to what it was made from: the scenario, and the answers of its steps."""
 
-import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ops_contract import ShapeError, SuccessEnvelope, validate
+from ops_contract import ShapeError, validate
 from ops_orchestrator.errors import StoreError
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.call import UpstreamAnswer
 from ops_orchestrator.planning.scenario import Scenario, merged
-from ops_orchestrator.runs.record import RunRecord, StepRecord, StepResults, step_folder
+from ops_orchestrator.runs.record import RunRecord, StepRecord, StepResults, response_type, step_folder
 from ops_orchestrator.runs.store.protocols import RunStore
 
 
@@ -43,23 +42,22 @@ def _scenario(record: RunRecord) -> Scenario:
 
 
 def _answer(step: StepRecord, results: StepResults, exchange: Exchange | None) -> UpstreamAnswer:
-    envelope = SuccessEnvelope.model_construct(
-        status="success",
+    return UpstreamAnswer.of(
         module=results.module,
         version=step.module_version,
         outputs=results.outputs,
         evidence=results.evidence,
+        artifacts=tuple(artifact.ref for artifact in results.artifacts),
         warnings=results.warnings,
+        exchange=exchange,
     )
-    return UpstreamAnswer(envelope, tuple(artifact.ref for artifact in results.artifacts), exchange)
 
 
 def _exchange(store: RunStore, run_id: str, step: StepRecord) -> Exchange | None:
     """As much of a recorded exchange as is needed to read the raw answer again."""
     folder = step_folder(step.step, step.id)
     for name in store.documents(run_id, folder):
-        if name.startswith(f"{folder}/response."):
-            media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        if media_type := response_type(name):
             return Exchange(
                 method="",
                 url="",

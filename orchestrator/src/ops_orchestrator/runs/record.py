@@ -1,5 +1,6 @@
 """The run record: run.json and results.json as models, made by folding events."""
 
+import mimetypes
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -142,6 +143,18 @@ class Results(_Document):
 def artifacts_folder(step_id: str) -> str:
     """Where a step's artifacts are stored, relative to the run folder."""
     return f"{ARTIFACTS}/{step_id}"
+
+
+def response_name(media_type: str) -> str:
+    """The name of the file in a step's folder that keeps an answer of `media_type`."""
+    return f"response{mimetypes.guess_extension(media_type) or '.bin'}"
+
+
+def response_type(path: str) -> str | None:
+    """The media type of a file of a step's folder that keeps an answer; None for another file."""
+    if not path.rpartition("/")[2].startswith("response."):
+        return None
+    return mimetypes.guess_type(path)[0] or "application/octet-stream"
 
 
 def step_folder(number: int, step_id: str) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import mimetypes
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -14,7 +13,7 @@ from ops_orchestrator.masking import masked
 from ops_orchestrator.modules.answer import ReceivedArtifact
 from ops_orchestrator.planning.steps import Step
 from ops_orchestrator.runs.events import Event, RunEnded, RunStarted, StepCompleted, StepFailed, json_line
-from ops_orchestrator.runs.record import RunState, artifacts_folder, step_folder
+from ops_orchestrator.runs.record import RunState, artifacts_folder, response_name, step_folder
 from ops_orchestrator.runs.run_id import new_run_id
 from ops_orchestrator.runs.store.protocols import RunFile, RunStore, RunWriter
 from ops_orchestrator.runs.uninterrupted import uninterrupted
@@ -90,14 +89,10 @@ class Recorder:
         if exchange.request:
             files.append(RunFile("request.json", exchange.request, exchange.request_sha256))
         if self._keep_artifacts or (adapted and not holds_artifacts):
-            files.append(RunFile(_response_name(exchange), exchange.response, exchange.response_sha256))
+            files.append(RunFile(response_name(exchange.media_type), exchange.response, exchange.response_sha256))
         elif not adapted:
-            files.append(RunFile(_response_name(exchange), _without_contents(exchange.response)))
+            files.append(RunFile(response_name(exchange.media_type), _without_contents(exchange.response)))
         self._writer.publish(step_folder(step.number, step.id), files)
-
-
-def _response_name(exchange: Exchange) -> str:
-    return f"response{mimetypes.guess_extension(exchange.media_type) or '.bin'}"
 
 
 def _mapped_request(exchange: Exchange) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -11,11 +11,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from ops_contract import Problem
+from ops_contract import MAX_PROBLEMS, Problem
 from ops_orchestrator.errors import BusyError, RequestError, StoreError
-
-# A body of a megabyte can hold hundreds of thousands of mistakes.
-_MOST_ERRORS: Final = 20
 
 _log: Any = structlog.get_logger("ops_orchestrator.http")
 
@@ -47,7 +44,7 @@ def _problem(request: Request, status: int, slug: str, title: str, detail: str) 
 
 
 def _errors(problems: Sequence[Problem], count: int) -> dict[str, Any]:
-    listed = [{"pointer": problem.pointer, "detail": problem.message} for problem in problems[:_MOST_ERRORS]]
+    listed = [{"pointer": problem.pointer, "detail": problem.message} for problem in problems[:MAX_PROBLEMS]]
     if count > len(listed):
         listed.append({"pointer": "", "detail": f"and {count - len(listed)} more"})
     return {"errors": listed} if listed else {}

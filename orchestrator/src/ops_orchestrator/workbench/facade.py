@@ -20,7 +20,6 @@ from ops_contract import (
     ExecuteRequest,
     Health,
     RefusalError,
-    SuccessEnvelope,
     UpstreamStep,
     check_request_headers,
     read_body,
@@ -195,10 +194,9 @@ class _Facade:
 
 
 def _upstream(earlier: UpstreamStep) -> UpstreamAnswer:
-    envelope = SuccessEnvelope.model_construct(
-        status="success", module=earlier.module, outputs=earlier.outputs, evidence=earlier.evidence
+    return UpstreamAnswer.of(
+        module=earlier.module, outputs=earlier.outputs, evidence=earlier.evidence, artifacts=earlier.artifacts
     )
-    return UpstreamAnswer(envelope, earlier.artifacts, None)
 
 
 def _refused_by_module(error: StepError) -> RefusalError:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 from urllib.parse import quote
 
-from ops_contract import Violation
+from ops_contract import Violation, media_type_of
 from ops_contract.compliance.checks.answers import good_answers, judged_by_violations
 from ops_contract.compliance.checks.artifact_files import ArtifactFile, fetched_files, file_violations
 from ops_contract.compliance.module_under_test import ModuleUnderTest
@@ -80,7 +80,7 @@ def _media_types(files: Sequence[ArtifactFile]) -> Observation:
 
 
 def _is_of_media_type(media_type: str, content: bytes) -> bool:
-    essence = media_type.partition(";")[0]
+    essence = media_type_of(media_type)
     if essence in _STARTS:
         return content.startswith(_STARTS[essence])
     if essence == "application/json":

@@ -30,7 +30,7 @@ from ops_contract import (
     violations,
 )
 from ops_orchestrator.errors import Failure, StepError
-from ops_orchestrator.exchange import RETRYABLE_STATUS, Exchange
+from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.adapters.body import error_text, is_text, text_of
 from ops_orchestrator.modules.adapters.declaration import Action, ArtifactMapping
 from ops_orchestrator.modules.adapters.evaluation import Evaluation, is_true, kind_of
@@ -86,9 +86,8 @@ class _AnswerMapping:
 
     def refuse_failures(self, problem: str | None) -> None:
         """Raise the StepError of an answer that is not a success; `problem` says why its body is not JSON."""
-        if 300 <= self._exchange.status < 400:
-            text = f"is a redirect ({self._exchange.status}); modules are called only where registered"
-            raise self._invalid(text)
+        if self._exchange.redirect:
+            raise self._invalid(self._exchange.redirect)
         if not _is_good(self._exchange):
             raise self._failed()
         if problem is not None:
@@ -235,7 +234,7 @@ class _AnswerMapping:
             value = self._evaluation.value("failure.retryable", expression)
             if value is not None:
                 return is_true(value)
-        return self._exchange.status in RETRYABLE_STATUS
+        return self._exchange.is_retryable
 
     def _failure_text(self, where: str, expression: Expression | None) -> str | None:
         """The text that a mapping makes of a failure; a mapping that cannot be used must not hide the failure itself."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from ops_contract import RefusalError, read_body
+from ops_contract import RefusalError, media_type_of, read_body
 from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.planning.scenario import Scenario, read_scenario
 from ops_orchestrator.runs.active_runs import ActiveRuns
@@ -78,7 +78,7 @@ def _headers(record: RunRecord, preference: Preference) -> dict[str, str]:
 
 
 async def _body(request: Request, limit: int) -> bytes:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = media_type_of(request.headers.get("content-type", ""))
     if media_type != "application/json":
         instead = f"not {media_type}" if media_type else "and the request names no content type"
         raise InvalidRequestError(f"The body must be application/json, {instead}.", status=415)
