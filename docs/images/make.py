@@ -28,10 +28,10 @@ def main() -> None:
     """Write both pictures."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        shown = run_on_terminal(home)
+        output = run_on_terminal(home)
         (plot,) = home.glob("runs/*/artifacts/policy-simulator/plot.png")
         shutil.copyfile(plot, HERE / "plot.png")
-    (HERE / "run.svg").write_text(picture(shown), encoding="utf-8")
+    (HERE / "run.svg").write_text(picture(output), encoding="utf-8")
 
 
 def run_on_terminal(home: Path) -> str:
@@ -49,9 +49,9 @@ def run_on_terminal(home: Path) -> str:
             return rest_of(ours).decode()
 
 
-def picture(shown: str) -> str:
-    """What a terminal shows at the end, as SVG; the progress of the run is erased by then."""
-    _, _, left = shown.rpartition("\x1b[2K")
+def picture(output: str) -> str:
+    """The terminal's last state as SVG; the progress of the run is erased by then."""
+    _, _, left = output.rpartition("\x1b[2K")
     console = Console(file=StringIO(), record=True, width=COLUMNS, force_terminal=True)
     console.print(f"[dim]$[/] ops run {SCENARIO}", highlight=False)
     console.print(Text.from_ansi(left.replace("\r\n", "\n").rstrip()))

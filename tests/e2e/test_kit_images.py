@@ -230,7 +230,7 @@ def test_check_that_is_interrupted_while_the_engine_makes_a_container_removes_th
         process.send_signal(signal.SIGTERM)
         engine.let_go.set()
         assert ended(process).returncode == 128 + signal.SIGTERM
-    # Asked only now: the engine has done all that it was sent.
+    # Looked up only now, when the engine has answered every request.
     assert left_of(process.pid) == []
 
 

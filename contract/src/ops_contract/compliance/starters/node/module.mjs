@@ -111,7 +111,7 @@ async function execute(request, arrived) {
   return { status: "success", module: NAME, version: VERSION, contract_version: "1.0", ...result, meta };
 }
 
-// An error that the caller is told: the HTTP status, and what the envelope says.
+// An error for the caller: its HTTP status, and the fields of its envelope.
 class Refusal extends Error {
   constructor(status, code, message, { pointer, details, headers } = {}) {
     super(message);
@@ -126,11 +126,11 @@ function badInput(pointer, must, code = "INVALID_INPUT") {
 // OPS-ERR-001, -002. What nobody foresaw is for the log; the caller learns no details of it (OPS-ERR-007).
 function refused(error, request) {
   if (!(error instanceof Refusal)) console.error(error);
-  const told = error instanceof Refusal ? error : new Refusal(500, "INTERNAL", "the module failed; its log says why");
-  const { status, code, message, pointer, details, headers } = told;
-  const said = { code, message, retryable: status === 503, pointer, details };
-  const body = { status: "error", module: NAME, version: VERSION, contract_version: "1.0", error: said, meta: trace(request) };
-  return { status, headers, body };
+  const refusal = error instanceof Refusal ? error : new Refusal(500, "INTERNAL", "the module failed; its log says why");
+  const { status, code, message, pointer, details, headers } = refusal;
+  const fields = { code, message, retryable: status === 503, pointer, details };
+  const about = { module: NAME, version: VERSION, contract_version: "1.0" };
+  return { status, headers, body: { status: "error", ...about, error: fields, meta: trace(request) } };
 }
 
 // OPS-OBS-001.
@@ -205,7 +205,7 @@ function canonical(value) {
   if (typeof value === "object" && value !== null) {
     return `{${Object.keys(value).sort().map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`)}}`;
   }
-  if (typeof value === "number" && !Number.isFinite(value)) throw new Error(`${value} is no number that JSON can carry`);
+  if (typeof value === "number" && !Number.isFinite(value)) throw new Error(`${value} is not a number that JSON can carry`);
   return JSON.stringify(value);
 }
 
@@ -243,10 +243,10 @@ function refuseWhatParsesAllTheSame(text) {
   const keys = []; // of each object that is open; null for an array
   for (const [token, string, colon] of text.matchAll(/("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|[[\]{}]|-?\d[^\s,\]}]*/g)) {
     if (string) {
-      const said = JSON.parse(string);
-      if (/\p{Surrogate}/u.test(said)) throw new Error("a string holds half of a surrogate pair");
-      if (colon && keys.at(-1).has(said)) throw new Error(`the key ${string.slice(0, 80)} stands twice in one object`);
-      if (colon) keys.at(-1).add(said);
+      const value = JSON.parse(string);
+      if (/\p{Surrogate}/u.test(value)) throw new Error("a string holds half of a surrogate pair");
+      if (colon && keys.at(-1).has(value)) throw new Error(`the key ${string.slice(0, 80)} occurs twice in one object`);
+      if (colon) keys.at(-1).add(value);
     } else if (token === "{" || token === "[") {
       keys.push(token === "{" ? new Set() : null);
       if (keys.length > MAX_DEPTH) throw new Error(`nested deeper than ${MAX_DEPTH} levels`);

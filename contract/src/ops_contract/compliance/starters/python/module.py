@@ -93,7 +93,7 @@ MAX_REQUEST_BYTES = 1024 * 1024
 MAX_DEPTH = 200
 MAX_ANSWERS_KEPT = 200
 
-# Its own documents describe another contract, and a redirect is no answer.
+# FastAPI's own documents describe another contract, and a redirect is not an answer.
 app = FastAPI(openapi_url=None, redirect_slashes=False)
 
 
@@ -110,7 +110,7 @@ def serve() -> None:
 
 
 class Server(uvicorn.Server):
-    """Stops at once when told, whatever is being computed (OPS-CTR-003): its caller sees that, and may call again."""
+    """Stops at once on a signal, even during an analysis (OPS-CTR-003): the caller sees that, and may call again."""
 
     def handle_exit(self, *_: object) -> None:
         """On SIGTERM and SIGINT."""
@@ -147,17 +147,17 @@ async def executed(request: Request) -> dict[str, Any]:
 
 
 class Refusal(Exception):
-    """An error that the caller is told: the HTTP status, and what the envelope says."""
+    """An error for the caller: its HTTP status, and the fields of its envelope."""
 
     def __init__(self, status: int, code: str, message: str, pointer: str | None = None, **details: Any) -> None:
-        """Keep what the envelope will say."""
+        """Keep the fields of the envelope."""
         super().__init__(message)
         self.status = status
         self.error = {"code": code, "message": message, "retryable": status == 503, "pointer": pointer, "details": details}
 
 
 def bad_input(pointer: str, must: str, code: str = "INVALID_INPUT") -> Refusal:
-    """What the caller is told of a value that makes no sense."""
+    """The error for a value that makes no sense."""
     return Refusal(422, code, f"{pointer or 'the body'} {must}", pointer)
 
 
@@ -280,16 +280,16 @@ def bounded(value: Any) -> Any:
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object without a key that stands twice."""
+    """An object in which every key is unique."""
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError("a key occurs twice in one object")
     return value
 
 
 def no_number(word: str) -> NoReturn:
-    """NaN and Infinity are no JSON."""
-    raise ValueError(f"{word} is no JSON")
+    """NaN and Infinity are not JSON."""
+    raise ValueError(f"{word} is not JSON")
 
 
 def whole(digits: str) -> int:
