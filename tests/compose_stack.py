@@ -2,10 +2,12 @@
 
 import subprocess
 from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import docker
 import httpx2
 from container_engine import engine
 from local_service import HTTP, ROOT
@@ -63,7 +65,7 @@ class Stack(DockerCompose):
         folder = self.logs / self.project
         folder.mkdir(parents=True, exist_ok=True)
         with engine() as client:
-            for container in client.containers.list(all=True, filters=_of(self.project)):
+            for container in client.containers.list(all=True, ignore_removed=True, filters=_of(self.project)):
                 (folder / f"{container.name}.log").write_bytes(container.logs(timestamps=True))
         return folder
 
@@ -75,20 +77,28 @@ MakeStack = Callable[..., Stack]
 def sweep() -> None:
     """Remove what killed test sessions and killed checks of the kit left behind; their process id is in the names."""
     with engine() as client:
-        for container in client.containers.list(all=True, filters={"label": LABEL}):
+        for container in client.containers.list(all=True, ignore_removed=True, filters={"label": LABEL}):
             if _is_gone(container.labels[LABEL]):
-                container.remove(force=True, v=True)
+                with _unless_another_does():
+                    container.remove(force=True, v=True)
         for network in client.networks.list(filters={"label": LABEL}):
             if _is_gone(network.attrs["Labels"][LABEL]):
-                network.remove()
-        containers = client.containers.list(all=True, filters={"label": COMPOSE_LABEL})
+                with _unless_another_does():
+                    network.remove()
+        containers = client.containers.list(all=True, ignore_removed=True, filters={"label": COMPOSE_LABEL})
         for project in {container.labels[COMPOSE_LABEL] for container in containers}:
             if project.startswith(PROJECT_PREFIX) and _is_gone(project.removeprefix(PROJECT_PREFIX)):
-                _remove(client, project)
+                with _unless_another_does():
+                    _remove(client, project)
+
+
+def _unless_another_does() -> AbstractContextManager[None]:
+    """Several processes sweep at once; what one of them is removing the others need not."""
+    return suppress(docker.errors.APIError)
 
 
 def _remove(client: Any, project: str) -> None:
-    for container in client.containers.list(all=True, filters=_of(project)):
+    for container in client.containers.list(all=True, ignore_removed=True, filters=_of(project)):
         container.remove(force=True, v=True)
     client.networks.prune(filters=_of(project))
     for volume in client.volumes.list(filters=_of(project)):

@@ -72,7 +72,10 @@ def kit(*words: str) -> Ran:
 def left_of(pid: int) -> list[str]:
     """The names of what the check of a process has in the engine."""
     with engine() as client:
-        containers = [(one.name, one.labels[LABEL]) for one in client.containers.list(all=True, filters={"label": LABEL})]
+        containers = [
+            (one.name, one.labels[LABEL])
+            for one in client.containers.list(all=True, ignore_removed=True, filters={"label": LABEL})
+        ]
         networks = [(one.name, one.attrs["Labels"][LABEL]) for one in client.networks.list(filters={"label": LABEL})]
     return [str(name) for name, mark in containers + networks if mark.startswith(f"{pid}-")]
 

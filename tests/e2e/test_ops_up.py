@@ -50,7 +50,10 @@ def up(variables: dict[str, str], *words: str) -> subprocess.CompletedProcess[st
 
 def containers() -> list[str]:
     with engine() as client:
-        return [str(one.name) for one in client.containers.list(all=True, filters={"label": f"{COMPOSE_LABEL}={PROJECT}"})]
+        return [
+            str(one.name)
+            for one in client.containers.list(all=True, ignore_removed=True, filters={"label": f"{COMPOSE_LABEL}={PROJECT}"})
+        ]
 
 
 def test_module_is_checked_shown_beside_its_stub_and_swapped_in(variables: dict[str, str], image: str, example: bytes) -> None:

@@ -38,7 +38,7 @@ def network_of(client: docker.DockerClient, pid: int) -> Any:
 
 
 def ids(client: docker.DockerClient) -> set[str]:
-    return {str(one.id) for one in (*client.containers.list(all=True), *client.networks.list())}
+    return {str(one.id) for one in (*client.containers.list(all=True, ignore_removed=True), *client.networks.list())}
 
 
 def test_sweep_removes_what_a_killed_process_left_and_nothing_of_a_running_one(
