@@ -22,8 +22,7 @@ demo: sync ## run the example scenario with local processes and show the results
 .PHONY: test
 test: sync-dev ## run all tests; those with containers need a Docker engine
 	$(RUN) pytest -n auto -m "not e2e and not proof" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
-	$(RUN) pytest -m proof $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
-	$(RUN) pytest -n 2 --dist loadfile -m e2e $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
+	$(RUN) pytest -n 3 --dist loadfile -m "e2e or proof" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
 
 .PHONY: coverage
 coverage: sync-dev ## run all tests and show which lines they leave out; takes twice as long
