@@ -1,8 +1,8 @@
 """The Compose stack under test: testcontainers' DockerCompose with a project of its own, logs, and a sweep."""
 
 import subprocess
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -88,21 +88,28 @@ def sweep() -> None:
         containers = client.containers.list(all=True, ignore_removed=True, filters={"label": COMPOSE_LABEL})
         for project in {container.labels[COMPOSE_LABEL] for container in containers}:
             if project.startswith(PROJECT_PREFIX) and _is_gone(project.removeprefix(PROJECT_PREFIX)):
-                with _unless_another_does():
-                    _remove(client, project)
+                _remove(client, project)
 
 
-def _unless_another_does() -> AbstractContextManager[None]:
-    """Several processes sweep at once; what one of them is removing the others need not."""
-    return suppress(docker.errors.APIError)
+@contextmanager
+def _unless_another_does() -> Iterator[None]:
+    """Several processes sweep at once: what one has removed is not found, and what it is removing is a conflict."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        if error.status_code not in (404, 409):
+            raise
 
 
 def _remove(client: Any, project: str) -> None:
     for container in client.containers.list(all=True, ignore_removed=True, filters=_of(project)):
-        container.remove(force=True, v=True)
-    client.networks.prune(filters=_of(project))
+        with _unless_another_does():
+            container.remove(force=True, v=True)
+    with _unless_another_does():
+        client.networks.prune(filters=_of(project))
     for volume in client.volumes.list(filters=_of(project)):
-        volume.remove(force=True)
+        with _unless_another_does():
+            volume.remove(force=True)
 
 
 def _of(project: str) -> dict[str, str | list[str] | bool]:
