@@ -139,13 +139,11 @@ class ActiveRuns:
             await self._give_up(recorder, error)
 
     async def _deliver(self, recorder: Recorder, event: Event) -> None:
-        try:
-            await recorder.take(event)
-        except asyncio.CancelledError:
-            # The event is written, so the others learn of it, too.
-            await self._announce(event)
-            raise
+        _, cancelled = await uninterrupted(asyncio.to_thread(recorder.write, event))
+        # What is written is announced, also when the run is stopped meanwhile.
         await self._announce(event)
+        if cancelled:
+            raise asyncio.CancelledError
 
     async def _announce(self, event: Event) -> None:
         for consumer in self._consumers:

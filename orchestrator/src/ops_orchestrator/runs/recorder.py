@@ -1,6 +1,5 @@
 """Keeps a run as it happens: folds its events into record and results, and has a store write them."""
 
-import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +15,10 @@ from ops_orchestrator.runs.events import Event, RunEnded, RunStarted, StepComple
 from ops_orchestrator.runs.record import RunState, artifacts_folder, response_name, step_folder
 from ops_orchestrator.runs.run_id import new_run_id
 from ops_orchestrator.runs.store.protocols import RunFile, RunStore, RunWriter
-from ops_orchestrator.runs.uninterrupted import uninterrupted
 
 
 class Recorder:
-    """The first consumer of a run's events; the others learn of an event when it is written. Close it with `close`."""
+    """Takes a run's events before any consumer: those learn of an event when it is written. Blocking; close it with `close`."""
 
     def __init__(self, state: RunState, writer: RunWriter, *, keep_artifacts: bool) -> None:
         self.state = state
@@ -30,7 +28,7 @@ class Recorder:
 
     @classmethod
     def create(cls, store: RunStore, started: RunStarted) -> tuple[Self, Event]:
-        """Make the run, under a new id, and its first event. Blocking. Raises StoreError."""
+        """Make the run, under a new id, and its first event. Raises StoreError."""
         event = Event(run_id=new_run_id(), seq=1, what=started)
         while True:
             state = RunState(event.run_id, started, event.at)
@@ -47,18 +45,12 @@ class Recorder:
         """Where fetched artifacts wait until their step is complete; None when the run keeps no artifacts."""
         return self._writer.staging if self._keep_artifacts else None
 
-    async def take(self, event: Event) -> None:
-        """Write `event`. Raises OSError. A caller that is cancelled is held back until the event is written."""
-        _, cancelled = await uninterrupted(asyncio.to_thread(self.write, event))
-        if cancelled:
-            raise asyncio.CancelledError
-
     def close(self) -> None:
-        """Let go of the run, which is over, or counts as left behind. Blocking."""
+        """Let go of the run, which is over, or counts as left behind."""
         self._writer.close()
 
     def write(self, event: Event) -> None:
-        """Write `event`; nothing is added to a run that is sealed. Blocking. Raises OSError."""
+        """Write `event`; nothing is added to a run that is sealed. Raises OSError."""
         if self.is_sealed:
             return
         match event.what:
