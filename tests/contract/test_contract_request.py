@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ops_contract import Problem, RefusalError, check_request_headers, read_request, trace_of
+from ops_contract import Problem, RefusalError, check_request_headers, is_encoded, read_request, trace_of
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -39,9 +39,17 @@ def test_check_request_headers_with_another_type_refuses(content_type: str) -> N
     assert raised.value.status == 415
 
 
-@pytest.mark.parametrize(
-    ("encoding", "refused"), [("identity", False), ("Identity", False), ("gzip", True), ("br, gzip", True)]
-)
+@pytest.mark.parametrize("header", ["", " ", "identity", "Identity", "identity, IDENTITY", "identity,"])
+def test_content_that_is_sent_as_it_is_does_not_count_as_encoded(header: str) -> None:
+    assert not is_encoded(header)
+
+
+@pytest.mark.parametrize("header", ["gzip", "GZIP", "identity, gzip", "gzip, identity", "identity;q=1", "x"])
+def test_content_in_any_other_coding_counts_as_encoded(header: str) -> None:
+    assert is_encoded(header)
+
+
+@pytest.mark.parametrize(("encoding", "refused"), [("Identity", False), ("br, gzip", True)])
 def test_check_request_headers_with_a_compressed_body_refuses(encoding: str, refused: bool) -> None:
     headers = {"content-type": "application/json", "content-encoding": encoding}
     if refused:

@@ -17,7 +17,7 @@ from ops_contract._execute import ExecuteRequest, Options, UpstreamStep
 from ops_contract._health import Health
 from ops_contract._json import MAX_DEPTH, canonical_json, fingerprint, join_pointer, parse_json, sha256_hex
 from ops_contract._refusal import RefusalError
-from ops_contract._request import ReadRequest, check_request_headers, media_type_of, read_request, trace_of
+from ops_contract._request import ReadRequest, check_request_headers, is_encoded, media_type_of, read_request, trace_of
 from ops_contract._secret import MASK, is_secret, masked_url
 from ops_contract._suggestion import nearest, suggestion
 from ops_contract._verify import Violation, content_violation, resolve_pointer, violations
@@ -64,6 +64,7 @@ __all__ = [
     "content_violation",
     "differences",
     "fingerprint",
+    "is_encoded",
     "is_secret",
     "is_supported",
     "join_pointer",

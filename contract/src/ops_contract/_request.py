@@ -12,7 +12,7 @@ from ops_contract._json import fingerprint, parse_json
 from ops_contract._refusal import RefusalError
 from ops_contract._version import CONTRACT_VERSION, is_supported
 
-__all__ = ["ReadRequest", "check_request_headers", "media_type_of", "read_request", "trace_of"]
+__all__ = ["ReadRequest", "check_request_headers", "is_encoded", "media_type_of", "read_request", "trace_of"]
 
 _MAJOR: Final = re.compile(r"0|[1-9][0-9]*")
 _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
@@ -31,6 +31,11 @@ def media_type_of(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
+def is_encoded(content_encoding: str) -> bool:
+    """Whether the value of a Content-Encoding header names a coding other than `identity` (RFC 9110, section 8.4)."""
+    return any(coding.strip().lower() not in ("", "identity") for coding in content_encoding.split(","))
+
+
 def check_request_headers(headers: Mapping[str, str]) -> None:
     """Refuse a body that is not announced as plain JSON in UTF-8 (OPS-ERR-010); names of `headers` are in lower case.
 
@@ -43,7 +48,7 @@ def check_request_headers(headers: Mapping[str, str]) -> None:
         raise RefusalError(415, "UNSUPPORTED_MEDIA_TYPE", "the body must be sent with Content-Type: application/json")
     if name.strip().lower() == "charset" and charset.strip(' "').lower() not in {"utf-8", "utf8"}:
         raise RefusalError(415, "UNSUPPORTED_MEDIA_TYPE", "the body must be UTF-8; send application/json without a charset")
-    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+    if is_encoded(headers.get("content-encoding", "")):
         raise RefusalError(415, "UNSUPPORTED_MEDIA_TYPE", "the body must not be compressed; send it without Content-Encoding")
 
 

@@ -67,6 +67,19 @@ async def test_path_and_headers_go_over_the_wire_as_they_are_given() -> None:
 
 
 @pytest.mark.parametrize(
+    ("encoding", "error"),
+    [(b"Identity\r\nContent-Encoding: identity", None), (b"br", "a body in the encoding 'br', which was not accepted")],
+)
+async def test_encoding_is_judged_as_the_orchestrator_judges_it(encoding: bytes, error: str | None) -> None:
+    heard: list[bytes] = []
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Encoding: " + encoding + b"\r\n\r\n{}"
+    async with server(saying(answer, heard)) as probe:
+        exchange = await probe.send("GET", "/health")
+    assert (exchange.body, exchange.error) == (b"{}", error)
+    assert b"\r\nAccept-Encoding: identity\r\n" in heard[0]
+
+
+@pytest.mark.parametrize(
     ("answer", "said"),
     [
         (b"", "closed without an answer"),

@@ -89,6 +89,13 @@ async def test_compressed_answer_is_refused_before_it_can_grow(module: Module, c
     assert "encoding 'gzip'" in failure.message
 
 
+@pytest.mark.parametrize("encoding", ["Identity", "", "identity, identity"])
+async def test_answer_that_says_it_is_not_encoded_is_read(module: Module, client_for: ClientFor, encoding: str) -> None:
+    plain = httpx2.Response(200, headers={"Content-Encoding": encoding}, content=b"{}")
+    exchange = await client_for(ScriptedModule(answers=[plain])).send(module, execute(b"{}"))
+    assert exchange.response == b"{}"
+
+
 @asynccontextmanager
 async def server(conversation: Conversation) -> AsyncIterator[Module]:
     """A module that speaks whatever `conversation` writes, on a real socket."""

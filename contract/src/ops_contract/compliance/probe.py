@@ -9,13 +9,14 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
 import h11
 
+from ops_contract import is_encoded
 from ops_contract.compliance.result import Exchange
 
 MOST_BYTES: Final = 16 * 1024 * 1024
@@ -28,7 +29,12 @@ _TURNS_TO_READ: Final = 3
 _CONTINUE_S: Final = 1.0
 _PAUSE_S: Final = 0.05
 _CUT_OFF: Final = (os.strerror(errno.ECONNRESET), os.strerror(errno.EPIPE))
-_USER_AGENT: Final = "openpolicystack-compliance-kit"
+_HEADERS: Final = {
+    "User-Agent": "openpolicystack-compliance-kit",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",  # as the orchestrator, which reads no other
+    "Connection": "close",
+}
 
 
 class Probe:
@@ -49,7 +55,7 @@ class Probe:
     ) -> Exchange:
         """Send one request for `path` below the base URL, as it stands. Never raises: what went wrong is in `error`."""
         target = f"{self._base_path}/{path.removeprefix('/')}"
-        sent = {"Host": self._netloc, "User-Agent": _USER_AGENT, "Accept": "*/*", "Connection": "close", **(headers or {})}
+        sent = {"Host": self._netloc, **_HEADERS, **(headers or {})}
         if body or method in ("POST", "PUT", "PATCH"):
             sent.setdefault("Content-Length", str(len(body)))
         if len(body) > _CHUNK_BYTES:
@@ -69,7 +75,7 @@ class Probe:
             status=reading.status,
             headers=reading.headers,
             body=bytes(reading.body),
-            error=error or reading.error,
+            error=error or reading.error or _unaccepted(reading.headers),
             seconds=time.monotonic() - started,
         )
 
@@ -158,13 +164,18 @@ class _Reading:
         match event:
             case h11.Response():
                 self.status = event.status_code
-                self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in event.headers}
+                self.headers = _joined(event.headers)
             case h11.Data():
                 self.body += event.data
                 if len(self.body) > self._most_bytes:
                     self.error, self.done = f"the answer is larger than {self._most_bytes} bytes", True
             case h11.EndOfMessage() | h11.ConnectionClosed():
                 self.done = True
+
+
+def _unaccepted(headers: Mapping[str, str]) -> str | None:
+    encoding = headers.get("content-encoding", "")
+    return f"a body in the encoding {encoding!r}, which was not accepted" if is_encoded(encoding) else None
 
 
 async def _drain(writer: asyncio.StreamWriter, body: bytes, reading: _Reading, pause_s: float) -> None:
@@ -177,6 +188,15 @@ async def _drain(writer: asyncio.StreamWriter, body: bytes, reading: _Reading, p
                 return
             writer.write(body[start : start + _CHUNK_BYTES])
             await writer.drain()
+
+
+def _joined(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Header fields by name in lower case, the values of a repeated one joined by commas (RFC 9110, section 5.3)."""
+    headers: dict[str, str] = {}
+    for field, content in fields:
+        name, value = field.decode("latin-1").lower(), content.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 def _reason(problem: OSError) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from ops_contract import masked_url
+from ops_contract import is_encoded, masked_url
 from ops_orchestrator.errors import Failure, NetworkError, ResponseTooLargeError, StepError
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.masking import masked_text
@@ -97,8 +97,8 @@ async def _start(module: Module, response: Response) -> bytes:
 
 
 def chunks_of(module: Module, response: Response) -> AsyncIterator[bytes]:
-    """The body of a response in chunks. Raises StepError when it is compressed."""
-    encoding = response.headers.get("content-encoding", "identity")
-    if encoding != "identity":
+    """The body of a response in chunks. Raises StepError when it is encoded, for example compressed."""
+    encoding = response.headers.get("content-encoding", "")
+    if is_encoded(encoding):
         raise StepError.of(module.name, "INVALID_ANSWER", f"answers in the encoding {encoding!r}, which was not accepted")
     return response.chunks
