@@ -4,6 +4,7 @@ The prose is SPEC.md; the schema files for other languages are in `schemas/` of 
 `python -m ops_contract.schemas`.
 """
 
+from ops_contract._address import request_target
 from ops_contract._answer import AnswerJudgement, judge_answer
 from ops_contract._artifact import Artifact, ArtifactRef, Href, MediaType
 from ops_contract._artifact_name import ArtifactName, unstorable_names
@@ -77,6 +78,7 @@ __all__ = [
     "problems_of",
     "read_body",
     "read_request",
+    "request_target",
     "resolve_pointer",
     "sha256_hex",
     "suggestion",

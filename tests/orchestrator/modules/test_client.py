@@ -151,6 +151,13 @@ async def test_broken_conversation_is_a_retryable_failure_naming_module_and_addr
     assert len(failure.message) < 500
 
 
+async def test_failure_names_the_address_that_was_requested() -> None:
+    async with server(saying(b"HTTP/1.1 200 OK\r\nContent-Le")) as module, real_client() as client:
+        deeper = module.model_copy(update={"url": f"{module.url}/caf\u00e9/"})
+        failure = await failure_of(client.check(deeper, Request(method="GET", path="f/a%3Bb c.bin")))
+    assert f" {module.url}/caf%C3%A9/f/a%3Bb%20c.bin: " in failure.message
+
+
 async def test_body_that_breaks_off_does_no_harm_where_no_whole_answer_is_wanted() -> None:
     request = Request(method="GET", path="/health", whole=False)
     async with server(BROKEN["truncated body"][0]) as module, real_client() as client:

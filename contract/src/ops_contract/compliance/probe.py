@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import h11
 
-from ops_contract import is_encoded
+from ops_contract import is_encoded, request_target
 from ops_contract.compliance.result import Exchange
 
 MOST_BYTES: Final = 16 * 1024 * 1024
@@ -48,13 +48,14 @@ class Probe:
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if self._tls else 80)
         self._netloc = parts.netloc.rpartition("@")[2]
+        self._origin = f"{parts.scheme}://{parts.netloc}"
         self._base_path = parts.path.rstrip("/")
 
     async def send(
         self, method: str, path: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None, timeout_s: float = 10.0
     ) -> Exchange:
-        """Send one request for `path` below the base URL, as it stands. Never raises: what went wrong is in `error`."""
-        target = f"{self._base_path}/{path.removeprefix('/')}"
+        """Send one request for `path` below the base URL; see `request_target`. Never raises: what went wrong is in `error`."""
+        target = self._target(path)
         sent = {"Host": self._netloc, **_HEADERS, **(headers or {})}
         if body or method in ("POST", "PUT", "PATCH"):
             sent.setdefault("Content-Length", str(len(body)))
@@ -69,7 +70,7 @@ class Probe:
             reading, error = await self._exchanged(method, head, body, timeout_s, pause_s=_PAUSE_S)
         return Exchange(
             method=method,
-            url=f"{self.url}/{path.removeprefix('/')}",
+            url=f"{self._origin}{target}",
             request_headers=sent,
             request_body=body,
             status=reading.status,
@@ -105,9 +106,12 @@ class Probe:
             async with asyncio.timeout(5):
                 _, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
                 sent = {"Host": self._netloc, "Content-Type": "application/json", "Content-Length": str(len(body))}
-                writer.write(_head("POST", f"{self._base_path}/{path.removeprefix('/')}", sent) + body[: len(body) // 2])
+                writer.write(_head("POST", self._target(path), sent) + body[: len(body) // 2])
                 await writer.drain()
                 writer.close()
+
+    def _target(self, path: str) -> str:
+        return request_target(f"{self._base_path}/{path.removeprefix('/')}")
 
     async def _converse(self, head: bytes, body: bytes, reading: "_Reading", pause_s: float) -> None:
         reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from ops_contract import Identifier
+from ops_contract import Identifier, request_target
 from ops_orchestrator.modules.adapters.declaration import Adapter
 from ops_orchestrator.modules.call_options import CallOptions
 
@@ -73,5 +73,7 @@ class Module(CallOptions):
         return any(artifact.is_answer or artifact.is_in_answer for artifact in artifacts)
 
     def at(self, path: str) -> str:
-        """The address of `path` below the module's base URL."""
-        return f"{self.url.rstrip('/')}/{path.lstrip('/')}"
+        """The address of `path` below the module's base URL, as it is requested."""
+        base = urlsplit(self.url)
+        target = request_target(f"{base.path.rstrip('/')}/{path.removeprefix('/')}")
+        return f"{base.scheme}://{base.netloc}{target}"
