@@ -4,7 +4,7 @@ The prose is SPEC.md; the schema files for other languages are in `schemas/` of 
 `python -m ops_contract.schemas`.
 """
 
-from ops_contract._address import request_target
+from ops_contract._address import base_url_problem, request_target
 from ops_contract._answer import AnswerJudgement, judge_answer
 from ops_contract._artifact import Artifact, ArtifactRef, Href, MediaType
 from ops_contract._artifact_name import ArtifactName, unstorable_names
@@ -60,6 +60,7 @@ __all__ = [
     "UpstreamStep",
     "Version",
     "Violation",
+    "base_url_problem",
     "canonical_json",
     "check_request_headers",
     "content_violation",
