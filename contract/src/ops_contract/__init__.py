@@ -11,11 +11,11 @@ from ops_contract._base import ContractModel, Count, Identifier, Seed, Sha256, V
 from ops_contract._body import read_body
 from ops_contract._difference import ABSENT, Difference, differences
 from ops_contract._envelope import Envelope, ErrorDetail, ErrorEnvelope, SuccessEnvelope, parse_envelope
-from ops_contract._errors import MAX_PROBLEMS, ContractError, JsonError, NumberError, Problem, ShapeError
+from ops_contract._errors import MAX_PROBLEMS, ContractError, JsonError, NumberError, Problem, ShapeError, TooManyValuesError
 from ops_contract._evidence import Evidence
 from ops_contract._execute import ExecuteRequest, Options, UpstreamStep
 from ops_contract._health import Health
-from ops_contract._json import MAX_DEPTH, canonical_json, fingerprint, join_pointer, parse_json, sha256_hex
+from ops_contract._json import MAX_DEPTH, MAX_VALUES, canonical_json, fingerprint, join_pointer, parse_json, sha256_hex
 from ops_contract._refusal import RefusalError
 from ops_contract._request import ReadRequest, check_request_headers, media_type_of, read_request, trace_of
 from ops_contract._secret import MASK, is_secret, masked_url
@@ -29,6 +29,7 @@ __all__ = [
     "MASK",
     "MAX_DEPTH",
     "MAX_PROBLEMS",
+    "MAX_VALUES",
     "AnswerJudgement",
     "Artifact",
     "ArtifactName",
@@ -56,6 +57,7 @@ __all__ = [
     "Sha256",
     "ShapeError",
     "SuccessEnvelope",
+    "TooManyValuesError",
     "UpstreamStep",
     "Version",
     "Violation",
