@@ -15,7 +15,16 @@ from ops_contract._errors import MAX_PROBLEMS, ContractError, JsonError, NumberE
 from ops_contract._evidence import Evidence
 from ops_contract._execute import ExecuteRequest, Options, UpstreamStep
 from ops_contract._health import Health
-from ops_contract._json import MAX_DEPTH, MAX_VALUES, canonical_json, fingerprint, join_pointer, parse_json, sha256_hex
+from ops_contract._json import (
+    MAX_DEPTH,
+    MAX_VALUES,
+    canonical_json,
+    check_numbers,
+    fingerprint,
+    join_pointer,
+    parse_json,
+    sha256_hex,
+)
 from ops_contract._refusal import RefusalError
 from ops_contract._request import ReadRequest, check_request_headers, media_type_of, read_request, trace_of
 from ops_contract._secret import MASK, is_secret, masked_url
@@ -62,6 +71,7 @@ __all__ = [
     "Version",
     "Violation",
     "canonical_json",
+    "check_numbers",
     "check_request_headers",
     "content_violation",
     "differences",

@@ -13,15 +13,25 @@ import rfc8785
 
 from ops_contract._errors import JsonError, NumberError, TooManyValuesError
 
-__all__ = ["MAX_DEPTH", "MAX_VALUES", "canonical_json", "fingerprint", "join_pointer", "parse_json", "sha256_hex"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_VALUES",
+    "canonical_json",
+    "check_numbers",
+    "fingerprint",
+    "join_pointer",
+    "parse_json",
+    "sha256_hex",
+]
 
 MAX_DEPTH = 200
 """How deeply arrays and objects may nest. Well below the interpreter's recursion limit, far above any real answer."""
 
-MAX_VALUES: Final = 200_000
+MAX_VALUES: Final = 250_000
 """How many values a JSON text may hold unless a reader sets another limit. Each key of an object counts as one more value."""
 
 _LARGEST_EXACT_INTEGER: Final = 2**53 - 1
+_LONGEST_POINTER: Final = 1000
 _ESCAPED_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 # Strings are matched first, so that nothing inside them counts. A comma, a colon, and the opening of an array or object that
 # is not empty come before one value each. The quantifiers are possessive: they take time linear in the text.
@@ -33,6 +43,12 @@ def join_pointer(pointer: str, token: str | int) -> str:
     return f"{pointer}/{str(token).replace('~', '~0').replace('/', '~1')}"
 
 
+def pointer_to(path: Sequence[str | int]) -> str:
+    """The JSON pointer of the reference tokens `path`, cut where a long key makes it longer than 1,000 characters."""
+    pointer = reduce(join_pointer, path, "")
+    return pointer if len(pointer) <= _LONGEST_POINTER else f"{pointer[:_LONGEST_POINTER]}..."
+
+
 def parse_json(raw: bytes, *, max_values: int = MAX_VALUES) -> Any:
     """Read one JSON value: UTF-8, no BOM, no duplicate keys, no NaN or Infinity (OPS-EXE-004).
 
@@ -40,16 +56,16 @@ def parse_json(raw: bytes, *, max_values: int = MAX_VALUES) -> Any:
     beyond a double's range, which Python would read as Infinity. More than `max_values` values are a TooManyValuesError,
     raised before any value is made: a value takes up to a hundred times the memory of its text.
     """
+    _refuse_more_values(raw, max_values)
     if raw.startswith(b"\xef\xbb\xbf"):
         raise JsonError("the text begins with a byte order mark; send UTF-8 without one")
-    _refuse_more_values(raw, max_values)
     value = _loaded(raw)
     check_text = _ESCAPED_SURROGATE.search(raw) is not None
     for path, item in _walk(value):
         if len(path) >= MAX_DEPTH and isinstance(item, dict | list):
             raise JsonError(f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(item, float) and math.isinf(item):
-            raise JsonError(f"{_pointer(path) or 'the value':.200} is a number beyond the range of a double, about 1.8e308")
+            raise JsonError(f"{pointer_to(path) or 'the value':.200} is a number beyond the range of a double, about 1.8e308")
         if check_text:
             _refuse_lone_surrogates(path, item)
     return value
@@ -63,13 +79,21 @@ def canonical_json(value: Any) -> bytes:
     try:
         return rfc8785.dumps(value)
     except rfc8785.CanonicalizationError as error:
-        for path, item in _walk(value):
-            if isinstance(item, int) and not isinstance(item, bool) and abs(item) > _LARGEST_EXACT_INTEGER:
-                reason = f"the integer {item} is beyond 2^53 - 1 and would be changed by many readers; send it as a string"
-                raise NumberError(_pointer(path), reason) from error
-            if isinstance(item, float) and not math.isfinite(item):
-                raise NumberError(_pointer(path), f"{item} is not a JSON number; leave the field out or send null") from error
+        try:
+            check_numbers(value)
+        except NumberError as reason:
+            raise reason from error
         raise
+
+
+def check_numbers(value: Any) -> None:
+    """Raise NumberError for the first number inside `value` that `canonical_json` cannot write."""
+    for path, item in _walk(value):
+        if isinstance(item, int) and abs(item) > _LARGEST_EXACT_INTEGER:
+            reason = f"the integer {item!s:.60} is beyond 2^53 - 1 and would be changed by many readers; send it as a string"
+            raise NumberError(pointer_to(path), reason)
+        if isinstance(item, float) and not math.isfinite(item):
+            raise NumberError(pointer_to(path), f"{item} is not a JSON number; leave the field out or send null")
 
 
 def fingerprint(value: Any) -> str:
@@ -146,7 +170,7 @@ def _refuse_lone_surrogates(path: Sequence[str | int], item: Any) -> None:
                 text.encode()
             except UnicodeEncodeError:
                 raise JsonError(
-                    f"{_pointer(path) or 'the text':.200} holds half of a surrogate pair, which is not Unicode text"
+                    f"{pointer_to(path) or 'the text':.200} holds half of a surrogate pair, which is not Unicode text"
                 ) from None
 
 
@@ -182,7 +206,3 @@ def _items(value: Any) -> Iterator[tuple[str | int, Any]]:
         case list() | tuple():
             return enumerate(value)
     return iter(())
-
-
-def _pointer(path: Sequence[str | int]) -> str:
-    return reduce(join_pointer, path, "")
