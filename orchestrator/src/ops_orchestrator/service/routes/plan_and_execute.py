@@ -1,6 +1,5 @@
 """`POST /plan_and_execute`: the one way to start a run."""
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +9,7 @@ from fastapi.responses import JSONResponse
 
 from ops_contract import RefusalError, media_type_of, read_body
 from ops_orchestrator.errors import InvalidRequestError
+from ops_orchestrator.off_loop import off_loop_if_large
 from ops_orchestrator.planning.scenario import Scenario, read_scenario
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.events import Status
@@ -27,10 +27,8 @@ HTTP_STATUS: Final[Mapping[Status, int]] = {
 }
 """HTTP status of the answer by status of the run: "they failed" and "we failed" never share a status."""
 
-_READ_OFF_LOOP_BYTES: Final = 64 * 1024
 
-
-def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes: int) -> APIRouter:
+def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes: int, max_request_values: int) -> APIRouter:
     """The route, for runs kept in `store`."""
     router = APIRouter(tags=["runs"])
 
@@ -48,8 +46,7 @@ def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes
     async def plan_and_execute(request: Request) -> JSONResponse:
         preference = read_preference(request.headers.getlist("prefer"))
         body = await _body(request, max_request_bytes)
-        # A large body would hold up every other run while it is read.
-        scenario = await asyncio.to_thread(read_scenario, body) if len(body) > _READ_OFF_LOOP_BYTES else read_scenario(body)
+        scenario = await off_loop_if_large(lambda: read_scenario(body, max_values=max_request_values), len(body))
         run = await runs.start(scenario)
         await run.wait(preference.wait_s)
         record = run.record
