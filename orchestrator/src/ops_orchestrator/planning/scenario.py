@@ -16,7 +16,6 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ops_contract import (
-    MAX_PROBLEMS,
     MAX_VALUES,
     ContractModel,
     Identifier,
@@ -36,6 +35,9 @@ from ops_orchestrator.errors import InvalidRequestError
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(Identifier)
 
 
+_MOST_FIELDS: Final = 1000
+
+
 class _Closed(ContractModel):
     """Refuses unknown fields: a typo would silently change a result."""
 
@@ -45,7 +47,7 @@ class _Closed(ContractModel):
     @classmethod
     def _few_fields(cls, value: Any) -> Any:
         # Every unknown field is a problem of its own, and a body has room for a hundred thousand.
-        if isinstance(value, dict) and len(value) > len(cls.model_fields) + MAX_PROBLEMS:
+        if isinstance(value, dict) and len(value) > _MOST_FIELDS:
             raise PydanticCustomError("complete", f"has {len(value)} fields; known are {', '.join(cls.model_fields)}")
         return value
 

@@ -103,18 +103,10 @@ class _AnswerMapping:
 
     def envelope(self, sources: tuple[InlineFile | SharedFile, ...]) -> SuccessEnvelope:
         """The envelope made of the answer, without its artifacts."""
-        action, evaluation = self._action, self._evaluation
-        fields = {
-            "status": "success",
-            "module": evaluation.module,
-            "version": evaluation.text("version", action.version),
-            "outputs": self._outputs(),
-            "evidence": evidence_of(evaluation.value("evidence", action.evidence)),
-            "warnings": self._warnings(),
-        }
+        evaluation = self._evaluation
         try:
             # As JSON and back: what no JSON can carry must not get further, such as half a surrogate pair or endless depth.
-            fields = parse_json(json.dumps(fields).encode(), max_values=self._exchange.max_values)
+            fields = parse_json(self._written_fields(), max_values=self._exchange.max_values)
             envelope = validate(SuccessEnvelope, fields, "the envelope that it comes to")
         except (JsonError, RecursionError) as error:
             raise evaluation.failure("outputs", f"does not yield what JSON can carry: {error}") from error
@@ -130,6 +122,17 @@ class _AnswerMapping:
             message = f"comes to an envelope that breaks {'; '.join(map(str, broken))}"
             raise StepError.of(evaluation.module, "MAPPING_FAILED", message, requirement=broken[0].requirement)
         return envelope
+
+    def _written_fields(self) -> bytes:
+        fields = {
+            "status": "success",
+            "module": self._evaluation.module,
+            "version": self._evaluation.text("version", self._action.version),
+            "outputs": self._outputs(),
+            "evidence": evidence_of(self._evaluation.value("evidence", self._action.evidence)),
+            "warnings": self._warnings(),
+        }
+        return json.dumps(fields).encode()
 
     def sources(self) -> Iterator[InlineFile | SharedFile]:
         """Where the artifacts are, in the order of the declaration; files of one name keep their folders in it."""

@@ -1,11 +1,13 @@
 """`POST /plan_and_execute`: the one way to start a run."""
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
+from pydantic_core import to_json
 
 from ops_contract import RefusalError, media_type_of, read_body
 from ops_orchestrator.errors import InvalidRequestError
@@ -43,7 +45,7 @@ def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes
             502: {"description": "A module failed; the run is kept."},
         },
     )
-    async def plan_and_execute(request: Request) -> JSONResponse:
+    async def plan_and_execute(request: Request) -> Response:
         preference = read_preference(request.headers.getlist("prefer"))
         body = await _body(request, max_request_bytes)
         scenario = await off_loop_if_large(lambda: read_scenario(body, max_values=max_request_values), len(body))
@@ -51,7 +53,9 @@ def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes
         await run.wait(preference.wait_s)
         record = run.record
         answered = answer(record, run.results, store.location(record.run_id))
-        return JSONResponse(answered, HTTP_STATUS[record.status], _headers(record, preference))
+        # Results may be large.
+        content = await asyncio.to_thread(to_json, answered)
+        return Response(content, HTTP_STATUS[record.status], _headers(record, preference), "application/json")
 
     return router
 
