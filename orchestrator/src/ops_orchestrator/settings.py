@@ -8,7 +8,7 @@ from dotenv.parser import parse_stream
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ops_contract import base_url_problem, problems_of
+from ops_contract import MAX_VALUES, base_url_problem, problems_of
 from ops_orchestrator.errors import ConfigurationError
 
 MIB = 1024 * 1024
@@ -47,7 +47,9 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535, description="port to listen on; 0 picks a free one")] = 8000
     url: Annotated[BaseUrl, Field(description="where the command line finds the service")] = "http://127.0.0.1:8000"
     max_request_bytes: Annotated[int, Field(gt=0, description="largest scenario accepted")] = MIB
+    max_request_values: Annotated[int, Field(gt=0, description="most JSON values in a scenario, keys included")] = MAX_VALUES
     max_response_bytes: Annotated[int, Field(gt=0, description="largest answer of a module accepted")] = 16 * MIB
+    max_response_values: Annotated[int, Field(gt=0, description="most JSON values in an answer, keys included")] = MAX_VALUES
     max_artifact_bytes: Annotated[int, Field(gt=0, description="largest single artifact fetched")] = 256 * MIB
     max_concurrent_runs: Annotated[int, Field(gt=0, description="more are answered 503")] = 64
     stop_grace_s: Annotated[int, Field(ge=0, description="seconds that answers in progress get when the service stops")] = 3

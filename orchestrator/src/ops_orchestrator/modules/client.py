@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from ops_contract import is_encoded, masked_url
+from ops_contract import MAX_VALUES, is_encoded, masked_url
 from ops_orchestrator.errors import Failure, NetworkError, ResponseTooLargeError, StepError
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.masking import masked_text
@@ -25,10 +25,11 @@ _HEADERS: Final = {
 
 @dataclass(frozen=True)
 class Limits:
-    """How many bytes are read from a module before it is given up."""
+    """How many bytes are read from a module before it is given up, and how many JSON values are made of an answer."""
 
     response_bytes: int
     artifact_bytes: int
+    response_values: int = MAX_VALUES
 
 
 class ModuleClient:
@@ -80,6 +81,7 @@ class ModuleClient:
                 status=response.status,
                 headers=response.headers,
                 response=body,
+                max_values=self.limits.response_values,
             )
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
+from pydantic_core import to_json
 
 from ops_contract import RefusalError, media_type_of, read_body
 from ops_orchestrator.errors import InvalidRequestError
+from ops_orchestrator.off_loop import off_loop_if_large
 from ops_orchestrator.planning.scenario import Scenario, read_scenario
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.events import Status
@@ -27,10 +29,8 @@ HTTP_STATUS: Final[Mapping[Status, int]] = {
 }
 """HTTP status of the answer by status of the run: "they failed" and "we failed" never share a status."""
 
-_READ_OFF_LOOP_BYTES: Final = 64 * 1024
 
-
-def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes: int) -> APIRouter:
+def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes: int, max_request_values: int) -> APIRouter:
     """The route, for runs kept in `store`."""
     router = APIRouter(tags=["runs"])
 
@@ -45,16 +45,17 @@ def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes
             502: {"description": "A module failed; the run is kept."},
         },
     )
-    async def plan_and_execute(request: Request) -> JSONResponse:
+    async def plan_and_execute(request: Request) -> Response:
         preference = read_preference(request.headers.getlist("prefer"))
         body = await _body(request, max_request_bytes)
-        # A large body would hold up every other run while it is read.
-        scenario = await asyncio.to_thread(read_scenario, body) if len(body) > _READ_OFF_LOOP_BYTES else read_scenario(body)
+        scenario = await off_loop_if_large(lambda: read_scenario(body, max_values=max_request_values), len(body))
         run = await runs.start(scenario)
         await run.wait(preference.wait_s)
         record = run.record
         answered = answer(record, run.results, store.location(record.run_id))
-        return JSONResponse(answered, HTTP_STATUS[record.status], _headers(record, preference))
+        # Results may be large.
+        content = await asyncio.to_thread(to_json, answered)
+        return Response(content, HTTP_STATUS[record.status], _headers(record, preference), "application/json")
 
     return router
 
