@@ -1,14 +1,19 @@
 """`GET /runs` and everything below it: what was done, read from the run folders."""
 
 import asyncio
-from typing import Annotated, Any
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response, StreamingResponse
 
 from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS
+from ops_orchestrator.runs.store.plain_file import OpenFile
 from ops_orchestrator.runs.store.protocols import RunStore
+
+_PIECE_BYTES: Final = 256 * 1024
 
 
 def runs_routes(store: RunStore) -> APIRouter:
@@ -39,12 +44,18 @@ def runs_routes(store: RunStore) -> APIRouter:
 
     @router.get("/{run_id}/artifacts/{step}/{name:path}", summary="An artifact's bytes")
     async def get_artifact(run_id: str, step: str, name: str) -> Response:
-        artifact, path = await asyncio.to_thread(store.artifact, run_id, step, name)
+        artifact, opened = await asyncio.to_thread(store.artifact, run_id, step, name)
         # An artifact comes from a module, but is served at our address: a browser must not run it there.
         headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox", "ETag": f'"{artifact.sha256}"'}
-        return FileResponse(path, media_type=artifact.media_type, headers=headers)
+        headers["Content-Length"] = str(opened.size)
+        return StreamingResponse(_pieces(opened), media_type=artifact.media_type, headers=headers)
 
     return router
+
+
+def _pieces(opened: OpenFile) -> Iterator[bytes]:
+    with closing(opened):
+        yield from iter(lambda: opened.file.read(_PIECE_BYTES), b"")
 
 
 async def _document(store: RunStore, run_id: str, name: str, media_type: str) -> Response:
