@@ -55,8 +55,23 @@ def test_execute_without_earlier_steps_succeeds_and_says_what_it_lacks(ask: Make
     result = execute(ask())
     assert (result.outputs["options"], result.outputs["cited"], len(result.outputs["lacks"])) == ([], {}, 3)
     assert result.outputs["recommendation"].startswith("No recommendation: policy-simulator")
-    assert result.warnings == tuple(f"lacks {missing}" for missing in result.outputs["lacks"])
+    assert result.warnings == (f"lacks {result.outputs['lacks'][0]}",)
     assert not re.search(r"\d", brief_of(result)), "a brief without figures invents none"
+
+
+def test_execute_without_a_baseline_warns_that_nothing_is_ranked(ask: MakeRequest) -> None:
+    upstream = {"policy-simulator": {"module": "policy-simulator", "outputs": {"kpis": {"gdp_growth": 0.02}}}}
+    (warning,) = execute(ask(upstream=upstream)).warnings
+    assert warning.startswith("lacks policy-simulator: a baseline")
+
+
+def test_execute_with_a_risk_step_that_gives_no_score_warns_of_it(ask: MakeRequest, raised: dict[str, Result]) -> None:
+    """The scenario did ask for that module, so that a note in the brief is not enough."""
+    simulation = {"module": "policy-simulator", "outputs": raised["policy-simulator"].outputs}
+    result = execute(ask(upstream={"simulation": simulation, "risks": {"module": "supplychain-risk", "outputs": {}}}))
+    assert result.warnings == (
+        "the outputs of the step risks (supplychain-risk) have no number `overall`; supply risks are left out",
+    )
 
 
 def test_execute_without_a_simulation_still_tells_the_risks(ask: MakeRequest, raised: dict[str, Result]) -> None:
