@@ -8,6 +8,7 @@ artifacts kpis.json (in the answer), plot.png (by href)
 
 import json
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from pydantic import Field
@@ -73,14 +74,20 @@ def _outputs(
 
 
 def _files(outputs: dict[str, Any]) -> tuple[File, ...]:
-    from ops_stubs.policy_chart import draw  # noqa: PLC0415 - loads matplotlib, which only a drawing needs
-
     table = {name: outputs[name] for name in ("country", "horizon", "policy", "kpis", "baseline", "change", "units")}
     text = json.dumps(table, indent=2, ensure_ascii=False) + "\n"
     return (
         File("kpis.json", "application/json", text.encode()),
-        File("plot.png", "image/png", draw(outputs), by_href=True),
+        File("plot.png", "image/png", _plot(json.dumps(outputs)), by_href=True),
     )
+
+
+# Drawing takes nearly all the time of a call, and the same scenario often runs again.
+@lru_cache(maxsize=32)
+def _plot(outputs: str) -> bytes:
+    from ops_stubs.policy_chart import draw  # noqa: PLC0415 - loads matplotlib, which only a drawing needs
+
+    return draw(json.loads(outputs))
 
 
 def _evidence(country: str) -> tuple[Evidence, ...]:
