@@ -81,7 +81,8 @@ SHAPES: dict[str, Schema] = {
     "strategy-agent": exactly(
         brief={"const": "brief.md"},
         recommendation=TEXT,
-        options=many(exactly(rank=COUNT, id=TEXT, title=TEXT, score=SCORE, reasons=many(TEXT)), least=2),
+        options=many(exactly(rank=COUNT, id=TEXT, title=TEXT, score=SCORE, points=keyed(NUMBER), reasons=many(TEXT)), least=2),
+        reasons=many(TEXT),
         cited=keyed(exactly(label=TEXT, value=NUMBER, shown=TEXT, step=TEXT)),
         lacks=many(TEXT, least=0),
     ),

@@ -2,7 +2,8 @@
 
 inputs    none of its own; it reads `upstream`: the last policy-simulator step, and supplychain-risk and dr-anticorruption
           where there are any
-outputs   brief (the artifact's name), recommendation, options (best first), cited (every figure used), lacks
+outputs   brief (the artifact's name), recommendation, options (best first), reasons (for the order), cited (every figure
+          used), lacks
 artifacts brief.md (in the answer)
 
 Without a policy simulation it succeeds, ranks nothing, and warns about what it lacks.
@@ -16,6 +17,7 @@ from ops_stubs.module import File, Result, Stub
 from ops_stubs.strategy_brief import BRIEF, page, recommendation
 from ops_stubs.strategy_findings import Findings, findings
 from ops_stubs.strategy_options import options
+from ops_stubs.strategy_why import thresholds, why
 
 __all__ = ["STUB", "execute"]
 
@@ -28,6 +30,7 @@ def execute(request: ExecuteRequest) -> Result:
         "brief": BRIEF,
         "recommendation": recommendation(found, ranking),
         "options": [option.ranked(rank) for rank, option in enumerate(ranking, start=1)],
+        "reasons": [*why(ranking), *thresholds(found)],
         "cited": _cited(found),
         "lacks": list(found.lacks()),
     }

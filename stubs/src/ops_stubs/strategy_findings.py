@@ -32,6 +32,8 @@ class Findings:
     step: str | None = None
     country: str = ""
     measure: str = ""
+    levers: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """What the scenario changes and what it leaves, in force and in the scenario."""
     kpis: Mapping[str, float] = field(default_factory=dict)
     baseline: Mapping[str, float] = field(default_factory=dict)
     supply: Score | None = None
@@ -77,10 +79,12 @@ def findings(request: ExecuteRequest) -> Findings:
     if policy is None:
         return Findings(supply=supply, integrity=integrity, unread=unread)
     step, answer = policy
+    levers = _levers(answer.outputs.get("policy"))
     return Findings(
         step=step,
         country=_country(answer.outputs),
-        measure=measure(_levers(answer.outputs.get("policy"))),
+        measure=measure(levers),
+        levers=levers,
         kpis=_numbers(answer.outputs.get("kpis")),
         baseline=_numbers(answer.outputs.get("baseline")),
         supply=supply,
