@@ -51,6 +51,7 @@ SHAPES: dict[str, Schema] = {
         change=exactly(**dict.fromkeys(KPIS, NUMBER)),
         path=many(exactly(year=COUNT, baseline=YEAR, scenario=YEAR)),
         units=exactly(**dict.fromkeys(KPIS, TEXT)),
+        labels=exactly(**dict.fromkeys(KPIS, TEXT)),
     ),
     "supplychain-risk": exactly(
         country=COUNTRY,

@@ -2,7 +2,7 @@
 
 inputs    country; time_horizon_years (1..30, default 5); policy_parameters with vat_rate, cit_rate, payroll_tax_rate
           (0..0.5) and transfers_share_gdp (0..1), each in force unchanged when absent
-outputs   country, horizon, policy, kpis, baseline, change, path, units; the equations are in `policy_model`
+outputs   country, horizon, policy, kpis, baseline, change, path, units, labels; the equations are in `policy_model`
 artifacts kpis.json (in the answer), plot.png (by href)
 """
 
@@ -70,11 +70,12 @@ def _outputs(
             for then, after in zip(baseline, scenario, strict=True)
         ],
         "units": {name: kpi.unit for name, kpi in KPIS.items()},
+        "labels": {name: kpi.label for name, kpi in KPIS.items()},
     }
 
 
 def _files(outputs: dict[str, Any]) -> tuple[File, ...]:
-    table = {name: outputs[name] for name in ("country", "horizon", "policy", "kpis", "baseline", "change", "units")}
+    table = {name: outputs[name] for name in ("country", "horizon", "policy", "kpis", "baseline", "change", "units", "labels")}
     text = json.dumps(table, indent=2, ensure_ascii=False) + "\n"
     return (
         File("kpis.json", "application/json", text.encode()),
