@@ -88,6 +88,11 @@ def test_page_without_a_ranking_says_what_would_allow_one() -> None:
     assert "Policy-simulator: an earlier step with KPIs" in section(Findings(), "What would change our mind")
 
 
+def test_page_with_a_foreign_rate_stays_well_formed() -> None:
+    found = replace(FULL, kpis=BASELINE | {"debt_share_gdp": 0.48}, levers={"<b>\n# tax": (0.1, 0.12)})
+    assert "With \\<b\\> \\# tax below about" in section(found, "What would change our mind")
+
+
 def test_page_with_a_narrow_lead_says_so() -> None:
     found = replace(FULL, kpis=BASELINE | {"debt_share_gdp": 0.499})
     assert "less than five points of 100 apart" in section(found, "What would change our mind")

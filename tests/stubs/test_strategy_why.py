@@ -95,6 +95,14 @@ def test_thresholds_say_rate_leader_and_main_reason() -> None:
     )
 
 
+def test_thresholds_next_to_the_modelled_change_say_that_little_is_missing() -> None:
+    near = next(point for point in turning_points(found(COUNTRIES["DO"], 0.22)) if point.times > 1)
+    sentence = thresholds(found(COUNTRIES["DO"], 0.18 + 0.04 * near.times - 0.0002))[-1]
+    assert sentence.endswith(
+        "by then it has gained less than 0.1 points on adopting at once, most of all on household consumption."
+    )
+
+
 def test_thresholds_of_several_rates_are_multiples_of_the_change() -> None:
     findings = found(COUNTRIES["DO"], 0.2)
     several = Findings(**{**vars(findings), "levers": {**findings.levers, "cit_rate": (0.27, 0.25)}})

@@ -161,7 +161,7 @@ def _each_doubt(found: Findings, ranking: Sequence[Option]) -> Iterator[str]:
         for missing in found.lacks():
             yield f"{_capital(plain(missing))}."
         return
-    yield from thresholds(found)
+    yield from map(plain, thresholds(found))
     if ranking[0].score - ranking[1].score < 5:
         yield "Almost any new fact: the first two options are less than five points of 100 apart."
     yield "Figures from the country's own statistics in place of the made-up ones."

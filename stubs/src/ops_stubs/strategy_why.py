@@ -41,18 +41,18 @@ def _lead(best: Option, other: Option) -> str:
     gains = [f"{CRITERIA[name]} (+{lead:.1f})" for name, lead in _largest(ahead) if lead >= 0.05]
     losses = [f"{CRITERIA[name]} ({lead:.1f})" for name, lead in _largest(ahead) if lead <= -0.05]
     margin = total(best.points) - total(other.points)
-    more = f"It is ahead on {_listed(gains)}" if gains else "It is ahead on nothing"
-    less = f" and behind on {_listed(losses)}" if losses else " and behind on nothing"
-    return f"{_capital(NAMES[best.id])} leads {NAMES[other.id]} by {_points(margin)}. {more}{less}."
+    parts = (f"ahead on {_listed(gains)}" if gains else "", f"behind on {_listed(losses)}" if losses else "")
+    where = " and ".join(filter(None, parts)) or "level on every criterion"
+    return f"{_capital(NAMES[best.id])} leads {NAMES[other.id]} by {_points(margin)}. It is {where}."
 
 
 def _threshold(found: Findings, point: TurningPoint) -> str:
     where = _where(found, point.times)
     if not where:
         return ""
-    reason = f"most of all on {CRITERIA[point.main]} ({point.main_gained:+.1f})"
-    gained = _points(point.gained)
-    return f"{where}, {NAMES[point.leader]} would lead: by then it has gained {gained} on {NAMES[point.former]}, {reason}."
+    share = f" ({point.main_gained:+.1f})" if point.main_gained >= 0.05 else ""
+    gained = f"{_points(point.gained)} on {NAMES[point.former]}, most of all on {CRITERIA[point.main]}{share}"
+    return f"{where}, {NAMES[point.leader]} would lead: by then it has gained {gained}."
 
 
 def _where(found: Findings, times: float) -> str:
@@ -75,7 +75,8 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def _points(points: float) -> str:
-    return "1.0 point" if f"{points:.1f}" == "1.0" else f"{points:.1f} points"
+    text = f"{points:.1f}"
+    return "less than 0.1 points" if text == "0.0" else "1 point" if text == "1.0" else f"{text} points"
 
 
 def _capital(text: str) -> str:
