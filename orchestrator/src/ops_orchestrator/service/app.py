@@ -15,6 +15,7 @@ from ops_orchestrator.modules.client import Limits, ModuleClient
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.service.head import HeadAsGet
 from ops_orchestrator.service.problem import install_problem_handlers
 from ops_orchestrator.service.routes.health import health_routes
 from ops_orchestrator.service.routes.modules import modules_routes
@@ -64,6 +65,7 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
         license_info={"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
         lifespan=lifespan,
     )
+    app.add_middleware(HeadAsGet)
     install_problem_handlers(app)
     app.include_router(plan_and_execute_routes(runs, store, settings.max_request_bytes))
     app.include_router(runs_routes(store))

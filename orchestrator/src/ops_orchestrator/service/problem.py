@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from ops_contract import MAX_PROBLEMS, Problem
 from ops_orchestrator.errors import BusyError, RequestError, StoreError
+from ops_orchestrator.service.head import with_head
 
 _log: Any = structlog.get_logger("ops_orchestrator.http")
 
@@ -76,7 +77,10 @@ def _on_http_exception(request: Request, error: Exception) -> ProblemResponse:
         405: f"{request.method} is not possible at {request.url.path}; the header Allow says what is.",
     }.get(error.status_code, str(error.detail))
     body = _problem(request, error.status_code, title.lower().replace(" ", "-"), title, detail)
-    return ProblemResponse(body, error.status_code, error.headers)
+    headers = dict(error.headers or {})
+    return ProblemResponse(
+        body, error.status_code, headers | ({"Allow": with_head(headers["Allow"])} if "Allow" in headers else {})
+    )
 
 
 def _on_client_disconnect(request: Request, _: Exception) -> Response:

@@ -15,12 +15,10 @@ def health_routes(store: RunStore, runs: ActiveRuns) -> APIRouter:
     """The routes; `store` and `runs` decide on readiness."""
     router = APIRouter(tags=["service"])
 
-    @router.head("/health", include_in_schema=False)
     @router.get("/health", summary="Liveness")
     async def health() -> dict[str, Any]:
         return {"status": "ok", "module": "orchestrator", "version": ops_orchestrator.__version__}
 
-    @router.head("/ready", include_in_schema=False)
     @router.get("/ready", summary="Readiness: 503 while no run can be stored, or the service is stopping")
     async def ready() -> JSONResponse:
         reason = "the service is stopping" if runs.stopping else await asyncio.to_thread(store.unwritable)

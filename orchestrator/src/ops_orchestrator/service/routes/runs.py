@@ -1,14 +1,19 @@
 """`GET /runs` and everything below it: what was done, read from the run folders."""
 
 import asyncio
+import os
+from io import BytesIO
 from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import APIRouter, Query
-from fastapi.responses import FileResponse, Response
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
 
+from ops_contract import sha256_hex
 from ops_orchestrator.runs.events import Status
-from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS
+from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, ArtifactRecord
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.service.stored_file import StoredFile, inline_as, respond_with
 
 
 def runs_routes(store: RunStore) -> APIRouter:
@@ -26,26 +31,48 @@ def runs_routes(store: RunStore) -> APIRouter:
         return {"runs": [record.summary() for record in page.runs], "next_cursor": page.next_cursor}
 
     @router.get("/{run_id}", summary="A run's record: request, plan, steps, versions, pointers, fingerprints")
-    async def get_run(run_id: str) -> Response:
-        return await _document(store, run_id, RECORD, "application/json")
+    async def get_run(request: Request, run_id: str) -> Response:
+        return respond_with(await _document(store, run_id, RECORD, "application/json"), request)
 
     @router.get("/{run_id}/results", summary="A run's merged results")
-    async def get_results(run_id: str) -> Response:
-        return await _document(store, run_id, RESULTS, "application/json")
+    async def get_results(request: Request, run_id: str) -> Response:
+        return respond_with(await _document(store, run_id, RESULTS, "application/json"), request)
 
     @router.get("/{run_id}/logs", summary="A run's log, one JSON event a line")
-    async def get_logs(run_id: str) -> Response:
-        return await _document(store, run_id, LOGS, "application/x-ndjson")
+    async def get_logs(request: Request, run_id: str) -> Response:
+        return respond_with(await _document(store, run_id, LOGS, "application/x-ndjson"), request)
+
+    @router.get("/{run_id}/artifacts", summary="What a run's steps delivered: media type, size, hash and address")
+    async def list_artifacts(run_id: str) -> dict[str, Any]:
+        results = await asyncio.to_thread(store.results, run_id)
+        artifacts = [_listed(run_id, step, artifact) for step, found in results.steps.items() for artifact in found.artifacts]
+        return {"run_id": run_id, "artifacts": artifacts}
 
     @router.get("/{run_id}/artifacts/{step}/{name:path}", summary="An artifact's bytes")
-    async def get_artifact(run_id: str, step: str, name: str) -> Response:
-        artifact, path = await asyncio.to_thread(store.artifact, run_id, step, name)
+    async def get_artifact(request: Request, run_id: str, step: str, name: str) -> Response:
+        stored = await asyncio.to_thread(_artifact, store, run_id, step, name)
         # An artifact comes from a module, but is served at our address: a browser must not run it there.
-        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox", "ETag": f'"{artifact.sha256}"'}
-        return FileResponse(path, media_type=artifact.media_type, headers=headers)
+        return respond_with(stored, request, {"Content-Security-Policy": "sandbox", "Content-Disposition": inline_as(name)})
 
     return router
 
 
-async def _document(store: RunStore, run_id: str, name: str, media_type: str) -> Response:
-    return Response(await asyncio.to_thread(store.document, run_id, name), media_type=media_type)
+def _listed(run_id: str, step: str, artifact: ArtifactRecord) -> dict[str, Any]:
+    address = f"/runs/{run_id}/artifacts/{quote(step)}/{quote(artifact.name)}"
+    described = artifact.model_dump(include={"name", "media_type", "size_bytes", "sha256"})
+    return {"step": step, **described, "address": None if artifact.path is None else address}
+
+
+def _artifact(store: RunStore, run_id: str, step: str, name: str) -> StoredFile:
+    artifact, path = store.artifact(run_id, step, name)
+    file = path.open("rb")
+    status = os.fstat(file.fileno())
+    return StoredFile(file, status.st_size, artifact.media_type, artifact.sha256, status.st_mtime)
+
+
+async def _document(store: RunStore, run_id: str, name: str, media_type: str) -> StoredFile:
+    def read() -> StoredFile:
+        content = store.document(run_id, name)
+        return StoredFile(BytesIO(content), len(content), media_type, sha256_hex(content))
+
+    return await asyncio.to_thread(read)
