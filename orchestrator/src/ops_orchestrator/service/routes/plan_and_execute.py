@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
@@ -12,8 +11,9 @@ from ops_contract import RefusalError, media_type_of, read_body
 from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.planning.scenario import Scenario, read_scenario
 from ops_orchestrator.runs.active_runs import ActiveRuns
+from ops_orchestrator.runs.answer import answer
 from ops_orchestrator.runs.events import Status
-from ops_orchestrator.runs.record import Results, RunRecord
+from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.routes.prefer import Preference, read_preference
 
@@ -47,29 +47,16 @@ def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes
     )
     async def plan_and_execute(request: Request) -> JSONResponse:
         preference = read_preference(request.headers.getlist("prefer"))
-        body = await _body(request, max_request_bytes)
+        raw = await _body(request, max_request_bytes)
         # A large body would hold up every other run while it is read.
-        scenario = await asyncio.to_thread(read_scenario, body) if len(body) > _READ_OFF_LOOP_BYTES else read_scenario(body)
+        scenario = await asyncio.to_thread(read_scenario, raw) if len(raw) > _READ_OFF_LOOP_BYTES else read_scenario(raw)
         run = await runs.start(scenario)
         await run.wait(preference.wait_s)
         record = run.record
-        answered = answer(record, run.results, store.location(record.run_id))
-        return JSONResponse(answered, HTTP_STATUS[record.status], _headers(record, preference))
+        body = answer(record, run.results, f"{store.location(record.run_id)}/")
+        return JSONResponse(body, HTTP_STATUS[record.status], _headers(record, preference))
 
     return router
-
-
-def answer(record: RunRecord, results: Results, folder: Path) -> dict[str, Any]:
-    """The body of the answer, with exactly the seed's fields; `error` is added when the run did not complete."""
-    body = {
-        "run_id": record.run_id,
-        "status": record.status,
-        "plan": record.plan,
-        "results": results.results,
-        "artifacts_path": f"{folder}/",
-        "logs_path": str(folder / record.logs),
-    }
-    return body | ({"error": record.error} if record.error else {})
 
 
 def _headers(record: RunRecord, preference: Preference) -> dict[str, str]:
@@ -83,6 +70,7 @@ async def _body(request: Request, limit: int) -> bytes:
         instead = f"not {media_type}" if media_type else "and the request names no content type"
         raise InvalidRequestError(f"The body must be application/json, {instead}.", status=415)
     try:
-        return await read_body(request.stream(), limit, setting="OPS_MAX_REQUEST_BYTES")
+        announced = request.headers.get("content-length")
+        return await read_body(request.stream(), limit, announced=announced, setting="OPS_MAX_REQUEST_BYTES")
     except RefusalError as error:
         raise InvalidRequestError(f"{error.message[0].upper()}{error.message[1:]}.", status=error.status) from error
