@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
@@ -15,6 +15,8 @@ from ops_orchestrator.runs.answer import answer
 from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.service.answers import RunAnswer
+from ops_orchestrator.service.openapi import EXAMPLE_SCENARIO, PROBLEM, Responses, header, json_of, problems, response_header
 from ops_orchestrator.service.routes.prefer import Preference, read_preference
 
 HTTP_STATUS: Final[Mapping[Status, int]] = {
@@ -29,6 +31,32 @@ HTTP_STATUS: Final[Mapping[Status, int]] = {
 
 _READ_OFF_LOOP_BYTES: Final = 64 * 1024
 
+_REQUEST: Final = {"application/json": {**json_of(Scenario)["application/json"], "example": EXAMPLE_SCENARIO}}
+_ANSWERED: Final[dict[str, Any]] = {
+    "content": json_of(RunAnswer),
+    "headers": {
+        "Location": response_header("the run's record"),
+        "Preference-Applied": response_header("what was done of Prefer"),
+    },
+    "links": {
+        name: {"operationId": name, "parameters": {"run_id": "$response.body#/run_id"}}
+        for name in ("get_run", "get_results", "get_logs", "list_artifacts")
+    },
+}
+_BUSY: Final = {"Retry-After": response_header("seconds; when too many runs are under way")}
+_RESPONSES: Final[Responses] = {
+    200: {"description": "The run completed.", **_ANSWERED},
+    202: {"description": "The run goes on; see Location.", **_ANSWERED},
+    502: {"description": "A module failed; the run is kept.", **_ANSWERED},
+    500: {"description": "The orchestrator failed; its log has the details.", "content": json_of(RunAnswer) | PROBLEM},
+    503: {
+        "description": "Too many runs are under way, the run store cannot be used, or the service is stopping.",
+        "content": json_of(RunAnswer) | PROBLEM,
+        "headers": _BUSY,
+    },
+    **problems(400, 413, 415, 422),
+}
+
 
 def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes: int) -> APIRouter:
     """The route, for runs kept in `store`."""
@@ -37,12 +65,10 @@ def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes
     @router.post(
         "/plan_and_execute",
         summary="Plan a scenario, execute the plan, keep the run",
+        responses=_RESPONSES,
         openapi_extra={
-            "requestBody": {"required": True, "content": {"application/json": {"schema": Scenario.model_json_schema()}}}
-        },
-        responses={
-            202: {"description": "The run goes on; see Location."},
-            502: {"description": "A module failed; the run is kept."},
+            "parameters": [header("Prefer", "respond-async, or wait=N to wait for at most N seconds")],
+            "requestBody": {"required": True, "content": _REQUEST},
         },
     )
     async def plan_and_execute(request: Request) -> JSONResponse:

@@ -3,58 +3,92 @@
 import asyncio
 import os
 from io import BytesIO
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from ops_contract import sha256_hex
+from ops_contract import Problem, sha256_hex, suggestion
+from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.runs.events import Status
-from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, ArtifactRecord
+from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, ArtifactRecord, Results, RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.service.answers import ArtifactList, RunList
+from ops_orchestrator.service.openapi import json_of, problems, stored
 from ops_orchestrator.service.stored_file import StoredFile, inline_as, respond_with
+
+_PARAMETERS: Final = ("limit", "cursor", "scenario_id", "status")
+_LINES: Final = {"application/x-ndjson": {"schema": {"type": "string"}}}
 
 
 def runs_routes(store: RunStore) -> APIRouter:
     """The routes over the runs in `store`."""
     router = APIRouter(prefix="/runs", tags=["runs"])
 
-    @router.get("", summary="The runs, newest first")
+    @router.get("", summary="The runs, newest first", response_model=RunList, responses=problems(422, 500, 503))
     async def list_runs(
+        request: Request,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         cursor: Annotated[str | None, Query(description="next_cursor of the page before")] = None,
         scenario_id: str | None = None,
         status: Status | None = None,
     ) -> dict[str, Any]:
+        _refuse_unknown_parameters(request)
         page = await asyncio.to_thread(store.page, limit, cursor, scenario_id, status)
         return {"runs": [record.summary() for record in page.runs], "next_cursor": page.next_cursor}
 
-    @router.get("/{run_id}", summary="A run's record: request, plan, steps, versions, pointers, fingerprints")
+    @router.get(
+        "/{run_id}",
+        summary="A run's record: request, plan, steps, versions, pointers, fingerprints",
+        **stored(json_of(RunRecord), "The record."),
+    )
     async def get_run(request: Request, run_id: str) -> Response:
         return respond_with(await _document(store, run_id, RECORD, "application/json"), request)
 
-    @router.get("/{run_id}/results", summary="A run's merged results")
+    @router.get("/{run_id}/results", summary="A run's merged results", **stored(json_of(Results), "The results."))
     async def get_results(request: Request, run_id: str) -> Response:
         return respond_with(await _document(store, run_id, RESULTS, "application/json"), request)
 
-    @router.get("/{run_id}/logs", summary="A run's log, one JSON event a line")
+    @router.get("/{run_id}/logs", summary="A run's log, one JSON event a line", **stored(_LINES, "The log."))
     async def get_logs(request: Request, run_id: str) -> Response:
         return respond_with(await _document(store, run_id, LOGS, "application/x-ndjson"), request)
 
-    @router.get("/{run_id}/artifacts", summary="What a run's steps delivered: media type, size, hash and address")
+    @router.get(
+        "/{run_id}/artifacts",
+        summary="What a run's steps delivered: media type, size, hash and address",
+        response_model=ArtifactList,
+        responses=problems(404, 500, 503),
+    )
     async def list_artifacts(run_id: str) -> dict[str, Any]:
         results = await asyncio.to_thread(store.results, run_id)
         artifacts = [_listed(run_id, step, artifact) for step, found in results.steps.items() for artifact in found.artifacts]
         return {"run_id": run_id, "artifacts": artifacts}
 
-    @router.get("/{run_id}/artifacts/{step}/{name:path}", summary="An artifact's bytes")
+    @router.get(
+        "/{run_id}/artifacts/{step}/{name:path}",
+        summary="An artifact's bytes",
+        **stored({"*/*": {}}, "The artifact, with the media type that its module stated."),
+    )
     async def get_artifact(request: Request, run_id: str, step: str, name: str) -> Response:
-        stored = await asyncio.to_thread(_artifact, store, run_id, step, name)
+        file = await asyncio.to_thread(_artifact, store, run_id, step, name)
         # An artifact comes from a module, but is served at our address: a browser must not run it there.
-        return respond_with(stored, request, {"Content-Security-Policy": "sandbox", "Content-Disposition": inline_as(name)})
+        return respond_with(file, request, {"Content-Security-Policy": "sandbox", "Content-Disposition": inline_as(name)})
 
     return router
+
+
+def _refuse_unknown_parameters(request: Request) -> None:
+    """A filter that is misspelt would silently leave nothing out."""
+    unknown = [
+        Problem(
+            name, f"is not a parameter of this list; {suggestion(name, _PARAMETERS) or 'it takes ' + ', '.join(_PARAMETERS)}"
+        )
+        for name in request.query_params
+        if name not in _PARAMETERS
+    ]
+    if unknown:
+        raise InvalidRequestError("A parameter cannot be used.", unknown)
 
 
 def _listed(run_id: str, step: str, artifact: ArtifactRecord) -> dict[str, Any]:
