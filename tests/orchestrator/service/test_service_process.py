@@ -153,7 +153,7 @@ def test_plan_needs_no_service(home: Path) -> None:
         (("run", str(ROOT / "LICENSE")), 2, "not JSON"),
         (("plan", str(ROOT / "pyproject.toml")), 2, "not JSON"),
         (("run", str(EXAMPLE), "--url", "http://127.0.0.1:1"), 3, "cannot reach the orchestrator at http://127.0.0.1:1"),
-        (("modules", "--url", "nonsense"), 3, "nonsense"),
+        (("modules", "--url", "nonsense"), 2, "--url must be like http://host:port"),
         (("runs", "show", "run_1"), 2, "'run_1' is not the id of a run"),
         (("runs", "list", "--status", "done"), 2, "'done' is not one of"),
         (("frobnicate",), 2, "frobnicate"),

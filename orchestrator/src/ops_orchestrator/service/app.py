@@ -35,7 +35,9 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
     """
     catalogue = load_catalogue(settings.modules_file, os.environ)
     store = FolderStore.open(settings.runs_dir)
-    client = ModuleClient(Limits(settings.max_response_bytes, settings.max_artifact_bytes), transport)
+    client = ModuleClient(
+        Limits(settings.max_response_bytes, settings.max_artifact_bytes, settings.max_response_values), transport
+    )
     runs = ActiveRuns(
         catalogue,
         store,
@@ -72,7 +74,7 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
     )
     app.add_middleware(HeadAsGet)
     install_problem_handlers(app)
-    app.include_router(plan_and_execute_routes(runs, store, settings.max_request_bytes))
+    app.include_router(plan_and_execute_routes(runs, store, settings.max_request_bytes, settings.max_request_values))
     app.include_router(runs_routes(store))
     app.include_router(modules_routes(catalogue, client))
     app.include_router(health_routes(store, runs))

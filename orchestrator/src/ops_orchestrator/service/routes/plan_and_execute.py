@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
+from pydantic_core import to_json
 
 from ops_contract import RefusalError, media_type_of, read_body
 from ops_orchestrator.errors import InvalidRequestError
+from ops_orchestrator.off_loop import off_loop_if_large
 from ops_orchestrator.planning.scenario import Scenario, read_scenario
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.answer import answer
@@ -28,8 +30,6 @@ HTTP_STATUS: Final[Mapping[Status, int]] = {
     "interrupted": 503,
 }
 """HTTP status of the answer by status of the run: "they failed" and "we failed" never share a status."""
-
-_READ_OFF_LOOP_BYTES: Final = 64 * 1024
 
 _REQUEST: Final = {"application/json": {**json_of(Scenario)["application/json"], "example": EXAMPLE_SCENARIO}}
 _ANSWERED: Final[dict[str, Any]] = {
@@ -58,7 +58,7 @@ _RESPONSES: Final[Responses] = {
 }
 
 
-def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes: int) -> APIRouter:
+def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes: int, max_request_values: int) -> APIRouter:
     """The route, for runs kept in `store`."""
     router = APIRouter(tags=["runs"])
 
@@ -71,16 +71,17 @@ def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes
             "requestBody": {"required": True, "content": _REQUEST},
         },
     )
-    async def plan_and_execute(request: Request) -> JSONResponse:
+    async def plan_and_execute(request: Request) -> Response:
         preference = read_preference(request.headers.getlist("prefer"))
         raw = await _body(request, max_request_bytes)
-        # A large body would hold up every other run while it is read.
-        scenario = await asyncio.to_thread(read_scenario, raw) if len(raw) > _READ_OFF_LOOP_BYTES else read_scenario(raw)
+        scenario = await off_loop_if_large(lambda: read_scenario(raw, max_values=max_request_values), len(raw))
         run = await runs.start(scenario)
         await run.wait(preference.wait_s)
         record = run.record
         body = answer(record, run.results, f"{store.location(record.run_id)}/")
-        return JSONResponse(body, HTTP_STATUS[record.status], _headers(record, preference))
+        # Results may be large.
+        content = await asyncio.to_thread(to_json, body)
+        return Response(content, HTTP_STATUS[record.status], _headers(record, preference), "application/json")
 
     return router
 
