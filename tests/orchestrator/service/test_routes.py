@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -42,6 +43,22 @@ async def test_artifact_whose_file_is_gone_is_404_and_says_so(start_service: Sta
         (tmp_path / "runs" / run_id / "artifacts" / "alpha" / "a.txt").unlink()
         answer = await service.get(f"/runs/{run_id}/artifacts/alpha/a.txt")
     assert (answer.status_code, "is gone" in answer.json()["detail"]) == (404, True)
+
+
+@pytest.mark.parametrize("path", ["../secret", "../../../../../../etc/passwd", "/etc/passwd", "artifacts/linked/a.txt", "link"])
+async def test_artifact_whose_path_leads_out_of_its_run_is_404_and_not_served(
+    start_service: StartService, tmp_path: Path, path: str
+) -> None:
+    async with start_service(ScriptedModule(answers=[success(artifacts=[artifact("a.txt")])])) as service:
+        run_id = await run_id_of(service)
+        folder = tmp_path / "runs" / run_id
+        (tmp_path / "runs" / "secret").write_text("secret")
+        (folder / "link").symlink_to("../secret")
+        (folder / "artifacts" / "linked").symlink_to("alpha")
+        results = (folder / "results.json").read_text()
+        (folder / "results.json").write_text(results.replace('"artifacts/alpha/a.txt"', json.dumps(path)))
+        answer = await service.get(f"/runs/{run_id}/artifacts/alpha/a.txt")
+    assert (answer.status_code, "no file for 'a.txt' that can be served" in answer.json()["detail"]) == (404, True)
 
 
 @pytest.mark.parametrize(

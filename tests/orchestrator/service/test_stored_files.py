@@ -68,6 +68,16 @@ async def test_media_type_is_the_recorded_one_without_a_character_set(
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+async def test_recorded_media_type_that_no_header_can_carry_is_replaced(
+    service: httpx2.AsyncClient, run: str, table: str, tmp_path: Path
+) -> None:
+    results = tmp_path / run.strip("/") / "results.json"
+    results.write_text(results.read_text().replace("text/csv;header=present", "text/html\\r\\nSet-Cookie: a=ü"))
+    answer = await service.get(table)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/octet-stream")
+    assert "set-cookie" not in answer.headers
+
+
 async def test_artifact_is_saved_under_the_last_part_of_its_name(service: httpx2.AsyncClient, run: str, table: str) -> None:
     plain = await service.get(table)
     accented = await service.get(f'{run}/artifacts/alpha/deep/Größe "1".txt')

@@ -1,7 +1,6 @@
 """`GET /runs` and everything below it: what was done, read from the run folders."""
 
 import asyncio
-import os
 from io import BytesIO
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -71,7 +70,8 @@ def runs_routes(store: RunStore) -> APIRouter:
         **stored({"*/*": {}}, "The artifact, with the media type that its module stated."),
     )
     async def get_artifact(request: Request, run_id: str, step: str, name: str) -> Response:
-        file = await asyncio.to_thread(_artifact, store, run_id, step, name)
+        artifact, opened = await asyncio.to_thread(store.artifact, run_id, step, name)
+        file = StoredFile(opened.file, opened.size, artifact.media_type, artifact.sha256, opened.modified)
         # An artifact comes from a module, but is served at our address: a browser must not run it there.
         return respond_with(file, request, {"Content-Security-Policy": "sandbox", "Content-Disposition": inline_as(name)})
 
@@ -95,13 +95,6 @@ def _listed(run_id: str, step: str, artifact: ArtifactRecord) -> dict[str, Any]:
     address = f"/runs/{run_id}/artifacts/{quote(step)}/{quote(artifact.name)}"
     described = artifact.model_dump(include={"name", "media_type", "size_bytes", "sha256"})
     return {"step": step, **described, "address": None if artifact.path is None else address}
-
-
-def _artifact(store: RunStore, run_id: str, step: str, name: str) -> StoredFile:
-    artifact, path = store.artifact(run_id, step, name)
-    file = path.open("rb")
-    status = os.fstat(file.fileno())
-    return StoredFile(file, status.st_size, artifact.media_type, artifact.sha256, status.st_mtime)
 
 
 async def _document(store: RunStore, run_id: str, name: str, media_type: str) -> StoredFile:
