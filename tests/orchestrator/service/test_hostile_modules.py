@@ -49,7 +49,8 @@ def ordeal(tmp_path_factory: pytest.TempPathFactory) -> Ordeal:
             ThreadPoolExecutor(AT_ONCE) as threads,
         ):
             endured = list(threads.map(lambda module: (ran(url, module.slug), ran(url, GOOD_NAME)), hostile_answers()))
-            health, _ = probe.communicate()
+            health, complaint = probe.communicate()
+            assert probe.returncode == 0, complaint
             peak = peak_bytes(process.pid)
     slugs = [module.slug for module in hostile_answers()]
     outcomes = dict(zip(slugs, (outcome for outcome, _ in endured), strict=True))
