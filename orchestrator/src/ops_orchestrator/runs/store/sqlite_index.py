@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from ops_orchestrator.errors import StoreError
-from ops_orchestrator.runs.record import RunRecord
-from ops_orchestrator.runs.store.protocols import Position
+from ops_orchestrator.runs.store.protocols import ListedRun, Position
 
 FILE_NAME: Final = ".index.sqlite3"
 
@@ -51,9 +50,9 @@ class SqliteIndex:
         with self._lock:
             self._connection.close()
 
-    def put(self, records: Iterable[RunRecord]) -> None:
+    def put(self, runs: Iterable[ListedRun]) -> None:
         """See RunIndex."""
-        rows = [(record.run_id, record.started_at, record.request["scenario_id"], record.status) for record in records]
+        rows = [(run.run_id, run.started_at, run.scenario_id, run.status) for run in runs]
         # The folders are the truth: an index that cannot be written is behind until the next start, and no run suffers.
         with suppress(sqlite3.Error), self._lock, self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", rows)

@@ -8,10 +8,9 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 
-from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS
 from ops_orchestrator.runs.store.plain_file import OpenFile
-from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.store.protocols import ListedStatus, RunStore
 
 _PIECE_BYTES: Final = 256 * 1024
 
@@ -25,7 +24,7 @@ def runs_routes(store: RunStore) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         cursor: Annotated[str | None, Query(description="next_cursor of the page before")] = None,
         scenario_id: str | None = None,
-        status: Status | None = None,
+        status: ListedStatus | None = None,
     ) -> dict[str, Any]:
         page = await asyncio.to_thread(store.page, limit, cursor, scenario_id, status)
         return {"runs": [record.summary() for record in page.runs], "next_cursor": page.next_cursor}
