@@ -155,7 +155,7 @@ class FolderStore:
         """See RunStore. Folders that were never finished are removed."""
         clear_unfinished(self.folder)
         recovered: dict[str, OSError | StoreError | None] = {}
-        for run_id in sorted(self._index.run_ids("running")):
+        for run_id in sorted(self._index.run_ids("running") & run_ids_in(self.folder)):
             try:
                 if self._recover(run_id):
                     recovered[run_id] = None

@@ -159,7 +159,8 @@ class RunStore(Protocol):
 class RunIndex(Protocol):
     """Which runs there are, by start time, scenario and status. Disposable, and safe to use from several threads.
 
-    `page` and `run_ids` raise StoreError. A change that cannot be written is dropped: the runs themselves are the truth.
+    `page` and `run_ids` raise StoreError. A change that cannot be written is dropped: the runs themselves are the truth, and an
+    index that is damaged is made again from them, whenever that is noticed.
     """
 
     def put(self, runs: Iterable[ListedRun]) -> None:
