@@ -5,16 +5,17 @@ How the run with each of them ends stands in docs/reliability.md, which `make re
 
 import json
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from subprocess import PIPE, run
+from subprocess import PIPE, Popen, run
 from typing import Any
 
 import pytest
 from hostile_answers import GOOD_NAME, MIB, Hostile, hostile_answers
-from local_service import HTTP, ROOT, service, started
+from local_service import HTTP, ROOT, service
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -45,7 +46,9 @@ def ordeal(tmp_path_factory: pytest.TempPathFactory) -> Ordeal:
         (home / "modules.yaml").write_text(modules_yaml(modules))
         with (
             service(home, "ops", "serve", "--port", "0", OPS_MODULES_FILE="modules.yaml") as (process, url),
-            started(ROOT / "tests", "python", "health_probe.py", url, stdin=PIPE) as probe,
+            Popen(
+                [sys.executable, ROOT / "tests/health_probe.py", url], stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True
+            ) as probe,
             ThreadPoolExecutor(AT_ONCE) as threads,
         ):
             endured = list(threads.map(lambda module: (ran(url, module.slug), ran(url, GOOD_NAME)), hostile_answers()))

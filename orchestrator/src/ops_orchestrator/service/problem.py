@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ops_contract import MAX_PROBLEMS, Problem
-from ops_orchestrator.errors import BusyError, RequestError, StoreError
+from ops_orchestrator.errors import BusyError, DamagedRunError, RequestError, StoreError
 from ops_orchestrator.service.head import with_head
 
 _log: Any = structlog.get_logger("ops_orchestrator.http")
@@ -28,6 +28,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     """Make every error of `app` a problem document."""
     app.add_exception_handler(RequestError, _on_request_error)
     app.add_exception_handler(StoreError, _on_store_error)
+    app.add_exception_handler(DamagedRunError, _on_damaged_run)
     app.add_exception_handler(RequestValidationError, _on_invalid_parameters)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(ClientDisconnect, _on_client_disconnect)
@@ -69,6 +70,11 @@ def _on_request_error(request: Request, error: Exception) -> ProblemResponse:
 def _on_store_error(request: Request, error: Exception) -> ProblemResponse:
     _log.error("store.failed", reason=str(error))
     return ProblemResponse(_problem(request, 503, "store-unavailable", "The run store cannot be used", f"{error}."), 503)
+
+
+def _on_damaged_run(request: Request, error: Exception) -> ProblemResponse:
+    _log.error("run.damaged", reason=str(error))
+    return ProblemResponse(_problem(request, 500, "damaged-run", "The run is damaged", f"{error}."), 500)
 
 
 def _on_invalid_parameters(request: Request, error: Exception) -> ProblemResponse:

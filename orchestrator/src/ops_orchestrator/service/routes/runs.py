@@ -10,9 +10,8 @@ from fastapi.responses import Response
 
 from ops_contract import Problem, sha256_hex, suggestion
 from ops_orchestrator.errors import InvalidRequestError
-from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, ArtifactRecord, Results, RunRecord
-from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.store.protocols import ListedStatus, RunStore
 from ops_orchestrator.service.answers import ArtifactList, RunList
 from ops_orchestrator.service.openapi import json_of, problems, stored
 from ops_orchestrator.service.stored_file import StoredFile, inline_as, respond_with
@@ -31,7 +30,7 @@ def runs_routes(store: RunStore) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         cursor: Annotated[str | None, Query(description="next_cursor of the page before")] = None,
         scenario_id: str | None = None,
-        status: Status | None = None,
+        status: ListedStatus | None = None,
     ) -> dict[str, Any]:
         _refuse_unknown_parameters(request)
         page = await asyncio.to_thread(store.page, limit, cursor, scenario_id, status)
