@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535, description="port to listen on; 0 picks a free one")] = 8000
     url: Annotated[BaseUrl, Field(description="where the command line finds the service")] = "http://127.0.0.1:8000"
     max_request_bytes: Annotated[int, Field(gt=0, description="largest scenario accepted")] = MIB
-    max_request_values: Annotated[int, Field(gt=0, description="most JSON values in a scenario, keys included")] = MAX_VALUES
+    max_request_values: Annotated[int, Field(gt=0, description="most JSON values in a scenario, keys included")] = 100_000
     max_response_bytes: Annotated[int, Field(gt=0, description="largest answer of a module accepted")] = 16 * MIB
     max_response_values: Annotated[int, Field(gt=0, description="most JSON values in an answer, keys included")] = MAX_VALUES
     max_artifact_bytes: Annotated[int, Field(gt=0, description="largest single artifact fetched")] = 256 * MIB

@@ -21,6 +21,7 @@ from ops_orchestrator.cli.runs import runs_app
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal, print_json, read_bytes, show
 from ops_orchestrator.cli.up import up
+from ops_orchestrator.cli.validate import validate
 from ops_orchestrator.errors import (
     CannotReachError,
     ConfigurationError,
@@ -49,6 +50,7 @@ app = typer.Typer(
 app.add_typer(modules_app, name="modules")
 app.add_typer(runs_app, name="runs")
 app.command()(up)
+app.command()(validate)
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="FILE", help="A scenario in JSON; - reads standard input.")]
 

@@ -31,6 +31,10 @@ class Limits:
     artifact_bytes: int
     response_values: int = MAX_VALUES
 
+    def values_of(self, module: Module) -> int:
+        """How many JSON values are made of an answer of `module`: half as many when expressions make copies of them."""
+        return self.response_values // 2 if module.adapter else self.response_values
+
 
 class ModuleClient:
     """One client with kept connections for all modules; close it with `aclose`.
@@ -81,7 +85,7 @@ class ModuleClient:
                 status=response.status,
                 headers=response.headers,
                 response=body,
-                max_values=self.limits.response_values,
+                max_values=self.limits.values_of(module),
             )
 
 

@@ -75,7 +75,8 @@ class StepRequest(_Closed):
         return self.id or self.module
 
     @model_serializer
-    def _as_asked(self) -> Any:
+    def as_json(self) -> Any:
+        """The entry as it was asked for."""
         given = {name: value for name, value in self if name in self.model_fields_set and value is not None}
         return self.module if given.keys() == {"module"} else given
 
@@ -110,6 +111,15 @@ class Scenario(_Closed):
     ]
     inputs: Annotated[dict[str, Any], Field(default_factory=dict, description="passed to every module")]
     run_options: RunOptions = RunOptions()
+
+    def as_json(self) -> dict[str, Any]:
+        """The scenario as a record keeps it; its inputs are not copied, since they may be large."""
+        return {
+            "scenario_id": self.scenario_id,
+            "modules": [step.as_json() for step in self.modules],
+            "inputs": self.inputs,
+            "run_options": self.run_options.model_dump(mode="json"),
+        }
 
 
 def read_scenario(body: bytes, *, max_values: int = MAX_VALUES) -> Scenario:

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict
 
 from ops_contract import ArtifactRef, Evidence
 from ops_orchestrator.exchange import Exchange
-from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.planning.steps import Step
 from ops_orchestrator.runs.events import (
     Event,
@@ -257,17 +256,11 @@ def _made_with(step: StepRecord) -> dict[str, Any]:
     return made | ({"adapter": step.adapter} if step.adapter else {})
 
 
-def _as_asked(scenario: Scenario) -> dict[str, Any]:
-    # Inputs are JSON already, and may be large.
-    asked = scenario.model_dump(mode="json", exclude={"inputs"})
-    return {name: scenario.inputs if name == "inputs" else asked[name] for name in type(scenario).model_fields}
-
-
 def _opened(run_id: str, started: RunStarted, at: datetime) -> RunRecord:
     return RunRecord(
         run_id=run_id,
         status="running",
-        request=_as_asked(started.scenario),
+        request=started.scenario.as_json(),
         plan=started.plan.as_json(),
         started_at=timestamp(at),
         versions=started.versions,

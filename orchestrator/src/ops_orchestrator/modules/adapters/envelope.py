@@ -56,8 +56,10 @@ def map_answer(action: Action, root: Path | None, evaluation: Evaluation, exchan
     answered = replace(evaluation, context={**evaluation.context, "response": response}, room=room)
     mapping = _AnswerMapping(action, root, answered, exchange)
     mapping.refuse_failures(problem)
-    sources = tuple(mapping.sources())
-    return Answer(mapping.envelope(sources), sources)
+    sources, fields = tuple(mapping.sources()), mapping.written_fields()
+    # The body may be large, and what follows makes values of the same size again.
+    del body, response, answered, mapping
+    return Answer(_envelope(fields, sources, evaluation, exchange.max_values), sources)
 
 
 def _body(action: Action, exchange: Exchange, module: str) -> tuple[Any, str | None]:
@@ -101,29 +103,8 @@ class _AnswerMapping:
         if is_true(self._evaluation.value("failure.when", self._action.failure.when)):
             raise self._failed()
 
-    def envelope(self, sources: tuple[InlineFile | SharedFile, ...]) -> SuccessEnvelope:
-        """The envelope made of the answer, without its artifacts."""
-        evaluation = self._evaluation
-        try:
-            # As JSON and back: what no JSON can carry must not get further, such as half a surrogate pair or endless depth.
-            fields = parse_json(self._written_fields(), max_values=self._exchange.max_values)
-            envelope = validate(SuccessEnvelope, fields, "the envelope that it comes to")
-        except (JsonError, RecursionError) as error:
-            raise evaluation.failure("outputs", f"does not yield what JSON can carry: {error}") from error
-        except ShapeError as error:
-            raise evaluation.failure(_blamed(error), f"does not yield what an envelope needs: {error}") from error
-        try:
-            check_numbers(envelope.outputs)
-        except NumberError as error:
-            raise evaluation.failure("outputs", f"yields a number that cannot be kept exactly: {error}") from error
-        # The checks look at names only; the bytes are not there yet.
-        announced = SuccessEnvelope.model_construct(**{**dict(envelope), "artifacts": sources})
-        if broken := violations(announced, module=evaluation.module):
-            message = f"comes to an envelope that breaks {'; '.join(map(str, broken))}"
-            raise StepError.of(evaluation.module, "MAPPING_FAILED", message, requirement=broken[0].requirement)
-        return envelope
-
-    def _written_fields(self) -> bytes:
+    def written_fields(self) -> bytes:
+        """The fields of the envelope made of the answer, as JSON; without its artifacts."""
         fields = {
             "status": "success",
             "module": self._evaluation.module,
@@ -132,7 +113,10 @@ class _AnswerMapping:
             "evidence": evidence_of(self._evaluation.value("evidence", self._action.evidence)),
             "warnings": self._warnings(),
         }
-        return json.dumps(fields).encode()
+        try:
+            return json.dumps(fields).encode()
+        except RecursionError as error:
+            raise self._evaluation.failure("outputs", f"does not yield what JSON can carry: {error}") from error
 
     def sources(self) -> Iterator[InlineFile | SharedFile]:
         """Where the artifacts are, in the order of the declaration; files of one name keep their folders in it."""
@@ -264,6 +248,29 @@ class _AnswerMapping:
     def _invalid(self, text: str) -> StepError:
         message = f"answers what cannot be used: the answer of {self._exchange.url} {text}"
         return StepError.of(self._evaluation.module, "INVALID_ANSWER", message)
+
+
+def _envelope(
+    written: bytes, sources: tuple[InlineFile | SharedFile, ...], evaluation: Evaluation, max_values: int
+) -> SuccessEnvelope:
+    """The envelope with these fields, without its artifacts."""
+    try:
+        # From JSON: what no JSON can carry must not get further, such as half a surrogate pair or endless depth.
+        envelope = validate(SuccessEnvelope, parse_json(written, max_values=max_values), "the envelope that it comes to")
+    except JsonError as error:
+        raise evaluation.failure("outputs", f"does not yield what JSON can carry: {error}") from error
+    except ShapeError as error:
+        raise evaluation.failure(_blamed(error), f"does not yield what an envelope needs: {error}") from error
+    try:
+        check_numbers(envelope.outputs)
+    except NumberError as error:
+        raise evaluation.failure("outputs", f"yields a number that cannot be kept exactly: {error}") from error
+    # The checks look at names only; the bytes are not there yet.
+    announced = SuccessEnvelope.model_construct(**{**dict(envelope), "artifacts": sources})
+    if broken := violations(announced, module=evaluation.module):
+        message = f"comes to an envelope that breaks {'; '.join(map(str, broken))}"
+        raise StepError.of(evaluation.module, "MAPPING_FAILED", message, requirement=broken[0].requirement)
+    return envelope
 
 
 def _below(source: SharedFile) -> str | None:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from operator import is_
 from typing import Any, Final
 
 from ops_contract import MAX_VALUES
@@ -28,7 +29,7 @@ class Room:
     A few references to one large value are small until they are written out.
     """
 
-    values: int = MAX_VALUES
+    values: int = MAX_VALUES // 2
     characters: int = MOST_CHARACTERS
 
     def take(self, value: Any) -> None:
@@ -115,7 +116,7 @@ _OWN_WORDS: Final = ("D3137", "D3141")  # of $error and $assert
 
 
 def _plain(value: Any, room: Room) -> Any:
-    """The library's result as plain JSON."""
+    """The library's result as plain JSON; what is plain already is not copied, since it may be large."""
     room.take(value)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("yields NaN or Infinity, which JSON does not have")
@@ -124,9 +125,11 @@ def _plain(value: Any, room: Room) -> Any:
     if value is Utils.NULL_VALUE:
         return None
     if isinstance(value, dict):
-        return {_plain(key, room): _plain(item, room) for key, item in value.items()}
+        members = {_plain(key, room): _plain(item, room) for key, item in value.items()}
+        return value if type(value) is dict and all(map(is_, members.values(), value.values())) else members
     if isinstance(value, list):
-        return [_plain(item, room) for item in value]
+        items = [_plain(item, room) for item in value]
+        return value if type(value) is list and all(map(is_, items, value)) else items
     raise TypeError("yields a function; call it")
 
 

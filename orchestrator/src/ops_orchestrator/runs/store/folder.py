@@ -10,7 +10,7 @@ from typing import Final, Self, TypeVar
 
 from pydantic import ValidationError
 
-from ops_contract import Problem
+from ops_contract import Problem, problems_of
 from ops_orchestrator.errors import ConfigurationError, InvalidRequestError, NotFoundError, RunExistsError, StoreError
 from ops_orchestrator.runs.record import RECORD, RESULTS, ArtifactRecord, Results, RunRecord
 from ops_orchestrator.runs.run_id import RUN_ID
@@ -180,7 +180,7 @@ class FolderStore:
         try:
             return model.model_validate_json(self.document(run_id, name))
         except ValidationError as error:
-            raise StoreError(f"{self._path(run_id) / name} is damaged: {error.errors()[0]['msg']}") from error
+            raise StoreError(f"{self._path(run_id) / name} is damaged: {problems_of(error)[0]}") from error
 
     def _path(self, run_id: str) -> Path:
         if not RUN_ID.fullmatch(run_id):
