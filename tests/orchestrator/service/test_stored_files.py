@@ -125,6 +125,7 @@ async def test_range_beyond_the_end_is_a_416_problem_with_the_size(service: http
     answer = await service.get(table, headers={"Range": "bytes=5000-"})
     assert (answer.status_code, answer.headers["content-range"]) == (416, "bytes */1024")
     assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "urn:openpolicystack:problem:range-not-satisfiable"
 
 
 async def test_range_of_another_version_is_answered_with_the_whole(service: httpx2.AsyncClient, table: str) -> None:
