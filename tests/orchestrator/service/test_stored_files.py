@@ -116,6 +116,11 @@ async def test_range_is_answered_206_with_its_bytes(service: httpx2.AsyncClient,
     assert (answer.headers["content-length"], answer.content) == ("4", OF_1024_BYTES[1020:])
 
 
+async def test_head_of_a_range_is_that_of_the_whole(service: httpx2.AsyncClient, table: str) -> None:
+    answer = await service.head(table, headers={"Range": "bytes=1020-"})
+    assert (answer.status_code, answer.headers["content-length"]) == (200, "1024")
+
+
 async def test_range_that_cannot_be_read_is_ignored(service: httpx2.AsyncClient, table: str) -> None:
     answer = await service.get(table, headers={"Range": "bytes=a-b"})
     assert (answer.status_code, answer.content) == (200, OF_1024_BYTES)
