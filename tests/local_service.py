@@ -34,13 +34,21 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 @contextmanager
-def started(folder: Path, *words: str, stdout: int = PIPE, stderr: int = PIPE, **variables: str) -> Iterator[Popen[str]]:
+def started(
+    folder: Path, *words: str, stdin: int | None = None, stdout: int = PIPE, stderr: int = PIPE, **variables: str
+) -> Iterator[Popen[str]]:
     """A command under way in `folder`, which SIGINT interrupts; killed at the end when it still runs."""
     # A process inherits that SIGINT is ignored, as it is under nohup and in the background of a script, but no handler.
     inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         process = Popen(
-            [command(words[0]), *words[1:]], cwd=folder, env=environment(**variables), stdout=stdout, stderr=stderr, text=True
+            [command(words[0]), *words[1:]],
+            cwd=folder,
+            env=environment(**variables),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
         )
     finally:
         signal.signal(signal.SIGINT, inherited)
@@ -54,7 +62,7 @@ def started(folder: Path, *words: str, stdout: int = PIPE, stderr: int = PIPE, *
 @contextmanager
 def service(folder: Path, *words: str, **variables: str) -> Iterator[tuple[Popen[str], str]]:
     """A service started in `folder` and the address it says it listens on; killed at the end when it still runs."""
-    with started(folder, *words, stdout=PIPE, stderr=STDOUT, **variables) as process:
+    with started(folder, *words, stdin=None, stdout=PIPE, stderr=STDOUT, **variables) as process:
         address = _address(process)
         # What it says from now on nobody reads, and a full pipe would stop it.
         Thread(target=process.stdout.read, daemon=True).start()  # type: ignore[union-attr]  # piped above
