@@ -100,6 +100,17 @@ async def test_list_of_runs_is_newest_first_with_filters_and_cursor(start_servic
     assert [(run["run_id"], run["status"]) for run in failed] == [(ids[1], "failed")]
 
 
+async def test_record_that_says_nothing_of_made_up_figures_is_listed(start_service: StartService, tmp_path: Path) -> None:
+    async with start_service(ScriptedModule()) as service:
+        run_id = await run_id_of(service)
+        file = tmp_path / "runs" / run_id / "run.json"
+        record = json.loads(file.read_bytes())
+        del record["steps"][0]["synthetic"]
+        file.write_text(json.dumps(record))
+        (listed,) = (await service.get("/runs")).json()["runs"]
+    assert (listed["run_id"], listed["synthetic"]) == (run_id, False)
+
+
 @pytest.mark.parametrize(
     ("query", "detail"),
     [
