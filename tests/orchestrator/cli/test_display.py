@@ -72,6 +72,11 @@ def test_text_from_a_module_is_neither_markup_nor_obeyed_by_the_terminal(rendera
     assert "[bold]x[/boom]" in text
 
 
+def test_module_that_tells_no_version_has_empty_cells() -> None:
+    untold = {"name": "alpha", "ready": True, "version": None, "contract_versions": None, "url": "http://a"}
+    assert shown(modules_table([untold])).splitlines()[1].split() == ["alpha", "ready", "http://a"]
+
+
 def test_torn_line_of_a_log_is_shown_as_it_is() -> None:
     assert shown(log_text(b'{"timestamp": "2026')) == '{"timestamp": "2026\n'
 

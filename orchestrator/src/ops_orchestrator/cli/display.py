@@ -67,8 +67,8 @@ def modules_table(modules: list[dict[str, Any]]) -> Table:
         (
             module["name"],
             "ready" if module["ready"] else module["code"].lower().removeprefix("module_").replace("_", " "),
-            module.get("version", ""),
-            ", ".join(module.get("contract_versions", [])),
+            module.get("version"),
+            ", ".join(module.get("contract_versions") or []),
             module["url"],
         )
         for module in modules
@@ -146,12 +146,13 @@ def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text_node)
 
 
-def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> Table:
+    """A table of `rows`; a cell without a value is empty."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column in ("run", "module"))
     for row in rows:
-        table.add_row(*map(plain, row))
+        table.add_row(*(plain("" if cell is None else str(cell)) for cell in row))
     return table
 
 

@@ -6,14 +6,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ops_contract.command_line import new_group, write
 from ops_orchestrator.cli import display
-from ops_orchestrator.cli.terminal import AsJson, on_terminal, show, write
+from ops_orchestrator.cli.terminal import AsJson, on_terminal, show
 from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.record import LOGS
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.settings import read_settings
 
-runs_app = typer.Typer(help="Look at runs.", no_args_is_help=True)
+runs_app = new_group("Look at runs.")
 
 RunId = Annotated[str, typer.Argument(help="The run, for example run_2026-01-09T12-34-56Z_ab12cd.")]
 
@@ -29,7 +30,7 @@ def list_runs(
     with closing(_store()) as store:
         page = store.page(limit, scenario_id=scenario_id, status=status)
     listed = [record.summary() for record in page.runs]
-    show(listed, display.runs_table(listed), as_json=as_json)
+    show(listed, lambda: display.runs_table(listed), as_json=as_json)
 
 
 @runs_app.command("show")
@@ -38,7 +39,8 @@ def show_run(run_id: RunId, as_json: AsJson = False) -> None:
     with closing(_store()) as store:
         record = store.record(run_id).model_dump(mode="json")
         results = store.results(run_id).model_dump(mode="json")
-    show(record, display.run_view(record, results, store.location(run_id)), as_json=as_json)
+        folder = store.location(run_id)
+    show(record, lambda: display.run_view(record, results, folder), as_json=as_json)
 
 
 @runs_app.command("logs")
