@@ -35,9 +35,10 @@ test-fast: sync-dev ## run the tests that need no container, browser or whole co
 	$(RUN) pytest -n auto -m "not e2e and not proof and not slow" $(ARGS)
 
 .PHONY: bench
-bench: sync ## measure what adapters and HTTP libraries cost, in CPU time and as ratios
+bench: sync ## measure what adapters, HTTP libraries and large answers cost
 	@$(RUN) python benchmarks/adapters.py
 	@$(RUN) python benchmarks/http_client.py
+	@$(RUN) python benchmarks/answer_memory.py
 
 .PHONY: check
 check: sync-dev ## check lint, types, import rules, and that the schemas are up to date

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ops_contract import Problem, RefusalError, check_request_headers, read_request, trace_of
+from ops_contract import Problem, RefusalError, check_request_headers, is_encoded, read_request, trace_of
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -39,9 +39,17 @@ def test_check_request_headers_with_another_type_refuses(content_type: str) -> N
     assert raised.value.status == 415
 
 
-@pytest.mark.parametrize(
-    ("encoding", "refused"), [("identity", False), ("Identity", False), ("gzip", True), ("br, gzip", True)]
-)
+@pytest.mark.parametrize("header", ["", " ", "identity", "Identity", "identity, IDENTITY", "identity,"])
+def test_content_that_is_sent_as_it_is_does_not_count_as_encoded(header: str) -> None:
+    assert not is_encoded(header)
+
+
+@pytest.mark.parametrize("header", ["gzip", "GZIP", "identity, gzip", "gzip, identity", "identity;q=1", "x"])
+def test_content_in_any_other_coding_counts_as_encoded(header: str) -> None:
+    assert is_encoded(header)
+
+
+@pytest.mark.parametrize(("encoding", "refused"), [("Identity", False), ("br, gzip", True)])
 def test_check_request_headers_with_a_compressed_body_refuses(encoding: str, refused: bool) -> None:
     headers = {"content-type": "application/json", "content-encoding": encoding}
     if refused:
@@ -96,6 +104,25 @@ def test_read_request_of_anything_else_says_what_it_is(raw: bytes, code: str) ->
     with pytest.raises(RefusalError) as raised:
         read_request(raw)
     assert raised.value.code == code
+
+
+def test_read_request_of_too_many_values_names_the_limit_and_its_setting() -> None:
+    raw = json.dumps(body(inputs={"table": [0] * 100})).encode()
+    with pytest.raises(RefusalError, match="more than the 100 JSON values, keys included, that OPS_LIMIT allows") as raised:
+        read_request(raw, max_values=100, setting="OPS_LIMIT")
+    assert (raised.value.status, raised.value.code) == (413, "TOO_LARGE")
+
+
+def test_read_request_with_a_misspelt_field_names_it() -> None:
+    raw = json.dumps(body()).replace('"action"', '"actoin"').encode()
+    with pytest.raises(RefusalError, match=r"^/action is required; 'actoin' is not a known field$"):
+        read_request(raw)
+
+
+def test_read_request_with_more_upstream_steps_than_any_run_has_is_one_problem() -> None:
+    raw = json.dumps(body(upstream={str(number): 0 for number in range(100_000)})).encode()
+    with pytest.raises(RefusalError, match=r"^/upstream must hold at most 1000 steps, not 100000$"):
+        read_request(raw)
 
 
 def test_read_request_of_a_number_that_cannot_be_carried_points_to_it() -> None:

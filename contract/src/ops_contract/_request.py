@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ops_contract._base import validate
-from ops_contract._errors import JsonError, NumberError, Problem, ShapeError
+from ops_contract._errors import JsonError, NumberError, Problem, ShapeError, TooManyValuesError
 from ops_contract._execute import ExecuteRequest
-from ops_contract._json import fingerprint, parse_json
+from ops_contract._json import MAX_VALUES, fingerprint, parse_json
 from ops_contract._refusal import RefusalError
 from ops_contract._version import CONTRACT_VERSION, is_supported
 
-__all__ = ["ReadRequest", "check_request_headers", "media_type_of", "read_request", "trace_of"]
+__all__ = ["ReadRequest", "check_request_headers", "is_encoded", "media_type_of", "read_request", "trace_of"]
 
 _MAJOR: Final = re.compile(r"0|[1-9][0-9]*")
 _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
@@ -31,6 +31,11 @@ def media_type_of(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
+def is_encoded(content_encoding: str) -> bool:
+    """Whether the value of a Content-Encoding header names a coding other than `identity` (RFC 9110, section 8.4)."""
+    return any(coding.strip().lower() not in ("", "identity") for coding in content_encoding.split(","))
+
+
 def check_request_headers(headers: Mapping[str, str]) -> None:
     """Refuse a body that is not announced as plain JSON in UTF-8 (OPS-ERR-010); names of `headers` are in lower case.
 
@@ -43,19 +48,23 @@ def check_request_headers(headers: Mapping[str, str]) -> None:
         raise RefusalError(415, "UNSUPPORTED_MEDIA_TYPE", "the body must be sent with Content-Type: application/json")
     if name.strip().lower() == "charset" and charset.strip(' "').lower() not in {"utf-8", "utf8"}:
         raise RefusalError(415, "UNSUPPORTED_MEDIA_TYPE", "the body must be UTF-8; send application/json without a charset")
-    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+    if is_encoded(headers.get("content-encoding", "")):
         raise RefusalError(415, "UNSUPPORTED_MEDIA_TYPE", "the body must not be compressed; send it without Content-Encoding")
 
 
-def read_request(raw: bytes) -> ReadRequest:
+def read_request(raw: bytes, *, max_values: int = MAX_VALUES, setting: str = "") -> ReadRequest:
     """Make a request of the body. Raises RefusalError (OPS-ERR-003 to -005, OPS-VER-001).
+
+    More than `max_values` values are refused; `setting` names what that limit can be changed with, for the message.
 
     The fingerprint is that of the whole body as canonical JSON: it does not change with white space, the order of keys and the
     way numbers are written, and it does with any value, also in a field that this version does not know.
     """
     try:
-        body = parse_json(raw)
+        body = parse_json(raw, max_values=max_values)
         digest = fingerprint(body)
+    except TooManyValuesError as error:
+        raise RefusalError.too_many_values(max_values, setting) from error
     except JsonError as error:
         raise RefusalError(400, "MALFORMED_JSON", f"the body is not JSON as the contract wants it: {error}") from error
     except NumberError as error:

@@ -66,6 +66,27 @@ async def test_path_and_headers_go_over_the_wire_as_they_are_given() -> None:
     assert b"X-Odd: a  b\r\n" in heard[0]
 
 
+async def test_path_that_no_url_can_hold_goes_out_as_the_orchestrator_sends_it() -> None:
+    heard: list[bytes] = []
+    async with server(saying(b"HTTP/1.1 204 No Content\r\n\r\n", heard)) as probe:
+        exchange = await probe.send("GET", "/f/a%3B é")
+    assert heard[0].startswith(b"GET /base/f/a%3B%20%C3%A9 HTTP/1.1\r\n")
+    assert exchange.url.endswith("/base/f/a%3B%20%C3%A9")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "error"),
+    [(b"Identity\r\nContent-Encoding: identity", None), (b"br", "a body in the encoding 'br', which was not accepted")],
+)
+async def test_encoding_is_judged_as_the_orchestrator_judges_it(encoding: bytes, error: str | None) -> None:
+    heard: list[bytes] = []
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Encoding: " + encoding + b"\r\n\r\n{}"
+    async with server(saying(answer, heard)) as probe:
+        exchange = await probe.send("GET", "/health")
+    assert (exchange.body, exchange.error) == (b"{}", error)
+    assert b"\r\nAccept-Encoding: identity\r\n" in heard[0]
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [

@@ -113,8 +113,19 @@ def test_empty_file_registers_nothing(tmp_path: Path) -> None:
             "modules.yaml:4: retries must be less than or equal to 100",
         ),
         ("modules:\n  alpha:\n    url: http://a\n    name: beta\n", "modules.yaml:4: unknown key 'name'; known are: timeout_s"),
-        ("modules:\n  alpha:\n    url: !foo bar\n", "modules.yaml:3: 'bar' cannot be read"),
-        ("modules:\n  alpha:\n    image_digest: 2020-99-99\n", "modules.yaml:3: '2020-99-99' cannot be read"),
+        (
+            "modules:\n  alpha:\n    url: http://a\n    image_digest: 1.10\n",
+            "modules.yaml:4: image_digest must be text, not 1.10; quote it",
+        ),
+        (
+            "modules:\n  alpha:\n    url: http://a\n    image_digest: true\n",
+            "modules.yaml:4: image_digest must be text, not true; quote it",
+        ),
+        ("modules:\n  alpha:\n    url: !foo bar\n", "modules.yaml:3: the tag !foo cannot be used"),
+        (
+            "modules:\n  alpha:\n    image_digest: 2020-99-99\n",
+            "modules.yaml:3: some readers of YAML take 2020-99-99 for a date",
+        ),
         ("modules: &m\n  a: *m\n", "modules.yaml:1: a value stands inside itself"),
     ],
 )
@@ -338,6 +349,9 @@ def test_mistake_in_an_adapter_is_reported_with_file_line_and_remedy(tmp_path: P
             "artifacts: [{each: inputs, name: item}, {name: itm}]",
             ":8: name there is no 'itm' here; did you mean 'item'?, at character 3 of 'itm'",
         ),
+        ("query: {country: NO}", ":8: some readers of YAML take NO for true or false; write true or false, or quote it"),
+        ("query: {version: 1.10}", ":8: 1.10 would be sent as 1.1; write that, or quote it if it is text"),
+        ("body: 1e3", ":8: 1e3 would be sent as 1000"),
         ("outputs: {a: response.body}", ":8: outputs must be a JSONata expression; write it as text, in quotes or after |"),
     ],
 )
@@ -413,8 +427,8 @@ def test_base_that_is_no_name_is_reported(tmp_path: Path, base: str) -> None:
     assert "modules.yaml:5: there is no built-in adapter" in refused(tmp_path, f"adapter:\n  base: {base}\n")
 
 
-def test_health_that_yaml_takes_for_a_boolean_is_answered_with_what_to_write(tmp_path: Path) -> None:
-    assert "none" in refused(tmp_path, "adapter: {actions: {a: {path: /}}, health: no}\n")
+def test_health_that_is_false_is_answered_with_what_to_write(tmp_path: Path) -> None:
+    assert "none" in refused(tmp_path, "adapter: {actions: {a: {path: /}}, health: false}\n")
 
 
 @pytest.mark.parametrize("part", ["query", "headers", "failure", "artifacts"])

@@ -89,6 +89,13 @@ async def test_compressed_answer_is_refused_before_it_can_grow(module: Module, c
     assert "encoding 'gzip'" in failure.message
 
 
+@pytest.mark.parametrize("encoding", ["Identity", "", "identity, identity"])
+async def test_answer_that_says_it_is_not_encoded_is_read(module: Module, client_for: ClientFor, encoding: str) -> None:
+    plain = httpx2.Response(200, headers={"Content-Encoding": encoding}, content=b"{}")
+    exchange = await client_for(ScriptedModule(answers=[plain])).send(module, execute(b"{}"))
+    assert exchange.response == b"{}"
+
+
 @asynccontextmanager
 async def server(conversation: Conversation) -> AsyncIterator[Module]:
     """A module that speaks whatever `conversation` writes, on a real socket."""
@@ -142,6 +149,13 @@ async def test_broken_conversation_is_a_retryable_failure_naming_module_and_addr
     assert (failure.code, failure.retryable) == ("MODULE_UNREACHABLE", True)
     assert failure.message.startswith(f"alpha cannot be reached at {module.url}/execute: {reason}")
     assert len(failure.message) < 500
+
+
+async def test_failure_names_the_address_that_was_requested() -> None:
+    async with server(saying(b"HTTP/1.1 200 OK\r\nContent-Le")) as module, real_client() as client:
+        deeper = module.model_copy(update={"url": f"{module.url}/caf\u00e9/"})
+        failure = await failure_of(client.check(deeper, Request(method="GET", path="f/a%3Bb c.bin")))
+    assert f" {module.url}/caf%C3%A9/f/a%3Bb%20c.bin: " in failure.message
 
 
 async def test_body_that_breaks_off_does_no_harm_where_no_whole_answer_is_wanted() -> None:

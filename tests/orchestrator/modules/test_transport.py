@@ -149,6 +149,19 @@ async def test_response_says_under_which_address_it_was_asked_for(transport: Tra
     assert server.requests[0].startswith(b"GET /a%20b/%C3%A9 ")
 
 
+@pytest.mark.parametrize(
+    "target", ["/f/a%3Bb.bin", "/%26%3D%40%21%3A%24%7E%41%c3%a9%2F+'(", "/a;b&c=d", "/a/../%2e%2e/b", "/s?a=%3B%2B+%7e;'&b"]
+)
+async def test_address_goes_out_as_it_is_written(target: str) -> None:
+    async with (
+        serving() as server,
+        aclosing(AiohttpTransport()) as transport,
+        transport.send("GET", f"{server.url}{target}", {}, b"", limit=10) as response,
+    ):
+        assert response.url == f"{server.url}{target}"
+    assert server.requests[0].startswith(f"GET {target} HTTP/1.1\r\n".encode())
+
+
 @pytest.mark.parametrize("phrase", [b"Service indispon\xedvel", b""])
 async def test_status_counts_whatever_its_phrase_is(transport: Transport, phrase: bytes) -> None:
     async with serving(b"HTTP/1.1 503 " + phrase + b"\r\nContent-Length: 0\r\n\r\n") as server:

@@ -9,13 +9,14 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
 import h11
 
+from ops_contract import is_encoded, request_target
 from ops_contract.compliance.result import Exchange
 
 MOST_BYTES: Final = 16 * 1024 * 1024
@@ -28,7 +29,12 @@ _TURNS_TO_READ: Final = 3
 _CONTINUE_S: Final = 1.0
 _PAUSE_S: Final = 0.05
 _CUT_OFF: Final = (os.strerror(errno.ECONNRESET), os.strerror(errno.EPIPE))
-_USER_AGENT: Final = "openpolicystack-compliance-kit"
+_HEADERS: Final = {
+    "User-Agent": "openpolicystack-compliance-kit",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",  # as the orchestrator, which reads no other
+    "Connection": "close",
+}
 
 
 class Probe:
@@ -42,14 +48,15 @@ class Probe:
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if self._tls else 80)
         self._netloc = parts.netloc.rpartition("@")[2]
+        self._origin = f"{parts.scheme}://{parts.netloc}"
         self._base_path = parts.path.rstrip("/")
 
     async def send(
         self, method: str, path: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None, timeout_s: float = 10.0
     ) -> Exchange:
-        """Send one request for `path` below the base URL, as it stands. Never raises: what went wrong is in `error`."""
-        target = f"{self._base_path}/{path.removeprefix('/')}"
-        sent = {"Host": self._netloc, "User-Agent": _USER_AGENT, "Accept": "*/*", "Connection": "close", **(headers or {})}
+        """Send one request for `path` below the base URL; see `request_target`. Never raises: what went wrong is in `error`."""
+        target = self._target(path)
+        sent = {"Host": self._netloc, **_HEADERS, **(headers or {})}
         if body or method in ("POST", "PUT", "PATCH"):
             sent.setdefault("Content-Length", str(len(body)))
         if len(body) > _CHUNK_BYTES:
@@ -63,13 +70,13 @@ class Probe:
             reading, error = await self._exchanged(method, head, body, timeout_s, pause_s=_PAUSE_S)
         return Exchange(
             method=method,
-            url=f"{self.url}/{path.removeprefix('/')}",
+            url=f"{self._origin}{target}",
             request_headers=sent,
             request_body=body,
             status=reading.status,
             headers=reading.headers,
             body=bytes(reading.body),
-            error=error or reading.error,
+            error=error or reading.error or _unaccepted(reading.headers),
             seconds=time.monotonic() - started,
         )
 
@@ -99,9 +106,12 @@ class Probe:
             async with asyncio.timeout(5):
                 _, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
                 sent = {"Host": self._netloc, "Content-Type": "application/json", "Content-Length": str(len(body))}
-                writer.write(_head("POST", f"{self._base_path}/{path.removeprefix('/')}", sent) + body[: len(body) // 2])
+                writer.write(_head("POST", self._target(path), sent) + body[: len(body) // 2])
                 await writer.drain()
                 writer.close()
+
+    def _target(self, path: str) -> str:
+        return request_target(f"{self._base_path}/{path.removeprefix('/')}")
 
     async def _converse(self, head: bytes, body: bytes, reading: "_Reading", pause_s: float) -> None:
         reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
@@ -158,13 +168,18 @@ class _Reading:
         match event:
             case h11.Response():
                 self.status = event.status_code
-                self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in event.headers}
+                self.headers = _joined(event.headers)
             case h11.Data():
                 self.body += event.data
                 if len(self.body) > self._most_bytes:
                     self.error, self.done = f"the answer is larger than {self._most_bytes} bytes", True
             case h11.EndOfMessage() | h11.ConnectionClosed():
                 self.done = True
+
+
+def _unaccepted(headers: Mapping[str, str]) -> str | None:
+    encoding = headers.get("content-encoding", "")
+    return f"a body in the encoding {encoding!r}, which was not accepted" if is_encoded(encoding) else None
 
 
 async def _drain(writer: asyncio.StreamWriter, body: bytes, reading: _Reading, pause_s: float) -> None:
@@ -177,6 +192,15 @@ async def _drain(writer: asyncio.StreamWriter, body: bytes, reading: _Reading, p
                 return
             writer.write(body[start : start + _CHUNK_BYTES])
             await writer.drain()
+
+
+def _joined(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Header fields by name in lower case, the values of a repeated one joined by commas (RFC 9110, section 5.3)."""
+    headers: dict[str, str] = {}
+    for field, content in fields:
+        name, value = field.decode("latin-1").lower(), content.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 def _reason(problem: OSError) -> str:

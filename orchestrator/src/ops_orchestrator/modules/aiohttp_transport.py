@@ -7,7 +7,9 @@ from functools import partial
 from typing import Final
 
 import aiohttp
+from yarl import URL
 
+from ops_contract import request_target
 from ops_orchestrator.errors import NetworkError
 from ops_orchestrator.modules.transport import BoundedChunks, Response
 
@@ -32,7 +34,8 @@ class AiohttpTransport:
         if self._session.closed:
             raise NetworkError("the connections to modules are closed", unsent=True)
         try:
-            response = await self._session.request(method, url, headers=headers, data=body or None, allow_redirects=False)
+            address = _as_written(url)
+            response = await self._session.request(method, address, headers=headers, data=body or None, allow_redirects=False)
         except _ERRORS as error:
             raise _network_error(error) from error
         async with response:
@@ -67,6 +70,13 @@ async def _read(content: aiohttp.StreamReader) -> bytes:
         return await content.readany()
     except _ERRORS as error:
         raise _network_error(error) from error
+
+
+def _as_written(url: str) -> URL:
+    """The address whose host yarl encodes, and whose path it would rewrite, for example %3B to a semicolon."""
+    scheme, _, rest = url.partition("://")
+    netloc, slash, target = rest.partition("/")
+    return URL(f"{URL(f'{scheme}://{netloc}')}{request_target(slash + target)}", encoded=True)
 
 
 def _headers(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """modules.yaml: which modules there are and how they are called."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from ops_contract import ShapeError, is_secret, join_pointer, suggestion, validate
+from ops_contract import ShapeError, canonical_json, is_secret, join_pointer, suggestion, validate
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.modules.adapters import BUILT_IN
 from ops_orchestrator.modules.call_options import CallOptions
@@ -56,8 +57,21 @@ def _module(file: YamlFile, name: str, defaults: dict[str, Any], entry: Any) -> 
     if "adapter" in given:
         if "actions" in given:
             raise ConfigurationError(f"{file.place(f'{pointer}/actions')}: actions of a module with an adapter stand below it")
+        _refuse_rewritten(file, f"{pointer}/adapter")
         given["adapter"] = _declaration(file, f"{pointer}/adapter", given["adapter"])
     return _checked(file, Module, pointer, {**defaults, **given, "name": name})
+
+
+def _refuse_rewritten(file: YamlFile, pointer: str) -> None:
+    """Refuse a number in an adapter that is sent as it is not written: 1.10, which may be a version, would go out as 1.1."""
+    for below, text in file.written.items():
+        option = below.rpartition("/")[2] in CallOptions.model_fields
+        if below.startswith(f"{pointer}/") and text not in ("true", "false") and not option:
+            sent = canonical_json(json.loads(text)).decode()
+            if sent != text:
+                raise ConfigurationError(
+                    f"{file.place(below)}: {text} would be sent as {sent}; write that, or quote it if it is text"
+                )
 
 
 def _declaration(file: YamlFile, pointer: str, value: Any) -> dict[str, Any]:
@@ -119,7 +133,7 @@ def _checked(file: YamlFile, model: type[Options], pointer: str, value: dict[str
     try:
         return validate(model, value, pointer)
     except ShapeError as error:
-        unknown = [problem for problem in error.problems if problem.message == "is not a known field"]
+        unknown = [problem for problem in error.problems if problem.message.startswith("is not a known field")]
         # A key that is misspelt is the reason why another is missing.
         problem = (unknown or error.problems)[0]
         key = _named(problem.pointer)
@@ -128,6 +142,8 @@ def _checked(file: YamlFile, model: type[Options], pointer: str, value: dict[str
         around = problem.pointer.rpartition("/")[0]
         hidden = around.endswith(("/headers", "/query")) and is_secret(key)
         message = "cannot be used; it is not shown, since it may hold a secret" if hidden else problem.message
+        if (written := file.written.get(pointer + problem.pointer)) and problem.message.startswith("must be a string"):
+            message = f"must be text, not {written}; quote it"
         raise ConfigurationError(f"{file.place(pointer + problem.pointer)}: {key} {message}") from error
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from ops_contract import masked_url
+from ops_contract import MAX_VALUES, is_encoded, masked_url
 from ops_orchestrator.errors import Failure, NetworkError, ResponseTooLargeError, StepError
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.masking import masked_text
@@ -25,10 +25,15 @@ _HEADERS: Final = {
 
 @dataclass(frozen=True)
 class Limits:
-    """How many bytes are read from a module before it is given up."""
+    """How many bytes are read from a module before it is given up, and how many JSON values are made of an answer."""
 
     response_bytes: int
     artifact_bytes: int
+    response_values: int = MAX_VALUES
+
+    def values_of(self, module: Module) -> int:
+        """How many JSON values are made of an answer of `module`: half as many when expressions make copies of them."""
+        return self.response_values // 2 if module.adapter else self.response_values
 
 
 class ModuleClient:
@@ -80,6 +85,7 @@ class ModuleClient:
                 status=response.status,
                 headers=response.headers,
                 response=body,
+                max_values=self.limits.values_of(module),
             )
 
 
@@ -97,8 +103,8 @@ async def _start(module: Module, response: Response) -> bytes:
 
 
 def chunks_of(module: Module, response: Response) -> AsyncIterator[bytes]:
-    """The body of a response in chunks. Raises StepError when it is compressed."""
-    encoding = response.headers.get("content-encoding", "identity")
-    if encoding != "identity":
+    """The body of a response in chunks. Raises StepError when it is encoded, for example compressed."""
+    encoding = response.headers.get("content-encoding", "")
+    if is_encoded(encoding):
         raise StepError.of(module.name, "INVALID_ANSWER", f"answers in the encoding {encoding!r}, which was not accepted")
     return response.chunks

@@ -5,24 +5,17 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from ops_contract import Identifier
+from ops_contract import Identifier, base_url_problem, request_target
 from ops_orchestrator.modules.adapters.declaration import Adapter
 from ops_orchestrator.modules.call_options import CallOptions
 
 
 def _address(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-        host.encode("idna")
-    except ValueError as error:
-        raise ValueError(f"must be like http://host:port ({error})") from error
-    if parts.scheme not in {"http", "https"} or not host or port == 0 or parts.query or parts.fragment:
-        raise ValueError("must be like http://host:port or http://host:port/path")
+    if problem := base_url_problem(url):
+        raise ValueError(problem)
+    parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
         raise ValueError("must not hold a user name or password; addresses stand in answers, logs and records")
-    if not url.isprintable() or " " in url:
-        raise ValueError("must not hold blanks or control characters")
     return url
 
 
@@ -73,5 +66,7 @@ class Module(CallOptions):
         return any(artifact.is_answer or artifact.is_in_answer for artifact in artifacts)
 
     def at(self, path: str) -> str:
-        """The address of `path` below the module's base URL."""
-        return f"{self.url.rstrip('/')}/{path.lstrip('/')}"
+        """The address of `path` below the module's base URL, as it is requested."""
+        base = urlsplit(self.url)
+        target = request_target(f"{base.path.rstrip('/')}/{path.removeprefix('/')}")
+        return f"{base.scheme}://{base.netloc}{target}"

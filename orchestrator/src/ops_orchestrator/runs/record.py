@@ -51,7 +51,7 @@ class ExchangeRecord(_Document):
 
 
 class StepRecord(_Document):
-    """One step of run.json. Times are RFC 3339 in UTC."""
+    """One step of run.json. Times are RFC 3339 in UTC; `synthetic` says that its module calls some of its figures made up."""
 
     step: int
     id: str
@@ -68,6 +68,7 @@ class StepRecord(_Document):
     exchange: ExchangeRecord | None = None
     result: str | None = None
     warnings: tuple[str, ...] = ()
+    synthetic: bool = False
     error: dict[str, Any] | None = None
 
 
@@ -99,7 +100,12 @@ class RunRecord(_Document):
     def summary(self) -> dict[str, Any]:
         """The run in a list of runs."""
         fields = self.model_dump(mode="json", include={"run_id", "status", "started_at", "finished_at", "fingerprints"})
-        return fields | {"scenario_id": self.request["scenario_id"], "modules": [step.module for step in self.steps]}
+        return fields | {
+            "scenario_id": self.request["scenario_id"],
+            "modules": [step.module for step in self.steps],
+            "warnings": sum(len(step.warnings) for step in self.steps),
+            "synthetic": any(step.synthetic for step in self.steps),
+        }
 
 
 class ArtifactRecord(_Document):
@@ -204,6 +210,7 @@ class RunState:
             exchange=ExchangeRecord.of(completed.exchange),
             result=completed.fingerprint,
             warnings=completed.envelope.warnings,
+            synthetic=any(item.synthetic for item in completed.envelope.evidence),
         )
         results = _step_results(completed)
         self.results = self.results.model_copy(
@@ -253,7 +260,7 @@ def _opened(run_id: str, started: RunStarted, at: datetime) -> RunRecord:
     return RunRecord(
         run_id=run_id,
         status="running",
-        request=started.scenario.model_dump(mode="json"),
+        request=started.scenario.as_json(),
         plan=started.plan.as_json(),
         started_at=timestamp(at),
         versions=started.versions,

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from ops_contract import MAX_PROBLEMS, Problem
 from ops_orchestrator.errors import BusyError, RequestError, StoreError
+from ops_orchestrator.service.head import with_head
 
 _log: Any = structlog.get_logger("ops_orchestrator.http")
 
@@ -33,14 +34,23 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_exception)
 
 
+def problem_body(status: int, detail: str) -> bytes:
+    """A problem document for a request so broken that not even its path is known."""
+    return bytes(ProblemResponse(_described(status, *_of_status(status), detail), status).body)
+
+
 def _problem(request: Request, status: int, slug: str, title: str, detail: str) -> dict[str, Any]:
-    return {
-        "type": f"urn:openpolicystack:problem:{slug}",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "instance": request.url.path,
-    }
+    return {**_described(status, slug, title, detail), "instance": request.url.path}
+
+
+def _described(status: int, slug: str, title: str, detail: str) -> dict[str, Any]:
+    return {"type": f"urn:openpolicystack:problem:{slug}", "title": title, "status": status, "detail": detail}
+
+
+def _of_status(status: int) -> tuple[str, str]:
+    """Slug and title of a problem that has no more to say than its status."""
+    title = HTTPStatus(status).phrase
+    return title.lower().replace(" ", "-"), title
 
 
 def _errors(problems: Sequence[Problem], count: int) -> dict[str, Any]:
@@ -70,13 +80,15 @@ def _on_invalid_parameters(request: Request, error: Exception) -> ProblemRespons
 
 def _on_http_exception(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
-    title = HTTPStatus(error.status_code).phrase
     detail = {
         404: f"There is nothing at {request.url.path}; GET /openapi.json lists what there is.",
         405: f"{request.method} is not possible at {request.url.path}; the header Allow says what is.",
     }.get(error.status_code, str(error.detail))
-    body = _problem(request, error.status_code, title.lower().replace(" ", "-"), title, detail)
-    return ProblemResponse(body, error.status_code, error.headers)
+    body = _problem(request, error.status_code, *_of_status(error.status_code), detail)
+    headers = dict(error.headers or {})
+    return ProblemResponse(
+        body, error.status_code, headers | ({"Allow": with_head(headers["Allow"])} if "Allow" in headers else {})
+    )
 
 
 def _on_client_disconnect(request: Request, _: Exception) -> Response:

@@ -80,7 +80,7 @@ def call_of(step: Step, inputs: Mapping[str, Any], earlier: StoredRun | None, se
 
 async def try_call(settings: Settings, call: Call) -> Trial:
     """Make the call once, and say how far it got. Artifacts are checked and dropped."""
-    client = ModuleClient(Limits(settings.max_response_bytes, settings.max_artifact_bytes))
+    client = ModuleClient(Limits(settings.max_response_bytes, settings.max_artifact_bytes, settings.max_response_values))
     try:
         return await _try(client, call)
     finally:

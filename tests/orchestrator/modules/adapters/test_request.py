@@ -145,6 +145,10 @@ def test_value_that_would_lead_to_another_path_is_a_failure(path: str, value: st
     assert "inputs.a" in message
 
 
+def test_value_that_completes_a_segment_of_dots_is_a_failure() -> None:
+    assert "'/.;x/y'" in failure_of({"a": ";x"}, path="/.{inputs.a}/y").message
+
+
 @pytest.mark.parametrize(
     ("text", "said"), [("inputs.absent", "yields nothing"), ("inputs.tax", "an object"), ("inputs.years", "an array")]
 )

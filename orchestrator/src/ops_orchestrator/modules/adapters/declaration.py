@@ -97,7 +97,7 @@ class HealthCheck(_Declaration):
 
 
 def _health(value: Any) -> Any:
-    if isinstance(value, bool):  # YAML reads `no` as false
+    if isinstance(value, bool):
         raise PydanticCustomError("complete", "must be a path like /health, or none")
     if not isinstance(value, str):
         return value

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ops_contract import is_secret
 from ops_orchestrator.errors import ExpressionError, StepError
-from ops_orchestrator.modules.adapters.expression import Expression
+from ops_orchestrator.modules.adapters.expression import Expression, Room
 
 _LONGEST_SHOWN: Final = 100
 
@@ -16,19 +16,21 @@ _LONGEST_SHOWN: Final = 100
 class Evaluation:
     """The context in which the expressions of `action` are evaluated. Everything that fails is a StepError of `module`.
 
-    `where` names an expression as the declaration does, for example `query.iso`.
+    `where` names an expression as the declaration does, for example `query.iso`. All expressions together yield as much as
+    there is `room` for.
     """
 
     module: str
     action: str
     context: Mapping[str, Any]
+    room: Room = field(default_factory=Room)
 
     def value(self, where: str, expression: Expression | None) -> Any:
         """The JSON value, None for nothing, null, and an expression that is not declared."""
         if expression is None:
             return None
         try:
-            return expression.evaluate(self.context)
+            return expression.evaluate(self.context, room=self.room)
         except ExpressionError as error:
             reason = "cannot be evaluated; it is not shown, since it may hold a secret" if _hidden(where) else str(error)
             raise self.failure(where, reason) from error

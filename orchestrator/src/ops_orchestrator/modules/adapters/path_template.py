@@ -8,6 +8,8 @@ from urllib.parse import quote, unquote
 from ops_orchestrator.modules.adapters.expression import Expression
 
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
+# RFC 3986, section 3.3: what a segment can hold, besides letters, digits and -._~
+_IN_A_SEGMENT: Final = "!$&'()*+,;=:@"
 _LITERAL: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 
 
@@ -38,8 +40,10 @@ class PathTemplate:
         return tuple(part for part in self._parts if isinstance(part, Expression))
 
     def filled(self, value_of: Callable[[Expression], Any]) -> str:
-        """The path with every expression's value in place, each percent-encoded as one segment or part of one.
+        """The path with every expression's value in place, percent-encoded where one segment cannot hold it.
 
         `value_of` returns an expression's value as text.
         """
-        return "".join(quote(value_of(part), safe="") if isinstance(part, Expression) else part for part in self._parts)
+        return "".join(
+            quote(value_of(part), safe=_IN_A_SEGMENT) if isinstance(part, Expression) else part for part in self._parts
+        )

@@ -33,7 +33,10 @@ def _path(action: Action, evaluation: Evaluation) -> str:
             raise evaluation.failure("path", f"yields {value!r}, which cannot be a part of a path: {expression.text}")
         return value
 
-    return action.path.filled(value_of)
+    path = action.path.filled(value_of)
+    if any(map(_DOTS.match, path.split("/"))):
+        raise evaluation.failure("path", f"yields {path!r}, of which a server may read a segment as . or ..")
+    return path
 
 
 def _query(action: Action, evaluation: Evaluation) -> str:

@@ -10,10 +10,11 @@ from typing import Final, Self, TypeVar
 
 from pydantic import ValidationError
 
-from ops_contract import Problem
+from ops_contract import Problem, problems_of
 from ops_orchestrator.errors import ConfigurationError, InvalidRequestError, NotFoundError, RunExistsError, StoreError
 from ops_orchestrator.runs.record import RECORD, RESULTS, ArtifactRecord, Results, RunRecord
 from ops_orchestrator.runs.run_id import RUN_ID
+from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile
 from ops_orchestrator.runs.store.protocols import Page, Position, RunIndex
 from ops_orchestrator.runs.store.recovery import clear_unfinished, end_dead_run, lease_of_the_dead
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
@@ -107,7 +108,7 @@ class FolderStore:
         except OSError as error:
             raise StoreError(f"cannot read {folder} of {run_id}: {error.strerror}") from error
 
-    def artifact(self, run_id: str, step: str, name: str) -> tuple[ArtifactRecord, Path]:
+    def artifact(self, run_id: str, step: str, name: str) -> tuple[ArtifactRecord, OpenFile]:
         """See RunStore. The path is looked up in the results, never built from `name`."""
         results = self.results(run_id)
         known = {artifact.name: artifact for artifact in results.steps[step].artifacts} if step in results.steps else {}
@@ -116,10 +117,14 @@ class FolderStore:
             raise NotFoundError(f"{run_id} has no artifact {name!r} of a step {step!r}. GET /runs/{run_id}/results names them.")
         if artifact.path is None:
             raise NotFoundError(f"{run_id} was made with save_artifacts false: only the hash of {name!r} was kept.")
-        path = self._path(run_id) / artifact.path
-        if not path.is_file():
-            raise NotFoundError(f"The file of {name!r} is gone from {run_id}; its manifest says what it was.")
-        return artifact, path
+        try:
+            return artifact, OpenFile.below(self.folder, f"{run_id}/{artifact.path}")
+        except FileNotFoundError as error:
+            raise NotFoundError(f"The file of {name!r} is gone from {run_id}; its manifest says what it was.") from error
+        except NotPlainError as error:
+            raise NotFoundError(f"{run_id} has no file for {name!r} that can be served: {error.strerror}.") from error
+        except OSError as error:
+            raise StoreError(f"cannot read {name!r} of {run_id}: {error.strerror}") from error
 
     def page(self, limit: int, cursor: str | None = None, scenario_id: str | None = None, status: str | None = None) -> Page:
         """See RunStore."""
@@ -175,7 +180,7 @@ class FolderStore:
         try:
             return model.model_validate_json(self.document(run_id, name))
         except ValidationError as error:
-            raise StoreError(f"{self._path(run_id) / name} is damaged: {error.errors()[0]['msg']}") from error
+            raise StoreError(f"{self._path(run_id) / name} is damaged: {problems_of(error)[0]}") from error
 
     def _path(self, run_id: str) -> Path:
         if not RUN_ID.fullmatch(run_id):

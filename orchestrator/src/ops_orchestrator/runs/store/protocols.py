@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ops_orchestrator.runs.record import ArtifactRecord, Results, RunRecord
+from ops_orchestrator.runs.store.plain_file import OpenFile
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ class RunStore(Protocol):
         """The names of a run's documents in one of its folders, sorted; none when there is no such folder."""
         ...
 
-    def artifact(self, run_id: str, step: str, name: str) -> tuple[ArtifactRecord, Path]:
-        """A stored artifact and its file. Raises NotFoundError."""
+    def artifact(self, run_id: str, step: str, name: str) -> tuple[ArtifactRecord, OpenFile]:
+        """A stored artifact and its bytes; the caller closes the file. Raises NotFoundError."""
         ...
 
     def page(self, limit: int, cursor: str | None = None, scenario_id: str | None = None, status: str | None = None) -> Page:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from pydantic import BaseModel
+from pydantic_core import to_json
 
 from ops_contract import sha256_hex
 from ops_orchestrator.runs.provenance import manifest
@@ -20,6 +21,7 @@ from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.protocols import RunFile
 
 STAGING: Final = ".staging"
+_LARGEST_INDENTED_BYTES: Final = 128 * 1024
 
 
 class FolderWriter:
@@ -138,8 +140,12 @@ def _replace(folder: Path, name: str, content: bytes) -> None:
 
 
 def _text_of(document: BaseModel) -> bytes:
-    """A document as it stands in its file: indented JSON and a newline."""
-    return (document.model_dump_json(indent=2) + "\n").encode()
+    """A document as it stands in its file: JSON and a newline, indented unless it is large.
+
+    Indentation makes a text of deep values up to two hundred times as long.
+    """
+    text = to_json(document)
+    return (text if len(text) > _LARGEST_INDENTED_BYTES else to_json(document, indent=2)) + b"\n"
 
 
 def _sha256_of(path: Path) -> str:
