@@ -37,6 +37,7 @@ _ASCII_FORMS: Final = {
     "✗": "x",
     "○": "o",
     "●": "*",
+    "▲": "!",
     "\N{EN DASH}": "-",
     "\N{MINUS SIGN}": "-",
     "…": ".",

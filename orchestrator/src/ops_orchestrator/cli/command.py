@@ -6,18 +6,17 @@ Exit codes: 0 done, 1 the run did not complete, 2 usage, 3 cannot reach, 4 our b
 import asyncio
 import os
 import sys
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
-from rich.live import Live
 
 from ops_contract.command_line import End, new_command, print_json, read_file
 from ops_contract.command_line import run as run_command
 from ops_orchestrator.cli import display
 from ops_orchestrator.cli.modules import modules_app
+from ops_orchestrator.cli.progress import run_ended
 from ops_orchestrator.cli.runs import runs_app
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal, show
@@ -39,9 +38,6 @@ from ops_orchestrator.planning.scenario import Scenario, read_scenario
 from ops_orchestrator.runs.answer import answer
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.settings import Settings, read_settings
-
-_POLL_S: Final = 0.2
-
 
 app = new_command("ops", "openpolicystack-orchestrator", "Run OpenPolicyStack scenarios and look at what they left.")
 app.add_typer(modules_app, name="modules")
@@ -104,7 +100,7 @@ async def _run(settings: Settings, scenario: bytes, *, as_json: bool) -> str:
             raise
         run_id = str(started["run_id"])
         try:
-            record = await _ended(service, run_id, visibly=not as_json)
+            record = await run_ended(service, run_id, visibly=not as_json)
         except asyncio.CancelledError:
             sys.stderr.write(f"The run goes on without you: ops runs show {run_id}\n")
             raise
@@ -117,19 +113,6 @@ async def _run(settings: Settings, scenario: bytes, *, as_json: bool) -> str:
     else:
         Console().print(display.run_view(record, results, Path(artifacts_path)))
     return str(record["status"])
-
-
-async def _ended(service: ServiceClient, run_id: str, *, visibly: bool) -> dict[str, Any]:
-    """The record of a run once it is over; until then its steps are displayed when `visibly`."""
-    record = await service.run(run_id)
-    view = Live(display.steps_table(record), transient=True) if visibly else nullcontext()
-    with view as live:
-        while record["status"] == "running":
-            await asyncio.sleep(_POLL_S)
-            record = await service.run(run_id)
-            if live is not None:
-                live.update(display.steps_table(record))
-    return record
 
 
 def _scenario(file: Path, content: bytes) -> Scenario:
