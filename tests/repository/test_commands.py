@@ -119,3 +119,36 @@ def test_file_that_is_no_scenario_is_named_with_the_reason(tmp_path: Path, file:
     shown = ran(tmp_path, "ops", "run", file)
     assert (shown.returncode, shown.stdout) == (2, "")
     assert shown.stderr.startswith(f"ops: {reason}")
+
+
+def completed(folder: Path, *words: str) -> list[str]:
+    """What the shell offers for the last of `words`."""
+    variable = f"_{words[0].upper().replace('-', '_')}_COMPLETE"
+    typed = {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    shown = ran(folder, words[0], **{variable: "complete_bash"}, **typed)
+    assert shown.stderr == ""
+    return shown.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("ops modules show pol", ["policy-simulator"]),
+        ("ops modules try policy-simulator --action e", ["execute"]),
+        ("ops runs show ", ["latest", "run_2026-01-09T12-34-56Z_ab12cd"]),
+        ("ops modules try policy-simulator --run l", ["latest"]),
+        ("ops runs list --status int", ["interrupted"]),
+        ("ops-contract explain OPS-EVD-00", ["OPS-EVD-001", "OPS-EVD-002", "OPS-EVD-003"]),
+        ("ops-contract init --lang ", ["node", "python"]),
+        ("ops-stubs serve mon", ["monitor"]),
+        ("ops-stubs serve --violate OPS-EVD-001", ["OPS-EVD-001"]),
+        ("ops-stubs serve --fault lat", ["latency"]),
+    ],
+)
+def test_shell_completes_names(tmp_path: Path, words: str, offered: list[str]) -> None:
+    (tmp_path / "runs" / "run_2026-01-09T12-34-56Z_ab12cd").mkdir(parents=True)
+    assert completed(tmp_path, *words.split(" ")) == offered
+
+
+def test_completion_that_fails_offers_nothing_and_says_nothing(tmp_path: Path) -> None:
+    assert completed(tmp_path, "ops", "runs", "show", "") == []

@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -102,6 +102,18 @@ def run(app: typer.Typer, name: str, end_of: Callable[[Exception], End | None]) 
     if code in {_CLOSED_PIPE, _USAGE}:
         _drop_unwritten_output()
     sys.exit(code)
+
+
+def completing(names: Callable[[typer.Context], Iterable[str]]) -> Callable[[typer.Context], list[str]]:
+    """A completion for the shell from `names`; one that cannot be made is empty, since a shell has no place for an error."""
+
+    def complete(context: typer.Context) -> list[str]:
+        try:
+            return list(names(context))
+        except Exception:  # noqa: BLE001  # see above
+            return []
+
+    return complete
 
 
 def say(name: str, sentence: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 from ops_contract import suggestion
-from ops_contract.command_line import new_command, print_json, run
+from ops_contract.command_line import completing, new_command, print_json, run
 from ops_stubs.catalogue import LEGACY, STUBS
 from ops_stubs.cli_drift import drift
 from ops_stubs.errors import FaultError, RecordingError
@@ -32,7 +32,10 @@ cli = new_command("ops-stubs", "openpolicystack-stubs", "Stand-ins for the modul
 @cli.command()
 def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     module: Annotated[
-        str | None, typer.Argument(help="One module at the root; without it, all of them below /<module>.")
+        str | None,
+        typer.Argument(
+            help="One module at the root; without it, all of them below /<module>.", autocompletion=completing(lambda _: _NAMES)
+        ),
     ] = None,
     run_folder: Annotated[
         Path | None,
@@ -47,10 +50,20 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     ] = DEFAULT_SHARED_DIR,
     violate: Annotated[
         list[str] | None,
-        typer.Option(envvar="OPS_STUBS_VIOLATE", metavar="ID", help="Break this requirement of the contract; repeatable."),
+        typer.Option(
+            envvar="OPS_STUBS_VIOLATE",
+            metavar="ID",
+            help="Break this requirement of the contract; repeatable.",
+            autocompletion=completing(lambda _: VIOLATIONS),
+        ),
     ] = None,
     fault: Annotated[
-        list[str] | None, typer.Option(metavar="FAULT", help="A transport fault, as in latency:ms=200,first=2; repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="FAULT",
+            help="A transport fault, as in latency:ms=200,first=2; repeatable.",
+            autocompletion=completing(lambda _: KINDS),
+        ),
     ] = None,
     admin: Annotated[
         bool, typer.Option("--admin", help="Serve /__stub, where tests stage faults and read the requests.")

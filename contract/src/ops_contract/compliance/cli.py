@@ -16,7 +16,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from ops_contract.command_line import End, new_command, print_json, run, say
+from ops_contract.command_line import End, completing, new_command, print_json, run, say
 from ops_contract.command_line import write as write_output
 from ops_contract.compliance.arguments import UsageError, known_requirement, read_inputs, read_text, selected, write
 from ops_contract.compliance.check import check
@@ -49,9 +49,18 @@ app = new_command(_NAME, "openpolicystack-contract", "Check a module against the
 Inputs = Annotated[
     Path | None, typer.Option("--inputs", metavar="FILE", help="Good inputs: a JSON object, or one by action name.")
 ]
-Select = Annotated[list[str] | None, typer.Option("--select", metavar="ID", help="Only these ids; * and ? match, OPS-ART-*.")]
+_complete_requirement = completing(lambda _: load_requirements())
+
+Select = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select", metavar="ID", help="Only these ids; * and ? match, OPS-ART-*.", autocompletion=_complete_requirement
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, also on a terminal.")]
-Identifier = Annotated[str, typer.Argument(metavar="ID", help="A requirement, for example OPS-ART-003.")]
+Identifier = Annotated[
+    str, typer.Argument(metavar="ID", help="A requirement, for example OPS-ART-003.", autocompletion=_complete_requirement)
+]
 OutFile = Path | None
 Opened = AbstractAsyncContextManager[Target]
 
@@ -183,7 +192,10 @@ def compare_command(
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write it; made when it is missing.")],
-    lang: Annotated[str, typer.Option("--lang", help=f"The language: {' or '.join(LANGUAGES)}.")],
+    lang: Annotated[
+        str,
+        typer.Option("--lang", help=f"The language: {' or '.join(LANGUAGES)}.", autocompletion=completing(lambda _: LANGUAGES)),
+    ],
     name: Annotated[str | None, typer.Option(help="The module's name; the folder's unless given.")] = None,
 ) -> None:
     """Write a module to start from. It is one file that follows the contract."""

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from ops_contract import JsonError, NumberError, canonical_json, parse_json, suggestion
-from ops_contract.command_line import read_file
+from ops_contract.command_line import completing, read_file
 from ops_orchestrator.cli import display
+from ops_orchestrator.cli.run_ids import complete_run_id, find_run_id
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.cli.terminal import AsJson, Url, show
 from ops_orchestrator.errors import ConfigurationError
@@ -22,12 +23,22 @@ from ops_orchestrator.runs.history import StoredRun, run_before
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.settings import Settings, read_settings
 
+
+def _catalogue_of(context: typer.Context) -> Catalogue:
+    return _catalogue(read_settings(modules_file=context.params.get("modules_file")))
+
+
+_complete_module = completing(lambda context: _catalogue_of(context).modules)
+_complete_action = completing(
+    lambda context: _catalogue_of(context).modules[context.params["name"] or context.args[0]].action_names
+)
+
 modules_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 
 ModulesFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Another modules.yaml; default OPS_MODULES_FILE or ./modules.yaml.")
 ]
-Name = Annotated[str, typer.Argument(metavar="MODULE", help="A name from modules.yaml.")]
+Name = Annotated[str, typer.Argument(metavar="MODULE", help="A name from modules.yaml.", autocompletion=_complete_module)]
 
 
 @modules_app.callback()
@@ -50,9 +61,19 @@ def show_module(name: Name, modules_file: ModulesFile = None, as_json: AsJson = 
 @modules_app.command("try")
 def try_module(  # noqa: PLR0913, PLR0917  # one parameter an option
     name: Name,
-    action: Annotated[str | None, typer.Option(help="What to ask for; the module's default action unless given.")] = None,
+    action: Annotated[
+        str | None,
+        typer.Option(help="What to ask for; the module's default action unless given.", autocompletion=_complete_action),
+    ] = None,
     inputs: Annotated[Path | None, typer.Option(metavar="FILE", help="The inputs, in JSON; - reads standard input.")] = None,
-    run: Annotated[str | None, typer.Option(metavar="RUN_ID", help="A run with inputs, seed and earlier steps.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="A run with inputs, seed and earlier steps; latest for the newest.",
+            autocompletion=complete_run_id,
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**31 - 1, help="The seed; that of the run, or 0.")] = None,
     modules_file: ModulesFile = None,
     as_json: AsJson = False,
@@ -97,9 +118,9 @@ def serve_module(
     serve_until_stopped(create_facade(module, settings), settings, announce)
 
 
-def _run_before(settings: Settings, run_id: str, module: str) -> StoredRun:
+def _run_before(settings: Settings, run: str, module: str) -> StoredRun:
     with closing(FolderStore.existing(settings.runs_dir)) as store:
-        return run_before(store, run_id, module)
+        return run_before(store, find_run_id(store, run), module)
 
 
 async def _listed(settings: Settings) -> list[dict[str, Any]]:

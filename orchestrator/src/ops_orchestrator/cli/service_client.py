@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
-import httpx2
-
 from ops_orchestrator.errors import CannotReachError, RefusedError
+
+if TYPE_CHECKING:
+    import httpx2
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -15,13 +16,16 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 class ServiceClient:
     """Asks the orchestrator at one address. Raises CannotReachError, RefusedError."""
 
-    def __init__(self, http: httpx2.AsyncClient) -> None:
+    def __init__(self, http: "httpx2.AsyncClient") -> None:
         self._http = http
 
     @classmethod
     @asynccontextmanager
     async def at(cls, url: str) -> AsyncIterator[Self]:
         """A client for the orchestrator at `url`, closed at the end."""
+        # The HTTP client takes a third of a second to load, which no other command, and no completion, should wait for.
+        import httpx2  # noqa: PLC0415  # see above
+
         # A proxy is for the world outside; it would look for this machine's own service on itself.
         outside = urlsplit(url).hostname not in _LOOPBACK
         async with httpx2.AsyncClient(base_url=url, timeout=30.0, trust_env=outside) as http:
@@ -60,7 +64,9 @@ class ServiceClient:
 
     async def _exchange(
         self, method: str, path: str, content: bytes | None = None, headers: dict[str, str] | None = None
-    ) -> httpx2.Response:
+    ) -> "httpx2.Response":
+        import httpx2  # noqa: PLC0415  # as above
+
         typed = {"Content-Type": "application/json"} if content is not None else {}
         try:
             response = await self._http.request(method, path, content=content, headers=typed | (headers or {}))
@@ -76,7 +82,7 @@ class ServiceClient:
         return response
 
 
-def _json_object(response: httpx2.Response) -> dict[str, Any]:
+def _json_object(response: "httpx2.Response") -> dict[str, Any]:
     """The object in a response; an empty one when there is none."""
     try:
         body = response.json()
