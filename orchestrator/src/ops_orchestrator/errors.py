@@ -141,11 +141,15 @@ class NetworkError(OrchestratorError):
 
 
 class ResponseTooLargeError(OrchestratorError):
-    """A response's body has more than `limit` bytes."""
+    """A response has more than `limit` of something, of bytes in its body unless `what` names another thing.
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"the response has more than {limit} bytes")
+    The message says what is too much, without who sent it.
+    """
+
+    def __init__(self, limit: int, what: str = "bytes") -> None:
+        super().__init__(f"more than the {limit} {what} allowed")
         self.limit = limit
+        self.what = what
 
 
 class ExpressionError(OrchestratorError):
