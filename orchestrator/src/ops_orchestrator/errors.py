@@ -20,10 +20,13 @@ OrchestratorError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from ops_contract import Problem
 from ops_orchestrator.exchange import Exchange
+
+UNREACHABLE: Final = "MODULE_UNREACHABLE"
+"""The code of a step's failure when no whole answer came over the connection."""
 
 
 class OrchestratorError(Exception):
@@ -121,6 +124,11 @@ class StepError(OrchestratorError):
         self.failure = failure
         self.exchange = exchange
         self.unsent = unsent
+
+    @property
+    def is_of_connection(self) -> bool:
+        """Whether no whole answer came, so that the module may have ended or be starting."""
+        return self.failure.code == UNREACHABLE
 
     @classmethod
     def of(cls, module: str, code: str, message: str, *, retryable: bool = False, requirement: str | None = None) -> Self:

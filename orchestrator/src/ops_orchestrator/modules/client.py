@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ops_contract import is_encoded, masked_url
-from ops_orchestrator.errors import Failure, NetworkError, ResponseTooLargeError, StepError
+from ops_orchestrator.errors import UNREACHABLE, Failure, NetworkError, ResponseTooLargeError, StepError
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.masking import masked_text
 from ops_orchestrator.modules.aiohttp_transport import AiohttpTransport
@@ -63,7 +63,7 @@ class ModuleClient:
                 yield response
         except NetworkError as error:
             message = f"{module.name} cannot be reached at {masked_url(url)}: {masked_text(str(error), url)}"
-            failure = Failure(code="MODULE_UNREACHABLE", message=message, module=module.name, retryable=True)
+            failure = Failure(code=UNREACHABLE, message=message, module=module.name, retryable=True)
             raise StepError(failure, unsent=error.unsent) from error
         except ResponseTooLargeError as error:
             message = f"sends {error} for {urlsplit(url).path}"
