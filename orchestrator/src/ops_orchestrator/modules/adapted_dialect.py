@@ -38,10 +38,15 @@ class AdaptedDialect:
             message = f"answers {exchange.status} at {exchange.url}{hint}"
             raise StepError.of(self._module.name, "MODULE_NOT_READY", message, retryable=retryable)
         version = self._adapter.health.version if self._adapter.health else None
-        response = {"status": exchange.status, "headers": dict(exchange.headers), "body": decoded(exchange)}
-        evaluation = Evaluation(self._module.name, "health", {"response": response})
+        if version is None:
+            return Readiness()
+
+        def found() -> str | None:
+            response = {"status": exchange.status, "headers": dict(exchange.headers), "body": decoded(exchange)}
+            return Evaluation(self._module.name, "health", {"response": response}).text("version", version)
+
         with suppress(StepError):
-            return Readiness(await _THREADS.run(lambda: evaluation.text("version", version)))
+            return Readiness(await _THREADS.run(found))
         return Readiness()
 
     async def request(self, call: Call) -> Request:
