@@ -170,5 +170,12 @@ def test_torn_line_of_a_log_is_shown_as_it_is() -> None:
     assert shown(log_text(b'{"timestamp": "2026')) == '{"timestamp": "2026\n'
 
 
+@pytest.mark.parametrize(
+    "line", ["{}", "[]", "7", '{"level": [], "timestamp": "", "message": ""}', '{"level": "info", "timestamp": 1}']
+)
+def test_line_of_a_log_that_is_not_an_event_is_printed_as_it_is(line: str) -> None:
+    assert shown(log_text(line.encode())) == f"{line}\n"
+
+
 def test_plain_text_keeps_what_people_write() -> None:
     assert plain("Dominican Republic: 18 % é ✓").plain == "Dominican Republic: 18 % é ✓"

@@ -92,6 +92,7 @@ FIELDS: list[dict[str, Any]] = [
     {"started_at": "2026-01-09 12:34:56Z"},
     {"started_at": "2026-01-09T12:34:56"},
     {"finished_at": 7},
+    {"more": [0] * 1_000_000},
     {"error": {}},
     {"versions": {str(number): 1 for number in range(100_000)}},
 ]

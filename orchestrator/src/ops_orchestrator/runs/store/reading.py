@@ -1,14 +1,11 @@
 """Reads the documents of stored runs. Nothing in a run's folder is trusted: it may be damaged, or come from elsewhere."""
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from pydantic_core import from_json
-
-from ops_contract import ShapeError, validate
+from ops_contract import JsonError, ShapeError, parse_json, validate
 from ops_orchestrator.errors import DamagedRunError, NotFoundError, StoreError
 from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, Results, RunRecord
 from ops_orchestrator.runs.run_id import RUN_ID
@@ -17,6 +14,8 @@ from ops_orchestrator.runs.store.protocols import DamagedRun, ListedRun
 
 _LARGEST_RECORD_BYTES: Final = 16 * 1024 * 1024
 LARGEST_DOCUMENT_BYTES: Final = 256 * 1024 * 1024
+# Far more than the largest runs have, and few enough to be read.
+_MOST_VALUES: Final = {RECORD: 1_000_000, RESULTS: 10_000_000}
 
 Document = TypeVar("Document", RunRecord, Results)
 
@@ -80,27 +79,14 @@ def folder_of(store: Path, run_id: str) -> Path:
 def parse_document(model: type[Document], folder: Path, name: str, content: bytes) -> Document:
     """The `content` of the document `name` of the run in `folder`, as a `model`. Raises DamagedRunError."""
     try:
-        document = validate(model, _strict_json(content), name)
+        document = validate(model, parse_json(content, max_values=_MOST_VALUES[name]), name)
     except ShapeError as error:
         raise DamagedRunError(folder, name, str(error.problems[0])) from error
-    except ValueError as error:
-        raise DamagedRunError(folder, name, f"not JSON: {error}") from error
+    except JsonError as error:
+        raise DamagedRunError(folder, name, f"it is not JSON as it should be: {error}") from error
     if document.run_id != folder.name:
         raise DamagedRunError(folder, name, f"it belongs to the run {document.run_id[:60]!r}")
     return document
-
-
-def _strict_json(content: bytes) -> Any:
-    """One JSON value, without NaN, lone surrogates, deep nesting and repeated keys. Raises ValueError."""
-    value = from_json(content, allow_inf_nan=False)
-    # That reader takes the last of repeated keys, another may take the first.
-    json.loads(content, object_pairs_hook=_refuse_repeated_keys)
-    return value
-
-
-def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> None:
-    if len({key for key, _ in pairs}) < len(pairs):
-        raise ValueError("a key stands twice in one object")
 
 
 def _check_that_it_can_end(folder: Path) -> None:

@@ -25,7 +25,13 @@ def runs_routes(store: RunStore) -> APIRouter:
     """The routes over the runs in `store`."""
     router = APIRouter(prefix="/runs", tags=["runs"])
 
-    @router.get("", summary="The runs, newest first", response_model=RunList, responses=problems(422, 500, 503))
+    @router.get(
+        "",
+        summary="The runs, newest first",
+        response_model=RunList,
+        response_model_exclude_unset=True,
+        responses=problems(422, 500, 503),
+    )
     async def list_runs(
         request: Request,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
