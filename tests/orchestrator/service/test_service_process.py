@@ -100,7 +100,7 @@ def test_run_on_a_terminal_shows_steps_figures_and_folder(home: Path, orchestrat
         os.close(theirs)
         shown = rest_of(ours).decode()
         assert process.wait() == 0
-    for expected in ("✓", "completed", "strategy-agent", "gdp_growth", "runs/run_", "brief.md"):
+    for expected in ("✓", "completed", "strategy-agent", "GDP growth", "synthetic", "runs/run_", "brief.md"):
         assert expected in shown
 
 
