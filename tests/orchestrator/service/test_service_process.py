@@ -154,7 +154,7 @@ def test_plan_needs_no_service(home: Path) -> None:
         (("plan", str(ROOT / "pyproject.toml")), 2, "not JSON"),
         (("run", str(EXAMPLE), "--url", "http://127.0.0.1:1"), 3, "cannot reach the orchestrator at http://127.0.0.1:1"),
         (("modules", "--url", "nonsense"), 2, "--url must be like http://host:port"),
-        (("runs", "show", "run_1"), 2, "'run_1' is not the id of a run"),
+        (("runs", "show", "run_1"), 2, "there is no run 'run_1'; `ops runs list` lists them"),
         (("runs", "list", "--status", "done"), 2, "'done' is not one of"),
         (("frobnicate",), 2, "frobnicate"),
     ],
