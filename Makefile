@@ -57,6 +57,10 @@ format: sync-dev ## fix the layout, and whatever else ruff can fix
 schemas: sync-dev ## write the contract's schema files again from its models
 	$(RUN) python -m ops_contract.schemas contract/schemas
 
+.PHONY: reliability
+reliability: sync-dev ## run the hostile modules and write docs/reliability.md again
+	OPS_WRITE_PAGES=1 $(RUN) pytest -n 0 tests/orchestrator/service/test_hostile_modules.py
+
 .PHONY: images
 images: sync-dev ## make the pictures of the README again, from a run of the example
 	@PYTHONPATH=tests $(RUN) python docs/images/make.py

@@ -13,6 +13,7 @@ OrchestratorError
 ├── ResponseTooLargeError    a module's: its response exceeds a limit; the module client makes a StepError of it
 ├── ExpressionError          a declaration's: it cannot be read (ConfigurationError) or evaluated (StepError)
 ├── StoreError               ours: the run store cannot be read or written
+│   └── DamagedRunError          a stored run cannot be read; all others can
 ├── RunExistsError           ours: a new run's id is taken
 ├── CannotReachError         the command line's: no orchestrator answers
 └── RefusedError             the command line's: the orchestrator answered with a problem document
@@ -20,10 +21,14 @@ OrchestratorError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, Final, Self
 
 from ops_contract import Problem
 from ops_orchestrator.exchange import Exchange
+
+UNREACHABLE: Final = "MODULE_UNREACHABLE"
+"""The code of a step's failure when no whole answer came over the connection."""
 
 
 class OrchestratorError(Exception):
@@ -122,6 +127,11 @@ class StepError(OrchestratorError):
         self.exchange = exchange
         self.unsent = unsent
 
+    @property
+    def is_of_connection(self) -> bool:
+        """Whether no whole answer came, so that the module may have ended or be starting."""
+        return self.failure.code == UNREACHABLE
+
     @classmethod
     def of(cls, module: str, code: str, message: str, *, retryable: bool = False, requirement: str | None = None) -> Self:
         """The error that `module` caused; `message` goes on after the module's name."""
@@ -141,11 +151,15 @@ class NetworkError(OrchestratorError):
 
 
 class ResponseTooLargeError(OrchestratorError):
-    """A response's body has more than `limit` bytes."""
+    """A response has more than `limit` of something, of bytes in its body unless `what` names another thing.
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"the response has more than {limit} bytes")
+    The message says what is too much, without who sent it.
+    """
+
+    def __init__(self, limit: int, what: str = "bytes") -> None:
+        super().__init__(f"more than the {limit} {what} allowed")
         self.limit = limit
+        self.what = what
 
 
 class ExpressionError(OrchestratorError):
@@ -162,6 +176,15 @@ class ExpressionError(OrchestratorError):
 
 class StoreError(OrchestratorError):
     """The run store cannot be read or written; the message names the path and the reason."""
+
+
+class DamagedRunError(StoreError):
+    """A document of the run in `folder` cannot be used; `reason` says which and why, without the folder."""
+
+    def __init__(self, folder: Path, name: str, reason: str) -> None:
+        super().__init__(f"{folder / name} is damaged: {reason}; restore the run's folder from a copy, or remove it")
+        self.run_id = folder.name
+        self.reason = f"{name}: {reason}"
 
 
 class RunExistsError(OrchestratorError):

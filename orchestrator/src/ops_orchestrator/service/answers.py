@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.record import Fingerprints
+from ops_orchestrator.runs.store.protocols import ListedStatus
 
 _EXAMPLE_ANSWER: Final[dict[str, JsonValue]] = {
     "run_id": "run_2026-01-09T12-34-56Z_ab12cd",
@@ -61,11 +62,12 @@ class RunSummary(BaseModel):
     """A run in the list of runs."""
 
     run_id: str
-    status: Status
+    status: ListedStatus
+    reason: Annotated[str, Field(description="why a run is damaged; left out for any other")] = ""
     started_at: str
     finished_at: str | None
     fingerprints: Fingerprints
-    scenario_id: str
+    scenario_id: str | None
     modules: list[str]
     warnings: Annotated[int, Field(description="how many warnings its modules gave")]
     synthetic: Annotated[bool, Field(description="whether a module calls some of its figures made up")]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
@@ -12,8 +12,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ops_contract import MAX_PROBLEMS, Problem
-from ops_orchestrator.errors import BusyError, RequestError, StoreError
+from ops_orchestrator.errors import BusyError, DamagedRunError, RequestError, StoreError
 from ops_orchestrator.service.head import with_head
+
+# As RFC 9110 says; Python names it otherwise before 3.13, and a problem's type must not depend on that.
+_RENAMED: Final = {416: "Range Not Satisfiable"}
 
 _log: Any = structlog.get_logger("ops_orchestrator.http")
 
@@ -28,6 +31,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     """Make every error of `app` a problem document."""
     app.add_exception_handler(RequestError, _on_request_error)
     app.add_exception_handler(StoreError, _on_store_error)
+    app.add_exception_handler(DamagedRunError, _on_damaged_run)
     app.add_exception_handler(RequestValidationError, _on_invalid_parameters)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(ClientDisconnect, _on_client_disconnect)
@@ -49,7 +53,7 @@ def _described(status: int, slug: str, title: str, detail: str) -> dict[str, Any
 
 def _of_status(status: int) -> tuple[str, str]:
     """Slug and title of a problem that has no more to say than its status."""
-    title = HTTPStatus(status).phrase
+    title = _RENAMED.get(status, HTTPStatus(status).phrase)
     return title.lower().replace(" ", "-"), title
 
 
@@ -69,6 +73,11 @@ def _on_request_error(request: Request, error: Exception) -> ProblemResponse:
 def _on_store_error(request: Request, error: Exception) -> ProblemResponse:
     _log.error("store.failed", reason=str(error))
     return ProblemResponse(_problem(request, 503, "store-unavailable", "The run store cannot be used", f"{error}."), 503)
+
+
+def _on_damaged_run(request: Request, error: Exception) -> ProblemResponse:
+    _log.error("run.damaged", reason=str(error))
+    return ProblemResponse(_problem(request, 500, "damaged-run", "The run is damaged", f"{error}."), 500)
 
 
 def _on_invalid_parameters(request: Request, error: Exception) -> ProblemResponse:

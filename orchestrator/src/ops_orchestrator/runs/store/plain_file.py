@@ -2,10 +2,12 @@
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
@@ -14,6 +16,8 @@ _LONGEST_NAME: Final = 4096
 _NO_LINK: Final = os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a pipe waits for its other end.
 _NO_WAITING: Final = os.O_NONBLOCK | os.O_NOCTTY
+# Control characters, and bytes that are not UTF-8 as Python reads them in names.
+_NOT_IN_TEXT: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _IS_LINK: Final = (errno.ELOOP, errno.EMLINK)
 
 
@@ -22,6 +26,8 @@ class NotPlainError(OSError):
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(errno.EINVAL, f"{name[:200]!r} {reason}")
+        self.name = name
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class OpenFile:
         self.file.close()
 
 
-def open_below(root: Path, name: str, *, to_change: bool = False) -> BinaryIO:
+def open_below(root: Path, name: str, *, to_change: bool = False) -> BufferedReader | BufferedRandom:
     """Open the plain file `name` below the folder `root`, for reading, or for reading and writing with `to_change`.
 
     Each segment of `name` is opened below the one before, so that nothing can be exchanged for a link meanwhile. Raises
@@ -57,13 +63,18 @@ def open_below(root: Path, name: str, *, to_change: bool = False) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise NotPlainError(name, "is not a plain file")
-    return os.fdopen(descriptor, "r+b" if to_change else "rb")
+    return os.fdopen(descriptor, "r+b") if to_change else os.fdopen(descriptor, "rb")
 
 
 def read_below(root: Path, name: str, limit: int) -> bytes:
     """The content of the plain file `name` below `root`. Raises NotPlainError when it has more than `limit` bytes, OSError."""
     with open_below(root, name) as file:
-        content = file.read(limit + 1)
+        return read_all(file, name, limit)
+
+
+def read_all(file: BinaryIO, name: str, limit: int) -> bytes:
+    """What follows in the open `file`. Raises NotPlainError, with `name`, when that is more than `limit` bytes, OSError."""
+    content = file.read(limit + 1)
     if len(content) > limit:
         raise NotPlainError(name, f"has more than {limit} bytes")
     return content
@@ -72,11 +83,13 @@ def read_below(root: Path, name: str, limit: int) -> bytes:
 def files_in(root: Path, name: str) -> tuple[list[str], list[str]]:
     """The names of the plain files and of the folders in the folder `name` below `root`, each sorted.
 
-    Raises NotPlainError when there is anything else, such as a link, and OSError.
+    Raises NotPlainError when there is anything else, such as a link, or a name that no text file can hold, and OSError.
     """
     files, folders = [], []
     with _folder_below(root, name) as descriptor, os.scandir(descriptor) as entries:
         for entry in entries:
+            if _NOT_IN_TEXT.search(entry.name):
+                raise NotPlainError(f"{name}/{entry.name}", "has a name that a manifest cannot hold")
             if entry.is_file(follow_symlinks=False):
                 files.append(entry.name)
             elif entry.is_dir(follow_symlinks=False):

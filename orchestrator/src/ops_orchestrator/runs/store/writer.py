@@ -18,6 +18,7 @@ from ops_contract import sha256_hex
 from ops_orchestrator.runs.provenance import manifest
 from ops_orchestrator.runs.record import ARTIFACTS, LOGS, MANIFEST, RECORD, RESULTS, STEPS, Results, RunRecord
 from ops_orchestrator.runs.store.lease import FolderLease
+from ops_orchestrator.runs.store.plain_file import all_files_in, open_below
 from ops_orchestrator.runs.store.protocols import RunFile
 
 STAGING: Final = ".staging"
@@ -112,17 +113,18 @@ def seal(folder: Path, record: RunRecord, hashes: Mapping[str, str]) -> None:
     """Write the manifest and the final record. `hashes` are those already known; the other files are read.
 
     Everything is flushed to disk before the record says that the run is over: a run is over when its record says so.
+    Raises NotPlainError before anything is written when there is anything but plain files and folders, and OSError.
     """
     staging = folder / STAGING
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(exist_ok=True)
     final = _text_of(record)
     listed = {RECORD: sha256_hex(final)}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and name not in (RECORD, MANIFEST):
-            listed[name] = hashes.get(name) or _sha256_of(path)
-            _flush_to_disk(path)
+    for name in all_files_in(folder.parent, folder.name):
+        if name not in (RECORD, MANIFEST):
+            with open_below(folder.parent, f"{folder.name}/{name}") as file:
+                listed[name] = hashes.get(name) or hashlib.file_digest(file, "sha256").hexdigest()
+                os.fsync(file.fileno())
     _replace(folder, MANIFEST, manifest(listed).encode())
     _flush_to_disk(folder / MANIFEST)
     _replace(folder, RECORD, final)
@@ -146,11 +148,6 @@ def _text_of(document: BaseModel) -> bytes:
     """
     text = to_json(document)
     return (text if len(text) > _LARGEST_INDENTED_BYTES else to_json(document, indent=2)) + b"\n"
-
-
-def _sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _flush_to_disk(path: Path) -> None:
