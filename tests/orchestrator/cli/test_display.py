@@ -80,7 +80,7 @@ def test_completed_run_with_warnings_is_not_green_and_lists_them_below_their_ste
 def test_many_warnings_are_counted() -> None:
     text = shown(run_view(record(steps=[{**record()["steps"][0], "warnings": ["x"] * 5000}]), results(), Path("runs")))
     assert "completed, 5000 warnings" in text
-    assert "and 4990 more warnings; --json shows all" in text
+    assert "and 4990 more; --json shows all" in text
 
 
 def test_made_up_figures_are_called_synthetic_in_title_step_and_figures() -> None:

@@ -214,7 +214,7 @@ def _warnings(step: dict[str, Any]) -> list[Text]:
     warnings = step.get("warnings") or ()
     listed = [plain(f"    ▲ {warning[:_LONGEST_WARNING]}", "yellow") for warning in warnings[:_MOST_WARNINGS]]
     more = len(warnings) - len(listed)
-    return [*listed, *([plain(f"    and {more} more warnings; --json shows all", "yellow")] if more else [])]
+    return [*listed, *([plain(f"    and {more} more; --json shows all", "yellow")] if more else [])]
 
 
 def _synthetic_steps(record: dict[str, Any], results: dict[str, Any]) -> set[str]:
