@@ -83,11 +83,18 @@ class UnknownActionError(RequestError):
 
 
 class NotFoundError(RequestError):
-    """There is no such run, or the run has no such document."""
+    """There is no such run, or the run has no such document. `listed_at` is the service's path that lists what there is.
+
+    The service's answers name that path, and the command line has commands of its own.
+    """
 
     status = 404
     slug = "not-found"
     title = "There is no such thing"
+
+    def __init__(self, detail: str, listed_at: str = "") -> None:
+        super().__init__(detail)
+        self.listed_at = listed_at
 
 
 class BusyError(RequestError):

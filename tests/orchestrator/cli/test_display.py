@@ -80,7 +80,7 @@ def test_completed_run_with_warnings_is_not_green_and_lists_them_below_their_ste
 def test_many_warnings_are_counted() -> None:
     text = shown(run_view(record(steps=[{**record()["steps"][0], "warnings": ["x"] * 5000}]), results(), Path("runs")))
     assert "completed, 5000 warnings" in text
-    assert "and 4990 more warnings; --json shows all" in text
+    assert "and 4990 more; --json shows all" in text
 
 
 def test_made_up_figures_are_called_synthetic_in_title_step_and_figures() -> None:
@@ -95,7 +95,8 @@ def test_made_up_figures_are_called_synthetic_in_title_step_and_figures() -> Non
 def test_figures_have_units_and_change_against_the_baseline() -> None:
     outputs = results(kpis={"deficit": 0.0423}, units={"deficit": "share_of_gdp"}, baseline={"deficit": 0.045})
     lines = shown(run_view(record(), outputs, Path("runs"))).splitlines()
-    assert "deficit  4.23 % of gdp  -0.27 pp  4.50 % of gdp" in [line.strip() for line in lines]
+    assert "figure    value    change  baseline  unit" in [line.strip() for line in lines]
+    assert "deficit  4.23 %  -0.27 pp    4.50 %  of gdp" in [line.strip() for line in lines]
 
 
 def test_figures_beyond_the_limit_are_counted() -> None:

@@ -16,16 +16,16 @@ def only(value: Any, unit: Any = None, **others: Any) -> Figure:
 
 def test_share_is_shown_as_per_cent_and_its_change_in_percentage_points() -> None:
     figure = only(0.042315, "share_of_gdp", labels="Deficit", baseline=0.045, change=-0.002685)
-    assert figure == Figure("Deficit", "4.23 % of gdp", "-0.27 pp", "4.50 % of gdp")
+    assert figure == Figure("Deficit", "4.23 %", "-0.27 pp", "4.50 %", "of gdp")
 
 
 def test_change_is_computed_where_only_the_baseline_is_given() -> None:
     figure = only(1500, "jobs", baseline=1200.5)
-    assert (figure.value, figure.change, figure.baseline) == ("1,500 jobs", "+299.5 jobs", "1,200 jobs")
+    assert (figure.value, figure.change, figure.baseline, figure.unit) == ("1,500", "+299.5", "1,200", "jobs")
 
 
 def test_figure_without_unit_label_and_baseline_has_its_key_and_value() -> None:
-    assert headline_figures({"kpis": {"growth": 0.0213}}).listed == (Figure("growth", "0.0213", "", ""),)
+    assert headline_figures({"kpis": {"growth": 0.0213}}).listed == (Figure("growth", "0.0213", "", "", ""),)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_figure_without_unit_label_and_baseline_has_its_key_and_value() -> None:
         (1234567.891, None, "1,234,568"),
         (12345678901, None, "12,345,678,901"),
         (4.5, None, "4.5"),
-        (103.25, "index_2025", "103.2 index 2025"),
+        (103.25, "index_2025", "103.2"),
         (0.0, None, "0"),
         (-0.0, None, "0"),
         (-0.0, "share", "0.00 %"),
@@ -78,7 +78,7 @@ def test_key_figures_that_are_not_an_object_are_none(kpis: Any) -> None:
 
 @pytest.mark.parametrize("name", ["units", "labels", "baseline", "change"])
 def test_company_of_the_figures_may_be_anything(name: str) -> None:
-    assert headline_figures({"kpis": {"k": 1}, name: ["k"]}).listed == (Figure("k", "1", "", ""),)
+    assert headline_figures({"kpis": {"k": 1}, name: ["k"]}).listed == (Figure("k", "1", "", "", ""),)
 
 
 def test_thousands_of_figures_are_counted() -> None:

@@ -79,6 +79,12 @@ async def test_what_is_not_there_is_a_404_problem(start_service: StartService, p
     assert {"type", "title", "status", "detail", "instance"} <= set(answer.json())
 
 
+async def test_run_that_is_not_there_is_answered_with_where_runs_are_listed(start_service: StartService) -> None:
+    async with start_service(ScriptedModule()) as service:
+        answer = await service.get("/runs/nope")
+    assert answer.json()["detail"] == "'nope' is not the id of a run. GET /runs lists what there is."
+
+
 async def test_wrong_method_is_a_405_problem_with_allow(start_service: StartService) -> None:
     async with start_service(ScriptedModule()) as service:
         answer = await service.get("/plan_and_execute")

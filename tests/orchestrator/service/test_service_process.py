@@ -101,7 +101,7 @@ def test_run_on_a_terminal_shows_steps_figures_and_folder(home: Path, orchestrat
         os.close(theirs)
         shown = rest_of(ours).decode()
         assert process.wait() == 0
-    for expected in ("✓", "completed", "strategy-agent", "gdp_growth", "runs/run_", "brief.md"):
+    for expected in ("✓", "completed", "strategy-agent", "GDP growth", "synthetic", "runs/run_", "brief.md"):
         assert expected in shown
 
 
@@ -128,7 +128,7 @@ def test_runs_are_listed_shown_and_logged_without_a_service(home: Path, answer: 
 def test_runs_on_a_terminal_are_readable(home: Path, answer: dict[str, Any]) -> None:
     run_id = answer["run_id"]
     assert run_id in on_terminal(home, "runs", "list")[1]
-    assert "gdp_growth" in on_terminal(home, "runs", "show", run_id)[1]
+    assert "GDP growth" in on_terminal(home, "runs", "show", "latest")[1]
     assert "run completed" in on_terminal(home, "runs", "logs", run_id)[1]
 
 
@@ -155,7 +155,7 @@ def test_plan_needs_no_service(home: Path) -> None:
         (("plan", str(ROOT / "pyproject.toml")), 2, "not JSON"),
         (("run", str(EXAMPLE), "--url", "http://127.0.0.1:1"), 3, "cannot reach the orchestrator at http://127.0.0.1:1"),
         (("modules", "--url", "nonsense"), 2, "--url must be like http://host:port"),
-        (("runs", "show", "run_1"), 2, "'run_1' is not the id of a run"),
+        (("runs", "show", "run_1"), 2, "there is no run 'run_1'; `ops runs list` lists them"),
         (("runs", "list", "--status", "done"), 2, "'done' is not one of"),
         (("frobnicate",), 2, "frobnicate"),
     ],

@@ -62,7 +62,7 @@ def run_view(record: dict[str, Any], results: dict[str, Any], folder: Path) -> R
         if figures.listed:
             parts += [Text(""), _figures_view(step, figures, synthetic=step in made_up)]
     parts.append(Text(""))
-    parts += [plain(f"{name:<11}", "bold") + plain(value) for name, value in _pointers(record, results, folder)]
+    parts += [Text.assemble(plain(f"{name:<11}", "bold"), plain(value)) for name, value in _pointers(record, results, folder)]
     if record["error"]:
         parts += [Text(""), plain(record["error"]["message"], "red")]
     return Group(*parts)
@@ -186,9 +186,12 @@ def _title(record: dict[str, Any]) -> Text:
     count = sum(len(step.get("warnings") or ()) for step in record["steps"])
     ending = record["status"] + (f", {count} warning{'' if count == 1 else 's'}" if count else "")
     style = "yellow" if count and style == "green" else style
-    title = plain(f"{mark} {ending} ", f"bold {style}") + plain(record["run_id"])
     synthetic = any(step.get("synthetic") for step in record["steps"])
-    return title + plain("  synthetic data", "yellow") if synthetic else title
+    return Text.assemble(
+        plain(f"{mark} {ending} ", f"bold {style}"),
+        plain(record["run_id"]),
+        *([plain("  synthetic data", "yellow")] if synthetic else []),
+    )
 
 
 def _steps_table(widths: Mapping[str, int], *, show_header: bool) -> Table:
@@ -211,7 +214,7 @@ def _warnings(step: dict[str, Any]) -> list[Text]:
     warnings = step.get("warnings") or ()
     listed = [plain(f"    ▲ {warning[:_LONGEST_WARNING]}", "yellow") for warning in warnings[:_MOST_WARNINGS]]
     more = len(warnings) - len(listed)
-    return [*listed, *([plain(f"    and {more} more warnings; --json shows all", "yellow")] if more else [])]
+    return [*listed, *([plain(f"    and {more} more; --json shows all", "yellow")] if more else [])]
 
 
 def _synthetic_steps(record: dict[str, Any], results: dict[str, Any]) -> set[str]:
@@ -222,17 +225,16 @@ def _synthetic_steps(record: dict[str, Any], results: dict[str, Any]) -> set[str
 
 
 def _figures_view(step: str, figures: Figures, *, synthetic: bool) -> Group:
-    table = Table(box=None, pad_edge=False, header_style="dim")
     compared = any(figure.change or figure.baseline for figure in figures.listed)
-    columns = ("figure", "value", "change", "baseline") if compared else ("figure", "value")
-    for name in columns:
-        table.add_column(name, justify="left" if name == "figure" else "right")
+    names = ("figure", "value", *(("change", "baseline") if compared else ()), "unit")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in names:
+        table.add_column(name, justify="left" if name in ("figure", "unit") else "right")
     for figure in figures.listed:
-        cells = (figure.label, figure.value, figure.change, figure.baseline)
-        table.add_row(*map(plain, cells[: len(columns)]))
-    title = plain(f"Headline figures of {step}", "bold")
-    if synthetic:
-        title += plain("  synthetic", "yellow")
+        cells = (figure.label, figure.value, *((figure.change, figure.baseline) if compared else ()), figure.unit)
+        table.add_row(*map(plain, cells))
+    mark = [plain("  synthetic", "yellow")] if synthetic else []
+    title = Text.assemble(plain(f"Headline figures of {step}", "bold"), *mark)
     more = [plain(f"and {figures.more} more; --json shows all", "dim")] if figures.more else []
     return Group(title, table, *more)
 

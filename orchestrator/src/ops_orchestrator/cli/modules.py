@@ -28,10 +28,14 @@ def _catalogue_of(context: typer.Context) -> Catalogue:
     return _catalogue(read_settings(modules_file=context.params.get("modules_file")))
 
 
+def _actions_of(context: typer.Context) -> tuple[str, ...]:
+    # While a command line is completed, its arguments are not read yet.
+    name = context.params["name"] or context.args[0]
+    return _catalogue_of(context).modules[name].action_names
+
+
 _complete_module = completing(lambda context: _catalogue_of(context).modules)
-_complete_action = completing(
-    lambda context: _catalogue_of(context).modules[context.params["name"] or context.args[0]].action_names
-)
+_complete_action = completing(_actions_of)
 
 modules_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 

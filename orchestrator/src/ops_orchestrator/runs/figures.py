@@ -17,12 +17,16 @@ _LARGEST_PLAIN: Final = 1e15
 
 @dataclass(frozen=True)
 class Figure:
-    """One headline figure in words. `change` and `baseline` are empty where the module has nothing to compare with."""
+    """One headline figure in words. `change` and `baseline` are empty where the module has nothing to compare with.
+
+    Numbers come with a sign for per cent or percentage points; `unit` has all else that the module says of the unit.
+    """
 
     label: str
     value: str
     change: str
     baseline: str
+    unit: str
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ def headline_figures(outputs: Mapping[str, Any], most: int = MOST_FIGURES) -> Fi
                 value=scale.value(value),
                 change=scale.change(difference) if _is_number(difference) else "",
                 baseline=scale.value(before) if _is_number(before) else "",
+                unit=scale.unit,
             )
         )
     return Figures(tuple(listed), len(kpis) - len(listed))
@@ -57,35 +62,36 @@ def headline_figures(outputs: Mapping[str, Any], most: int = MOST_FIGURES) -> Fi
 
 @dataclass(frozen=True)
 class _Scale:
-    """How numbers of one unit are written: the factor, decimals (None for significant digits), and the words after them."""
+    """How numbers of one unit are written: the factor, decimals (None for significant digits), signs and words after them."""
 
     factor: int = 1
     decimals: int | None = None
     change_decimals: int | None = None
+    sign: str = ""
+    change_sign: str = ""
     unit: str = ""
-    change_unit: str = ""
 
     @classmethod
     def of(cls, unit: str) -> "_Scale":
         """Units that begin with `share` are fractions of one, and are read as per cent."""
         words = _shortened(unit.replace("_", " ").strip())
         if unit.startswith("share"):
-            return cls(100, 2, 2, f"% {words.removeprefix('share').strip()}".rstrip(), "pp")
+            return cls(100, 2, 2, "%", "pp", words.removeprefix("share").strip())
         if unit.startswith("index"):
-            return cls(1, 1, 2, words, "")
-        return cls(unit=words, change_unit=words)
+            return cls(1, 1, 2, unit=words)
+        return cls(unit=words)
 
     def value(self, value: Any) -> str:
-        """A figure with its unit; what is not a number says what it is."""
+        """A figure; what is not a number says what it is."""
         if not _is_number(value):
             return _not_a_number(value)
-        return f"{_written(value, self.factor, self.decimals)} {self.unit}".rstrip()
+        return f"{_written(value, self.factor, self.decimals)} {self.sign}".rstrip()
 
     def change(self, change: float) -> str:
-        """A change with its sign and unit."""
+        """A change, with a plus when it is one."""
         written = _written(change, self.factor, self.change_decimals)
-        sign = "+" if change > 0 else ""
-        return f"{sign}{written} {self.change_unit}".rstrip()
+        plus = "+" if change > 0 else ""
+        return f"{plus}{written} {self.change_sign}".rstrip()
 
 
 def _object(outputs: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ops_contract import MAX_PROBLEMS, Problem
-from ops_orchestrator.errors import BusyError, DamagedRunError, RequestError, StoreError
+from ops_orchestrator.errors import BusyError, DamagedRunError, NotFoundError, RequestError, StoreError
 from ops_orchestrator.service.head import with_head
 
 # As RFC 9110 says; Python names it otherwise before 3.13, and a problem's type must not depend on that.
@@ -66,7 +66,9 @@ def _errors(problems: Sequence[Problem], count: int) -> dict[str, Any]:
 
 def _on_request_error(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestError)  # noqa: S101  # registered for nothing else
-    body = _problem(request, error.status, error.slug, error.title, error.detail) | _errors(error.problems, error.problem_count)
+    hint = f" GET {error.listed_at} lists what there is." if isinstance(error, NotFoundError) and error.listed_at else ""
+    body = _problem(request, error.status, error.slug, error.title, f"{error.detail}{hint}")
+    body |= _errors(error.problems, error.problem_count)
     return ProblemResponse(body, error.status, {"Retry-After": "1"} if isinstance(error, BusyError) else None)
 
 

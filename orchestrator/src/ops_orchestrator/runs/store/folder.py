@@ -129,7 +129,7 @@ class FolderStore:
         known = {artifact.name: artifact for artifact in results.steps[step].artifacts} if step in results.steps else {}
         artifact = known.get(name)
         if artifact is None:
-            raise NotFoundError(f"{run_id} has no artifact {name!r} of a step {step!r}. GET /runs/{run_id}/results names them.")
+            raise NotFoundError(f"{run_id} has no artifact {name!r} of a step {step!r}.", f"/runs/{run_id}/results")
         if artifact.path is None:
             raise NotFoundError(f"{run_id} was made with save_artifacts false: only the hash of {name!r} was kept.")
         try:

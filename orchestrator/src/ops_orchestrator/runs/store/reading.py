@@ -27,7 +27,7 @@ def read_content(store: Path, run_id: str, name: str) -> bytes:
         return read_below(store, f"{run_id}/{name}", _LARGEST_RECORD_BYTES if name == RECORD else LARGEST_DOCUMENT_BYTES)
     except FileNotFoundError as error:
         if not os.path.lexists(folder):
-            raise NotFoundError(f"There is no run {run_id}. GET /runs lists those there are.") from error
+            raise NotFoundError(f"There is no run {run_id}.", "/runs") from error
         if name in (RECORD, RESULTS):
             raise DamagedRunError(folder, name, "the file is missing") from error
         raise NotFoundError(f"{run_id} has no {name}.") from error
@@ -72,7 +72,7 @@ def read_all_listed(store: Path) -> Iterator[ListedRun]:
 def folder_of(store: Path, run_id: str) -> Path:
     """The folder of a run. Raises NotFoundError for what is not a run id, so that no path can be made of it."""
     if not RUN_ID.fullmatch(run_id):
-        raise NotFoundError(f"{run_id!r} is not the id of a run. GET /runs lists those there are.")
+        raise NotFoundError(f"{run_id!r} is not the id of a run.", "/runs")
     return store / run_id
 
 
