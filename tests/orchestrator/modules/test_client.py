@@ -55,6 +55,22 @@ async def test_module_below_a_path_is_called_below_it(module: Module, client_for
     assert [request.url.path for request in alpha.requests] == ["/stubs/alpha/health", "/stubs/alpha/execute"]
 
 
+async def test_modules_at_one_address_share_no_connection() -> None:
+    connections: list[asyncio.StreamWriter] = []
+
+    async def answer_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        with suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with server(answer_all) as module, real_client() as client:
+        beta = module.model_copy(update={"name": "beta"})
+        for called, known in ((module, 1), (beta, 2), (module, 2), (beta, 2)):
+            await client.check(called, HEALTH)
+            assert len(connections) == known
+
+
 async def test_redirect_is_not_followed(module: Module, client_for: ClientFor) -> None:
     alpha = ScriptedModule(answers=[httpx2.Response(307, headers={"Location": "http://elsewhere.test/"})])
     exchange = await client_for(alpha).send(module, execute(b"{}"))

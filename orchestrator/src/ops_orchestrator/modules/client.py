@@ -44,11 +44,13 @@ class ModuleClient:
 
     def __init__(self, limits: Limits, transport: Transport | None = None) -> None:
         self.limits = limits
-        self._transport = transport or AiohttpTransport()
+        self._transport = transport
+        self._transports: dict[str, Transport] = {}
 
     async def aclose(self) -> None:
         """Close the kept connections."""
-        await self._transport.aclose()
+        for transport in self._transports.values() if self._transport is None else (self._transport,):
+            await transport.aclose()
 
     async def check(self, module: Module, request: Request) -> Exchange:
         """Send a health check, whose answer is small."""
@@ -64,7 +66,7 @@ class ModuleClient:
         url = module.at(request.path)
         headers = {**_HEADERS, **{name.lower(): value for name, value in request.headers.items()}}
         try:
-            async with self._transport.send(request.method, url, headers, request.body, limit=limit) as response:
+            async with self._transport_of(module).send(request.method, url, headers, request.body, limit=limit) as response:
                 yield response
         except NetworkError as error:
             message = f"{module.name} cannot be reached at {masked_url(url)}: {masked_text(str(error), url)}"
@@ -73,6 +75,12 @@ class ModuleClient:
         except ResponseTooLargeError as error:
             message = f"sends {error} for {urlsplit(url).path}"
             raise StepError.of(module.name, "ANSWER_TOO_LARGE", message) from error
+
+    def _transport_of(self, module: Module) -> Transport:
+        """The module's own connections: of those that share an address, one could leave an answer for the next behind."""
+        if self._transport is not None:
+            return self._transport
+        return self._transports.setdefault(module.name, AiohttpTransport())
 
     async def _exchange(self, module: Module, request: Request, limit: int) -> Exchange:
         async with self.open(module, request, limit) as response:
