@@ -69,7 +69,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class ReceivedArtifact:
-    """A received artifact whose bytes match the declared size and digest. `content` is None when they are not kept."""
+    """A received artifact whose bytes match the declared size and digest: in a staged file, or None when they are not kept."""
 
     ref: ArtifactRef
-    content: bytes | Path | None
+    content: Path | None

@@ -1,6 +1,5 @@
 """One attempt of a call: the request is sent once, the answer judged, its artifacts received."""
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from ops_contract import ArtifactRef, SuccessEnvelope
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.modules.answer import ReceivedArtifact
-from ops_orchestrator.modules.artifacts import receive
+from ops_orchestrator.modules.artifacts import receive_all
 from ops_orchestrator.modules.call import Call
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.dialect import dialect_of
@@ -39,29 +38,18 @@ async def request_for(call: Call) -> Request:
 async def attempt(call: Call, request: Request, client: ModuleClient, staging: Path | None) -> Answered:
     """Send `request` once and read the answer. Raises StepError, with the exchange when a whole answer came back.
 
-    Artifacts that are not in the answer are streamed into new files in the folder `staging`; with None they are checked and
-    dropped.
+    Artifacts are written to new files in the folder `staging`, within the time-out; with None they are checked and dropped.
     """
     module = call.module
     exchange: Exchange | None = None
-    artifacts: list[ReceivedArtifact] = []
     try:
         async with time_limit(module.timeout_s, _timed_out(module)):
             exchange = await client.send(module, request)
             answer = await dialect_of(module).read_answer(exchange, call)
-            for source in answer.sources:
-                artifacts.append(await receive(source, module, client, staging))  # noqa: PERF401  # needed below when one fails
+            artifacts = await receive_all(answer.sources, call, client, staging)
     except StepError as error:
-        # Files of a failed attempt are of no use to the next one, and may be large.
-        await asyncio.to_thread(_discard, artifacts)
         raise StepError(error.failure, exchange, unsent=error.unsent) from error
-    return Answered(exchange, answer.envelope, tuple(artifacts))
-
-
-def _discard(artifacts: list[ReceivedArtifact]) -> None:
-    for artifact in artifacts:
-        if isinstance(artifact.content, Path):
-            artifact.content.unlink(missing_ok=True)
+    return Answered(exchange, answer.envelope, artifacts)
 
 
 def _timed_out(module: Module) -> StepError:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -11,6 +10,7 @@ from ops_orchestrator.errors import Failure, NetworkError, ResponseTooLargeError
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.masking import masked_text
 from ops_orchestrator.modules.aiohttp_transport import AiohttpTransport
+from ops_orchestrator.modules.limits import Limits
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.transport import Response, Transport
 
@@ -21,14 +21,6 @@ _HEADERS: Final = {
     "accept-encoding": "identity",
     "user-agent": "openpolicystack-orchestrator",
 }
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How many bytes are read from a module before it is given up."""
-
-    response_bytes: int
-    artifact_bytes: int
 
 
 class ModuleClient:

@@ -13,7 +13,7 @@ from ops_orchestrator.modules.adapters.body import decoded
 from ops_orchestrator.modules.attempt import Answered, attempt, request_for
 from ops_orchestrator.modules.call import Call
 from ops_orchestrator.modules.catalogue import Catalogue
-from ops_orchestrator.modules.client import Limits, ModuleClient
+from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.planning.planner import steps_of
 from ops_orchestrator.planning.scenario import Scenario, merged
 from ops_orchestrator.planning.steps import Step
@@ -80,7 +80,7 @@ def call_of(step: Step, inputs: Mapping[str, Any], earlier: StoredRun | None, se
 
 async def try_call(settings: Settings, call: Call) -> Trial:
     """Make the call once, and say how far it got. Artifacts are checked and dropped."""
-    client = ModuleClient(Limits(settings.max_response_bytes, settings.max_artifact_bytes))
+    client = ModuleClient(settings.limits)
     try:
         return await _try(client, call)
     finally:
