@@ -45,7 +45,7 @@ class Allowance:
         limits = self.limits
         if len(sources) > limits.step_artifacts:
             raise self._refused(f"{len(sources)} artifacts", f"{limits.step_artifacts} in one step", _NUMBER)
-        sizes = [(name, size) for name, size in map(_declared, sources) if size is not None]
+        sizes = [(source.name, size) for source in sources if (size := _declared_bytes(source)) is not None]
         for name, size in sizes:
             if size > limits.artifact_bytes:
                 raise self._refused(f"the artifact {name!r} of {size} bytes", f"{limits.artifact_bytes} in one artifact", _ONE)
@@ -74,12 +74,12 @@ class Allowance:
         return StepError.of(self.module, "ANSWER_TOO_LARGE", message)
 
 
-def _declared(source: ArtifactSource) -> tuple[str, int | None]:
-    """The name of an artifact, and its size where the answer says or has it."""
+def _declared_bytes(source: ArtifactSource) -> int | None:
+    """The size of an artifact where the answer says or has it."""
     match source:
-        case InlineFile(name=name, content=content):
-            return name, len(content)
+        case InlineFile(content=content):
+            return len(content)
         case RemoteFile(ref=ref):
-            return ref.name, ref.size_bytes
+            return ref.size_bytes
         case _:
-            return source.name, None
+            return None

@@ -40,6 +40,16 @@ class RemoteFile:
     ref: ArtifactRef
     href: str
 
+    @property
+    def name(self) -> str:
+        """What the artifact is called."""
+        return self.ref.name
+
+    @property
+    def media_type(self) -> str:
+        """What the artifact is."""
+        return self.ref.media_type
+
 
 @dataclass(frozen=True)
 class SharedFile:

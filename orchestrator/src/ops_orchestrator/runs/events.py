@@ -45,7 +45,7 @@ class StepStarted:
 
     def describe(self) -> tuple[str, dict[str, Any]]:
         """The sentence and the fields of the log line."""
-        return f"step {self.step.number} {self.step.id} started", _of(self.step) | {"url": self.step.module.url}
+        return f"step {self.step.number} {self.step.id} started", _of(self.step) | {"url": self.step.module.address}
 
 
 @dataclass(frozen=True, kw_only=True)
