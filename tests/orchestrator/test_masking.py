@@ -171,5 +171,19 @@ def test_secret_repeated_without_end_is_not_masked_one_by_one() -> None:
         secrets.masked([text])
 
 
+@pytest.mark.parametrize(
+    ("message", "masked"),
+    [
+        ("is 'Bearer abcdefghij...', not JSON", f"is 'Bearer {MASK}...', not JSON"),
+        ("at character 9 of 'jklmnopq\" & 5'", f"at character 9 of '{MASK}\" & 5'"),
+        ("in 'hijklmnop'", f"in '{MASK}'"),
+        ("in 'abcde...'", "in 'abcde...'"),
+        ("in 'abcdefgh and more'", "in 'abcdefgh and more'"),
+    ],
+)
+def test_part_of_a_secret_is_masked_where_a_message_cuts_it(message: str, masked: str) -> None:
+    assert Secrets.of(["abcdefghijklmnopq"]).masked_message(message) == masked
+
+
 def test_secrets_do_not_show_their_values() -> None:
     assert "abcdef" not in repr(Secrets.of(["abcdef"]))

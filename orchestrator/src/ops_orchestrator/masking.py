@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import islice
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
@@ -22,6 +22,9 @@ from ops_contract import MASK, is_secret
 Value = TypeVar("Value")
 
 _SHORTEST: Final = 6
+# Where a message may cut a text that it quotes.
+_CUT: Final = re.compile(r"""(\.\.\.|['"])""")
+_MOST_CUTS: Final = 100
 # Each takes some microseconds, and a module could send millions.
 _MOST_FOUND: Final = 10_000
 _WORDS: Final = frozenset({"basic", "bearer", "digest", "negotiate", "false", "true", "null", "none"})
@@ -71,6 +74,13 @@ class Secrets:
         """`text` with every secret masked; all of it when there are more than 10,000."""
         return self.masked_bytes(text.encode(errors="surrogatepass")).decode(errors="surrogatepass") if self.values else text
 
+    def masked_message(self, message: str) -> str:
+        """`message` with every secret masked, and what is left of one where the message quotes a part of a text."""
+        if not self.values:
+            return message
+        pieces = _CUT.split(self.masked_text(message), maxsplit=_MOST_CUTS)
+        return "".join(reduce(_without_part, sorted(self.values), piece) for piece in pieces)
+
     def masked(self, value: Value) -> Value:
         """A JSON value, or a model of one, with every secret in its texts and keys masked; itself when there is none.
 
@@ -84,6 +94,18 @@ class Secrets:
         if found > _MOST_FOUND:
             raise TooManySecretsError
         return _masked(value, pattern) if found else value
+
+
+def _without_part(piece: str, value: str) -> str:
+    """A piece of a message without the part of `value` that it is, ends in or begins with, unless that is very short."""
+    if len(piece) >= _SHORTEST and piece in value:
+        return MASK
+    for length in range(min(len(piece), len(value)), _SHORTEST - 1, -1):
+        if piece.endswith(value[:length]):
+            return piece[:-length] + MASK
+        if piece.startswith(value[-length:]):
+            return MASK + piece[length:]
+    return piece
 
 
 def _count(raw: bytes, pattern: Any) -> int:

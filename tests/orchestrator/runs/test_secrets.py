@@ -107,6 +107,7 @@ def raw(text: str, status: int = 200) -> httpx2.Response:
         pytest.param(httpx2.Response(503, json={"message": ALL}), "failed", id="retried error"),
         pytest.param(httpx2.Response(500, text=f"Authorization: Basic {BASIC}\nX-Entry: {FROM_HEADER}"), "failed", id="text"),
         pytest.param(httpx2.Response(500, html=f"<h1>{ALL}</h1>"), "failed", id="html"),
+        pytest.param(httpx2.Response(500, text="x" * (300 - 9) + FROM_VARIABLE), "failed", id="cut text"),
         pytest.param(httpx2.Response(302, headers={"Location": f"/x?k={quote(ALL)}"}), "failed", id="redirect"),
         pytest.param(httpx2.Response(200, text=ALL), "failed", id="not JSON"),
         pytest.param(httpx2.ReadError(f"lost {ALL}"), "failed", id="network"),

@@ -22,7 +22,7 @@ Options = TypeVar("Options", bound=CallOptions)
 
 _SECTIONS: Final = ("defaults", "modules")
 # Where an adapter sends what identifies its caller.
-_SENT_ASIDE: Final = re.compile("/adapter/actions/[^/]+/(headers|query)/")
+_SENT_ASIDE: Final = re.compile("/modules/[^/]+/adapter/actions/[^/]+/(headers|query)/")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ def load_catalogue(path: Path, environment: Mapping[str, str]) -> Catalogue:
     try:
         return _catalogue(file)
     except ConfigurationError as error:
-        raise ConfigurationError(file.without_secrets(str(error))) from None  # the original may show one
+        message = _secrets(file, "").masked_message(file.without_secrets(str(error)))
+        raise ConfigurationError(message) from None  # the original may show one
 
 
 def _catalogue(file: YamlFile) -> Catalogue:
@@ -67,8 +68,8 @@ def _module(file: YamlFile, name: str, defaults: dict[str, Any], entry: Any) -> 
 
 
 def _secrets(file: YamlFile, pointer: str) -> Secrets:
-    """The values that the entry takes from the environment, where the variable or the place says that they are secrets."""
-    places = [(at.removeprefix(pointer), names) for at, names in file.taken_at.items() if at.startswith(f"{pointer}/")]
+    """The values taken from the environment below `pointer`, where the variable or the place says that they are secrets."""
+    places = [(at, names) for at, names in file.taken_at.items() if at.startswith(f"{pointer}/")]
     return Secrets.of(
         file.taken[name] for place, names in places for name in names if is_secret(name) or _SENT_ASIDE.match(place)
     )

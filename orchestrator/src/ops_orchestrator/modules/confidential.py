@@ -71,7 +71,9 @@ def masked_failure(failure: Failure, secrets: Secrets) -> Failure:
         details = secrets.masked(failure.module_error)
     except TooManySecretsError:
         details = None
-    return replace(failure, message=secrets.masked_text(failure.message), module_error=details)
+    if secrets and details and isinstance(details.get("message"), str):
+        details = {**details, "message": secrets.masked_message(details["message"])}
+    return replace(failure, message=secrets.masked_message(failure.message), module_error=details)
 
 
 @contextmanager
