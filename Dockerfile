@@ -53,6 +53,14 @@ RUN --mount=type=secret,id=ca_bundle,target=/run/ca.pem --mount=type=cache,targe
 FROM ${PYTHON_IMAGE} AS runtime
 LABEL org.opencontainers.image.licenses="EUPL-1.2"
 ENV PATH=/opt/app/bin:$PATH PYTHONUNBUFFERED=1
+# Asks this container itself, so without the proxy that the environment may name.
+COPY --chmod=755 <<'SCRIPT' /usr/local/bin/answers
+#!/usr/bin/env python3
+import http.client, os, sys
+connection = http.client.HTTPConnection("127.0.0.1", int(os.environ["OPS_PORT"]), timeout=4)
+connection.request("GET", sys.argv[1])
+sys.exit(connection.getresponse().status != 200)
+SCRIPT
 
 FROM runtime AS stubs
 LABEL org.opencontainers.image.title="OpenPolicyStack stub modules"
@@ -64,7 +72,7 @@ RUN install -d -o 10001 -g 10001 /var/openpolicystack/artifacts
 USER 10001:10001
 ENTRYPOINT ["ops-stubs", "serve"]
 HEALTHCHECK --start-period=60s --start-interval=1s --interval=10s --timeout=5s --retries=3 \
-    CMD ["python3", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"OPS_PORT\"]}/health', timeout=4)"]
+    CMD ["answers", "/health"]
 
 FROM runtime AS kit
 LABEL org.opencontainers.image.title="OpenPolicyStack compliance kit"
@@ -84,4 +92,4 @@ EXPOSE 8000
 ENTRYPOINT ["as-owner-of-runs"]
 CMD ["ops", "serve"]
 HEALTHCHECK --start-period=60s --start-interval=1s --interval=10s --timeout=5s --retries=3 \
-    CMD ["python3", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"OPS_PORT\"]}/ready', timeout=4)"]
+    CMD ["answers", "/ready"]

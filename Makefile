@@ -35,9 +35,10 @@ test-fast: sync-dev ## run the tests that need no container, browser or whole co
 	$(RUN) pytest -n auto -m "not e2e and not proof and not slow" $(ARGS)
 
 .PHONY: bench
-bench: sync ## measure what adapters and HTTP libraries cost, in CPU time and as ratios
+bench: sync ## measure what adapters, HTTP libraries and large answers cost
 	@$(RUN) python benchmarks/adapters.py
 	@$(RUN) python benchmarks/http_client.py
+	@$(RUN) python benchmarks/answer_memory.py
 
 .PHONY: check
 check: sync-dev ## check lint, types, import rules, and that the schemas are up to date
@@ -55,6 +56,10 @@ format: sync-dev ## fix the layout, and whatever else ruff can fix
 .PHONY: schemas
 schemas: sync-dev ## write the contract's schema files again from its models
 	$(RUN) python -m ops_contract.schemas contract/schemas
+
+.PHONY: reliability
+reliability: sync-dev ## run the hostile modules and write docs/reliability.md again
+	OPS_WRITE_PAGES=1 $(RUN) pytest -n 0 tests/orchestrator/service/test_hostile_modules.py
 
 .PHONY: images
 images: sync-dev ## make the pictures of the README again, from a run of the example

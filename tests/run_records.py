@@ -15,7 +15,7 @@ def record(number: int, scenario_id: str = "demo", status: str = "completed") ->
             "status": status,
             "request": {"scenario_id": scenario_id, "modules": ["alpha"], "inputs": {}, "run_options": {}},
             "plan": [],
-            "started_at": f"2026-01-09T12:34:{number:02}.000Z",
+            "started_at": f"2026-01-09T12:{number // 60:02}:{number % 60:02}.000Z",
             "versions": {},
             "steps": [],
         }
@@ -24,4 +24,6 @@ def record(number: int, scenario_id: str = "demo", status: str = "completed") ->
 
 def results(**outputs: Any) -> Results:
     """The results of the run RUN_ID: `outputs` by step."""
-    return Results(run_id=RUN_ID, scenario_id="demo", results={step: {"found": found} for step, found in outputs.items()})
+    return Results(
+        run_id=RUN_ID, scenario_id="demo", results={step: {"found": found, "artifacts": []} for step, found in outputs.items()}
+    )

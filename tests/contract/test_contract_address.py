@@ -2,7 +2,7 @@
 
 import pytest
 
-from ops_contract import request_target
+from ops_contract import base_url_problem, request_target
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,34 @@ def test_request_target_of_a_valid_path_is_the_path(path: str) -> None:
 def test_request_target_encodes_what_no_url_can_hold_and_nothing_twice(path: str, target: str) -> None:
     assert request_target(path) == target
     assert request_target(target) == target
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:8080", "https://module.example/base", "http://[::1]:80", "http://caf\u00e9.example"]
+)
+def test_base_url_has_no_problem(url: str) -> None:
+    assert base_url_problem(url) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8080",
+        "ftp://x",
+        "http://",
+        "http://x:port",
+        "http://x:0",
+        "http://x:99999",
+        "http://[::1",
+        "http://x?a=1",
+        "http://x/#y",
+        "http://a..b",
+    ],
+)
+def test_what_is_not_a_base_url_is_answered_with_one(url: str) -> None:
+    assert "must be like http://host:port" in (base_url_problem(url) or "")
+
+
+@pytest.mark.parametrize("url", ["http://a b", "http://a/\x7f", "http://a/\u202e"])
+def test_base_url_with_what_cannot_be_seen_is_refused(url: str) -> None:
+    assert base_url_problem(url) == "must not hold blanks or control characters"

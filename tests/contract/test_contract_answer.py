@@ -1,5 +1,6 @@
 """The one judgement of an answer: each rule, and by which requirement it is named."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -49,6 +50,14 @@ def test_wrong_shape_is_named_by_the_requirement_of_its_part(
 ) -> None:
     assert judge_answer({**success, **fields}, module=MODULE).envelope is None
     assert broken({**success, **fields})[0] == (requirement, pointer)
+
+
+def test_many_breaches_of_one_kind_are_listed_up_to_twenty_in_few_words(success: dict[str, Any]) -> None:
+    evidence = {"id": "e", "kind": "k", "title": "t", "supports": [f"/{'x' * 1000}"] * 1000}
+    twice = artifacts(*["a"] * 30)["artifacts"]
+    found = judge_answer({**success, "artifacts": twice, "evidence": [evidence]}, module=MODULE).violations
+    assert Counter(one.requirement for one in found) == {"OPS-ART-005": 20, "OPS-EVD-002": 20}
+    assert max(len(one.message) for one in found) < 200
 
 
 def test_refused_name_is_not_a_missing_one(success: dict[str, Any]) -> None:

@@ -192,9 +192,28 @@ def test_model_that_forbids_unknown_fields_names_them() -> None:
     class Closed(ContractModel, extra="forbid"):
         """As the orchestrator's own requests are."""
 
+        seed: int = 0
+        inner: "tuple[Closed, ...]" = ()
+
     with pytest.raises(ShapeError) as caught:
-        validate(Closed, {"sed": 1}, "closed")
-    assert caught.value.problems == (Problem("/sed", "is not a known field"),)
+        validate(Closed, {"sed": 1, "xyz": 2, "inner": ({"sede": 1},)}, "closed")
+    assert caught.value.problems == (
+        Problem("/inner/0/sede", "is not a known field; did you mean 'seed'?"),
+        Problem("/sed", "is not a known field; did you mean 'seed'?"),
+        Problem("/xyz", "is not a known field"),
+    )
+
+
+def test_field_that_is_missing_because_it_is_misspelt_comes_with_the_one_that_was_given() -> None:
+    class Named(ContractModel):
+        """With a field that is required."""
+
+        name: str
+
+    for value, hint in (({"nmae": "x"}, "; 'nmae' is not a known field"), ({"other": "x"}, "")):
+        with pytest.raises(ShapeError) as caught:
+            validate(Named, value, "named")
+        assert caught.value.problems == (Problem("/name", f"is required{hint}"),)
 
 
 def test_model_does_not_change() -> None:

@@ -147,6 +147,12 @@ def test_place_of_a_refused_number_is_escaped(key: str, pointer: str) -> None:
     assert caught.value.pointer == pointer
 
 
+def test_place_below_a_long_key_is_cut() -> None:
+    with pytest.raises(NumberError) as caught:
+        canonical_json({"k" * 100_000: 2**53})
+    assert len(str(caught.value)) < 1500
+
+
 def test_refused_number_that_is_the_whole_value_is_named_so() -> None:
     with pytest.raises(NumberError, match=r"^\(the whole value\): ") as caught:
         canonical_json(2**53)

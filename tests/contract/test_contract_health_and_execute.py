@@ -157,10 +157,10 @@ def test_request_with_a_wrong_scenario_id_is_refused(execute_request: dict[str, 
     assert _pointers(ExecuteRequest, {**execute_request, "scenario_id": scenario_id}) == ["/scenario_id"]
 
 
-def test_request_with_ten_thousand_wrong_keys_is_refused_in_a_short_message(execute_request: dict[str, Any]) -> None:
+def test_request_with_a_thousand_wrong_keys_is_refused_in_a_short_message(execute_request: dict[str, Any]) -> None:
     """OPS-LIM-001."""
-    execute_request["upstream"] = {f"/{index}": None for index in range(10_000)}
+    execute_request["upstream"] = {f"/{index}": None for index in range(1_000)}
     with pytest.raises(ShapeError) as caught:
         validate(ExecuteRequest, execute_request, "request")
-    assert (len(caught.value.problems), caught.value.problem_count >= 10_000) == (20, True)
+    assert (len(caught.value.problems), caught.value.problem_count >= 1_000) == (20, True)
     assert len(str(caught.value)) < 2_000

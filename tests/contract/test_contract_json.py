@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ops_contract import MAX_DEPTH, JsonError, join_pointer, parse_json, resolve_pointer
+from ops_contract import MAX_DEPTH, MAX_VALUES, JsonError, TooManyValuesError, join_pointer, parse_json, resolve_pointer
 
 SETTINGS: Final = settings(deadline=None, derandomize=True, max_examples=60)
 DIGITS_CONVERTED: Final = sys.get_int_max_str_digits()
@@ -188,6 +188,50 @@ def test_deeper_nesting_is_refused(opening: str, inside: str, closing: str, dept
 def test_deep_nesting_that_never_closes_is_refused() -> None:
     with pytest.raises(JsonError):
         parse_json(b"[" * 100_000)
+
+
+def count_of(value: Any) -> int:
+    """How many values a JSON value holds, itself and its keys included."""
+    match value:
+        case dict():
+            return 1 + sum(1 + count_of(item) for item in value.values())
+        case list():
+            return 1 + sum(map(count_of, value))
+    return 1
+
+
+@given(st.lists(json_values, min_size=1, max_size=4))
+@SETTINGS
+def test_as_many_values_as_the_limit_are_read_and_one_more_is_refused(value: Any) -> None:
+    count = count_of(value)
+    for raw in (json.dumps(value).encode(), json.dumps(value, ensure_ascii=False, indent=1).encode()):
+        assert parse_json(raw, max_values=count) == value
+        with pytest.raises(TooManyValuesError):
+            parse_json(raw, max_values=count - 1)
+
+
+@pytest.mark.parametrize(
+    "raw", [b'[",[{:"]', rb'["\",[{:"]', rb'["\\\\\",[{:\\"]', b'["[\\\\\\\\"]', b"[ ]", b"{\t\r\n}", b"[[]]"]
+)
+def test_only_values_count_towards_the_limit(raw: bytes) -> None:
+    parse_json(raw, max_values=2)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"[" + b"0," * MAX_VALUES + b"0]",
+        b"[" + b"[]," * MAX_VALUES + b"0]",
+        b"[" * (MAX_VALUES + 1),
+        b'{"a":' * MAX_VALUES,
+        b"[" + b'"a:b",' * MAX_VALUES,
+        b"{" + b",".join(b'"%d":{}' % number for number in range(MAX_VALUES // 2)) + b"}",
+    ],
+    ids=["numbers", "arrays", "depth", "deep objects", "open strings", "keys"],
+)
+def test_text_with_too_many_values_is_refused_with_the_limit_and_the_remedy(raw: bytes) -> None:
+    with pytest.raises(TooManyValuesError, match=f"more than {MAX_VALUES} values.*; put large tables into an artifact"):
+        parse_json(raw)
 
 
 @pytest.mark.parametrize(

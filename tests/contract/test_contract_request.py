@@ -106,6 +106,25 @@ def test_read_request_of_anything_else_says_what_it_is(raw: bytes, code: str) ->
     assert raised.value.code == code
 
 
+def test_read_request_of_too_many_values_names_the_limit_and_its_setting() -> None:
+    raw = json.dumps(body(inputs={"table": [0] * 100})).encode()
+    with pytest.raises(RefusalError, match="more than the 100 JSON values, keys included, that OPS_LIMIT allows") as raised:
+        read_request(raw, max_values=100, setting="OPS_LIMIT")
+    assert (raised.value.status, raised.value.code) == (413, "TOO_LARGE")
+
+
+def test_read_request_with_a_misspelt_field_names_it() -> None:
+    raw = json.dumps(body()).replace('"action"', '"actoin"').encode()
+    with pytest.raises(RefusalError, match=r"^/action is required; 'actoin' is not a known field$"):
+        read_request(raw)
+
+
+def test_read_request_with_more_upstream_steps_than_any_run_has_is_one_problem() -> None:
+    raw = json.dumps(body(upstream={str(number): 0 for number in range(100_000)})).encode()
+    with pytest.raises(RefusalError, match=r"^/upstream must hold at most 1000 steps, not 100000$"):
+        read_request(raw)
+
+
 def test_read_request_of_a_number_that_cannot_be_carried_points_to_it() -> None:
     with pytest.raises(RefusalError, match="2\\^53") as raised:
         read_request(json.dumps(body(inputs={"deep": [1, 2**53 + 1]})).encode())

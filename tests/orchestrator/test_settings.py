@@ -1,3 +1,5 @@
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,4 +46,57 @@ def test_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> No
 def test_setting_that_cannot_be_used_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPS_PORT", "eighty")
     with pytest.raises(ConfigurationError, match=r"OPS_PORT .*not 'eighty'"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("OPS_PORT=7899\n".encode("utf-16"), r"\.env: it is in UTF-16 and not in UTF-8; save it as UTF-8"),
+        ("OPS_HOST=a\n# café\n".encode("latin-1"), r"\.env: it is in another encoding \(line 2\)"),
+        (b"OPS_PORT=7899\nfoo bar\n", r"\.env:2: 'foo bar' is not NAME=VALUE"),
+        (b'OPS_HOST="x\n', r"\.env:1: .* is not NAME=VALUE"),
+        (b"#" * 1024 * 1025, r"\.env: it has more than 1048576 bytes"),
+    ],
+)
+def test_dotenv_file_that_is_not_what_it_should_be_is_named_with_the_reason(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=message):
+        read_settings()
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_dotenv_that_is_not_a_plain_file_is_refused_and_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / ".env")
+    with pytest.raises(ConfigurationError, match=r"cannot read \.env: it is not a plain file"):
+        read_settings()
+
+
+def test_dotenv_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("OPS_PORT=7899\n", encoding="utf-8-sig")
+    assert read_settings().port == 7899
+
+
+def test_tilde_means_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPS_RUNS_DIR", "~/runs")
+    assert read_settings(modules_file=Path("~/m.yaml")).runs_dir == Path.home() / "runs"
+    assert read_settings(modules_file=Path("~/m.yaml")).modules_file == Path.home() / "m.yaml"
+
+
+def test_home_folder_that_is_not_known_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPS_RUNS_DIR", "~nobody-of-that-name/runs")
+    with pytest.raises(ConfigurationError, match="OPS_RUNS_DIR names a home folder that is not known"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://localhost:port", "http://localhost:99999", "localhost:8000", "http://a b"]
+)
+def test_address_that_cannot_be_one_is_refused_with_where_it_came_from(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    with pytest.raises(ConfigurationError, match="--url must"):
+        read_settings(url=url)
+    monkeypatch.setenv("OPS_URL", url)
+    with pytest.raises(ConfigurationError, match="OPS_URL must"):
         read_settings()

@@ -2,14 +2,16 @@
 
 import json
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from local_service import MODULES, ROOT
+from local_service import MODULES, ROOT, environment, service
 
 from ops_orchestrator.settings import Settings
 from ops_stubs.catalogue import STUBS
@@ -58,9 +60,47 @@ def test_compose_gives_the_orchestrator_each_module_s_address_and_digest(name: s
 
 
 def test_compose_passes_on_every_setting_that_means_the_same_inside() -> None:
-    # The image decides where things are inside; `url` is the command line's.
+    # The image decides where things are inside, and Compose mounts what they name; `url` is the command line's.
     inside = {"runs_dir", "modules_file", "host", "port", "url"}
     assert {f"OPS_{name.upper()}" for name in set(Settings.model_fields) - inside} <= set(orchestrator_environment())
+
+
+@pytest.mark.parametrize(
+    ("folder", "source"),
+    [("runs", f"{ROOT}/runs"), ("my/runs", f"{ROOT}/my/runs"), ("./a:b", f"{ROOT}/a:b"), ("~/runs", f"{Path.home()}/runs")],
+)
+def test_compose_takes_the_run_store_for_a_folder_of_this_machine(folder: str, source: str) -> None:
+    orchestrator = composed(OPS_RUNS_DIR=folder)
+    assert [volume["source"] for volume in orchestrator["volumes"]] == [source, f"{ROOT}/modules.yaml"]
+
+
+def test_compose_takes_the_modules_file_and_the_digest_from_their_settings() -> None:
+    orchestrator = composed(OPS_MODULES_FILE="examples/adapters/modules.yaml", OPS_IMAGE_DIGEST="sha256:x")
+    assert orchestrator["volumes"][1]["source"] == f"{ROOT}/examples/adapters/modules.yaml"
+    assert orchestrator["environment"]["OPS_IMAGE_DIGEST"] == "sha256:x"
+
+
+@pytest.mark.parametrize(("path", "code"), [("/ready", 0), ("/other", 1)])
+def test_health_check_of_the_images_asks_the_container_itself(path: str, code: int, tmp_path: Path) -> None:
+    (script,) = re.findall(r"<<'SCRIPT' /usr/local/bin/answers\n(.*?)\nSCRIPT\n", (ROOT / "Dockerfile").read_text(), re.DOTALL)
+    (tmp_path / "ready").touch()
+    with service(tmp_path, "python", "-u", "-m", "http.server", "0", "--bind", "127.0.0.1") as (_, url):
+        variables = {
+            "OPS_PORT": url.rpartition(":")[2].strip("/)"),
+            "HTTP_PROXY": "http://127.0.0.1:9",
+            "http_proxy": "http://127.0.0.1:9",
+        }
+        asked = subprocess.run([sys.executable, "-c", script, path], env=environment(**variables), check=False)
+    assert asked.returncode == code
+
+
+def composed(**variables: str) -> Any:
+    """The orchestrator's service as Compose understands it, with `variables` in the environment."""
+    if shutil.which("docker") is None:
+        pytest.skip("Docker is missing; install it to see what Compose makes of the settings")
+    words = ["docker", "compose", "--env-file", "/dev/null", "config", "--format", "json"]
+    shown = subprocess.run(words, cwd=ROOT, env=environment(**variables), capture_output=True, check=True)
+    return json.loads(shown.stdout)["services"]["orchestrator"]
 
 
 def test_distributions_share_version_licence_and_python() -> None:

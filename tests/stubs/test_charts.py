@@ -69,6 +69,11 @@ def test_policy_chart_of_other_figures_is_another_picture(plot: bytes, ask: Make
     assert execute(ask(inputs={"country": "DR"})).artifacts[1].content != plot
 
 
+def test_policy_chart_of_the_same_figures_is_not_drawn_again(ask: MakeRequest) -> None:
+    first, second = (execute(ask(run_id=run, inputs={"country": "MX"})).artifacts[1].content for run in ("one", "two"))
+    assert first is second
+
+
 @pytest.mark.parametrize(("country", "years", "parameters"), [
     ("KE", 1, {}),
     ("DO", 12, {"vat_rate": 0.125, "cit_rate": 0.335, "payroll_tax_rate": 0.195, "transfers_share_gdp": 0.125}),

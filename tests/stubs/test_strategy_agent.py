@@ -12,7 +12,15 @@ from ops_stubs.module import Result
 from ops_stubs.strategy_agent import execute
 
 MakeRequest = Callable[..., ExecuteRequest]
-HEADINGS = ["The question", "What we found", "Options", "Risks", "What would change our mind", "Sources"]
+HEADINGS = [
+    "The question",
+    "What we found",
+    "Options",
+    "Why this order",
+    "Risks",
+    "What would change our mind",
+    "Sources",
+]
 
 
 def brief_of(result: Result) -> str:
@@ -23,7 +31,7 @@ def brief_of(result: Result) -> str:
 
 def test_execute_after_a_simulation_recommends_the_first_option(raised: dict[str, Result]) -> None:
     outputs = raised["strategy-agent"].outputs
-    assert [option["rank"] for option in outputs["options"]] == [1, 2, 3]
+    assert [option["rank"] for option in outputs["options"]] == [1, 2, 3, 4]
     assert outputs["recommendation"].startswith(outputs["options"][0]["title"])
     assert (outputs["brief"], outputs["lacks"]) == ("brief.md", [])
 
@@ -55,8 +63,23 @@ def test_execute_without_earlier_steps_succeeds_and_says_what_it_lacks(ask: Make
     result = execute(ask())
     assert (result.outputs["options"], result.outputs["cited"], len(result.outputs["lacks"])) == ([], {}, 3)
     assert result.outputs["recommendation"].startswith("No recommendation: policy-simulator")
-    assert result.warnings == tuple(f"lacks {missing}" for missing in result.outputs["lacks"])
+    assert result.warnings == (f"lacks {result.outputs['lacks'][0]}",)
     assert not re.search(r"\d", brief_of(result)), "a brief without figures invents none"
+
+
+def test_execute_without_a_baseline_warns_that_nothing_is_ranked(ask: MakeRequest) -> None:
+    upstream = {"policy-simulator": {"module": "policy-simulator", "outputs": {"kpis": {"gdp_growth": 0.02}}}}
+    (warning,) = execute(ask(upstream=upstream)).warnings
+    assert warning.startswith("lacks policy-simulator: a baseline")
+
+
+def test_execute_with_a_risk_step_that_gives_no_score_warns_of_it(ask: MakeRequest, raised: dict[str, Result]) -> None:
+    """The scenario did ask for that module, so that a note in the brief is not enough."""
+    simulation = {"module": "policy-simulator", "outputs": raised["policy-simulator"].outputs}
+    result = execute(ask(upstream={"simulation": simulation, "risks": {"module": "supplychain-risk", "outputs": {}}}))
+    assert result.warnings == (
+        "the outputs of the step risks (supplychain-risk) have no number `overall`; supply risks are left out",
+    )
 
 
 def test_execute_without_a_simulation_still_tells_the_risks(ask: MakeRequest, raised: dict[str, Result]) -> None:
@@ -77,9 +100,16 @@ def test_brief_without_anything_has_every_section_too(ask: MakeRequest) -> None:
 
 
 def test_brief_has_tables_of_one_width(raised: dict[str, Result]) -> None:
-    rows = [line for line in brief_of(raised["strategy-agent"]).splitlines() if line.startswith("|")]
-    assert len(rows) == len(KPIS) + 2
-    assert {row.count("|") for row in rows} == {5}
+    found, why = (
+        [
+            line.count("|")
+            for line in brief_of(raised["strategy-agent"]).partition(f"## {heading}")[2].split("## ")[0].splitlines()
+            if "|" in line
+        ]
+        for heading in ("What we found", "Why this order")
+    )
+    assert (len(found), set(found)) == (len(KPIS) + 2, {5})
+    assert set(why) == {len(raised["strategy-agent"].outputs["options"]) + 3}
 
 
 def test_brief_says_that_it_is_synthetic(raised: dict[str, Result]) -> None:
@@ -89,12 +119,18 @@ def test_brief_says_that_it_is_synthetic(raised: dict[str, Result]) -> None:
 def test_brief_lists_options_in_the_order_of_the_outputs(raised: dict[str, Result]) -> None:
     listed = re.findall(r"^(\d)\. \*\*(.+)\*\* \(([\d.]+) of 100\)$", brief_of(raised["strategy-agent"]), re.MULTILINE)
     options = raised["strategy-agent"].outputs["options"]
-    assert listed == [(str(option["rank"]), option["title"], f"{option['score']:g}") for option in options]
+    assert listed == [(str(option["rank"]), option["title"], f"{option['score']:.1f}") for option in options]
 
 
 def test_brief_names_what_would_turn_the_ranking(raised: dict[str, Result]) -> None:
     doubts = brief_of(raised["strategy-agent"]).partition("## What would change our mind")[2]
-    assert re.search(r"If the change in .+ were [\d.]+ times as large, this would lead: ", doubts)
+    assert re.search(r"With VAT above about [\d.]+ %, phasing in would lead: ", doubts)
+
+
+def test_brief_gives_the_reasons_of_the_outputs(raised: dict[str, Result]) -> None:
+    reasons = raised["strategy-agent"].outputs["reasons"]
+    assert reasons
+    assert all(f"- {reason}\n" in brief_of(raised["strategy-agent"]) for reason in reasons)
 
 
 def test_brief_on_a_scenario_without_a_change_asks_another_question(run_all: Callable[..., dict[str, Result]]) -> None:

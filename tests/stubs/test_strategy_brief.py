@@ -1,5 +1,6 @@
 """The words of the brief, section by section."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -87,14 +88,26 @@ def test_page_without_a_ranking_says_what_would_allow_one() -> None:
     assert "Policy-simulator: an earlier step with KPIs" in section(Findings(), "What would change our mind")
 
 
+def test_page_with_a_foreign_rate_stays_well_formed() -> None:
+    found = replace(FULL, kpis=BASELINE | {"debt_share_gdp": 0.48}, levers={"<b>\n# tax": (0.1, 0.12)})
+    assert "With \\<b\\> \\# tax below about" in section(found, "What would change our mind")
+
+
 def test_page_with_a_narrow_lead_says_so() -> None:
     found = replace(FULL, kpis=BASELINE | {"debt_share_gdp": 0.499})
     assert "less than five points of 100 apart" in section(found, "What would change our mind")
 
 
 def test_recommendation_of_a_clear_lead_says_so() -> None:
+    found = replace(FULL, kpis=BASELINE | {"gdp_growth": 0.06})
+    assert re.match(
+        r"Adopt at once: .+\. It leads by a clear margin: [\d.]+ points against", recommendation(found, options(found))
+    )
+
+
+def test_recommendation_against_a_change_says_what_the_change_scores() -> None:
     found = replace(FULL, kpis=BASELINE | {"gdp_growth": 0.03})
-    assert recommendation(found, options(found)).startswith("Keep the law in force. It leads by a clear margin: 50 points")
+    assert re.search(r"VAT raised from 19 % to 21 % scores [\d.]+ points at best\.$", recommendation(found, options(found)))
 
 
 def test_recommendation_of_a_narrow_lead_says_so() -> None:

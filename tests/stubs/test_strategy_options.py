@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_stubs.strategy_findings import Findings, Score
-from ops_stubs.strategy_options import Option, options, turning_points
+from ops_stubs.strategy_options import Option, options
+from ops_stubs.strategy_why import thresholds
 
 BASELINE = {"gdp_growth": 0.04, "debt_share_gdp": 0.5, "consumption_index": 120.0, "gini": 0.39, "inflation": 0.04}
 
@@ -69,8 +70,20 @@ def test_options_give_reasons_with_both_figures_and_the_difference() -> None:
 
 def test_options_without_a_change_rank_what_can_be_done_under_the_law_in_force() -> None:
     sound, strained = ({"fiscal_balance_share_gdp": balance, "debt_share_gdp": 0.4} for balance in (0.02, -0.05))
-    assert options(Findings(kpis=sound, baseline=sound))[0].id == "keep"
-    assert options(Findings(kpis=strained, baseline=strained))[0].id == "collect"
+    assert [option.id for option in options(Findings(kpis=sound, baseline=sound))] == ["keep", "collect"]
+    assert [option.id for option in options(Findings(kpis=strained, baseline=strained))] == ["collect", "keep"]
+
+
+def test_options_under_the_law_in_force_score_the_same_whatever_the_scenario_changes() -> None:
+    def in_force(change: dict[str, float]) -> dict[str, float]:
+        return {name: option.score for name, option in by_id(options(findings(change))).items() if name in ("keep", "collect")}
+
+    assert in_force({}) == in_force({"debt_share_gdp": -0.02}) == in_force({"gini": 0.02})
+
+
+def test_options_have_points_that_add_up_to_their_score() -> None:
+    for option in options(findings({"debt_share_gdp": -0.02, "gdp_growth": -0.001}, supply=50, integrity=50)):
+        assert option.score == pytest.approx(50 + sum(option.points.values()), abs=0.05)
 
 
 def test_options_without_a_baseline_are_none() -> None:
@@ -85,30 +98,16 @@ def test_options_without_a_baseline_are_none() -> None:
 def test_options_for_any_change_score_within_the_scale(change: dict[str, float], risk: float | None) -> None:
     found = findings(change, supply=risk, integrity=risk)
     assert all(0 <= option.score <= 100 for option in options(found))
-    assert len(turning_points(found)) <= len(BASELINE)
+    assert len(thresholds(found)) <= 2
 
 
-def test_turning_points_name_the_nearest_change_of_mind() -> None:
-    found = findings({"debt_share_gdp": -0.02, "gdp_growth": -0.002})
-    point = turning_points(found)[0]
-    stronger = {"debt_share_gdp": -0.02, "gdp_growth": -0.002} | {point.kpi: found.change[point.kpi] * point.times}
-    assert options(findings(stronger))[0].id == point.leader != options(found)[0].id
-
-
-def test_turning_points_without_a_change_are_none() -> None:
-    assert turning_points(findings({})) == ()
-
-
-def test_turning_points_of_a_change_without_a_downside_are_none() -> None:
-    assert turning_points(findings({"gdp_growth": 0.005})) == ()
-
-
-def test_option_in_the_outputs_has_rank_and_reasons() -> None:
-    ranked = Option("keep", "Keep it", 50.0, ("For: a",)).ranked(2)
-    assert ranked == {"rank": 2, "id": "keep", "title": "Keep it", "score": 50.0, "reasons": ["For: a"]}
+def test_option_in_the_outputs_has_rank_points_and_reasons() -> None:
+    ranked = Option("keep", "Keep it", {"gini": 1.234}, ("For: a",)).ranked(2)
+    points = {"gini": 1.23}
+    assert ranked == {"rank": 2, "id": "keep", "title": "Keep it", "score": 51.2, "points": points, "reasons": ["For: a"]}
 
 
 @pytest.mark.parametrize("kpis", [{"unknown": 1.0}, {"gini": 0.4}])
 def test_options_for_kpis_that_are_few_or_foreign_do_not_fail(kpis: dict[str, float]) -> None:
     other = {name: value + 0.001 for name, value in kpis.items()}
-    assert {option.id for option in options(Findings(kpis=other, baseline=kpis))} == {"adopt", "phase-in", "keep"}
+    assert {option.id for option in options(Findings(kpis=other, baseline=kpis))} == {"adopt", "phase-in", "keep", "collect"}

@@ -73,6 +73,16 @@ def test_example_of_the_seed_is_the_seed() -> None:
     assert example("plan_and_execute.request") == SEED_EXAMPLE
 
 
+def test_example_of_the_seed_notes_in_its_brief_what_was_not_looked_at(run_all: RunAll) -> None:
+    brief = run_all(SEED_EXAMPLE["inputs"], SEED_EXAMPLE["modules"])["strategy-agent"].artifacts[0].content.decode()
+    assert brief.count("not looked at in this run") == 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_example_gives_no_warning(name: str, results: Callable[[str], dict[str, Result]]) -> None:
+    assert [results(name)[module].warnings for module in example(name)["modules"]] == [() for _ in example(name)["modules"]]
+
+
 def test_example_with_all_modules_runs_them_in_the_order_of_the_catalogue(raised: dict[str, Result]) -> None:
     assert example("all-modules")["modules"] == list(STUBS) == list(raised)
 

@@ -51,6 +51,7 @@ SHAPES: dict[str, Schema] = {
         change=exactly(**dict.fromkeys(KPIS, NUMBER)),
         path=many(exactly(year=COUNT, baseline=YEAR, scenario=YEAR)),
         units=exactly(**dict.fromkeys(KPIS, TEXT)),
+        labels=exactly(**dict.fromkeys(KPIS, TEXT)),
     ),
     "supplychain-risk": exactly(
         country=COUNTRY,
@@ -81,7 +82,8 @@ SHAPES: dict[str, Schema] = {
     "strategy-agent": exactly(
         brief={"const": "brief.md"},
         recommendation=TEXT,
-        options=many(exactly(rank=COUNT, id=TEXT, title=TEXT, score=SCORE, reasons=many(TEXT)), least=2),
+        options=many(exactly(rank=COUNT, id=TEXT, title=TEXT, score=SCORE, points=keyed(NUMBER), reasons=many(TEXT)), least=2),
+        reasons=many(TEXT),
         cited=keyed(exactly(label=TEXT, value=NUMBER, shown=TEXT, step=TEXT)),
         lacks=many(TEXT, least=0),
     ),

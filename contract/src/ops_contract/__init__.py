@@ -4,7 +4,7 @@ The prose is SPEC.md; the schema files for other languages are in `schemas/` of 
 `python -m ops_contract.schemas`.
 """
 
-from ops_contract._address import request_target
+from ops_contract._address import base_url_problem, request_target
 from ops_contract._answer import AnswerJudgement, judge_answer
 from ops_contract._artifact import Artifact, ArtifactRef, Href, MediaType
 from ops_contract._artifact_name import ArtifactName, unstorable_names
@@ -12,11 +12,20 @@ from ops_contract._base import ContractModel, Count, Identifier, Seed, Sha256, V
 from ops_contract._body import read_body
 from ops_contract._difference import ABSENT, Difference, differences
 from ops_contract._envelope import Envelope, ErrorDetail, ErrorEnvelope, SuccessEnvelope, parse_envelope
-from ops_contract._errors import MAX_PROBLEMS, ContractError, JsonError, NumberError, Problem, ShapeError
+from ops_contract._errors import MAX_PROBLEMS, ContractError, JsonError, NumberError, Problem, ShapeError, TooManyValuesError
 from ops_contract._evidence import Evidence
 from ops_contract._execute import ExecuteRequest, Options, UpstreamStep
 from ops_contract._health import Health
-from ops_contract._json import MAX_DEPTH, canonical_json, fingerprint, join_pointer, parse_json, sha256_hex
+from ops_contract._json import (
+    MAX_DEPTH,
+    MAX_VALUES,
+    canonical_json,
+    check_numbers,
+    fingerprint,
+    join_pointer,
+    parse_json,
+    sha256_hex,
+)
 from ops_contract._refusal import RefusalError
 from ops_contract._request import ReadRequest, check_request_headers, is_encoded, media_type_of, read_request, trace_of
 from ops_contract._secret import MASK, is_secret, masked_url
@@ -30,6 +39,7 @@ __all__ = [
     "MASK",
     "MAX_DEPTH",
     "MAX_PROBLEMS",
+    "MAX_VALUES",
     "AnswerJudgement",
     "Artifact",
     "ArtifactName",
@@ -57,10 +67,13 @@ __all__ = [
     "Sha256",
     "ShapeError",
     "SuccessEnvelope",
+    "TooManyValuesError",
     "UpstreamStep",
     "Version",
     "Violation",
+    "base_url_problem",
     "canonical_json",
+    "check_numbers",
     "check_request_headers",
     "content_violation",
     "differences",

@@ -7,7 +7,7 @@ from typing import Any, Final
 from ops_contract._base import validate
 from ops_contract._envelope import Envelope, SuccessEnvelope, parse_envelope
 from ops_contract._errors import NumberError, Problem, ShapeError
-from ops_contract._json import canonical_json
+from ops_contract._json import check_numbers
 from ops_contract._verify import Violation, violations
 from ops_contract._version import CONTRACT_VERSION, is_supported
 
@@ -24,7 +24,9 @@ _REQUIREMENTS: Final = {
 
 @dataclass(frozen=True)
 class AnswerJudgement:
-    """The envelope in an answer, None when its shape is wrong, and every MUST that the answer breaks.
+    """The envelope in an answer, None when its shape is wrong, and the MUSTs that the answer breaks.
+
+    Of one MUST that many parts of an answer break, the first twenty violations are kept.
 
     An answer without violations can be used, except that nobody has looked at the bytes of its artifacts yet.
     """
@@ -64,7 +66,7 @@ def _version(envelope: Envelope) -> Iterator[Violation]:
 def _numbers(envelope: SuccessEnvelope) -> Iterator[Violation]:
     # No other part that later steps and fingerprints are made from can hold a number that is out of range.
     try:
-        canonical_json(envelope.outputs)
+        check_numbers(envelope.outputs)
     except NumberError as error:
         yield Violation("OPS-EXE-004", f"/outputs{error.pointer}", error.reason)
 
@@ -72,7 +74,7 @@ def _numbers(envelope: SuccessEnvelope) -> Iterator[Violation]:
 def _shape_violation(problem: Problem) -> Violation:
     part, _, below = problem.pointer.removeprefix("/").partition("/")
     requirement = _REQUIREMENTS.get(part, "OPS-EXE-001")
-    if part == "artifacts" and below.endswith("/name") and problem.message != "is required":
+    if part == "artifacts" and below.endswith("/name") and not problem.message.startswith("is required"):
         requirement = "OPS-ART-005"
     return Violation(requirement, problem.pointer, problem.message)
 

@@ -1,12 +1,16 @@
 """What all models of the contract share: strictness, scalar types, and one way to say what is wrong."""
 
 import re
-from typing import Annotated, Any, Final, TypeVar
+from collections.abc import Iterator
+from itertools import islice
+from typing import Annotated, Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from ops_contract._errors import MAX_PROBLEMS, Problem, ShapeError
-from ops_contract._json import join_pointer
+from ops_contract._json import pointer_to
+from ops_contract._suggestion import nearest, suggestion
 
 __all__ = ["ContractModel", "Count", "Identifier", "Seed", "Sha256", "Version", "problems_of", "validate"]
 
@@ -55,6 +59,8 @@ _PLAINER: Final = {
 }
 
 
+# A hostile object has many keys, and comparing names takes time.
+_COMPARED_KEYS: Final = 100
 _PREFIX: Final = re.compile("^(Input|String|Value) should")
 
 
@@ -63,33 +69,67 @@ def validate(model: type[Model], value: Any, subject: str) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise ShapeError(subject, problems_of(error), error.error_count()) from error
+        raise ShapeError(subject, problems_of(error, model), error.error_count()) from error
 
 
-def problems_of(error: ValidationError) -> tuple[Problem, ...]:
-    """Translate pydantic's errors into problems with a JSON pointer and a sentence each, at most twenty."""
+def problems_of(error: ValidationError, model: type[BaseModel] | None = None) -> tuple[Problem, ...]:
+    """Translate pydantic's errors into problems with a JSON pointer and a sentence each, at most twenty.
+
+    With the `model` that was to be made, a misspelt field comes with the one that was probably meant.
+    """
     found = error.errors(include_url=False, include_context=False)[:MAX_PROBLEMS]
-    return tuple(_problem(item["loc"], item["type"], item["msg"], item["input"]) for item in found)
+    return tuple(_problem(item, model) for item in found)
 
 
-def _problem(location: tuple[int | str, ...], kind: str, message: str, value: object) -> Problem:
-    pointer = ""
+def _problem(error: ErrorDetails, model: type[BaseModel] | None) -> Problem:
+    location, kind, value = error["loc"], error["type"], error["input"]
     # A refused key is located at the object, the key, and a token of pydantic's own.
     if len(location) > 1 and location[-1] == "[key]" and location[-2] == value:
         location = location[:-1]
-    for token in location:
-        pointer = join_pointer(pointer, token)
-    text = _PLAINER.get(kind) or _PREFIX.sub("must", message.removeprefix("Value error, "))
-    if kind == "value_error" and isinstance(value, str):
-        text += f"; this is {excerpt(value)}"
-    elif kind not in {
-        "missing",
-        "extra_forbidden",
-        "value_error",
-        "complete",
-    }:  # `complete` is for messages that already show the value
+    pointer = pointer_to(location)
+    text = _PLAINER.get(kind) or _PREFIX.sub("must", error["msg"].removeprefix("Value error, "))
+    if kind in ("missing", "extra_forbidden"):
+        text += _meant(model, location, kind, value)
+    elif kind == "value_error":
+        text += f"; this is {excerpt(value)}" if isinstance(value, str) else ""
+    elif kind != "complete":  # for messages that already show the value
         text += f", not {excerpt(value)}"
     return Problem(pointer, text)
+
+
+def _meant(model: type[BaseModel] | None, location: tuple[int | str, ...], kind: str, value: object) -> str:
+    """What to add to a problem for somebody who misspelt a field; empty when nobody seems to have."""
+    owner = None if model is None else _model_at(model, location[:-1])
+    if owner is None:
+        return ""
+    name = str(location[-1])
+    if kind == "extra_forbidden":
+        hint = suggestion(name, owner.model_fields)
+        return f"; {hint}" if hint else ""
+    # Where unknown fields are refused, the misspelt one has a problem of its own.
+    if not isinstance(value, dict) or owner.model_config.get("extra") == "forbid":
+        return ""
+    unknown = (key for key in value if isinstance(key, str) and key not in owner.model_fields)
+    given = nearest(name, islice(unknown, _COMPARED_KEYS))
+    return f"; {excerpt(given)} is not a known field" if given else ""
+
+
+def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """The model of the object that `location` leads to; None when more than one may stand there."""
+    found = [model]
+    for token in location:
+        fields = [inner.model_fields[token] for inner in found if isinstance(token, str) and token in inner.model_fields]
+        # An index or a key leads to an item of the same type.
+        found = [inner for field in fields for inner in _models_in(field.annotation)] if fields else found
+    return found[0] if len(found) == 1 else None
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a value of the type `annotation`, or an item of it, may be."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)
 
 
 def excerpt(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 ContractError
 ├── JsonError     the bytes are not one strict JSON value (OPS-EXE-004, OPS-ERR-003)
+│   └── TooManyValuesError  there are more values in it than the reader accepts (OPS-LIM-001)
 ├── NumberError   a number that canonical JSON cannot carry (RFC 8785, section 3.2.2.3)
 ├── ShapeError    a JSON value that the schema refuses (OPS-EXE-001, OPS-ERR-004)
 └── RefusalError  a call that a module does not answer with a success (OPS-ERR-001); in `_refusal.py`
@@ -10,7 +11,7 @@ ContractError
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["MAX_PROBLEMS", "ContractError", "JsonError", "NumberError", "Problem", "ShapeError"]
+__all__ = ["MAX_PROBLEMS", "ContractError", "JsonError", "NumberError", "Problem", "ShapeError", "TooManyValuesError"]
 
 
 MAX_PROBLEMS: Final = 20
@@ -34,6 +35,15 @@ class ContractError(Exception):
 
 class JsonError(ContractError):
     """The bytes are not one strict JSON value; the message says why."""
+
+
+class TooManyValuesError(JsonError):
+    """A JSON text holds more values than its reader accepts; `limit` is how many that is."""
+
+    def __init__(self, limit: int) -> None:
+        """Keep the limit."""
+        super().__init__(f"it holds more than {limit} values, keys included; put large tables into an artifact")
+        self.limit = limit
 
 
 class NumberError(ContractError):

@@ -5,42 +5,37 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import reduce
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import rfc8785
 
-from ops_contract._errors import JsonError, NumberError
+from ops_contract._errors import JsonError, NumberError, TooManyValuesError
 
-__all__ = ["MAX_DEPTH", "canonical_json", "fingerprint", "join_pointer", "parse_json", "sha256_hex"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_VALUES",
+    "canonical_json",
+    "check_numbers",
+    "fingerprint",
+    "join_pointer",
+    "parse_json",
+    "sha256_hex",
+]
 
 MAX_DEPTH = 200
 """How deeply arrays and objects may nest. Well below the interpreter's recursion limit, far above any real answer."""
 
-_LARGEST_EXACT_INTEGER = 2**53 - 1
-_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+MAX_VALUES: Final = 250_000
+"""How many values a JSON text may hold unless a reader sets another limit. Each key of an object counts as one more value."""
 
-
-@dataclass(frozen=True)
-class _Place:
-    """The place of a value: its last reference token and the place around it.
-
-    A pointer is made of it only when one is reported. Pointers to every value would take space for the keys of a hostile body
-    times its items.
-    """
-
-    parent: "_Place | None" = None
-    token: str | int = ""
-
-    def pointer(self) -> str:
-        tokens = []
-        place = self
-        while place.parent is not None:
-            tokens.append(place.token)
-            place = place.parent
-        return reduce(join_pointer, reversed(tokens), "")
+_LARGEST_EXACT_INTEGER: Final = 2**53 - 1
+_LONGEST_POINTER: Final = 1000
+_ESCAPED_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+# Strings are matched first, so that nothing inside them counts. A comma, a colon, and the opening of an array or object that
+# is not empty come before one value each. The quantifiers are possessive: they take time linear in the text.
+_STRUCTURE: Final = re.compile(rb'(?:"(?:[^"\\]++|(?:\\.)++)*+"[ \t\r\n]*+)++|[,:]|[\[{](?![ \t\r\n]*+[\]}])', re.DOTALL)
 
 
 def join_pointer(pointer: str, token: str | int) -> str:
@@ -48,33 +43,31 @@ def join_pointer(pointer: str, token: str | int) -> str:
     return f"{pointer}/{str(token).replace('~', '~0').replace('/', '~1')}"
 
 
-def parse_json(raw: bytes) -> Any:
+def pointer_to(path: Sequence[str | int]) -> str:
+    """The JSON pointer of the reference tokens `path`, cut where a long key makes it longer than 1,000 characters."""
+    pointer = reduce(join_pointer, path, "")
+    return pointer if len(pointer) <= _LONGEST_POINTER else f"{pointer[:_LONGEST_POINTER]}..."
+
+
+def parse_json(raw: bytes, *, max_values: int = MAX_VALUES) -> Any:
     """Read one JSON value: UTF-8, no BOM, no duplicate keys, no NaN or Infinity (OPS-EXE-004).
 
     Raises JsonError with the reason, among them nesting beyond `MAX_DEPTH`, text that is not valid Unicode, and numbers
-    beyond a double's range, which Python would read as Infinity.
+    beyond a double's range, which Python would read as Infinity. More than `max_values` values are a TooManyValuesError,
+    raised before any value is made: a value takes up to a hundred times the memory of its text.
     """
+    _refuse_more_values(raw, max_values)
     if raw.startswith(b"\xef\xbb\xbf"):
         raise JsonError("the text begins with a byte order mark; send UTF-8 without one")
-    try:
-        value = json.loads(raw.decode(), object_pairs_hook=_object_without_duplicates, parse_constant=_refuse_constant)
-    except UnicodeDecodeError as error:
-        raise JsonError(f"the text is not UTF-8: byte {error.start} is {raw[error.start]:#04x}") from error
-    except json.JSONDecodeError as error:
-        raise JsonError(f"{error.msg} at line {error.lineno} column {error.colno}") from error
-    except RecursionError:
-        raise JsonError(f"nested deeper than {MAX_DEPTH} levels") from None
-    except ValueError as error:
-        # The only other ValueError of `json.loads`: an integer with more digits than the interpreter converts.
-        raise JsonError(f"a number is too long: {error}") from error
+    value = _loaded(raw)
     check_text = _ESCAPED_SURROGATE.search(raw) is not None
-    for place, item, depth in _walk(value):
-        if depth > MAX_DEPTH and isinstance(item, dict | list):
+    for path, item in _walk(value):
+        if len(path) >= MAX_DEPTH and isinstance(item, dict | list):
             raise JsonError(f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(item, float) and math.isinf(item):
-            raise JsonError(f"{place.pointer() or 'the value':.200} is a number beyond the range of a double, about 1.8e308")
+            raise JsonError(f"{pointer_to(path) or 'the value':.200} is a number beyond the range of a double, about 1.8e308")
         if check_text:
-            _refuse_lone_surrogates(place, item)
+            _refuse_lone_surrogates(path, item)
     return value
 
 
@@ -86,13 +79,21 @@ def canonical_json(value: Any) -> bytes:
     try:
         return rfc8785.dumps(value)
     except rfc8785.CanonicalizationError as error:
-        for place, item, _ in _walk(value):
-            if isinstance(item, int) and not isinstance(item, bool) and abs(item) > _LARGEST_EXACT_INTEGER:
-                reason = f"the integer {item} is beyond 2^53 - 1 and would be changed by many readers; send it as a string"
-                raise NumberError(place.pointer(), reason) from error
-            if isinstance(item, float) and not math.isfinite(item):
-                raise NumberError(place.pointer(), f"{item} is not a JSON number; leave the field out or send null") from error
+        try:
+            check_numbers(value)
+        except NumberError as reason:
+            raise reason from error
         raise
+
+
+def check_numbers(value: Any) -> None:
+    """Raise NumberError for the first number inside `value` that `canonical_json` cannot write."""
+    for path, item in _walk(value):
+        if isinstance(item, int) and abs(item) > _LARGEST_EXACT_INTEGER:
+            reason = f"the integer {item!s:.60} is beyond 2^53 - 1 and would be changed by many readers; send it as a string"
+            raise NumberError(pointer_to(path), reason)
+        if isinstance(item, float) and not math.isfinite(item):
+            raise NumberError(pointer_to(path), f"{item} is not a JSON number; leave the field out or send null")
 
 
 def fingerprint(value: Any) -> str:
@@ -103,6 +104,51 @@ def fingerprint(value: Any) -> str:
 def sha256_hex(content: bytes) -> str:
     """SHA-256 of `content` in the contract's notation: 64 lower-case hex digits."""
     return hashlib.sha256(content).hexdigest()
+
+
+def _refuse_more_values(raw: bytes, most: int) -> None:
+    """Raise TooManyValuesError when `raw` holds more than `most` values.
+
+    Of a text that is not JSON, the part before its first error is counted exactly, and no more than that is ever read.
+    """
+    # This counts what is inside of strings, too, and takes a fraction of the time.
+    if sum(map(raw.count, (b",", b":", b"[", b"{"))) < most:
+        return
+    count = 1
+    for found in _STRUCTURE.finditer(raw):
+        if raw[found.start()] != 0x22:  # the quotation mark
+            count += 1
+            if count > most:
+                raise TooManyValuesError(most)
+
+
+def _loaded(raw: bytes) -> Any:
+    try:
+        # A function of Python's for each number lets other threads have their turn: the library reads an array in one go.
+        return json.loads(
+            raw.decode(),
+            object_pairs_hook=_object_without_duplicates,
+            parse_constant=_refuse_constant,
+            parse_float=_float,
+            parse_int=_int,
+        )
+    except UnicodeDecodeError as error:
+        raise JsonError(f"the text is not UTF-8: byte {error.start} is {raw[error.start]:#04x}") from error
+    except json.JSONDecodeError as error:
+        raise JsonError(f"{error.msg} at line {error.lineno} column {error.colno}") from error
+    except RecursionError:
+        raise JsonError(f"nested deeper than {MAX_DEPTH} levels") from None
+    except ValueError as error:
+        # The only other ValueError of `json.loads`: an integer with more digits than the interpreter converts.
+        raise JsonError(f"a number is too long: {error}") from error
+
+
+def _float(text: str) -> float:
+    return float(text)
+
+
+def _int(text: str) -> int:
+    return int(text)
 
 
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -117,24 +163,46 @@ def _refuse_constant(name: str) -> NoReturn:
     raise JsonError(f"{name} is not JSON; leave the field out or send null")
 
 
-def _refuse_lone_surrogates(place: _Place, item: Any) -> None:
+def _refuse_lone_surrogates(path: Sequence[str | int], item: Any) -> None:
     for text in (item, *item) if isinstance(item, dict) else (item,):
         if isinstance(text, str):
             try:
                 text.encode()
             except UnicodeEncodeError:
                 raise JsonError(
-                    f"{place.pointer() or 'the text':.200} holds half of a surrogate pair, which is not Unicode text"
+                    f"{pointer_to(path) or 'the text':.200} holds half of a surrogate pair, which is not Unicode text"
                 ) from None
 
 
-def _walk(value: Any) -> Iterator[tuple[_Place, Any, int]]:
-    """Every value inside `value`, itself included, with place and depth, from 1. Not recursive: it may be deep."""
-    pending: list[tuple[_Place, Any, int]] = [(_Place(), value, 1)]
-    while pending:
-        place, item, depth = pending.pop()
-        yield place, item, depth
-        if isinstance(item, dict):
-            pending.extend((_Place(place, key), child, depth + 1) for key, child in item.items())
-        elif isinstance(item, list | tuple):
-            pending.extend((_Place(place, index), child, depth + 1) for index, child in enumerate(item))
+def _walk(value: Any) -> Iterator[tuple[Sequence[str | int], Any]]:
+    """Every value inside `value`, itself included, with the reference tokens that lead to it, which change with the next step.
+
+    Takes memory for the depth of `value` alone, and does not call itself: a value may be deep.
+    """
+    path: list[str | int] = []
+    yield path, value
+    open_items = [_items(value)]
+    while open_items:
+        found = next(open_items[-1], None)
+        if found is None:
+            open_items.pop()
+            if path:
+                path.pop()
+            continue
+        token, item = found
+        path.append(token)
+        yield path, item
+        if isinstance(item, dict | list | tuple):
+            open_items.append(_items(item))
+        else:
+            path.pop()
+
+
+def _items(value: Any) -> Iterator[tuple[str | int, Any]]:
+    """The reference token and the value of each item directly inside `value`."""
+    match value:
+        case dict():
+            return iter(value.items())
+        case list() | tuple():
+            return enumerate(value)
+    return iter(())

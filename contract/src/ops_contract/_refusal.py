@@ -61,6 +61,12 @@ class RefusalError(ContractError):
         return cls(413, "TOO_LARGE", f"the body is larger than the {limit} bytes that {allows}")
 
     @classmethod
+    def too_many_values(cls, limit: int, setting: str = "") -> "RefusalError":
+        """A 413 for a body that holds more than `limit` JSON values; `setting` as in `too_large`."""
+        allows = f"{setting} allows" if setting else "this module accepts"
+        return cls(413, "TOO_LARGE", f"the body holds more than the {limit} JSON values, keys included, that {allows}")
+
+    @classmethod
     def incomplete(cls) -> "RefusalError":
         """A 400 for a body whose connection ended early."""
         return cls(400, "INCOMPLETE", "the connection ended before the body did")

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ops_contract._base import validate
-from ops_contract._errors import JsonError, NumberError, Problem, ShapeError
+from ops_contract._errors import JsonError, NumberError, Problem, ShapeError, TooManyValuesError
 from ops_contract._execute import ExecuteRequest
-from ops_contract._json import fingerprint, parse_json
+from ops_contract._json import MAX_VALUES, fingerprint, parse_json
 from ops_contract._refusal import RefusalError
 from ops_contract._version import CONTRACT_VERSION, is_supported
 
@@ -52,15 +52,19 @@ def check_request_headers(headers: Mapping[str, str]) -> None:
         raise RefusalError(415, "UNSUPPORTED_MEDIA_TYPE", "the body must not be compressed; send it without Content-Encoding")
 
 
-def read_request(raw: bytes) -> ReadRequest:
+def read_request(raw: bytes, *, max_values: int = MAX_VALUES, setting: str = "") -> ReadRequest:
     """Make a request of the body. Raises RefusalError (OPS-ERR-003 to -005, OPS-VER-001).
+
+    More than `max_values` values are refused; `setting` names what that limit can be changed with, for the message.
 
     The fingerprint is that of the whole body as canonical JSON: it does not change with white space, the order of keys and the
     way numbers are written, and it does with any value, also in a field that this version does not know.
     """
     try:
-        body = parse_json(raw)
+        body = parse_json(raw, max_values=max_values)
         digest = fingerprint(body)
+    except TooManyValuesError as error:
+        raise RefusalError.too_many_values(max_values, setting) from error
     except JsonError as error:
         raise RefusalError(400, "MALFORMED_JSON", f"the body is not JSON as the contract wants it: {error}") from error
     except NumberError as error:

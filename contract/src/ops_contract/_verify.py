@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from ops_contract._artifact import ArtifactRef
 from ops_contract._artifact_name import unstorable_names
+from ops_contract._base import excerpt
 from ops_contract._envelope import SuccessEnvelope
+from ops_contract._errors import MAX_PROBLEMS
 from ops_contract._json import join_pointer
 
 __all__ = ["Violation", "content_violation", "resolve_pointer", "violations"]
@@ -28,8 +31,12 @@ class Violation:
 
 
 def violations(envelope: SuccessEnvelope, *, module: str) -> tuple[Violation, ...]:
-    """Every breach of a MUST in an envelope of the module `module` that the schema accepts, except in the artifacts' bytes."""
-    return (*_identity(envelope, module), *_artifact_names(envelope), *_evidence(envelope))
+    """The breaches of a MUST in an envelope of the module `module` that the schema accepts, except in the artifacts' bytes.
+
+    At most twenty are listed of those in the artifacts, and of those in the evidence.
+    """
+    parts = (_identity(envelope, module), _artifact_names(envelope), _evidence(envelope))
+    return tuple(violation for part in parts for violation in islice(part, MAX_PROBLEMS))
 
 
 def content_violation(artifact: ArtifactRef, size_bytes: int, sha256: str) -> Violation | None:
@@ -74,13 +81,15 @@ def _evidence(envelope: SuccessEnvelope) -> Iterator[Violation]:
     for index, evidence in enumerate(envelope.evidence):
         pointer = join_pointer("/evidence", index)
         if evidence.id in seen:
-            yield Violation("OPS-EVD-001", join_pointer(pointer, "id"), f"{evidence.id!r} is used twice")
+            yield Violation("OPS-EVD-001", join_pointer(pointer, "id"), f"{excerpt(evidence.id)} is used twice")
         seen.add(evidence.id)
         if evidence.artifact is not None and evidence.artifact not in names:
-            yield Violation("OPS-EVD-002", join_pointer(pointer, "artifact"), f"no artifact is named {evidence.artifact!r}")
+            yield Violation(
+                "OPS-EVD-002", join_pointer(pointer, "artifact"), f"no artifact is named {excerpt(evidence.artifact)}"
+            )
         for at, target in enumerate(evidence.supports):
             try:
                 resolve_pointer(envelope.outputs, target)
             except LookupError:
                 where = join_pointer(join_pointer(pointer, "supports"), at)
-                yield Violation("OPS-EVD-002", where, f"{target!r} leads nowhere in outputs")
+                yield Violation("OPS-EVD-002", where, f"{excerpt(target)} leads nowhere in outputs")

@@ -13,6 +13,7 @@ OrchestratorError
 ├── ResponseTooLargeError    a module's: its response exceeds a limit; the module client makes a StepError of it
 ├── ExpressionError          a declaration's: it cannot be read (ConfigurationError) or evaluated (StepError)
 ├── StoreError               ours: the run store cannot be read or written
+│   └── DamagedRunError          a stored run cannot be read; all others can
 ├── RunExistsError           ours: a new run's id is taken
 ├── CannotReachError         the command line's: no orchestrator answers
 └── RefusedError             the command line's: the orchestrator answered with a problem document
@@ -20,6 +21,7 @@ OrchestratorError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from ops_contract import Problem
@@ -162,6 +164,15 @@ class ExpressionError(OrchestratorError):
 
 class StoreError(OrchestratorError):
     """The run store cannot be read or written; the message names the path and the reason."""
+
+
+class DamagedRunError(StoreError):
+    """A document of the run in `folder` cannot be used; `reason` says which and why, without the folder."""
+
+    def __init__(self, folder: Path, name: str, reason: str) -> None:
+        super().__init__(f"{folder / name} is damaged: {reason}; restore the run's folder from a copy, or remove it")
+        self.run_id = folder.name
+        self.reason = f"{name}: {reason}"
 
 
 class RunExistsError(OrchestratorError):

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
-from ops_contract import media_type_of, sha256_hex
+from ops_contract import MAX_VALUES, media_type_of, parse_json, sha256_hex
 
 RETRYABLE_STATUS: Final = frozenset({429, 502, 503, 504})
 """HTTP statuses that say "not now" whatever the body says."""
@@ -27,7 +27,10 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """One HTTP request to a module and its complete answer, bytes as sent and received; header names in lower case."""
+    """One HTTP request to a module and its complete answer, bytes as sent and received; header names in lower case.
+
+    At most `max_values` JSON values are made of the answer.
+    """
 
     method: str
     url: str
@@ -36,6 +39,11 @@ class Exchange:
     status: int
     headers: Mapping[str, str]
     response: bytes
+    max_values: int = MAX_VALUES
+
+    def json(self) -> Any:
+        """The answer as JSON. Raises ops_contract.JsonError, or the TooManyValuesError that is one."""
+        return parse_json(self.response, max_values=self.max_values)
 
     @property
     def media_type(self) -> str:

@@ -1,30 +1,56 @@
 """The orchestrator's settings: environment variables `OPS_*` or a `.env` file, read once at the edge."""
 
+from io import StringIO
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, ValidationError
+from dotenv.parser import parse_stream
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ops_contract import problems_of
+from ops_contract import MAX_VALUES, base_url_problem, problems_of
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.modules.limits import Limits
 
 MIB = 1024 * 1024
 
+_ENV_FILE: Final = Path(".env")
+_MOST_ENV_BYTES: Final = MIB
+
+
+def _at_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"names a home folder that is not known ({error})") from error
+
+
+def _base_url(url: str) -> str:
+    if problem := base_url_problem(url):
+        raise ValueError(problem)
+    return url
+
+
+HomePath = Annotated[Path, AfterValidator(_at_home)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+
 
 class Settings(BaseSettings):
     """Everything an operator can set, with its default."""
 
-    model_config = SettingsConfigDict(env_prefix="OPS_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="OPS_", env_file=".env", env_file_encoding="utf-8-sig", extra="ignore", frozen=True, env_ignore_empty=True
+    )
 
-    runs_dir: Annotated[Path, Field(description="where run folders are kept")] = Path("runs")
-    modules_file: Annotated[Path, Field(description="the file that registers the modules")] = Path("modules.yaml")
+    runs_dir: Annotated[HomePath, Field(description="where run folders are kept")] = Path("runs")
+    modules_file: Annotated[HomePath, Field(description="the file that registers the modules")] = Path("modules.yaml")
     host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="port to listen on; 0 picks a free one")] = 8000
-    url: Annotated[str, Field(description="where the command line finds the service")] = "http://127.0.0.1:8000"
+    url: Annotated[BaseUrl, Field(description="where the command line finds the service")] = "http://127.0.0.1:8000"
     max_request_bytes: Annotated[int, Field(gt=0, description="largest scenario accepted")] = MIB
+    max_request_values: Annotated[int, Field(gt=0, description="most JSON values in a scenario, keys included")] = 100_000
     max_response_bytes: Annotated[int, Field(gt=0, description="largest answer of a module accepted")] = 16 * MIB
+    max_response_values: Annotated[int, Field(gt=0, description="most JSON values in an answer, keys included")] = MAX_VALUES
     max_artifact_bytes: Annotated[int, Field(gt=0, description="largest single artifact fetched")] = 256 * MIB
     max_step_artifacts: Annotated[int, Field(gt=0, description="most artifacts of one step")] = 1000
     max_step_artifact_bytes: Annotated[int, Field(gt=0, description="most bytes of all artifacts of one step")] = 512 * MIB
@@ -39,6 +65,7 @@ class Settings(BaseSettings):
         """How much is read from a module."""
         return Limits(
             response_bytes=self.max_response_bytes,
+            response_values=self.max_response_values,
             artifact_bytes=self.max_artifact_bytes,
             step_artifacts=self.max_step_artifacts,
             step_artifact_bytes=self.max_step_artifact_bytes,
@@ -49,8 +76,36 @@ class Settings(BaseSettings):
 def read_settings(**overrides: object) -> Settings:
     """Read the environment; `overrides` that are not None win. Raises ConfigurationError naming the variables."""
     given = {name: value for name, value in overrides.items() if value is not None}
+    _check_env_file(_ENV_FILE)
     try:
         return Settings(**given)  # type: ignore[arg-type]  # each is validated by its field
     except ValidationError as error:
-        wrong = "; ".join(f"OPS_{problem.pointer.strip('/').upper()} {problem.message}" for problem in problems_of(error))
+        named = [(problem.pointer.strip("/"), problem.message) for problem in problems_of(error)]
+        wrong = "; ".join(f"{f'--{name}' if name in given else f'OPS_{name.upper()}'} {message}" for name, message in named)
         raise ConfigurationError(f"settings: {wrong}") from error
+
+
+def _check_env_file(path: Path) -> None:
+    """Refuse a .env file that cannot be read, or not as what its writer meant. Raises ConfigurationError."""
+    if path.exists() and not path.is_file():
+        raise ConfigurationError(f"cannot read {path}: it is not a plain file; settings are read from it")
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MOST_ENV_BYTES + 1)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}; settings are read from it") from error
+    if len(raw) > _MOST_ENV_BYTES:
+        raise ConfigurationError(f"cannot read {path}: it has more than {_MOST_ENV_BYTES} bytes")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        seems = (
+            "UTF-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else f"another encoding (line {raw[: error.start].count(10) + 1})"
+        )
+        raise ConfigurationError(f"cannot read {path}: it is in {seems} and not in UTF-8; save it as UTF-8") from error
+    for binding in parse_stream(StringIO(text)):
+        if binding.error:
+            line = binding.original.line
+            raise ConfigurationError(f"{path}:{line}: {binding.original.string.strip()!r:.60} is not NAME=VALUE")

@@ -38,10 +38,11 @@ class Answer(Protocol):
         """The HTTP response; `trace` holds the fields of `meta` that come from the request."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Running:
     fingerprint: str
     task: "asyncio.Task[Answer]"
+    waiting: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class AnswerStore:
         """The answer to the call `key`: a kept one, that of a running duplicate, or a new one; waits at most `wait_s` seconds.
 
         Raises RefusalError: 422 when `key` was used with another body, 503 when time is up. When a caller leaves, the
-        computation goes on for the others.
+        computation goes on; when the time of the last one is up, it ends, because its answer is not kept.
         """
         if (kept := self._kept.get(key)) is not None:
             _check_same(kept.fingerprint, fingerprint)
@@ -80,10 +81,17 @@ class AnswerStore:
         if running is None:
             running = self._start(key, fingerprint, compute)
         _check_same(running.fingerprint, fingerprint)
-        # `wait` leaves the task alone when time is up and when the caller is cancelled.
-        done, _ = await asyncio.wait({running.task}, timeout=min(max(wait_s, 0), _LONGEST_WAIT_S))
+        running.waiting += 1
+        try:
+            # `wait` leaves the task alone when time is up and when the caller is cancelled.
+            done, _ = await asyncio.wait({running.task}, timeout=min(max(wait_s, 0), _LONGEST_WAIT_S))
+        finally:
+            running.waiting -= 1
         if not done:
             self._forget(key, running)
+            if not running.waiting:
+                running.task.cancel()
+                await asyncio.wait({running.task})
             raise RefusalError.deadline_exceeded()
         return running.task.result()
 

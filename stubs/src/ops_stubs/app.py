@@ -1,10 +1,11 @@
 """The web applications: one stub or one recorded module at the root, or all stubs below their names."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import anyio.to_thread
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -29,23 +30,26 @@ from ops_stubs.replay import Replay
 from ops_stubs.request_body import MAX_REQUEST_BYTES
 from ops_stubs.request_path import path_below
 from ops_stubs.responses import error_response, json_response
+from ops_stubs.work import Work
 
 __all__ = ["create_all", "create_app", "create_named", "create_replay"]
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - what a test can replace
     stub: Stub,
     *,
     max_request_bytes: int = MAX_REQUEST_BYTES,
     answers: AnswerStore | None = None,
+    work: Work | None = None,
     faults: Faults | None = None,
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> FastAPI:
     """The application of one stub: the contract at the root, and the stub's bare endpoints beside it.
 
     With `faults`, even when none is staged yet, requests go through a layer that applies them and serves `/__stub`.
     """
     answers = AnswerStore() if answers is None else answers
-    execution = Execution(stub if faults is None else faults.around_actions(stub))
+    execution = Execution(stub if faults is None else faults.around_actions(stub), work, sleep)
     app = _application(execution.health, _warming_up((stub,)), stub.bare)
     api = _serve(app, execution, answers, max_request_bytes)
     app.add_api_route("/artifacts/{run_id}/{step_id}/{name:path}", api.artifact, methods=["GET", "HEAD"])

@@ -2,19 +2,20 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
 import anyio
-import anyio.to_thread
 from starlette.responses import Response
 
 from ops_contract import CONTRACT_VERSION, Artifact, ExecuteRequest, Health, ReadRequest, SuccessEnvelope, canonical_json
 from ops_stubs.delay import delay_of
 from ops_stubs.module import File, Stub
 from ops_stubs.responses import json_response
+from ops_stubs.work import Work
 
 __all__ = ["Executed", "Execution", "health_of"]
 
@@ -37,17 +38,19 @@ class Executed:
 
 
 class Execution:
-    """Answers calls with the results of a stub's actions."""
+    """Answers calls with the results of a stub's actions; a delayed call joins the work after its `sleep`."""
 
-    def __init__(self, stub: Stub) -> None:
+    def __init__(self, stub: Stub, work: Work | None = None, sleep: Callable[[float], Awaitable[None]] = anyio.sleep) -> None:
         self._stub = stub
+        self._work = Work() if work is None else work
+        self._sleep = sleep
         self.health = health_of(stub)
 
     async def answer(self, read: ReadRequest) -> Executed:
-        """Execute the requested action. Raises InputError."""
+        """Execute the requested action. Raises InputError, RefusalError."""
         delay_s, undelayed = delay_of(read.request)
-        await anyio.sleep(delay_s)
-        return await anyio.to_thread.run_sync(_execute, self._stub, undelayed)
+        await self._sleep(delay_s)
+        return await self._work.run(partial(_execute, self._stub, undelayed))
 
 
 def health_of(stub: Stub) -> Health:

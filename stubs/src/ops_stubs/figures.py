@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["KPIS", "LEVERS", "Kpi", "formatted", "formatted_change", "level", "measure", "percent"]
+__all__ = ["KPIS", "LEVERS", "Kpi", "formatted", "formatted_change", "formatted_points", "level", "measure", "percent"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,12 @@ def formatted_change(key: str, change: float) -> str:
     # One more digit than the value itself has, so that a change of 0.04 points is not "0.0".
     text = _no_minus_zero(change * kpi.scale, kpi.decimals + 1, sign="+")
     return f"{text} pp" if kpi.suffix else text
+
+
+def formatted_points(points: float) -> str:
+    """Points of a score with their sign, to a tenth; "0" for none."""
+    text = _no_minus_zero(points, 1, sign="+")
+    return "0" if text == "+0.0" else text
 
 
 def level(score: float) -> str:

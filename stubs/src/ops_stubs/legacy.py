@@ -27,6 +27,7 @@ from ops_stubs.legacy_archive import ARCHIVE, archive
 from ops_stubs.legacy_forecast import forecast, indicators
 from ops_stubs.request_body import MAX_REQUEST_BYTES, receive
 from ops_stubs.responses import json_response
+from ops_stubs.work import Work
 
 __all__ = ["create_legacy"]
 
@@ -59,6 +60,7 @@ class _Legacy:
     def __init__(self, shared_dir: Path, max_request_bytes: int) -> None:
         self._shared_dir = shared_dir
         self._max_request_bytes = max_request_bytes
+        self._work = Work()
 
     async def forecast(self, request: Request) -> Response:
         """`POST /forecast`: the body of a failure is the bare message."""
@@ -82,7 +84,7 @@ class _Legacy:
         from ops_stubs.legacy_report import draw  # noqa: PLC0415 - loads matplotlib, which only a drawing needs
 
         try:
-            content = await anyio.to_thread.run_sync(draw, await self._body(request))
+            content = await self._work.run(partial(draw, await self._body(request)))
         except BareError:
             return HTMLResponse(_FAILED, 500)
         headers = {"Content-Disposition": 'attachment; filename="policy-report.pdf"'}

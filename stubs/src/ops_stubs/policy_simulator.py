@@ -2,12 +2,13 @@
 
 inputs    country; time_horizon_years (1..30, default 5); policy_parameters with vat_rate, cit_rate, payroll_tax_rate
           (0..0.5) and transfers_share_gdp (0..1), each in force unchanged when absent
-outputs   country, horizon, policy, kpis, baseline, change, path, units; the equations are in `policy_model`
+outputs   country, horizon, policy, kpis, baseline, change, path, units, labels; the equations are in `policy_model`
 artifacts kpis.json (in the answer), plot.png (by href)
 """
 
 import json
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from pydantic import Field
@@ -69,18 +70,25 @@ def _outputs(
             for then, after in zip(baseline, scenario, strict=True)
         ],
         "units": {name: kpi.unit for name, kpi in KPIS.items()},
+        "labels": {name: kpi.label for name, kpi in KPIS.items()},
     }
 
 
 def _files(outputs: dict[str, Any]) -> tuple[File, ...]:
-    from ops_stubs.policy_chart import draw  # noqa: PLC0415 - loads matplotlib, which only a drawing needs
-
-    table = {name: outputs[name] for name in ("country", "horizon", "policy", "kpis", "baseline", "change", "units")}
+    table = {name: outputs[name] for name in ("country", "horizon", "policy", "kpis", "baseline", "change", "units", "labels")}
     text = json.dumps(table, indent=2, ensure_ascii=False) + "\n"
     return (
         File("kpis.json", "application/json", text.encode()),
-        File("plot.png", "image/png", draw(outputs), by_href=True),
+        File("plot.png", "image/png", _plot(json.dumps(outputs)), by_href=True),
     )
+
+
+# Drawing takes nearly all the time of a call, and the same scenario often runs again.
+@lru_cache(maxsize=32)
+def _plot(outputs: str) -> bytes:
+    from ops_stubs.policy_chart import draw  # noqa: PLC0415 - loads matplotlib, which only a drawing needs
+
+    return draw(json.loads(outputs))
 
 
 def _evidence(country: str) -> tuple[Evidence, ...]:

@@ -1,7 +1,7 @@
 """Answers in JSON, error envelopes among them."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,6 +9,8 @@ from starlette.responses import Response
 from ops_contract import Health, RefusalError, trace_of
 
 __all__ = ["error_response", "json_response"]
+
+_RETRY_AFTER_S: Final = 1
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -18,6 +20,7 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
 
 
 def error_response(health: Health, refusal: RefusalError, request: Request, headers: dict[str, str] | None = None) -> Response:
-    """The error envelope in which the module of `health` says what `refusal` says."""
+    """The error envelope in which the module of `health` says what `refusal` says, and when a retry makes sense."""
     envelope = refusal.envelope(health.module, health.version, trace_of(request.headers))
-    return json_response(envelope, refusal.status, headers)
+    when = {"Retry-After": str(_RETRY_AFTER_S)} if refusal.retryable else {}
+    return json_response(envelope, refusal.status, {**when, **(headers or {})})

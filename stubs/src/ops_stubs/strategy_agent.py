@@ -2,10 +2,11 @@
 
 inputs    none of its own; it reads `upstream`: the last policy-simulator step, and supplychain-risk and dr-anticorruption
           where there are any
-outputs   brief (the artifact's name), recommendation, options (best first), cited (every figure used), lacks
+outputs   brief (the artifact's name), recommendation, options (best first), reasons (for the order), cited (every figure
+          used), lacks
 artifacts brief.md (in the answer)
 
-Without a policy simulation it succeeds, ranks nothing, and says what it lacks.
+Without a policy simulation it succeeds, ranks nothing, and warns about what it lacks.
 """
 
 from typing import Any, Final
@@ -16,6 +17,7 @@ from ops_stubs.module import File, Result, Stub
 from ops_stubs.strategy_brief import BRIEF, page, recommendation
 from ops_stubs.strategy_findings import Findings, findings
 from ops_stubs.strategy_options import options
+from ops_stubs.strategy_why import thresholds, why
 
 __all__ = ["STUB", "execute"]
 
@@ -24,17 +26,16 @@ def execute(request: ExecuteRequest) -> Result:
     """Rank the options that the earlier steps allow to compare, and write the brief."""
     found = findings(request)
     ranking = options(found)
-    lacks = found.lacks()
     outputs = {
         "brief": BRIEF,
         "recommendation": recommendation(found, ranking),
         "options": [option.ranked(rank) for rank, option in enumerate(ranking, start=1)],
+        "reasons": [*why(ranking), *thresholds(found)],
         "cited": _cited(found),
-        "lacks": list(lacks),
+        "lacks": list(found.lacks()),
     }
     brief = File(BRIEF, "text/markdown", page(found, ranking).encode())
-    warnings = tuple(f"lacks {missing}" for missing in lacks)
-    return Result(outputs, artifacts=(brief,), evidence=_evidence(found), warnings=warnings)
+    return Result(outputs, artifacts=(brief,), evidence=_evidence(found), warnings=found.warnings())
 
 
 def _cited(found: Findings) -> dict[str, Any]:

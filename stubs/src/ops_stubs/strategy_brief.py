@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from ops_stubs.figures import KPIS, formatted, formatted_change
+from ops_stubs.figures import KPIS, formatted, formatted_change, formatted_points, percent
 from ops_stubs.markdown import plain, table
 from ops_stubs.strategy_findings import Findings, Score
-from ops_stubs.strategy_options import Option, turning_points
+from ops_stubs.strategy_options import NAMES, Option
+from ops_stubs.strategy_scores import CARRYING_OUT, CRITERIA, WEIGHTS
+from ops_stubs.strategy_why import changes_law, thresholds, why
 
 __all__ = ["BRIEF", "page", "recommendation"]
 
@@ -19,14 +21,30 @@ index (base year = 100) in the last year. pp: percentage points.
 """
 
 
+_SCALE: Final = """
+A score is 50, which is "no change", and the points of each criterion. A loss counts in full, and a gain counts the less the
+larger it is. Better collection is taken to close a tenth of the deficit for three years. All figures are rounded, and a score
+is shown within 0 and 100.
+"""
+
+
 def recommendation(found: Findings, ranking: Sequence[Option]) -> str:
     """The headline in one sentence; without a ranking it says that there is none, and why."""
     if not ranking:
         return f"No recommendation: {found.lacks()[0]}."
     best, second = ranking[0], ranking[1]
-    margin = best.score - second.score
-    firmness = "by a clear margin" if margin >= 5 else "narrowly"
-    return f"{best.title}. It leads {firmness}: {best.score:g} points against {second.score:g} for the next option."
+    firmness = "by a clear margin" if best.score - second.score >= 5 else "narrowly"
+    lead = f"{best.title}. It leads {firmness}: {best.score:.1f} points against {second.score:.1f} for {NAMES[second.id]}."
+    return lead + _declined(found, ranking)
+
+
+def _declined(found: Findings, ranking: Sequence[Option]) -> str:
+    """What the change that was asked about scores, where the law in force leads and the runner-up is part of it, too."""
+    changing = [option for option in ranking if changes_law(option)]
+    if not changing or any(map(changes_law, ranking[:2])):
+        return ""
+    measure = found.measure or "the modelled change"
+    return f" {measure[:1].upper()}{measure[1:]} scores {changing[0].score:.1f} points at best."
 
 
 def page(found: Findings, ranking: Sequence[Option]) -> str:
@@ -39,6 +57,7 @@ def page(found: Findings, ranking: Sequence[Option]) -> str:
         f"## The question\n\n{_question(found)}\n",
         f"## What we found\n\n{_found(found)}",
         f"## Options\n\n{_options(ranking)}",
+        f"## Why this order\n\n{_why(ranking)}",
         f"## Risks\n\n{_risks(found)}",
         f"## What would change our mind\n\n{_doubts(found, ranking)}",
         f"## Sources\n\n{_sources(found)}",
@@ -92,7 +111,29 @@ def _options(ranking: Sequence[Option]) -> str:
 
 def _option(rank: int, option: Option) -> str:
     reasons = "".join(f"   - {plain(reason)}\n" for reason in option.reasons)
-    return f"{rank}. **{plain(option.title)}** ({option.score:g} of 100)\n{reasons}"
+    return f"{rank}. **{plain(option.title)}** ({option.score:.1f} of 100)\n{reasons}"
+
+
+def _why(ranking: Sequence[Option]) -> str:
+    if not ranking:
+        return "There is no order to explain.\n"
+    weighed = sum(WEIGHTS[name] for name in ranking[0].points if name in WEIGHTS)
+    rows = [
+        (
+            _capital(CRITERIA[name]),
+            "-" if name == CARRYING_OUT else percent(round(WEIGHTS[name] / weighed, 2)),
+            *(formatted_points(option.points[name]) for option in ranking),
+        )
+        for name in ranking[0].points
+    ]
+    scores = ("Score", "", *(f"{option.score:.1f}" for option in ranking))
+    columns = ("Points for", "Weight", *(_capital(NAMES[option.id]) for option in ranking))
+    sentences = "".join(f"- {sentence}\n" for sentence in why(ranking))
+    return f"{sentences}\n{table(columns, (*rows, scores), numbers_from=1)}{_SCALE}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _risks(found: Findings) -> str:
@@ -118,12 +159,9 @@ def _doubts(found: Findings, ranking: Sequence[Option]) -> str:
 def _each_doubt(found: Findings, ranking: Sequence[Option]) -> Iterator[str]:
     if not ranking:
         for missing in found.lacks():
-            yield plain(missing[:1].upper() + missing[1:]) + "."
+            yield f"{_capital(plain(missing))}."
         return
-    titles = {option.id: option.title for option in ranking}
-    for point in turning_points(found)[:2]:
-        change = f"{KPIS[point.kpi].in_sentence} ({formatted_change(point.kpi, found.change[point.kpi])})"
-        yield f"If the change in {change} were {point.times:g} times as large, this would lead: {plain(titles[point.leader])}."
+    yield from map(plain, thresholds(found))
     if ranking[0].score - ranking[1].score < 5:
         yield "Almost any new fact: the first two options are less than five points of 100 apart."
     yield "Figures from the country's own statistics in place of the made-up ones."

@@ -12,6 +12,7 @@ from ops_stubs.figures import measure
 
 __all__ = ["Findings", "Score", "findings"]
 
+_READ: Final = ("policy-simulator", "supplychain-risk", "dr-anticorruption")
 _LARGEST: Final = 1e9
 
 
@@ -31,10 +32,14 @@ class Findings:
     step: str | None = None
     country: str = ""
     measure: str = ""
+    levers: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """What the scenario changes and what it leaves, in force and in the scenario."""
     kpis: Mapping[str, float] = field(default_factory=dict)
     baseline: Mapping[str, float] = field(default_factory=dict)
     supply: Score | None = None
     integrity: Score | None = None
+    unread: tuple[str, ...] = ()
+    """A sentence for each risk step of the run that gave no score."""
 
     @property
     def change(self) -> dict[str, float]:
@@ -43,34 +48,48 @@ class Findings:
 
     def lacks(self) -> tuple[str, ...]:
         """What a full brief would need and the run does not have, the most important first."""
-        missing = []
-        if not self.kpis:
-            missing.append("policy-simulator: an earlier step with KPIs; without it there is nothing to rank")
-        elif not self.change:
-            missing.append("policy-simulator: a baseline to compare its KPIs with; without it there is nothing to rank")
+        missing = list(self._lacks_for_ranking())
         if self.supply is None:
             missing.append("supplychain-risk: an earlier step; supply risks are left out")
         if self.integrity is None:
             missing.append("dr-anticorruption: an earlier step; integrity risks are left out")
         return tuple(missing)
 
+    def warnings(self) -> tuple[str, ...]:
+        """Why the advice falls short of what the scenario asked for.
+
+        A module that the scenario did not ask for is no reason to warn: the brief notes what was not looked at.
+        """
+        return (*(f"lacks {missing}" for missing in self._lacks_for_ranking()), *self.unread)
+
+    def _lacks_for_ranking(self) -> tuple[str, ...]:
+        if not self.kpis:
+            return ("policy-simulator: an earlier step with KPIs; without it there is nothing to rank",)
+        if not self.change:
+            return ("policy-simulator: a baseline to compare its KPIs with; without it there is nothing to rank",)
+        return ()
+
 
 def findings(request: ExecuteRequest) -> Findings:
     """Read the last step of each module that a brief can use."""
-    policy = _last(request, "policy-simulator")
-    supply = _score(_last(request, "supplychain-risk"), "drivers", "component")
-    integrity = _score(_last(request, "dr-anticorruption"), "entities", "name")
+    policy, supply_step, integrity_step = (_last(request, module) for module in _READ)
+    supply = _score(supply_step, "drivers", "component")
+    integrity = _score(integrity_step, "entities", "name")
+    unread = (*_unread(supply_step, supply, "supply"), *_unread(integrity_step, integrity, "integrity"))
     if policy is None:
-        return Findings(supply=supply, integrity=integrity)
+        return Findings(supply=supply, integrity=integrity, unread=unread)
     step, answer = policy
+    levers = _levers(answer.outputs.get("policy"))
     return Findings(
         step=step,
         country=_country(answer.outputs),
-        measure=measure(_levers(answer.outputs.get("policy"))),
+        measure=measure(levers),
+        levers=levers,
         kpis=_numbers(answer.outputs.get("kpis")),
         baseline=_numbers(answer.outputs.get("baseline")),
         supply=supply,
         integrity=integrity,
+        unread=unread,
     )
 
 
@@ -113,3 +132,10 @@ def _score(found: tuple[str, UpstreamStep] | None, ranking: str, label: str) -> 
     first = ranked[0] if isinstance(ranked, list) and ranked else None
     worst = first.get(label) if isinstance(first, dict) else None
     return Score(found[0], overall, worst.replace("_", " ") if isinstance(worst, str) else "")
+
+
+def _unread(found: tuple[str, UpstreamStep] | None, score: Score | None, risks: str) -> tuple[str, ...]:
+    if found is None or score is not None:
+        return ()
+    step, answer = found
+    return (f"the outputs of the step {step} ({answer.module}) have no number `overall`; {risks} risks are left out",)

@@ -9,6 +9,8 @@ outputs   country, sector, overall, level, components, drivers (largest contribu
 artifacts risk.png (in the answer)
 """
 
+import json
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel
@@ -124,9 +126,15 @@ def _outputs(inputs: SupplyInputs, scores: dict[str, float]) -> dict[str, Any]:
 
 
 def _drawn(outputs: dict[str, Any]) -> File:
+    return File("risk.png", "image/png", _chart(json.dumps(outputs)))
+
+
+# Drawing takes nearly all the time of a call, and the same scenario often runs again.
+@lru_cache(maxsize=32)
+def _chart(outputs: str) -> bytes:
     from ops_stubs.risk_chart import draw  # noqa: PLC0415 - loads matplotlib, which only a drawing needs
 
-    return File("risk.png", "image/png", draw(outputs))
+    return draw(json.loads(outputs))
 
 
 def _evidence(country: str) -> Evidence:

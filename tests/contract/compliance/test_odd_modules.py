@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from local_service import command, environment
 
+from ops_contract import MAX_VALUES
 from ops_contract.compliance.arguments import selected
 from ops_contract.compliance.check import check
 from ops_contract.compliance.compare import compare
@@ -196,6 +197,7 @@ FAILS_A_RUN = {
     "spelling": ("OPS-ART-005", {"artifacts": [artifact(name="\u00e9"), artifact(name="e\u0301")]}),
     "long-segment": ("OPS-ART-005", {"artifacts": [artifact(name="\u00e9" * 128)]}),
     "long-integer": ("OPS-EXE-004", {"outputs": {"population": 2**53}}),
+    "many-values": ("OPS-EXE-004", {"outputs": {"table": [0] * MAX_VALUES}}),
     "version": ("OPS-VER-001", {"contract_version": "9.9"}),
 }
 """Answers that fail a run although a schema accepts them, and the requirement that the run names."""

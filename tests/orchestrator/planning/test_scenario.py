@@ -102,6 +102,38 @@ def test_inputs_of_a_step_are_merged_over_those_of_the_scenario(patch: dict[str,
     assert inputs == untouched
 
 
+@pytest.mark.parametrize(
+    ("fields", "pointer", "meant"),
+    [
+        ({"module": ["alpha"]}, "/module", "'modules'"),
+        ({"run_options": {"sede": 42}}, "/run_options/sede", "'seed'"),
+        ({"modules": [{"module": "alpha", "acton": "score"}]}, "/modules/0/acton", "'action'"),
+    ],
+)
+def test_misspelt_field_comes_with_the_one_that_was_meant(fields: dict[str, Any], pointer: str, meant: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        read(**fields)
+    (problem,) = caught.value.problems
+    assert (problem.pointer, problem.message) == (pointer, f"is not a known field; did you mean {meant}?")
+
+
+@pytest.mark.parametrize(
+    "around", ['{"scenario_id": "x", "modules": ["a"], %s}', '{"run_options": {%s}}', '{"modules": [{%s}]}']
+)
+def test_scenario_with_60_000_unknown_fields_has_one_problem_for_all(around: str) -> None:
+    keys = ", ".join(f'"k{number}": 0' for number in range(60_000))
+    with pytest.raises(InvalidRequestError) as caught:
+        read_scenario((around % keys).encode())
+    assert any("fields; known are" in problem.message for problem in caught.value.problems)
+    assert caught.value.problem_count <= 3
+
+
+def test_scenario_with_too_many_values_is_413_and_names_the_setting() -> None:
+    with pytest.raises(InvalidRequestError, match=r"more than the 100 JSON values.* OPS_MAX_REQUEST_VALUES") as caught:
+        read_scenario(json.dumps({**MINIMAL, "inputs": {"table": [0] * 100}}).encode(), max_values=100)
+    assert caught.value.status == 413
+
+
 @pytest.mark.parametrize("body", [b"", b"[", b'{"a": NaN}', b"\xff", b'{"a": 1, "a": 2}', b"[" * 5000])
 def test_body_that_is_not_strict_json_is_400(body: bytes) -> None:
     with pytest.raises(InvalidRequestError) as caught:

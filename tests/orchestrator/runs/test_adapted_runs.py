@@ -219,6 +219,15 @@ async def test_answer_larger_than_the_limit_fails_the_step_and_leaves_nothing(
     assert sorted(path.name for path in left) == ["logs.jsonl", "manifest-sha256.txt", "results.json", "run.json"]
 
 
+async def test_answer_with_more_values_than_the_limit_fails_the_step_and_names_the_setting(start_service: StartService) -> None:
+    module = beta(score=httpx2.Response(200, json={"table": [0] * 1000}))
+    async with start_service(module, registered=registered(), max_response_values=1000) as service:
+        answer = await answer_of(service)
+    assert answer["error"]["code"] == "ANSWER_TOO_LARGE"
+    # Expressions copy what they work on, so half of the limit holds.
+    assert "more than the 500 JSON values, keys included, that OPS_MAX_RESPONSE_VALUES allows" in answer["error"]["message"]
+
+
 async def test_module_without_a_health_check_is_asked_for_nothing_but_its_step(start_service: StartService) -> None:
     module = beta(score=SCORED)
     async with start_service(module, registered=registered()) as service:

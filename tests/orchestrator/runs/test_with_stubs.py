@@ -50,6 +50,11 @@ async def test_shipped_scenario_completes_with_every_artifact_stored(
             assert sha256_hex(stored) == artifact["sha256"]
 
 
+async def test_example_of_the_readme_answers_with_the_documented_fields_alone(service: httpx2.AsyncClient) -> None:
+    answer = (await service.post("/plan_and_execute", json=scenario("plan_and_execute.request"))).json()
+    assert set(answer) == {"run_id", "status", "plan", "results", "artifacts_path", "logs_path"}
+
+
 async def test_modules_of_all_stubs_are_ready_and_speak_this_contract(service: httpx2.AsyncClient) -> None:
     modules = (await service.get("/modules")).json()["modules"]
     assert {module["name"]: module["contract_versions"] for module in modules if module["ready"]} == {

@@ -7,8 +7,9 @@ import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from select import select
 from subprocess import Popen
 from typing import Any
 
@@ -45,6 +46,51 @@ def answer(home: Path, orchestrator: str) -> dict[str, Any]:
 def test_run_that_is_piped_prints_the_answer_as_json(answer: dict[str, Any]) -> None:
     assert answer["status"] == "completed"
     assert set(answer["results"]) == {"policy-simulator", "strategy-agent"}
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"NONSENSE\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nno header\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nContent-Length: many\r\n\r\n",
+        b"POST /health HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
+)
+def test_request_that_is_not_http_is_a_400_problem(orchestrator: str, request_bytes: bytes) -> None:
+    answer = answer_to(orchestrator, request_bytes)
+    assert answer.startswith("HTTP/1.1 400 ")
+    assert "content-type: application/problem+json\r\n" in answer
+    assert json.loads(answer.partition("\r\n\r\n")[2])["status"] == 400
+
+
+def test_headers_without_end_are_refused_and_read_no_longer(orchestrator: str) -> None:
+    with connected(orchestrator) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nX-Long: ")
+        with suppress(ConnectionError):
+            while not select([connection], [], [], 0)[0]:
+                connection.sendall(b"x" * 4096)
+        answer = connection.recv(65536).decode()
+    assert answer.startswith("HTTP/1.1 431 ")
+    assert json.loads(answer.partition("\r\n\r\n")[2])["status"] == 431
+
+
+def test_request_for_a_web_socket_is_answered_as_plain_http(orchestrator: str) -> None:
+    asking = b"GET /health HTTP/1.1\r\nHost: ops\r\nUpgrade: websocket\r\nConnection: upgrade, close\r\n\r\n"
+    assert answer_to(orchestrator, asking).startswith("HTTP/1.1 200 ")
+
+
+def connected(url: str) -> socket.socket:
+    host, port = url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)))
+
+
+def answer_to(url: str, request: bytes) -> str:
+    """What the service at `url` answers to the bytes `request` before it closes the connection."""
+    with connected(url) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 
 
 def test_run_on_a_terminal_shows_steps_figures_and_folder(home: Path, orchestrator: str) -> None:
@@ -107,7 +153,7 @@ def test_plan_needs_no_service(home: Path) -> None:
         (("run", str(ROOT / "LICENSE")), 2, "not JSON"),
         (("plan", str(ROOT / "pyproject.toml")), 2, "not JSON"),
         (("run", str(EXAMPLE), "--url", "http://127.0.0.1:1"), 3, "cannot reach the orchestrator at http://127.0.0.1:1"),
-        (("modules", "--url", "nonsense"), 3, "nonsense"),
+        (("modules", "--url", "nonsense"), 2, "--url must be like http://host:port"),
         (("runs", "show", "run_1"), 2, "'run_1' is not the id of a run"),
         (("runs", "list", "--status", "done"), 2, "'done' is not one of"),
         (("frobnicate",), 2, "frobnicate"),

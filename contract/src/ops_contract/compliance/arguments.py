@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from ops_contract import JsonError, parse_json, suggestion
+from ops_contract import JsonError, base_url_problem, parse_json, suggestion
 from ops_contract.compliance.requirement import Requirement, load_requirements
 
 _LIST: Final = "ops-contract list shows all"
@@ -19,12 +18,7 @@ class UsageError(ValueError):
 
 def checked_url(url: str) -> str:
     """`url` when it is a base URL. Raises UsageError."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not parts.query + parts.fragment
-    except ValueError:  # a port that is not a number, or half an IPv6 address
-        usable = False
-    if not usable:
+    if base_url_problem(url):
         raise UsageError(f"{url!r} is not a base URL; write one like http://localhost:8080")
     return url
 

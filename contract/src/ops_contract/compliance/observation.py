@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from ops_contract import Problem, ShapeError, validate
+from ops_contract import JsonError, Problem, ShapeError, TooManyValuesError, parse_json, validate
 from ops_contract.compliance.result import Exchange
 
 # More than the contract allows, and less than what recursive reading, comparing and hashing can handle.
@@ -31,7 +31,18 @@ class Seen:
 
     @cached_property
     def value(self) -> Any:
-        """The body as JSON, even with a byte order mark, duplicate keys or NaN; None when it is not JSON, or too deep."""
+        """The body as JSON, even with a byte order mark, duplicate keys or NaN.
+
+        None when it is not JSON, too deep, or holds more values than a caller reads.
+        """
+        try:
+            return parse_json(self.exchange.body)
+        except TooManyValuesError:
+            return None
+        except JsonError:
+            return self._lenient_value()
+
+    def _lenient_value(self) -> Any:
         try:
             value = json.loads(self.exchange.body.decode("utf-8-sig", errors="replace"))
         except (ValueError, RecursionError):

@@ -21,6 +21,7 @@ from ops_orchestrator.cli.runs import runs_app
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal, print_json, read_bytes, show
 from ops_orchestrator.cli.up import up
+from ops_orchestrator.cli.validate import validate
 from ops_orchestrator.errors import (
     CannotReachError,
     ConfigurationError,
@@ -33,6 +34,8 @@ from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import read_scenario
+from ops_orchestrator.runs.answer import answer
+from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.settings import Settings, read_settings
 
 _POLL_S: Final = 0.2
@@ -47,6 +50,7 @@ app = typer.Typer(
 app.add_typer(modules_app, name="modules")
 app.add_typer(runs_app, name="runs")
 app.command()(up)
+app.command()(validate)
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="FILE", help="A scenario in JSON; - reads standard input.")]
 
@@ -111,11 +115,11 @@ async def _run(settings: Settings, scenario: bytes, *, as_json: bool) -> str:
     """Run a scenario and show it; returns the run's status. A caller who stops waiting learns how to find the run."""
     async with ServiceClient.at(settings.url) as service:
         try:
-            answer = await service.start(scenario)
+            started = await service.start(scenario)
         except asyncio.CancelledError:
             sys.stderr.write("If it was started, the run goes on without you: ops runs list\n")
             raise
-        run_id = str(answer["run_id"])
+        run_id = str(started["run_id"])
         try:
             record = await _ended(service, run_id, visibly=not as_json)
         except asyncio.CancelledError:
@@ -124,11 +128,11 @@ async def _run(settings: Settings, scenario: bytes, *, as_json: bool) -> str:
         except CannotReachError as error:
             raise CannotReachError(f"{error}; how the run ended: ops runs show {run_id}") from error
         results = await service.results(run_id)
+    artifacts_path = str(started["artifacts_path"])
     if as_json:
-        outcome = {"status": record["status"], "results": results["results"]}
-        print_json(answer | outcome | ({"error": record["error"]} if record["error"] else {}))
+        print_json(answer(RunRecord.model_validate(record), Results.model_validate(results), artifacts_path))
     else:
-        Console().print(display.run_view(record, results, Path(answer["artifacts_path"])))
+        Console().print(display.run_view(record, results, Path(artifacts_path)))
     return str(record["status"])
 
 

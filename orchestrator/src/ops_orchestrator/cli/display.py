@@ -99,18 +99,21 @@ def trial_view(trial: dict[str, Any]) -> RenderableType:
 
 def runs_table(runs: list[dict[str, Any]]) -> Table:
     """Runs, one a line, newest first."""
-    rows = [(run["run_id"], run["status"], (run["fingerprints"]["result"] or "")[:8], run["scenario_id"]) for run in runs]
+    rows = [
+        (run["run_id"], run["status"], (run["fingerprints"]["result"] or "")[:8], run.get("reason") or run["scenario_id"])
+        for run in runs
+    ]
     return _table(("run", "status", "result", "scenario"), rows)
 
 
 def log_text(raw: bytes) -> Text:
-    """One line of a log for people; a line torn by a crash is printed as it is."""
+    """One line of a log for people; a line torn by a crash, or by somebody else, is printed as it is."""
     try:
         line = json.loads(raw)
-    except ValueError:
+        style = {"warning": "yellow", "error": "red"}.get(line["level"], "")
+        return plain(line["timestamp"], "dim") + plain(f"  {line['message']}", style)
+    except (ValueError, LookupError, TypeError, RecursionError):
         return plain(raw.decode(errors="replace"), "dim")
-    style = {"warning": "yellow", "error": "red"}.get(line["level"], "")
-    return plain(line["timestamp"], "dim") + plain(f"  {line['message']}", style)
 
 
 def plain(text: str, style: str = "") -> Text:

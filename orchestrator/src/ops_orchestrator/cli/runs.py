@@ -8,9 +8,9 @@ from rich.console import Console
 
 from ops_orchestrator.cli import display
 from ops_orchestrator.cli.terminal import AsJson, on_terminal, show, write
-from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.record import LOGS
 from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.protocols import ListedStatus
 from ops_orchestrator.settings import read_settings
 
 runs_app = typer.Typer(help="Look at runs.", no_args_is_help=True)
@@ -22,7 +22,7 @@ RunId = Annotated[str, typer.Argument(help="The run, for example run_2026-01-09T
 def list_runs(
     limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
     scenario_id: Annotated[str | None, typer.Option(help="Only runs of this scenario.")] = None,
-    status: Annotated[Status | None, typer.Option(help="Only runs with this status.")] = None,
+    status: Annotated[ListedStatus | None, typer.Option(help="Only runs with this status.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List runs, newest first, from the run folders."""

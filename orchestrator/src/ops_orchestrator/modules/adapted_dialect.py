@@ -68,6 +68,7 @@ class AdaptedDialect:
 
 
 def _upstream(earlier: UpstreamAnswer) -> dict[str, Any]:
-    envelope = earlier.envelope.model_dump(mode="json", exclude={"artifacts"}, exclude_none=True)
+    # The outputs are JSON already, and may be large.
+    envelope = earlier.envelope.model_dump(mode="json", exclude={"artifacts", "outputs"}, exclude_none=True)
     artifacts = [ref.model_dump(mode="json") for ref in earlier.artifacts]
-    return {**envelope, "artifacts": artifacts, "raw": earlier.raw}
+    return {**envelope, "outputs": earlier.envelope.outputs, "artifacts": artifacts, "raw": earlier.raw}

@@ -5,6 +5,8 @@ from functools import cached_property
 from pathlib import Path
 
 from ops_contract import ArtifactRef, SuccessEnvelope, sha256_hex
+from ops_orchestrator.errors import StepError
+from ops_orchestrator.exchange import Exchange
 
 
 @dataclass(frozen=True)
@@ -83,3 +85,10 @@ class ReceivedArtifact:
 
     ref: ArtifactRef
     content: Path | None
+
+
+def too_many_values(module: str, exchange: Exchange) -> StepError:
+    """The error of an answer of `module` that holds more JSON values than are read."""
+    allowed = f"{exchange.max_values} JSON values, keys included, that OPS_MAX_RESPONSE_VALUES allows"
+    message = f"answers at {exchange.url} with more than the {allowed}; large tables belong in an artifact"
+    return StepError.of(module, "ANSWER_TOO_LARGE", message, requirement="OPS-EXE-004")

@@ -1,10 +1,7 @@
 """One attempt of a call: the request is sent once, the answer judged, its artifacts received."""
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
 
 from ops_contract import ArtifactRef, SuccessEnvelope
 from ops_orchestrator.errors import StepError
@@ -25,10 +22,7 @@ from ops_orchestrator.modules.confidential import (
 from ops_orchestrator.modules.dialect import dialect_of
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.time_limit import time_limit
-
-Result = TypeVar("Result")
-
-_MASKED_OFF_LOOP_BYTES: Final = 16 * 1024
+from ops_orchestrator.off_loop import off_loop_if_large
 
 
 @dataclass(frozen=True)
@@ -69,7 +63,8 @@ async def attempt(call: Call, request: Request, client: ModuleClient, staging: P
             exchange = await client.send(module, request)
             answer = await dialect_of(module).read_answer(exchange, call)
             refuse_secret_names(answer, module, secrets)
-            envelope = await _off_loop(exchange, secrets, lambda: masked_envelope(answer.envelope, secrets))
+            searched = len(exchange.response) if secrets else 0
+            envelope = await off_loop_if_large(lambda: masked_envelope(answer.envelope, secrets), searched)
             kept = await _kept(exchange, module, secrets)
             artifacts = await receive_all(answer.sources, call, client, staging)
     except StepError as error:
@@ -82,13 +77,8 @@ async def attempt(call: Call, request: Request, client: ModuleClient, staging: P
 
 
 async def _kept(exchange: Exchange, module: Module, secrets: Secrets) -> Exchange:
-    return await _off_loop(exchange, secrets, lambda: masked_exchange(exchange, module, secrets))
-
-
-async def _off_loop(exchange: Exchange, secrets: Secrets, work: Callable[[], Result]) -> Result:
-    """The result of `work`, which searches what came with `exchange` for `secrets`; in a thread when that is much."""
-    much = bool(secrets) and len(exchange.request) + len(exchange.response) > _MASKED_OFF_LOOP_BYTES
-    return await asyncio.to_thread(work) if much else work()
+    searched = len(exchange.request) + len(exchange.response) if secrets else 0
+    return await off_loop_if_large(lambda: masked_exchange(exchange, module, secrets), searched)
 
 
 def _timed_out(module: Module) -> StepError:

@@ -146,7 +146,7 @@ def _checked(file: YamlFile, model: type[Options], pointer: str, value: dict[str
     try:
         return validate(model, value, pointer)
     except ShapeError as error:
-        unknown = [problem for problem in error.problems if problem.message == "is not a known field"]
+        unknown = [problem for problem in error.problems if problem.message.startswith("is not a known field")]
         # A key that is misspelt is the reason why another is missing.
         problem = (unknown or error.problems)[0]
         key = _named(problem.pointer)

@@ -72,6 +72,7 @@ class ModuleClient:
                 status=response.status,
                 headers=response.headers,
                 response=body,
+                max_values=self.limits.values_of(adapted=module.adapter is not None),
             )
 
 

@@ -14,15 +14,15 @@ from ops_contract import (
     Health,
     JsonError,
     ShapeError,
+    TooManyValuesError,
     content_violation,
     is_supported,
     judge_answer,
-    parse_json,
     validate,
 )
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import Exchange
-from ops_orchestrator.modules.answer import Answer, ArtifactSource, InlineFile, Readiness, RemoteFile
+from ops_orchestrator.modules.answer import Answer, ArtifactSource, InlineFile, Readiness, RemoteFile, too_many_values
 from ops_orchestrator.modules.module import Module
 
 _SHOWN_BYTES: Final = 200
@@ -35,7 +35,7 @@ def read_health(exchange: Exchange, module: Module) -> Readiness:
         code, retryable = "MODULE_NOT_READY", exchange.may_become_ready
         raise StepError.of(module.name, code, f"answers {exchange.status} at {exchange.url}", retryable=retryable)
     try:
-        health = validate(Health, parse_json(exchange.response), "health")
+        health = validate(Health, exchange.json(), "health")
     except (JsonError, ShapeError) as error:
         message = f"does not answer {exchange.url} as the contract says: {error}"
         raise StepError.of(module.name, "INVALID_ANSWER", message, requirement="OPS-HLT-002") from error
@@ -88,7 +88,9 @@ def _json(exchange: Exchange, module: Module) -> Any:
         text = f"is {exchange.status} with {exchange.media_type or 'no content type'}, not an envelope: {_start(exchange)}"
         raise _invalid(exchange, module, text, "OPS-EXE-006")
     try:
-        return parse_json(exchange.response)
+        return exchange.json()
+    except TooManyValuesError as error:
+        raise too_many_values(module.name, exchange) from error
     except JsonError as error:
         raise _invalid(exchange, module, f"is not JSON as it should be: {error}", "OPS-EXE-004") from error
 

@@ -3,17 +3,18 @@
 import asyncio
 from typing import Final
 
+from pydantic_core import to_json
+
 from ops_contract import CONTRACT_VERSION, ExecuteRequest, UpstreamStep
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.modules.answer import Answer, Readiness
 from ops_orchestrator.modules.call import Call, UpstreamAnswer
 from ops_orchestrator.modules.contract_answer import read_answer, read_health
 from ops_orchestrator.modules.module import Module
+from ops_orchestrator.off_loop import off_loop_if_large
 
 _HEALTH: Final = Request(method="GET", path="/health")
 _JSON: Final = {"Content-Type": "application/json"}
-# Reading a small answer costs less than a thread; a large one would hold up every other run.
-_READ_OFF_LOOP_BYTES: Final = 256 * 1024
 
 
 class ContractDialect:
@@ -28,27 +29,33 @@ class ContractDialect:
 
     async def read_health(self, exchange: Exchange) -> Readiness:
         """See Dialect."""
-        return read_health(exchange, self._module)
+        return await off_loop_if_large(lambda: read_health(exchange, self._module), len(exchange.response))
 
     async def request(self, call: Call) -> Request:
         """`POST /execute` with the contract's request."""
-        body = ExecuteRequest(
-            contract_version=CONTRACT_VERSION,
-            run_id=call.run_id,
-            step_id=call.step_id,
-            scenario_id=call.scenario_id,
-            action=call.action,
-            inputs=dict(call.inputs),
-            upstream={step: _upstream(earlier) for step, earlier in call.upstream.items()},
-            options=call.options,
-        )
-        return Request(method="POST", path="/execute", headers=_JSON, body=body.model_dump_json(exclude_none=True).encode())
+        # The answers of earlier steps may be large.
+        body = await asyncio.to_thread(_body, call) if call.upstream else _body(call)
+        return Request(method="POST", path="/execute", headers=_JSON, body=body)
 
     async def read_answer(self, exchange: Exchange, call: Call) -> Answer:  # noqa: ARG002  # the contract's answers stand alone
         """See Dialect."""
-        if len(exchange.response) > _READ_OFF_LOOP_BYTES:
-            return await asyncio.to_thread(read_answer, exchange, self._module)
-        return read_answer(exchange, self._module)
+        return await off_loop_if_large(lambda: read_answer(exchange, self._module), len(exchange.response))
+
+
+def _body(call: Call) -> bytes:
+    request = ExecuteRequest(
+        contract_version=CONTRACT_VERSION,
+        run_id=call.run_id,
+        step_id=call.step_id,
+        scenario_id=call.scenario_id,
+        action=call.action,
+        inputs=dict(call.inputs),
+        options=call.options,
+    )
+    written = to_json(request, exclude={"upstream"}, exclude_none=True)
+    # Each answer by itself: other threads wait while the library writes.
+    steps = [to_json(step) + b":" + to_json(_upstream(earlier), exclude_none=True) for step, earlier in call.upstream.items()]
+    return b'%b,"upstream":{%b}}' % (written.removesuffix(b"}"), b",".join(steps))
 
 
 def _upstream(earlier: UpstreamAnswer) -> UpstreamStep:

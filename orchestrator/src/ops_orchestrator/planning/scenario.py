@@ -3,10 +3,20 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_serializer
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from ops_contract import (
+    MAX_VALUES,
     ContractModel,
     Identifier,
     JsonError,
@@ -14,8 +24,10 @@ from ops_contract import (
     Problem,
     Seed,
     ShapeError,
-    canonical_json,
+    TooManyValuesError,
+    check_numbers,
     parse_json,
+    problems_of,
     validate,
 )
 from ops_orchestrator.errors import InvalidRequestError
@@ -23,19 +35,32 @@ from ops_orchestrator.errors import InvalidRequestError
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(Identifier)
 
 
-class RunOptions(ContractModel):
-    """What holds for the whole run. A typo here would silently change a result, so unknown fields are refused."""
+_MOST_FIELDS: Final = 1000
+
+
+class _Closed(ContractModel):
+    """Refuses unknown fields: a typo would silently change a result."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, value: Any) -> Any:
+        # Every unknown field is a problem of its own, and a body has room for a hundred thousand.
+        if isinstance(value, dict) and len(value) > _MOST_FIELDS:
+            raise PydanticCustomError("complete", f"has {len(value)} fields; known are {', '.join(cls.model_fields)}")
+        return value
+
+
+class RunOptions(_Closed):
+    """What holds for the whole run."""
 
     seed: Seed = 0
     save_artifacts: Annotated[bool, Field(description="false keeps the artifacts' hashes but no files")] = True
 
 
-class StepRequest(ContractModel):
+class StepRequest(_Closed):
     """One entry of `modules`. A bare name stands for `{"module": name}`, and is how such an entry is written down."""
-
-    model_config = ConfigDict(extra="forbid")
 
     module: Identifier
     action: Annotated[Identifier | None, Field(description="`execute`, or the module's only action, unless given")] = None
@@ -50,7 +75,8 @@ class StepRequest(ContractModel):
         return self.id or self.module
 
     @model_serializer
-    def _as_asked(self) -> Any:
+    def as_json(self) -> Any:
+        """The entry as it was asked for."""
         given = {name: value for name, value in self if name in self.model_fields_set and value is not None}
         return self.module if given.keys() == {"module"} else given
 
@@ -64,7 +90,7 @@ def _named(value: Any) -> Any:
     try:
         return StepRequest.model_validate({"module": _NAME.validate_python(value)})
     except ValidationError as error:
-        raise PydanticCustomError("name", "{reason}", {"reason": error.errors()[0]["msg"]}) from error
+        raise PydanticCustomError("complete", "{reason}", {"reason": problems_of(error)[0].message}) from error
 
 
 def _not_empty(steps: tuple[StepRequest, ...]) -> tuple[StepRequest, ...]:
@@ -74,10 +100,8 @@ def _not_empty(steps: tuple[StepRequest, ...]) -> tuple[StepRequest, ...]:
     return steps
 
 
-class Scenario(ContractModel):
+class Scenario(_Closed):
     """A scenario request, as in the seed."""
-
-    model_config = ConfigDict(extra="forbid")
 
     scenario_id: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
     modules: Annotated[
@@ -88,11 +112,26 @@ class Scenario(ContractModel):
     inputs: Annotated[dict[str, Any], Field(default_factory=dict, description="passed to every module")]
     run_options: RunOptions = RunOptions()
 
+    def as_json(self) -> dict[str, Any]:
+        """The scenario as a record keeps it; its inputs are not copied, since they may be large."""
+        return {
+            "scenario_id": self.scenario_id,
+            "modules": [step.as_json() for step in self.modules],
+            "inputs": self.inputs,
+            "run_options": self.run_options.model_dump(mode="json"),
+        }
 
-def read_scenario(body: bytes) -> Scenario:
-    """Make a scenario of a request body. Raises InvalidRequestError: 400 for bad JSON, 422 with pointers for the rest."""
+
+def read_scenario(body: bytes, *, max_values: int = MAX_VALUES) -> Scenario:
+    """Make a scenario of a request body.
+
+    Raises InvalidRequestError: 400 for bad JSON, 413 for more than `max_values` values, 422 with pointers for the rest.
+    """
     try:
-        value = parse_json(body)
+        value = parse_json(body, max_values=max_values)
+    except TooManyValuesError as error:
+        allowed = f"{error.limit} JSON values, keys included, that OPS_MAX_REQUEST_VALUES allows"
+        raise InvalidRequestError(f"The scenario holds more than the {allowed}.", status=413) from error
     except JsonError as error:
         raise InvalidRequestError(f"This is not JSON as it should be: {error}.", status=400) from error
     try:
@@ -121,7 +160,7 @@ def merged(inputs: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any
 
 def _refuse_numbers(pointer: str, inputs: dict[str, Any]) -> None:
     try:
-        canonical_json(inputs)
+        check_numbers(inputs)
     except NumberError as error:
         problem = Problem(f"{pointer}{error.pointer}", error.reason)
         raise InvalidRequestError("The inputs hold a number that JSON cannot carry safely.", [problem]) from error

@@ -36,9 +36,12 @@ def run_before(store: RunStore, run_id: str, module: str) -> StoredRun:
 
 def _scenario(record: RunRecord) -> Scenario:
     try:
-        return validate(Scenario, record.request, "request")
+        scenario = validate(Scenario, record.request, "request")
     except ShapeError as error:
         raise StoreError(f"{record.run_id} was not made by this orchestrator: {error}") from error
+    if len(scenario.modules) != len(record.steps):
+        raise StoreError(f"{record.run_id} was not made by this orchestrator: request and steps differ in number")
+    return scenario
 
 
 def _answer(step: StepRecord, results: StepResults, exchange: Exchange | None) -> UpstreamAnswer:

@@ -2,13 +2,14 @@
 
 import mimetypes
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from ops_contract import ArtifactRef, Evidence
+from ops_contract import ArtifactRef, Evidence, NumberError
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.planning.steps import Step
+from ops_orchestrator.runs.document_fields import Array, Error, FewEntries, FlatResults, Objects, RequestObject, Time
 from ops_orchestrator.runs.events import (
     Event,
     ModuleReady,
@@ -51,24 +52,25 @@ class ExchangeRecord(_Document):
 
 
 class StepRecord(_Document):
-    """One step of run.json. Times are RFC 3339 in UTC."""
+    """One step of run.json. Times are RFC 3339 in UTC; `synthetic` says that its module calls some of its figures made up."""
 
     step: int
     id: str
     module: str
     action: str
     status: Literal["pending", "running", "completed", "failed", "interrupted"] = "pending"
-    started_at: str | None = None
-    finished_at: str | None = None
+    started_at: Time | None = None
+    finished_at: Time | None = None
     attempts: int = 0
     module_version: str | None = None
-    contract_versions: tuple[str, ...] = ()
+    contract_versions: Array[str] = ()
     image_digest: str | None = None
     adapter: str | None = None
     exchange: ExchangeRecord | None = None
     result: str | None = None
-    warnings: tuple[str, ...] = ()
-    error: dict[str, Any] | None = None
+    warnings: Array[str] = ()
+    synthetic: bool = False
+    error: Error | None = None
 
 
 class Fingerprints(_Document):
@@ -83,32 +85,44 @@ class RunRecord(_Document):
 
     run_id: str
     status: Status
-    request: dict[str, Any]
-    plan: list[dict[str, Any]]
-    started_at: str
-    finished_at: str | None = None
-    versions: dict[str, str | None]
-    steps: tuple[StepRecord, ...]
+    request: RequestObject
+    plan: Objects
+    started_at: Time
+    finished_at: Time | None = None
+    versions: Annotated[dict[str, str | None], FewEntries]
+    steps: Array[StepRecord]
     fingerprints: Fingerprints = Fingerprints()
     results: str = RESULTS
     logs: str = LOGS
     artifacts: str = f"{ARTIFACTS}/"
     manifest: str = MANIFEST
-    error: dict[str, Any] | None = None
+    error: Error | None = None
+
+    @model_validator(mode="after")
+    def _steps_are_numbered(self) -> Self:
+        if [step.step for step in self.steps] != [*range(1, len(self.steps) + 1)]:
+            raise ValueError("steps must be numbered 1, 2, 3 and so on")
+        return self
+
+    @property
+    def scenario_id(self) -> str:
+        """The scenario that was run."""
+        return str(self.request["scenario_id"])
 
     def summary(self) -> dict[str, Any]:
         """The run in a list of runs."""
         fields = self.model_dump(mode="json", include={"run_id", "status", "started_at", "finished_at", "fingerprints"})
-        return fields | {"scenario_id": self.request["scenario_id"], "modules": [step.module for step in self.steps]}
+        return fields | {
+            "scenario_id": self.scenario_id,
+            "modules": [step.module for step in self.steps],
+            "warnings": sum(len(step.warnings) for step in self.steps),
+            "synthetic": any(step.synthetic for step in self.steps),
+        }
 
 
-class ArtifactRecord(_Document):
+class ArtifactRecord(ArtifactRef):
     """A stored artifact. `path` is relative to the run folder, None when only the hash was kept."""
 
-    name: str
-    media_type: str
-    size_bytes: int
-    sha256: str
     path: str | None
 
     @property
@@ -122,9 +136,9 @@ class StepResults(_Document):
 
     module: str
     outputs: dict[str, Any]
-    artifacts: tuple[ArtifactRecord, ...]
-    evidence: tuple[Evidence, ...]
-    warnings: tuple[str, ...]
+    artifacts: Array[ArtifactRecord]
+    evidence: Array[Evidence]
+    warnings: Array[str]
 
     def flat(self) -> dict[str, Any]:
         """The seed's form: outputs at the top level, plus the names of the artifacts."""
@@ -136,8 +150,8 @@ class Results(_Document):
 
     run_id: str
     scenario_id: str
-    results: dict[str, dict[str, Any]] = {}
-    steps: dict[str, StepResults] = {}
+    results: Annotated[FlatResults, FewEntries] = {}
+    steps: Annotated[dict[str, StepResults], FewEntries] = {}
 
 
 def artifacts_folder(step_id: str) -> str:
@@ -204,6 +218,7 @@ class RunState:
             exchange=ExchangeRecord.of(completed.exchange),
             result=completed.fingerprint,
             warnings=completed.envelope.warnings,
+            synthetic=any(item.synthetic for item in completed.envelope.evidence),
         )
         results = _step_results(completed)
         self.results = self.results.model_copy(
@@ -239,9 +254,17 @@ def _fingerprints(record: RunRecord, status: Status) -> Fingerprints:
     modules = {step.id: _made_with(step) for step in record.steps}
     results = {step.id: step.result for step in record.steps if step.result is not None}
     return Fingerprints(
-        recipe=recipe_fingerprint(record.request, record.plan, modules) if known else None,
+        recipe=_recipe(record, modules) if known else None,
         result=result_fingerprint(results) if status == "completed" else None,
     )
+
+
+def _recipe(record: RunRecord, modules: dict[str, Any]) -> str | None:
+    try:
+        return recipe_fingerprint(record.request, record.plan, modules)
+    except NumberError:
+        # The planner refuses such numbers, so the record was not written by it.
+        return None
 
 
 def _made_with(step: StepRecord) -> dict[str, Any]:
@@ -253,7 +276,7 @@ def _opened(run_id: str, started: RunStarted, at: datetime) -> RunRecord:
     return RunRecord(
         run_id=run_id,
         status="running",
-        request=started.scenario.model_dump(mode="json"),
+        request=started.scenario.as_json(),
         plan=started.plan.as_json(),
         started_at=timestamp(at),
         versions=started.versions,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from ops_contract import JsonError, parse_json
+from ops_contract import JsonError
 from ops_orchestrator.errors import RunExistsError
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.answer import ReceivedArtifact
@@ -82,7 +82,7 @@ class Recorder:
         if self._keep_artifacts or (adapted and not holds_artifacts):
             files.append(RunFile(response_name(exchange.media_type), exchange.response, exchange.response_sha256))
         elif not adapted:
-            files.append(RunFile(response_name(exchange.media_type), _without_contents(exchange.response)))
+            files.append(RunFile(response_name(exchange.media_type), _without_contents(exchange)))
         self._writer.publish(step_folder(step.number, step.id), files)
 
 
@@ -93,13 +93,13 @@ def _mapped_request(exchange: Exchange) -> bytes:
     return (json.dumps(request | body, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _without_contents(response: bytes) -> bytes:
+def _without_contents(exchange: Exchange) -> bytes:
     """The answer less its inline artifacts, for runs that keep hashes only. What is not an envelope is kept as it is."""
     try:
-        answer = parse_json(response)
+        answer = exchange.json()
         artifacts = [
             {key: artifact[key] for key in artifact if key not in ("data", "text")} for artifact in answer["artifacts"]
         ]
     except (JsonError, LookupError, TypeError):
-        return response
+        return exchange.response
     return json_line({**answer, "artifacts": artifacts})

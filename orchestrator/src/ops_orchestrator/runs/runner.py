@@ -6,13 +6,13 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Final
 
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.modules.attempt import Answered, attempt, request_for
 from ops_orchestrator.modules.call import Call, UpstreamAnswer
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.readiness import StartupPatience, wait_until_ready
+from ops_orchestrator.off_loop import off_loop_if_large
 from ops_orchestrator.planning.scenario import Scenario, merged
 from ops_orchestrator.planning.steps import Plan, Step
 from ops_orchestrator.runs.back_off import back_off_s
@@ -27,9 +27,6 @@ from ops_orchestrator.runs.events import (
     StepStarted,
 )
 from ops_orchestrator.runs.provenance import step_fingerprint
-
-# Hashing a small answer costs less than a thread; a large one would hold up every other run.
-_HASH_OFF_LOOP_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -106,15 +103,14 @@ class Runner:
 
 
 async def _completed(step: Step, attempts: int, answered: Answered) -> StepCompleted:
-    large = len(answered.exchange.response) > _HASH_OFF_LOOP_BYTES
-    made = (answered.envelope, answered.refs)
+    envelope, refs = answered.envelope, answered.refs
     return StepCompleted(
         step=step,
         attempts=attempts,
         exchange=answered.exchange,
         envelope=answered.envelope,
         artifacts=answered.artifacts,
-        fingerprint=await asyncio.to_thread(step_fingerprint, *made) if large else step_fingerprint(*made),
+        fingerprint=await off_loop_if_large(lambda: step_fingerprint(envelope, refs), len(answered.exchange.response)),
     )
 
 

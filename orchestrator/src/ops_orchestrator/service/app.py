@@ -15,7 +15,9 @@ from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.service.head import HeadAsGet
 from ops_orchestrator.service.problem import install_problem_handlers
+from ops_orchestrator.service.routes.description import description_routes
 from ops_orchestrator.service.routes.health import health_routes
 from ops_orchestrator.service.routes.modules import modules_routes
 from ops_orchestrator.service.routes.plan_and_execute import plan_and_execute_routes
@@ -61,12 +63,18 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
         title="OpenPolicyStack orchestrator",
         version=ops_orchestrator.__version__,
         summary="Calls OpenPolicyStack modules in sequence and leaves reproducible run folders.",
+        description="Each path that takes GET takes HEAD. Every error is a problem document (RFC 9457).",
         license_info={"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
         lifespan=lifespan,
+        # The description is served by routes of our own, whose page loads nothing from elsewhere.
+        openapi_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
+    app.add_middleware(HeadAsGet)
     install_problem_handlers(app)
-    app.include_router(plan_and_execute_routes(runs, store, settings.max_request_bytes))
+    app.include_router(plan_and_execute_routes(runs, store, settings.max_request_bytes, settings.max_request_values))
     app.include_router(runs_routes(store))
     app.include_router(modules_routes(catalogue, client))
     app.include_router(health_routes(store, runs))
+    app.include_router(description_routes(app))
     return app

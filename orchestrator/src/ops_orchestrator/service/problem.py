@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ops_contract import MAX_PROBLEMS, Problem
-from ops_orchestrator.errors import BusyError, RequestError, StoreError
+from ops_orchestrator.errors import BusyError, DamagedRunError, RequestError, StoreError
+from ops_orchestrator.service.head import with_head
 
 _log: Any = structlog.get_logger("ops_orchestrator.http")
 
@@ -27,20 +28,30 @@ def install_problem_handlers(app: FastAPI) -> None:
     """Make every error of `app` a problem document."""
     app.add_exception_handler(RequestError, _on_request_error)
     app.add_exception_handler(StoreError, _on_store_error)
+    app.add_exception_handler(DamagedRunError, _on_damaged_run)
     app.add_exception_handler(RequestValidationError, _on_invalid_parameters)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(ClientDisconnect, _on_client_disconnect)
     app.add_exception_handler(Exception, _on_exception)
 
 
+def problem_body(status: int, detail: str) -> bytes:
+    """A problem document for a request so broken that not even its path is known."""
+    return bytes(ProblemResponse(_described(status, *_of_status(status), detail), status).body)
+
+
 def _problem(request: Request, status: int, slug: str, title: str, detail: str) -> dict[str, Any]:
-    return {
-        "type": f"urn:openpolicystack:problem:{slug}",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "instance": request.url.path,
-    }
+    return {**_described(status, slug, title, detail), "instance": request.url.path}
+
+
+def _described(status: int, slug: str, title: str, detail: str) -> dict[str, Any]:
+    return {"type": f"urn:openpolicystack:problem:{slug}", "title": title, "status": status, "detail": detail}
+
+
+def _of_status(status: int) -> tuple[str, str]:
+    """Slug and title of a problem that has no more to say than its status."""
+    title = HTTPStatus(status).phrase
+    return title.lower().replace(" ", "-"), title
 
 
 def _errors(problems: Sequence[Problem], count: int) -> dict[str, Any]:
@@ -61,6 +72,11 @@ def _on_store_error(request: Request, error: Exception) -> ProblemResponse:
     return ProblemResponse(_problem(request, 503, "store-unavailable", "The run store cannot be used", f"{error}."), 503)
 
 
+def _on_damaged_run(request: Request, error: Exception) -> ProblemResponse:
+    _log.error("run.damaged", reason=str(error))
+    return ProblemResponse(_problem(request, 500, "damaged-run", "The run is damaged", f"{error}."), 500)
+
+
 def _on_invalid_parameters(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for nothing else
     problems = [Problem("/".join(map(str, item["loc"][1:])), item["msg"]) for item in error.errors()]
@@ -70,13 +86,15 @@ def _on_invalid_parameters(request: Request, error: Exception) -> ProblemRespons
 
 def _on_http_exception(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
-    title = HTTPStatus(error.status_code).phrase
     detail = {
         404: f"There is nothing at {request.url.path}; GET /openapi.json lists what there is.",
         405: f"{request.method} is not possible at {request.url.path}; the header Allow says what is.",
     }.get(error.status_code, str(error.detail))
-    body = _problem(request, error.status_code, title.lower().replace(" ", "-"), title, detail)
-    return ProblemResponse(body, error.status_code, error.headers)
+    body = _problem(request, error.status_code, *_of_status(error.status_code), detail)
+    headers = dict(error.headers or {})
+    return ProblemResponse(
+        body, error.status_code, headers | ({"Allow": with_head(headers["Allow"])} if "Allow" in headers else {})
+    )
 
 
 def _on_client_disconnect(request: Request, _: Exception) -> Response:

@@ -14,6 +14,7 @@ import ops_orchestrator
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.service.app import create_app
+from ops_orchestrator.service.protocol import HttpProtocol
 from ops_orchestrator.service.service_log import configure_service_log
 from ops_orchestrator.settings import Settings
 
@@ -37,6 +38,9 @@ def serve_until_stopped(
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         config = uvicorn.Config(
             application,
+            http=HttpProtocol,
+            # No WebSocket is served; a request to become one is answered as if it had not asked.
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,

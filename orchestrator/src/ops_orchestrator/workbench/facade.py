@@ -5,6 +5,7 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -46,7 +47,7 @@ def create_facade(module: Module, settings: Settings, transport: Transport | Non
     """The application; `transport` replaces the network between it and the module."""
     client = ModuleClient(settings.limits, transport)
     folder = tempfile.TemporaryDirectory(prefix="ops-facade-", ignore_cleanup_errors=True)
-    facade = _Facade(module, client, Path(folder.name), settings.max_request_bytes)
+    facade = _Facade(module, client, Path(folder.name), settings)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -68,11 +69,12 @@ def create_facade(module: Module, settings: Settings, transport: Transport | Non
 class _Facade:
     """What the paths of the contract call; keeps the files that its last answers refer to."""
 
-    def __init__(self, module: Module, client: ModuleClient, staging: Path, max_request_bytes: int) -> None:
+    def __init__(self, module: Module, client: ModuleClient, staging: Path, settings: Settings) -> None:
         self._module = module
         self._client = client
         self._staging = staging
-        self._max_request_bytes = max_request_bytes
+        self._max_request_bytes = settings.max_request_bytes
+        self._max_request_values = settings.max_request_values
         self._version = _UNKNOWN_VERSION
         self._files: OrderedDict[int, tuple[Path, str]] = OrderedDict()
         self._number = 0
@@ -101,7 +103,8 @@ class _Facade:
         started = asyncio.get_running_loop().time()
         check_request_headers(request.headers)
         raw = await self._body(request)
-        requested = (await asyncio.to_thread(read_request, raw)).request
+        read = partial(read_request, raw, max_values=self._max_request_values, setting="OPS_MAX_REQUEST_VALUES")
+        requested = (await asyncio.to_thread(read)).request
         deadline_s = requested.options.deadline_s
         try:
             async with asyncio.timeout_at(deadline_s and started + deadline_s):

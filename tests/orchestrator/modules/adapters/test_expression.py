@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ops_orchestrator.errors import ExpressionError
-from ops_orchestrator.modules.adapters.expression import Expression
+from ops_orchestrator.modules.adapters.expression import Expression, Room
 
 NAMES = ("inputs", "upstream")
 LONG = "a" * 50_000 + "b"
@@ -211,6 +211,24 @@ def test_function_as_a_result_is_an_error(text: str) -> None:
 @pytest.mark.parametrize("text", ["1e999", "%"])
 def test_mistake_that_the_library_does_not_place_is_placed(text: str) -> None:
     assert compile_error(text).position
+
+
+@pytest.mark.parametrize(
+    "text", ["[1..1000]", "{'a': [1..1000]}", "[1..6].($$.inputs.long)"], ids=["values", "deep values", "one text many times"]
+)
+def test_result_that_does_not_fit_into_the_room_is_an_error(text: str) -> None:
+    expression = Expression(text, ("inputs",))
+    with pytest.raises(ExpressionError, match="yields more than can be kept"):
+        expression.evaluate({"inputs": {"long": "x" * 1000}}, room=Room(values=1000, characters=5000))
+
+
+def test_expressions_share_the_room_of_their_mapping() -> None:
+    room = Room(values=1000)
+    expression = Expression("[1..400]", ())
+    assert len(expression.evaluate({}, room=room)) == 400
+    expression.evaluate({}, room=room)
+    with pytest.raises(ExpressionError, match="yields more than can be kept"):
+        expression.evaluate({}, room=room)
 
 
 def test_number_beyond_the_range_is_told_in_words() -> None:

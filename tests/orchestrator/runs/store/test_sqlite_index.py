@@ -57,17 +57,6 @@ def test_index_beside_runs_that_cannot_be_written_is_kept_in_memory(open_index: 
     assert index.run_ids() == {"run_1"}
 
 
-def test_index_with_damaged_pages_says_so_and_what_to_do(open_index: OpenIndex, tmp_path: Path) -> None:
-    index = open_index()
-    index.put(map(record, range(300)))
-    index.close()
-    content = (tmp_path / FILE_NAME).read_bytes()
-    (tmp_path / FILE_NAME).write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
-    index = open_index()
-    with pytest.raises(StoreError, match=rf"list of runs cannot be read: .*; {FILE_NAME} .* may be deleted"):
-        index.page(10, None, None, None)
-
-
 def test_index_that_another_process_holds_is_a_store_error_when_it_must_be_read(open_index: OpenIndex, tmp_path: Path) -> None:
     index = open_index()
     with closing(sqlite3.connect(tmp_path / FILE_NAME)) as other:

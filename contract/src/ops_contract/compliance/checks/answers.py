@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ops_contract import JsonError, Violation, judge_answer, parse_json
+from ops_contract import JsonError, TooManyValuesError, Violation, judge_answer, parse_json
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, judged
 
@@ -48,6 +48,8 @@ def listed(violations: Sequence[Violation], requirement: str) -> str:
 def _violations(seen: Seen, name: str) -> tuple[Violation, ...]:
     try:
         return judge_answer(parse_json(seen.exchange.body), module=name).violations
+    except TooManyValuesError as error:
+        return (Violation("OPS-EXE-004", "", str(error)),)
     except JsonError as error:
         not_strict = Violation("OPS-EXE-004", "", str(error))
     try:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import re2
 
-from ops_contract import JsonError, parse_json
+from ops_contract import JsonError
 from ops_orchestrator.exchange import Exchange
 
 _LONGEST: Final = 300
@@ -27,7 +27,7 @@ _TELLING: Final = ("message", "detail", "error", "error_message", "msg", "reason
 def decoded(exchange: Exchange) -> Any:
     """The body as JSON where it is JSON, whatever its content type says, else as text; None when it is neither."""
     try:
-        return parse_json(exchange.response)
+        return exchange.json()
     except JsonError:
         return text_of(exchange) if is_text(exchange) else None
 
@@ -54,7 +54,8 @@ def error_text(exchange: Exchange) -> str:
     """The message in the body of an error, as one line for people: of an object, list, string, HTML or plain text."""
     body = decoded(exchange)
     text = _html(body[:_READ_CHARACTERS]) if isinstance(body, str) and "<" in body else _words(body)
-    line = " ".join(text.split()) or _phrase(exchange.status)
+    # A long text has millions of words.
+    line = " ".join(text[:_READ_CHARACTERS].split()) or _phrase(exchange.status)
     # It ends in logs and on terminals, where such characters would do something.
     line = "".join(character if character.isprintable() else "\ufffd" for character in line[: _LONGEST + 1])
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."

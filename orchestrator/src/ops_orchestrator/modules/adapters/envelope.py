@@ -23,7 +23,8 @@ from ops_contract import (
     NumberError,
     ShapeError,
     SuccessEnvelope,
-    canonical_json,
+    TooManyValuesError,
+    check_numbers,
     parse_json,
     unstorable_names,
     validate,
@@ -35,8 +36,8 @@ from ops_orchestrator.modules.adapters.body import error_text, is_text, text_of
 from ops_orchestrator.modules.adapters.declaration import Action, ArtifactMapping
 from ops_orchestrator.modules.adapters.evaluation import Evaluation, is_true, kind_of
 from ops_orchestrator.modules.adapters.evidence import evidence_of
-from ops_orchestrator.modules.adapters.expression import Expression
-from ops_orchestrator.modules.answer import Answer, InlineFile, SharedFile
+from ops_orchestrator.modules.adapters.expression import MOST_CHARACTERS, Expression, Room
+from ops_orchestrator.modules.answer import Answer, InlineFile, SharedFile, too_many_values
 
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(ArtifactName)
 _SHA256: Final = re.compile(r"(?:sha-?256:)?([0-9a-f]{64})", re.IGNORECASE)
@@ -49,23 +50,30 @@ def map_answer(action: Action, root: Path | None, evaluation: Evaluation, exchan
 
     `evaluation` has the context of the request; `root` is the volume from which files may be taken.
     """
-    body, problem = _body(action, exchange)
+    body, problem = _body(action, exchange, evaluation.module)
     response = {"status": exchange.status, "headers": dict(exchange.headers), "body": body}
-    answered = replace(evaluation, context={**evaluation.context, "response": response})
+    room = Room(exchange.max_values, 2 * max(MOST_CHARACTERS, len(exchange.response)))
+    answered = replace(evaluation, context={**evaluation.context, "response": response}, room=room)
     mapping = _AnswerMapping(action, root, answered, exchange)
     mapping.refuse_failures(problem)
-    sources = tuple(mapping.sources())
-    return Answer(mapping.envelope(sources), sources)
+    sources, fields = tuple(mapping.sources()), mapping.written_fields()
+    # The body may be large, and what follows makes values of the same size again.
+    del body, response, answered, mapping
+    return Answer(_envelope(fields, sources, evaluation, exchange.max_values), sources)
 
 
-def _body(action: Action, exchange: Exchange) -> tuple[Any, str | None]:
+def _body(action: Action, exchange: Exchange, module: str) -> tuple[Any, str | None]:
     """The body as expressions see it, and why it is not JSON where a good answer has to be."""
     if _is_good(exchange) and action.answer == "text":
         return text_of(exchange), None
     if _is_good(exchange) and action.answer == "binary":
         return None, None
     try:
-        return parse_json(exchange.response), None
+        return exchange.json(), None
+    except TooManyValuesError as error:
+        if _is_good(exchange):
+            raise too_many_values(module, exchange) from error
+        return None, None
     except JsonError as error:
         return text_of(exchange) if is_text(exchange) else None, str(error)
 
@@ -95,35 +103,20 @@ class _AnswerMapping:
         if is_true(self._evaluation.value("failure.when", self._action.failure.when)):
             raise self._failed()
 
-    def envelope(self, sources: tuple[InlineFile | SharedFile, ...]) -> SuccessEnvelope:
-        """The envelope made of the answer, without its artifacts."""
-        action, evaluation = self._action, self._evaluation
+    def written_fields(self) -> bytes:
+        """The fields of the envelope made of the answer, as JSON; without its artifacts."""
         fields = {
             "status": "success",
-            "module": evaluation.module,
-            "version": evaluation.text("version", action.version),
+            "module": self._evaluation.module,
+            "version": self._evaluation.text("version", self._action.version),
             "outputs": self._outputs(),
-            "evidence": evidence_of(evaluation.value("evidence", action.evidence)),
+            "evidence": evidence_of(self._evaluation.value("evidence", self._action.evidence)),
             "warnings": self._warnings(),
         }
         try:
-            # As JSON and back: what no JSON can carry must not get further, such as half a surrogate pair or endless depth.
-            fields = parse_json(json.dumps(fields).encode())
-            envelope = validate(SuccessEnvelope, fields, "the envelope that it comes to")
-        except (JsonError, RecursionError) as error:
-            raise evaluation.failure("outputs", f"does not yield what JSON can carry: {error}") from error
-        except ShapeError as error:
-            raise evaluation.failure(_blamed(error), f"does not yield what an envelope needs: {error}") from error
-        try:
-            canonical_json(envelope.outputs)
-        except NumberError as error:
-            raise evaluation.failure("outputs", f"yields a number that cannot be kept exactly: {error}") from error
-        # The checks look at names only; the bytes are not there yet.
-        announced = SuccessEnvelope.model_construct(**{**dict(envelope), "artifacts": sources})
-        if broken := violations(announced, module=evaluation.module):
-            message = f"comes to an envelope that breaks {'; '.join(map(str, broken))}"
-            raise StepError.of(evaluation.module, "MAPPING_FAILED", message, requirement=broken[0].requirement)
-        return envelope
+            return json.dumps(fields).encode()
+        except RecursionError as error:
+            raise self._evaluation.failure("outputs", f"does not yield what JSON can carry: {error}") from error
 
     def sources(self) -> Iterator[InlineFile | SharedFile]:
         """Where the artifacts are, in the order of the declaration; files of one name keep their folders in it."""
@@ -255,6 +248,29 @@ class _AnswerMapping:
     def _invalid(self, text: str) -> StepError:
         message = f"answers what cannot be used: the answer of {self._exchange.url} {text}"
         return StepError.of(self._evaluation.module, "INVALID_ANSWER", message)
+
+
+def _envelope(
+    written: bytes, sources: tuple[InlineFile | SharedFile, ...], evaluation: Evaluation, max_values: int
+) -> SuccessEnvelope:
+    """The envelope with these fields, without its artifacts."""
+    try:
+        # From JSON: what no JSON can carry must not get further, such as half a surrogate pair or endless depth.
+        envelope = validate(SuccessEnvelope, parse_json(written, max_values=max_values), "the envelope that it comes to")
+    except JsonError as error:
+        raise evaluation.failure("outputs", f"does not yield what JSON can carry: {error}") from error
+    except ShapeError as error:
+        raise evaluation.failure(_blamed(error), f"does not yield what an envelope needs: {error}") from error
+    try:
+        check_numbers(envelope.outputs)
+    except NumberError as error:
+        raise evaluation.failure("outputs", f"yields a number that cannot be kept exactly: {error}") from error
+    # The checks look at names only; the bytes are not there yet.
+    announced = SuccessEnvelope.model_construct(**{**dict(envelope), "artifacts": sources})
+    if broken := violations(announced, module=evaluation.module):
+        message = f"comes to an envelope that breaks {'; '.join(map(str, broken))}"
+        raise StepError.of(evaluation.module, "MAPPING_FAILED", message, requirement=broken[0].requirement)
+    return envelope
 
 
 def _below(source: SharedFile) -> str | None:

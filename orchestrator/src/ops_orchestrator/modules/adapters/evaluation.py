@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ops_contract import is_secret
 from ops_orchestrator.errors import ExpressionError, StepError
-from ops_orchestrator.modules.adapters.expression import Expression
+from ops_orchestrator.modules.adapters.expression import Expression, Room
 
 _LONGEST_SHOWN: Final = 100
 
@@ -16,12 +16,14 @@ _LONGEST_SHOWN: Final = 100
 class Evaluation:
     """The context in which the expressions of `action` are evaluated. Everything that fails is a StepError of `module`.
 
-    `where` names an expression as the declaration does, for example `query.iso`.
+    `where` names an expression as the declaration does, for example `query.iso`. All expressions together yield as much as
+    there is `room` for.
     """
 
     module: str
     action: str
     context: Mapping[str, Any]
+    room: Room = field(default_factory=Room)
     secret_headers: Sequence[str] = ()
 
     def value(self, where: str, expression: Expression | None) -> Any:
@@ -29,7 +31,7 @@ class Evaluation:
         if expression is None:
             return None
         try:
-            return expression.evaluate(self.context)
+            return expression.evaluate(self.context, room=self.room)
         except ExpressionError as error:
             reason = (
                 "cannot be evaluated; it is not shown, since it may hold a secret" if self._is_hidden(where) else str(error)

@@ -4,8 +4,11 @@ import math
 import threading
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from operator import is_
 from typing import Any, Final
 
+from ops_contract import MAX_VALUES
 from ops_orchestrator.errors import ExpressionError
 from ops_orchestrator.modules.adapters.jsonata_library import JException, Jsonata, Utils
 from ops_orchestrator.modules.adapters.names import NameUseError, used_names
@@ -13,6 +16,29 @@ from ops_orchestrator.modules.adapters.regular_expression import RegularExpressi
 
 LONGEST_EVALUATION_S: Final = 5.0
 """Seconds of computing that one expression may take. What the library does in one piece is bounded by the step's time-out."""
+
+
+MOST_CHARACTERS: Final = 16 * 1024 * 1024
+"""How much text expressions may yield, unless more is answered."""
+
+
+@dataclass
+class Room:
+    """How much expressions may still yield: JSON values, keys included, and characters of text.
+
+    A few references to one large value are small until they are written out.
+    """
+
+    values: int = MAX_VALUES // 2
+    characters: int = MOST_CHARACTERS
+
+    def take(self, value: Any) -> None:
+        """Take the room of one value, without what is inside it. Raises ValueError when there is none left."""
+        self.values -= 1
+        if isinstance(value, str):
+            self.characters -= len(value)
+        if self.values < 0 or self.characters < 0:
+            raise ValueError("yields more than can be kept; select less, or take a large table as an artifact")
 
 
 class Expression:
@@ -47,8 +73,11 @@ class Expression:
     def __hash__(self) -> int:
         return hash(self.text)
 
-    def evaluate(self, context: Mapping[str, Any], *, longest_s: float = LONGEST_EVALUATION_S) -> Any:
-        """The JSON value that the expression yields in `context`, None for nothing and for null. Raises ExpressionError."""
+    def evaluate(self, context: Mapping[str, Any], *, longest_s: float = LONGEST_EVALUATION_S, room: Room | None = None) -> Any:
+        """The JSON value that the expression yields in `context`, None for nothing and for null. Raises ExpressionError.
+
+        What it yields has to fit into `room`, a new one unless given.
+        """
         jsonata = self._jsonata()
         started, at = time.thread_time(), 0
 
@@ -62,7 +91,7 @@ class Expression:
         frame = jsonata.create_frame()
         frame.set_evaluate_entry_callback(watch)
         try:
-            return _plain(jsonata.evaluate(context, frame))
+            return _plain(jsonata.evaluate(context, frame), room or Room())
         except JException as error:
             reason = f"takes longer than {longest_s:g} s" if error.error == _TOO_SLOW else _reason(error)
             raise ExpressionError(self.text, error.location if error.location > 0 else at, reason) from error
@@ -86,8 +115,9 @@ _TOO_SLOW: Final = "D1012"
 _OWN_WORDS: Final = ("D3137", "D3141")  # of $error and $assert
 
 
-def _plain(value: Any) -> Any:
-    """The library's result as plain JSON."""
+def _plain(value: Any, room: Room) -> Any:
+    """The library's result as plain JSON; what is plain already is not copied, since it may be large."""
+    room.take(value)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("yields NaN or Infinity, which JSON does not have")
     if value is None or isinstance(value, str | bool | int | float):
@@ -95,9 +125,11 @@ def _plain(value: Any) -> Any:
     if value is Utils.NULL_VALUE:
         return None
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        members = {_plain(key, room): _plain(item, room) for key, item in value.items()}
+        return value if type(value) is dict and all(map(is_, members.values(), value.values())) else members
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        items = [_plain(item, room) for item in value]
+        return value if type(value) is list and all(map(is_, items, value)) else items
     raise TypeError("yields a function; call it")
 
 

@@ -6,22 +6,33 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Self, TypeVar
-
-from pydantic import ValidationError
+from typing import Final, Self
 
 from ops_contract import Problem
-from ops_orchestrator.errors import ConfigurationError, InvalidRequestError, NotFoundError, RunExistsError, StoreError
+from ops_orchestrator.errors import (
+    ConfigurationError,
+    DamagedRunError,
+    InvalidRequestError,
+    NotFoundError,
+    RunExistsError,
+    StoreError,
+)
 from ops_orchestrator.runs.record import RECORD, RESULTS, ArtifactRecord, Results, RunRecord
-from ops_orchestrator.runs.run_id import RUN_ID
+from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile, files_in
 from ops_orchestrator.runs.store.protocols import Page, Position, RunIndex
+from ops_orchestrator.runs.store.reading import (
+    folder_of,
+    parse_document,
+    read_content,
+    read_listed,
+    read_record,
+    run_ids_in,
+)
 from ops_orchestrator.runs.store.recovery import clear_unfinished, end_dead_run, lease_of_the_dead
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.runs.store.writer import FolderWriter
 
 _ROOM_FOR_A_RUN_BYTES: Final = 64 * 1024
-
-Document = TypeVar("Document", RunRecord, Results)
 
 
 class FolderStore:
@@ -71,7 +82,9 @@ class FolderStore:
         """See RunStore."""
         run_id = record.run_id
         try:
-            writer = FolderWriter.create(self._path(run_id), line, record, results, lambda: self._put_in_index(run_id))
+            writer = FolderWriter.create(
+                folder_of(self.folder, run_id), line, record, results, lambda: self._put_in_index(run_id)
+            )
         except FileExistsError as error:
             raise RunExistsError(f"there is a run {run_id} already") from error
         except OSError as error:
@@ -81,33 +94,36 @@ class FolderStore:
 
     def record(self, run_id: str) -> RunRecord:
         """See RunStore."""
-        return self._parsed(RunRecord, run_id, RECORD)
+        return read_record(self.folder, run_id)
 
     def results(self, run_id: str) -> Results:
         """See RunStore."""
-        return self._parsed(Results, run_id, RESULTS)
+        content = read_content(self.folder, run_id, RESULTS)
+        return parse_document(Results, self.folder / run_id, RESULTS, content)
 
     def document(self, run_id: str, name: str) -> bytes:
-        """See RunStore."""
-        try:
-            return (self._path(run_id) / name).read_bytes()
-        except FileNotFoundError as error:
-            exists = self._path(run_id).is_dir()
-            message = f"{run_id} has no {name}." if exists else f"There is no run {run_id}. GET /runs lists those there are."
-            raise NotFoundError(message) from error
-        except OSError as error:
-            raise StoreError(f"cannot read {name} of {run_id}: {error.strerror}") from error
+        """See RunStore. Record and results are returned only when they can be used."""
+        content = read_content(self.folder, run_id, name)
+        if name == RECORD:
+            parse_document(RunRecord, self.folder / run_id, name, content)
+        elif name == RESULTS:
+            parse_document(Results, self.folder / run_id, name, content)
+        return content
 
     def documents(self, run_id: str, folder: str) -> list[str]:
         """See RunStore."""
+        path = folder_of(self.folder, run_id)
         try:
-            return sorted(f"{folder}/{entry.name}" for entry in os.scandir(self._path(run_id) / folder) if entry.is_file())
+            files, _ = files_in(self.folder, f"{run_id}/{folder}")
         except FileNotFoundError:
             return []
+        except NotPlainError as error:
+            raise DamagedRunError(path, folder, f"{error.name!r} {error.reason}") from error
         except OSError as error:
             raise StoreError(f"cannot read {folder} of {run_id}: {error.strerror}") from error
+        return [f"{folder}/{name}" for name in files]
 
-    def artifact(self, run_id: str, step: str, name: str) -> tuple[ArtifactRecord, Path]:
+    def artifact(self, run_id: str, step: str, name: str) -> tuple[ArtifactRecord, OpenFile]:
         """See RunStore. The path is looked up in the results, never built from `name`."""
         results = self.results(run_id)
         known = {artifact.name: artifact for artifact in results.steps[step].artifacts} if step in results.steps else {}
@@ -116,71 +132,62 @@ class FolderStore:
             raise NotFoundError(f"{run_id} has no artifact {name!r} of a step {step!r}. GET /runs/{run_id}/results names them.")
         if artifact.path is None:
             raise NotFoundError(f"{run_id} was made with save_artifacts false: only the hash of {name!r} was kept.")
-        path = self._path(run_id) / artifact.path
-        if not path.is_file():
-            raise NotFoundError(f"The file of {name!r} is gone from {run_id}; its manifest says what it was.")
-        return artifact, path
+        try:
+            return artifact, OpenFile.below(self.folder, f"{run_id}/{artifact.path}")
+        except FileNotFoundError as error:
+            raise NotFoundError(f"The file of {name!r} is gone from {run_id}; its manifest says what it was.") from error
+        except NotPlainError as error:
+            raise NotFoundError(f"{run_id} has no file for {name!r} that can be served: {error.strerror}.") from error
+        except OSError as error:
+            raise StoreError(f"cannot read {name!r} of {run_id}: {error.strerror}") from error
 
     def page(self, limit: int, cursor: str | None = None, scenario_id: str | None = None, status: str | None = None) -> Page:
         """See RunStore."""
         after = _position(cursor) if cursor else None
         found = self._index.page(limit + 1, scenario_id, status, after)
-        runs = [record for position in found[:limit] if (record := self._try_record(position.run_id))]
+        read = [run for position in found[:limit] if (run := read_listed(self.folder, position.run_id))]
+        runs = [run for run in read if status in (None, run.status) and scenario_id in (None, run.scenario_id)]
+        # The index learns what was damaged or repaired since it was written.
+        self._index.put(run for run in read if run.status == "damaged" or run not in runs)
         return Page(runs, _cursor(found[limit - 1]) if len(found) > limit else None)
 
-    def recover(self) -> Mapping[str, OSError | None]:
+    def recover(self) -> Mapping[str, OSError | StoreError | None]:
         """See RunStore. Folders that were never finished are removed."""
         clear_unfinished(self.folder)
-        recovered: dict[str, OSError | None] = {}
-        for run_id in sorted(self._index.run_ids("running")):
+        recovered: dict[str, OSError | StoreError | None] = {}
+        for run_id in sorted(self._index.run_ids("running") & run_ids_in(self.folder)):
             try:
                 if self._recover(run_id):
                     recovered[run_id] = None
-            except OSError as error:
+            except (OSError, StoreError) as error:
                 recovered[run_id] = error
+                self._put_in_index(run_id)
         return recovered
 
     def _recover(self, run_id: str) -> bool:
-        with lease_of_the_dead(self._path(run_id)) as lease:
-            # Read under the lease: the record of a run that just ended is final.
-            record = self._try_record(run_id)
-            if lease is None or record is None:
+        with lease_of_the_dead(self.folder / run_id) as lease:
+            if lease is None:
                 return False
+            # Read under the lease: the record of a run that just ended is final.
+            record = read_record(self.folder, run_id)
             left_running = record.status == "running"
             if left_running:
-                record = end_dead_run(self._path(run_id), record)
+                record = end_dead_run(self.folder / run_id, record)
         self._index.put([record])
         return left_running
 
     def _refresh(self) -> None:
-        """Bring the index up to date with folders that came or went while nobody looked."""
-        present = {entry.name for entry in os.scandir(self.folder) if RUN_ID.fullmatch(entry.name)}
+        """Bring the index up to date with folders that came, went or were repaired while nobody looked."""
+        present = run_ids_in(self.folder)
         known = self._index.run_ids()
         self._index.drop(known - present)
-        self._index.put(record for run_id in present - known if (record := self._try_record(run_id)))
+        unsure = present - known | self._index.run_ids("damaged") & present
+        self._index.put(run for run_id in unsure if (run := read_listed(self.folder, run_id)))
 
     def _put_in_index(self, run_id: str) -> None:
         """Note how a run ended: what is on disk counts, and a full disk may keep it at `running`."""
-        if record := self._try_record(run_id):
-            self._index.put([record])
-
-    def _try_record(self, run_id: str) -> RunRecord | None:
-        # A folder whose record is damaged or being removed must not take the list of all others down.
-        try:
-            return self.record(run_id)
-        except (NotFoundError, StoreError):
-            return None
-
-    def _parsed(self, model: type[Document], run_id: str, name: str) -> Document:
-        try:
-            return model.model_validate_json(self.document(run_id, name))
-        except ValidationError as error:
-            raise StoreError(f"{self._path(run_id) / name} is damaged: {error.errors()[0]['msg']}") from error
-
-    def _path(self, run_id: str) -> Path:
-        if not RUN_ID.fullmatch(run_id):
-            raise NotFoundError(f"{run_id!r} is not the id of a run. GET /runs lists those there are.")
-        return self.folder / run_id
+        if run := read_listed(self.folder, run_id):
+            self._index.put([run])
 
 
 def _cursor(position: Position) -> str:

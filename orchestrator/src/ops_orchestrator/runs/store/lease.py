@@ -4,6 +4,8 @@ import fcntl
 from pathlib import Path
 from typing import IO, Self
 
+from ops_orchestrator.runs.store.plain_file import open_below
+
 
 class FolderLease:
     """The right to execute the run whose log is locked."""
@@ -18,10 +20,15 @@ class FolderLease:
 
     @classmethod
     def take(cls, log: Path) -> Self | None:
-        """Lock the log of a run; None when another holder has it. Raises FileNotFoundError when there is no log, OSError."""
+        """Lock the log of a run; None when another holder has it.
+
+        Raises FileNotFoundError when there is no log, OSError.
+
+        NotPlainError, an OSError, says that the run's folder or its log is a link or otherwise odd.
+        """
         try:
             # For writing too: on NFS nothing else can be locked exclusively.
-            return cls(_locked(log.open("r+b")))
+            return cls(_locked(open_below(log.parent.parent, f"{log.parent.name}/{log.name}", to_change=True)))
         except BlockingIOError:
             return None
 

@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
+from ops_orchestrator.errors import StoreError
+from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.record import ArtifactRecord, Results, RunRecord
+from ops_orchestrator.runs.store.plain_file import OpenFile
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,44 @@ class RunFile:
     name: str
     content: bytes | Path
     sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class DamagedRun:
+    """A run whose record cannot be used, as it stands in lists; `reason` says which document and why."""
+
+    run_id: str
+    reason: str
+    status: ClassVar = "damaged"
+    scenario_id: ClassVar = ""
+
+    @property
+    def started_at(self) -> str:
+        """When the run started, as far as its id says."""
+        date, time = self.run_id.split("_")[1].rstrip("Z").split("T")
+        return f"{date}T{time.replace('-', ':')}Z"
+
+    def summary(self) -> dict[str, Any]:
+        """The run in a list of runs: the fields of any other run, as far as they are known, and `reason`."""
+        return {
+            "run_id": self.run_id,
+            "status": self.status,
+            "reason": self.reason,
+            "started_at": self.started_at,
+            "finished_at": None,
+            "fingerprints": {"recipe": None, "result": None},
+            "scenario_id": None,
+            "modules": [],
+            "warnings": 0,
+            "synthetic": False,
+        }
+
+
+ListedRun = RunRecord | DamagedRun
+"""An entry of a list of runs."""
+
+ListedStatus = Literal[Status, "damaged"]
+"""The status of an entry of a list of runs."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +70,7 @@ class Position:
 class Page:
     """Part of the list of runs, newest first; `next_cursor` is None on the last page."""
 
-    runs: list[RunRecord]
+    runs: list[ListedRun]
     next_cursor: str | None
 
 
@@ -74,30 +115,33 @@ class RunStore(Protocol):
         ...
 
     def record(self, run_id: str) -> RunRecord:
-        """The record of a run. Raises NotFoundError."""
+        """The record of a run. Raises NotFoundError, DamagedRunError."""
         ...
 
     def results(self, run_id: str) -> Results:
-        """The results of a run. Raises NotFoundError."""
+        """The results of a run. Raises NotFoundError, DamagedRunError."""
         ...
 
     def document(self, run_id: str, name: str) -> bytes:
-        """The bytes of one of a run's documents. Raises NotFoundError."""
+        """The bytes of one of a run's documents. Raises NotFoundError, DamagedRunError."""
         ...
 
     def documents(self, run_id: str, folder: str) -> list[str]:
-        """The names of a run's documents in one of its folders, sorted; none when there is no such folder."""
+        """The names of a run's documents in one of its folders, sorted; none when there is no such folder.
+
+        Raises DamagedRunError.
+        """
         ...
 
-    def artifact(self, run_id: str, step: str, name: str) -> tuple[ArtifactRecord, Path]:
-        """A stored artifact and its file. Raises NotFoundError."""
+    def artifact(self, run_id: str, step: str, name: str) -> tuple[ArtifactRecord, OpenFile]:
+        """A stored artifact and its bytes; the caller closes the file. Raises NotFoundError, DamagedRunError."""
         ...
 
     def page(self, limit: int, cursor: str | None = None, scenario_id: str | None = None, status: str | None = None) -> Page:
         """Up to `limit` runs, newest first. Raises InvalidRequestError for a cursor that this store did not give."""
         ...
 
-    def recover(self) -> Mapping[str, OSError | None]:
+    def recover(self) -> Mapping[str, OSError | StoreError | None]:
         """End the runs that a dead service left running, as interrupted; by run id, why one could not be ended, or None."""
         ...
 
@@ -117,10 +161,11 @@ class RunStore(Protocol):
 class RunIndex(Protocol):
     """Which runs there are, by start time, scenario and status. Disposable, and safe to use from several threads.
 
-    `page` and `run_ids` raise StoreError. A change that cannot be written is dropped: the runs themselves are the truth.
+    `page` and `run_ids` raise StoreError. A change that cannot be written is dropped: the runs themselves are the truth, and an
+    index that is damaged is made again from them, whenever that is noticed.
     """
 
-    def put(self, records: Iterable[RunRecord]) -> None:
+    def put(self, runs: Iterable[ListedRun]) -> None:
         """Add runs, or replace what is known of them."""
         ...
 

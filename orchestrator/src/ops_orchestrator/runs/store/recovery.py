@@ -1,20 +1,33 @@
 """What a dead service left in a folder of runs: runs that never ended, and folders that were never finished."""
 
-import json
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
+from pydantic import BaseModel, ValidationError
+
+from ops_orchestrator.runs.document_fields import Error, Time
 from ops_orchestrator.runs.events import Event, RunEnded, interrupted
 from ops_orchestrator.runs.record import LOGS, RunRecord, ended
 from ops_orchestrator.runs.store.lease import FolderLease
+from ops_orchestrator.runs.store.plain_file import open_below, read_all
+from ops_orchestrator.runs.store.reading import LARGEST_DOCUMENT_BYTES
 from ops_orchestrator.runs.store.writer import seal, unfinished_path
 
 _LONGEST_CREATION_S: Final = 60.0
+
+
+class _LastLine(BaseModel):
+    """The line of a log that says how the run ended."""
+
+    event: Literal["run.ended"]
+    status: Literal["completed", "failed", "errored", "cancelled", "interrupted"]
+    error: Error | None = None
+    timestamp: Time
 
 
 @contextmanager
@@ -50,14 +63,13 @@ def clear_unfinished(store: Path) -> None:
 
 def _end(log: Path, run_id: str) -> tuple[RunEnded, datetime]:
     """How and when a dead run ended; that it was interrupted is added to its log."""
-    complete, _, torn = log.read_bytes().rpartition(b"\n")
-    with suppress(ValueError, LookupError):
-        last = json.loads(complete.rpartition(b"\n")[2])
-        if last["event"] == RunEnded.name:
-            return RunEnded(status=last["status"], error=last.get("error")), datetime.fromisoformat(last["timestamp"])
-    # One line an event: also logs of version 0.1.0, whose lines have no numbers, are numbered by counting.
-    event = Event(run_id=run_id, seq=complete.count(b"\n") + 2, what=interrupted())
-    with log.open("ab") as file:
+    with open_below(log.parent.parent, f"{log.parent.name}/{log.name}", to_change=True) as file:
+        complete, _, torn = read_all(file, LOGS, LARGEST_DOCUMENT_BYTES).rpartition(b"\n")
+        with suppress(ValidationError):
+            last = _LastLine.model_validate_json(complete.rpartition(b"\n")[2])
+            return RunEnded(status=last.status, error=last.error), datetime.fromisoformat(last.timestamp)
+        # One line an event: also logs of version 0.1.0, whose lines have no numbers, are numbered by counting.
+        event = Event(run_id=run_id, seq=complete.count(b"\n") + 2, what=interrupted())
         # A crash may have torn the last line; what follows gets a line of its own.
         file.write((b"\n" if torn else b"") + event.as_line())
     return interrupted(), event.at

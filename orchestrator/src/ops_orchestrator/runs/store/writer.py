@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Final, Self
 
 from pydantic import BaseModel
+from pydantic_core import to_json
 
 from ops_contract import sha256_hex
 from ops_orchestrator.runs.provenance import manifest
 from ops_orchestrator.runs.record import ARTIFACTS, LOGS, MANIFEST, RECORD, RESULTS, STEPS, Results, RunRecord
 from ops_orchestrator.runs.store.lease import FolderLease
+from ops_orchestrator.runs.store.plain_file import all_files_in, open_below
 from ops_orchestrator.runs.store.protocols import RunFile
 
 STAGING: Final = ".staging"
+_LARGEST_INDENTED_BYTES: Final = 128 * 1024
 
 
 class FolderWriter:
@@ -111,17 +114,18 @@ def seal(folder: Path, record: RunRecord, hashes: Mapping[str, str]) -> None:
     """Write the manifest and the final record. `hashes` are those already known; the other files are read.
 
     Everything is flushed to disk before the record says that the run is over: a run is over when its record says so.
+    Raises NotPlainError before anything is written when there is anything but plain files and folders, and OSError.
     """
     staging = folder / STAGING
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(exist_ok=True)
     final = _text_of(record)
     listed = {RECORD: sha256_hex(final)}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and name not in (RECORD, MANIFEST):
-            listed[name] = hashes.get(name) or _sha256_of(path)
-            _flush_to_disk(path)
+    for name in all_files_in(folder.parent, folder.name):
+        if name not in (RECORD, MANIFEST):
+            with open_below(folder.parent, f"{folder.name}/{name}") as file:
+                listed[name] = hashes.get(name) or hashlib.file_digest(file, "sha256").hexdigest()
+                os.fsync(file.fileno())
     _replace(folder, MANIFEST, manifest(listed).encode())
     _flush_to_disk(folder / MANIFEST)
     _replace(folder, RECORD, final)
@@ -139,13 +143,12 @@ def _replace(folder: Path, name: str, content: bytes) -> None:
 
 
 def _text_of(document: BaseModel) -> bytes:
-    """A document as it stands in its file: indented JSON and a newline."""
-    return (document.model_dump_json(indent=2) + "\n").encode()
+    """A document as it stands in its file: JSON and a newline, indented unless it is large.
 
-
-def _sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    Indentation makes a text of deep values up to two hundred times as long.
+    """
+    text = to_json(document)
+    return (text if len(text) > _LARGEST_INDENTED_BYTES else to_json(document, indent=2)) + b"\n"
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -1,7 +1,6 @@
 """`GET /health` and `GET /ready`: is the process alive, and can it take a run?"""
 
 import asyncio
-from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
@@ -9,23 +8,27 @@ from fastapi.responses import JSONResponse
 import ops_orchestrator
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.service.answers import Alive, NotReady, Ready
 
 
 def health_routes(store: RunStore, runs: ActiveRuns) -> APIRouter:
     """The routes; `store` and `runs` decide on readiness."""
     router = APIRouter(tags=["service"])
 
-    @router.head("/health", include_in_schema=False)
     @router.get("/health", summary="Liveness")
-    async def health() -> dict[str, Any]:
-        return {"status": "ok", "module": "orchestrator", "version": ops_orchestrator.__version__}
+    async def health() -> Alive:
+        return Alive(status="ok", module="orchestrator", version=ops_orchestrator.__version__)
 
-    @router.head("/ready", include_in_schema=False)
-    @router.get("/ready", summary="Readiness: 503 while no run can be stored, or the service is stopping")
+    @router.get(
+        "/ready",
+        summary="Readiness: 503 while no run can be stored, or the service is stopping",
+        response_model=Ready,
+        responses={503: {"model": NotReady, "description": "No run can be stored, or the service is stopping."}},
+    )
     async def ready() -> JSONResponse:
         reason = "the service is stopping" if runs.stopping else await asyncio.to_thread(store.unwritable)
         if reason is None:
-            return JSONResponse({"status": "ready"})
-        return JSONResponse({"status": "not ready", "reason": reason}, 503)
+            return JSONResponse(Ready().model_dump())
+        return JSONResponse(NotReady(reason=reason).model_dump(), 503)
 
     return router

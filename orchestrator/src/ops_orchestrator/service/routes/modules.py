@@ -11,13 +11,21 @@ from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.readiness import check_health
+from ops_orchestrator.service.answers import ModuleList
+from ops_orchestrator.service.openapi import problems
 
 
 def modules_routes(catalogue: Catalogue, client: ModuleClient) -> APIRouter:
     """The route over the modules in `catalogue`."""
     router = APIRouter(tags=["modules"])
 
-    @router.get("/modules", summary="The registered modules with their live health")
+    @router.get(
+        "/modules",
+        summary="The registered modules with their live health",
+        response_model=ModuleList,
+        response_model_exclude_unset=True,
+        responses=problems(500),
+    )
     async def list_modules() -> dict[str, Any]:
         modules = catalogue.modules.values()
         return {"modules": await asyncio.gather(*(_described(client, module) for module in modules))}

@@ -1,51 +1,104 @@
 """`GET /runs` and everything below it: what was done, read from the run folders."""
 
 import asyncio
-from typing import Annotated, Any
+from io import BytesIO
+from typing import Annotated, Any, Final
+from urllib.parse import quote
 
-from fastapi import APIRouter, Query
-from fastapi.responses import FileResponse, Response
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
 
-from ops_orchestrator.runs.events import Status
-from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS
-from ops_orchestrator.runs.store.protocols import RunStore
+from ops_contract import Problem, sha256_hex, suggestion
+from ops_orchestrator.errors import InvalidRequestError
+from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, ArtifactRecord, Results, RunRecord
+from ops_orchestrator.runs.store.protocols import ListedStatus, RunStore
+from ops_orchestrator.service.answers import ArtifactList, RunList
+from ops_orchestrator.service.openapi import json_of, problems, stored
+from ops_orchestrator.service.stored_file import StoredFile, inline_as, respond_with
+
+_PARAMETERS: Final = ("limit", "cursor", "scenario_id", "status")
+_LINES: Final = {"application/x-ndjson": {"schema": {"type": "string"}}}
 
 
 def runs_routes(store: RunStore) -> APIRouter:
     """The routes over the runs in `store`."""
     router = APIRouter(prefix="/runs", tags=["runs"])
 
-    @router.get("", summary="The runs, newest first")
+    @router.get("", summary="The runs, newest first", response_model=RunList, responses=problems(422, 500, 503))
     async def list_runs(
+        request: Request,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         cursor: Annotated[str | None, Query(description="next_cursor of the page before")] = None,
         scenario_id: str | None = None,
-        status: Status | None = None,
+        status: ListedStatus | None = None,
     ) -> dict[str, Any]:
+        _refuse_unknown_parameters(request)
         page = await asyncio.to_thread(store.page, limit, cursor, scenario_id, status)
         return {"runs": [record.summary() for record in page.runs], "next_cursor": page.next_cursor}
 
-    @router.get("/{run_id}", summary="A run's record: request, plan, steps, versions, pointers, fingerprints")
-    async def get_run(run_id: str) -> Response:
-        return await _document(store, run_id, RECORD, "application/json")
+    @router.get(
+        "/{run_id}",
+        summary="A run's record: request, plan, steps, versions, pointers, fingerprints",
+        **stored(json_of(RunRecord), "The record."),
+    )
+    async def get_run(request: Request, run_id: str) -> Response:
+        return respond_with(await _document(store, run_id, RECORD, "application/json"), request)
 
-    @router.get("/{run_id}/results", summary="A run's merged results")
-    async def get_results(run_id: str) -> Response:
-        return await _document(store, run_id, RESULTS, "application/json")
+    @router.get("/{run_id}/results", summary="A run's merged results", **stored(json_of(Results), "The results."))
+    async def get_results(request: Request, run_id: str) -> Response:
+        return respond_with(await _document(store, run_id, RESULTS, "application/json"), request)
 
-    @router.get("/{run_id}/logs", summary="A run's log, one JSON event a line")
-    async def get_logs(run_id: str) -> Response:
-        return await _document(store, run_id, LOGS, "application/x-ndjson")
+    @router.get("/{run_id}/logs", summary="A run's log, one JSON event a line", **stored(_LINES, "The log."))
+    async def get_logs(request: Request, run_id: str) -> Response:
+        return respond_with(await _document(store, run_id, LOGS, "application/x-ndjson"), request)
 
-    @router.get("/{run_id}/artifacts/{step}/{name:path}", summary="An artifact's bytes")
-    async def get_artifact(run_id: str, step: str, name: str) -> Response:
-        artifact, path = await asyncio.to_thread(store.artifact, run_id, step, name)
+    @router.get(
+        "/{run_id}/artifacts",
+        summary="What a run's steps delivered: media type, size, hash and address",
+        response_model=ArtifactList,
+        responses=problems(404, 500, 503),
+    )
+    async def list_artifacts(run_id: str) -> dict[str, Any]:
+        results = await asyncio.to_thread(store.results, run_id)
+        artifacts = [_listed(run_id, step, artifact) for step, found in results.steps.items() for artifact in found.artifacts]
+        return {"run_id": run_id, "artifacts": artifacts}
+
+    @router.get(
+        "/{run_id}/artifacts/{step}/{name:path}",
+        summary="An artifact's bytes",
+        **stored({"*/*": {}}, "The artifact, with the media type that its module stated."),
+    )
+    async def get_artifact(request: Request, run_id: str, step: str, name: str) -> Response:
+        artifact, opened = await asyncio.to_thread(store.artifact, run_id, step, name)
+        file = StoredFile(opened.file, opened.size, artifact.media_type, artifact.sha256, opened.modified)
         # An artifact comes from a module, but is served at our address: a browser must not run it there.
-        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox", "ETag": f'"{artifact.sha256}"'}
-        return FileResponse(path, media_type=artifact.media_type, headers=headers)
+        return respond_with(file, request, {"Content-Security-Policy": "sandbox", "Content-Disposition": inline_as(name)})
 
     return router
 
 
-async def _document(store: RunStore, run_id: str, name: str, media_type: str) -> Response:
-    return Response(await asyncio.to_thread(store.document, run_id, name), media_type=media_type)
+def _refuse_unknown_parameters(request: Request) -> None:
+    """A filter that is misspelt would silently leave nothing out."""
+    unknown = [
+        Problem(
+            name, f"is not a parameter of this list; {suggestion(name, _PARAMETERS) or 'it takes ' + ', '.join(_PARAMETERS)}"
+        )
+        for name in request.query_params
+        if name not in _PARAMETERS
+    ]
+    if unknown:
+        raise InvalidRequestError("A parameter cannot be used.", unknown)
+
+
+def _listed(run_id: str, step: str, artifact: ArtifactRecord) -> dict[str, Any]:
+    address = f"/runs/{run_id}/artifacts/{quote(step)}/{quote(artifact.name)}"
+    described = artifact.model_dump(include={"name", "media_type", "size_bytes", "sha256"})
+    return {"step": step, **described, "address": None if artifact.path is None else address}
+
+
+async def _document(store: RunStore, run_id: str, name: str, media_type: str) -> StoredFile:
+    def read() -> StoredFile:
+        content = store.document(run_id, name)
+        return StoredFile(BytesIO(content), len(content), media_type, sha256_hex(content))
+
+    return await asyncio.to_thread(read)

@@ -397,7 +397,7 @@ def misshapen(error: ValidationError, base: str, code: str) -> Refusal:
     """The first thing that the models have to say, with a JSON pointer."""
     first = error.errors(include_url=False)[0]
     tokens = [str(token).replace("~", "~0").replace("/", "~1") for token in first["loc"] if token != "[key]"]
-    return bad_input("/".join([base, *tokens]), f"is wrong: {first['msg']}", code)
+    return bad_input("/".join([base, *tokens]), f"is wrong: {first['msg'].removeprefix('Value error, ')}", code)
 
 
 if __name__ == "__main__":

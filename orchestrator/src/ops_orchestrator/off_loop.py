@@ -1,0 +1,18 @@
+"""Work on large bodies leaves the event loop: it would hold up every other run."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+Result = TypeVar("Result")
+
+_LARGE_BYTES: Final = 32 * 1024
+"""Reading or hashing as much takes some 20 milliseconds at most. A thread costs a fraction of one."""
+
+
+async def off_loop_if_large(work: Callable[[], Result], size_bytes: int) -> Result:
+    """The result of `work`, which is done in a thread when it concerns a body of many bytes.
+
+    A caller that is cancelled does not wait; what the work reads is bounded, and so is the time that the thread goes on.
+    """
+    return await asyncio.to_thread(work) if size_bytes > _LARGE_BYTES else work()

@@ -1,0 +1,116 @@
+"""Reads the documents of stored runs. Nothing in a run's folder is trusted: it may be damaged, or come from elsewhere."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic_core import from_json
+
+from ops_contract import ShapeError, validate
+from ops_orchestrator.errors import DamagedRunError, NotFoundError, StoreError
+from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, Results, RunRecord
+from ops_orchestrator.runs.run_id import RUN_ID
+from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, read_below
+from ops_orchestrator.runs.store.protocols import DamagedRun, ListedRun
+
+_LARGEST_RECORD_BYTES: Final = 16 * 1024 * 1024
+LARGEST_DOCUMENT_BYTES: Final = 256 * 1024 * 1024
+
+Document = TypeVar("Document", RunRecord, Results)
+
+
+def read_content(store: Path, run_id: str, name: str) -> bytes:
+    """The bytes of the document `name` of a run in the folder `store`. Raises NotFoundError, DamagedRunError, StoreError."""
+    folder = folder_of(store, run_id)
+    try:
+        return read_below(store, f"{run_id}/{name}", _LARGEST_RECORD_BYTES if name == RECORD else LARGEST_DOCUMENT_BYTES)
+    except FileNotFoundError as error:
+        if not os.path.lexists(folder):
+            raise NotFoundError(f"There is no run {run_id}. GET /runs lists those there are.") from error
+        if name in (RECORD, RESULTS):
+            raise DamagedRunError(folder, name, "the file is missing") from error
+        raise NotFoundError(f"{run_id} has no {name}.") from error
+    except NotPlainError as error:
+        raise DamagedRunError(folder, name, f"the file {error.reason}") from error
+    except PermissionError as error:
+        raise DamagedRunError(folder, name, f"user {os.getuid()} may not read the file") from error
+    except OSError as error:
+        raise StoreError(f"cannot read {name} of {run_id}: {error.strerror}") from error
+
+
+def read_record(store: Path, run_id: str) -> RunRecord:
+    """The record of a run. Raises NotFoundError, DamagedRunError, StoreError."""
+    folder = folder_of(store, run_id)
+    record = parse_document(RunRecord, folder, RECORD, read_content(store, run_id, RECORD))
+    if record.status == "running":
+        _check_that_it_can_end(folder)
+    return record
+
+
+def read_listed(store: Path, run_id: str) -> ListedRun | None:
+    """A run for a list of runs; None for one that is being removed, or that cannot be read for now."""
+    try:
+        return read_record(store, run_id)
+    except DamagedRunError as error:
+        return DamagedRun(run_id, error.reason)
+    except (NotFoundError, StoreError):
+        return None
+
+
+def run_ids_in(store: Path) -> set[str]:
+    """The names in the folder `store` that are run ids. Raises OSError."""
+    with os.scandir(store) as entries:
+        return {entry.name for entry in entries if RUN_ID.fullmatch(entry.name)}
+
+
+def read_all_listed(store: Path) -> Iterator[ListedRun]:
+    """All runs in the folder `store`, in no order. Raises OSError."""
+    return (listed for run_id in run_ids_in(store) if (listed := read_listed(store, run_id)))
+
+
+def folder_of(store: Path, run_id: str) -> Path:
+    """The folder of a run. Raises NotFoundError for what is not a run id, so that no path can be made of it."""
+    if not RUN_ID.fullmatch(run_id):
+        raise NotFoundError(f"{run_id!r} is not the id of a run. GET /runs lists those there are.")
+    return store / run_id
+
+
+def parse_document(model: type[Document], folder: Path, name: str, content: bytes) -> Document:
+    """The `content` of the document `name` of the run in `folder`, as a `model`. Raises DamagedRunError."""
+    try:
+        document = validate(model, _strict_json(content), name)
+    except ShapeError as error:
+        raise DamagedRunError(folder, name, str(error.problems[0])) from error
+    except ValueError as error:
+        raise DamagedRunError(folder, name, f"not JSON: {error}") from error
+    if document.run_id != folder.name:
+        raise DamagedRunError(folder, name, f"it belongs to the run {document.run_id[:60]!r}")
+    return document
+
+
+def _strict_json(content: bytes) -> Any:
+    """One JSON value, without NaN, lone surrogates, deep nesting and repeated keys. Raises ValueError."""
+    value = from_json(content, allow_inf_nan=False)
+    # That reader takes the last of repeated keys, another may take the first.
+    json.loads(content, object_pairs_hook=_refuse_repeated_keys)
+    return value
+
+
+def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> None:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+
+
+def _check_that_it_can_end(folder: Path) -> None:
+    """Raise DamagedRunError for a run that is not over and that no recovery could end."""
+    try:
+        files = all_files_in(folder.parent, folder.name)
+    except NotPlainError as error:
+        raise DamagedRunError(folder, error.name.removeprefix(f"{folder.name}/"), f"it {error.reason}") from error
+    except OSError:
+        # The run goes on, and its files are put into place meanwhile.
+        return
+    if LOGS not in files:
+        raise DamagedRunError(folder, LOGS, "the file is missing")

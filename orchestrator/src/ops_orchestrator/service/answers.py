@@ -1,0 +1,160 @@
+"""The bodies of the service's answers, as its OpenAPI document describes them."""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from ops_orchestrator.runs.events import Status
+from ops_orchestrator.runs.record import Fingerprints
+from ops_orchestrator.runs.store.protocols import ListedStatus
+
+_EXAMPLE_ANSWER: Final[dict[str, JsonValue]] = {
+    "run_id": "run_2026-01-09T12-34-56Z_ab12cd",
+    "status": "completed",
+    "plan": [
+        {"step": 1, "module": "policy-simulator", "action": "execute"},
+        {"step": 2, "module": "strategy-agent", "action": "execute"},
+    ],
+    "results": {
+        "policy-simulator": {"kpis": {"gdp_growth": 0.02}, "artifacts": ["kpis.json", "plot.png"]},
+        "strategy-agent": {"brief": "brief.md", "artifacts": ["brief.md"]},
+    },
+    "artifacts_path": "runs/run_2026-01-09T12-34-56Z_ab12cd/",
+    "logs_path": "runs/run_2026-01-09T12-34-56Z_ab12cd/logs.jsonl",
+}
+
+
+class PlannedStep(BaseModel):
+    """A step of the plan."""
+
+    step: int
+    module: str
+    action: str
+    id: Annotated[str, Field(description="left out when it is the module's name")] = ""
+    inputs: Annotated[dict[str, Any], Field(description="the step's own; left out when it has none")] = {}
+
+
+class RunError(BaseModel):
+    """Why a run did not complete."""
+
+    model_config = ConfigDict(extra="allow")
+
+    code: str
+    message: str
+
+
+class RunAnswer(BaseModel):
+    """A run as far as it has come; `results` by step, each with the module's outputs and the names of its artifacts."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE_ANSWER]})
+
+    run_id: str
+    status: Status
+    plan: list[PlannedStep]
+    results: dict[str, dict[str, Any]]
+    artifacts_path: str
+    logs_path: str
+    warnings: Annotated[dict[str, list[str]], Field(description="by step; left out when no module gave one")] = {}
+    error: Annotated[RunError | None, Field(description="left out when nothing failed")] = None
+
+
+class RunSummary(BaseModel):
+    """A run in the list of runs."""
+
+    run_id: str
+    status: ListedStatus
+    reason: Annotated[str, Field(description="why a run is damaged; left out for any other")] = ""
+    started_at: str
+    finished_at: str | None
+    fingerprints: Fingerprints
+    scenario_id: str | None
+    modules: list[str]
+    warnings: Annotated[int, Field(description="how many warnings its modules gave")]
+    synthetic: Annotated[bool, Field(description="whether a module calls some of its figures made up")]
+
+
+class RunList(BaseModel):
+    """One page of runs, newest first; `next_cursor` is null on the last page."""
+
+    runs: list[RunSummary]
+    next_cursor: str | None
+
+
+class ListedArtifact(BaseModel):
+    """An artifact of a run; `address` is null when only the hash was kept."""
+
+    step: str
+    name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    address: str | None
+
+
+class ArtifactList(BaseModel):
+    """The artifacts of a run, in the order of its steps."""
+
+    run_id: str
+    artifacts: list[ListedArtifact]
+
+
+class ModuleState(BaseModel):
+    """A registered module: `code` and `reason` say why it is not ready, the fields after them what its health check found."""
+
+    name: str
+    url: str
+    image_digest: str | None
+    actions: list[str]
+    adapter: str | None
+    ready: bool
+    code: str = ""
+    reason: str = ""
+    version: str | None = None
+    status: str = ""
+    contract_versions: list[str] = []
+    profiles: list[str] = []
+
+
+class ModuleList(BaseModel):
+    """The registered modules."""
+
+    modules: list[ModuleState]
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"]
+    module: Literal["orchestrator"]
+    version: str
+
+
+class Ready(BaseModel):
+    """A run can be started and stored."""
+
+    status: Literal["ready"] = "ready"
+
+
+class NotReady(BaseModel):
+    """No run can be started or stored now."""
+
+    status: Literal["not ready"] = "not ready"
+    reason: str
+
+
+class FieldProblem(BaseModel):
+    """One thing that is wrong: a JSON pointer into the body or the name of a parameter, and what is wrong there."""
+
+    pointer: str
+    detail: str
+
+
+class ProblemDocument(BaseModel):
+    """An error (RFC 9457): what was wrong, where, what to do."""
+
+    type: Annotated[str, Field(json_schema_extra={"format": "uri"})]
+    title: str
+    status: int
+    detail: str
+    instance: Annotated[str, Field(description="the path that was called")] = ""
+    errors: list[FieldProblem] = []

@@ -1,0 +1,263 @@
+"""Runs that cannot be used are listed as damaged, with the reason, and all others as ever."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_records import RUN_ID, record, results
+
+from ops_orchestrator.errors import DamagedRunError
+from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.sqlite_index import FILE_NAME
+
+GOOD = "run_2026-01-09T12-34-57Z_000000"
+STEP = {"step": 1, "id": "alpha", "module": "alpha", "action": "execute"}
+OpenStore = Callable[[], FolderStore]
+
+
+@pytest.fixture
+def open_store(tmp_path: Path) -> Iterator[OpenStore]:
+    """Opens the store in `tmp_path`, as often as a service is started."""
+    with ExitStack() as opened:
+        yield lambda: opened.enter_context(closing(FolderStore.open(tmp_path)))
+
+
+@pytest.fixture
+def folder(open_store: OpenStore, tmp_path: Path) -> Path:
+    """The folder of the run RUN_ID, beside that of GOOD. Both are over, and no index knows of them."""
+    store = open_store()
+    for run_id in (RUN_ID, GOOD):
+        made = record(1, status="running").model_copy(update={"run_id": run_id})
+        with closing(store.create(b"{}\n", made, results().model_copy(update={"run_id": run_id}))) as writer:
+            writer.seal(b"{}\n", made.model_copy(update={"status": "completed"}))
+    store.close()
+    (tmp_path / FILE_NAME).unlink()
+    return tmp_path / RUN_ID
+
+
+def change(folder: Path, document: str, **fields: Any) -> None:
+    file = folder / document
+    file.write_text(json.dumps(json.loads(file.read_bytes()) | fields))
+
+
+def rows(*texts: bytes) -> list[Any]:
+    return [pytest.param(text, id=text[:20].decode(errors="replace")) for text in texts]
+
+
+NOT_A_RECORD = rows(
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b"7",
+    b"{}",
+    b"[" * 100_000,
+    b'{"a":' * 100_000,
+    b"\xff",
+    b'{"request": NaN}',
+    b'{"request": "\\ud800"}',
+    b'{"request": {}, "request": {}}',
+    b"1" * 5000,
+)
+
+
+@pytest.mark.parametrize("document", ["run.json", "results.json"])
+@pytest.mark.parametrize("text", NOT_A_RECORD)
+def test_text_that_is_not_a_document_is_damage(folder: Path, open_store: OpenStore, document: str, text: bytes) -> None:
+    (folder / document).write_bytes(text)
+    read = {"run.json": FolderStore.record, "results.json": FolderStore.results}[document]
+    store = open_store()
+    with pytest.raises(DamagedRunError, match=f"{RUN_ID}/{document} is damaged: "):
+        read(store, RUN_ID)
+    with pytest.raises(DamagedRunError):
+        store.document(RUN_ID, document)
+
+
+FIELDS: list[dict[str, Any]] = [
+    {"request": {}},
+    {"request": None},
+    {"request": {"scenario_id": 2**70, "inputs": {}, "run_options": {}}},
+    {"request": {"scenario_id": [], "inputs": {}, "run_options": {}}},
+    {"request": {"scenario_id": "demo", "inputs": None, "run_options": {}}},
+    {"run_id": GOOD},
+    {"run_id": 2**70},
+    {"status": "damaged"},
+    {"plan": None},
+    {"plan": [1] * 100_000},
+    {"steps": None},
+    {"steps": [1] * 100_000},
+    {"steps": [STEP | {"status": "foreign"}]},
+    {"steps": [STEP | {"step": 2**70}]},
+    {"steps": [STEP | {"started_at": "yesterday"}]},
+    {"started_at": "2026-13-45T99:99:99Z"},
+    {"started_at": "2026-01-09 12:34:56Z"},
+    {"started_at": "2026-01-09T12:34:56"},
+    {"finished_at": 7},
+    {"error": {}},
+    {"versions": {str(number): 1 for number in range(100_000)}},
+]
+
+
+@pytest.mark.parametrize("fields", FIELDS, ids=lambda fields: json.dumps(fields)[:40])
+def test_record_with_a_field_that_cannot_be_used_is_damage_and_the_other_run_is_listed(
+    folder: Path, open_store: OpenStore, fields: dict[str, Any]
+) -> None:
+    change(folder, "run.json", **fields)
+    store = open_store()
+    assert store.recover() == {}
+    listed = {run.run_id: run.summary() for run in store.page(10).runs}
+    assert {run_id: run["status"] for run_id, run in listed.items()} == {RUN_ID: "damaged", GOOD: "completed"}
+    assert listed[RUN_ID]["reason"].startswith("run.json: ")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"run_id": GOOD},
+        {"results": None},
+        {"results": {"alpha": {}}},
+        {"results": {"alpha": {"artifacts": [1]}}},
+        {"steps": {"alpha": None}},
+        {"steps": {str(number): 1 for number in range(100_000)}},
+    ],
+    ids=lambda fields: json.dumps(fields)[:40],
+)
+def test_results_with_a_field_that_cannot_be_used_are_damage(
+    folder: Path, open_store: OpenStore, fields: dict[str, Any]
+) -> None:
+    change(folder, "results.json", **fields)
+    with pytest.raises(DamagedRunError, match=r"results\.json is damaged"):
+        open_store().results(RUN_ID)
+
+
+def too_large(file: Path) -> None:
+    file.unlink()
+    with file.open("wb") as opened:
+        opened.truncate(100 * 1024 * 1024)
+
+
+def replaced_by(make: Callable[[Path], object]) -> Callable[[Path], object]:
+    def replace(file: Path) -> None:
+        file.unlink()
+        make(file)
+
+    return replace
+
+
+ODD: dict[str, Callable[[Path], object]] = {
+    "missing": Path.unlink,
+    "link": lambda file: file.rename(file.with_name("real")).parent.joinpath(file.name).symlink_to("real"),
+    "pipe": replaced_by(os.mkfifo),
+    "folder": replaced_by(Path.mkdir),
+    "100 MB": too_large,
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_record_that_is_not_a_plain_file_is_damage(folder: Path, open_store: OpenStore, kind: str) -> None:
+    ODD[kind](folder / "run.json")
+    listed = {run.run_id: run.status for run in open_store().page(10).runs}
+    assert listed == {RUN_ID: "damaged", GOOD: "completed"}
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+@pytest.mark.parametrize("document", ["results.json", "logs.jsonl"])
+def test_document_that_is_not_a_plain_file_is_refused(folder: Path, open_store: OpenStore, kind: str, document: str) -> None:
+    ODD[kind](folder / document)
+    with pytest.raises(DamagedRunError, match=f"{document} is damaged"):
+        open_store().document(RUN_ID, document)
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_step_folder_with_anything_but_plain_files_is_refused(folder: Path, open_store: OpenStore, kind: str) -> None:
+    (folder / "steps" / "1-alpha").mkdir()
+    response = folder / "steps" / "1-alpha" / "response.json"
+    response.write_text("{}")
+    ODD[kind](response)
+    with pytest.raises(DamagedRunError):
+        open_store().documents(RUN_ID, "steps/1-alpha")
+
+
+def test_folder_of_a_run_that_is_a_link_is_damage(folder: Path, open_store: OpenStore) -> None:
+    folder.rename(folder.with_name("elsewhere"))
+    folder.symlink_to("elsewhere")
+    store = open_store()
+    assert {run.run_id: run.status for run in store.page(10).runs} == {RUN_ID: "damaged", GOOD: "completed"}
+    with pytest.raises(DamagedRunError):
+        store.document(RUN_ID, "logs.jsonl")
+
+
+def test_damaged_runs_can_be_filtered_until_they_are_repaired(folder: Path, open_store: OpenStore) -> None:
+    store = open_store()
+    whole = (folder / "run.json").read_bytes()
+    (folder / "run.json").write_text("{")
+    assert [run.run_id for run in store.page(10, status="completed").runs] == [GOOD]
+    assert [run.run_id for run in store.page(10, status="damaged").runs] == [RUN_ID]
+    (folder / "run.json").write_bytes(whole)
+    assert store.page(10, status="damaged").runs == []
+    assert len(store.page(10, status="completed").runs) == 2
+
+
+def test_run_that_was_repaired_while_nobody_looked_is_listed_again(folder: Path, open_store: OpenStore) -> None:
+    whole = (folder / "run.json").read_bytes()
+    (folder / "run.json").write_text("{")
+    open_store().close()
+    (folder / "run.json").write_bytes(whole)
+    assert len(open_store().page(10, status="completed").runs) == 2
+
+
+LEFT: dict[str, Callable[[Path], object]] = {
+    "damaged record": lambda folder: (folder / "run.json").write_text("{"),
+    "no log": lambda folder: (folder / "logs.jsonl").unlink(),
+    "log is a link": lambda folder: ODD["link"](folder / "logs.jsonl"),
+    "log is a pipe": lambda folder: ODD["pipe"](folder / "logs.jsonl"),
+    "results are a link": lambda folder: ODD["link"](folder / "results.json"),
+    "artifact is a pipe": lambda folder: os.mkfifo(folder / "artifacts" / "pipe"),
+    "artifacts are a link": lambda folder: (folder / "artifacts" / "linked").symlink_to("/"),
+    "name is not text": lambda folder: (folder / "artifacts" / "a\nb").touch(),
+    "staging is a link": lambda folder: (folder / ".staging").symlink_to("../.."),
+}
+
+
+@pytest.mark.parametrize("kind", LEFT)
+def test_damaged_run_that_a_dead_service_left_does_not_keep_the_others_from_being_recovered(
+    folder: Path, open_store: OpenStore, kind: str
+) -> None:
+    other = folder.with_name(GOOD)
+    for left in (folder, other):
+        change(left, "run.json", status="running")
+    before = [*folder.parent.parent.iterdir()]
+    LEFT[kind](folder)
+    store = open_store()
+    assert store.recover()[GOOD] is None
+    assert {run.run_id: run.status for run in store.page(10).runs} == {RUN_ID: "damaged", GOOD: "interrupted"}
+    assert store.recover() == {}
+    assert [*folder.parent.parent.iterdir()] == before
+
+
+def test_log_that_ends_as_no_run_does_is_ended_as_interrupted(folder: Path, open_store: OpenStore) -> None:
+    change(folder, "run.json", status="running")
+    line = {"event": "run.ended", "status": "running", "timestamp": "2026-01-09T12:34:56Z"}
+    (folder / "logs.jsonl").write_text(json.dumps(line) + "\n")
+    store = open_store()
+    store.recover()
+    assert store.record(RUN_ID).status == "interrupted"
+
+
+def test_numbers_that_have_no_canonical_form_leave_the_run_without_a_recipe(folder: Path, open_store: OpenStore) -> None:
+    request = {"scenario_id": "demo", "inputs": {"a": 2**70}, "run_options": {}}
+    change(folder, "run.json", status="running", request=request)
+    store = open_store()
+    assert store.recover() == {RUN_ID: None}
+    assert store.record(RUN_ID).fingerprints.recipe is None
+
+
+@pytest.mark.parametrize("name", ["not-a-run", "run_1", ".new-run", "run_2026-01-09T12-34-56Z_ABCDEF"])
+def test_folder_whose_name_is_not_a_run_id_is_ignored(folder: Path, open_store: OpenStore, name: str) -> None:
+    shutil.copytree(folder, folder.with_name(name))
+    assert {run.run_id for run in open_store().page(10).runs} == {RUN_ID, GOOD}

@@ -1,0 +1,114 @@
+"""What the service says of itself: the OpenAPI document and the page that shows it."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openapi_spec_validator
+import pytest
+from browser import chromium
+from local_service import ROOT, service
+from scripted_module import ScriptedModule, StartService, modules_yaml
+
+
+@pytest.fixture
+async def client(start_service: StartService) -> AsyncIterator[httpx2.AsyncClient]:
+    async with start_service(ScriptedModule()) as started:
+        yield started
+
+
+@pytest.fixture
+async def document(client: httpx2.AsyncClient) -> dict[str, Any]:
+    return dict((await client.get("/openapi.json")).json())
+
+
+async def test_document_is_valid_and_its_references_resolve(document: dict[str, Any]) -> None:
+    openapi_spec_validator.validate(document)
+    references = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert references <= set(document["components"]["schemas"])
+    assert "$defs" not in json.dumps(document)
+
+
+async def test_document_names_every_path(document: dict[str, Any]) -> None:
+    assert set(document["paths"]) == {
+        "/plan_and_execute",
+        "/runs",
+        "/runs/{run_id}",
+        "/runs/{run_id}/results",
+        "/runs/{run_id}/logs",
+        "/runs/{run_id}/artifacts",
+        "/runs/{run_id}/artifacts/{step}/{name}",
+        "/modules",
+        "/health",
+        "/ready",
+    }
+
+
+async def test_example_of_the_request_is_the_shipped_one(document: dict[str, Any]) -> None:
+    content = document["paths"]["/plan_and_execute"]["post"]["requestBody"]["content"]["application/json"]
+    assert content["example"] == json.loads((ROOT / "examples" / "plan_and_execute.request.json").read_bytes())
+    assert content["schema"] == {"$ref": "#/components/schemas/Scenario"}
+
+
+async def test_every_error_is_described_as_a_problem_document(document: dict[str, Any]) -> None:
+    errors = {
+        (path, status): response["content"]
+        for path, methods in document["paths"].items()
+        for operation in methods.values()
+        for status, response in operation["responses"].items()
+        if status >= "400"
+    }
+    runs_and_readiness = {("/plan_and_execute", "502"), ("/ready", "503")}
+    assert {where for where, content in errors.items() if "application/problem+json" not in content} == runs_and_readiness
+
+
+async def test_every_answer_of_json_is_typed(document: dict[str, Any]) -> None:
+    answers = {
+        (path, status): response["content"]["application/json"]["schema"]
+        for path, methods in document["paths"].items()
+        for operation in methods.values()
+        for status, response in operation["responses"].items()
+        if "application/json" in response.get("content", {})
+    }
+    assert all("$ref" in schema for schema in answers.values())
+
+
+async def test_headers_are_described(document: dict[str, Any]) -> None:
+    post = document["paths"]["/plan_and_execute"]["post"]
+    artifact = document["paths"]["/runs/{run_id}/artifacts/{step}/{name}"]["get"]
+    assert {"Prefer"} == {parameter["name"] for parameter in post["parameters"]}
+    assert {"Location", "Preference-Applied"} == set(post["responses"]["202"]["headers"])
+    assert {"Retry-After"} == set(post["responses"]["503"]["headers"])
+    assert {"Range", "If-Range", "If-None-Match"} <= {parameter["name"] for parameter in artifact["parameters"]}
+    assert "ETag" in artifact["responses"]["200"]["headers"]
+
+
+async def test_page_loads_what_it_needs_from_the_service_alone(client: httpx2.AsyncClient) -> None:
+    page = await client.get("/docs")
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', page.text)
+    assert len(addresses) == 3
+    for address in addresses:
+        assert (await client.get(f"/{address}")).status_code == 200
+    assert "//" not in "".join(addresses)
+
+
+async def test_page_has_no_other_files(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/docs/another.js")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.slow
+def test_page_shows_the_calls_without_a_network(tmp_path: Path) -> None:
+    (tmp_path / "modules.yaml").write_text(modules_yaml(["alpha"]))
+    with service(tmp_path, "ops", "serve", "--port", "0") as (_, url), chromium() as browser:
+        page = browser.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{url}/docs")
+        page.get_by_text("/plan_and_execute", exact=True).first.click()
+        page.get_by_text("demo-scenario-001").first.wait_for()
+    assert asked
+    assert all(address.startswith((url, "data:")) for address in asked)
