@@ -8,6 +8,7 @@ are of one round and of a machine that may be busy; compare them with that of `j
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import resource
@@ -236,6 +237,7 @@ async def run(case: Case, body: bytes, folder: Path) -> Cost:
     settings = Settings(modules_file=file, runs_dir=folder / "runs", _env_file=None)
     small = b"{}" if case.role == "adapted" else HEAD + b"0}}"
     await _with_app(settings, small, REQUEST)
+    gc.freeze()  # as the service does
     before, started = _peak(), time.perf_counter()
     status, held_s = await _with_app(settings, small if case.role == "scenario" else body, _request(case, body))
     took_s = time.perf_counter() - started

@@ -1,10 +1,14 @@
 """Run records for tests of what keeps and lists them."""
 
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from ops_orchestrator.runs.record import Results, RunRecord
+from ops_orchestrator.runs.store.folder import FolderStore
 
 RUN_ID = "run_2026-01-09T12-34-56Z_ab12cd"
+GOOD = "run_2026-01-09T12-34-57Z_000000"
 
 
 def record(number: int, scenario_id: str = "demo", status: str = "completed") -> RunRecord:
@@ -27,3 +31,12 @@ def results(**outputs: Any) -> Results:
     return Results(
         run_id=RUN_ID, scenario_id="demo", results={step: {"found": found, "artifacts": []} for step, found in outputs.items()}
     )
+
+
+def store_two_runs(folder: Path) -> None:
+    """Keep the runs RUN_ID and GOOD, both completed, in the store `folder`."""
+    with closing(FolderStore.open(folder)) as store:
+        for run_id in (RUN_ID, GOOD):
+            made = record(1, status="running").model_copy(update={"run_id": run_id})
+            with closing(store.create(b"{}\n", made, results().model_copy(update={"run_id": run_id}))) as writer:
+                writer.seal(b"{}\n", made.model_copy(update={"status": "completed"}))

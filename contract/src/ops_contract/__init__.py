@@ -5,7 +5,7 @@ The prose is SPEC.md; the schema files for other languages are in `schemas/` of 
 """
 
 from ops_contract._address import base_url_problem, request_target
-from ops_contract._answer import AnswerJudgement, judge_answer
+from ops_contract._answer import MAX_HEADER_BYTES, MAX_HEADER_FIELDS, MAX_INTERIM_ANSWERS, AnswerJudgement, judge_answer
 from ops_contract._artifact import Artifact, ArtifactRef, Href, MediaType
 from ops_contract._artifact_name import ArtifactName, unstorable_names
 from ops_contract._base import ContractModel, Count, Identifier, Seed, Sha256, Version, problems_of, validate
@@ -38,6 +38,9 @@ __all__ = [
     "CONTRACT_VERSION",
     "MASK",
     "MAX_DEPTH",
+    "MAX_HEADER_BYTES",
+    "MAX_HEADER_FIELDS",
+    "MAX_INTERIM_ANSWERS",
     "MAX_PROBLEMS",
     "MAX_VALUES",
     "AnswerJudgement",

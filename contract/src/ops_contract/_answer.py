@@ -11,7 +11,16 @@ from ops_contract._json import check_numbers
 from ops_contract._verify import Violation, violations
 from ops_contract._version import CONTRACT_VERSION, is_supported
 
-__all__ = ["AnswerJudgement", "judge_answer"]
+__all__ = ["MAX_HEADER_BYTES", "MAX_HEADER_FIELDS", "MAX_INTERIM_ANSWERS", "AnswerJudgement", "judge_answer"]
+
+MAX_HEADER_FIELDS: Final = 128
+"""How many header fields of an answer are read, trailers included."""
+
+MAX_HEADER_BYTES: Final = 8192
+"""How many bytes of one header field are read, name and value together."""
+
+MAX_INTERIM_ANSWERS: Final = 100
+"""How many interim answers (1xx) are read before the final one."""
 
 _REQUIREMENTS: Final = {
     "outputs": "OPS-EXE-003",

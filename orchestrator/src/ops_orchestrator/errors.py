@@ -22,10 +22,13 @@ OrchestratorError
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from ops_contract import Problem
 from ops_orchestrator.exchange import Exchange
+
+UNREACHABLE: Final = "MODULE_UNREACHABLE"
+"""The code of a step's failure when no whole answer came over the connection."""
 
 
 class OrchestratorError(Exception):
@@ -124,6 +127,11 @@ class StepError(OrchestratorError):
         self.exchange = exchange
         self.unsent = unsent
 
+    @property
+    def is_of_connection(self) -> bool:
+        """Whether no whole answer came, so that the module may have ended or be starting."""
+        return self.failure.code == UNREACHABLE
+
     @classmethod
     def of(cls, module: str, code: str, message: str, *, retryable: bool = False, requirement: str | None = None) -> Self:
         """The error that `module` caused; `message` goes on after the module's name."""
@@ -143,11 +151,15 @@ class NetworkError(OrchestratorError):
 
 
 class ResponseTooLargeError(OrchestratorError):
-    """A response's body has more than `limit` bytes."""
+    """A response has more than `limit` of something, of bytes in its body unless `what` names another thing.
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"the response has more than {limit} bytes")
+    The message says what is too much, without who sent it.
+    """
+
+    def __init__(self, limit: int, what: str = "bytes") -> None:
+        super().__init__(f"more than the {limit} {what} allowed")
         self.limit = limit
+        self.what = what
 
 
 class ExpressionError(OrchestratorError):

@@ -1,10 +1,7 @@
 """The command `ops-stubs`."""
 
-import json
 import signal
 import socket
-import sys
-import traceback
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
@@ -12,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 from ops_contract import suggestion
+from ops_contract.command_line import completing, new_command, print_json, run
 from ops_stubs.catalogue import LEGACY, STUBS
 from ops_stubs.cli_drift import drift
 from ops_stubs.errors import FaultError, RecordingError
@@ -28,22 +26,18 @@ __all__ = ["main"]
 _GRACE_S: Final = 5
 _NAMES: Final = (*STUBS, LEGACY.name)
 
-cli = typer.Typer(
-    help="Stand-ins for the modules of OpenPolicyStack.",
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    # Plain text: frames and colours break the lines that logs and tests search for.
-    rich_markup_mode=None,
-)
+cli = new_command("ops-stubs", "openpolicystack-stubs", "Stand-ins for the modules of OpenPolicyStack.")
 
 
 @cli.command()
 def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     module: Annotated[
-        str | None, typer.Argument(help="One module at the root; without it, all of them below /<module>.")
+        str | None,
+        typer.Argument(
+            help="One module at the root; without it, all of them below /<module>.", autocompletion=completing(lambda _: _NAMES)
+        ),
     ] = None,
-    run: Annotated[
+    run_folder: Annotated[
         Path | None,
         typer.Option("--from", metavar="RUN_FOLDER", help="Answer as the module did in this run, and nothing else."),
     ] = None,
@@ -56,28 +50,38 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     ] = DEFAULT_SHARED_DIR,
     violate: Annotated[
         list[str] | None,
-        typer.Option(envvar="OPS_STUBS_VIOLATE", metavar="ID", help="Break this requirement of the contract; repeatable."),
+        typer.Option(
+            envvar="OPS_STUBS_VIOLATE",
+            metavar="ID",
+            help="Break this requirement of the contract; repeatable.",
+            autocompletion=completing(lambda _: VIOLATIONS),
+        ),
     ] = None,
     fault: Annotated[
-        list[str] | None, typer.Option(metavar="FAULT", help="A transport fault, as in latency:ms=200,first=2; repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="FAULT",
+            help="A transport fault, as in latency:ms=200,first=2; repeatable.",
+            autocompletion=completing(lambda _: KINDS),
+        ),
     ] = None,
     admin: Annotated[
         bool, typer.Option("--admin", help="Serve /__stub, where tests stage faults and read the requests.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every request.")] = False,
 ) -> None:
-    """Serve one stub, or all of them, or one module as a run recorded it, until stopped."""
-    if module is not None and module not in _NAMES and run is None:
+    """Serve one stub or all of them, until stopped. With --from, serves one module as a run recorded it."""
+    if module is not None and module not in _NAMES and run_folder is None:
         raise typer.BadParameter(_unknown(module), param_hint="MODULE")
-    faults = _faults(module, _listed(violate), fault or [], executes=run is None) if violate or fault or admin else None
+    faults = _faults(module, _listed(violate), fault or [], executes=run_folder is None) if violate or fault or admin else None
     staged = [] if faults is None else [violation.id for violation in faults.violations]
     if NEEDS_ROOT in staged and is_hardened():
         typer.echo(f"{NEEDS_ROOT} is staged: this stub needs root's rights or a root file system to write to", err=True)
         raise typer.Exit(1)
-    app = _application(module, shared_dir, faults) if run is None else _replay(module, run, faults)
+    app = _application(module, shared_dir, faults) if run_folder is None else _replay(module, run_folder, faults)
     listener = _listen(local_host(host, port) if LISTENS_LOCALLY in staged else host, port)
     what = module or f"{len(STUBS)} modules, each below its name,"
-    what += f" as recorded in {run.resolve().name}" if run else ""
+    what += f" as recorded in {run_folder.resolve().name}" if run_folder else ""
     typer.echo(f"serving {what} at {_address(listener)}")
     if faults is not None:
         typer.echo(f"staged: {', '.join([*staged, *(fault or [])]) or 'nothing yet'}; admin API at /__stub", err=True)
@@ -89,7 +93,7 @@ def list_modules(as_json: Annotated[bool, typer.Option("--json", help="For progr
     """List what can be served, the modules first."""
     rows = _rows()
     if as_json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        print_json(rows)
         return
     width = max(len(name) for name in _NAMES)
     for row in rows:
@@ -100,13 +104,13 @@ def list_modules(as_json: Annotated[bool, typer.Option("--json", help="For progr
 
 @cli.command(name="faults")
 def list_faults(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """List what can be staged: requirements to violate, and transport faults."""
+    """List the requirements and transport faults that can be staged."""
     violations = sorted(VIOLATIONS.values(), key=lambda violation: violation.id)
     if as_json:
         rows = [{"id": each.id, "broken": each.broken, "seen": each.seen} for each in violations]
         kinds = [{"kind": each.name, "sentence": each.sentence, "parameters": dict(each.defaults)} for each in KINDS.values()]
         plan = {"path": "/execute", "skip": 0, "first": None, "every": None}
-        typer.echo(json.dumps({"violations": rows, "faults": kinds, "plan": plan}, indent=2, ensure_ascii=False))
+        print_json({"violations": rows, "faults": kinds, "plan": plan})
         return
     for violation in violations:
         typer.echo(f"{violation.id}  {violation.broken}\n{'':13}seen: {violation.seen}")
@@ -121,13 +125,7 @@ cli.command()(drift)
 
 def main() -> NoReturn:
     """The entry point. Exit codes: 0 done, 1 no address or drift, 2 usage, 3 no module, 4 our bug, 130 interrupted."""
-    try:
-        cli()
-    except Exception as error:  # noqa: BLE001 - the edge
-        traceback.print_exc()
-        typer.echo(f"this is a bug of ops-stubs, please report it: {error!r}", err=True)
-        sys.exit(4)
-    sys.exit(0)
+    run(cli, "ops-stubs", lambda _: None)
 
 
 def _rows() -> list[dict[str, Any]]:

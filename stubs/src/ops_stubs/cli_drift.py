@@ -1,7 +1,6 @@
 """`ops-stubs drift`: send the requests of a run to a live module again, and report how its answers differ."""
 
 import asyncio
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Final
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from ops_contract.command_line import print_json
 from ops_stubs.errors import LiveError, RecordingError
 
 __all__ = ["drift"]
@@ -26,7 +26,7 @@ def drift(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, also on a terminal.")] = False,
 ) -> None:
-    """Re-send the requests of a run to a live module and report what changed: 0 nothing, 1 something."""
+    """Compare a live module with a run. Sends the requests of the run again; exits 1 when an answer changed."""
     # Loaded here, so that other commands do not wait for an HTTP client.
     from ops_stubs import drift_report  # noqa: PLC0415 - see above
     from ops_stubs.drift import drift_of  # noqa: PLC0415 - see above
@@ -41,8 +41,7 @@ def drift(
         typer.echo(str(error), err=True)
         raise typer.Exit(_UNREACHABLE) from error
     if as_json or not sys.stdout.isatty():
-        # As bytes: UTF-8, which programs read, whatever the locale.
-        typer.echo((json.dumps(drift_report.as_json(found), indent=2, ensure_ascii=False)).encode())
+        print_json(drift_report.as_json(found))
     else:
         for line in drift_report.lines(found):
             # An answer must not control the terminal.

@@ -75,6 +75,20 @@ async def test_path_that_no_url_can_hold_goes_out_as_the_orchestrator_sends_it()
 
 
 @pytest.mark.parametrize(
+    ("head", "error"),
+    [
+        (b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 129, "more than 128 header fields"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 8192 + b"\r\n", "a header field of more than 8192 bytes"),
+        (b"HTTP/1.1 102 Processing\r\n\r\n" * 101 + b"HTTP/1.1 200 OK\r\n", "more than 100 interim answers (1xx)"),
+    ],
+    ids=["header fields", "header field", "interim answers"],
+)
+async def test_head_that_the_orchestrator_would_not_read_is_an_error(head: bytes, error: str) -> None:
+    async with server(saying(head + b"\r\n")) as probe:
+        assert (await probe.send("GET", "/health")).error == error
+
+
+@pytest.mark.parametrize(
     ("encoding", "error"),
     [(b"Identity\r\nContent-Encoding: identity", None), (b"br", "a body in the encoding 'br', which was not accepted")],
 )

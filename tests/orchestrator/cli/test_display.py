@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any, get_args
@@ -6,7 +7,7 @@ from typing import Any, get_args
 import pytest
 from rich.console import Console, RenderableType
 
-from ops_orchestrator.cli.display import log_text, modules_table, plain, run_view, runs_table
+from ops_orchestrator.cli.display import log_text, modules_table, plain, run_view, runs_table, steps_view
 from ops_orchestrator.runs.events import Status
 
 HOSTILE = "[bold]x[/boom]\x1b]0;owned\x07\x1b[2J"
@@ -15,6 +16,13 @@ HOSTILE = "[bold]x[/boom]\x1b]0;owned\x07\x1b[2J"
 def shown(renderable: RenderableType, width: int = 120) -> str:
     """What a terminal of `width` columns would be sent, less colours."""
     console = Console(file=StringIO(), width=width, force_terminal=False)
+    console.print(renderable)
+    return str(console.file.getvalue())  # type: ignore[attr-defined]  # the StringIO from above
+
+
+def coloured(renderable: RenderableType) -> str:
+    """What a terminal would be sent."""
+    console = Console(file=StringIO(), width=120, force_terminal=True, color_system="standard")
     console.print(renderable)
     return str(console.file.getvalue())  # type: ignore[attr-defined]  # the StringIO from above
 
@@ -48,6 +56,83 @@ def test_run_of_every_status_can_be_shown(status: str) -> None:
     assert f"{status} run_1" in shown(run_view(record(status=status), {"results": {}}, Path("runs/run_1")))
 
 
+@pytest.mark.parametrize("status", ["damaged", "x" * 50])
+def test_status_that_is_not_known_yet_is_shown_as_it_is(status: str) -> None:
+    text = shown(
+        run_view(record(status=status, steps=[{**record()["steps"][0], "status": status}]), {"results": {}}, Path("x"))
+    )
+    assert f"? {status}" in text
+
+
+def test_completed_run_with_warnings_is_not_green_and_lists_them_below_their_step() -> None:
+    alpha, beta = record()["steps"][0], {**record()["steps"][0], "id": "beta", "module": "beta"}
+    warned = record(steps=[{**alpha, "warnings": ["half of the data is missing", HOSTILE]}, beta])
+    view = run_view(warned, results(), Path("runs"))
+    title, _, first, warning, _, second = shown(view).splitlines()[:6]
+    assert title == "✓ completed, 2 warnings run_1"
+    assert first.split()[:2] == ["✓", "alpha"]
+    assert warning == "    ▲ half of the data is missing"
+    assert second.split()[:2] == ["✓", "beta"]
+    assert "\x1b[1;33m✓ completed, 2 warnings" in coloured(view)
+    assert coloured(view).count("\x1b[32m✓") == 1  # beta's
+
+
+def test_many_warnings_are_counted() -> None:
+    text = shown(run_view(record(steps=[{**record()["steps"][0], "warnings": ["x"] * 5000}]), results(), Path("runs")))
+    assert "completed, 5000 warnings" in text
+    assert "and 4990 more warnings; --json shows all" in text
+
+
+def test_made_up_figures_are_called_synthetic_in_title_step_and_figures() -> None:
+    outputs = results(kpis={"growth": 0.0213})
+    evidence = {"steps": {"alpha": {"evidence": [{"id": "e1", "synthetic": True}]}}}
+    lines = shown(run_view(record(), outputs | evidence, Path("runs"))).splitlines()
+    assert lines[0] == "✓ completed run_1  synthetic data"
+    assert lines[2].endswith("synthetic")
+    assert "Headline figures of alpha  synthetic" in lines
+
+
+def test_figures_have_units_and_change_against_the_baseline() -> None:
+    outputs = results(kpis={"deficit": 0.0423}, units={"deficit": "share_of_gdp"}, baseline={"deficit": 0.045})
+    lines = shown(run_view(record(), outputs, Path("runs"))).splitlines()
+    assert "deficit  4.23 % of gdp  -0.27 pp  4.50 % of gdp" in [line.strip() for line in lines]
+
+
+def test_figures_beyond_the_limit_are_counted() -> None:
+    text = shown(run_view(record(), results(kpis={f"k{number}": number for number in range(3000)}), Path("runs")))
+    assert "and 2980 more; --json shows all" in text
+
+
+def test_fingerprints_say_what_they_are() -> None:
+    text = shown(run_view(record(fingerprints={"recipe": "a" * 64, "result": "b" * 64}), results(), Path("runs")))
+    assert f"recipe     {'a' * 64}  what was run" in text
+    assert f"result     {'b' * 64}  what was found" in text
+
+
+def test_list_of_runs_counts_warnings_marks_synthetic_ones_and_says_what_is_damaged() -> None:
+    fingerprints = {"result": "abcdef0123"}
+    fine = {"run_id": "run_1", "status": "completed", "scenario_id": "demo", "fingerprints": fingerprints}
+    damaged = {
+        "run_id": "run_2",
+        "status": "damaged",
+        "reason": "no run.json",
+        "scenario_id": None,
+        "fingerprints": {"result": None},
+    }
+    rows: list[dict[str, Any]] = [fine, {**fine, "warnings": 3, "synthetic": True}, damaged]
+    head, *lines = (line.split() for line in shown(runs_table(rows)).splitlines())
+    assert head == ["run", "status", "warnings", "result", "data", "scenario"]
+    assert lines[0] == ["run_1", "completed", "abcdef01", "demo"]
+    assert lines[1] == ["run_1", "completed", "3", "abcdef01", "synthetic", "demo"]
+    assert lines[2] == ["run_2", "damaged", "no", "run.json"]
+
+
+def test_seconds_of_a_step_under_way_are_counted_up_to_now() -> None:
+    running = record(status="running", steps=[{**record()["steps"][0], "status": "running", "finished_at": None}])
+    assert "12.5 s" in shown(steps_view(running, datetime(2026, 1, 9, 12, 35, 8, 500_000, tzinfo=UTC)))
+    assert "0.0 s" in shown(steps_view(running, datetime(2026, 1, 9, 12, 0, tzinfo=UTC)))
+
+
 def test_failed_run_shows_its_error() -> None:
     text = shown(run_view(record(status="failed", error={"message": "alpha broke"}), {"results": {}}, Path("runs/run_1")))
     assert "✗ failed" in text
@@ -70,6 +155,15 @@ def test_text_from_a_module_is_neither_markup_nor_obeyed_by_the_terminal(rendera
     assert "\x1b" not in text
     assert "\x07" not in text
     assert "[bold]x[/boom]" in text
+
+
+def test_module_that_tells_no_version_has_empty_cells() -> None:
+    untold = {"name": "alpha", "ready": True, "version": None, "contract_versions": None, "url": "http://a"}
+    assert shown(modules_table([untold])).splitlines()[1].split() == ["alpha", "ready", "http://a"]
+
+
+def test_marks_of_writing_direction_are_replaced() -> None:
+    assert "\u202e" not in shown(run_view(record(), results(kpis={"\u202egrowth": 1}), Path("runs")))
 
 
 def test_torn_line_of_a_log_is_shown_as_it_is() -> None:

@@ -134,7 +134,7 @@ def test_try_works_for_a_module_that_speaks_the_contract(tmp_path: Path, variabl
         (["indicators", "--inputs", "gone.json"], "", "cannot read gone.json: No such file or directory"),
         (["indicators", "--inputs", "-"], "[1]", "-: the inputs must be a JSON object"),
         (["indicators", "--inputs", "-"], "{", "-: "),
-        (["indicators", "--run", "run_2026-01-09T12-34-56Z_ab12cd"], "", "There is no run run_2026-01-09T12-34-56Z_ab12cd"),
+        (["indicators", "--run", "run_2026-01-09T12-34-56Z_ab12cd"], "", "there is no run 'run_2026-01-09T12-34-56Z_ab12cd'"),
     ],
 )
 def test_try_with_wrong_words_exits_2_with_a_sentence(

@@ -2,7 +2,7 @@ import asyncio
 import gzip
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import httpx2
@@ -100,10 +100,19 @@ async def test_answer_that_says_it_is_not_encoded_is_read(module: Module, client
 @asynccontextmanager
 async def server(conversation: Conversation) -> AsyncIterator[Module]:
     """A module that speaks whatever `conversation` writes, on a real socket."""
-    listener = await asyncio.start_server(conversation, "127.0.0.1", 0)
-    async with listener:
+    conversations: list[asyncio.Future[None]] = []
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        conversations.append(asyncio.ensure_future(conversation(reader, writer)))
+        with suppress(OSError):
+            await conversations[-1]
+            writer.close()
+            await writer.wait_closed()
+
+    async with await asyncio.start_server(converse, "127.0.0.1", 0) as listener:
         port = listener.sockets[0].getsockname()[1]
         yield Module(name="alpha", url=f"http://127.0.0.1:{port}")
+        await asyncio.gather(*conversations, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -115,13 +124,15 @@ async def real_client() -> AsyncIterator[ModuleClient]:
         await client.aclose()
 
 
-def saying(answer: bytes, *, reset: bool = False) -> Conversation:
-    """Read the request's head, say `answer`, hang up; with `reset` as a crashed process does."""
+def saying(*answer: bytes, reset: bool = False) -> Conversation:
+    """Read the request's head, say each part of `answer` by itself, hang up; with `reset` as a crashed process does."""
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
-        await writer.drain()
+        for part in answer:
+            writer.write(part)
+            for _ in range(_TURNS):  # for the client to read it
+                await asyncio.sleep(0)
         if reset:
             linger = bytes([1, 0, 0, 0, 0, 0, 0, 0])
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -130,6 +141,8 @@ def saying(answer: bytes, *, reset: bool = False) -> Conversation:
     return converse
 
 
+_TURNS: Final = 10
+CHUNKED: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
 BROKEN: Final = {
     "empty reply": (saying(b""), "the connection was closed before an answer came"),
     "connection reset": (saying(b"", reset=True), "Connection reset by peer"),
@@ -137,7 +150,10 @@ BROKEN: Final = {
     "truncated body": (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), "the answer did not arrive whole: "),
     "malformed chunk": (saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), "the answer "),
     "not HTTP": (saying(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), "the answer is not valid HTTP: "),
-    "endless header": (saying(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n"), "the answer is not valid HTTP: "),
+    "malformed chunk after a good one": (
+        saying(CHUNKED, b"zz\r\n"),
+        "the answer did not arrive whole: Invalid character in chunk size",
+    ),
 }
 
 
@@ -150,6 +166,28 @@ async def test_broken_conversation_is_a_retryable_failure_naming_module_and_addr
     assert (failure.code, failure.retryable) == ("MODULE_UNREACHABLE", True)
     assert failure.message.startswith(f"alpha cannot be reached at {module.url}/execute: {reason}")
     assert len(failure.message) < 500
+
+
+FIELD: Final = b"X: " + b"a" * 8192 + b"\r\n"
+FIELDS: Final = b"X: a\r\n" * 129
+EXCESSIVE: Final = {
+    "header field": (saying(b"HTTP/1.1 200 OK\r\n" + FIELD + b"\r\n"), "8192 bytes of one header field"),
+    "header fields": (saying(b"HTTP/1.1 200 OK\r\n" + FIELDS + b"\r\n"), "128 header fields"),
+    "trailer field": (saying(CHUNKED, b"0\r\n" + FIELD + b"\r\n"), "8192 bytes of one header field"),
+    "trailer fields": (saying(CHUNKED, b"0\r\n" + FIELDS + b"\r\n"), "128 header fields"),
+    "interim answers": (saying(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 101), "100 interim answers (1xx)"),
+    "interim answers without a phrase": (saying(*[b"HTTP/1.1 102\r\n\r\n"] * 101), "100 interim answers (1xx)"),
+}
+
+
+@pytest.mark.parametrize(("conversation", "excess"), EXCESSIVE.values(), ids=EXCESSIVE)
+async def test_answer_that_exceeds_a_limit_around_its_body_is_a_final_failure_naming_the_limit(
+    conversation: Conversation, excess: str
+) -> None:
+    async with server(conversation) as module, real_client() as client:
+        failure = await failure_of(client.send(module, execute(b"{}")))
+    assert (failure.code, failure.retryable) == ("ANSWER_TOO_LARGE", False)
+    assert failure.message == f"alpha sends more than the {excess} allowed for /execute"
 
 
 async def test_failure_names_the_address_that_was_requested() -> None:

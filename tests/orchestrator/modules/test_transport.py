@@ -4,10 +4,11 @@ import asyncio
 import gzip
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 
 import httpx2
 import pytest
+import uvloop
 from module_transport import Httpx2Transport
 
 from ops_orchestrator.errors import NetworkError, ResponseTooLargeError
@@ -15,6 +16,8 @@ from ops_orchestrator.modules.aiohttp_transport import AiohttpTransport
 from ops_orchestrator.modules.transport import Transport
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+UNREQUESTED = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
+MIB = 1024 * 1024
 MANY = 101
 """One more than the connections that either library opens unless it is told otherwise."""
 
@@ -43,10 +46,16 @@ class Server:
         self.hung_up.set()
         writer.close()
 
-    def close(self) -> None:
+    def say(self, data: bytes) -> None:
+        """Send `data`, at once, on the last connection, for which nobody asked."""
+        self._writers[-1].write(data)
+
+    async def close(self) -> None:
         """Hang up on clients that keep their connections."""
         for writer in self._writers:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     @property
     def fields(self) -> dict[str, str]:
@@ -74,7 +83,7 @@ async def serving(answer: bytes = OK, *, host: str = "127.0.0.1", hangs_up: bool
         try:
             yield server
         finally:
-            server.close()
+            await server.close()
 
 
 def over_httpx2() -> Httpx2Transport:
@@ -222,6 +231,56 @@ async def test_connection_is_kept_for_the_next_request(transport: Transport) -> 
         for _ in range(3):
             await send(transport, server.url)
     assert (len(server.requests), server.connections) == (3, 1)
+
+
+async def test_as_many_interim_answers_and_header_fields_as_allowed_are_read() -> None:
+    field = b"X: " + b"a" * 8191 + b"\r\n"
+    answer = b"HTTP/1.1 102 Processing\r\n\r\n" * 100 + b"HTTP/1.1 200 OK\r\n" + field * 127 + b"Content-Length: 2\r\n\r\n{}"
+    async with serving(answer) as server, aclosing(AiohttpTransport()) as transport:
+        for _ in range(2):
+            assert (await send(transport, server.url))[2] == b"{}"
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_body_is_parsed_a_little_at_a_time(loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """All other runs wait while an answer is parsed, and in chunks of one byte it takes long."""
+
+    async def most_between_two_turns() -> int:
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % MIB + b"x" * MIB
+        async with (
+            serving(answer) as server,
+            aclosing(AiohttpTransport()) as transport,
+            transport.send("GET", server.url, {}, b"", limit=MIB) as response,
+        ):
+            return max([len(chunk) async for chunk in response.chunks])
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        assert runner.run(most_between_two_turns()) <= 64 * 1024
+
+
+@pytest.mark.parametrize("more", [UNREQUESTED, b"HTTP/1.1 100 Continue\r\n\r\n" + UNREQUESTED, UNREQUESTED * 1000])
+async def test_second_answer_right_after_the_first_is_not_that_of_the_next_request(more: bytes) -> None:
+    async with serving(OK + more) as server, aclosing(AiohttpTransport()) as transport:
+        for _ in range(2):
+            assert (await send(transport, server.url))[2] == b"{}"
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize("late", [UNREQUESTED, b"H", b"\0" * 100_000], ids=["an answer", "the start of one", "anything"])
+async def test_connection_on_which_something_comes_that_was_not_requested_is_closed(late: bytes) -> None:
+    async with serving() as server, aclosing(AiohttpTransport()) as transport:
+        await send(transport, server.url)
+        server.say(late)
+        await server.hung_up.wait()
+        assert (await send(transport, server.url))[2] == b"{}"
+
+
+async def test_late_second_answer_that_nobody_has_read_yet_is_not_that_of_the_next_request() -> None:
+    async with serving() as server, aclosing(AiohttpTransport()) as transport:
+        await send(transport, server.url)
+        server.say(UNREQUESTED)  # and without a turn of the event loop, the next request
+        assert (await send(transport, server.url))[2] == b"{}"
+        assert server.connections == 2
 
 
 async def test_request_does_not_wait_for_others_to_end(transport: Transport) -> None:

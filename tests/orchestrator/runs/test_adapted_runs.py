@@ -255,6 +255,23 @@ async def test_module_without_a_health_check_that_is_not_there_yet_is_waited_for
     assert read_run(answer["run_id"], "run.json")["steps"][0]["attempts"] == 1
 
 
+async def test_module_without_a_health_check_that_restarts_in_the_middle_is_waited_for(
+    start_service: StartService, read_run: ReadRun
+) -> None:
+    failures = [*[httpx2.ConnectError("refused")] * 4, httpx2.ReadError("reset")]
+
+    def restart(_: httpx2.Request) -> httpx2.Response:
+        if failures:
+            raise failures.pop()
+        return SCORED
+
+    text = registered(SCORE + "retries: 1\n", ready_timeout_s=600)
+    async with start_service(beta(score=restart), registered=text) as service:
+        answer = await answer_of(service)
+    assert answer["status"] == "completed"
+    assert read_run(answer["run_id"], "run.json")["steps"][0]["attempts"] == 2
+
+
 async def test_module_without_a_health_check_that_broke_off_is_not_asked_again_beyond_its_retries(
     start_service: StartService,
 ) -> None:

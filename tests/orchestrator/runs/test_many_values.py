@@ -59,6 +59,19 @@ async def test_inline_artifacts_of_an_answer_of_a_raised_limit_are_left_out_wher
     assert "text" not in read_run(answer["run_id"], "steps/1-alpha/response.json")["artifacts"][0]
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize(("rows", "is_indented"), [(10, True), (20_000, False)])
+async def test_large_results_are_kept_on_one_line(
+    start_service: StartService, tmp_path: Path, rows: int, is_indented: bool
+) -> None:
+    module = ScriptedModule(answers=[success(outputs={"table": [[0]] * rows})])
+    async with start_service(module) as service:
+        answer = (await service.post("/plan_and_execute", json={"scenario_id": "x", "modules": ["alpha"]})).json()
+    text = (tmp_path / "runs" / answer["run_id"] / "results.json").read_bytes()
+    assert json.loads(text)["steps"]["alpha"]["outputs"] == {"table": [[0]] * rows}
+    assert (text.count(b"\n") > 1) == is_indented
+
+
 @pytest.fixture(scope="module")
 def costs() -> dict[str, Any]:
     """What the benchmark measured of each case, each in a process of its own."""

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import httpx2
 import pytest
-from scripted_module import ClientFor, Gate, ScriptedModule, artifact, demo, error_envelope, success
+from scripted_module import Answer, ClientFor, Gate, ScriptedModule, artifact, demo, error_envelope, success
 
 from ops_contract import SuccessEnvelope
 from ops_orchestrator.modules.call import UpstreamAnswer
@@ -142,6 +142,44 @@ async def test_module_that_does_not_finish_in_time_fails_its_step_and_is_not_ask
     assert failed.failure.code == "MODULE_TIMEOUT"
     assert "alpha did not finish within 0.5 s" in failed.failure.message
     assert len(alpha.executed) == 1
+
+
+@pytest.mark.parametrize("alpha", [ScriptedModule(health=[Gate()]), ScriptedModule(answers=[Gate()])], ids=["health", "answer"])
+async def test_step_that_runs_out_of_time_names_the_bound_that_ended_it(
+    client_for: ClientFor, module: Module, alpha: ScriptedModule
+) -> None:
+    hasty = module.model_copy(update={"step_timeout_s": 0.2, "ready_timeout_s": 600.0, "timeout_s": 600.0})
+    failed = only(StepFailed, await events_of(client_for(alpha), hasty))
+    assert failed.failure.code == "MODULE_TIMEOUT"
+    assert failed.failure.message.startswith("alpha was not done with its step within 0.2 s, ")
+    assert "raise its step_timeout_s in modules.yaml" in failed.failure.message
+
+
+def test_step_has_time_for_all_of_its_parts_unless_it_is_given_another(module: Module) -> None:
+    slow = module.model_copy(update={"timeout_s": 60.0, "ready_timeout_s": 30.0, "retries": 2})
+    assert slow.step_time_s == 30 + 3 * 60 + 2 * 30
+    assert slow.model_copy(update={"step_timeout_s": 7.0}).step_time_s == 7
+
+
+async def test_module_that_restarts_in_the_middle_is_waited_for_and_recorded_again(
+    client_for: ClientFor, module: Module
+) -> None:
+    alpha = ScriptedModule(answers=[httpx2.ReadError("reset"), success()])
+    starting: list[Answer] = [httpx2.ConnectError("refused"), httpx2.Response(503), httpx2.ConnectError("refused")]
+    restarted = httpx2.Response(200, json=alpha.healthy(version="2.0.0"))
+    alpha.health = [httpx2.Response(200, json=alpha.healthy()), *starting, restarted]
+    events = await events_of(client_for(alpha), module.model_copy(update={"ready_timeout_s": 600.0, "retries": 1}))
+    assert only(StepCompleted, events).attempts == 2
+    assert [event.readiness.version for event in events if isinstance(event, ModuleReady)] == ["1.2.3", "2.0.0"]
+
+
+async def test_module_that_does_not_come_back_fails_its_step_as_one_that_never_came(
+    client_for: ClientFor, module: Module
+) -> None:
+    alpha = ScriptedModule(answers=[httpx2.ReadError("reset")])
+    alpha.health = [httpx2.Response(200, json=alpha.healthy()), httpx2.ConnectError("Connection refused")]
+    failed = only(StepFailed, await events_of(client_for(alpha), module.model_copy(update={"ready_timeout_s": 0.1})))
+    assert (failed.failure.code, failed.attempts) == ("MODULE_NOT_READY", 1)
 
 
 @pytest.mark.parametrize(("timeout_s", "deadline_s"), [(60.0, 59.0), (2.0, 1.0), (1.5, 0.75)])

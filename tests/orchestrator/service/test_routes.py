@@ -100,13 +100,31 @@ async def test_list_of_runs_is_newest_first_with_filters_and_cursor(start_servic
     assert [(run["run_id"], run["status"]) for run in failed] == [(ids[1], "failed")]
 
 
-async def test_parameter_that_is_misspelt_is_a_422_problem_with_a_suggestion(start_service: StartService) -> None:
+async def test_record_that_says_nothing_of_made_up_figures_is_listed(start_service: StartService, tmp_path: Path) -> None:
     async with start_service(ScriptedModule()) as service:
-        answer = await service.get("/runs?stauts=failed")
-    assert answer.status_code == 422
-    assert answer.json()["errors"] == [
-        {"pointer": "stauts", "detail": "is not a parameter of this list; did you mean 'status'?"}
-    ]
+        run_id = await run_id_of(service)
+        file = tmp_path / "runs" / run_id / "run.json"
+        record = json.loads(file.read_bytes())
+        del record["steps"][0]["synthetic"]
+        file.write_text(json.dumps(record))
+        (listed,) = (await service.get("/runs")).json()["runs"]
+    assert (listed["run_id"], listed["synthetic"]) == (run_id, False)
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("stauts=failed", "is not a parameter of this list; did you mean 'status'?"),
+        ("x=1", "is not a parameter of this list; it takes limit, cursor, scenario_id, status"),
+        ("status=failed&status=completed", "is given more than once"),
+    ],
+)
+async def test_parameter_that_would_be_passed_over_is_a_422_problem(
+    start_service: StartService, query: str, detail: str
+) -> None:
+    async with start_service(ScriptedModule()) as service:
+        answer = await service.get(f"/runs?{query}")
+    assert (answer.status_code, answer.json()["errors"]) == (422, [{"pointer": query.partition("=")[0], "detail": detail}])
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=many", "status=done", "cursor=zzz"])

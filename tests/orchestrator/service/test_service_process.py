@@ -46,6 +46,7 @@ def answer(home: Path, orchestrator: str) -> dict[str, Any]:
 def test_run_that_is_piped_prints_the_answer_as_json(answer: dict[str, Any]) -> None:
     assert answer["status"] == "completed"
     assert set(answer["results"]) == {"policy-simulator", "strategy-agent"}
+    assert set(answer) == {"run_id", "status", "plan", "results", "artifacts_path", "logs_path"}
 
 
 @pytest.mark.parametrize(

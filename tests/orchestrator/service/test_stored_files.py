@@ -3,11 +3,17 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 
 import httpx2
 import pytest
+from fastapi import HTTPException, Request
 from scripted_module import ScriptedModule, StartService, artifact, success
+from starlette.types import Message, Receive, Send
+
+from ops_orchestrator.service.stored_file import StoredFile, respond_with
 
 CONTENT = bytes(range(97, 123)) * 40
 SCENARIO = {"scenario_id": "demo", "modules": ["alpha"]}
@@ -68,13 +74,13 @@ async def test_media_type_is_the_recorded_one_without_a_character_set(
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_recorded_media_type_that_no_header_can_carry_is_replaced(
+async def test_run_whose_recorded_media_type_no_header_can_carry_is_damaged(
     service: httpx2.AsyncClient, run: str, table: str, tmp_path: Path
 ) -> None:
     results = tmp_path / run.strip("/") / "results.json"
     results.write_text(results.read_text().replace("text/csv;header=present", "text/html\\r\\nSet-Cookie: a=ü"))
     answer = await service.get(table)
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/octet-stream")
+    assert (answer.status_code, answer.json()["type"]) == (500, "urn:openpolicystack:problem:damaged-run")
     assert "set-cookie" not in answer.headers
 
 
@@ -110,6 +116,11 @@ async def test_range_is_answered_206_with_its_bytes(service: httpx2.AsyncClient,
     assert (answer.headers["content-length"], answer.content) == ("4", OF_1024_BYTES[1020:])
 
 
+async def test_head_of_a_range_is_that_of_the_whole(service: httpx2.AsyncClient, table: str) -> None:
+    answer = await service.head(table, headers={"Range": "bytes=1020-"})
+    assert (answer.status_code, answer.headers["content-length"]) == (200, "1024")
+
+
 async def test_range_that_cannot_be_read_is_ignored(service: httpx2.AsyncClient, table: str) -> None:
     answer = await service.get(table, headers={"Range": "bytes=a-b"})
     assert (answer.status_code, answer.content) == (200, OF_1024_BYTES)
@@ -119,6 +130,7 @@ async def test_range_beyond_the_end_is_a_416_problem_with_the_size(service: http
     answer = await service.get(table, headers={"Range": "bytes=5000-"})
     assert (answer.status_code, answer.headers["content-range"]) == (416, "bytes */1024")
     assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "urn:openpolicystack:problem:range-not-satisfiable"
 
 
 async def test_range_of_another_version_is_answered_with_the_whole(service: httpx2.AsyncClient, table: str) -> None:
@@ -162,3 +174,52 @@ async def test_etag_of_a_document_changes_with_it(start_service: StartService) -
 async def test_etag_of_a_document_is_its_hash_in_the_manifest(service: httpx2.AsyncClient, run: str, tmp_path: Path) -> None:
     etag = (await service.get(f"{run}/results")).headers["etag"]
     assert f"{json.loads(etag)}  results.json" in (tmp_path / run.strip("/") / "manifest-sha256.txt").read_text()
+
+
+async def test_file_is_read_in_pieces_and_closed_when_it_has_been_sent() -> None:
+    file, pieces = BytesIO(b"x" * 600_000), []
+
+    async def send(message: Message) -> None:
+        pieces.append(message.get("body", b""))
+
+    await asked(file, send=send)
+    assert b"".join(pieces) == b"x" * 600_000
+    assert max(map(len, pieces)) < 300_000
+    assert file.closed
+
+
+async def test_file_is_closed_when_the_caller_hangs_up() -> None:
+    file = BytesIO(b"x" * 600_000)
+
+    async def stalled(_: Message) -> None:
+        await asyncio.Event().wait()
+
+    async def hang_up() -> Message:
+        return {"type": "http.disconnect"}
+
+    await asked(file, receive=hang_up, send=stalled)
+    assert file.closed
+
+
+@pytest.mark.parametrize("header", [(b"if-none-match", b"*"), (b"if-match", b'"x"'), (b"range", b"bytes=600000-")])
+async def test_file_is_closed_when_it_need_not_be_sent(header: tuple[bytes, bytes]) -> None:
+    file = BytesIO(b"x" * 600_000)
+    with suppress(HTTPException):
+        await asked(file, header)
+    assert file.closed
+
+
+async def never() -> Message:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def nowhere(_: Message) -> None:
+    pass
+
+
+async def asked(file: BytesIO, *headers: tuple[bytes, bytes], receive: Receive = never, send: Send = nowhere) -> None:
+    """A GET with `headers` for what is in `file`."""
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": list(headers)}
+    stored = StoredFile(file, len(file.getvalue()), "text/plain", "0" * 64)
+    await respond_with(stored, Request(scope))(scope, receive, send)

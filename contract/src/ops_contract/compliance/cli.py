@@ -3,24 +3,22 @@
 Exit codes: 0 compliant, 1 not, 2 usage, 3 the target cannot be reached, 4 the kit's own error.
 """
 
-import json
-import os
 import sys
-import traceback
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from functools import partial
-from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from ops_contract.compliance.arguments import known_requirement, read_inputs, read_text, selected, write
+from ops_contract.command_line import End, completing, new_command, print_json, run, say
+from ops_contract.command_line import write as write_output
+from ops_contract.compliance.arguments import UsageError, known_requirement, read_inputs, read_text, selected, write
 from ops_contract.compliance.check import check
 from ops_contract.compliance.compare import Comparison, compare
 from ops_contract.compliance.diagnosis import Diagnosis
@@ -44,38 +42,32 @@ from ops_contract.compliance.target_options import TargetOptions, named_target, 
 from ops_contract.compliance.targets.errors import TargetError
 from ops_contract.compliance.targets.target import Target
 
-app = typer.Typer(
-    help="Check a module against the OpenPolicyStack contract.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+_NAME: Final = "ops-contract"
+
+app = new_command(_NAME, "openpolicystack-contract", "Check a module against the OpenPolicyStack contract.")
 
 Inputs = Annotated[
     Path | None, typer.Option("--inputs", metavar="FILE", help="Good inputs: a JSON object, or one by action name.")
 ]
-Select = Annotated[list[str] | None, typer.Option("--select", metavar="ID", help="Only these ids; * and ? match, OPS-ART-*.")]
+_complete_requirement = completing(lambda _: load_requirements())
+
+Select = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select", metavar="ID", help="Only these ids; * and ? match, OPS-ART-*.", autocompletion=_complete_requirement
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, also on a terminal.")]
-Identifier = Annotated[str, typer.Argument(metavar="ID", help="A requirement, for example OPS-ART-003.")]
+Identifier = Annotated[
+    str, typer.Argument(metavar="ID", help="A requirement, for example OPS-ART-003.", autocompletion=_complete_requirement)
+]
 OutFile = Path | None
 Opened = AbstractAsyncContextManager[Target]
 
 
 def main() -> NoReturn:
     """Entry point: run the command and turn every error into a sentence and an exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # modules send text that a terminal cannot show
-    try:
-        app()
-    except TargetError as error:
-        _fail(error.exit_code, str(error))
-    except ValueError as error:  # raised with a full sentence by whatever reads arguments, reports and baselines
-        _fail(ExitCode.USAGE, str(error))
-    except Exception as error:  # noqa: BLE001  # the edge
-        traceback.print_exc()
-        _fail(ExitCode.KIT_ERROR, f"this is a bug of the kit, please report it: {error!r}")
-    sys.exit(ExitCode.COMPLIANT)
+    run(app, _NAME, _end_of)
 
 
 @app.command("check")
@@ -96,7 +88,7 @@ def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be checked, and send nothing.")] = False,
 ) -> None:
-    """Check a module, and show each requirement that it does not meet with the exchange and the remedy."""
+    """Check a module. Shows each requirement that it does not meet, with the exchange and the remedy."""
     opened = target.opened(_say)
     chosen = selected(select)
     if dry_run:
@@ -124,10 +116,10 @@ def list_command(select: Select = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def explain(requirement: Identifier, as_json: AsJson = False) -> None:
-    """Say what a requirement means, why it is there, and how to meet it."""
+    """Explain a requirement. Says what it means, why it is there, and how to meet it."""
     one = known_requirement(requirement)
     if as_json or not sys.stdout.isatty():
-        _print_json(one.as_json())
+        print_json(one.as_json())
         return
     lines = (
         f"{one.id}  {one.level}  {one.profile}, since {one.since}",
@@ -159,10 +151,10 @@ def diff(
     new: Annotated[Path, typer.Argument(metavar="NEW.json")],
     as_json: AsJson = False,
 ) -> None:
-    """Compare two reports: which requirements are no longer met, and which are met now. Exits 1 when one was lost."""
-    difference = diff_reports(read_report(read_text(old).encode()), read_report(read_text(new).encode()))
+    """Compare two reports. Shows requirements that are no longer met, or met now; exits 1 when one was lost."""
+    difference = diff_reports(_read(old), _read(new))
     if as_json or not sys.stdout.isatty():
-        sys.stdout.write(json_diff(difference))
+        write_output(json_diff(difference).encode())
     else:
         Console().print(terminal_diff(difference))
     raise typer.Exit(difference.exit_code)
@@ -171,10 +163,10 @@ def diff(
 @app.command()
 @with_target
 def doctor(target: TargetOptions, as_json: AsJson = False) -> None:
-    """Find out why a service fails everything: the most likely cause, and what to try."""
+    """Find out why a service fails everything. Names the most likely cause, and what to try."""
     found = run_to_end(_diagnosed(target.opened(_say)))
     if as_json or not sys.stdout.isatty():
-        _print_json(vars(found))
+        print_json(vars(found))
     else:
         Console().print(terminal_diagnosis(found))
     raise typer.Exit(ExitCode.COMPLIANT if found.healthy else ExitCode.NOT_COMPLIANT)
@@ -187,11 +179,11 @@ def compare_command(
     inputs: Inputs = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send two versions of a module the same requests, and show how their answers differ. Exits 1 when they do."""
+    """Compare the answers of two versions of a module. Sends both the same requests; exits 1 when they differ."""
     first, second = (named_target(text).opened(_say) for text in (old, new))
     found = run_to_end(_compared(first, second, read_inputs(inputs)))
     if as_json or not sys.stdout.isatty():
-        _print_json(found.as_json())
+        print_json(found.as_json())
     else:
         Console().print(terminal_comparison(found))
     raise typer.Exit(ExitCode.NOT_COMPLIANT if found.changes or found.failed else ExitCode.COMPLIANT)
@@ -200,10 +192,13 @@ def compare_command(
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write it; made when it is missing.")],
-    lang: Annotated[str, typer.Option("--lang", help=f"The language: {' or '.join(LANGUAGES)}.")],
+    lang: Annotated[
+        str,
+        typer.Option("--lang", help=f"The language: {' or '.join(LANGUAGES)}.", autocompletion=completing(lambda _: LANGUAGES)),
+    ],
     name: Annotated[str | None, typer.Option(help="The module's name; the folder's unless given.")] = None,
 ) -> None:
-    """Write a module to start from, in one file that follows the contract."""
+    """Write a module to start from. It is one file that follows the contract."""
     typer.echo(start_module(folder, lang, name))
 
 
@@ -239,14 +234,14 @@ def _show(checked: _Checked, *, strict: bool, as_json: bool) -> None:
     if checked.log and report.exit_code(strict=strict):
         _say(f"the container's log ends with{checked.log}")
     if as_json or not sys.stdout.isatty():
-        sys.stdout.write(json_report(report))
+        write_output(json_report(report).encode())
     else:
         Console().print(terminal_report(report, strict=strict, diagnosis=checked.diagnosis), crop=False)
 
 
 def _list(requirements: Sequence[Requirement], *, as_json: bool) -> None:
     if as_json or not sys.stdout.isatty():
-        _print_json([one.as_json() for one in requirements])
+        print_json([one.as_json() for one in requirements])
         return
     Console().print(
         _table(
@@ -264,14 +259,24 @@ def _table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
     return table
 
 
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + os.linesep)
+def _read(file: Path) -> Report:
+    try:
+        return read_report(read_text(file).encode())
+    except UsageError:
+        raise
+    except ValueError as error:
+        raise UsageError(f"{file} is not a report of this kit: {error}") from error
 
 
 def _say(message: str) -> None:
-    sys.stderr.write(f"ops-contract: {message}\n")
+    say(_NAME, message)
 
 
-def _fail(code: ExitCode, message: str) -> NoReturn:
-    _say(message)
-    sys.exit(code)
+def _end_of(error: Exception) -> End | None:
+    match error:
+        case TargetError():
+            return End(error.exit_code, str(error))
+        case ValueError():  # raised with a full sentence by whatever reads arguments, reports and baselines
+            return End(ExitCode.USAGE, str(error))
+        case _:
+            return None

@@ -9,14 +9,14 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
 import h11
 
-from ops_contract import is_encoded, request_target
+from ops_contract import MAX_HEADER_BYTES, MAX_HEADER_FIELDS, MAX_INTERIM_ANSWERS, is_encoded, request_target
 from ops_contract.compliance.result import Exchange
 
 MOST_BYTES: Final = 16 * 1024 * 1024
@@ -76,7 +76,7 @@ class Probe:
             status=reading.status,
             headers=reading.headers,
             body=bytes(reading.body),
-            error=error or reading.error or _unaccepted(reading.headers),
+            error=error or reading.error,
             seconds=time.monotonic() - started,
         )
 
@@ -146,6 +146,7 @@ class _Reading:
         self.error: str | None = None
         self.done = False
         self._received = False
+        self._interim_answers = 0
         self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEAD_BYTES)
         # The parser has to know the method; the bytes that it produces are not sent.
         self._parser.send(h11.Request(method=method, target="/", headers=[("Host", "x")]))
@@ -166,9 +167,14 @@ class _Reading:
 
     def _apply(self, event: object) -> None:
         match event:
+            case h11.InformationalResponse():
+                self._interim_answers += 1
+                if self._interim_answers > MAX_INTERIM_ANSWERS:
+                    self.error, self.done = f"more than {MAX_INTERIM_ANSWERS} interim answers (1xx)", True
             case h11.Response():
                 self.status = event.status_code
                 self.headers = _joined(event.headers)
+                self.error = _unreadable(event.headers, self.headers.get("content-encoding", ""))
             case h11.Data():
                 self.body += event.data
                 if len(self.body) > self._most_bytes:
@@ -177,8 +183,12 @@ class _Reading:
                 self.done = True
 
 
-def _unaccepted(headers: Mapping[str, str]) -> str | None:
-    encoding = headers.get("content-encoding", "")
+def _unreadable(fields: Collection[tuple[bytes, bytes]], encoding: str) -> str | None:
+    """Why the orchestrator would not read an answer with this header; None when it would."""
+    if len(fields) > MAX_HEADER_FIELDS:
+        return f"more than {MAX_HEADER_FIELDS} header fields"
+    if any(len(name) + len(value) > MAX_HEADER_BYTES for name, value in fields):
+        return f"a header field of more than {MAX_HEADER_BYTES} bytes"
     return f"a body in the encoding {encoding!r}, which was not accepted" if is_encoded(encoding) else None
 
 

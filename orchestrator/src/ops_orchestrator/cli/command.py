@@ -6,25 +6,26 @@ Exit codes: 0 done, 1 the run did not complete, 2 usage, 3 cannot reach, 4 our b
 import asyncio
 import os
 import sys
-import traceback
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
-from rich.live import Live
 
+from ops_contract.command_line import End, new_command, print_json, read_file
+from ops_contract.command_line import run as run_command
 from ops_orchestrator.cli import display
 from ops_orchestrator.cli.modules import modules_app
+from ops_orchestrator.cli.progress import run_ended
 from ops_orchestrator.cli.runs import runs_app
 from ops_orchestrator.cli.service_client import ServiceClient
-from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal, print_json, read_bytes, show
+from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal, show
 from ops_orchestrator.cli.up import up
 from ops_orchestrator.cli.validate import validate
 from ops_orchestrator.errors import (
     CannotReachError,
     ConfigurationError,
+    InvalidRequestError,
     OrchestratorError,
     RefusedError,
     RequestError,
@@ -33,20 +34,12 @@ from ops_orchestrator.errors import (
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.planning.planner import plan
-from ops_orchestrator.planning.scenario import read_scenario
+from ops_orchestrator.planning.scenario import Scenario, read_scenario
 from ops_orchestrator.runs.answer import answer
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.settings import Settings, read_settings
 
-_POLL_S: Final = 0.2
-
-
-app = typer.Typer(
-    help="Run OpenPolicyStack scenarios and look at what they left.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+app = new_command("ops", "openpolicystack-orchestrator", "Run OpenPolicyStack scenarios and look at what they left.")
 app.add_typer(modules_app, name="modules")
 app.add_typer(runs_app, name="runs")
 app.command()(up)
@@ -57,21 +50,7 @@ ScenarioFile = Annotated[Path, typer.Argument(metavar="FILE", help="A scenario i
 
 def main() -> NoReturn:
     """Entry point: run the command and turn every error into a sentence and an exit code."""
-    try:
-        app()
-    except (ConfigurationError, RequestError, StoreError) as error:
-        _fail(ExitCode.USAGE, _sentence(error))
-    except RefusedError as error:
-        refused = {500: ExitCode.OUR_BUG, 503: ExitCode.UNREACHABLE}
-        _fail(refused.get(error.status, ExitCode.USAGE), str(error))
-    except CannotReachError as error:
-        _fail(ExitCode.UNREACHABLE, str(error))
-    except OrchestratorError as error:
-        _fail(ExitCode.OUR_BUG, str(error))
-    except Exception as error:  # noqa: BLE001  # the edge
-        traceback.print_exc()
-        _fail(ExitCode.OUR_BUG, f"this is a bug of ops, please report it: {error!r}")
-    sys.exit(ExitCode.DONE)
+    run_command(app, "ops", _end_of)
 
 
 @app.command()
@@ -95,20 +74,20 @@ def serve(
 
 @app.command()
 def run(file: ScenarioFile, url: Url = None, as_json: AsJson = False) -> None:
-    """Run a scenario: live progress on a terminal, the answer as JSON when piped."""
+    """Run a scenario. Shows live progress on a terminal, and prints the answer as JSON when piped."""
     settings = read_settings(url=url)
-    scenario = read_bytes(file)
-    read_scenario(scenario)
+    scenario = read_file(file)
+    _scenario(file, scenario)
     status = asyncio.run(_run(settings, scenario, as_json=as_json or not on_terminal()))
     raise typer.Exit({"completed": ExitCode.DONE, "errored": ExitCode.OUR_BUG}.get(status, ExitCode.NOT_COMPLETED))
 
 
 @app.command("plan")
 def plan_command(file: ScenarioFile, as_json: AsJson = False) -> None:
-    """Show the plan of a scenario; nothing is executed and no service is needed."""
+    """Show the plan of a scenario. Nothing is executed and no service is needed."""
     settings = read_settings()
-    steps = plan(read_scenario(read_bytes(file)), load_catalogue(settings.modules_file, os.environ))
-    show(steps.as_json(), display.plan_table(steps), as_json=as_json)
+    steps = plan(_scenario(file, read_file(file)), load_catalogue(settings.modules_file, os.environ))
+    show(steps.as_json(), lambda: display.plan_table(steps), as_json=as_json)
 
 
 async def _run(settings: Settings, scenario: bytes, *, as_json: bool) -> str:
@@ -121,7 +100,7 @@ async def _run(settings: Settings, scenario: bytes, *, as_json: bool) -> str:
             raise
         run_id = str(started["run_id"])
         try:
-            record = await _ended(service, run_id, visibly=not as_json)
+            record = await run_ended(service, run_id, visibly=not as_json)
         except asyncio.CancelledError:
             sys.stderr.write(f"The run goes on without you: ops runs show {run_id}\n")
             raise
@@ -136,25 +115,32 @@ async def _run(settings: Settings, scenario: bytes, *, as_json: bool) -> str:
     return str(record["status"])
 
 
-async def _ended(service: ServiceClient, run_id: str, *, visibly: bool) -> dict[str, Any]:
-    """The record of a run once it is over; until then its steps are displayed when `visibly`."""
-    record = await service.run(run_id)
-    view = Live(display.steps_table(record), transient=True) if visibly else nullcontext()
-    with view as live:
-        while record["status"] == "running":
-            await asyncio.sleep(_POLL_S)
-            record = await service.run(run_id)
-            if live is not None:
-                live.update(display.steps_table(record))
-    return record
+def _scenario(file: Path, content: bytes) -> Scenario:
+    """The scenario in a file. Raises ConfigurationError, which names the file."""
+    name = "standard input" if str(file) == "-" else file
+    try:
+        return read_scenario(content)
+    except InvalidRequestError as error:
+        sentence = _sentence(error)
+        raise ConfigurationError(f"{name} is not a scenario: {sentence[:1].lower()}{sentence[1:]}") from error
 
 
-def _sentence(error: OrchestratorError) -> str:
-    if isinstance(error, RequestError):
-        return "\n  ".join([error.detail, *map(str, error.problems)])
-    return str(error)
+def _end_of(error: Exception) -> End | None:
+    match error:
+        case RequestError():
+            return End(ExitCode.USAGE, _sentence(error))
+        case ConfigurationError() | StoreError():
+            return End(ExitCode.USAGE, str(error))
+        case RefusedError():
+            refused = {500: ExitCode.OUR_BUG, 503: ExitCode.UNREACHABLE}
+            return End(refused.get(error.status, ExitCode.USAGE), str(error))
+        case CannotReachError():
+            return End(ExitCode.UNREACHABLE, str(error))
+        case OrchestratorError():
+            return End(ExitCode.OUR_BUG, str(error))
+        case _:
+            return None
 
 
-def _fail(code: ExitCode, message: str) -> NoReturn:
-    sys.stderr.write(f"ops: {message}\n")
-    sys.exit(code)
+def _sentence(error: RequestError) -> str:
+    return "\n  ".join([error.detail, *map(str, error.problems)])

@@ -2,19 +2,25 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ops_orchestrator.planning.steps import Plan
+from ops_orchestrator.runs.figures import Figures, headline_figures
 
 _MOST_LINES: Final = 60
+_MOST_WARNINGS: Final = 10
+_LONGEST_WARNING: Final = 500
+_STEP_COLUMNS: Final = ("", "step", "module", "version", "attempts", "time", "data")
+_UNKNOWN_MARK: Final = ("?", "yellow")
 _MARKS: Final = {
     "pending": ("○", "dim"),
     "running": ("●", "yellow"),
@@ -26,30 +32,37 @@ _MARKS: Final = {
 }
 
 
-def steps_table(record: dict[str, Any]) -> RenderableType:
-    """A run's steps, one a line: state, module, version, attempts, seconds."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", "step", "module", "version", "attempts", "time"):
-        table.add_column(name, justify="right" if name in ("attempts", "time") else "left")
-    for step in record["steps"]:
-        mark, style = _MARKS[step["status"]]
-        seconds = _seconds(step["started_at"], step["finished_at"])
-        attempts = str(step["attempts"] or "")
-        cells = (step["id"], step["module"], step["module_version"] or "", attempts, seconds)
-        table.add_row(Text(mark, style), *map(plain, cells))
-    return table
+def steps_view(record: dict[str, Any], now: datetime | None = None, note: str = "") -> RenderableType:
+    """A run's steps, one a line: state, module, version, attempts, seconds; what its module warned of below a step.
+
+    The seconds of a step under way are counted up to `now`. `note` says what that step waits for.
+    """
+    rows = [_step_row(step, now) for step in record["steps"]]
+    heads = _STEP_COLUMNS if any(step.get("synthetic") for step in record["steps"]) else _STEP_COLUMNS[:-1]
+    # Below a step with warnings a table of its own goes on, and its columns stand where those above do.
+    widths = {head: max(map(cell_len, (head, *(row[at].plain for row in rows)))) for at, head in enumerate(heads)}
+    parts: list[RenderableType] = []
+    table = _steps_table(widths, show_header=True)
+    for step, row in zip(record["steps"], rows, strict=True):
+        table.add_row(*row[: len(heads)])
+        below = [*_warnings(step), *([plain(f"    {note}", "dim")] if note and step["status"] == "running" else [])]
+        if below:
+            parts += [table, *below]
+            table = _steps_table(widths, show_header=False)
+    return Group(*parts, *([table] if table.row_count else []))
 
 
 def run_view(record: dict[str, Any], results: dict[str, Any], folder: Path) -> RenderableType:
-    """A run that is over: how it ended, its steps, the headline figures, where everything is."""
-    mark, style = _MARKS[record["status"]]
-    title = Text.assemble((f"{mark} {record['status']} ", f"bold {style}"), record["run_id"])
-    parts: list[RenderableType] = [title, steps_table(record)]
+    """A run that is over: how it ended, its steps and their warnings, the headline figures, where everything is."""
+    made_up = _synthetic_steps(record, results)
+    record = record | {"steps": [step | {"synthetic": step["id"] in made_up} for step in record["steps"]]}
+    parts: list[RenderableType] = [_title(record), steps_view(record)]
     for step, result in results["results"].items():
-        if isinstance(result.get("kpis"), dict):
-            parts += [Text(""), _kpis(step, result["kpis"])]
+        figures = headline_figures(result)
+        if figures.listed:
+            parts += [Text(""), _figures_view(step, figures, synthetic=step in made_up)]
     parts.append(Text(""))
-    parts += [plain(f"{name}  ", "bold") + plain(value) for name, value in _pointers(record, results, folder)]
+    parts += [plain(f"{name:<11}", "bold") + plain(value) for name, value in _pointers(record, results, folder)]
     if record["error"]:
         parts += [Text(""), plain(record["error"]["message"], "red")]
     return Group(*parts)
@@ -67,8 +80,8 @@ def modules_table(modules: list[dict[str, Any]]) -> Table:
         (
             module["name"],
             "ready" if module["ready"] else module["code"].lower().removeprefix("module_").replace("_", " "),
-            module.get("version", ""),
-            ", ".join(module.get("contract_versions", [])),
+            module.get("version"),
+            ", ".join(module.get("contract_versions") or []),
             module["url"],
         )
         for module in modules
@@ -98,12 +111,19 @@ def trial_view(trial: dict[str, Any]) -> RenderableType:
 
 
 def runs_table(runs: list[dict[str, Any]]) -> Table:
-    """Runs, one a line, newest first."""
+    """Runs, one a line, newest first; of a run that is damaged, the reason stands in place of the scenario."""
     rows = [
-        (run["run_id"], run["status"], (run["fingerprints"]["result"] or "")[:8], run.get("reason") or run["scenario_id"])
+        (
+            run["run_id"],
+            run["status"],
+            run.get("warnings") or None,
+            (run["fingerprints"]["result"] or "")[:8],
+            "synthetic" if run.get("synthetic") else None,
+            run.get("reason") or run["scenario_id"],
+        )
         for run in runs
     ]
-    return _table(("run", "status", "result", "scenario"), rows)
+    return _table(("run", "status", "warnings", "result", "data", "scenario"), rows)
 
 
 def log_text(raw: bytes) -> Text:
@@ -149,33 +169,89 @@ def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text_node)
 
 
-def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> Table:
+    """A table of `rows`; a cell of None is empty, and a column of nothing else is left out."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
+    used = [at for at, _ in enumerate(columns) if not rows or any(row[at] is not None for row in rows)]
+    for column in (columns[at] for at in used):
         table.add_column(column, overflow="fold", no_wrap=column in ("run", "module"))
     for row in rows:
-        table.add_row(*map(plain, row))
+        table.add_row(*(plain("" if row[at] is None else str(row[at])) for at in used))
     return table
 
 
-def _kpis(step: str, kpis: dict[str, Any]) -> Group:
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for name, value in kpis.items():
-        table.add_row(plain(name), plain(f"{value:,.4g}" if isinstance(value, float) else str(value)))
-    return Group(plain(f"Headline figures of {step}", "bold"), table)
+def _title(record: dict[str, Any]) -> Text:
+    """How a run ended. Warnings take the place of the green: a run that has some is not simply fine."""
+    mark, style = _MARKS.get(record["status"], _UNKNOWN_MARK)
+    count = sum(len(step.get("warnings") or ()) for step in record["steps"])
+    ending = record["status"] + (f", {count} warning{'' if count == 1 else 's'}" if count else "")
+    style = "yellow" if count and style == "green" else style
+    title = plain(f"{mark} {ending} ", f"bold {style}") + plain(record["run_id"])
+    synthetic = any(step.get("synthetic") for step in record["steps"])
+    return title + plain("  synthetic data", "yellow") if synthetic else title
+
+
+def _steps_table(widths: Mapping[str, int], *, show_header: bool) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=show_header)
+    for name, width in widths.items():
+        table.add_column(name, min_width=width, justify="right" if name in ("attempts", "time") else "left")
+    return table
+
+
+def _step_row(step: dict[str, Any], now: datetime | None) -> list[Text]:
+    mark, style = _MARKS.get(step["status"], _UNKNOWN_MARK)
+    style = "yellow" if step.get("warnings") and style == "green" else style
+    seconds = _seconds(step["started_at"], step["finished_at"], now if step["status"] == "running" else None)
+    attempts = str(step["attempts"] or "")
+    cells = (step["id"], step["module"], step["module_version"] or "", attempts, seconds)
+    return [Text(mark, style), *map(plain, cells), plain("synthetic" if step.get("synthetic") else "", "yellow")]
+
+
+def _warnings(step: dict[str, Any]) -> list[Text]:
+    warnings = step.get("warnings") or ()
+    listed = [plain(f"    ▲ {warning[:_LONGEST_WARNING]}", "yellow") for warning in warnings[:_MOST_WARNINGS]]
+    more = len(warnings) - len(listed)
+    return [*listed, *([plain(f"    and {more} more warnings; --json shows all", "yellow")] if more else [])]
+
+
+def _synthetic_steps(record: dict[str, Any], results: dict[str, Any]) -> set[str]:
+    """The steps whose modules call some of their figures made up."""
+    recorded = {step["id"] for step in record["steps"] if step.get("synthetic")}
+    evidence = {step: full.get("evidence") or () for step, full in (results.get("steps") or {}).items()}
+    return recorded | {step for step, items in evidence.items() if any(item.get("synthetic") for item in items)}
+
+
+def _figures_view(step: str, figures: Figures, *, synthetic: bool) -> Group:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    compared = any(figure.change or figure.baseline for figure in figures.listed)
+    columns = ("figure", "value", "change", "baseline") if compared else ("figure", "value")
+    for name in columns:
+        table.add_column(name, justify="left" if name == "figure" else "right")
+    for figure in figures.listed:
+        cells = (figure.label, figure.value, figure.change, figure.baseline)
+        table.add_row(*map(plain, cells[: len(columns)]))
+    title = plain(f"Headline figures of {step}", "bold")
+    if synthetic:
+        title += plain("  synthetic", "yellow")
+    more = [plain(f"and {figures.more} more; --json shows all", "dim")] if figures.more else []
+    return Group(title, table, *more)
 
 
 def _pointers(record: dict[str, Any], results: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
     artifacts = ", ".join(f"{step}/{name}" for step, result in results["results"].items() for name in result["artifacts"])
-    pointers = [("folder   ", f"{folder}/")]
+    pointers = [("folder", f"{folder}/")]
     if artifacts:
         pointers.append(("artifacts", artifacts))
-    if result := record["fingerprints"]["result"]:
-        pointers.append(("result   ", result))
+    explained = {"recipe": "what was run", "result": "what was found"}
+    for name, meaning in explained.items():
+        if value := record["fingerprints"].get(name):
+            pointers.append((name, f"{value}  {meaning}"))
     return pointers
 
 
-def _seconds(started_at: str | None, finished_at: str | None) -> str:
-    if not started_at or not finished_at:
+def _seconds(started_at: str | None, finished_at: str | None, now: datetime | None) -> str:
+    end = datetime.fromisoformat(finished_at) if finished_at else now
+    if not started_at or not end:
         return ""
-    return f"{(datetime.fromisoformat(finished_at) - datetime.fromisoformat(started_at)).total_seconds():.2f} s"
+    # The clock of the service may be ahead of this one's.
+    return f"{max((end - datetime.fromisoformat(started_at)).total_seconds(), 0):.{2 if finished_at else 1}f} s"

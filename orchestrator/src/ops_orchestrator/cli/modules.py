@@ -10,9 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from ops_contract import JsonError, NumberError, canonical_json, parse_json, suggestion
+from ops_contract.command_line import completing, read_file
 from ops_orchestrator.cli import display
+from ops_orchestrator.cli.run_ids import complete_run_id, find_run_id
 from ops_orchestrator.cli.service_client import ServiceClient
-from ops_orchestrator.cli.terminal import AsJson, Url, read_bytes, show
+from ops_orchestrator.cli.terminal import AsJson, Url, show
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
@@ -21,41 +23,62 @@ from ops_orchestrator.runs.history import StoredRun, run_before
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.settings import Settings, read_settings
 
-modules_app = typer.Typer(help="List the registered modules; look at one, try one.", invoke_without_command=True)
+
+def _catalogue_of(context: typer.Context) -> Catalogue:
+    return _catalogue(read_settings(modules_file=context.params.get("modules_file")))
+
+
+_complete_module = completing(lambda context: _catalogue_of(context).modules)
+_complete_action = completing(
+    lambda context: _catalogue_of(context).modules[context.params["name"] or context.args[0]].action_names
+)
+
+modules_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 
 ModulesFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Another modules.yaml; default OPS_MODULES_FILE or ./modules.yaml.")
 ]
-Name = Annotated[str, typer.Argument(metavar="MODULE", help="A name from modules.yaml.")]
+Name = Annotated[str, typer.Argument(metavar="MODULE", help="A name from modules.yaml.", autocompletion=_complete_module)]
 
 
 @modules_app.callback()
 def list_modules(context: typer.Context, url: Url = None, as_json: AsJson = False) -> None:
-    """List the registered modules and whether they are ready; look at one, try one."""
+    """List the registered modules, or look at one, try one."""
     if context.invoked_subcommand is None:
         listed = asyncio.run(_listed(read_settings(url=url)))
-        show(listed, display.modules_table(listed), as_json=as_json)
+        show(listed, lambda: display.modules_table(listed), as_json=as_json)
 
 
 @modules_app.command("show")
 def show_module(name: Name, modules_file: ModulesFile = None, as_json: AsJson = False) -> None:
-    """Show how we call a module: everything in effect, including the built-in adapter and defaults."""
+    """Show how a module is called. Includes the built-in adapter and defaults."""
     module = _module(_catalogue(read_settings(modules_file=modules_file)), name)
     declared, base = module.declared(), module.adapter.base if module.adapter else None
-    show(declared | ({"adapter_base": base} if base else {}), display.declaration_view(declared, base), as_json=as_json)
+    fields = declared | ({"adapter_base": base} if base else {})
+    show(fields, lambda: display.declaration_view(declared, base), as_json=as_json)
 
 
 @modules_app.command("try")
 def try_module(  # noqa: PLR0913, PLR0917  # one parameter an option
     name: Name,
-    action: Annotated[str | None, typer.Option(help="What to ask for; the module's default action unless given.")] = None,
+    action: Annotated[
+        str | None,
+        typer.Option(help="What to ask for; the module's default action unless given.", autocompletion=_complete_action),
+    ] = None,
     inputs: Annotated[Path | None, typer.Option(metavar="FILE", help="The inputs, in JSON; - reads standard input.")] = None,
-    run: Annotated[str | None, typer.Option(metavar="RUN_ID", help="A run with inputs, seed and earlier steps.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="A run with inputs, seed and earlier steps; latest for the newest.",
+            autocompletion=complete_run_id,
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**31 - 1, help="The seed; that of the run, or 0.")] = None,
     modules_file: ModulesFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Call a module once, without a run and without the service: the mapped request, the raw response, the envelope."""
+    """Call a module once, without a run. Shows the mapped request, the raw response and the envelope."""
     # The HTTP client takes a third of a second to load, which no other command should wait for.
     from ops_orchestrator.workbench.trial import call_of, step_of, try_call  # noqa: PLC0415  # see above
 
@@ -66,7 +89,7 @@ def try_module(  # noqa: PLR0913, PLR0917  # one parameter an option
     call = call_of(step_of(catalogue, name, action), _inputs(inputs), earlier, seed)
     trial = asyncio.run(try_call(settings, call))
     fields = trial.as_json()
-    show(fields, display.trial_view(fields), as_json=as_json)
+    show(fields, lambda: display.trial_view(fields), as_json=as_json)
     if trial.failure is not None:
         unreachable = trial.failure.code == "MODULE_UNREACHABLE"
         raise typer.Exit(ExitCode.UNREACHABLE if unreachable else ExitCode.NOT_COMPLETED)
@@ -79,7 +102,7 @@ def serve_module(
     host: Annotated[str | None, typer.Option(help="Address to listen on; default OPS_HOST or 127.0.0.1.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one.")] = 8080,
 ) -> None:
-    """Serve a module with an adapter as if it followed the contract: GET /health and POST /execute."""
+    """Serve a module through its adapter. It then follows the contract, with GET /health and POST /execute."""
     from ops_orchestrator.service.server import serve_until_stopped  # noqa: PLC0415  # as above
     from ops_orchestrator.workbench.facade import create_facade  # noqa: PLC0415  # as above
 
@@ -95,9 +118,9 @@ def serve_module(
     serve_until_stopped(create_facade(module, settings), settings, announce)
 
 
-def _run_before(settings: Settings, run_id: str, module: str) -> StoredRun:
+def _run_before(settings: Settings, run: str, module: str) -> StoredRun:
     with closing(FolderStore.existing(settings.runs_dir)) as store:
-        return run_before(store, run_id, module)
+        return run_before(store, find_run_id(store, run), module)
 
 
 async def _listed(settings: Settings) -> list[dict[str, Any]]:
@@ -120,7 +143,7 @@ def _inputs(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
     try:
-        inputs = parse_json(read_bytes(file))
+        inputs = parse_json(read_file(file))
         canonical_json(inputs)
     except (JsonError, NumberError) as error:
         raise ConfigurationError(f"{file}: {error}") from error

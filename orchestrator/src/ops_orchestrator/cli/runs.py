@@ -6,16 +6,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ops_contract.command_line import new_group, write
 from ops_orchestrator.cli import display
-from ops_orchestrator.cli.terminal import AsJson, on_terminal, show, write
+from ops_orchestrator.cli.run_ids import RunId, find_run_id
+from ops_orchestrator.cli.terminal import AsJson, on_terminal, show
 from ops_orchestrator.runs.record import LOGS
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.protocols import ListedStatus
 from ops_orchestrator.settings import read_settings
 
-runs_app = typer.Typer(help="Look at runs.", no_args_is_help=True)
-
-RunId = Annotated[str, typer.Argument(help="The run, for example run_2026-01-09T12-34-56Z_ab12cd.")]
+runs_app = new_group("Look at runs.")
 
 
 @runs_app.command("list")
@@ -29,23 +29,25 @@ def list_runs(
     with closing(_store()) as store:
         page = store.page(limit, scenario_id=scenario_id, status=status)
     listed = [record.summary() for record in page.runs]
-    show(listed, display.runs_table(listed), as_json=as_json)
+    show(listed, lambda: display.runs_table(listed), as_json=as_json)
 
 
 @runs_app.command("show")
-def show_run(run_id: RunId, as_json: AsJson = False) -> None:
+def show_run(run: RunId, as_json: AsJson = False) -> None:
     """Show one run, from its folder."""
     with closing(_store()) as store:
+        run_id = find_run_id(store, run)
         record = store.record(run_id).model_dump(mode="json")
         results = store.results(run_id).model_dump(mode="json")
-    show(record, display.run_view(record, results, store.location(run_id)), as_json=as_json)
+        folder = store.location(run_id)
+    show(record, lambda: display.run_view(record, results, folder), as_json=as_json)
 
 
 @runs_app.command("logs")
-def show_logs(run_id: RunId, as_json: AsJson = False) -> None:
+def show_logs(run: RunId, as_json: AsJson = False) -> None:
     """Show what happened in a run, from its folder."""
     with closing(_store()) as store:
-        raw = store.document(run_id, LOGS)
+        raw = store.document(find_run_id(store, run), LOGS)
     if as_json or not on_terminal():
         write(raw)
         return

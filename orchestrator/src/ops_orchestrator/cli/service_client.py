@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
-import httpx2
-
 from ops_orchestrator.errors import CannotReachError, RefusedError
+
+if TYPE_CHECKING:
+    import httpx2
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -15,13 +16,16 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 class ServiceClient:
     """Asks the orchestrator at one address. Raises CannotReachError, RefusedError."""
 
-    def __init__(self, http: httpx2.AsyncClient) -> None:
+    def __init__(self, http: "httpx2.AsyncClient") -> None:
         self._http = http
 
     @classmethod
     @asynccontextmanager
     async def at(cls, url: str) -> AsyncIterator[Self]:
         """A client for the orchestrator at `url`, closed at the end."""
+        # The HTTP client takes a third of a second to load, which no other command, and no completion, should wait for.
+        import httpx2  # noqa: PLC0415  # see above
+
         # A proxy is for the world outside; it would look for this machine's own service on itself.
         outside = urlsplit(url).hostname not in _LOOPBACK
         async with httpx2.AsyncClient(base_url=url, timeout=30.0, trust_env=outside) as http:
@@ -39,6 +43,10 @@ class ServiceClient:
         """A run's results."""
         return await self._ask("run_id", "GET", f"/runs/{run_id}/results")
 
+    async def log(self, run_id: str) -> bytes:
+        """A run's log as far as it is written, one JSON event a line."""
+        return (await self._exchange("GET", f"/runs/{run_id}/logs")).content
+
     async def modules(self) -> list[dict[str, Any]]:
         """The registered modules and how they do."""
         return list((await self._ask("modules", "GET", "/modules"))["modules"])
@@ -47,6 +55,18 @@ class ServiceClient:
         self, expected: str, method: str, path: str, content: bytes | None = None, headers: dict[str, str] | None = None
     ) -> dict[str, Any]:
         """One exchange; the answer is an orchestrator's when it has the field `expected`."""
+        response = await self._exchange(method, path, content, headers)
+        body = _json_object(response)
+        if expected not in body:
+            message = f"{response.request.url} answers {response.status_code}, but not as an orchestrator does; set OPS_URL"
+            raise CannotReachError(message)
+        return body
+
+    async def _exchange(
+        self, method: str, path: str, content: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> "httpx2.Response":
+        import httpx2  # noqa: PLC0415  # as above
+
         typed = {"Content-Type": "application/json"} if content is not None else {}
         try:
             response = await self._http.request(method, path, content=content, headers=typed | (headers or {}))
@@ -55,16 +75,20 @@ class ServiceClient:
             raise CannotReachError(
                 f"cannot reach the orchestrator at {self._http.base_url}: {reason}; start one with `ops serve` or set OPS_URL"
             ) from error
-        try:
-            body = response.json()
-        except ValueError:
-            body = None
         if response.headers.get("content-type", "").startswith("application/problem+json"):
-            raise RefusedError(response.status_code, _sentence(body))
-        if not isinstance(body, dict) or expected not in body:
-            message = f"{response.request.url} answers {response.status_code}, but not as an orchestrator does; set OPS_URL"
-            raise CannotReachError(message)
-        return body
+            problem = _json_object(response)
+            if "title" in problem and "detail" in problem:
+                raise RefusedError(response.status_code, _sentence(problem))
+        return response
+
+
+def _json_object(response: "httpx2.Response") -> dict[str, Any]:
+    """The object in a response; an empty one when there is none."""
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def _sentence(problem: dict[str, Any]) -> str:

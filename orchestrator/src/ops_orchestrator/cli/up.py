@@ -31,7 +31,7 @@ def up(
     ] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Start it although the check found something.")] = False,
 ) -> None:
-    """Start the Compose stack of this folder; check, compare and swap in your own modules first."""
+    """Start the Compose stack of this folder. With --with, checks, compares and swaps in your own modules first."""
     here = Path()
     modules = ComposeProject(here).modules()
     swaps = [read_swap(text, modules) for text in with_ or ()]

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from ops_contract import Problem
-from ops_orchestrator.cli.terminal import print_json, read_bytes, write
+from ops_contract.command_line import UnreadableFileError, print_json, read_file, write
 from ops_orchestrator.errors import ConfigurationError, RequestError
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
@@ -88,8 +88,8 @@ def _mistake_in_modules(message: str) -> Mistake:
 
 def _scenario_verdict(file: Path, catalogue: Catalogue | None) -> Verdict:
     try:
-        raw = read_bytes(file)
-    except ConfigurationError as error:
+        raw = read_file(file)
+    except UnreadableFileError as error:
         return Verdict(str(file), "scenario", "", (Mistake(1, "", str(error)),))
     try:
         scenario = read_scenario(raw)

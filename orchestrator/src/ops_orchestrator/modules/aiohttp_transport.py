@@ -9,12 +9,11 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from ops_contract import request_target
-from ops_orchestrator.errors import NetworkError
+from ops_contract import MAX_HEADER_BYTES, MAX_HEADER_FIELDS, MAX_INTERIM_ANSWERS, request_target
+from ops_orchestrator.errors import NetworkError, ResponseTooLargeError
+from ops_orchestrator.modules.aiohttp_connection import Connector, TooManyInterimAnswersError
 from ops_orchestrator.modules.transport import BoundedChunks, Response
 
-# uvicorn drops a kept connection after 5 s; letting go first avoids most requests into a closing one.
-_KEEP_ALIVE_S: Final = 4.0
 _REASON_CHARACTERS: Final = 300
 # ValueErrors come from what cannot be encoded or decoded.
 _ERRORS: Final = (aiohttp.ClientError, OSError, ValueError)
@@ -37,7 +36,7 @@ class AiohttpTransport:
             address = _as_written(url)
             response = await self._session.request(method, address, headers=headers, data=body or None, allow_redirects=False)
         except _ERRORS as error:
-            raise _network_error(error) from error
+            raise _translated(error) from error
         async with response:
             yield Response(
                 url=str(response.url),
@@ -56,10 +55,13 @@ class AiohttpTransport:
         # aiohttp's session belongs to the event loop that runs when it is made, so the first request makes it.
         if self._opened is None:
             self._opened = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
+                connector=Connector(),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(),  # without arguments none is set; aiohttp's own default is 5 minutes
                 auto_decompress=False,
+                max_line_size=MAX_HEADER_BYTES,
+                max_field_size=MAX_HEADER_BYTES,
+                max_headers=MAX_HEADER_FIELDS,
                 skip_auto_headers=("content-type",),  # nobody but the caller knows of what type a body is
             )
         return self._opened
@@ -69,7 +71,7 @@ async def _read(content: aiohttp.StreamReader) -> bytes:
     try:
         return await content.readany()
     except _ERRORS as error:
-        raise _network_error(error) from error
+        raise _translated(error) from error
 
 
 def _as_written(url: str) -> URL:
@@ -95,8 +97,21 @@ def _decoded(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def _network_error(error: Exception) -> NetworkError:
+def _translated(error: Exception) -> NetworkError | ResponseTooLargeError:
+    complaint = _complaint(error)
+    if isinstance(error, TooManyInterimAnswersError):
+        return ResponseTooLargeError(MAX_INTERIM_ANSWERS, "interim answers (1xx)")
+    if complaint.startswith("Got more than "):
+        return ResponseTooLargeError(MAX_HEADER_BYTES, "bytes of one header field")
+    if complaint == "Too many headers received":
+        return ResponseTooLargeError(MAX_HEADER_FIELDS, "header fields")
     return NetworkError(_reason(error), unsent=isinstance(error, aiohttp.ClientConnectorError))
+
+
+def _complaint(error: Exception) -> str:
+    """What aiohttp's parser says of an answer; empty when it is not what failed."""
+    found = error.__cause__ if isinstance(error, aiohttp.ClientPayloadError) else error
+    return str(getattr(found, "message", ""))
 
 
 def _reason(error: Exception) -> str:
@@ -109,9 +124,9 @@ def _reason(error: Exception) -> str:
         case OSError(errno=int(number)):
             reason = os.strerror(number)
         case aiohttp.ClientPayloadError():
-            reason = f"the answer did not arrive whole: {getattr(error.__cause__, 'message', error)}"
+            reason = f"the answer did not arrive whole: {_complaint(error) or error}"
         case aiohttp.ClientResponseError():
-            reason = f"the answer is not valid HTTP: {error.message}"
+            reason = f"the answer is not valid HTTP: {_complaint(error)}"
         case aiohttp.ClientConnectionError():
             reason = "the connection was closed before an answer came"
         case _:

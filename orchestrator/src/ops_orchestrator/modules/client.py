@@ -1,12 +1,12 @@
 """Talks HTTP to modules: within bounds, and only at their registered addresses."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Final
 from urllib.parse import urlsplit
 
 from ops_contract import is_encoded, masked_url
-from ops_orchestrator.errors import Failure, NetworkError, ResponseTooLargeError, StepError
+from ops_orchestrator.errors import UNREACHABLE, Failure, NetworkError, ResponseTooLargeError, StepError
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.masking import masked_text
 from ops_orchestrator.modules.aiohttp_transport import AiohttpTransport
@@ -55,15 +55,19 @@ class ModuleClient:
                 yield response
         except NetworkError as error:
             message = f"{module.name} cannot be reached at {masked_url(url)}: {masked_text(str(error), url)}"
-            failure = Failure(code="MODULE_UNREACHABLE", message=message, module=module.name, retryable=True)
+            failure = Failure(code=UNREACHABLE, message=message, module=module.name, retryable=True)
             raise StepError(failure, unsent=error.unsent) from error
         except ResponseTooLargeError as error:
-            message = f"sends more than the {limit} bytes allowed for {urlsplit(url).path}"
+            message = f"sends {error} for {urlsplit(url).path}"
             raise StepError.of(module.name, "ANSWER_TOO_LARGE", message) from error
 
     async def _exchange(self, module: Module, request: Request, limit: int) -> Exchange:
         async with self.open(module, request, limit) as response:
-            body = await (_whole(module, response) if request.whole else _start(module, response))
+            body = bytearray()
+            # Where not the whole body is wanted, there is nothing in one that breaks off or cannot be read.
+            with nullcontext() if request.whole else suppress(StepError, NetworkError, ResponseTooLargeError):
+                async for chunk in chunks_of(module, response):
+                    body += chunk
             return Exchange(
                 method=request.method,
                 url=masked_url(response.url),
@@ -71,22 +75,9 @@ class ModuleClient:
                 request=request.body,
                 status=response.status,
                 headers=response.headers,
-                response=body,
+                response=bytes(body),
                 max_values=self.limits.values_of(adapted=module.adapter is not None),
             )
-
-
-async def _whole(module: Module, response: Response) -> bytes:
-    return b"".join([chunk async for chunk in chunks_of(module, response)])
-
-
-async def _start(module: Module, response: Response) -> bytes:
-    """As much of a body as there is room for, and nothing of one that cannot be read."""
-    body = b""
-    with suppress(StepError, NetworkError, ResponseTooLargeError):
-        async for chunk in chunks_of(module, response):
-            body += chunk
-    return body
 
 
 def chunks_of(module: Module, response: Response) -> AsyncIterator[bytes]:

@@ -34,7 +34,8 @@ class Transport(Protocol):
     ) -> AbstractAsyncContextManager[Response]:
         """Send one request and open its response; an empty `body` sends none.
 
-        Raises NetworkError when no whole response arrives, ResponseTooLargeError when its body has more than `limit` bytes.
+        Raises NetworkError when no whole response arrives, ResponseTooLargeError when its body has more than `limit` bytes or
+        its header, or the number of interim answers (1xx) before it, exceeds the limits of the contract.
         Leaving the block before the body is read to its end closes the connection.
         """
         ...

@@ -45,7 +45,9 @@ class StepStarted:
 
     def describe(self) -> tuple[str, dict[str, Any]]:
         """The sentence and the fields of the log line."""
-        return f"step {self.step.number} {self.step.id} started", _of(self.step) | {"url": self.step.module.address}
+        module = self.step.module
+        fields = {"url": module.address, "ready_timeout_s": module.ready_timeout_s}
+        return f"step {self.step.number} {self.step.id} started", _of(self.step) | fields
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,13 @@ from itertools import count
 from pathlib import Path
 
 from ops_orchestrator.errors import StepError
+from ops_orchestrator.exchange import Request
+from ops_orchestrator.modules.answer import Readiness
 from ops_orchestrator.modules.attempt import Answered, attempt, request_for
 from ops_orchestrator.modules.call import Call, UpstreamAnswer
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.readiness import StartupPatience, wait_until_ready
+from ops_orchestrator.modules.time_limit import StepTime
 from ops_orchestrator.off_loop import off_loop_if_large
 from ops_orchestrator.planning.scenario import Scenario, merged
 from ops_orchestrator.planning.steps import Plan, Step
@@ -75,31 +78,51 @@ class Runner:
     async def _step(self, step: Step, call: Call) -> AsyncGenerator[Occurrence]:
         yield StepStarted(step=step)
         attempts = 0
+        # Each part has a limit to itself: none may be open where an event is yielded.
+        time = StepTime(call.module)
         try:
-            readiness, waited_s = await wait_until_ready(self.client, call.module)
-            yield ModuleReady(step=step, readiness=readiness, waited_s=waited_s)
-            request = await request_for(call)
+            known, waited_s = await self._ready(call, time)
+            yield ModuleReady(step=step, readiness=known, waited_s=waited_s)
+            async with time.limit():
+                request = await request_for(call)
             patience = StartupPatience(call.module)
             while True:
                 attempts += 1
                 try:
-                    answered = await attempt(call, request, self.client, self.staging)
+                    async with time.limit():
+                        answered = await self._attempt(call, request, patience)
                     break
                 except StepError as error:
-                    if error.unsent and (pause_s := patience.next_pause_s()):
-                        attempts -= 1
-                        await asyncio.sleep(pause_s)
-                        continue
-                    if not error.failure.retryable or attempts > call.module.retries:
-                        raise
-                    retry_in_s = back_off_s(call.module, attempts, error.exchange)
+                    retry_in_s = back_off_s(call.module, attempts, error, time.left_s)
                     yield AttemptFailed(step=step, attempt=attempts, failure=error.failure, retry_in_s=retry_in_s)
                     await asyncio.sleep(retry_in_s)
+                    if error.is_of_connection:
+                        # The module may be restarting, and is waited for as at its start.
+                        patience = patience if error.unsent else StartupPatience(call.module)
+                        readiness, waited_s = await self._ready(call, time)
+                        if readiness != known:
+                            yield ModuleReady(step=step, readiness=readiness, waited_s=waited_s)
+                        known = readiness
         except StepError as error:
             failure = replace(error.failure, step=step.id)
             yield StepFailed(step=step, attempts=attempts, failure=failure, exchange=error.exchange)
             return
         yield await _completed(step, attempts, answered)
+
+    async def _ready(self, call: Call, time: StepTime) -> tuple[Readiness, float]:
+        async with time.limit():
+            return await wait_until_ready(self.client, call.module)
+
+    async def _attempt(self, call: Call, request: Request, patience: StartupPatience) -> Answered:
+        """Call the module once; one without a health check may still be starting, which is no attempt."""
+        while True:
+            try:
+                return await attempt(call, request, self.client, self.staging)
+            except StepError as error:
+                pause_s = patience.next_pause_s() if error.unsent else None
+                if pause_s is None:
+                    raise
+                await asyncio.sleep(pause_s)
 
 
 async def _completed(step: Step, attempts: int, answered: Answered) -> StepCompleted:

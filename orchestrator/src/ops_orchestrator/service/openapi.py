@@ -31,7 +31,7 @@ _BECAUSE: Final = {
     400: "The body is not JSON.",
     404: "There is no such run, document or artifact.",
     412: "What is stored is another version than the conditions name.",
-    413: "The body is larger than OPS_MAX_REQUEST_BYTES.",
+    413: "The body is larger than OPS_MAX_REQUEST_BYTES or holds more values than OPS_MAX_REQUEST_VALUES allow.",
     415: "The body is not application/json.",
     416: "The range begins after the end.",
     422: "The scenario or a parameter is not valid, or names what does not exist.",

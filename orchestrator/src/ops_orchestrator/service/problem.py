@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
@@ -14,6 +14,9 @@ from starlette.requests import ClientDisconnect
 from ops_contract import MAX_PROBLEMS, Problem
 from ops_orchestrator.errors import BusyError, DamagedRunError, RequestError, StoreError
 from ops_orchestrator.service.head import with_head
+
+# As RFC 9110 says; Python names it otherwise before 3.13, and a problem's type must not depend on that.
+_RENAMED: Final = {416: "Range Not Satisfiable"}
 
 _log: Any = structlog.get_logger("ops_orchestrator.http")
 
@@ -50,7 +53,7 @@ def _described(status: int, slug: str, title: str, detail: str) -> dict[str, Any
 
 def _of_status(status: int) -> tuple[str, str]:
     """Slug and title of a problem that has no more to say than its status."""
-    title = HTTPStatus(status).phrase
+    title = _RENAMED.get(status, HTTPStatus(status).phrase)
     return title.lower().replace(" ", "-"), title
 
 

@@ -1,5 +1,6 @@
 """The service as a process: its socket, its log, its signals."""
 
+import gc
 import os
 import signal
 import socket
@@ -46,6 +47,8 @@ def serve_until_stopped(
             server_header=False,
             timeout_graceful_shutdown=settings.stop_grace_s,
         )
+        # Collecting garbage holds up every thread, and what exists now stays: it need not be looked at again.
+        gc.freeze()
         # The server ends its answers on a signal and then raises it again, for which these handlers wait.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.DONE))
         signal.signal(signal.SIGINT, lambda *_: sys.exit(ExitCode.INTERRUPTED))

@@ -48,7 +48,7 @@ def respond_with(stored: StoredFile, request: Request, headers: Mapping[str, str
                 raise HTTPException(412, "What is stored is another version than the request's conditions name.")
         described |= {
             # As recorded: set as a media type, the framework would add a character set to it.
-            "Content-Type": _sendable(stored.media_type),
+            "Content-Type": stored.media_type,
             "Content-Length": str(stored.size),
             "Accept-Ranges": "bytes",
             "X-Content-Type-Options": "nosniff",
@@ -66,11 +66,6 @@ def inline_as(name: str) -> str:
     in_ascii = _NOT_IN_A_QUOTED_STRING.sub("_", plain)
     extended = "" if in_ascii == plain else f"; filename*=UTF-8''{quote(plain, safe='')}"
     return f'inline; filename="{in_ascii}"{extended}'
-
-
-def _sendable(media_type: str) -> str:
-    """A media type that a header can carry: a run's folder may come from elsewhere, and its record say anything."""
-    return media_type if media_type.isascii() and media_type.isprintable() else "application/octet-stream"
 
 
 def _part(size: int, request: Request) -> range | None:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_records import RUN_ID, record, results
+from run_records import GOOD, RUN_ID, store_two_runs
 
 from ops_orchestrator.errors import DamagedRunError
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.sqlite_index import FILE_NAME
 
-GOOD = "run_2026-01-09T12-34-57Z_000000"
 STEP = {"step": 1, "id": "alpha", "module": "alpha", "action": "execute"}
 OpenStore = Callable[[], FolderStore]
 
@@ -28,14 +27,9 @@ def open_store(tmp_path: Path) -> Iterator[OpenStore]:
 
 
 @pytest.fixture
-def folder(open_store: OpenStore, tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """The folder of the run RUN_ID, beside that of GOOD. Both are over, and no index knows of them."""
-    store = open_store()
-    for run_id in (RUN_ID, GOOD):
-        made = record(1, status="running").model_copy(update={"run_id": run_id})
-        with closing(store.create(b"{}\n", made, results().model_copy(update={"run_id": run_id}))) as writer:
-            writer.seal(b"{}\n", made.model_copy(update={"status": "completed"}))
-    store.close()
+    store_two_runs(tmp_path)
     (tmp_path / FILE_NAME).unlink()
     return tmp_path / RUN_ID
 

@@ -37,8 +37,6 @@ def description_routes(app: FastAPI) -> APIRouter:
             swagger_js_url="docs/swagger-ui-bundle.js",
             swagger_css_url="docs/swagger-ui.css",
             swagger_favicon_url="docs/favicon.png",
-            # Otherwise the page sends the document's address to a service that validates it.
-            swagger_ui_parameters={"validatorUrl": None},
         )
 
     @router.get("/docs/{name}")

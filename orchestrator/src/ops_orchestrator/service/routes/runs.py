@@ -1,6 +1,7 @@
 """`GET /runs` and everything below it: what was done, read from the run folders."""
 
 import asyncio
+from collections import Counter
 from io import BytesIO
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -8,7 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from ops_contract import Problem, sha256_hex, suggestion
+from ops_contract import MAX_PROBLEMS, Problem, sha256_hex, suggestion
 from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, ArtifactRecord, Results, RunRecord
 from ops_orchestrator.runs.store.protocols import ListedStatus, RunStore
@@ -32,7 +33,7 @@ def runs_routes(store: RunStore) -> APIRouter:
         scenario_id: str | None = None,
         status: ListedStatus | None = None,
     ) -> dict[str, Any]:
-        _refuse_unknown_parameters(request)
+        _refuse_unusable_parameters(request)
         page = await asyncio.to_thread(store.page, limit, cursor, scenario_id, status)
         return {"runs": [record.summary() for record in page.runs], "next_cursor": page.next_cursor}
 
@@ -77,17 +78,19 @@ def runs_routes(store: RunStore) -> APIRouter:
     return router
 
 
-def _refuse_unknown_parameters(request: Request) -> None:
-    """A filter that is misspelt would silently leave nothing out."""
-    unknown = [
-        Problem(
-            name, f"is not a parameter of this list; {suggestion(name, _PARAMETERS) or 'it takes ' + ', '.join(_PARAMETERS)}"
-        )
-        for name in request.query_params
-        if name not in _PARAMETERS
-    ]
-    if unknown:
-        raise InvalidRequestError("A parameter cannot be used.", unknown)
+def _refuse_unusable_parameters(request: Request) -> None:
+    """A filter that is misspelt would silently leave nothing out, and of two the first would be dropped."""
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    unusable = [name for name, count in given.items() if name not in _PARAMETERS or count > 1]
+    if unusable:
+        problems = [Problem(name, _why_unusable(name)) for name in unusable[:MAX_PROBLEMS]]
+        raise InvalidRequestError("A parameter cannot be used.", problems, len(unusable))
+
+
+def _why_unusable(name: str) -> str:
+    if name in _PARAMETERS:
+        return "is given more than once"
+    return f"is not a parameter of this list; {suggestion(name, _PARAMETERS) or 'it takes ' + ', '.join(_PARAMETERS)}"
 
 
 def _listed(run_id: str, step: str, artifact: ArtifactRecord) -> dict[str, Any]:

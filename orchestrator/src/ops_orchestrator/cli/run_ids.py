@@ -1,0 +1,63 @@
+"""How people name a run on the command line: its id, the beginning of it, or `latest`."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from ops_contract import suggestion
+from ops_contract.command_line import completing
+from ops_orchestrator.errors import ConfigurationError
+from ops_orchestrator.runs.run_id import RUN_ID
+from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.settings import read_settings
+
+_LATEST: Final = "latest"
+_PREFIX: Final = "run_"
+_MOST_CANDIDATES: Final = 5
+# To compare names takes time, and most people mistype a run of today.
+_MOST_COMPARED: Final = 200
+_HOW_TO_LIST: Final = "`ops runs list` lists them"
+
+
+def _stored(store: Path) -> list[str]:
+    """The ids of the runs in the folder `store`, newest first."""
+    with os.scandir(store) as entries:
+        return sorted((entry.name for entry in entries if RUN_ID.fullmatch(entry.name)), reverse=True)
+
+
+complete_run_id = completing(lambda _: [_LATEST, *_stored(read_settings().runs_dir)])
+
+RunId = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's id or the beginning of it, with or without run_; latest for the newest.",
+        autocompletion=complete_run_id,
+    ),
+]
+
+
+def find_run_id(store: FolderStore, name: str) -> str:
+    """The id of the run that `name` stands for. Raises ConfigurationError when it stands for none, or for several."""
+    if name == _LATEST:
+        newest = store.page(1).runs
+        if not newest:
+            raise ConfigurationError("there are no runs yet; start one with `ops run FILE`")
+        return newest[0].run_id
+    run_ids = _stored(store.folder)
+    begins = (name, f"{_PREFIX}{name}")
+    found = [run_id for run_id in run_ids if name and run_id.startswith(begins)]
+    if len(found) > 1:
+        raise ConfigurationError(f"{name!r} is the beginning of {len(found)} runs; write more of it: {_listed(found)}")
+    if not found:
+        meant = suggestion(name, run_ids[:_MOST_COMPARED])
+        raise ConfigurationError(f"there is no run {name!r}; {meant or _HOW_TO_LIST}")
+    return found[0]
+
+
+def _listed(run_ids: Sequence[str]) -> str:
+    more = len(run_ids) - _MOST_CANDIDATES
+    return ", ".join(run_ids[:_MOST_CANDIDATES]) + (f" and {more} more" if more > 0 else "")
