@@ -17,12 +17,13 @@ from typing import Any, Final
 from ops_orchestrator.modules.adapters.evaluation import Evaluation
 from ops_orchestrator.modules.adapters.request import map_request
 from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
-from ops_orchestrator.modules.client import Limits, ModuleClient
+from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.transport import BoundedChunks, Response
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.runs.runner import Runner
+from ops_orchestrator.settings import Settings
 from ops_stubs.policy_bare import RunScenario, run_scenario
 
 ROOT: Final = Path(__file__).parents[1]
@@ -56,7 +57,7 @@ async def step_costs(catalogue: Catalogue) -> tuple[float, float, float]:
     """Milliseconds of CPU for a step of the contract: alone, with adapters registered beside it, and for an adapted step."""
     alpha = Module(name="alpha", url="http://alpha.test")
     without, beside = Catalogue({"alpha": alpha}), Catalogue({**catalogue.modules, "alpha": alpha})
-    client = ModuleClient(Limits(MIB, MIB), InProcess())
+    client = ModuleClient(Settings().limits, InProcess())
     rounds: list[tuple[float, ...]] = []
     for _ in range(ROUNDS):
         measured = [

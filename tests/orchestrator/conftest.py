@@ -1,6 +1,7 @@
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from local_service import service
 from scripted_module import ClientFor, ReadRun, ScriptedModule, StartService, demo, modules_yaml, transport
 
 from ops_orchestrator.modules.catalogue import Catalogue
-from ops_orchestrator.modules.client import Limits, ModuleClient
+from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.service.app import create_app
@@ -48,8 +49,9 @@ def request_body() -> dict[str, Any]:
 
 @pytest.fixture
 def client_for() -> ClientFor:
-    def build(*modules: ScriptedModule, response_bytes: int = 100_000, artifact_bytes: int = 100_000) -> ModuleClient:
-        return ModuleClient(Limits(response_bytes, artifact_bytes), transport(*modules))
+    def build(*modules: ScriptedModule, **limits: int) -> ModuleClient:
+        small = replace(Settings(_env_file=None).limits, response_bytes=100_000, artifact_bytes=100_000)
+        return ModuleClient(replace(small, **limits), transport(*modules))
 
     return build
 

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ops_contract import MAX_VALUES, base_url_problem, problems_of
 from ops_orchestrator.errors import ConfigurationError
+from ops_orchestrator.modules.limits import Limits
 
 MIB = 1024 * 1024
 
@@ -51,10 +52,25 @@ class Settings(BaseSettings):
     max_response_bytes: Annotated[int, Field(gt=0, description="largest answer of a module accepted")] = 16 * MIB
     max_response_values: Annotated[int, Field(gt=0, description="most JSON values in an answer, keys included")] = MAX_VALUES
     max_artifact_bytes: Annotated[int, Field(gt=0, description="largest single artifact fetched")] = 256 * MIB
+    max_step_artifacts: Annotated[int, Field(gt=0, description="most artifacts of one step")] = 1000
+    max_step_artifact_bytes: Annotated[int, Field(gt=0, description="most bytes of all artifacts of one step")] = 512 * MIB
+    max_run_artifact_bytes: Annotated[int, Field(gt=0, description="most bytes of all artifacts of one run")] = 1024 * MIB
     max_concurrent_runs: Annotated[int, Field(gt=0, description="more are answered 503")] = 64
     stop_grace_s: Annotated[int, Field(ge=0, description="seconds that answers in progress get when the service stops")] = 3
     log_format: Annotated[Literal["json", "console"], Field(description="how the service's own log is written")] = "json"
     image_digest: Annotated[str | None, Field(description="digest of the orchestrator's own image, where known")] = None
+
+    @property
+    def limits(self) -> Limits:
+        """How much is read from a module."""
+        return Limits(
+            response_bytes=self.max_response_bytes,
+            response_values=self.max_response_values,
+            artifact_bytes=self.max_artifact_bytes,
+            step_artifacts=self.max_step_artifacts,
+            step_artifact_bytes=self.max_step_artifact_bytes,
+            run_artifact_bytes=self.max_run_artifact_bytes,
+        )
 
 
 def read_settings(**overrides: object) -> Settings:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from ops_orchestrator.errors import ConfigurationError
+from ops_orchestrator.masking import Secrets
 from ops_orchestrator.modules.adapters import BUILT_IN
 from ops_orchestrator.modules.adapters.declaration import Action, Adapter
 from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
@@ -486,3 +487,23 @@ def test_entry_of_a_list_is_named_with_its_list(tmp_path: Path) -> None:
     assert "artifacts[0] has text but no name" in refused(
         tmp_path, "adapter: {actions: {a: {path: /, artifacts: [{text: inputs}]}}}\n"
     )
+
+
+def test_secrets_of_a_module_are_the_variables_that_say_so_by_name_or_place(tmp_path: Path) -> None:
+    adapter = """
+        adapter:
+          secret_headers: [X-Entry]
+          actions:
+            score:
+              path: "/score/${COUNTRY}"
+              query: { tenant: '"${TENANT}"' }
+              headers: { X-Client: '"client ${CLIENT:-${NOBODY:-}}"' }
+              body: '{ "key": "${RISK_TOKEN}", "unit": "${UNIT}" }'
+    """
+    text = "modules:\n  legacy:\n    url: http://legacy\n" + textwrap.indent(textwrap.dedent(adapter), "    ")
+    variables = {"COUNTRY": "Mexico", "TENANT": "ten4nt", "CLIENT": "cl1ent", "RISK_TOKEN": "r1sk-token", "UNIT": "percent"}
+    module = load(tmp_path, text + "  other: { url: 'http://other/${OTHER_KEY}' }\n", OTHER_KEY="0ther-place", **variables)
+    assert module.modules["legacy"].secrets == Secrets.of(["ten4nt", "cl1ent", "r1sk-token"])
+    declared = str(module.modules["legacy"].declared())
+    assert [value for value in variables.values() if value in declared] == ["Mexico", "percent"]
+    assert not module.modules["other"].secrets

@@ -11,8 +11,9 @@ from scripted_module import ClientFor, ScriptedModule
 
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import Request
-from ops_orchestrator.modules.client import Limits, ModuleClient
+from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
+from ops_orchestrator.settings import Settings
 
 HEALTH = Request(method="GET", path="/health")
 Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -132,7 +133,7 @@ async def server(conversation: Conversation) -> AsyncIterator[Module]:
 
 @asynccontextmanager
 async def real_client() -> AsyncIterator[ModuleClient]:
-    client = ModuleClient(Limits(100_000, 100_000))
+    client = ModuleClient(Settings(_env_file=None).limits)
     try:
         yield client
     finally:

@@ -19,6 +19,7 @@ from ops_contract.compliance.check import check
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.settings import Settings
 from ops_orchestrator.workbench.facade import create_facade
+from ops_orchestrator.workbench.trial import call_of, step_of, try_call
 
 pytestmark = pytest.mark.anyio
 
@@ -38,6 +39,13 @@ modules:
         brief: { path: /score, body: '{"earlier": upstream.alpha.outputs.text}', outputs: '{}' }
 """
 
+WITH_TOKEN: Final = ADAPTED.replace(
+    """body: '{"iso": $uppercase(inputs.country)}'""",
+    """headers: { X-Access: '"${ACCESS}"' }
+          body: '{"iso": $uppercase(inputs.country), "key": "${ACCESS_TOKEN}"}'""",
+)
+VARIABLES: Final = {"ACCESS": "t0ken-value", "ACCESS_TOKEN": "t0ken-value"}
+
 SCORED: Final = httpx2.Response(200, json={"score": "0.5", "table": "a,b\n"})
 
 Open = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
@@ -48,9 +56,9 @@ def facade(tmp_path: Path) -> Open:
     """Serve beta, which answers `score` at /score, through its adapter."""
 
     @asynccontextmanager
-    async def serve(score: Any = SCORED, **settings: Any) -> AsyncIterator[httpx2.AsyncClient]:
-        (tmp_path / "modules.yaml").write_text(ADAPTED)
-        module = load_catalogue(tmp_path / "modules.yaml", {}).modules["beta"]
+    async def serve(score: Any = SCORED, *, adapted: str = ADAPTED, **settings: Any) -> AsyncIterator[httpx2.AsyncClient]:
+        (tmp_path / "modules.yaml").write_text(adapted)
+        module = load_catalogue(tmp_path / "modules.yaml", VARIABLES).modules["beta"]
         app = create_facade(
             module, Settings(_env_file=None, **settings), transport(ScriptedModule("beta", files={"/score": score}))
         )
@@ -105,6 +113,31 @@ async def test_failure_of_the_module_is_an_error_envelope_with_its_kind_of_statu
         answer = await executed(client)
     assert (answer.status_code, answer.json()["status"], answer.json()["error"]["code"]) == (status, "error", code)
     assert answer.json()["error"]["retryable"] is (status == 503)
+
+
+@pytest.mark.parametrize("score", [httpx2.Response(400, text="bad t0ken-value"), httpx2.ReadError("lost t0ken-value")])
+async def test_secret_that_the_module_repeats_is_not_answered(facade: Open, score: Any) -> None:
+    async with facade(score, adapted=WITH_TOKEN) as client:
+        answer = await executed(client)
+    assert answer.json()["error"]["message"].endswith("***")
+    assert "t0ken-value" not in answer.text
+
+
+async def test_secret_that_the_module_repeats_is_in_no_trial(tmp_path: Path) -> None:
+    async def repeat(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nX-Seen: t0ken-value\r\n\r\n" + json.dumps(str(asked)).encode())
+        writer.close()
+
+    async with await asyncio.start_server(repeat, "127.0.0.1", 0) as listener:
+        address = f"127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        (tmp_path / "modules.yaml").write_text(WITH_TOKEN.replace("beta.test", address))
+        step = step_of(load_catalogue(tmp_path / "modules.yaml", VARIABLES), "beta", "score")
+        trial = await try_call(Settings(_env_file=None), call_of(step, {"country": "do"}, None, None))
+    shown = trial.as_json()
+    assert (shown["request"]["body"], shown["request"]["headers"]["X-Access"]) == ({"iso": "DO", "key": "***"}, "***")
+    assert "***" in shown["response"]["body"]
+    assert "t0ken-value" not in json.dumps(shown)
 
 
 async def test_input_that_the_mapping_cannot_work_with_is_the_caller_s(facade: Open) -> None:

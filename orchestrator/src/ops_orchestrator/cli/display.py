@@ -70,7 +70,7 @@ def run_view(record: dict[str, Any], results: dict[str, Any], folder: Path) -> R
 
 def plan_table(plan: Plan) -> Table:
     """A plan, one step a line."""
-    rows = [(str(step.number), step.id, step.module.name, step.action, step.module.url) for step in plan.steps]
+    rows = [(str(step.number), step.id, step.module.name, step.action, step.module.address) for step in plan.steps]
     return _table(("", "step", "module", "action", "address"), rows)
 
 

@@ -113,10 +113,10 @@ def serve_module(
     settings = read_settings(modules_file=modules_file, host=host, port=port)
     module = _module(_catalogue(settings), name)
     if module.adapter is None:
-        raise ConfigurationError(f"{name} has no adapter: it follows the contract itself, at {module.url}")
+        raise ConfigurationError(f"{name} has no adapter: it follows the contract itself, at {module.address}")
 
     def announce(url: str) -> None:
-        sys.stdout.write(f"{name} listens at {url}\nand calls {module.url} through its adapter\n")
+        sys.stdout.write(f"{name} listens at {url}\nand calls {module.address} through its adapter\n")
         sys.stdout.flush()
 
     serve_until_stopped(create_facade(module, settings), settings, announce)

@@ -69,7 +69,7 @@ class AdaptedDialect:
             "options": call.options.model_dump(mode="json", exclude_none=True),
             "upstream": {step: _upstream(earlier) for step, earlier in call.upstream.items()},
         }
-        return Evaluation(self._module.name, call.action, context)
+        return Evaluation(self._module.name, call.action, context, secret_headers=self._adapter.secret_headers)
 
 
 def _upstream(earlier: UpstreamAnswer) -> dict[str, Any]:

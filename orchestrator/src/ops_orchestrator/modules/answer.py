@@ -42,6 +42,16 @@ class RemoteFile:
     ref: ArtifactRef
     href: str
 
+    @property
+    def name(self) -> str:
+        """What the artifact is called."""
+        return self.ref.name
+
+    @property
+    def media_type(self) -> str:
+        """What the artifact is."""
+        return self.ref.media_type
+
 
 @dataclass(frozen=True)
 class SharedFile:
@@ -71,10 +81,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class ReceivedArtifact:
-    """A received artifact whose bytes match the declared size and digest. `content` is None when they are not kept."""
+    """A received artifact whose bytes match the declared size and digest: in a staged file, or None when they are not kept."""
 
     ref: ArtifactRef
-    content: bytes | Path | None
+    content: Path | None
 
 
 def too_many_values(module: str, exchange: Exchange) -> StepError:

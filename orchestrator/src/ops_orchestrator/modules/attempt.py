@@ -1,24 +1,36 @@
 """One attempt of a call: the request is sent once, the answer judged, its artifacts received."""
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
 from ops_contract import ArtifactRef, SuccessEnvelope
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.exchange import Exchange, Request
+from ops_orchestrator.masking import Secrets
 from ops_orchestrator.modules.answer import ReceivedArtifact
-from ops_orchestrator.modules.artifacts import receive
+from ops_orchestrator.modules.artifacts import receive_all
 from ops_orchestrator.modules.call import Call
 from ops_orchestrator.modules.client import ModuleClient
+from ops_orchestrator.modules.confidential import (
+    masked_envelope,
+    masked_errors,
+    masked_exchange,
+    masked_failure,
+    refuse_secret_names,
+    secrets_of,
+)
 from ops_orchestrator.modules.dialect import dialect_of
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.time_limit import time_limit
+from ops_orchestrator.off_loop import off_loop_if_large
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What a successful call gave: the exchange, its envelope, and the artifacts that were received."""
+    """What a successful call gave: the exchange, its envelope without artifacts, and these as they were received.
+
+    Secrets are masked, but for the bytes of artifacts, whose digest is their module's.
+    """
 
     exchange: Exchange
     envelope: SuccessEnvelope
@@ -32,36 +44,41 @@ class Answered:
 
 async def request_for(call: Call) -> Request:
     """The request of `call`, the same for every attempt. Raises StepError, also when making it exceeds the time-out."""
-    async with time_limit(call.module.timeout_s, _timed_out(call.module)):
-        return await dialect_of(call.module).request(call)
+    with masked_errors(call.module.secrets):
+        async with time_limit(call.module.timeout_s, _timed_out(call.module)):
+            return await dialect_of(call.module).request(call)
 
 
 async def attempt(call: Call, request: Request, client: ModuleClient, staging: Path | None) -> Answered:
     """Send `request` once and read the answer. Raises StepError, with the exchange when a whole answer came back.
 
-    Artifacts that are not in the answer are streamed into new files in the folder `staging`; with None they are checked and
-    dropped.
+    The answer is judged as it came; what is returned or raised has its secrets masked.
+    Artifacts are written to new files in the folder `staging`, within the time-out; with None they are checked and dropped.
     """
     module = call.module
+    secrets = secrets_of(module, request)
     exchange: Exchange | None = None
-    artifacts: list[ReceivedArtifact] = []
     try:
         async with time_limit(module.timeout_s, _timed_out(module)):
             exchange = await client.send(module, request)
             answer = await dialect_of(module).read_answer(exchange, call)
-            for source in answer.sources:
-                artifacts.append(await receive(source, module, client, staging))  # noqa: PERF401  # needed below when one fails
+            refuse_secret_names(answer, module, secrets)
+            searched = len(exchange.response) if secrets else 0
+            envelope = await off_loop_if_large(lambda: masked_envelope(answer.envelope, secrets), searched)
+            kept = await _kept(exchange, module, secrets)
+            artifacts = await receive_all(answer.sources, call, client, staging)
     except StepError as error:
-        # Files of a failed attempt are of no use to the next one, and may be large.
-        await asyncio.to_thread(_discard, artifacts)
-        raise StepError(error.failure, exchange, unsent=error.unsent) from error
-    return Answered(exchange, answer.envelope, tuple(artifacts))
+        failed = exchange and await _kept(exchange, module, secrets)
+        failure = masked_failure(error.failure, secrets)
+        # The original error may show a secret.
+        raise StepError(failure, failed, unsent=error.unsent) from (None if secrets else error)
+    # The bytes of inline artifacts need not stay in memory.
+    return Answered(kept, envelope.model_copy(update={"artifacts": ()}), artifacts)
 
 
-def _discard(artifacts: list[ReceivedArtifact]) -> None:
-    for artifact in artifacts:
-        if isinstance(artifact.content, Path):
-            artifact.content.unlink(missing_ok=True)
+async def _kept(exchange: Exchange, module: Module, secrets: Secrets) -> Exchange:
+    searched = len(exchange.request) + len(exchange.response) if secrets else 0
+    return await off_loop_if_large(lambda: masked_exchange(exchange, module, secrets), searched)
 
 
 def _timed_out(module: Module) -> StepError:

@@ -1,6 +1,7 @@
 """modules.yaml: which modules there are and how they are called."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 
 from ops_contract import ShapeError, canonical_json, is_secret, join_pointer, suggestion, validate
 from ops_orchestrator.errors import ConfigurationError
+from ops_orchestrator.masking import Secrets
 from ops_orchestrator.modules.adapters import BUILT_IN
 from ops_orchestrator.modules.call_options import CallOptions
 from ops_orchestrator.modules.module import Module
@@ -19,6 +21,8 @@ from ops_orchestrator.modules.yaml_file import YamlFile, read_yaml
 Options = TypeVar("Options", bound=CallOptions)
 
 _SECTIONS: Final = ("defaults", "modules")
+# Where an adapter sends what identifies its caller.
+_SENT_ASIDE: Final = re.compile("/modules/[^/]+/adapter/actions/[^/]+/(headers|query)/")
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ def load_catalogue(path: Path, environment: Mapping[str, str]) -> Catalogue:
     try:
         return _catalogue(file)
     except ConfigurationError as error:
-        raise ConfigurationError(file.without_secrets(str(error))) from None  # the original may show one
+        message = _secrets(file, "").masked_message(file.without_secrets(str(error)))
+        raise ConfigurationError(message) from None  # the original may show one
 
 
 def _catalogue(file: YamlFile) -> Catalogue:
@@ -59,7 +64,15 @@ def _module(file: YamlFile, name: str, defaults: dict[str, Any], entry: Any) -> 
             raise ConfigurationError(f"{file.place(f'{pointer}/actions')}: actions of a module with an adapter stand below it")
         _refuse_rewritten(file, f"{pointer}/adapter")
         given["adapter"] = _declaration(file, f"{pointer}/adapter", given["adapter"])
-    return _checked(file, Module, pointer, {**defaults, **given, "name": name})
+    return _checked(file, Module, pointer, {**defaults, **given, "name": name}).with_secrets(_secrets(file, pointer))
+
+
+def _secrets(file: YamlFile, pointer: str) -> Secrets:
+    """The values taken from the environment below `pointer`, where the variable or the place says that they are secrets."""
+    places = [(at, names) for at, names in file.taken_at.items() if at.startswith(f"{pointer}/")]
+    return Secrets.of(
+        file.taken[name] for place, names in places for name in names if is_secret(name) or _SENT_ASIDE.match(place)
+    )
 
 
 def _refuse_rewritten(file: YamlFile, pointer: str) -> None:

@@ -2,15 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from ops_contract import MAX_VALUES, is_encoded, masked_url
+from ops_contract import is_encoded, masked_url
 from ops_orchestrator.errors import UNREACHABLE, Failure, NetworkError, ResponseTooLargeError, StepError
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.masking import masked_text
 from ops_orchestrator.modules.aiohttp_transport import AiohttpTransport
+from ops_orchestrator.modules.limits import Limits
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.transport import Response, Transport
 
@@ -21,19 +21,6 @@ _HEADERS: Final = {
     "accept-encoding": "identity",
     "user-agent": "openpolicystack-orchestrator",
 }
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How many bytes are read from a module before it is given up, and how many JSON values are made of an answer."""
-
-    response_bytes: int
-    artifact_bytes: int
-    response_values: int = MAX_VALUES
-
-    def values_of(self, module: Module) -> int:
-        """How many JSON values are made of an answer of `module`: half as many when expressions make copies of them."""
-        return self.response_values // 2 if module.adapter else self.response_values
 
 
 class ModuleClient:
@@ -97,7 +84,7 @@ class ModuleClient:
                 status=response.status,
                 headers=response.headers,
                 response=bytes(body),
-                max_values=self.limits.values_of(module),
+                max_values=self.limits.values_of(adapted=module.adapter is not None),
             )
 
 

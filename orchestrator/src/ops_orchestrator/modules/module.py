@@ -1,13 +1,18 @@
 """A module as the operator registers it."""
 
-from typing import Annotated, Any
+from functools import lru_cache
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PrivateAttr
 
-from ops_contract import Identifier, base_url_problem, request_target
+from ops_contract import Identifier, base_url_problem, is_secret, request_target
+from ops_orchestrator.masking import Secrets
 from ops_orchestrator.modules.adapters.declaration import Adapter
 from ops_orchestrator.modules.call_options import CallOptions
+
+# Each answer has the same few headers.
+_is_secret = lru_cache(maxsize=1024)(is_secret)
 
 
 def _address(url: str) -> str:
@@ -30,6 +35,28 @@ class Module(CallOptions):
         Field(strict=False, fail_fast=True, min_length=1, description="the actions that a step may name"),
     ] = ("execute",)
     adapter: Annotated[Adapter | None, Field(description="how we talk to it, when that is not the contract")] = None
+    # Not a field: it cannot be set in modules.yaml, and no dump shows it.
+    _secrets: Secrets = PrivateAttr(default=Secrets())
+
+    @property
+    def secrets(self) -> Secrets:
+        """The values in the entry that nobody may see."""
+        return self._secrets
+
+    @property
+    def address(self) -> str:
+        """The base URL as it may be shown."""
+        return self.secrets.masked_text(self.url)
+
+    def with_secrets(self, secrets: Secrets) -> Self:
+        """The module with these secrets."""
+        module = self.model_copy()
+        module._secrets = secrets  # noqa: SLF001  # of a new module, and of this class
+        return module
+
+    def is_secret_header(self, name: str) -> bool:
+        """Is the value of the header a secret, by its name or because the adapter declares it?"""
+        return _is_secret(name) or (self.adapter is not None and self.adapter.declares_secret(name))
 
     @property
     def action_names(self) -> tuple[str, ...]:
@@ -46,10 +73,10 @@ class Module(CallOptions):
         """The entry in effect, as it could stand in modules.yaml; unset values are left out, secrets masked."""
         fields = self.model_dump(mode="json", exclude={"adapter"}, exclude_none=True)
         declared = {"name": self.name, "url": self.url} | fields
-        if self.adapter is None:
-            return declared
-        del declared["actions"]
-        return declared | {"adapter": self.adapter.declared()}
+        if self.adapter is not None:
+            del declared["actions"]
+            declared |= {"adapter": self.adapter.declared()}
+        return self.secrets.masked(declared)
 
     def for_action(self, action: str) -> "Module":
         """The module as it is called for `action`, whose time-out and retries may be its own."""

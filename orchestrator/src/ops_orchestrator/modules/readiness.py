@@ -4,9 +4,11 @@ import asyncio
 import time
 from typing import Final
 
+from ops_contract import masked_url
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.modules.answer import Readiness
 from ops_orchestrator.modules.client import ModuleClient
+from ops_orchestrator.modules.confidential import masked_errors, masked_readiness, secrets_of
 from ops_orchestrator.modules.dialect import dialect_of
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.time_limit import time_limit
@@ -25,10 +27,13 @@ async def check_health(client: ModuleClient, module: Module, timeout_s: float = 
     request = dialect.health_request()
     if request is None:
         return Readiness(status="not asked")
-    message = f"did not answer {module.at(request.path)} within {timeout_s:.2g} s"
+    secrets = secrets_of(module, request)
+    message = f"did not answer {masked_url(module.at(request.path))} within {timeout_s:.2g} s"
     # A module that is slow to answer while it starts is waited for like one that does not answer yet.
-    async with time_limit(timeout_s, StepError.of(module.name, "MODULE_TIMEOUT", message, retryable=True)):
-        return await dialect.read_health(await client.check(module, request))
+    with masked_errors(secrets):
+        async with time_limit(timeout_s, StepError.of(module.name, "MODULE_TIMEOUT", message, retryable=True)):
+            readiness = await dialect.read_health(await client.check(module, request))
+    return masked_readiness(readiness, secrets)
 
 
 async def wait_until_ready(client: ModuleClient, module: Module) -> tuple[Readiness, float]:

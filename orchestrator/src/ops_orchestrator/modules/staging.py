@@ -8,17 +8,22 @@ from pathlib import Path
 from typing import IO
 
 
+def unused_path(folder: Path) -> Path:
+    """Where a new file in `folder` can be made, under a random name.
+
+    It gets the permissions of any file of this process: `tempfile` would make one that only its owner may read, and an
+    artifact keeps what it is made with.
+    """
+    return folder / secrets.token_hex(16)
+
+
 @asynccontextmanager
 async def staged_file(folder: Path | None) -> AsyncIterator[IO[bytes] | None]:
-    """A new file to be filled in the block, closed at its end, and gone when it fails. None without a folder.
-
-    The name is random, and the permissions are those of any file of this process: `tempfile` would make one that
-    only its owner may read, and an artifact keeps what it is made with.
-    """
+    """A new file to be filled in the block, closed at its end, and gone when it fails. None without a folder."""
     if folder is None:
         yield None
         return
-    path = folder / secrets.token_hex(16)
+    path = unused_path(folder)
     file = await asyncio.to_thread(path.open, "xb")
     try:
         with closing(file):

@@ -1,7 +1,8 @@
 """A YAML file with `${NAME}` references resolved, that still knows on which line each value stands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,7 @@ class YamlFile:
     """The file's value, for each JSON pointer into it the line where it stands, counted from 1, and the variables in it.
 
     `written` has the text of each number and boolean, by JSON pointer: it may say more than the value, as 1.10 does.
+    `taken` has the values of variables, `taken_at` by JSON pointer the names of those in a value.
     """
 
     path: Path
@@ -32,6 +34,7 @@ class YamlFile:
     lines: Mapping[str, int]
     written: Mapping[str, str]
     taken: Mapping[str, str]
+    taken_at: Mapping[str, Sequence[str]]
 
     def without_secrets(self, message: str) -> str:
         """`message` with the values of secret variables replaced by the references that brought them in."""
@@ -64,7 +67,7 @@ def read_yaml(path: Path, environment: Mapping[str, str]) -> YamlFile:
         raise ConfigurationError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     reader = _Reader(path, environment)
     value = None if root is None else reader.value("", root)
-    return YamlFile(path, value, reader.lines, reader.written, reader.taken)
+    return YamlFile(path, value, reader.lines, reader.written, reader.taken, reader.taken_at)
 
 
 def _text_of(path: Path) -> str:
@@ -104,6 +107,7 @@ class _Reader:
         self.lines: dict[str, int] = {}
         self.written: dict[str, str] = {}
         self.taken: dict[str, str] = {}
+        self.taken_at: dict[str, list[str]] = {}
         self._path = path
         self._environment = environment
         self._around: list[yaml.Node] = []
@@ -166,7 +170,7 @@ class _Reader:
         text: str = node.value
         try:
             # What a plain scalar means is decided by the text that a reference in it stands for: ${RETRIES:-2} is a number.
-            text = resolved(text, self._taken)
+            text = resolved(text, partial(self._take, pointer))
             value = meaning_of(text) if node.style is None else text
         except (BadReferenceError, AmbiguousScalarError) as error:
             raise self._error(node, str(error)) from error
@@ -174,9 +178,10 @@ class _Reader:
             self.written[pointer] = text
         return value
 
-    def _taken(self, name: str) -> str | None:
+    def _take(self, pointer: str, name: str) -> str | None:
         # An empty variable counts as not set, as it does with `:-` in a shell and in Compose.
         value = self._environment.get(name) or None
         if value is not None:
             self.taken[name] = value
+            self.taken_at.setdefault(pointer, []).append(name)
         return value

@@ -10,6 +10,7 @@ import structlog
 from ops_orchestrator.errors import BusyError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
+from ops_orchestrator.modules.uninterrupted import uninterrupted
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.runs.events import Event, RunEnded, RunStarted, interrupted
@@ -19,7 +20,6 @@ from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.recorder import Recorder
 from ops_orchestrator.runs.runner import Runner
 from ops_orchestrator.runs.store.protocols import RunStore
-from ops_orchestrator.runs.uninterrupted import uninterrupted
 
 _STOPPING: Final = "The service is stopping; try again when it is back."
 

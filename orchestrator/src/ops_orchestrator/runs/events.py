@@ -46,7 +46,7 @@ class StepStarted:
     def describe(self) -> tuple[str, dict[str, Any]]:
         """The sentence and the fields of the log line."""
         module = self.step.module
-        fields = {"url": module.url, "ready_timeout_s": module.ready_timeout_s}
+        fields = {"url": module.address, "ready_timeout_s": module.ready_timeout_s}
         return f"step {self.step.number} {self.step.id} started", _of(self.step) | fields
 
 

@@ -8,7 +8,6 @@ from typing import Self
 from ops_contract import JsonError
 from ops_orchestrator.errors import RunExistsError
 from ops_orchestrator.exchange import Exchange
-from ops_orchestrator.masking import masked
 from ops_orchestrator.modules.answer import ReceivedArtifact
 from ops_orchestrator.planning.steps import Step
 from ops_orchestrator.runs.events import Event, RunEnded, RunStarted, StepCompleted, StepFailed, json_line
@@ -88,8 +87,8 @@ class Recorder:
 
 
 def _mapped_request(exchange: Exchange) -> bytes:
-    """What an adapter made of a call, for people: also of a call without a body. Secret headers and parameters are masked."""
-    request = {"method": exchange.method, "url": exchange.url, "headers": masked(exchange.request_headers)}
+    """What an adapter made of a call, for people: also of a call without a body."""
+    request = {"method": exchange.method, "url": exchange.url, "headers": dict(exchange.request_headers)}
     body = {"body": json.loads(exchange.request)} if exchange.request else {}
     return (json.dumps(request | body, indent=2, ensure_ascii=False) + "\n").encode()
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 import ops_orchestrator
 from ops_orchestrator.modules.catalogue import load_catalogue
-from ops_orchestrator.modules.client import Limits, ModuleClient
+from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.store.folder import FolderStore
@@ -35,9 +35,7 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
     """
     catalogue = load_catalogue(settings.modules_file, os.environ)
     store = FolderStore.open(settings.runs_dir)
-    client = ModuleClient(
-        Limits(settings.max_response_bytes, settings.max_artifact_bytes, settings.max_response_values), transport
-    )
+    client = ModuleClient(settings.limits, transport)
     runs = ActiveRuns(
         catalogue,
         store,

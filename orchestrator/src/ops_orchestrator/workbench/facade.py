@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -31,22 +31,21 @@ from ops_orchestrator.errors import StepError
 from ops_orchestrator.modules.answer import ReceivedArtifact
 from ops_orchestrator.modules.attempt import Answered, attempt, request_for
 from ops_orchestrator.modules.call import Call, UpstreamAnswer
-from ops_orchestrator.modules.client import Limits, ModuleClient
+from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.readiness import check_health
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.settings import Settings
 
 _MOST_INLINE_BYTES: Final = 256 * 1024
+_MOST_INLINE_BYTES_IN_ALL: Final = 8 * 1024 * 1024
 _MOST_FILES: Final = 1000
 _UNKNOWN_VERSION: Final = "unknown"
 
 
 def create_facade(module: Module, settings: Settings, transport: Transport | None = None) -> Starlette:
     """The application; `transport` replaces the network between it and the module."""
-    client = ModuleClient(
-        Limits(settings.max_response_bytes, settings.max_artifact_bytes, settings.max_response_values), transport
-    )
+    client = ModuleClient(settings.limits, transport)
     folder = tempfile.TemporaryDirectory(prefix="ops-facade-", ignore_cleanup_errors=True)
     facade = _Facade(module, client, Path(folder.name), settings)
 
@@ -77,7 +76,7 @@ class _Facade:
         self._max_request_bytes = settings.max_request_bytes
         self._max_request_values = settings.max_request_values
         self._version = _UNKNOWN_VERSION
-        self._files: OrderedDict[int, tuple[Path | bytes, str]] = OrderedDict()
+        self._files: OrderedDict[int, tuple[Path, str]] = OrderedDict()
         self._number = 0
 
     async def health(self, _: Request) -> Response:
@@ -115,7 +114,7 @@ class _Facade:
         fields = {
             "version": self._version,
             "contract_version": CONTRACT_VERSION,
-            "artifacts": tuple(self._artifact(received) for received in answered.artifacts),
+            "artifacts": await self._artifacts(answered.artifacts),
             "meta": {**answered.envelope.meta, **trace_of(request.headers)},
         }
         envelope = answered.envelope.model_copy(update=fields)
@@ -127,7 +126,7 @@ class _Facade:
         if kept is None:
             raise RefusalError.artifact_not_kept()
         content, media_type = kept
-        body = content if isinstance(content, bytes) else await asyncio.to_thread(content.read_bytes)
+        body = await asyncio.to_thread(content.read_bytes)
         return Response(body, media_type=media_type, headers={"X-Content-Type-Options": "nosniff"})
 
     async def refused(self, request: Request, error: Exception) -> Response:
@@ -185,17 +184,31 @@ class _Facade:
         except StepError as error:
             raise _refused_by_module(error) from error
 
-    def _artifact(self, received: ReceivedArtifact) -> Artifact:
-        content, ref = received.content or b"", received.ref
-        if isinstance(content, bytes) and len(content) <= _MOST_INLINE_BYTES:
-            return Artifact.of(ref.name, ref.media_type, content)
+    async def _artifacts(self, received: Sequence[ReceivedArtifact]) -> tuple[Artifact, ...]:
+        """The artifacts as they are answered: small ones inline, the others to be fetched."""
+        inline = await asyncio.to_thread(_inline, received)
+        return tuple(inline.get(artifact.ref.name) or self._fetched(artifact) for artifact in received)
+
+    def _fetched(self, received: ReceivedArtifact) -> Artifact:
+        content, ref = received.content, received.ref
+        assert content is not None  # noqa: S101  # attempts are made with a staging folder
         self._number += 1
         self._files[self._number] = (content, ref.media_type)
         if len(self._files) > _MOST_FILES:
             _, (oldest, _) = self._files.popitem(last=False)
-            if isinstance(oldest, Path):
-                oldest.unlink(missing_ok=True)
+            oldest.unlink(missing_ok=True)
         return Artifact(**ref.model_dump(), href=f"artifacts/{self._number}")
+
+
+def _inline(received: Sequence[ReceivedArtifact]) -> dict[str, Artifact]:
+    """The small ones of the artifacts by name, as far as one answer holds them; their files are removed."""
+    inline, left = {}, _MOST_INLINE_BYTES_IN_ALL
+    for ref, content in ((artifact.ref, artifact.content) for artifact in received):
+        if content is not None and ref.size_bytes <= min(_MOST_INLINE_BYTES, left):
+            left -= ref.size_bytes
+            inline[ref.name] = Artifact.of(ref.name, ref.media_type, content.read_bytes())
+            content.unlink()
+    return inline
 
 
 def _upstream(earlier: UpstreamStep) -> UpstreamAnswer:

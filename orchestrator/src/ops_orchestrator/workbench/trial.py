@@ -8,12 +8,12 @@ from typing import Any, Final
 from ops_contract import Problem, masked_url, sha256_hex
 from ops_orchestrator.errors import Failure, InvalidRequestError, StepError
 from ops_orchestrator.exchange import Exchange, Request
-from ops_orchestrator.masking import masked
 from ops_orchestrator.modules.adapters.body import decoded
 from ops_orchestrator.modules.attempt import Answered, attempt, request_for
 from ops_orchestrator.modules.call import Call
 from ops_orchestrator.modules.catalogue import Catalogue
-from ops_orchestrator.modules.client import Limits, ModuleClient
+from ops_orchestrator.modules.client import ModuleClient
+from ops_orchestrator.modules.confidential import masked_headers, secrets_of
 from ops_orchestrator.planning.planner import steps_of
 from ops_orchestrator.planning.scenario import Scenario, merged
 from ops_orchestrator.planning.steps import Step
@@ -46,9 +46,11 @@ class Trial:
         }
 
     def _request(self, request: Request) -> dict[str, Any]:
-        url = masked_url(self.call.module.at(request.path))
-        fields = {"method": request.method, "url": url, "headers": masked(request.headers)}
-        return fields | ({"body": json.loads(request.body)} if request.body else {})
+        module = self.call.module
+        secrets = secrets_of(module, request)
+        url = secrets.masked_text(masked_url(module.at(request.path)))
+        fields = {"method": request.method, "url": url, "headers": masked_headers(request.headers, module, secrets)}
+        return fields | ({"body": json.loads(secrets.masked_bytes(request.body))} if request.body else {})
 
 
 def step_of(catalogue: Catalogue, module: str, action: str | None) -> Step:
@@ -80,7 +82,7 @@ def call_of(step: Step, inputs: Mapping[str, Any], earlier: StoredRun | None, se
 
 async def try_call(settings: Settings, call: Call) -> Trial:
     """Make the call once, and say how far it got. Artifacts are checked and dropped."""
-    client = ModuleClient(Limits(settings.max_response_bytes, settings.max_artifact_bytes, settings.max_response_values))
+    client = ModuleClient(settings.limits)
     try:
         return await _try(client, call)
     finally:
@@ -108,4 +110,4 @@ def _response(exchange: Exchange) -> dict[str, Any]:
     body = decoded(exchange)
     if body is None and exchange.response != b"null":
         body = {"size_bytes": len(exchange.response), "sha256": sha256_hex(exchange.response)}
-    return {"status": exchange.status, "headers": masked(exchange.headers), "body": body}
+    return {"status": exchange.status, "headers": dict(exchange.headers), "body": body}

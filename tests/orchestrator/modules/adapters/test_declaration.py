@@ -256,6 +256,17 @@ def test_secrets_are_masked_in_the_declaration_in_effect() -> None:
     assert "s3cret" not in str(declared)
 
 
+def test_header_that_is_declared_secret_is_masked_in_the_declaration_in_effect_and_has_no_part_in_the_fingerprint() -> None:
+    first, second = (
+        adapter(secret_headers=["x-entry"], actions={"score": {"path": "/score", "headers": {"X-Entry": f"'{word}'"}}})
+        for word in ("one", "two")
+    )
+    assert first.declared() == second.declared()
+    assert first.declared()["actions"]["score"]["headers"] == {"X-Entry": "***"}
+    assert first.declared()["secret_headers"] == ["x-entry"]
+    assert fingerprints(first) == fingerprints(second)
+
+
 def fingerprints(adapter: Adapter) -> dict[str, str]:
     return {action: adapter.fingerprint(action) for action in adapter.actions}
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -60,6 +61,13 @@ def test_secret_of_the_declaration_is_in_no_message(where: str, text: str) -> No
     message = failure_of(where, text).message
     assert where in message
     assert "s3cret" not in message
+
+
+def test_secret_of_a_header_that_is_declared_secret_is_in_no_message() -> None:
+    evaluation = replace(EVALUATION, secret_headers=("X-Entry",))
+    with pytest.raises(StepError) as caught:
+        evaluation.value("headers.x-entry", expression("'s3cret' + 1"))
+    assert "s3cret" not in caught.value.failure.message
 
 
 @pytest.mark.parametrize(

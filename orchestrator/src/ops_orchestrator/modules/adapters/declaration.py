@@ -215,6 +215,10 @@ class Adapter(_Declaration):
         Field(strict=False, description="the volume shared with the module; files are taken from below it only"),
         BeforeValidator(_absolute),
     ] = None
+    secret_headers: Annotated[
+        tuple[Annotated[str, AfterValidator(_header)], ...],
+        Field(strict=False, fail_fast=True, description="headers whose values are masked, besides those with a secret's name"),
+    ] = ()
     health: Annotated[HealthCheck | None, BeforeValidator(_health)] = None
     actions: Annotated[dict[Identifier, Action], AfterValidator(_not_empty)]
 
@@ -226,15 +230,24 @@ class Adapter(_Declaration):
                 raise PydanticCustomError("complete", "{reason}", {"reason": reason})
         return self
 
+    def declares_secret(self, header: str) -> bool:
+        """Is the header one of `secret_headers`?"""
+        return header.lower() in map(str.lower, self.secret_headers)
+
     def declared(self) -> dict[str, Any]:
         """The declaration in effect, as it could stand in modules.yaml; secret headers and parameters are masked.
 
         It is whole, so it does not name its base: what was taken away from that would come back.
         """
         declared = {"health": "none"} | self.model_dump(mode="json", exclude={"base"}, exclude_none=True)
+        if not declared["secret_headers"]:
+            del declared["secret_headers"]
         for action in declared["actions"].values():
             for part in ("query", "headers"):
-                action[part] = {name: MASK if is_secret(name) else value for name, value in action[part].items()}
+                secret = [
+                    name for name in action[part] if is_secret(name) or (part == "headers" and self.declares_secret(name))
+                ]
+                action[part] |= dict.fromkeys(secret, MASK)
             for part in ("query", "headers", "failure", "artifacts"):
                 if not action[part]:
                     del action[part]

@@ -1,7 +1,7 @@
 """Evaluates the expressions of one action and says whose fault it is when one does not work out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ class Evaluation:
     action: str
     context: Mapping[str, Any]
     room: Room = field(default_factory=Room)
+    secret_headers: Sequence[str] = ()
 
     def value(self, where: str, expression: Expression | None) -> Any:
         """The JSON value, None for nothing, null, and an expression that is not declared."""
@@ -32,14 +33,16 @@ class Evaluation:
         try:
             return expression.evaluate(self.context, room=self.room)
         except ExpressionError as error:
-            reason = "cannot be evaluated; it is not shown, since it may hold a secret" if _hidden(where) else str(error)
+            reason = (
+                "cannot be evaluated; it is not shown, since it may hold a secret" if self._is_hidden(where) else str(error)
+            )
             raise self.failure(where, reason) from error
 
     def required(self, where: str, expression: Expression) -> Any:
         """The JSON value, which must be something."""
         value = self.value(where, expression)
         if value is None:
-            raise self.failure(where, f"{'it' if _hidden(where) else _shortened(expression.text)} yields nothing")
+            raise self.failure(where, f"{'it' if self._is_hidden(where) else _shortened(expression.text)} yields nothing")
         return value
 
     def text(self, where: str, expression: Expression | None) -> str | None:
@@ -71,10 +74,10 @@ class Evaluation:
         message = f"is not mapped as it should be: {where} of its action {self.action!r}: {reason}"
         return StepError.of(self.module, "MAPPING_FAILED", message)
 
-
-def _hidden(where: str) -> bool:
-    part, _, name = where.partition(".")
-    return part in ("headers", "query") and is_secret(name)
+    def _is_hidden(self, where: str) -> bool:
+        part, _, name = where.partition(".")
+        declared = part == "headers" and name.lower() in map(str.lower, self.secret_headers)
+        return declared or (part in ("headers", "query") and is_secret(name))
 
 
 def _shortened(text: str) -> str:

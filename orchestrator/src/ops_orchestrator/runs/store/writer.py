@@ -66,9 +66,10 @@ class FolderWriter:
     def publish(self, folder: str, files: Sequence[RunFile]) -> None:
         """See RunWriter. The folder is filled in the staging folder and renamed."""
         unfinished = self.staging / folder.replace("/", "-")
+        for parent in {(unfinished / file.name).parent for file in files}:
+            parent.mkdir(parents=True, exist_ok=True)
         for file in files:
             target = unfinished / file.name
-            target.parent.mkdir(parents=True, exist_ok=True)
             if isinstance(file.content, Path):
                 file.content.rename(target)
             else:

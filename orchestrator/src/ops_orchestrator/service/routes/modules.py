@@ -36,7 +36,7 @@ def modules_routes(catalogue: Catalogue, client: ModuleClient) -> APIRouter:
 async def _described(client: ModuleClient, module: Module) -> dict[str, Any]:
     registered = {
         "name": module.name,
-        "url": module.url,
+        "url": module.address,
         "image_digest": module.image_digest,
         "actions": module.action_names,
         "adapter": module.adapter and (module.adapter.base or "declared"),

@@ -1,0 +1,101 @@
+"""Masks the secrets of a call in all that it leaves behind. What leaves this package has been through here."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from urllib.parse import parse_qsl
+
+from ops_contract import MASK, SuccessEnvelope, is_secret
+from ops_orchestrator.errors import Failure, StepError
+from ops_orchestrator.exchange import Exchange, Request
+from ops_orchestrator.masking import Secrets, TooManySecretsError
+from ops_orchestrator.modules.answer import Answer, Readiness
+from ops_orchestrator.modules.module import Module
+
+
+def secrets_of(module: Module, request: Request) -> Secrets:
+    """The secrets of the module's entry, and those in the headers and the query of `request`."""
+    headers = [value for name, value in request.headers.items() if module.is_secret_header(name)]
+    cookies = [
+        pair.partition("=")[2] for name, value in request.headers.items() if _is_cookie(name) for pair in value.split(";")
+    ]
+    parameters = [value for name, value in parse_qsl(request.path.partition("?")[2]) if is_secret(name)]
+    found = headers + cookies + parameters
+    return module.secrets | Secrets.of(found) if found else module.secrets
+
+
+def masked_headers(headers: Mapping[str, str], module: Module, secrets: Secrets) -> dict[str, str]:
+    """`headers` of a request or of its answer as they may be shown."""
+    return {name: MASK if module.is_secret_header(name) else secrets.masked_text(value) for name, value in headers.items()}
+
+
+def masked_exchange(exchange: Exchange, module: Module, secrets: Secrets) -> Exchange:
+    """`exchange` as it may be kept. Its hashes are those of the bytes that it has now."""
+    return replace(
+        exchange,
+        url=secrets.masked_text(exchange.url),
+        request_headers=masked_headers(exchange.request_headers, module, secrets),
+        request=secrets.masked_bytes(exchange.request),
+        headers=masked_headers(exchange.headers, module, secrets),
+        response=secrets.masked_bytes(exchange.response),
+    )
+
+
+def masked_envelope(envelope: SuccessEnvelope, secrets: Secrets) -> SuccessEnvelope:
+    """`envelope` as it may be kept. Its `module` is the name by which the operator knows it, and stays.
+
+    Raises StepError when secrets stand in it too often.
+    """
+    parts = ("version", "outputs", "evidence", "warnings", "meta")
+    try:
+        masked = {name: secrets.masked(getattr(envelope, name)) for name in parts}
+    except TooManySecretsError as error:
+        raise StepError.of(envelope.module, "INVALID_ANSWER", "repeats its secrets more than 10000 times") from error
+    changed = {name: part for name, part in masked.items() if part is not getattr(envelope, name)}
+    return envelope.model_copy(update=changed) if changed else envelope
+
+
+def masked_readiness(readiness: Readiness, secrets: Secrets) -> Readiness:
+    """What a health check found, as it may be shown."""
+    return Readiness(
+        version=secrets.masked(readiness.version),
+        status=secrets.masked(readiness.status),
+        contract_versions=secrets.masked(readiness.contract_versions),
+        profiles=secrets.masked(readiness.profiles),
+    )
+
+
+def masked_failure(failure: Failure, secrets: Secrets) -> Failure:
+    """`failure` as it may be shown."""
+    try:
+        details = secrets.masked(failure.module_error)
+    except TooManySecretsError:
+        details = None
+    if secrets and details and isinstance(details.get("message"), str):
+        details = {**details, "message": secrets.masked_message(details["message"])}
+    return replace(failure, message=secrets.masked_message(failure.message), module_error=details)
+
+
+@contextmanager
+def masked_errors(secrets: Secrets) -> Iterator[None]:
+    """Mask the StepError that the block raises."""
+    try:
+        yield
+    except StepError as error:
+        if not secrets:
+            raise
+        # Without the original error, which may show a secret.
+        raise StepError(masked_failure(error.failure, secrets), error.exchange, unsent=error.unsent) from None
+
+
+def refuse_secret_names(answer: Answer, module: Module, secrets: Secrets) -> None:
+    """Raise the StepError of an answer with a secret in the name or type of an artifact, neither of which can be changed."""
+    for source in answer.sources:
+        described = (source.name, source.media_type)
+        if secrets.masked(described) != described:
+            message = f"names an artifact with a secret in its name or type: {secrets.masked_text(source.name)!r}"
+            raise StepError.of(module.name, "INVALID_ANSWER", message)
+
+
+def _is_cookie(name: str) -> bool:
+    return name.lower() == "cookie"
