@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from run_records import GOOD, RUN_ID, store_two_runs
 
-from ops_orchestrator.errors import DamagedRunError
+from ops_orchestrator.errors import DamagedRunError, StoreError
+from ops_orchestrator.runs.history import run_before
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.sqlite_index import FILE_NAME
 
@@ -250,6 +251,12 @@ def test_numbers_that_have_no_canonical_form_leave_the_run_without_a_recipe(fold
     store = open_store()
     assert store.recover() == {RUN_ID: None}
     assert store.record(RUN_ID).fingerprints.recipe is None
+
+
+def test_run_whose_request_and_steps_differ_cannot_be_taken_up(folder: Path, open_store: OpenStore) -> None:
+    change(folder, "run.json", steps=[STEP, STEP | {"step": 2, "id": "beta", "module": "beta"}])
+    with pytest.raises(StoreError, match="request and steps differ in number"):
+        run_before(open_store(), RUN_ID, "beta")
 
 
 @pytest.mark.parametrize("name", ["not-a-run", "run_1", ".new-run", "run_2026-01-09T12-34-56Z_ABCDEF"])
