@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 PAGE = ROOT / "docs/reliability.md"
 MARK = "<!-- From here on written by `make reliability`. -->\n"
-AT_ONCE = 4
+AT_ONCE = 1
 MOST_MEMORY = 300 * MIB
 # An idle machine stays below a tenth of it; a busy one must not turn this red.
 LONGEST_HEALTH_MS = 1000

@@ -128,7 +128,7 @@ def test_runs_are_listed_shown_and_logged_without_a_service(home: Path, answer: 
 def test_runs_on_a_terminal_are_readable(home: Path, answer: dict[str, Any]) -> None:
     run_id = answer["run_id"]
     assert run_id in on_terminal(home, "runs", "list")[1]
-    assert "GDP growth" in on_terminal(home, "runs", "show", "latest")[1]
+    assert "GDP growth" in on_terminal(home, "runs", "show", run_id)[1]
     assert "run completed" in on_terminal(home, "runs", "logs", run_id)[1]
 
 
