@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 from ops_contract import suggestion
-from ops_contract.command_line import completing, new_command, print_json, run
+from ops_contract.command_line import completing, new_command, print_json, run, say
 from ops_stubs.catalogue import LEGACY, STUBS
 from ops_stubs.cli_drift import drift
 from ops_stubs.errors import FaultError, RecordingError
@@ -76,7 +76,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     faults = _faults(module, _listed(violate), fault or [], executes=run_folder is None) if violate or fault or admin else None
     staged = [] if faults is None else [violation.id for violation in faults.violations]
     if NEEDS_ROOT in staged and is_hardened():
-        typer.echo(f"{NEEDS_ROOT} is staged: this stub needs root's rights or a root file system to write to", err=True)
+        say("ops-stubs", f"{NEEDS_ROOT} is staged: this stub needs root's rights or a root file system to write to")
         raise typer.Exit(1)
     app = _application(module, shared_dir, faults) if run_folder is None else _replay(module, run_folder, faults)
     listener = _listen(local_host(host, port) if LISTENS_LOCALLY in staged else host, port)
@@ -164,7 +164,7 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        typer.echo(f"cannot listen on {host} port {port}: {error.strerror or error}; try another --host or --port", err=True)
+        say("ops-stubs", f"cannot listen on {host} port {port}: {error.strerror or error}; try another --host or --port")
         raise typer.Exit(1) from error
 
 

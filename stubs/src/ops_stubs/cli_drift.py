@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from ops_contract.command_line import print_json
+from ops_contract.command_line import print_json, say
 from ops_stubs.errors import LiveError, RecordingError
 
 __all__ = ["drift"]
@@ -38,7 +38,7 @@ def drift(
     except RecordingError as error:
         raise typer.BadParameter(str(error), param_hint="RUN_FOLDER") from error
     except LiveError as error:
-        typer.echo(str(error), err=True)
+        say("ops-stubs", str(error))
         raise typer.Exit(_UNREACHABLE) from error
     if as_json or not sys.stdout.isatty():
         print_json(drift_report.as_json(found))
