@@ -20,15 +20,18 @@ OrchestratorError
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
 from ops_contract import Problem
+from ops_orchestrator.excerpt import excerpt
 from ops_orchestrator.exchange import Exchange
 
 UNREACHABLE: Final = "MODULE_UNREACHABLE"
 """The code of a step's failure when no whole answer came over the connection."""
+
+_MOST_CHARACTERS: Final = 1_000
 
 
 class OrchestratorError(Exception):
@@ -116,6 +119,13 @@ class Failure:
     retryable: bool = False
     requirement: str | None = None
     module_error: dict[str, Any] | None = None
+
+    def shortened(self) -> Self:
+        """The failure with the beginning of what its module said; the kept answer has the rest."""
+        said = self.module_error
+        if said is not None and len(repr(said)) > _MOST_CHARACTERS:
+            said = {name: excerpt(value, _MOST_CHARACTERS) for name, value in said.items() if isinstance(value, str)}
+        return replace(self, message=excerpt(self.message, _MOST_CHARACTERS), module_error=said)
 
     def as_json(self) -> dict[str, Any]:
         """The failure as it stands in records and answers; empty fields are left out."""

@@ -381,3 +381,22 @@ async def ended(service: httpx2.AsyncClient, location: str) -> dict[str, Any]:
 def test_run_of_every_status_has_an_http_status_that_module_and_orchestrator_failures_do_not_share() -> None:
     assert HTTP_STATUS.keys() == set(get_args(Status))
     assert len({HTTP_STATUS["failed"], HTTP_STATUS["errored"], HTTP_STATUS["completed"]}) == 3
+
+
+async def test_what_a_module_says_at_great_length_is_recorded_in_short_and_kept_in_full(
+    start_service: StartService, read_run: ReadRun, request_body: dict[str, Any]
+) -> None:
+    talkative = ScriptedModule(answers=[success(version="1" * 5_000, warnings=["w" * 5_000] * 500)])
+    failing = ScriptedModule(
+        "beta", answers=[httpx2.Response(400, json=error_envelope("beta", message="m" * 50_000, code="c" * 50_000))]
+    )
+    async with start_service(talkative, failing) as service:
+        answer = (await service.post("/plan_and_execute", json=request_body)).json()
+    recorded, failed = read_run(answer["run_id"], "run.json")["steps"]
+    assert recorded["module_version"] == "1" * 200 + "... (and 4,800 more characters)"
+    assert recorded["warnings"][99:] == [
+        "w" * 1000 + "... (and 4,000 more characters)",
+        "and 400 more warnings, in the answer that the run's folder keeps",
+    ]
+    assert len(failed["error"]["message"]) < len(failed["error"]["module_error"]["message"]) * 2 < 3_000
+    assert read_run(answer["run_id"], "steps/2-beta/response.json")["error"]["message"] == "m" * 50_000

@@ -1,12 +1,19 @@
 """What a module answered, independent of how we talk to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from ops_contract import ArtifactRef, SuccessEnvelope, sha256_hex
 from ops_orchestrator.errors import StepError
+from ops_orchestrator.excerpt import excerpt
 from ops_orchestrator.exchange import Exchange
+
+_MOST_VERSION_CHARACTERS: Final = 200
+_MOST_WARNINGS: Final = 100
+_MOST_WARNING_CHARACTERS: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -92,3 +99,15 @@ def too_many_values(module: str, exchange: Exchange) -> StepError:
     allowed = f"{exchange.max_values} JSON values, keys included, that OPS_MAX_RESPONSE_VALUES allows"
     message = f"answers at {exchange.url} with more than the {allowed}; large tables belong in an artifact"
     return StepError.of(module, "ANSWER_TOO_LARGE", message, requirement="OPS-EXE-004")
+
+
+def shortened_version(version: str | None) -> str | None:
+    """A module's version as it is recorded."""
+    return version and excerpt(version, _MOST_VERSION_CHARACTERS)
+
+
+def shortened_warnings(warnings: Sequence[str]) -> tuple[str, ...]:
+    """A module's warnings as they are recorded and shown; the kept answer has all of them in full."""
+    shown = tuple(excerpt(warning, _MOST_WARNING_CHARACTERS) for warning in warnings[:_MOST_WARNINGS])
+    more = len(warnings) - len(shown)
+    return (*shown, f"and {more:,} more warnings, in the answer that the run's folder keeps") if more else shown

@@ -7,7 +7,7 @@ from ops_contract import ArtifactRef, SuccessEnvelope
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.masking import Secrets
-from ops_orchestrator.modules.answer import ReceivedArtifact
+from ops_orchestrator.modules.answer import ReceivedArtifact, shortened_version, shortened_warnings
 from ops_orchestrator.modules.artifacts import receive_all
 from ops_orchestrator.modules.call import Call
 from ops_orchestrator.modules.client import ModuleClient
@@ -69,11 +69,16 @@ async def attempt(call: Call, request: Request, client: ModuleClient, staging: P
             artifacts = await receive_all(answer.sources, call, client, staging)
     except StepError as error:
         failed = exchange and await _kept(exchange, module, secrets)
-        failure = masked_failure(error.failure, secrets)
+        failure = masked_failure(error.failure, secrets).shortened()
         # The original error may show a secret.
         raise StepError(failure, failed, unsent=error.unsent) from (None if secrets else error)
     # The bytes of inline artifacts need not stay in memory.
-    return Answered(kept, envelope.model_copy(update={"artifacts": ()}), artifacts)
+    changes = {
+        "artifacts": (),
+        "warnings": shortened_warnings(envelope.warnings),
+        "version": shortened_version(envelope.version),
+    }
+    return Answered(kept, envelope.model_copy(update=changes), artifacts)
 
 
 async def _kept(exchange: Exchange, module: Module, secrets: Secrets) -> Exchange:

@@ -9,7 +9,7 @@ from ops_contract import MASK, SuccessEnvelope, is_secret
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.masking import Secrets, TooManySecretsError
-from ops_orchestrator.modules.answer import Answer, Readiness
+from ops_orchestrator.modules.answer import Answer, Readiness, shortened_version
 from ops_orchestrator.modules.module import Module
 
 
@@ -58,7 +58,7 @@ def masked_envelope(envelope: SuccessEnvelope, secrets: Secrets) -> SuccessEnvel
 def masked_readiness(readiness: Readiness, secrets: Secrets) -> Readiness:
     """What a health check found, as it may be shown."""
     return Readiness(
-        version=secrets.masked(readiness.version),
+        version=shortened_version(secrets.masked(readiness.version)),
         status=secrets.masked(readiness.status),
         contract_versions=secrets.masked(readiness.contract_versions),
         profiles=secrets.masked(readiness.profiles),
