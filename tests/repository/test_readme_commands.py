@@ -76,7 +76,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 @pytest.mark.slow
 def test_demo_shows_steps_figures_folder_and_brief(demo: Demo) -> None:
     (run,) = demo.runs.glob("run_*")
-    for expected in ("✓  policy-simulator", "✓  strategy-agent", "gdp_growth", "The brief begins", "Brief:"):
+    for expected in ("✓  policy-simulator", "✓  strategy-agent", "GDP growth", "The brief begins", "Brief:"):
         assert expected in demo.output
     assert str(run) in demo.output.replace("\n", "")
 
