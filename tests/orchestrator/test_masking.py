@@ -187,3 +187,9 @@ def test_part_of_a_secret_is_masked_where_a_message_cuts_it(message: str, masked
 
 def test_secrets_do_not_show_their_values() -> None:
     assert "abcdef" not in repr(Secrets.of(["abcdef"]))
+
+
+def test_secret_of_any_length_is_masked() -> None:
+    key = "".join(f"{number:05x}" for number in range(20_000))
+    masked = Secrets.of([key]).masked_text(f"begin {key} end")
+    assert (masked.replace(MASK, ""), len(masked) < 300) == ("begin  end", True)

@@ -52,8 +52,8 @@ def test_setting_that_cannot_be_used_is_named_by_its_variable(monkeypatch: pytes
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("OPS_PORT=7899\n".encode("utf-16"), r"\.env: it is in UTF-16 and not in UTF-8; save it as UTF-8"),
-        ("OPS_HOST=a\n# café\n".encode("latin-1"), r"\.env: it is in another encoding \(line 2\)"),
+        ("OPS_PORT=7899\n".encode("utf-16"), r"\.env: it is in UTF-16; save it as UTF-8"),
+        ("OPS_HOST=a\n# café\n".encode("latin-1"), r"\.env: line 2 is not in UTF-8; save it as UTF-8"),
         (b"OPS_PORT=7899\nfoo bar\n", r"\.env:2: 'foo bar' is not NAME=VALUE"),
         (b'OPS_HOST="x\n', r"\.env:1: .* is not NAME=VALUE"),
         (b"#" * 1024 * 1025, r"\.env: it has more than 1048576 bytes"),

@@ -32,6 +32,14 @@ def higher(ask: MakeRequest) -> Result:
     return execute(ask(inputs=inputs(0.2)))
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"), [("VAT_rate", "did you mean 'vat_rate'?"), ("x", "there are vat_rate, cit_rate, payroll_tax_rate")]
+)
+def test_parameter_that_is_not_a_lever_is_warned_of(ask: MakeRequest, name: str, hint: str) -> None:
+    (warning,) = execute(ask(inputs={"country": "DR", "policy_parameters": {name: 0.2, "vat_rate": 0.2}})).warnings
+    assert warning.startswith(f"policy_parameters/{name} is not used; {hint}")
+
+
 def test_execute_without_parameters_changes_nothing(unchanged: dict[str, Any]) -> None:
     outputs = unchanged
     assert outputs["kpis"] == outputs["baseline"]

@@ -8,7 +8,7 @@ from ops_contract._address import base_url_problem, request_target
 from ops_contract._answer import MAX_HEADER_BYTES, MAX_HEADER_FIELDS, MAX_INTERIM_ANSWERS, AnswerJudgement, judge_answer
 from ops_contract._artifact import Artifact, ArtifactRef, Href, MediaType
 from ops_contract._artifact_name import ArtifactName, unstorable_names
-from ops_contract._base import ContractModel, Count, Identifier, Seed, Sha256, Version, problems_of, validate
+from ops_contract._base import ContractModel, Count, Identifier, Seed, Sha256, Version, problem_of, problems_of, validate
 from ops_contract._body import read_body
 from ops_contract._difference import ABSENT, Difference, differences
 from ops_contract._envelope import Envelope, ErrorDetail, ErrorEnvelope, SuccessEnvelope, parse_envelope
@@ -91,6 +91,7 @@ __all__ = [
     "nearest",
     "parse_envelope",
     "parse_json",
+    "problem_of",
     "problems_of",
     "read_body",
     "read_request",

@@ -12,7 +12,7 @@ from ops_contract._errors import MAX_PROBLEMS, Problem, ShapeError
 from ops_contract._json import pointer_to
 from ops_contract._suggestion import nearest, suggestion
 
-__all__ = ["ContractModel", "Count", "Identifier", "Seed", "Sha256", "Version", "problems_of", "validate"]
+__all__ = ["ContractModel", "Count", "Identifier", "Seed", "Sha256", "Version", "problem_of", "problems_of", "validate"]
 
 
 class ContractModel(BaseModel):
@@ -78,10 +78,11 @@ def problems_of(error: ValidationError, model: type[BaseModel] | None = None) ->
     With the `model` that was to be made, a misspelt field comes with the one that was probably meant.
     """
     found = error.errors(include_url=False, include_context=False)[:MAX_PROBLEMS]
-    return tuple(_problem(item, model) for item in found)
+    return tuple(problem_of(item, model) for item in found)
 
 
-def _problem(error: ErrorDetails, model: type[BaseModel] | None) -> Problem:
+def problem_of(error: ErrorDetails, model: type[BaseModel] | None = None) -> Problem:
+    """Translate one of pydantic's errors; see `problems_of`."""
     location, kind, value = error["loc"], error["type"], error["input"]
     # A refused key is located at the object, the key, and a token of pydantic's own.
     if len(location) > 1 and location[-1] == "[key]" and location[-2] == value:

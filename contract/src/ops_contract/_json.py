@@ -135,7 +135,7 @@ def _loaded(raw: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise JsonError(f"the text is not UTF-8: byte {error.start} is {raw[error.start]:#04x}") from error
     except json.JSONDecodeError as error:
-        raise JsonError(f"{error.msg} at line {error.lineno} column {error.colno}") from error
+        raise JsonError(f"{error.msg.removesuffix(' at')} at line {error.lineno} column {error.colno}") from error
     except RecursionError:
         raise JsonError(f"nested deeper than {MAX_DEPTH} levels") from None
     except ValueError as error:

@@ -27,6 +27,8 @@ _CUT: Final = re.compile(r"""(\.\.\.|['"])""")
 _MOST_CUTS: Final = 100
 # Each takes some microseconds, and a module could send millions.
 _MOST_FOUND: Final = 10_000
+# What a pattern takes grows with its length; a longer secret is found in parts.
+_LONGEST_PART: Final = 2_000
 _WORDS: Final = frozenset({"basic", "bearer", "digest", "negotiate", "false", "true", "null", "none"})
 _CREDENTIALS: Final = re.compile(r"(apikey|basic|bearer|digest|jwt|key|negotiate|token)\s+(?P<token>\S.*)", re.IGNORECASE)
 _JSON_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "/": "\\/", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -44,6 +46,9 @@ def masked_text(text: str, url: str) -> str:
 class TooManySecretsError(Exception):
     """A value repeats secrets so often that masking each would take too long."""
 
+    def __init__(self) -> None:
+        super().__init__(f"repeats its secrets more than {_MOST_FOUND:,} times")
+
 
 @dataclass(frozen=True)
 class Secrets:
@@ -58,7 +63,8 @@ class Secrets:
         A value that could stand in an answer by accident is left out: one with fewer than 6 characters, a number, or a word
         such as `true`.
         """
-        return cls(frozenset(part for value in values for part in _parts(value.strip()) if _is_distinct(part)))
+        distinct = (part for value in values for part in _parts(value.strip()) if _is_distinct(part))
+        return cls(frozenset(piece for part in distinct for piece in _pieces(part)))
 
     def __bool__(self) -> bool:
         return bool(self.values)
@@ -143,6 +149,13 @@ def _parts(value: str) -> Iterator[str]:
         with suppress(binascii.Error, UnicodeDecodeError):
             decoded = base64.b64decode(token, validate=True).decode()
             yield from (decoded, decoded.partition(":")[2])
+
+
+def _pieces(value: str) -> Iterator[str]:
+    """`value`, or what it is made of when it is long; the last piece overlaps, since a very short one could stand anywhere."""
+    last = max(len(value) - _LONGEST_PART, 0)
+    yield from (value[start : start + _LONGEST_PART] for start in range(0, last, _LONGEST_PART))
+    yield value[last:]
 
 
 def _is_distinct(value: str) -> bool:

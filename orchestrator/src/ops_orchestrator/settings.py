@@ -101,10 +101,9 @@ def _check_env_file(path: Path) -> None:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        seems = (
-            "UTF-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else f"another encoding (line {raw[: error.start].count(10) + 1})"
-        )
-        raise ConfigurationError(f"cannot read {path}: it is in {seems} and not in UTF-8; save it as UTF-8") from error
+        is_utf_16 = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
+        reason = "it is in UTF-16" if is_utf_16 else f"line {raw[: error.start].count(10) + 1} is not in UTF-8"
+        raise ConfigurationError(f"cannot read {path}: {reason}; save it as UTF-8") from error
     for binding in parse_stream(StringIO(text)):
         if binding.error:
             line = binding.original.line

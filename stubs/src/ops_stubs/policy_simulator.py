@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from ops_contract import ContractModel, Evidence, ExecuteRequest
+from ops_contract import ContractModel, Evidence, ExecuteRequest, suggestion
 from ops_stubs import noise
 from ops_stubs.countries import CountryCode
 from ops_stubs.figures import KPIS
@@ -23,6 +23,9 @@ from ops_stubs.policy_bare import run_scenario
 from ops_stubs.policy_model import Levers, Year, headline, in_force, shocks, simulate
 
 __all__ = ["STUB", "execute"]
+
+_MOST_WARNINGS: Final = 5
+_MOST_CHARACTERS: Final = 60
 
 
 class PolicyParameters(ContractModel):
@@ -50,7 +53,16 @@ def execute(request: ExecuteRequest) -> Result:
     luck = shocks(inputs.country, inputs.time_horizon_years, request.options.seed)
     baseline, scenario = simulate(inputs.country, today, luck), simulate(inputs.country, levers, luck)
     outputs = _outputs(inputs, today, levers, baseline, scenario)
-    return Result(outputs, artifacts=_files(outputs), evidence=_evidence(inputs.country.name))
+    warnings = _unused(request.inputs.get("policy_parameters"))
+    return Result(outputs, artifacts=_files(outputs), evidence=_evidence(inputs.country.name), warnings=warnings)
+
+
+def _unused(parameters: Any) -> tuple[str, ...]:
+    """A warning for each of the first parameters that are not levers: a misspelt one would change nothing, unseen."""
+    levers = tuple(PolicyParameters.model_fields)
+    there_are = f"there are {', '.join(levers)}"
+    unknown = [name[:_MOST_CHARACTERS] for name in parameters or () if name not in levers][:_MOST_WARNINGS]
+    return tuple(f"policy_parameters/{name} is not used; {suggestion(name, levers) or there_are}" for name in unknown)
 
 
 def _outputs(

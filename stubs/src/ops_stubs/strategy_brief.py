@@ -53,6 +53,7 @@ def page(found: Findings, ranking: Sequence[Option]) -> str:
     subject = plain(found.measure) if found.measure else "the law in force" if found.kpis else "options for a decision"
     sections = (
         f"# Brief: {subject}{where}\n",
+        "*Synthetic: this brief was written by a stub from made-up data, to show how the parts fit. Decide nothing on it.*\n",
         f"**{plain(recommendation(found, ranking))}**\n",
         f"## The question\n\n{_question(found)}\n",
         f"## What we found\n\n{_found(found)}",
@@ -61,7 +62,6 @@ def page(found: Findings, ranking: Sequence[Option]) -> str:
         f"## Risks\n\n{_risks(found)}",
         f"## What would change our mind\n\n{_doubts(found, ranking)}",
         f"## Sources\n\n{_sources(found)}",
-        "*Synthetic: this brief was written by a stub from made-up data, to show how the parts fit. Decide nothing on it.*\n",
     )
     return "\n".join(sections)
 

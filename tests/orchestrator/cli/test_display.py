@@ -77,6 +77,12 @@ def test_completed_run_with_warnings_is_not_green_and_lists_them_below_their_ste
     assert coloured(view).count("\x1b[32m✓") == 1  # beta's
 
 
+def test_artifact_of_which_no_file_is_kept_is_marked() -> None:
+    unkept = {"steps": {"alpha": {"artifacts": [{"name": "plot.png", "path": None}]}}}
+    text = shown(run_view(record(), results() | unkept, Path("runs")))
+    assert "alpha/plot.png (hash only)" in text
+
+
 def test_many_warnings_are_counted() -> None:
     text = shown(run_view(record(steps=[{**record()["steps"][0], "warnings": ["x"] * 5000}]), results(), Path("runs")))
     assert "completed, 5000 warnings" in text

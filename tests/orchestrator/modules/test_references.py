@@ -39,6 +39,7 @@ def test_references_are_resolved_from_the_inside(text: str, value: str) -> None:
         ("${A:?x}", "write ${A} or ${A:-default}"),
         ("${A:+x}", "write ${A} or ${A:-default}"),
         ("${A B}", "write ${A} or ${A:-default}"),
+        ("${C:-" * 1000 + "}" * 1000, "references are nested deeper than 20 levels"),
         ("${A${B}}", "write ${A} or ${A:-default}"),
     ],
 )

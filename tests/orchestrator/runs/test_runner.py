@@ -45,6 +45,14 @@ async def test_run_of_two_steps_yields_its_events_in_order(
     assert [event.what.name for event in events] == [*names, "run.ended"]
 
 
+async def test_step_with_warnings_says_so_in_the_log(client_for: ClientFor, catalogue: Catalogue) -> None:
+    client = client_for(ScriptedModule(answers=[success(warnings=["half of the data is missing", "and old"])]))
+    events = [event async for event in Runner(client, None).execute("run-1", demo("alpha"), plan(demo("alpha"), catalogue))]
+    line = events[2].as_json()
+    assert line["level"] == "warning"
+    assert line["message"] == "step 1 alpha completed, 2 warnings: half of the data is missing"
+
+
 async def test_outputs_artifacts_and_evidence_of_a_step_reach_the_next_as_upstream(
     client_for: ClientFor, catalogue: Catalogue, scenario: Scenario
 ) -> None:

@@ -207,5 +207,17 @@ async def test_artifact_with_a_secret_in_its_name_fails_the_step(run_and_read: C
 
 async def test_answer_that_repeats_a_secret_without_end_fails_the_step(run_and_read: Callable[..., Any]) -> None:
     given, text = await run_and_read(scored(outputs={"a": f"{FROM_HEADER} " * 20_000}))
-    assert given["error"]["message"] == "beta repeats its secrets more than 10000 times"
+    assert given["error"]["message"] == "beta repeats its secrets more than 10,000 times"
     assert traces_in(text) == set()
+
+
+async def test_health_check_that_repeats_a_secret_without_end_is_its_module_s_failure(
+    start_service: StartService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPHA_TOKEN", "s3cret")
+    flooding = ScriptedModule(health=[httpx2.Response(200, json=ScriptedModule().healthy(status="s3cret" * 10_500))])
+    async with start_service(flooding, ScriptedModule("beta"), registered=REGISTERED) as service:
+        alpha, beta = (await service.get("/modules")).json()["modules"]
+        given = (await service.post("/plan_and_execute", json={"scenario_id": "x", "modules": ["alpha"]})).json()
+    assert (alpha["reason"], beta["ready"]) == ("alpha repeats its secrets more than 10,000 times", True)
+    assert (given["status"], given["error"]["code"]) == ("failed", "INVALID_ANSWER")

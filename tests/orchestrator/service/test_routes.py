@@ -133,6 +133,18 @@ async def test_parameter_that_would_be_passed_over_is_a_422_problem(
     assert (answer.status_code, answer.json()["errors"]) == (422, [{"pointer": query.partition("=")[0], "detail": detail}])
 
 
+async def test_parameter_is_judged_in_plain_words(start_service: StartService) -> None:
+    async with start_service(ScriptedModule()) as service:
+        answer = await service.get("/runs?limit=0")
+    assert answer.json()["errors"] == [{"pointer": "limit", "detail": "must be greater than or equal to 1, not '0'"}]
+
+
+async def test_path_with_a_slash_too_many_is_not_redirected(start_service: StartService) -> None:
+    async with start_service(ScriptedModule()) as service:
+        answer = await service.get("/runs/", headers={"Host": "elsewhere.test"})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
 @pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=many", "status=done", "cursor=zzz"])
 async def test_query_that_cannot_be_used_is_a_422_problem_naming_the_parameter(start_service: StartService, query: str) -> None:
     async with start_service(ScriptedModule()) as service:

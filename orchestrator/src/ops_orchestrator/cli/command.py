@@ -143,4 +143,4 @@ def _end_of(error: Exception) -> End | None:
 
 
 def _sentence(error: RequestError) -> str:
-    return "\n  ".join([error.detail, *map(str, error.problems)])
+    return "\n  ".join([f"{error.title}. {error.detail}", *map(str, error.problems)] if error.problems else [error.detail])

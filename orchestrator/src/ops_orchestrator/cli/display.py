@@ -240,7 +240,11 @@ def _figures_view(step: str, figures: Figures, *, synthetic: bool) -> Group:
 
 
 def _pointers(record: dict[str, Any], results: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
-    artifacts = ", ".join(f"{step}/{name}" for step, result in results["results"].items() for name in result["artifacts"])
+    artifacts = ", ".join(
+        f"{step}/{name}{_unkept(results, step, name)}"
+        for step, result in results["results"].items()
+        for name in result["artifacts"]
+    )
     pointers = [("folder", f"{folder}/")]
     if artifacts:
         pointers.append(("artifacts", artifacts))
@@ -249,6 +253,12 @@ def _pointers(record: dict[str, Any], results: dict[str, Any], folder: Path) -> 
         if value := record["fingerprints"].get(name):
             pointers.append((name, f"{value}  {meaning}"))
     return pointers
+
+
+def _unkept(results: dict[str, Any], step: str, name: str) -> str:
+    """A note for an artifact of which the run keeps no file."""
+    described = results.get("steps", {}).get(step, {}).get("artifacts", ())
+    return " (hash only)" if any(one["name"] == name and one["path"] is None for one in described) else ""
 
 
 def _seconds(started_at: str | None, finished_at: str | None, now: datetime | None) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -58,11 +58,9 @@ def _lines(log: bytes) -> list[dict[str, Any]]:
     """The lines of a log that are whole; the last one may still be written."""
     lines = []
     for raw in log.splitlines():
-        try:
+        with suppress(ValueError):
             lines.append(json.loads(raw))
-        except ValueError:
-            continue
-    return lines
+    return [line for line in lines if isinstance(line, dict)]
 
 
 def _now() -> datetime:

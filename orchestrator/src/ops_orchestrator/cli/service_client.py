@@ -48,7 +48,7 @@ class ServiceClient:
         return (await self._exchange("GET", f"/runs/{run_id}/logs")).content
 
     async def modules(self) -> list[dict[str, Any]]:
-        """The registered modules and how they do."""
+        """The registered modules and their state."""
         return list((await self._ask("modules", "GET", "/modules"))["modules"])
 
     async def _ask(

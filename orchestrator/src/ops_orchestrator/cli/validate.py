@@ -116,7 +116,8 @@ def _mistakes_in_scenario(raw: bytes, error: RequestError, advice: str = "") -> 
 
 
 def _mistake(problem: Problem, lines: Mapping[str, int], advice: str) -> Mistake:
-    message = f"{problem.message}. {advice}" if advice else problem.message
+    end = "" if problem.message.endswith("?") else "."
+    message = f"{problem.message}{end} {advice}" if advice else problem.message
     return Mistake(_line(problem.pointer, lines), problem.pointer, message.rstrip("."))
 
 

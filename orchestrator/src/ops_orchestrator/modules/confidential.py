@@ -47,22 +47,21 @@ def masked_envelope(envelope: SuccessEnvelope, secrets: Secrets) -> SuccessEnvel
     Raises StepError when secrets stand in it too often.
     """
     parts = ("version", "outputs", "evidence", "warnings", "meta")
-    try:
+    with _bounded(envelope.module):
         masked = {name: secrets.masked(getattr(envelope, name)) for name in parts}
-    except TooManySecretsError as error:
-        raise StepError.of(envelope.module, "INVALID_ANSWER", "repeats its secrets more than 10000 times") from error
     changed = {name: part for name, part in masked.items() if part is not getattr(envelope, name)}
     return envelope.model_copy(update=changed) if changed else envelope
 
 
-def masked_readiness(readiness: Readiness, secrets: Secrets) -> Readiness:
-    """What a health check found, as it may be shown."""
-    return Readiness(
-        version=shortened_version(secrets.masked(readiness.version)),
-        status=secrets.masked(readiness.status),
-        contract_versions=secrets.masked(readiness.contract_versions),
-        profiles=secrets.masked(readiness.profiles),
-    )
+def masked_readiness(readiness: Readiness, module: Module, secrets: Secrets) -> Readiness:
+    """What a health check found, as it may be shown. Raises StepError when secrets stand in it too often."""
+    with _bounded(module.name):
+        return Readiness(
+            version=shortened_version(secrets.masked(readiness.version)),
+            status=secrets.masked(readiness.status),
+            contract_versions=secrets.masked(readiness.contract_versions),
+            profiles=secrets.masked(readiness.profiles),
+        )
 
 
 def masked_failure(failure: Failure, secrets: Secrets) -> Failure:
@@ -92,9 +91,19 @@ def refuse_secret_names(answer: Answer, module: Module, secrets: Secrets) -> Non
     """Raise the StepError of an answer with a secret in the name or type of an artifact, neither of which can be changed."""
     for source in answer.sources:
         described = (source.name, source.media_type)
-        if secrets.masked(described) != described:
+        with _bounded(module.name):
+            differs = secrets.masked(described) != described
+        if differs:
             message = f"names an artifact with a secret in its name or type: {secrets.masked_text(source.name)!r}"
             raise StepError.of(module.name, "INVALID_ANSWER", message)
+
+
+@contextmanager
+def _bounded(module: str) -> Iterator[None]:
+    try:
+        yield
+    except TooManySecretsError as error:
+        raise StepError.of(module, "INVALID_ANSWER", str(error)) from error
 
 
 def _is_cookie(name: str) -> bool:

@@ -33,7 +33,8 @@ def read_health(exchange: Exchange, module: Module) -> Readiness:
     """Read a health check. Raises StepError; retryable when the module may become ready by itself."""
     if exchange.status != 200:
         code, retryable = "MODULE_NOT_READY", exchange.may_become_ready
-        raise StepError.of(module.name, code, f"answers {exchange.status} at {exchange.url}", retryable=retryable)
+        hint = "" if retryable else "; see that its url in modules.yaml is right"
+        raise StepError.of(module.name, code, f"answers {exchange.status} at {exchange.url}{hint}", retryable=retryable)
     try:
         health = validate(Health, exchange.json(), "health")
     except (JsonError, ShapeError) as error:

@@ -33,7 +33,7 @@ async def check_health(client: ModuleClient, module: Module, timeout_s: float = 
     with masked_errors(secrets):
         async with time_limit(timeout_s, StepError.of(module.name, "MODULE_TIMEOUT", message, retryable=True)):
             readiness = await dialect.read_health(await client.check(module, request))
-    return masked_readiness(readiness, secrets)
+    return masked_readiness(readiness, module, secrets)
 
 
 async def wait_until_ready(client: ModuleClient, module: Module) -> tuple[Readiness, float]:

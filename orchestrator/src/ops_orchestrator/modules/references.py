@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 _TOKEN: Final = re.compile(r"\$\{(?=[A-Za-z_])|\}")
+_DEEPEST: Final = 20
 _HEAD: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(:-|)")
 
 
@@ -23,6 +24,8 @@ def resolved(text: str, value_of: Callable[[str], str | None]) -> str:
 
 def _until_closed(text: str, at: int, value_of: Callable[[str], str | None], *, depth: int) -> tuple[str, int]:
     """The resolved text from `at` to the brace that closes it, or outside of any reference to its end; and where that is."""
+    if depth > _DEEPEST:
+        raise BadReferenceError(f"references are nested deeper than {_DEEPEST} levels")
     parts = []
     while found := _TOKEN.search(text, at):
         parts.append(text[at : found.start()])

@@ -96,7 +96,7 @@ def _named(value: Any) -> Any:
 def _not_empty(steps: tuple[StepRequest, ...]) -> tuple[StepRequest, ...]:
     # `min_length` would also complain about a list whose entries are all wrong.
     if not steps:
-        raise PydanticCustomError("empty", "must name at least one module")
+        raise PydanticCustomError("complete", "must name at least one module; the list is empty")
     return steps
 
 

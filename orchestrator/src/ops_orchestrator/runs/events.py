@@ -89,7 +89,6 @@ class StepCompleted:
     """A module answered as it should. `artifacts` are as received; `envelope` has all the rest."""
 
     name: ClassVar = "step.completed"
-    level: ClassVar[Level] = "info"
     step: Step
     attempts: int
     exchange: Exchange
@@ -97,11 +96,18 @@ class StepCompleted:
     artifacts: tuple[ReceivedArtifact, ...]
     fingerprint: str
 
+    @property
+    def level(self) -> Level:
+        """How bad the step is."""
+        return "warning" if self.envelope.warnings else "info"
+
     def describe(self) -> tuple[str, dict[str, Any]]:
         """The sentence and the fields of the log line."""
         fields = {"attempts": self.attempts, "result": self.fingerprint, "warnings": list(self.envelope.warnings)}
         names = [artifact.ref.name for artifact in self.artifacts]
-        return f"step {self.step.number} {self.step.id} completed", _of(self.step) | fields | {"artifacts": names}
+        count = len(self.envelope.warnings)
+        warned = f", {count} warning{'s' * (count > 1)}: {self.envelope.warnings[0]}" if count else ""
+        return f"step {self.step.number} {self.step.id} completed{warned}", _of(self.step) | fields | {"artifacts": names}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,6 +66,7 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
         description="Each path that takes GET takes HEAD. Every error is a problem document (RFC 9457).",
         license_info={"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
         lifespan=lifespan,
+        redirect_slashes=False,  # it would answer with an address made from the header Host
         # The description is served by routes of our own, whose page loads nothing from elsewhere.
         openapi_url=None,
         generate_unique_id_function=lambda route: route.name,

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from ops_contract import MAX_PROBLEMS, Problem
+from ops_contract import MAX_PROBLEMS, Problem, problem_of
 from ops_orchestrator.errors import BusyError, DamagedRunError, NotFoundError, RequestError, StoreError
 from ops_orchestrator.service.head import with_head
 
@@ -84,7 +84,7 @@ def _on_damaged_run(request: Request, error: Exception) -> ProblemResponse:
 
 def _on_invalid_parameters(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for nothing else
-    problems = [Problem("/".join(map(str, item["loc"][1:])), item["msg"]) for item in error.errors()]
+    problems = [Problem("/".join(map(str, item["loc"][1:])), problem_of(item).message) for item in error.errors()]
     body = _problem(request, 422, "invalid-request", "The request is not valid", "A parameter cannot be used.")
     return ProblemResponse(body | _errors(problems, len(problems)), 422)
 

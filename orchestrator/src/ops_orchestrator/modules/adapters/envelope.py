@@ -256,7 +256,7 @@ def _envelope(
     """The envelope with these fields, without its artifacts."""
     try:
         # From JSON: what no JSON can carry must not get further, such as half a surrogate pair or endless depth.
-        envelope = validate(SuccessEnvelope, parse_json(written, max_values=max_values), "the envelope that it comes to")
+        envelope = validate(SuccessEnvelope, parse_json(written, max_values=max_values), "the mapped envelope")
     except JsonError as error:
         raise evaluation.failure("outputs", f"does not yield what JSON can carry: {error}") from error
     except ShapeError as error:
@@ -268,7 +268,7 @@ def _envelope(
     # The checks look at names only; the bytes are not there yet.
     announced = SuccessEnvelope.model_construct(**{**dict(envelope), "artifacts": sources})
     if broken := violations(announced, module=evaluation.module):
-        message = f"comes to an envelope that breaks {'; '.join(map(str, broken))}"
+        message = f"is mapped to an envelope that breaks {'; '.join(map(str, broken))}"
         raise StepError.of(evaluation.module, "MAPPING_FAILED", message, requirement=broken[0].requirement)
     return envelope
 

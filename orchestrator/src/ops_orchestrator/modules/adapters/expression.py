@@ -19,7 +19,7 @@ LONGEST_EVALUATION_S: Final = 5.0
 
 
 MOST_CHARACTERS: Final = 16 * 1024 * 1024
-"""How much text expressions may yield, unless more is answered."""
+"""How much text expressions may yield; more where the answer itself has more."""
 
 
 @dataclass

@@ -22,9 +22,7 @@ class FolderLease:
     def take(cls, log: Path) -> Self | None:
         """Lock the log of a run; None when another holder has it.
 
-        Raises FileNotFoundError when there is no log, OSError.
-
-        NotPlainError, an OSError, says that the run's folder or its log is a link or otherwise odd.
+        Raises FileNotFoundError when there is no log, NotPlainError when it or its folder is a link or not plain, OSError.
         """
         try:
             # For writing too: on NFS nothing else can be locked exclusively.

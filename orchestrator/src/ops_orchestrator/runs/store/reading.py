@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import Final, TypeVar
 
 from ops_contract import JsonError, ShapeError, parse_json, validate
@@ -14,8 +16,11 @@ from ops_orchestrator.runs.store.protocols import DamagedRun, ListedRun
 
 _LARGEST_RECORD_BYTES: Final = 16 * 1024 * 1024
 LARGEST_DOCUMENT_BYTES: Final = 256 * 1024 * 1024
-# Far more than the largest runs have, and few enough to be read.
-_MOST_VALUES: Final = {RECORD: 1_000_000, RESULTS: 10_000_000}
+# More than runs have: eight steps with the largest answers, each of which stands twice in the results.
+_MOST_VALUES: Final = {RECORD: 1_000_000, RESULTS: 4_000_000}
+# Reading takes many times the memory of a document, so that large ones are read one after another.
+_LARGE_BYTES: Final = 1024 * 1024
+_LARGE: Final = Lock()
 
 Document = TypeVar("Document", RunRecord, Results)
 
@@ -79,7 +84,8 @@ def folder_of(store: Path, run_id: str) -> Path:
 def parse_document(model: type[Document], folder: Path, name: str, content: bytes) -> Document:
     """The `content` of the document `name` of the run in `folder`, as a `model`. Raises DamagedRunError."""
     try:
-        document = validate(model, parse_json(content, max_values=_MOST_VALUES[name]), name)
+        with _LARGE if len(content) > _LARGE_BYTES else nullcontext():
+            document = validate(model, parse_json(content, max_values=_MOST_VALUES[name]), name)
     except ShapeError as error:
         raise DamagedRunError(folder, name, str(error.problems[0])) from error
     except JsonError as error:
