@@ -392,7 +392,7 @@ def _connections() -> Iterator[tuple[str, Speech, dict[str, Any]]]:
         "103 once": (once(early + cut), {}),
         "an answer and a second": (once(cut * 2, Act.STAY), {}),
         "an answer and a late second": (once(cut, Act.PAUSE, cut.replace(b'"a": 1', b'"a": 2'), Act.STAY), {}),
-        "an answer and 16 MiB": (lambda: (cut, *_in_batches(b"x" * 65536, 256)), {}),
+        "an answer and 16 MiB later": (lambda: (cut, Act.PAUSE, *_in_batches(b"x" * 65536, 256)), {}),
     }
     for label, (speech, other) in rows.items():
         yield label, speech, other
