@@ -56,6 +56,7 @@ def test_setting_that_cannot_be_used_is_named_by_its_variable(monkeypatch: pytes
         ("OPS_HOST=a\n# café\n".encode("latin-1"), r"\.env: line 2 is not in UTF-8; save it as UTF-8"),
         (b"OPS_PORT=7899\nfoo bar\n", r"\.env:2: 'foo bar' is not NAME=VALUE"),
         (b'OPS_HOST="x\n', r"\.env:1: .* is not NAME=VALUE"),
+        (b"OPS_PORT=7899\nX=a\0b\n", r"\.env:2: it holds a NUL character; remove it"),
         (b"#" * 1024 * 1025, r"\.env: it has more than 1048576 bytes"),
     ],
 )
@@ -100,3 +101,13 @@ def test_address_that_cannot_be_one_is_refused_with_where_it_came_from(monkeypat
     monkeypatch.setenv("OPS_URL", url)
     with pytest.raises(ConfigurationError, match="OPS_URL must"):
         read_settings()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://user:hunter2@localhost:8000", "http://user:hunter2@localhost:99999", "http://user:hun/ter2@h"]
+)
+def test_address_with_a_password_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("OPS_URL", url)
+    with pytest.raises(ConfigurationError, match="OPS_URL must not hold a user name or password") as caught:
+        read_settings()
+    assert "hun" not in str(caught.value)

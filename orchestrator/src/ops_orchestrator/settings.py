@@ -8,8 +8,9 @@ from dotenv.parser import parse_stream
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ops_contract import MAX_VALUES, base_url_problem, problems_of
+from ops_contract import MAX_VALUES, problems_of
 from ops_orchestrator.errors import ConfigurationError
+from ops_orchestrator.modules.base_url import BaseUrl
 from ops_orchestrator.modules.limits import Limits
 
 MIB = 1024 * 1024
@@ -25,14 +26,7 @@ def _at_home(path: Path) -> Path:
         raise ValueError(f"names a home folder that is not known ({error})") from error
 
 
-def _base_url(url: str) -> str:
-    if problem := base_url_problem(url):
-        raise ValueError(problem)
-    return url
-
-
 HomePath = Annotated[Path, AfterValidator(_at_home)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
 
 
 class Settings(BaseSettings):
@@ -104,6 +98,9 @@ def _check_env_file(path: Path) -> None:
         is_utf_16 = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
         reason = "it is in UTF-16" if is_utf_16 else f"line {raw[: error.start].count(10) + 1} is not in UTF-8"
         raise ConfigurationError(f"cannot read {path}: {reason}; save it as UTF-8") from error
+    before, nul, _ = text.partition("\0")
+    if nul:
+        raise ConfigurationError(f"{path}:{before.count(chr(10)) + 1}: it holds a NUL character; remove it")
     for binding in parse_stream(StringIO(text)):
         if binding.error:
             line = binding.original.line

@@ -136,6 +136,12 @@ def test_mistake_in_the_file_is_reported_with_file_line_and_remedy(tmp_path: Pat
     assert said in str(caught.value)
 
 
+def test_password_in_an_address_is_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path, "modules:\n  alpha:\n    url: http://user:hunter2@h\n")
+    assert "hunter2" not in str(caught.value)
+
+
 def test_missing_file_says_which_setting_names_it(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigurationError, match=r"cannot read .*modules\.yaml: No such file or directory; set OPS_MODULES_FILE"

@@ -4,31 +4,23 @@ from functools import lru_cache
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, PrivateAttr
+from pydantic import Field, PrivateAttr
 
-from ops_contract import Identifier, base_url_problem, is_secret, request_target
+from ops_contract import Identifier, is_secret, request_target
 from ops_orchestrator.masking import Secrets
 from ops_orchestrator.modules.adapters.declaration import Adapter
+from ops_orchestrator.modules.base_url import BaseUrl
 from ops_orchestrator.modules.call_options import CallOptions
 
 # Each answer has the same few headers.
 _is_secret = lru_cache(maxsize=1024)(is_secret)
 
 
-def _address(url: str) -> str:
-    if problem := base_url_problem(url):
-        raise ValueError(problem)
-    parts = urlsplit(url)
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold a user name or password; addresses stand in answers, logs and records")
-    return url
-
-
 class Module(CallOptions):
     """One entry of modules.yaml."""
 
     name: Identifier
-    url: Annotated[str, Field(description="base URL; `/health` and `/execute` are below it"), AfterValidator(_address)]
+    url: Annotated[BaseUrl, Field(description="base URL; `/health` and `/execute` are below it")]
     image_digest: Annotated[str | None, Field(description="digest of the image behind the URL, where it is known")] = None
     actions: Annotated[
         tuple[Identifier, ...],
