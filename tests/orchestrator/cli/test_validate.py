@@ -93,6 +93,35 @@ def test_scenario_may_come_from_standard_input(tmp_path: Path, modules: Path) ->
     assert (ran.returncode, ran.stdout.splitlines()[0]) == (0, "-: ok, 1 step")
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("modules.conf", "# ours\n" + MODULES),
+        ("modules.json", '{"modules": {"alpha": {"url": "http://alpha.test"}}}'),
+        ("modules", "\ufeff" + MODULES),
+    ],
+)
+def test_modules_are_known_by_their_content(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    (tmp_path / "scenario.yaml").write_text('{"scenario_id": "x", "modules": ["alpha"]}')
+    ran = ops(tmp_path, "validate", name, "scenario.yaml")
+    assert (ran.returncode, ran.stdout) == (0, f"{name}: ok, 1 module\nscenario.yaml: ok, 1 step\n")
+
+
+def test_modules_may_come_from_standard_input(tmp_path: Path) -> None:
+    (tmp_path / "scenario.json").write_text('{"scenario_id": "x", "modules": ["beta"]}')
+    ran = ops(tmp_path, "validate", "-", "scenario.json", stdin=MODULES)
+    assert (ran.returncode, ran.stdout.splitlines()[0]) == (1, "-: ok, 1 module")
+    assert "'beta' is not registered" in ran.stdout
+
+
+def test_scenario_is_not_fine_when_the_modules_cannot_be_looked_up(tmp_path: Path) -> None:
+    (tmp_path / "scenario.json").write_text('{"scenario_id": "x", "modules": ["beta"]}')
+    ran = ops(tmp_path, "validate", "scenario.json", OPS_MODULES_FILE="none.yaml")
+    assert ran.returncode == 1
+    assert "cannot read none.yaml: No such file or directory; set OPS_MODULES_FILE" in ran.stdout.splitlines()[1]
+
+
 def test_json_tells_programs_where_each_mistake_is(tmp_path: Path, modules: Path) -> None:
     (tmp_path / "scenario.json").write_text('{"scenario_id": "x",\n"modules": ["beta"]}')
     (verdict, _) = json.loads(ops(tmp_path, "validate", "--json", "scenario.json", str(modules)).stdout)

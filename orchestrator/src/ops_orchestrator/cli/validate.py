@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -19,7 +19,10 @@ from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import read_scenario
 from ops_orchestrator.settings import read_settings
 
-_YAML: Final = (".yaml", ".yml")
+_SCENARIO: Final = re.compile(rb'\s*\{.*"scenario_id"', re.DOTALL)
+_MODULES: Final = re.compile(
+    rb'^(?:\xef\xbb\xbf)?(?:modules|defaults)[ \t]*:|\A\s*\{\s*"?(?:modules|defaults)"?\s*:\s*\{', re.MULTILINE
+)
 _LINE_IN_MESSAGE: Final = re.compile(r" at line (\d+) column \d+")
 _BEFORE_MESSAGE: Final = re.compile(r"(?P<file>.*?):(?P<line>\d+): ")
 
@@ -45,7 +48,7 @@ class Verdict:
 
 def validate(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Scenarios in JSON, and modules.yaml; - reads a scenario.")
+        list[Path], typer.Argument(metavar="FILE...", help="Scenarios in JSON, and modules.yaml; - reads standard input.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of FILE:LINE: messages.")] = False,
 ) -> None:
@@ -53,32 +56,66 @@ def validate(
 
     The modules that a scenario names are looked up in the modules.yaml among the files, or else in OPS_MODULES_FILE.
     """
-    registering = [file for file in files if file.suffix in _YAML]
-    verdicts = {file: _modules_verdict(file) for file in registering}
-    catalogue = _catalogue(registering or [read_settings().modules_file])
-    verdicts |= {file: _scenario_verdict(file, catalogue) for file in files if file not in verdicts}
-    listed = [verdicts[file] for file in files]
+    verdicts = _verdicts(files)
     if as_json:
-        print_json([asdict(verdict) for verdict in listed])
+        print_json([asdict(verdict) for verdict in verdicts])
     else:
-        write("".join(map(_report, listed)).encode())
-    raise typer.Exit(ExitCode.NOT_COMPLETED if any(verdict.mistakes for verdict in listed) else ExitCode.DONE)
+        write("".join(map(_report, verdicts)).encode())
+    raise typer.Exit(ExitCode.NOT_COMPLETED if any(verdict.mistakes for verdict in verdicts) else ExitCode.DONE)
 
 
-def _catalogue(files: Sequence[Path]) -> Catalogue | None:
-    """All modules that the files register; None when one of them cannot be used, and nobody can say what is registered."""
+def _verdicts(files: Sequence[Path]) -> list[Verdict]:
+    contents = {file: _content(file) for file in files}
+    given = [file for file in files if _registers_modules(file, contents[file])]
+    registering = given or [read_settings().modules_file]
+    registered = {file: _registered(file, contents.get(file)) for file in registering}
+    catalogue = _catalogue(registered.values())
+    # Scenarios cannot be fine when nobody can say which modules there are, so the file that should say it is reported too.
+    reported = files if given or catalogue else [*files, *registering]
+    return [
+        _modules_verdict(file, registered[file]) if file in registered else _scenario_verdict(file, contents[file], catalogue)
+        for file in reported
+    ]
+
+
+def _content(file: Path) -> bytes | UnreadableFileError:
     try:
-        return Catalogue({name: module for file in files for name, module in load_catalogue(file, os.environ).modules.items()})
-    except ConfigurationError:
-        return None
+        return read_file(file)
+    except UnreadableFileError as error:
+        return error
 
 
-def _modules_verdict(file: Path) -> Verdict:
+def _registers_modules(file: Path, content: bytes | UnreadableFileError) -> bool:
+    """Is this a modules.yaml? Its content says so, or else its name."""
+    if isinstance(content, bytes):
+        if _SCENARIO.match(content):
+            return False
+        if _MODULES.search(content):
+            return True
+    return file.suffix in (".yaml", ".yml")
+
+
+def _registered(file: Path, content: bytes | UnreadableFileError | None) -> Catalogue | ConfigurationError:
+    if isinstance(content, UnreadableFileError):
+        return ConfigurationError(str(content))
     try:
-        modules = load_catalogue(file, os.environ).modules
+        return load_catalogue(file, os.environ, content)
     except ConfigurationError as error:
-        return Verdict(str(file), "modules", "", (_mistake_in_modules(str(error)),))
-    return Verdict(str(file), "modules", _counted(len(modules), "module"), ())
+        return error
+
+
+def _catalogue(registered: Collection[Catalogue | ConfigurationError]) -> Catalogue | None:
+    """All modules that are registered; None when a file cannot be used, since nobody can then say which they are."""
+    usable = [catalogue for catalogue in registered if isinstance(catalogue, Catalogue)]
+    if len(usable) < len(registered):
+        return None
+    return Catalogue({name: module for catalogue in usable for name, module in catalogue.modules.items()})
+
+
+def _modules_verdict(file: Path, registered: Catalogue | ConfigurationError) -> Verdict:
+    if isinstance(registered, ConfigurationError):
+        return Verdict(str(file), "modules", "", (_mistake_in_modules(str(registered)),))
+    return Verdict(str(file), "modules", _counted(len(registered.modules), "module"), ())
 
 
 def _mistake_in_modules(message: str) -> Mistake:
@@ -86,11 +123,9 @@ def _mistake_in_modules(message: str) -> Mistake:
     return Mistake(int(found["line"]), "", message[found.end() :]) if found else Mistake(1, "", message)
 
 
-def _scenario_verdict(file: Path, catalogue: Catalogue | None) -> Verdict:
-    try:
-        raw = read_file(file)
-    except UnreadableFileError as error:
-        return Verdict(str(file), "scenario", "", (Mistake(1, "", str(error)),))
+def _scenario_verdict(file: Path, raw: bytes | UnreadableFileError, catalogue: Catalogue | None) -> Verdict:
+    if isinstance(raw, UnreadableFileError):
+        return Verdict(str(file), "scenario", "", (Mistake(1, "", str(raw)),))
     try:
         scenario = read_scenario(raw)
     except RequestError as error:

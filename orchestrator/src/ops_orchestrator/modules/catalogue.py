@@ -32,9 +32,12 @@ class Catalogue:
     modules: Mapping[str, Module]
 
 
-def load_catalogue(path: Path, environment: Mapping[str, str]) -> Catalogue:
-    """Read modules.yaml, `${NAME}` and `${NAME:-default}` taken from `environment`. Raises ConfigurationError."""
-    file = read_yaml(path, environment)
+def load_catalogue(path: Path, environment: Mapping[str, str], content: bytes | None = None) -> Catalogue:
+    """Read modules.yaml, or its `content` where that is known already. Raises ConfigurationError.
+
+    `${NAME}` and `${NAME:-default}` are taken from `environment`.
+    """
+    file = read_yaml(path, environment, content)
     try:
         return _catalogue(file)
     except ConfigurationError as error:

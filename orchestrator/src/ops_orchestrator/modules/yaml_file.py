@@ -50,13 +50,13 @@ class YamlFile:
         return f"{self.path}:{self.lines.get(pointer, 1)}"
 
 
-def read_yaml(path: Path, environment: Mapping[str, str]) -> YamlFile:
-    """Read `path`. Raises ConfigurationError, with file and line.
+def read_yaml(path: Path, environment: Mapping[str, str], content: bytes | None = None) -> YamlFile:
+    """Read `path`, or its `content` where that is known already. Raises ConfigurationError, with file and line.
 
     Values are those of JSON; see `yaml_scalar`. Keys are text and stand once, references can be resolved, and the size of the
     file and of what it stands for is bounded.
     """
-    text = _text_of(path)
+    text = _text_of(path, _bytes_of(path) if content is None else content)
     try:
         _check_events(path, text)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -70,13 +70,16 @@ def read_yaml(path: Path, environment: Mapping[str, str]) -> YamlFile:
     return YamlFile(path, value, reader.lines, reader.written, reader.taken, reader.taken_at)
 
 
-def _text_of(path: Path) -> str:
+def _bytes_of(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
+            return file.read(_MOST_BYTES + 1)
     except OSError as error:
         message = f"cannot read {path}: {error.strerror}; set OPS_MODULES_FILE to your modules.yaml"
         raise ConfigurationError(message) from error
+
+
+def _text_of(path: Path, raw: bytes) -> str:
     if len(raw) > _MOST_BYTES:
         raise ConfigurationError(f"cannot read {path}: it has more than {_MOST_BYTES} bytes")
     try:
