@@ -1,4 +1,5 @@
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,3 +112,15 @@ def test_address_with_a_password_is_refused_without_showing_it(monkeypatch: pyte
     with pytest.raises(ConfigurationError, match="OPS_URL must not hold a user name or password") as caught:
         read_settings()
     assert "hun" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("OPS_URL", "nonsense"), ("OPS_RUNS_DIR", "~nobody-of-that-name/x"), ("OPS_PORT", "x")]
+)
+def test_message_about_a_setting_has_no_words_for_programmers(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings()
+    assert not re.search("Value error|Input should|pydantic", str(caught.value))

@@ -60,6 +60,13 @@ def test_help_has_a_short_form_and_names_the_completion(tmp_path: Path, name: st
     assert "..." not in shown.stdout.partition("Commands:")[2]
 
 
+def test_value_of_an_option_is_judged_in_plain_words(tmp_path: Path) -> None:
+    status = ran(tmp_path, "ops", "runs", "list", "--status", "complete").stderr
+    port = ran(tmp_path, "ops-stubs", "serve", "--port", "eighty").stderr
+    assert status.startswith("ops: invalid value for '--status': 'complete' is not one of 'running', 'completed'")
+    assert "must be a valid integer" in port
+
+
 @every_command
 def test_usage_error_is_one_sentence(tmp_path: Path, name: str) -> None:
     shown = ran(tmp_path, name, "hlep")

@@ -198,7 +198,8 @@ def _common_end(error: Exception) -> End | None:
 
 
 def _usage_sentence(error: TyperException) -> str:
-    message = error.format_message()
+    # A value is read by pydantic, whose words are for programmers.
+    message = error.format_message().replace("Value error, ", "").replace("Input should be", "must be")
     context = getattr(error, "ctx", None)
     hint = f" See `{context.command_path} --help`." if context else ""
     return message[:1].lower() + message[1:] + ("" if message.endswith((".", "?")) else ".") + hint

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from ops_orchestrator.cli.display import log_text, modules_table, plain, run_view, runs_table, steps_view
+from ops_orchestrator.cli.terminal import show
 from ops_orchestrator.runs.events import Status
 
 HOSTILE = "[bold]x[/boom]\x1b]0;owned\x07\x1b[2J"
@@ -186,3 +187,11 @@ def test_line_of_a_log_that_is_not_an_event_is_printed_as_it_is(line: str) -> No
 
 def test_plain_text_keeps_what_people_write() -> None:
     assert plain("Dominican Republic: 18 % é ✓").plain == "Dominican Republic: 18 % é ✓"
+
+
+def test_json_makes_no_view(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    def view() -> RenderableType:
+        raise AssertionError("nobody looks at it")
+
+    show({"a": 1}, view, as_json=True)
+    assert capsysbinary.readouterr().out == b'{\n  "a": 1\n}\n'
