@@ -1,6 +1,5 @@
 """How people name a run on the command line: its id, the beginning of it, or `latest`."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -10,8 +9,8 @@ import typer
 from ops_contract import suggestion
 from ops_contract.command_line import completing
 from ops_orchestrator.errors import ConfigurationError
-from ops_orchestrator.runs.run_id import RUN_ID
 from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.reading import run_ids_in
 from ops_orchestrator.settings import read_settings
 
 _LATEST: Final = "latest"
@@ -24,8 +23,7 @@ _HOW_TO_LIST: Final = "`ops runs list` lists them"
 
 def _stored(store: Path) -> list[str]:
     """The ids of the runs in the folder `store`, newest first."""
-    with os.scandir(store) as entries:
-        return sorted((entry.name for entry in entries if RUN_ID.fullmatch(entry.name)), reverse=True)
+    return sorted(run_ids_in(store), reverse=True)
 
 
 complete_run_id = completing(lambda _: [_LATEST, *_stored(read_settings().runs_dir)])

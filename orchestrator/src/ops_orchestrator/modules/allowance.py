@@ -16,7 +16,7 @@ _RUN: Final = "OPS_MAX_RUN_ARTIFACT_BYTES"
 
 
 @dataclass(frozen=True)
-class Room:
+class ByteLimit:
     """The most bytes that an artifact may have, and the words that say why: `{bytes} bytes that ...`."""
 
     bytes: int
@@ -57,17 +57,17 @@ class Allowance:
             what = f"{in_step} bytes of artifacts, {in_run} in the run"
             raise self._refused(what, f"{limits.run_artifact_bytes} in one run", _RUN)
 
-    def room(self, step_bytes: int) -> Room:
-        """The room for one more artifact of the step, whose others have `step_bytes`."""
+    def limit(self, step_bytes: int) -> ByteLimit:
+        """The limit of one more artifact of the step, whose others have `step_bytes`."""
         limits = self.limits
         in_step = limits.step_artifact_bytes - step_bytes
         in_run = limits.run_artifact_bytes - self.earlier_bytes - step_bytes
-        rooms = (
-            Room(limits.artifact_bytes, f"that {_ONE} allows"),
-            Room(max(in_step, 0), f"left of the {limits.step_artifact_bytes} in one step that {_STEP} allows"),
-            Room(max(in_run, 0), f"left of the {limits.run_artifact_bytes} in one run that {_RUN} allows"),
+        applying = (
+            ByteLimit(limits.artifact_bytes, f"that {_ONE} allows"),
+            ByteLimit(max(in_step, 0), f"left of the {limits.step_artifact_bytes} in one step that {_STEP} allows"),
+            ByteLimit(max(in_run, 0), f"left of the {limits.run_artifact_bytes} in one run that {_RUN} allows"),
         )
-        return min(rooms, key=lambda room: room.bytes)
+        return min(applying, key=lambda limit: limit.bytes)
 
     def _refused(self, what: str, limit: str, setting: str) -> StepError:
         message = f"answers with {what}; at most {limit} are accepted ({setting})"

@@ -11,7 +11,7 @@ from ops_contract import masked_url
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.exchange import RETRYABLE_STATUS, Request
 from ops_orchestrator.modules.adapters import shared_volume
-from ops_orchestrator.modules.allowance import Allowance, Room
+from ops_orchestrator.modules.allowance import Allowance, ByteLimit
 from ops_orchestrator.modules.answer import ArtifactSource, InlineFile, ReceivedArtifact, RemoteFile, SharedFile
 from ops_orchestrator.modules.call import Call
 from ops_orchestrator.modules.client import ModuleClient, chunks_of
@@ -40,7 +40,7 @@ async def receive_all(
         size = sum(artifact.ref.size_bytes for artifact in received.values())
         for index, source in enumerate(sources):
             if not isinstance(source, InlineFile):
-                received[index] = await receive(source, call.module, client, staging, allowance.room(size))
+                received[index] = await receive(source, call.module, client, staging, allowance.limit(size))
                 size += received[index].ref.size_bytes
     except BaseException:
         # Files of a failed attempt are of no use to the next one, and may be large.
@@ -50,14 +50,14 @@ async def receive_all(
 
 
 async def receive(
-    source: RemoteFile | SharedFile, module: Module, client: ModuleClient, staging: Path | None, room: Room
+    source: RemoteFile | SharedFile, module: Module, client: ModuleClient, staging: Path | None, limit: ByteLimit
 ) -> ReceivedArtifact:
     """The artifact, whose bytes are not in the answer and match what its module declares. Raises StepError.
 
     They are streamed into a new file in the folder `staging`; with None they are checked and dropped.
     """
     if isinstance(source, SharedFile):
-        return await shared_volume.take(source, module.name, staging, room)
+        return await shared_volume.take(source, module.name, staging, limit)
     async with staged_file(staging) as target:
         await _fetch(source, module, client, target)
     return ReceivedArtifact(source.ref, Path(target.name) if target else None)

@@ -17,7 +17,10 @@ def secrets_of(module: Module, request: Request) -> Secrets:
     """The secrets of the module's entry, and those in the headers and the query of `request`."""
     headers = [value for name, value in request.headers.items() if module.is_secret_header(name)]
     cookies = [
-        pair.partition("=")[2] for name, value in request.headers.items() if _is_cookie(name) for pair in value.split(";")
+        pair.partition("=")[2]
+        for name, value in request.headers.items()
+        if name.lower() == "cookie"
+        for pair in value.split(";")
     ]
     parameters = [value for name, value in parse_qsl(request.path.partition("?")[2]) if is_secret(name)]
     found = headers + cookies + parameters
@@ -104,7 +107,3 @@ def _bounded(module: str) -> Iterator[None]:
         yield
     except TooManySecretsError as error:
         raise StepError.of(module, "INVALID_ANSWER", str(error)) from error
-
-
-def _is_cookie(name: str) -> bool:
-    return name.lower() == "cookie"

@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.exchange import Exchange
+from ops_orchestrator.http_date import parse_http_date
 from ops_orchestrator.modules.call_options import LONGEST_BACK_OFF_S
 from ops_orchestrator.modules.module import Module
 
@@ -52,9 +52,4 @@ def _retry_after_s(exchange: Exchange) -> float:
 
 
 def _dates(header: str) -> Iterator[datetime]:
-    for value in _VALUES.findall(header):
-        try:
-            date = parsedate_to_datetime(value.strip())
-        except (ValueError, TypeError, IndexError, OverflowError):  # what the library raises for what is not a date
-            continue
-        yield date if date.tzinfo else date.replace(tzinfo=UTC)
+    return filter(None, map(parse_http_date, _VALUES.findall(header)))

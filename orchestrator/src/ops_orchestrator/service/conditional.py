@@ -3,11 +3,12 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import formatdate, parsedate_to_datetime
+from email.utils import formatdate
 from typing import Final
 
 from starlette.datastructures import Headers
+
+from ops_orchestrator.http_date import parse_http_date
 
 _ENTITY_TAG: Final = re.compile(r'(W/)?("[^"]*")')
 
@@ -43,18 +44,10 @@ class Validators:
 
     def _modified_after(self, date: str | None) -> bool | None:
         """None when there is no date, or one that cannot be read: the condition is ignored then."""
-        seconds = _seconds(date) if date is not None else None
-        return None if seconds is None or self.modified is None else self.modified > seconds
+        condition = parse_http_date(date) if date is not None else None
+        return None if condition is None or self.modified is None else self.modified > condition.timestamp()
 
 
 def _names(values: Sequence[str], etag: str, *, weak: bool) -> bool:
     joined = ",".join(values)
     return joined.strip() == "*" or any(tag == etag and (weak or not mark) for mark, tag in _ENTITY_TAG.findall(joined))
-
-
-def _seconds(date: str) -> float | None:
-    try:
-        parsed = parsedate_to_datetime(date)
-        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None

@@ -7,7 +7,7 @@ import pytest
 from ops_contract import sha256_hex
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.modules.adapters.shared_volume import take
-from ops_orchestrator.modules.allowance import Room
+from ops_orchestrator.modules.allowance import ByteLimit
 from ops_orchestrator.modules.answer import ReceivedArtifact, SharedFile
 
 CONTENT = b"iso,gdp\nDO,1\n"
@@ -29,7 +29,9 @@ def staging(tmp_path: Path) -> Path:
 
 
 async def taken(root: Path, path: str, staging: Path | None, sha256: str | None = None, limit: int = 1000) -> ReceivedArtifact:
-    return await take(SharedFile("x/a.csv", "text/csv", path, root, sha256), "legacy", staging, Room(limit, "that are allowed"))
+    return await take(
+        SharedFile("x/a.csv", "text/csv", path, root, sha256), "legacy", staging, ByteLimit(limit, "that are allowed")
+    )
 
 
 def is_empty(folder: Path) -> bool:

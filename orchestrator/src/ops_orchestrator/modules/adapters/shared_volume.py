@@ -9,32 +9,32 @@ from typing import IO, Final
 
 from ops_contract import ArtifactRef
 from ops_orchestrator.errors import StepError
-from ops_orchestrator.modules.allowance import Room
+from ops_orchestrator.modules.allowance import ByteLimit
 from ops_orchestrator.modules.answer import ReceivedArtifact, SharedFile
 from ops_orchestrator.modules.staging import staged_file
 
 _CHUNK_BYTES: Final = 1024 * 1024
 
 
-async def take(file: SharedFile, module: str, staging: Path | None, room: Room) -> ReceivedArtifact:
+async def take(file: SharedFile, module: str, staging: Path | None, limit: ByteLimit) -> ReceivedArtifact:
     """Copy `file` of `module` into a new file in `staging`; with None its bytes are hashed and dropped.
 
-    Raises StepError when it is missing, outside of its root, no plain file, larger than there is `room` for, or not what its
+    Raises StepError when it is missing, outside of its root, no plain file, larger than its `limit`, or not what its
     hash says.
     """
     source = await asyncio.to_thread(_open, file, module)
     with source:
         async with staged_file(staging) as target:
-            ref = await _copy(file, module, source, target, room)
+            ref = await _copy(file, module, source, target, limit)
         return ReceivedArtifact(ref, Path(target.name) if target else None)
 
 
-async def _copy(file: SharedFile, module: str, source: IO[bytes], target: IO[bytes] | None, room: Room) -> ArtifactRef:
+async def _copy(file: SharedFile, module: str, source: IO[bytes], target: IO[bytes] | None, limit: ByteLimit) -> ArtifactRef:
     digest, size = hashlib.sha256(), 0
     while chunk := await asyncio.to_thread(_read, file, module, source):
         size += len(chunk)
-        if size > room.bytes:
-            raise _refused(file, module, f"is larger than the {room.bytes} bytes {room.reason}", "ANSWER_TOO_LARGE")
+        if size > limit.bytes:
+            raise _refused(file, module, f"is larger than the {limit.bytes} bytes {limit.reason}", "ANSWER_TOO_LARGE")
         digest.update(chunk)
         if target is not None:
             await asyncio.to_thread(target.write, chunk)
