@@ -2,6 +2,7 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.planning.scenario import RunOptions, merged, read_scenario
@@ -34,6 +35,11 @@ def test_options_without_labels_and_deadline_are_recorded_without_them(options: 
     scenario = read(run_options={"seed": 42, **options})
     assert scenario.as_json()["run_options"] == {"seed": 42, "save_artifacts": True}
     assert scenario.model_dump(mode="json") == scenario.as_json()
+
+
+def test_label_that_is_not_unicode_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        RunOptions(labels={"a": "\udc9b"})
 
 
 def test_scenario_with_30_000_bad_labels_has_one_problem_for_all() -> None:

@@ -7,9 +7,10 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 _MOST: Final = 32
+_LONGEST_VALUE: Final = 200
 _KEY: Final = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$"
 # No controls, and none of the characters that change the direction of the text around them.
-_VALUE: Final = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]{0,200}$"
+_VALUE: Final = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*$"
 
 
 def _check_key(key: str) -> str:
@@ -21,7 +22,7 @@ def _check_key(key: str) -> str:
 
 def _check_value(value: str) -> str:
     if not re.fullmatch(_VALUE, value):
-        raise PydanticCustomError("label", "must have at most 200 characters, and none that controls how text is shown")
+        raise PydanticCustomError("label", "must be text without control characters")
     return value
 
 
@@ -33,13 +34,16 @@ def _check_number(labels: Any) -> Any:
 
 
 Labels = Annotated[
-    dict[Annotated[str, AfterValidator(_check_key)], Annotated[str, AfterValidator(_check_value)]],
+    dict[
+        Annotated[str, AfterValidator(_check_key)],
+        Annotated[str, Field(max_length=_LONGEST_VALUE), AfterValidator(_check_value)],
+    ],
     BeforeValidator(_check_number),
     Field(
         json_schema_extra={
             "maxProperties": _MOST,
             "propertyNames": {"pattern": _KEY},
-            "additionalProperties": {"type": "string", "pattern": _VALUE},
+            "additionalProperties": {"type": "string", "maxLength": _LONGEST_VALUE, "pattern": _VALUE},
         }
     ),
 ]
