@@ -9,8 +9,8 @@ from pydantic_core import PydanticCustomError
 _MOST: Final = 32
 _LONGEST_VALUE: Final = 200
 _KEY: Final = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$"
-# No controls, and none of the characters that change the direction of the text around them.
-_VALUE: Final = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*$"
+# No controls, no line breaks, and nothing that changes the direction of the text around it.
+_VALUE: Final = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]*$"
 
 
 def _check_key(key: str) -> str:
