@@ -6,6 +6,7 @@ OrchestratorError
 │   ├── InvalidRequestError      400/413/415/422, with pointers
 │   ├── UnknownModuleError       422, lists the registered ones
 │   ├── UnknownActionError       422, lists those of the module
+│   ├── ChangedModuleError       409, modules.yaml lacks what a run needs to go on
 │   ├── NotFoundError            404, a run or one of its documents
 │   └── BusyError                503, no run can be started now
 ├── StepError                a module's: ends the step as failed; `failure` says how
@@ -83,6 +84,14 @@ class UnknownActionError(RequestError):
     status = 422
     slug = "unknown-action"
     title = "A module has no such action"
+
+
+class ChangedModuleError(RequestError):
+    """A run cannot go on, since a module needs what modules.yaml does not have any more."""
+
+    status = 409
+    slug = "changed-module"
+    title = "A module is not registered as the run needs it"
 
 
 class NotFoundError(RequestError):

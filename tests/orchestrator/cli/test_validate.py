@@ -40,6 +40,14 @@ def test_examples_are_fine_without_a_service(tmp_path: Path) -> None:
             b'{"scenario_id": "x", "modules": ["alpha",\n {"module": "alpha"}]}',
             ":2: /modules/1: there is a step 'alpha' before. Each",
         ),
+        (
+            b'{"scenario_id": "x", "modules": ["alpha"],\n"run_options": {"labels": {\n"a": "",\n"a/b": 7}}}',
+            ":4: /run_options/labels/a~1b: must be a string, not 7",
+        ),
+        (
+            b'{"scenario_id": "x", "modules": ["alpha"],\n"run_options": {\n"deadline_s": 0}}',
+            ":3: /run_options/deadline_s: must be greater than 0, not 0",
+        ),
         (b'{"scenario_id":\n ]', ":2: This is not JSON as it should be: "),
         (b"# A heading\n", ":1: This is not JSON as it should be: "),
         (b"\xff", ":1: This is not JSON as it should be: the text is not UTF-8"),

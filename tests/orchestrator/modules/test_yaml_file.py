@@ -1,5 +1,6 @@
 """Reading modules.yaml: what it may not hold is refused soon, with its line."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ BILLIONS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("a: 1\na: 2\n", ":2: the key 'a' stands twice"),
         ("a:\n  b: NO\n", ":2: some readers of YAML take NO for true or false"),
         ("a: ${UNSET}\n", ":1: UNSET is not set"),
+        ('a: 1\nb: "\\ud83d"\n', ":2: the text is not Unicode"),
+        ('a: 1\n"\\ude00\\ud83d": 2\n', ":2: the text is not Unicode"),
     ],
 )
 def test_file_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
@@ -59,6 +62,20 @@ def test_key_is_text_whatever_it_looks_like(tmp_path: Path) -> None:
     file = tmp_path / "modules.yaml"
     file.write_text("NO: 1\non: 2\n3: 4\n")
     assert read_yaml(file, {}).value == {"NO": 1, "on": 2, "3": 4}
+
+
+def test_character_may_be_written_as_two_escapes_as_in_json(tmp_path: Path) -> None:
+    file = tmp_path / "modules.yaml"
+    file.write_text(json.dumps({"a\U0001f600": ["\U0001f600"]}))
+    assert read_yaml(file, {}).value == {"a\U0001f600": ["\U0001f600"]}
+
+
+def test_value_of_the_environment_that_is_not_unicode_is_refused_and_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / "modules.yaml"
+    file.write_text('a: "${KEY}"\n')
+    with pytest.raises(ConfigurationError, match=r"modules\.yaml:1: the text is not Unicode") as caught:
+        read_yaml(file, {"KEY": "s3cret\udcff"})
+    assert "s3cret" not in str(caught.value)
 
 
 def test_value_of_the_environment_counts_like_one_that_is_written(tmp_path: Path) -> None:

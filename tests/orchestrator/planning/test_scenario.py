@@ -2,6 +2,7 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.planning.scenario import RunOptions, merged, read_scenario
@@ -22,6 +23,29 @@ def test_scenario_without_options_has_seed_0_and_saves_artifacts() -> None:
 def test_scenario_keeps_its_inputs_as_they_are() -> None:
     inputs = {"country": "DR", "deep": [{"a": None}, 1.5, True, "é"]}
     assert read(inputs=inputs).inputs == inputs
+
+
+def test_labels_and_deadline_are_kept_as_they_are_given() -> None:
+    options = {"labels": {"0/team.study_a-b": "", "a" * 63: "é \U0001f600" * 66 + "ab"}, "deadline_s": 30 * 86400}
+    assert read(run_options=options).as_json()["run_options"] == {"seed": 0, "save_artifacts": True, **options}
+
+
+@pytest.mark.parametrize("options", [{}, {"labels": {}, "deadline_s": None}])
+def test_options_without_labels_and_deadline_are_recorded_without_them(options: dict[str, Any]) -> None:
+    scenario = read(run_options={"seed": 42, **options})
+    assert scenario.as_json()["run_options"] == {"seed": 42, "save_artifacts": True}
+    assert scenario.model_dump(mode="json") == scenario.as_json()
+
+
+def test_label_that_is_not_unicode_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        RunOptions(labels={"a": "\udc9b"})
+
+
+def test_scenario_with_30_000_bad_labels_has_one_problem_for_all() -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        read(run_options={"labels": {f"-{number}": 0 for number in range(30_000)}})
+    assert caught.value.problem_count == 1
 
 
 @pytest.mark.parametrize(
@@ -49,6 +73,23 @@ def test_scenario_keeps_its_inputs_as_they_are() -> None:
         ({"run_options": {"seed": -1}}, "/run_options/seed"),
         ({"run_options": {"seed": 2**31}}, "/run_options/seed"),
         ({"run_options": {"save_artifacts": "no"}}, "/run_options/save_artifacts"),
+        ({"run_options": {"labels": ["a"]}}, "/run_options/labels"),
+        ({"run_options": {"labels": {f"k{number}": "" for number in range(33)}}}, "/run_options/labels"),
+        ({"run_options": {"labels": {"": "x"}}}, "/run_options/labels/"),
+        ({"run_options": {"labels": {"-a": "x"}}}, "/run_options/labels/-a"),
+        ({"run_options": {"labels": {"a\n": "x"}}}, "/run_options/labels/a\n"),
+        ({"run_options": {"labels": {"país": "x"}}}, "/run_options/labels/país"),
+        ({"run_options": {"labels": {"a" * 64: "x"}}}, f"/run_options/labels/{'a' * 64}"),
+        ({"run_options": {"labels": {"a": 1}}}, "/run_options/labels/a"),
+        ({"run_options": {"labels": {"a/b": "x" * 201}}}, "/run_options/labels/a~1b"),
+        ({"run_options": {"labels": {"a": "b\n"}}}, "/run_options/labels/a"),
+        ({"run_options": {"labels": {"a": "\x9b2J"}}}, "/run_options/labels/a"),
+        ({"run_options": {"labels": {"a": "\u202egpj.exe"}}}, "/run_options/labels/a"),
+        ({"run_options": {"deadline_s": 0}}, "/run_options/deadline_s"),
+        ({"run_options": {"deadline_s": 30 * 86400 + 1}}, "/run_options/deadline_s"),
+        ({"run_options": {"deadline_s": True}}, "/run_options/deadline_s"),
+        ({"run_options": {"deadline_s": "60"}}, "/run_options/deadline_s"),
+        ({"run_options": {"deadline_s": 10**400}}, "/run_options/deadline_s"),
         ({"run_options": {"sede": 42}}, "/run_options/sede"),
         ({"input": {}}, "/input"),
     ],

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from scripted_module import artifact, envelope
 
-from ops_contract import SuccessEnvelope, canonical_json, validate
+from ops_contract import SuccessEnvelope, canonical_json, fingerprint, validate
 from ops_orchestrator.modules.answer import Readiness
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import RunOptions, Scenario
 from ops_orchestrator.runs.events import Event, ModuleReady, Occurrence, RunEnded, RunStarted
-from ops_orchestrator.runs.provenance import manifest, result_fingerprint, step_fingerprint, versions
+from ops_orchestrator.runs.provenance import manifest, recipe_fingerprint, result_fingerprint, step_fingerprint, versions
 from ops_orchestrator.runs.record import RunState
 
 EVIDENCE = {"id": "e1", "kind": "dataset", "title": "Census", "observed_at": "2026-01-09T12:34:56Z"}
@@ -84,6 +84,17 @@ def test_recipe_is_known_once_every_module_was_reached(catalogue: Catalogue) -> 
 def test_recipe_does_not_depend_on_the_scenario_s_name_or_the_modules_address(catalogue: Catalogue) -> None:
     moved = catalogue.modules["alpha"].model_copy(update={"url": "http://elsewhere:1"})
     assert recipe(catalogue) == recipe(Catalogue({"alpha": moved}), scenario_id="another name")
+
+
+def test_recipe_depends_neither_on_labels_nor_on_the_deadline(catalogue: Catalogue) -> None:
+    found_by = RunOptions(labels={"study": "vat"}, deadline_s=60.0)
+    assert recipe(catalogue) == recipe(catalogue, run_options=found_by)
+
+
+def test_recipe_is_sha256_over_canonical_json_of_its_ingredients() -> None:
+    request = {"scenario_id": "demo", "modules": ["alpha"], "inputs": {"a": 1}, "run_options": {"seed": 0}}
+    made = {"plan": [{"step": 1}], "inputs": {"a": 1}, "options": {"seed": 0}, "modules": {"alpha": {"version": "1.0"}}}
+    assert recipe_fingerprint(request, [{"step": 1}], {"alpha": {"version": "1.0"}}) == fingerprint(made)
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,13 @@ def test_run_reads_a_scenario_from_standard_input(home: Path, orchestrator: str)
     assert (ran.returncode, json.loads(ran.stdout)["status"]) == (0, "completed")
 
 
+def test_run_is_given_a_label_and_a_deadline(home: Path, orchestrator: str) -> None:
+    ran = ops(home, "run", str(EXAMPLE), "--label", "study=vat-é", "--deadline", "600", "--url", orchestrator)
+    request = json.loads(ops(home, "runs", "show", json.loads(ran.stdout)["run_id"]).stdout)["request"]
+    given = json.loads(EXAMPLE.read_text())["run_options"]
+    assert request["run_options"] == {**given, "labels": {"study": "vat-é"}, "deadline_s": 600}
+
+
 def test_run_that_failed_exits_1_and_prints_its_answer(home: Path, orchestrator: str, tmp_path: Path) -> None:
     scenario = tmp_path / "scenario.json"
     scenario.write_text(EXAMPLE.read_text().replace("0.18", "7"))

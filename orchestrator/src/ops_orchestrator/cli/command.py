@@ -17,6 +17,7 @@ from ops_contract.command_line import run as run_command
 from ops_orchestrator.cli import display
 from ops_orchestrator.cli.modules import modules_app
 from ops_orchestrator.cli.progress import run_ended
+from ops_orchestrator.cli.run_options import Deadline, Labels, with_run_options
 from ops_orchestrator.cli.runs import runs_app
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal, show
@@ -73,11 +74,12 @@ def serve(
 
 
 @app.command()
-def run(file: ScenarioFile, url: Url = None, as_json: AsJson = False) -> None:
+def run(file: ScenarioFile, label: Labels = None, deadline: Deadline = None, url: Url = None, as_json: AsJson = False) -> None:
     """Run a scenario. Shows live progress on a terminal, and prints the answer as JSON when piped."""
     settings = read_settings(url=url)
-    scenario = read_file(file)
-    _scenario(file, scenario)
+    content = read_file(file)
+    _scenario(file, content)
+    scenario = with_run_options(content, label or (), deadline)
     status = asyncio.run(_run(settings, scenario, as_json=as_json or not on_terminal()))
     raise typer.Exit({"completed": ExitCode.DONE, "errored": ExitCode.OUR_BUG}.get(status, ExitCode.NOT_COMPLETED))
 

@@ -151,7 +151,7 @@ class _Reader:
                 continue
             if not isinstance(key_node, yaml.ScalarNode):
                 raise self._error(key_node, "a key must be text")
-            key = str(key_node.value)
+            key = self._unicode(key_node, key_node.value)
             if key in mapping:
                 raise self._error(key_node, f"the key {key!r} stands twice")
             below = join_pointer(pointer, key)
@@ -173,13 +173,20 @@ class _Reader:
         text: str = node.value
         try:
             # What a plain scalar means is decided by the text that a reference in it stands for: ${RETRIES:-2} is a number.
-            text = resolved(text, partial(self._take, pointer))
+            text = self._unicode(node, resolved(text, partial(self._take, pointer)))
             value = meaning_of(text) if node.style is None else text
         except (BadReferenceError, AmbiguousScalarError) as error:
             raise self._error(node, str(error)) from error
         if not isinstance(value, str) and value is not None:
             self.written[pointer] = text
         return value
+
+    def _unicode(self, node: yaml.Node, text: str) -> str:
+        """`text`, in which the escapes of a surrogate pair stand for one character, as they do in JSON."""
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            raise self._error(node, "the text is not Unicode: it holds half of a surrogate pair, or other bytes") from None
 
     def _take(self, pointer: str, name: str) -> str | None:
         # An empty variable counts as not set, as it does with `:-` in a shell and in Compose.

@@ -31,10 +31,10 @@ from ops_contract import (
     validate,
 )
 from ops_orchestrator.errors import InvalidRequestError
+from ops_orchestrator.planning.labels import Labels
 
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(Identifier)
-
-
+_LONGEST_RUN_S: Final = 30 * 24 * 60 * 60
 _MOST_FIELDS: Final = 1000
 
 
@@ -57,6 +57,17 @@ class RunOptions(_Closed):
 
     seed: Seed = 0
     save_artifacts: Annotated[bool, Field(description="false keeps the artifacts' hashes but no files")] = True
+    labels: Labels = Field(default_factory=dict, description="to find the run by", examples=[{"study": "vat-2026"}])
+    deadline_s: Annotated[
+        float | None, Field(gt=0, le=_LONGEST_RUN_S, description="seconds that the whole run may take", examples=[600])
+    ] = None
+
+    @model_serializer
+    def as_json(self) -> dict[str, Any]:
+        """The options as a record keeps them; labels and deadline only where they are given."""
+        found = {"labels": self.labels or None, "deadline_s": self.deadline_s}
+        given = {name: value for name, value in found.items() if value is not None}
+        return {"seed": self.seed, "save_artifacts": self.save_artifacts} | given
 
 
 class StepRequest(_Closed):
@@ -118,7 +129,7 @@ class Scenario(_Closed):
             "scenario_id": self.scenario_id,
             "modules": [step.as_json() for step in self.modules],
             "inputs": self.inputs,
-            "run_options": self.run_options.model_dump(mode="json"),
+            "run_options": self.run_options.as_json(),
         }
 
 

@@ -2,10 +2,13 @@
 
 import platform
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import ops_orchestrator
 from ops_contract import CONTRACT_VERSION, ArtifactRef, Evidence, SuccessEnvelope, fingerprint
+
+# They say how a run is found and how long it may take, not what it finds.
+_WITHOUT_EFFECT: Final = ("labels", "deadline_s")
 
 
 def versions(image_digest: str | None) -> dict[str, str | None]:
@@ -38,8 +41,12 @@ def result_fingerprint(steps: Mapping[str, str]) -> str:
 
 
 def recipe_fingerprint(request: Mapping[str, Any], plan: list[dict[str, Any]], modules: Mapping[str, Any]) -> str:
-    """SHA-256 over what a result is made from: plan, inputs and options, and by step id each module's version and image."""
-    return fingerprint({"plan": plan, "inputs": request["inputs"], "options": request["run_options"], "modules": dict(modules)})
+    """SHA-256 over what a result is made from: plan, inputs and options, and by step id each module's version and image.
+
+    Labels and the deadline are not part of it.
+    """
+    options = {name: value for name, value in request["run_options"].items() if name not in _WITHOUT_EFFECT}
+    return fingerprint({"plan": plan, "inputs": request["inputs"], "options": options, "modules": dict(modules)})
 
 
 def manifest(hashes: Mapping[str, str]) -> str:

@@ -21,7 +21,9 @@ ANSWER_NAMES: Final = (*REQUEST_NAMES, "response")
 ITEM_NAMES: Final = (*ANSWER_NAMES, "item")
 HEALTH_NAMES: Final = ("response",)
 
-_WITHOUT_EFFECT: Final = ("timeout_s", "retries", "backoff_s")
+WITHOUT_EFFECT: Final = ("timeout_s", "retries", "backoff_s")
+"""What of an action cannot change a result."""
+
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OURS: Final = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 
@@ -224,11 +226,17 @@ class Adapter(_Declaration):
 
     @model_validator(mode="after")
     def _root_is_known(self) -> Self:
-        for name, action in self.actions.items():
-            if self.artifacts_root is None and any(artifact.path is not None for artifact in action.artifacts):
-                reason = f"takes artifacts from a path in its action {name!r}, but has no artifacts_root"
-                raise PydanticCustomError("complete", "{reason}", {"reason": reason})
+        if self.artifacts_root is None and self.actions_with_files:
+            reason = f"takes artifacts from a path in its action {self.actions_with_files[0]!r}, but has no artifacts_root"
+            raise PydanticCustomError("complete", "{reason}", {"reason": reason})
         return self
+
+    @property
+    def actions_with_files(self) -> tuple[str, ...]:
+        """The actions that take artifacts from the shared volume."""
+        return tuple(
+            name for name, action in self.actions.items() if any(artifact.path is not None for artifact in action.artifacts)
+        )
 
     def declares_secret(self, header: str) -> bool:
         """Is the header one of `secret_headers`?"""
@@ -256,4 +264,4 @@ class Adapter(_Declaration):
     def fingerprint(self, action: str) -> str:
         """SHA-256 of what of the declaration can change a result of `action`."""
         declared = self.declared()["actions"][action]
-        return fingerprint({name: value for name, value in declared.items() if name not in _WITHOUT_EFFECT})
+        return fingerprint({name: value for name, value in declared.items() if name not in WITHOUT_EFFECT})

@@ -1,0 +1,134 @@
+"""modules.json of a run: how its modules are called, so that the run can go on after modules.yaml has changed."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, Final
+
+from ops_contract import MASK, ContractModel, Identifier, join_pointer, parse_json, validate
+from ops_orchestrator.errors import ChangedModuleError
+from ops_orchestrator.modules.adapters.declaration import WITHOUT_EFFECT, Action, Adapter
+from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.module import Module
+
+# More than the largest modules.yaml stands for.
+_MOST_VALUES: Final = 60_000
+_FROM_THE_RUN: Final = frozenset({"actions", "adapter"})
+
+
+class _Document(ContractModel):
+    modules: dict[str, dict[str, Any]]
+
+
+class _Modules(ContractModel):
+    modules: dict[Identifier, Module]
+
+
+def freeze_modules(catalogue: Catalogue, names: Iterable[str]) -> bytes:
+    """modules.json for a run that calls the modules `names` of `catalogue`: `{"modules": {name: entry}}`.
+
+    An entry is the one in effect, as it could stand in modules.yaml, with secrets masked. The same modules give the same
+    bytes, all of them ASCII without control characters.
+    """
+    entries = {name: catalogue.modules[name].declared() for name in names}
+    return json.dumps({"modules": entries}, indent=2).encode() + b"\n"
+
+
+def restore_modules(content: bytes, catalogue: Catalogue) -> Catalogue:
+    """The modules of a run that goes on, from its modules.json and from what is registered today in `catalogue`.
+
+    What is sent and how an answer is read stay as they were when the run began: actions and mappings are those of the document.
+    What cannot change a result is today's, since it may have been corrected: address, time-outs, retries, health check, shared
+    volume and secrets. With a time-out, `options.deadline_s` of a request changes. The image digest comes with the address,
+    because it says what answers there: steps that are still to be executed get that of today, and completed ones keep theirs
+    in the run's record. A module that is not registered any more is called as the document says.
+
+    Raises JsonError and ShapeError, with JSON pointers, for a document that is damaged, and ChangedModuleError for a module
+    whose secret or shared volume is not registered any more. Every expression is compiled, which takes some milliseconds.
+    """
+    registered = catalogue.modules
+    document = validate(_Document, parse_json(content, max_values=_MOST_VALUES), "modules.json")
+    entries = {name: _entry(name, kept, registered.get(name)) for name, kept in document.modules.items()}
+    frozen = validate(_Modules, {"modules": entries}, "modules.json").modules
+    return Catalogue({name: _restored(module, registered.get(name)) for name, module in frozen.items()})
+
+
+def _entry(name: str, kept: dict[str, Any], registered: Module | None) -> dict[str, Any]:
+    """The entry `kept` with its secrets; of a module that is registered with no more of it than comes from the run."""
+    pointer = join_pointer("/modules", name)
+    if registered is None:
+        return {**_with_secrets(pointer, kept, None, None), "name": name}
+    plain, masked = registered.model_dump(mode="json", exclude_none=True), registered.declared()
+    today = {field: value for field, value in plain.items() if field not in _FROM_THE_RUN}
+    parts = {field: value for field, value in kept.items() if field in _FROM_THE_RUN}
+    return {**today, **_with_secrets(pointer, parts, masked, plain)}
+
+
+def _with_secrets(pointer: str, kept: Any, masked: Any, plain: Any) -> Any:
+    """`kept` with secrets in the place of masks: those of the value registered today, which is given `masked` and `plain`.
+
+    Where only a part of a text is masked, the rest of it must not have changed: nobody could say where the secret belongs.
+    """
+    if kept == masked:
+        return plain
+    match kept:
+        case dict():
+            return {
+                _unmasked(join_pointer(pointer, key), key): _with_secrets(
+                    join_pointer(pointer, key), item, _at(masked, key), _at(plain, key)
+                )
+                for key, item in kept.items()
+            }
+        case list():
+            return [
+                _with_secrets(join_pointer(pointer, index), item, _at(masked, index), _at(plain, index))
+                for index, item in enumerate(kept)
+            ]
+        case str():
+            return plain if kept == MASK and isinstance(plain, str) else _unmasked(pointer, kept)
+        case _:
+            return kept
+
+
+def _at(value: Any, token: str | int) -> Any:
+    """What is directly inside a JSON value, None when nothing is there."""
+    match value, token:
+        case dict(), str():
+            return value.get(token)
+        case list(), int() if token < len(value):
+            return value[token]
+        case _:
+            return None
+
+
+def _unmasked(pointer: str, text: str) -> str:
+    if MASK in text:
+        raise ChangedModuleError(
+            f"modules.json of the run has {MASK} in the place of a secret, at {pointer!r}, and modules.yaml does not have the"
+            " text that belongs there any more. Register the module as it was when the run began, and resume the run again."
+        )
+    return text
+
+
+def _restored(frozen: Module, registered: Module | None) -> Module:
+    adapter = frozen.adapter and _adapter(frozen.name, frozen.adapter, registered.adapter if registered else None)
+    if registered is None:
+        return frozen
+    return registered.model_copy(update={"actions": frozen.actions, "adapter": adapter})
+
+
+def _adapter(name: str, frozen: Adapter, registered: Adapter | None) -> Adapter:
+    if frozen.actions_with_files and (registered is None or registered.artifacts_root is None):
+        # A folder may come from elsewhere, and must not choose the files that are read.
+        raise ChangedModuleError(
+            f"{name} takes artifacts from a shared volume, and modules.yaml has no artifacts_root for it any more."
+            " Register it with one, and resume the run again."
+        )
+    if registered is None:
+        return frozen
+    actions = {name: _action(action, registered.actions.get(name)) for name, action in frozen.actions.items()}
+    return registered.model_copy(update={"actions": actions})
+
+
+def _action(frozen: Action, registered: Action | None) -> Action:
+    today = {name: getattr(registered, name) for name in WITHOUT_EFFECT} if registered else {}
+    return frozen.model_copy(update=today)
