@@ -53,7 +53,8 @@ async def attempt(call: Call, request: Request, client: ModuleClient, staging: P
     """Send `request` once and read the answer. Raises StepError, with the exchange when a whole answer came back.
 
     The answer is judged as it came; what is returned or raised has its secrets masked.
-    Artifacts are written to new files in the folder `staging`, within the time-out; with None they are checked and dropped.
+    Artifacts are received within the time-out, fetched ones in new files in the folder `staging`; with None they are checked
+    and dropped.
     """
     module = call.module
     secrets = secrets_of(module, request)
@@ -72,7 +73,7 @@ async def attempt(call: Call, request: Request, client: ModuleClient, staging: P
         failure = masked_failure(error.failure, secrets).shortened()
         # The original error may show a secret.
         raise StepError(failure, failed, unsent=error.unsent) from (None if secrets else error)
-    # The bytes of inline artifacts need not stay in memory.
+    # The artifacts as they came, most of them in base64, need not stay in memory.
     changes = {
         "artifacts": (),
         "warnings": shortened_warnings(envelope.warnings),

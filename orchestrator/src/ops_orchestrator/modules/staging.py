@@ -19,15 +19,23 @@ def unused_path(folder: Path) -> Path:
 
 @asynccontextmanager
 async def staged_file(folder: Path | None) -> AsyncIterator[IO[bytes] | None]:
-    """A new file to be filled in the block, closed at its end, and gone when it fails. None without a folder."""
+    """A new file to be filled in the block, closed at its end, and gone when it fails. None without a folder.
+
+    The folder is made for its first file.
+    """
     if folder is None:
         yield None
         return
     path = unused_path(folder)
-    file = await asyncio.to_thread(path.open, "xb")
+    file = await asyncio.to_thread(_made, path)
     try:
         with closing(file):
             yield file
     except BaseException:
         await asyncio.to_thread(path.unlink, missing_ok=True)
         raise
+
+
+def _made(path: Path) -> IO[bytes]:
+    path.parent.mkdir(exist_ok=True)
+    return path.open("xb")

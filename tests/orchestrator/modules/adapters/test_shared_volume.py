@@ -207,4 +207,4 @@ async def test_root_that_is_a_link_is_where_it_leads(root: Path, tmp_path: Path,
 
 async def test_staging_that_cannot_be_written_to_is_our_failure_and_not_the_module_s(root: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        await taken(root, "out/a.csv", tmp_path / "absent")
+        await taken(root, "out/a.csv", tmp_path / "absent" / "staging")
