@@ -1,6 +1,7 @@
 """One attempt of a call: the request is sent once, the answer judged, its artifacts received."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ops_contract import ArtifactRef, SuccessEnvelope
@@ -21,7 +22,7 @@ from ops_orchestrator.modules.confidential import (
 )
 from ops_orchestrator.modules.dialect import dialect_of
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.modules.time_limit import time_limit
+from ops_orchestrator.modules.time_limit import TimeLimit
 from ops_orchestrator.off_loop import off_loop_if_large
 
 
@@ -45,7 +46,7 @@ class Answered:
 async def request_for(call: Call) -> Request:
     """The request of `call`, the same for every attempt. Raises StepError, also when making it exceeds the time-out."""
     with masked_errors(call.module.secrets):
-        async with time_limit(call.module.timeout_s, _timed_out(call.module)):
+        async with TimeLimit(call.module.timeout_s, partial(_timed_out, call.module)):
             return await dialect_of(call.module).request(call)
 
 
@@ -60,7 +61,7 @@ async def attempt(call: Call, request: Request, client: ModuleClient, staging: P
     secrets = secrets_of(module, request)
     exchange: Exchange | None = None
     try:
-        async with time_limit(module.timeout_s, _timed_out(module)):
+        async with TimeLimit(module.timeout_s, partial(_timed_out, module)):
             exchange = await client.send(module, request)
             answer = await dialect_of(module).read_answer(exchange, call)
             refuse_secret_names(answer, module, secrets)

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from ops_contract import masked_url
@@ -13,7 +12,7 @@ from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.confidential import masked_errors, masked_readiness, secrets_of
 from ops_orchestrator.modules.dialect import dialect_of
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.modules.time_limit import time_limit
+from ops_orchestrator.modules.time_limit import TimeLimit
 
 HEALTH_TIMEOUT_S: Final = 5.0
 """Seconds that one health check may take; a module answers within one (OPS-HLT-004)."""
@@ -74,10 +73,13 @@ async def _shared_check(client: ModuleClient, module: Module, request: Request, 
             return await client.checks.share(module, lambda: check_health(client, module))
 
 
-def _check_time(module: Module, request: Request, timeout_s: float) -> AbstractAsyncContextManager[None]:
-    message = f"did not answer {masked_url(module.at(request.path))} within {timeout_s:.2g} s"
-    # A module that is slow to answer while it starts is waited for like one that does not answer yet.
-    return time_limit(timeout_s, StepError.of(module.name, "MODULE_TIMEOUT", message, retryable=True))
+def _check_time(module: Module, request: Request, timeout_s: float) -> TimeLimit:
+    def exceeded() -> StepError:
+        message = f"did not answer {masked_url(module.at(request.path))} within {timeout_s:.2g} s"
+        # A module that is slow to answer while it starts is waited for like one that does not answer yet.
+        return StepError.of(module.name, "MODULE_TIMEOUT", message, retryable=True)
+
+    return TimeLimit(timeout_s, exceeded)
 
 
 class StartupPatience:
