@@ -10,7 +10,7 @@ _LARGE_BYTES: Final = 32 * 1024
 """Reading or hashing as much takes some 20 milliseconds at most. A thread costs a fraction of one."""
 
 
-async def off_loop_if_large(work: Callable[[], Result], size_bytes: int) -> Result:
+async def off_loop_if_large(work: Callable[[], Result], size_bytes: float) -> Result:
     """The result of `work`, which is done in a thread when it concerns a body of many bytes.
 
     A caller that is cancelled does not wait; what the work reads is bounded, and so is the time that the thread goes on.

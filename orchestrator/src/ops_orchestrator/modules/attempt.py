@@ -1,5 +1,6 @@
 """One attempt of a call: the request is sent once, the answer judged, its artifacts received."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,9 +9,9 @@ from ops_contract import ArtifactRef, SuccessEnvelope
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.masking import Secrets
-from ops_orchestrator.modules.answer import ReceivedArtifact, shortened_version, shortened_warnings
+from ops_orchestrator.modules.answer import Answer, InlineFile, ReceivedArtifact, shortened_version, shortened_warnings
 from ops_orchestrator.modules.artifacts import receive_all
-from ops_orchestrator.modules.call import Call
+from ops_orchestrator.modules.call import Call, UpstreamAnswer
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.confidential import (
     masked_envelope,
@@ -30,17 +31,23 @@ from ops_orchestrator.off_loop import off_loop_if_large
 class Answered:
     """What a successful call gave: the exchange, its envelope without artifacts, and these as they were received.
 
-    Secrets are masked, but for the bytes of artifacts, whose digest is their module's.
+    Secrets are masked, but for the bytes of artifacts, whose digest is their module's. `size_bytes` is about what
+    the envelope takes as JSON, infinite when it is not known.
     """
 
     exchange: Exchange
     envelope: SuccessEnvelope
     artifacts: tuple[ReceivedArtifact, ...]
+    size_bytes: float
 
     @property
     def refs(self) -> tuple[ArtifactRef, ...]:
         """The artifacts without their bytes."""
         return tuple(artifact.ref for artifact in self.artifacts)
+
+    def as_upstream(self, *, keep_exchange: bool) -> UpstreamAnswer:
+        """The answer for later steps; with its exchange when one of them may use the raw answer."""
+        return UpstreamAnswer(self.envelope, self.refs, self.exchange if keep_exchange else None, self.size_bytes)
 
 
 async def request_for(call: Call) -> Request:
@@ -80,12 +87,19 @@ async def attempt(call: Call, request: Request, client: ModuleClient, staging: P
         "warnings": shortened_warnings(envelope.warnings),
         "version": shortened_version(envelope.version),
     }
-    return Answered(kept, envelope.model_copy(update=changes), artifacts)
+    return Answered(kept, envelope.model_copy(update=changes), artifacts, _size_bytes(exchange, answer, module))
 
 
 async def _kept(exchange: Exchange, module: Module, secrets: Secrets) -> Exchange:
     searched = len(exchange.request) + len(exchange.response) if secrets else 0
     return await off_loop_if_large(lambda: masked_exchange(exchange, module, secrets), searched)
+
+
+def _size_bytes(exchange: Exchange, answer: Answer, module: Module) -> float:
+    """About what the envelope takes as JSON without its artifacts; not known of what expressions make of an answer."""
+    if module.adapter is not None:
+        return math.inf
+    return len(exchange.response) - sum(len(source.content) for source in answer.sources if isinstance(source, InlineFile))
 
 
 def _timed_out(module: Module) -> StepError:
