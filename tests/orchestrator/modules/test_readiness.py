@@ -116,6 +116,28 @@ async def test_check_for_which_nobody_waits_any_more_is_not_joined(
         assert await second == "2.0.0"
 
 
+async def test_check_ends_with_the_last_who_waits_for_it(module: Module) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def endless() -> Readiness:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return Readiness()
+
+    checks = SharedChecks()
+    first, last = (asyncio.create_task(checks.share(module, endless)) for _ in range(2))
+    await begun.wait()
+    for waiting in (first, last):
+        assert not ended.is_set()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    await ended.wait()
+
+
 async def test_failed_check_is_shared_and_not_kept(client: ModuleClient, module: Module, alpha: ScriptedModule) -> None:
     alpha.health = [NOT_YET, ready(alpha, "1.0.0")]
     callers = (wait_until_ready(client, module) for _ in range(3))
