@@ -1,10 +1,9 @@
 """Receives the bytes of a step's artifacts, wherever they are, and checks them against what its module declares."""
 
 import asyncio
-import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import Final
 
 from ops_contract import masked_url
 from ops_orchestrator.errors import StepError
@@ -16,9 +15,13 @@ from ops_orchestrator.modules.call import Call
 from ops_orchestrator.modules.client import ModuleClient, chunks_of
 from ops_orchestrator.modules.contract_answer import check_content
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.modules.staging import staged_file
+from ops_orchestrator.modules.staging import StagedFile, staged_file
 from ops_orchestrator.modules.transport import Response
+from ops_orchestrator.modules.uninterrupted import to_its_end
 from ops_orchestrator.off_loop import off_loop_if_large
+
+# A thread for each chunk of the network, of 32 KiB at most, takes longer than writing it.
+_PIECE_BYTES: Final = 256 * 1024
 
 
 async def receive_all(
@@ -45,7 +48,7 @@ async def receive_all(
                 size += received[-1].ref.size_bytes
     except BaseException:
         # Files of a failed attempt are of no use to the next one, and may be large.
-        await asyncio.to_thread(_discard, received)
+        await to_its_end(asyncio.to_thread(_discard, received))
         raise
     return tuple(received)
 
@@ -61,7 +64,8 @@ async def receive(
         return await shared_volume.take(source, module.name, staging, limit)
     async with staged_file(staging) as target:
         await _fetch(source, module, client, target)
-    return ReceivedArtifact(source.ref, Path(target.name) if target else None)
+        check_content(source.ref, target.size_bytes, target.sha256, module)
+    return ReceivedArtifact(source.ref, target.path)
 
 
 def _discard(artifacts: Iterable[ReceivedArtifact]) -> None:
@@ -70,21 +74,22 @@ def _discard(artifacts: Iterable[ReceivedArtifact]) -> None:
             artifact.content.unlink(missing_ok=True)
 
 
-async def _fetch(file: RemoteFile, module: Module, client: ModuleClient, target: IO[bytes] | None) -> None:
-    digest, size = hashlib.sha256(), 0
+async def _fetch(file: RemoteFile, module: Module, client: ModuleClient, target: StagedFile) -> None:
+    piece, size = bytearray(), 0
     request = Request(method="GET", path=file.href, headers={"Accept": "*/*"})
     async with client.open(module, request, client.limits.artifact_bytes) as response:
         _check_found(module, file, response)
         async for chunk in chunks_of(module, response):
-            digest.update(chunk)
+            piece += chunk
             size += len(chunk)
             # The limits of step and run were checked with the declared size.
             if size > file.ref.size_bytes:
                 message = f"sends more than the {file.ref.size_bytes} bytes that it declares for the artifact {file.ref.name!r}"
                 raise StepError.of(module.name, "INVALID_ANSWER", message, requirement="OPS-ART-004")
-            if target is not None:
-                await asyncio.to_thread(target.write, chunk)
-    check_content(file.ref, size, digest.hexdigest(), module)
+            if len(piece) >= _PIECE_BYTES:
+                await asyncio.to_thread(target.write, piece)
+                piece = bytearray()
+    await asyncio.to_thread(target.complete, piece)
 
 
 def _check_found(module: Module, file: RemoteFile, response: Response) -> None:

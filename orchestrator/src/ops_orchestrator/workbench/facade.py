@@ -34,7 +34,7 @@ from ops_orchestrator.modules.call import Call, UpstreamAnswer
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.readiness import check_health
-from ops_orchestrator.modules.staging import unused_path
+from ops_orchestrator.modules.staging import StagedFile
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.settings import Settings
 
@@ -222,9 +222,10 @@ def _taken(content: bytes | Path) -> bytes:
 
 
 def _written(content: bytes, folder: Path) -> Path:
-    path = unused_path(folder)
-    path.write_bytes(content)
-    return path
+    file = StagedFile(folder)
+    file.complete(content)
+    assert file.path is not None  # noqa: S101  # there is a folder
+    return file.path
 
 
 def _upstream(earlier: UpstreamStep) -> UpstreamAnswer:

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import socket
 from pathlib import Path
@@ -11,6 +12,7 @@ from ops_orchestrator.modules.allowance import ByteLimit
 from ops_orchestrator.modules.answer import ReceivedArtifact, SharedFile
 
 CONTENT = b"iso,gdp\nDO,1\n"
+HUGE = 2**40
 
 
 @pytest.fixture
@@ -108,6 +110,22 @@ async def test_file_larger_than_the_limit_leaves_nothing(root: Path, staging: Pa
     failure = await refused(root, "big.bin", staging, limit=limit)
     assert failure.code == "ANSWER_TOO_LARGE"
     assert f"larger than the {limit} bytes" in failure.message
+
+
+async def test_copy_that_is_cancelled_leaves_nothing(root: Path, staging: Path) -> None:
+    (root / "huge.bin").touch()
+    os.truncate(root / "huge.bin", HUGE)
+    copying = asyncio.create_task(taken(root, "huge.bin", staging, limit=HUGE))
+    await asyncio.to_thread(wait_for_a_file, staging)
+    copying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await copying
+    assert is_empty(staging)
+
+
+def wait_for_a_file(folder: Path) -> None:
+    while is_empty(folder):
+        pass
 
 
 async def test_link_within_the_volume_is_followed(root: Path, staging: Path) -> None:
