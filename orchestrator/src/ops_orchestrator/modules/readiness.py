@@ -23,7 +23,7 @@ _FIRST_POLL_S: Final = 0.05
 _LAST_POLL_S: Final = 1.0
 
 
-async def check_health(client: ModuleClient, module: Module, timeout_s: float = HEALTH_TIMEOUT_S) -> Readiness:
+async def check_health(client: ModuleClient, module: Module) -> Readiness:
     """Check the module's health once. Raises StepError, retryable when a later check may succeed."""
     dialect = dialect_of(module)
     request = dialect.health_request()
@@ -31,7 +31,7 @@ async def check_health(client: ModuleClient, module: Module, timeout_s: float = 
         return _NOT_CHECKED
     secrets = secrets_of(module, request)
     with masked_errors(secrets):
-        async with _check_time(module, request, timeout_s):
+        async with _check_time(module, request, HEALTH_TIMEOUT_S):
             readiness = await dialect.read_health(await client.check(module, request))
     return masked_readiness(readiness, module, secrets)
 
