@@ -12,10 +12,10 @@ from ops_orchestrator.modules.adapters.evaluation import Evaluation
 from ops_orchestrator.modules.adapters.request import map_request
 from ops_orchestrator.modules.answer import Answer, Readiness
 from ops_orchestrator.modules.call import Call, UpstreamAnswer
-from ops_orchestrator.modules.mapping_threads import MappingThreads
+from ops_orchestrator.modules.daemon_threads import DaemonThreads
 from ops_orchestrator.modules.module import Module
 
-_THREADS: Final = MappingThreads()
+_THREADS: Final = DaemonThreads("mapping")
 
 
 class AdaptedDialect:

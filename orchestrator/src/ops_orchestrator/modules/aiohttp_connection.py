@@ -85,6 +85,12 @@ class Connection(ResponseHandler):
             self._body = body
             body.on_eof(self._end_answer)
 
+    def close(self) -> None:
+        """Close the connection; the rest of a request that was given up is not sent, or its module would do it after all."""
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            self.abort()
+        super().close()
+
     def is_connected(self) -> bool:
         """Whether a request can be sent; not when something that was not requested waits to be read, or the end."""
         return super().is_connected() and not (self._is_answered and self._is_readable())

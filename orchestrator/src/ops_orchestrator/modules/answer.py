@@ -88,10 +88,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class ReceivedArtifact:
-    """A received artifact whose bytes match the declared size and digest: in a staged file, or None when they are not kept."""
+    """A received artifact whose bytes match the declared size and digest.
+
+    `content` is the bytes that came with the answer, or the staged file of what was fetched; None when they are not kept.
+    """
 
     ref: ArtifactRef
-    content: Path | None
+    content: bytes | Path | None
 
 
 def too_many_values(module: str, exchange: Exchange) -> StepError:

@@ -1,15 +1,17 @@
 """One attempt of a call: the request is sent once, the answer judged, its artifacts received."""
 
+import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ops_contract import ArtifactRef, SuccessEnvelope
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.masking import Secrets
-from ops_orchestrator.modules.answer import ReceivedArtifact, shortened_version, shortened_warnings
+from ops_orchestrator.modules.answer import Answer, InlineFile, ReceivedArtifact, shortened_version, shortened_warnings
 from ops_orchestrator.modules.artifacts import receive_all
-from ops_orchestrator.modules.call import Call
+from ops_orchestrator.modules.call import Call, UpstreamAnswer
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.confidential import (
     masked_envelope,
@@ -21,7 +23,7 @@ from ops_orchestrator.modules.confidential import (
 )
 from ops_orchestrator.modules.dialect import dialect_of
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.modules.time_limit import time_limit
+from ops_orchestrator.modules.time_limit import TimeLimit
 from ops_orchestrator.off_loop import off_loop_if_large
 
 
@@ -29,23 +31,29 @@ from ops_orchestrator.off_loop import off_loop_if_large
 class Answered:
     """What a successful call gave: the exchange, its envelope without artifacts, and these as they were received.
 
-    Secrets are masked, but for the bytes of artifacts, whose digest is their module's.
+    Secrets are masked, but for the bytes of artifacts, whose digest is their module's. `size_bytes` is about what
+    the envelope takes as JSON, infinite when it is not known.
     """
 
     exchange: Exchange
     envelope: SuccessEnvelope
     artifacts: tuple[ReceivedArtifact, ...]
+    size_bytes: float
 
     @property
     def refs(self) -> tuple[ArtifactRef, ...]:
         """The artifacts without their bytes."""
         return tuple(artifact.ref for artifact in self.artifacts)
 
+    def as_upstream(self, *, keep_exchange: bool) -> UpstreamAnswer:
+        """The answer for later steps; with its exchange when one of them may use the raw answer."""
+        return UpstreamAnswer(self.envelope, self.refs, self.exchange if keep_exchange else None, self.size_bytes)
+
 
 async def request_for(call: Call) -> Request:
     """The request of `call`, the same for every attempt. Raises StepError, also when making it exceeds the time-out."""
     with masked_errors(call.module.secrets):
-        async with time_limit(call.module.timeout_s, _timed_out(call.module)):
+        async with TimeLimit(call.module.timeout_s, partial(_timed_out, call.module)):
             return await dialect_of(call.module).request(call)
 
 
@@ -53,13 +61,14 @@ async def attempt(call: Call, request: Request, client: ModuleClient, staging: P
     """Send `request` once and read the answer. Raises StepError, with the exchange when a whole answer came back.
 
     The answer is judged as it came; what is returned or raised has its secrets masked.
-    Artifacts are written to new files in the folder `staging`, within the time-out; with None they are checked and dropped.
+    Artifacts are received within the time-out, fetched ones in new files in the folder `staging`; with None they are checked
+    and dropped.
     """
     module = call.module
     secrets = secrets_of(module, request)
     exchange: Exchange | None = None
     try:
-        async with time_limit(module.timeout_s, _timed_out(module)):
+        async with TimeLimit(module.timeout_s, partial(_timed_out, module)):
             exchange = await client.send(module, request)
             answer = await dialect_of(module).read_answer(exchange, call)
             refuse_secret_names(answer, module, secrets)
@@ -72,18 +81,25 @@ async def attempt(call: Call, request: Request, client: ModuleClient, staging: P
         failure = masked_failure(error.failure, secrets).shortened()
         # The original error may show a secret.
         raise StepError(failure, failed, unsent=error.unsent) from (None if secrets else error)
-    # The bytes of inline artifacts need not stay in memory.
+    # The artifacts as they came, most of them in base64, need not stay in memory.
     changes = {
         "artifacts": (),
         "warnings": shortened_warnings(envelope.warnings),
         "version": shortened_version(envelope.version),
     }
-    return Answered(kept, envelope.model_copy(update=changes), artifacts)
+    return Answered(kept, envelope.model_copy(update=changes), artifacts, _size_bytes(exchange, answer, module))
 
 
 async def _kept(exchange: Exchange, module: Module, secrets: Secrets) -> Exchange:
     searched = len(exchange.request) + len(exchange.response) if secrets else 0
     return await off_loop_if_large(lambda: masked_exchange(exchange, module, secrets), searched)
+
+
+def _size_bytes(exchange: Exchange, answer: Answer, module: Module) -> float:
+    """About what the envelope takes as JSON without its artifacts; not known of what expressions make of an answer."""
+    if module.adapter is not None:
+        return math.inf
+    return len(exchange.response) - sum(len(source.content) for source in answer.sources if isinstance(source, InlineFile))
 
 
 def _timed_out(module: Module) -> StepError:

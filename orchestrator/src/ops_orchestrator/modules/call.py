@@ -1,5 +1,6 @@
 """One call of a module: everything that its request can be made from."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,12 +16,14 @@ from ops_orchestrator.modules.module import Module
 class UpstreamAnswer:
     """What an earlier step of the run answered: its envelope, and its artifacts as they were received.
 
-    `exchange` is kept when a later step may use the raw answer.
+    `exchange` is kept when a later step may use the raw answer. `size_bytes` is about what the
+    envelope takes as JSON, infinite when it is not known.
     """
 
     envelope: SuccessEnvelope
     artifacts: tuple[ArtifactRef, ...]
     exchange: Exchange | None
+    size_bytes: float = math.inf
 
     @classmethod
     def of(  # noqa: PLR0913  # the parts of an answer, each by name

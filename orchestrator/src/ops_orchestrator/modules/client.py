@@ -12,6 +12,7 @@ from ops_orchestrator.masking import masked_text
 from ops_orchestrator.modules.aiohttp_transport import AiohttpTransport
 from ops_orchestrator.modules.limits import Limits
 from ops_orchestrator.modules.module import Module
+from ops_orchestrator.modules.shared_checks import SharedChecks
 from ops_orchestrator.modules.transport import Response, Transport
 
 _MAX_HEALTH_BYTES: Final = 64 * 1024
@@ -29,8 +30,9 @@ class ModuleClient:
     Every call raises StepError, and none bounds its own time: callers put `asyncio.timeout` around what belongs together.
     """
 
-    def __init__(self, limits: Limits, transport: Transport | None = None) -> None:
+    def __init__(self, limits: Limits, transport: Transport | None = None, checks: SharedChecks | None = None) -> None:
         self.limits = limits
+        self.checks = checks or SharedChecks()
         self._transport = transport
         self._transports: dict[str, Transport] = {}
 
@@ -56,6 +58,7 @@ class ModuleClient:
             async with self._transport_of(module).send(request.method, url, headers, request.body, limit=limit) as response:
                 yield response
         except NetworkError as error:
+            self.checks.forget(module)
             message = f"{module.name} cannot be reached at {masked_url(url)}: {masked_text(str(error), url)}"
             failure = Failure(code=UNREACHABLE, message=message, module=module.name, retryable=True)
             raise StepError(failure, unsent=error.unsent) from error

@@ -22,7 +22,8 @@ def secrets_of(module: Module, request: Request) -> Secrets:
         if name.lower() == "cookie"
         for pair in value.split(";")
     ]
-    parameters = [value for name, value in parse_qsl(request.path.partition("?")[2]) if is_secret(name)]
+    query = request.path.partition("?")[2]
+    parameters = [value for name, value in parse_qsl(query) if is_secret(name)] if query else []
     found = headers + cookies + parameters
     return module.secrets | Secrets.of(found) if found else module.secrets
 
@@ -34,6 +35,8 @@ def masked_headers(headers: Mapping[str, str], module: Module, secrets: Secrets)
 
 def masked_exchange(exchange: Exchange, module: Module, secrets: Secrets) -> Exchange:
     """`exchange` as it may be kept. Its hashes are those of the bytes that it has now."""
+    if not secrets and not any(map(module.is_secret_header, (*exchange.request_headers, *exchange.headers))):
+        return exchange
     return replace(
         exchange,
         url=secrets.masked_text(exchange.url),
@@ -49,6 +52,8 @@ def masked_envelope(envelope: SuccessEnvelope, secrets: Secrets) -> SuccessEnvel
 
     Raises StepError when secrets stand in it too often.
     """
+    if not secrets:
+        return envelope
     parts = ("version", "outputs", "evidence", "warnings", "meta")
     with _bounded(envelope.module):
         masked = {name: secrets.masked(getattr(envelope, name)) for name in parts}
@@ -92,7 +97,7 @@ def masked_errors(secrets: Secrets) -> Iterator[None]:
 
 def refuse_secret_names(answer: Answer, module: Module, secrets: Secrets) -> None:
     """Raise the StepError of an answer with a secret in the name or type of an artifact, neither of which can be changed."""
-    for source in answer.sources:
+    for source in answer.sources if secrets else ():
         described = (source.name, source.media_type)
         with _bounded(module.name):
             differs = secrets.masked(described) != described

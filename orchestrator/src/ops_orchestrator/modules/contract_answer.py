@@ -78,7 +78,7 @@ def _source(artifact: Artifact, module: Module) -> ArtifactSource:
     if content is None:
         return RemoteFile(artifact.ref, artifact.href)
     file = InlineFile(artifact.name, artifact.media_type, content)
-    check_content(artifact.ref, file.ref.size_bytes, file.ref.sha256, module)
+    check_content(artifact, file.ref.size_bytes, file.ref.sha256, module)
     return file
 
 

@@ -1,6 +1,5 @@
 """How we talk to a module that follows the contract."""
 
-import asyncio
 from typing import Final
 
 from pydantic_core import to_json
@@ -33,8 +32,8 @@ class ContractDialect:
 
     async def request(self, call: Call) -> Request:
         """`POST /execute` with the contract's request."""
-        # The answers of earlier steps may be large.
-        body = await asyncio.to_thread(_body, call) if call.upstream else _body(call)
+        size_bytes = sum(earlier.size_bytes for earlier in call.upstream.values())
+        body = await off_loop_if_large(lambda: _body(call), size_bytes)
         return Request(method="POST", path="/execute", headers=_JSON, body=body)
 
     async def read_answer(self, exchange: Exchange, call: Call) -> Answer:  # noqa: ARG002  # the contract's answers stand alone

@@ -6,32 +6,32 @@ from typing import Final
 
 from ops_contract import masked_url
 from ops_orchestrator.errors import StepError
+from ops_orchestrator.exchange import Request
 from ops_orchestrator.modules.answer import Readiness
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.confidential import masked_errors, masked_readiness, secrets_of
 from ops_orchestrator.modules.dialect import dialect_of
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.modules.time_limit import time_limit
+from ops_orchestrator.modules.time_limit import TimeLimit
 
 HEALTH_TIMEOUT_S: Final = 5.0
 """Seconds that one health check may take; a module answers within one (OPS-HLT-004)."""
 
+_NOT_CHECKED: Final = Readiness(status="not asked")
 _SHORTEST_CHECK_S: Final = 1.0
 _FIRST_POLL_S: Final = 0.05
 _LAST_POLL_S: Final = 1.0
 
 
-async def check_health(client: ModuleClient, module: Module, timeout_s: float = HEALTH_TIMEOUT_S) -> Readiness:
+async def check_health(client: ModuleClient, module: Module) -> Readiness:
     """Check the module's health once. Raises StepError, retryable when a later check may succeed."""
     dialect = dialect_of(module)
     request = dialect.health_request()
     if request is None:
-        return Readiness(status="not asked")
+        return _NOT_CHECKED
     secrets = secrets_of(module, request)
-    message = f"did not answer {masked_url(module.at(request.path))} within {timeout_s:.2g} s"
-    # A module that is slow to answer while it starts is waited for like one that does not answer yet.
     with masked_errors(secrets):
-        async with time_limit(timeout_s, StepError.of(module.name, "MODULE_TIMEOUT", message, retryable=True)):
+        async with _check_time(module, request, HEALTH_TIMEOUT_S):
             readiness = await dialect.read_health(await client.check(module, request))
     return masked_readiness(readiness, module, secrets)
 
@@ -39,14 +39,20 @@ async def check_health(client: ModuleClient, module: Module, timeout_s: float = 
 async def wait_until_ready(client: ModuleClient, module: Module) -> tuple[Readiness, float]:
     """Poll the module's health until it is ready; returns what the check found and the seconds waited.
 
-    Raises StepError when waiting cannot help, or after `ready_timeout_s`.
+    All who wait for a module share its checks, and one that found it ready is good for a second, unless a request could not
+    be sent or was not answered since. Raises StepError when waiting cannot help, or after `ready_timeout_s`.
     """
+    if known := client.checks.known(module):
+        return known, 0.0
+    request = dialect_of(module).health_request()
+    if request is None:
+        return _NOT_CHECKED, 0.0
     started = time.monotonic()
     pause = _FIRST_POLL_S
     while True:
         left_s = module.ready_timeout_s - (time.monotonic() - started)
         try:
-            readiness = await check_health(client, module, min(HEALTH_TIMEOUT_S, max(left_s, _SHORTEST_CHECK_S)))
+            readiness = await _shared_check(client, module, request, min(HEALTH_TIMEOUT_S, max(left_s, _SHORTEST_CHECK_S)))
             return readiness, time.monotonic() - started
         except StepError as error:
             if not error.failure.retryable:
@@ -59,6 +65,21 @@ async def wait_until_ready(client: ModuleClient, module: Module) -> tuple[Readin
                 raise StepError.of(module.name, "MODULE_NOT_READY", message) from error
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LAST_POLL_S)
+
+
+async def _shared_check(client: ModuleClient, module: Module, request: Request, timeout_s: float) -> Readiness:
+    with masked_errors(secrets_of(module, request)):
+        async with _check_time(module, request, timeout_s):
+            return await client.checks.share(module, lambda: check_health(client, module))
+
+
+def _check_time(module: Module, request: Request, timeout_s: float) -> TimeLimit:
+    def exceeded() -> StepError:
+        message = f"did not answer {masked_url(module.at(request.path))} within {timeout_s:.2g} s"
+        # A module that is slow to answer while it starts is waited for like one that does not answer yet.
+        return StepError.of(module.name, "MODULE_TIMEOUT", message, retryable=True)
+
+    return TimeLimit(timeout_s, exceeded)
 
 
 class StartupPatience:

@@ -2,21 +2,33 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from types import TracebackType
 
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.modules.module import Module
 
 
-@asynccontextmanager
-async def time_limit(seconds: float, error: StepError) -> AsyncIterator[None]:
-    """Raise `error` when the block takes longer than `seconds`."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as timeout:
-        raise error from timeout
+class TimeLimit:
+    """Raises what `error` makes when the block takes longer than `seconds`.
+
+    A class: as a generator it took 17 us instead of 10, and a step has five limits.
+    """
+
+    def __init__(self, seconds: float, error: Callable[[], StepError]) -> None:
+        self._timeout = asyncio.timeout(seconds)
+        self._error = error
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            await self._timeout.__aexit__(kind, error, traceback)
+        except TimeoutError as timeout:
+            raise self._error() from timeout
 
 
 class StepTime:
@@ -31,10 +43,13 @@ class StepTime:
         """Seconds that are left; negative when it is over."""
         return self._ends - time.monotonic()
 
-    def limit(self) -> AbstractAsyncContextManager[None]:
+    def limit(self) -> TimeLimit:
         """A time limit around one part of the step, to be opened again for each."""
+        return TimeLimit(max(self.left_s, 0.0), self._exceeded)
+
+    def _exceeded(self) -> StepError:
         message = (
             f"was not done with its step within {self._module.step_time_s:g} s, the time for readiness, all attempts and the "
             "pauses between them; if it needs longer, raise its step_timeout_s in modules.yaml"
         )
-        return time_limit(max(self.left_s, 0.0), StepError.of(self._module.name, "MODULE_TIMEOUT", message))
+        return StepError.of(self._module.name, "MODULE_TIMEOUT", message)

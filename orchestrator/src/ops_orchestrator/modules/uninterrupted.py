@@ -1,21 +1,16 @@
 """Work that goes on to its end when whoever waits for it is cancelled."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
 
-def _nothing() -> None:
-    pass
-
-
-async def uninterrupted(work: Coroutine[Any, Any, Result], on_cancel: Callable[[], None] = _nothing) -> tuple[Result, bool]:
+async def uninterrupted(work: Coroutine[Any, Any, Result]) -> tuple[Result, bool]:
     """The result of `work`, and whether the caller was cancelled meanwhile, once or more often.
 
-    `on_cancel` can ask `work` to end early. Raises what `work` raises. A thread cannot be stopped: without this, it would still
-    write after its caller went on.
+    Raises what `work` raises. A thread cannot be stopped: without this, it would still write after its caller went on.
     """
     task = asyncio.create_task(work)
     cancelled = False
@@ -24,5 +19,12 @@ async def uninterrupted(work: Coroutine[Any, Any, Result], on_cancel: Callable[[
             await asyncio.wait([task])
         except asyncio.CancelledError:
             cancelled = True
-            on_cancel()
     return task.result(), cancelled
+
+
+async def to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
+    """The result of `work`. A caller that is cancelled meanwhile learns it when the work has ended."""
+    result, cancelled = await uninterrupted(work)
+    if cancelled:
+        raise asyncio.CancelledError
+    return result

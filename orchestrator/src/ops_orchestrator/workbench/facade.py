@@ -34,6 +34,7 @@ from ops_orchestrator.modules.call import Call, UpstreamAnswer
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.readiness import check_health
+from ops_orchestrator.modules.staging import StagedFile
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.settings import Settings
 
@@ -187,13 +188,14 @@ class _Facade:
     async def _artifacts(self, received: Sequence[ReceivedArtifact]) -> tuple[Artifact, ...]:
         """The artifacts as they are answered: small ones inline, the others to be fetched."""
         inline = await asyncio.to_thread(_inline, received)
-        return tuple(inline.get(artifact.ref.name) or self._fetched(artifact) for artifact in received)
+        return tuple([inline.get(artifact.ref.name) or await self._fetched(artifact) for artifact in received])
 
-    def _fetched(self, received: ReceivedArtifact) -> Artifact:
+    async def _fetched(self, received: ReceivedArtifact) -> Artifact:
         content, ref = received.content, received.ref
         assert content is not None  # noqa: S101  # attempts are made with a staging folder
+        file = content if isinstance(content, Path) else await asyncio.to_thread(_written, content, self._staging)
         self._number += 1
-        self._files[self._number] = (content, ref.media_type)
+        self._files[self._number] = (file, ref.media_type)
         if len(self._files) > _MOST_FILES:
             _, (oldest, _) = self._files.popitem(last=False)
             oldest.unlink(missing_ok=True)
@@ -206,9 +208,24 @@ def _inline(received: Sequence[ReceivedArtifact]) -> dict[str, Artifact]:
     for ref, content in ((artifact.ref, artifact.content) for artifact in received):
         if content is not None and ref.size_bytes <= min(_MOST_INLINE_BYTES, left):
             left -= ref.size_bytes
-            inline[ref.name] = Artifact.of(ref.name, ref.media_type, content.read_bytes())
-            content.unlink()
+            inline[ref.name] = Artifact.of(ref.name, ref.media_type, _taken(content))
     return inline
+
+
+def _taken(content: bytes | Path) -> bytes:
+    """The bytes of an artifact; a file of them is removed."""
+    if isinstance(content, bytes):
+        return content
+    taken = content.read_bytes()
+    content.unlink()
+    return taken
+
+
+def _written(content: bytes, folder: Path) -> Path:
+    file = StagedFile(folder)
+    file.complete(content)
+    assert file.path is not None  # noqa: S101  # there is a folder
+    return file.path
 
 
 def _upstream(earlier: UpstreamStep) -> UpstreamAnswer:

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import socket
 from pathlib import Path
@@ -11,6 +12,7 @@ from ops_orchestrator.modules.allowance import ByteLimit
 from ops_orchestrator.modules.answer import ReceivedArtifact, SharedFile
 
 CONTENT = b"iso,gdp\nDO,1\n"
+HUGE = 2**40
 
 
 @pytest.fixture
@@ -110,6 +112,22 @@ async def test_file_larger_than_the_limit_leaves_nothing(root: Path, staging: Pa
     assert f"larger than the {limit} bytes" in failure.message
 
 
+async def test_copy_that_is_cancelled_leaves_nothing(root: Path, staging: Path) -> None:
+    (root / "huge.bin").touch()
+    os.truncate(root / "huge.bin", HUGE)
+    copying = asyncio.create_task(taken(root, "huge.bin", staging, limit=HUGE))
+    await asyncio.to_thread(wait_for_a_file, staging)
+    copying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await copying
+    assert is_empty(staging)
+
+
+def wait_for_a_file(folder: Path) -> None:
+    while is_empty(folder):
+        pass
+
+
 async def test_link_within_the_volume_is_followed(root: Path, staging: Path) -> None:
     (root / "latest").symlink_to("out")
     (root / "out" / "b.csv").symlink_to(root / "out" / "a.csv")
@@ -207,4 +225,4 @@ async def test_root_that_is_a_link_is_where_it_leads(root: Path, tmp_path: Path,
 
 async def test_staging_that_cannot_be_written_to_is_our_failure_and_not_the_module_s(root: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        await taken(root, "out/a.csv", tmp_path / "absent")
+        await taken(root, "out/a.csv", tmp_path / "absent" / "staging")

@@ -1,7 +1,5 @@
 """Takes artifacts from a volume that is shared with modules: copied at once, and nothing but files below its root."""
 
-import asyncio
-import hashlib
 import os
 import stat
 from pathlib import Path
@@ -11,36 +9,34 @@ from ops_contract import ArtifactRef
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.modules.allowance import ByteLimit
 from ops_orchestrator.modules.answer import ReceivedArtifact, SharedFile
-from ops_orchestrator.modules.staging import staged_file
+from ops_orchestrator.modules.daemon_threads import DaemonThreads
+from ops_orchestrator.modules.staging import StagedFile, staged_file
 
 _CHUNK_BYTES: Final = 1024 * 1024
+_THREADS: Final = DaemonThreads("volume")
 
 
 async def take(file: SharedFile, module: str, staging: Path | None, limit: ByteLimit) -> ReceivedArtifact:
     """Copy `file` of `module` into a new file in `staging`; with None its bytes are hashed and dropped.
 
     Raises StepError when it is missing, outside of its root, no plain file, larger than its `limit`, or not what its
-    hash says.
+    hash says. A caller who is cancelled does not wait for the volume, which may never answer.
     """
-    source = await asyncio.to_thread(_open, file, module)
-    with source:
-        async with staged_file(staging) as target:
-            ref = await _copy(file, module, source, target, limit)
-        return ReceivedArtifact(ref, Path(target.name) if target else None)
+    async with staged_file(staging) as target:
+        ref = await _THREADS.run(lambda: _copy(file, module, target, limit), interrupt=False)
+    return ReceivedArtifact(ref, target.path)
 
 
-async def _copy(file: SharedFile, module: str, source: IO[bytes], target: IO[bytes] | None, limit: ByteLimit) -> ArtifactRef:
-    digest, size = hashlib.sha256(), 0
-    while chunk := await asyncio.to_thread(_read, file, module, source):
-        size += len(chunk)
-        if size > limit.bytes:
-            raise _refused(file, module, f"is larger than the {limit.bytes} bytes {limit.reason}", "ANSWER_TOO_LARGE")
-        digest.update(chunk)
-        if target is not None:
-            await asyncio.to_thread(target.write, chunk)
-    if file.sha256 is not None and digest.hexdigest() != file.sha256:
-        raise _refused(file, module, f"has the sha256 {digest.hexdigest()}, the answer says {file.sha256}")
-    return ArtifactRef(name=file.name, media_type=file.media_type, size_bytes=size, sha256=digest.hexdigest())
+def _copy(file: SharedFile, module: str, target: StagedFile, limit: ByteLimit) -> ArtifactRef:
+    with _open(file, module) as source:
+        while chunk := _read(file, module, source):
+            if target.size_bytes + len(chunk) > limit.bytes:
+                raise _refused(file, module, f"is larger than the {limit.bytes} bytes {limit.reason}", "ANSWER_TOO_LARGE")
+            target.write(chunk)
+    target.complete()
+    if file.sha256 is not None and target.sha256 != file.sha256:
+        raise _refused(file, module, f"has the sha256 {target.sha256}, the answer says {file.sha256}")
+    return ArtifactRef(name=file.name, media_type=file.media_type, size_bytes=target.size_bytes, sha256=target.sha256)
 
 
 def _open(file: SharedFile, module: str) -> IO[bytes]:

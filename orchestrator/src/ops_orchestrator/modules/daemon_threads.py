@@ -1,4 +1,4 @@
-"""Threads for work that may turn out to be endless: one that nobody waits for any more is interrupted and let go."""
+"""Threads for work that may turn out to be endless: they hold up neither the process's end nor each other."""
 
 import asyncio
 import ctypes
@@ -11,23 +11,29 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 
-class MappingThreads:
-    """Does work in threads of its own, as many as are needed at once. They hold up neither each other nor the process's end."""
+class DaemonThreads:
+    """Does work in threads of its own, called `name`, as many as are needed at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._idle: list[_Worker] = []
 
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """The result of `work`. A caller that is cancelled, as by a time-out, takes the work along."""
-        worker = self._idle.pop() if self._idle else _Worker()
+    async def run(self, work: Callable[[], Result], *, interrupt: bool = True) -> Result:
+        """The result of `work`. A caller that is cancelled, as by a time-out, does not wait for it.
+
+        Its thread is then interrupted, anywhere; or with `interrupt` False goes on until the work ends by itself.
+        """
+        worker = self._idle.pop() if self._idle else _Worker(self._name)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Result] = loop.create_future()
         worker.start(lambda: _settle(loop, done, work))
         try:
             return await done
         except asyncio.CancelledError:
-            worker.interrupt()
-            worker = _Worker()
+            if interrupt:
+                worker.interrupt()
+            worker.retire()
+            worker = _Worker(self._name)
             raise
         finally:
             self._idle.append(worker)
@@ -40,22 +46,26 @@ class _InterruptedError(BaseException):
 class _Worker:
     """One thread, which does one piece of work after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def start(self, work: Callable[[], None]) -> None:
         """Have `work` done."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="mapping", daemon=True)
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
         self._work.put(work)
 
     def interrupt(self) -> None:
-        """Stop the work as soon as the interpreter has a say in it, and the thread with it."""
+        """Stop the work as soon as the interpreter has a say in it."""
         if self._thread is not None and self._thread.ident is not None:
             identity = ctypes.c_ulong(self._thread.ident)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(_InterruptedError))
+
+    def retire(self) -> None:
+        """End the thread after its work."""
         self._work.put(None)
 
     def _run(self) -> None:
