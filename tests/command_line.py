@@ -15,7 +15,7 @@ from unittest.mock import patch
 import pytest
 from local_service import ROOT, environment
 
-from ops_orchestrator.cli.command import main
+from ops_orchestrator.cli.main import main
 
 USUAL = {"OPS_MODULES_FILE": str(ROOT / "modules.yaml")}
 

@@ -15,10 +15,13 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib.metadata import version as version_of
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Annotated, Any, Final, NamedTuple, NoReturn
 
 import typer
+from typer.core import TyperCommand
 from typer.exceptions import TyperException
+from typer.main import get_group
 
 from ops_contract._errors import ContractError
 
@@ -81,6 +84,21 @@ def new_group(description: str) -> typer.Typer:
     group = typer.Typer(help=description, rich_markup_mode=None)
     group.callback(invoke_without_command=True)(_help_without_a_command)
     return group
+
+
+def add_deferred(app: typer.Typer, name: str, where: str, summary: str) -> None:
+    """Add a command or a group to `app` that is imported only when it is chosen, so that help and completion need not wait.
+
+    `where` is its function or its Typer, as "module:name"; `summary` is the first sentence of its help, for the list.
+    """
+
+    class Deferred(TyperCommand):
+        # Whoever makes a context goes on with the context's command, which is the imported one.
+        def make_context(self, *args: Any, **options: Any) -> Any:
+            return _imported(name, where).make_context(*args, **options)
+
+    @app.command(name, help=summary, cls=Deferred)
+    def _never_called() -> None: ...
 
 
 def run(app: typer.Typer, name: str, end_of: Callable[[Exception], End | None]) -> NoReturn:
@@ -159,6 +177,16 @@ def _standard_input() -> bytes:
     if sys.stdin is None:
         raise OSError(errno.EBADF, "standard input is closed")
     return sys.stdin.buffer.read(MOST_FILE_BYTES + 1)
+
+
+def _imported(name: str, where: str) -> Any:
+    found = resolve_name(where)
+    holder = typer.Typer(rich_markup_mode=None)
+    if isinstance(found, typer.Typer):
+        holder.add_typer(found, name=name)
+    else:
+        holder.command(name)(found)
+    return get_group(holder).commands[name]
 
 
 def _help_without_a_command(context: typer.Context) -> None:

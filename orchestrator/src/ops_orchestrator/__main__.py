@@ -1,5 +1,5 @@
 """`python -m ops_orchestrator` is `ops`."""
 
-from ops_orchestrator.cli.command import main
+from ops_orchestrator.cli.main import main
 
 main()

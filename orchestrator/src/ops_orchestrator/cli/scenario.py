@@ -1,37 +1,23 @@
-"""The command `ops`.
-
-Exit codes: 0 done, 1 the run did not complete, 2 usage, 3 cannot reach, 4 our bug, 130 interrupted.
-"""
+"""`ops run` and `ops plan`: have a scenario run by the service, or see what would be run."""
 
 import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from ops_contract.command_line import End, new_command, print_json, read_file
-from ops_contract.command_line import run as run_command
+from ops_contract.command_line import print_json, read_file
 from ops_orchestrator.cli import display
-from ops_orchestrator.cli.modules import modules_app
+from ops_orchestrator.cli.ending import sentence
 from ops_orchestrator.cli.progress import run_ended
 from ops_orchestrator.cli.run_options import Deadline, Labels, with_run_options
 from ops_orchestrator.cli.runs import runs_app
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal, show
-from ops_orchestrator.cli.up import up
-from ops_orchestrator.cli.validate import validate
-from ops_orchestrator.errors import (
-    CannotReachError,
-    ConfigurationError,
-    InvalidRequestError,
-    OrchestratorError,
-    RefusedError,
-    RequestError,
-    StoreError,
-)
+from ops_orchestrator.errors import CannotReachError, ConfigurationError, InvalidRequestError
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.planning.planner import plan
@@ -39,12 +25,6 @@ from ops_orchestrator.planning.scenario import Scenario, read_scenario
 from ops_orchestrator.runs.answer import answer
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.settings import Settings, read_settings
-
-app = new_command("ops", "openpolicystack-orchestrator", "Run OpenPolicyStack scenarios and look at what they left.")
-app.add_typer(modules_app, name="modules")
-app.add_typer(runs_app, name="runs")
-app.command()(up)
-app.command()(validate)
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="FILE", help="A scenario in JSON; - reads standard input.")]
 
@@ -75,6 +55,7 @@ def serve(
 
 @app.command()
 def run(file: ScenarioFile, label: Labels = None, deadline: Deadline = None, url: Url = None, as_json: AsJson = False) -> None:
+def run(file: ScenarioFile, url: Url = None, as_json: AsJson = False) -> None:
     """Run a scenario. Shows live progress on a terminal, and prints the answer as JSON when piped."""
     settings = read_settings(url=url)
     content = read_file(file)
@@ -84,8 +65,7 @@ def run(file: ScenarioFile, label: Labels = None, deadline: Deadline = None, url
     raise typer.Exit({"completed": ExitCode.DONE, "errored": ExitCode.OUR_BUG}.get(status, ExitCode.NOT_COMPLETED))
 
 
-@app.command("plan")
-def plan_command(file: ScenarioFile, as_json: AsJson = False) -> None:
+def show_plan(file: ScenarioFile, as_json: AsJson = False) -> None:
     """Show the plan of a scenario. Nothing is executed and no service is needed."""
     settings = read_settings()
     steps = plan(_scenario(file, read_file(file)), load_catalogue(settings.modules_file, os.environ))
@@ -123,26 +103,5 @@ def _scenario(file: Path, content: bytes) -> Scenario:
     try:
         return read_scenario(content)
     except InvalidRequestError as error:
-        sentence = _sentence(error)
-        raise ConfigurationError(f"{name} is not a scenario: {sentence[:1].lower()}{sentence[1:]}") from error
-
-
-def _end_of(error: Exception) -> End | None:
-    match error:
-        case RequestError():
-            return End(ExitCode.USAGE, _sentence(error))
-        case ConfigurationError() | StoreError():
-            return End(ExitCode.USAGE, str(error))
-        case RefusedError():
-            refused = {500: ExitCode.OUR_BUG, 503: ExitCode.UNREACHABLE}
-            return End(refused.get(error.status, ExitCode.USAGE), str(error))
-        case CannotReachError():
-            return End(ExitCode.UNREACHABLE, str(error))
-        case OrchestratorError():
-            return End(ExitCode.OUR_BUG, str(error))
-        case _:
-            return None
-
-
-def _sentence(error: RequestError) -> str:
-    return "\n  ".join([f"{error.title}. {error.detail}", *map(str, error.problems)] if error.problems else [error.detail])
+        reason = sentence(error)
+        raise ConfigurationError(f"{name} is not a scenario: {reason[:1].lower()}{reason[1:]}") from error

@@ -1,0 +1,35 @@
+"""How the command `ops` ends when it fails: errors become exit codes and sentences."""
+
+from ops_contract.command_line import End
+from ops_orchestrator.errors import (
+    CannotReachError,
+    ConfigurationError,
+    OrchestratorError,
+    RefusedError,
+    RequestError,
+    StoreError,
+)
+from ops_orchestrator.exit_code import ExitCode
+
+
+def end_of(error: Exception) -> End | None:
+    """The exit code and the sentence of an error that the orchestrator raises on purpose; None for any other."""
+    match error:
+        case RequestError():
+            return End(ExitCode.USAGE, sentence(error))
+        case ConfigurationError() | StoreError():
+            return End(ExitCode.USAGE, str(error))
+        case RefusedError():
+            refused = {500: ExitCode.OUR_BUG, 503: ExitCode.UNREACHABLE}
+            return End(refused.get(error.status, ExitCode.USAGE), str(error))
+        case CannotReachError():
+            return End(ExitCode.UNREACHABLE, str(error))
+        case OrchestratorError():
+            return End(ExitCode.OUR_BUG, str(error))
+        case _:
+            return None
+
+
+def sentence(error: RequestError) -> str:
+    """What is wrong with a request, each problem on a line of its own."""
+    return "\n  ".join([f"{error.title}. {error.detail}", *map(str, error.problems)] if error.problems else [error.detail])

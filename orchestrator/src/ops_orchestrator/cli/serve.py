@@ -1,0 +1,26 @@
+"""`ops serve`: start the service."""
+
+from typing import Annotated
+
+import typer
+
+from ops_contract.command_line import print_json
+from ops_orchestrator.settings import read_settings
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default OPS_HOST or 127.0.0.1.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one; default OPS_PORT or 8000.")
+    ] = None,
+    show_settings: Annotated[bool, typer.Option("--show-settings", help="Print the effective settings and stop.")] = False,
+) -> None:
+    """Start the orchestrator."""
+    settings = read_settings(host=host, port=port)
+    if show_settings:
+        print_json(settings.model_dump(mode="json"))
+        return
+    # The service's libraries take most of a second, which a wrong option or --show-settings should not wait for.
+    from ops_orchestrator.service.server import serve_orchestrator  # noqa: PLC0415  # see above
+
+    serve_orchestrator(settings)
