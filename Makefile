@@ -42,7 +42,7 @@ bench: sync ## measure throughput, in a short form, and what adapters, HTTP libr
 	@$(RUN) python benchmarks/throughput.py --short
 
 .PHONY: performance
-performance: sync ## measure throughput at length and write docs/performance.md again; takes 20 minutes on an idle machine
+performance: sync ## measure throughput at length and write docs/performance.md again; takes 15 minutes on an idle machine
 	@$(RUN) python benchmarks/throughput.py --write
 	@$(RUN) python benchmarks/throughput.py --write --memory
 

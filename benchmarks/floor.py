@@ -9,6 +9,7 @@ import base64
 import os
 import secrets
 import sys
+import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,9 +99,9 @@ class Caller(asyncio.Protocol):
     async def _answer(self, body: bytes) -> None:
         try:
             self._transport.write(ok(await self._floor.run(body)))
-        except BaseException:
-            self._transport.abort()  # else the caller waits for ever
-            raise
+        except Exception:  # noqa: BLE001  # whatever it is, the caller would wait for ever
+            traceback.print_exc()
+            self._transport.abort()
 
 
 def answer_of(run_id: str, answers: Mapping[str, Any]) -> bytes:

@@ -1,5 +1,6 @@
 """Measuring the programs in turn: windows of some seconds, system calls, and memory over many runs."""
 
+import shutil
 import statistics
 import sys
 import time
@@ -9,24 +10,26 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import uvloop
-from load import callers
+from load import MeasurementError, callers
 from process_tree import cpu_s, peak_mib, resident_mib
-from programs import OURS, PROGRAMS, Program, Running, running
-from results import Row, Window
+from programs import Program, Running, explained, running
+from results import OURS, STRACED_CALLERS, Row, Window
 from strace_count import system_calls
 
 MEMORY_CALLERS: Final = 16
-STRACED_CALLERS: Final = 16
-_STRACED_RUNS: Final = 300
+_STRACED_RUNS: Final = 200
 _SAMPLE_RUNS: Final = 1000
+_LEAST_FREE_BYTES: Final = 5 * 10**9
 
 
 class Plan(NamedTuple):
-    """How much is measured: numbers of callers, windows of each program with each, and their length."""
+    """How much is measured: which programs, with how many callers, and in how many windows of which length."""
 
+    programs: tuple[Program, ...]
     callers: tuple[int, ...]
     windows: int
     window_s: float
+    counts_system_calls: bool
 
 
 def measure_rows(plan: Plan, folder: Path, modules: Running) -> Iterator[Row]:
@@ -35,16 +38,19 @@ def measure_rows(plan: Plan, folder: Path, modules: Running) -> Iterator[Row]:
         with ExitStack() as stack:
             started = {
                 program: stack.enter_context(running(program, folder / f"{count}-callers", modules))
-                for program in PROGRAMS
+                for program in plan.programs
                 if program.is_available
             }
-            windows: dict[Program, list[Window]] = {program: [] for program in PROGRAMS}
+            windows: dict[Program, list[Window]] = {program: [] for program in plan.programs}
             for number in range(plan.windows):
+                _check_room(folder)
                 print(f"callers: {count}, round {number + 1} of {plan.windows}", file=sys.stderr)
                 for program, process in started.items():
-                    windows[program].append(uvloop.run(_window(process, modules, count, plan.window_s)))
-            for program in PROGRAMS:
-                yield _row(program, count, windows[program], started.get(program))
+                    with explained(program, process):
+                        windows[program].append(uvloop.run(_window(process, modules, count, plan.window_s)))
+            for program in plan.programs:
+                is_straced = plan.counts_system_calls and count == STRACED_CALLERS
+                yield _row(program, count, windows[program], started.get(program), is_straced=is_straced)
 
 
 def measure_memory(runs: int, folder: Path, modules: Running) -> tuple[tuple[int, float], ...]:
@@ -54,13 +60,23 @@ def measure_memory(runs: int, folder: Path, modules: Running) -> tuple[tuple[int
         samples = []
         async with callers(process.port, MEMORY_CALLERS) as load:
             for completed in range(_SAMPLE_RUNS, runs + 1, _SAMPLE_RUNS):
+                _check_room(folder)
                 await load.reach(completed)
                 samples.append((completed, resident_mib(process.pid)))
                 print(f"{completed} runs: {samples[-1][1]:.1f} MiB", file=sys.stderr)
         return tuple(samples)
 
-    with running(Program(OURS, 1), folder, modules) as process:
+    program = Program(OURS, 1)
+    with running(program, folder, modules) as process, explained(program, process):
         return uvloop.run(sampled(process))
+
+
+def _check_room(folder: Path) -> None:
+    """Raise MeasurementError before the disk is full, which would trouble others than the measured programs."""
+    if (free := shutil.disk_usage(folder).free) < _LEAST_FREE_BYTES:
+        raise MeasurementError(
+            f"only {free / 10**9:.1f} GB are free below {folder.parent}; the run folders need about 30 GB in all"
+        )
 
 
 async def _window(process: Running, modules: Running, count: int, window_s: float) -> Window:
@@ -90,12 +106,12 @@ def _cpu_s(process: Running, modules: Running) -> tuple[float, float, float]:
     return cpu_s(process.pid), time.process_time(), cpu_s(modules.pid)
 
 
-def _row(program: Program, count: int, windows: list[Window], process: Running | None) -> Row:
+def _row(program: Program, count: int, windows: list[Window], process: Running | None, *, is_straced: bool) -> Row:
     row = Row(program=program.name, workers=program.workers, callers=count)
     if process is None:
         return row
     measured = {"windows": tuple(windows), "peak_mib": peak_mib(process.pid)}
-    return row.model_copy(update=measured | {"system_calls": _system_calls(process) if count == STRACED_CALLERS else None})
+    return row.model_copy(update=measured | {"system_calls": _system_calls(process) if is_straced else None})
 
 
 def _system_calls(process: Running) -> float | None:

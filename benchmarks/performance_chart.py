@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from programs import FLOOR, OURS, PLAIN
-from results import Results, Row
+from results import FLOOR, OURS, PLAIN, Results, Row
 from targets import FLOOR_SHARES
 
 WIDTH: Final = 800

@@ -9,10 +9,8 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from measurement import STRACED_CALLERS
 from performance_chart import chart
-from programs import FLOOR
-from results import Results, Row, read_results
+from results import FLOOR, STRACED_CALLERS, Results, Row, read_results
 from targets import SETTLED_RUNS, TARGETS, Target
 
 _DOCS: Final = Path(__file__).parents[1] / "docs"
@@ -79,20 +77,22 @@ def _about_rows(results: Results) -> str:
     windows = [window for row in results.rows for window in row.windows]
     callers, modules = (max(getattr(window, name) for window in windows) for name in ("callers_share", "modules_share"))
     count, seconds = max(len(row.windows) for row in results.rows), results.conditions.window_s
+    counted = f" System calls were counted by strace with {STRACED_CALLERS} callers, after the windows."
     return _wrapped(
         f"Medians of {count} windows of {seconds:g} s. *Of the floor* is the ratio to the floor with one worker and as many"
         f" callers. CPU and memory are those of all processes of a program; the peak is from its start on, and what its"
-        f" processes share counts in each. System calls were counted by strace with {STRACED_CALLERS} callers, after the"
-        f" windows. Of one processor, the callers took at most {callers:.0%} and the modules at most {modules:.0%}."
+        f" processes share counts in each.{counted if any(row.system_calls for row in results.rows) else ''}"
+        f" Of one processor, the callers took at most {callers:.0%} and the modules at most {modules:.0%}."
     )
 
 
 def _verdict(results: Results) -> str:
     verdicts = [target.is_met(results) for target in TARGETS]
     met, missed, open_ = (verdicts.count(verdict) for verdict in (True, False, None))
-    others = [f"{missed} {'is' if missed == 1 else 'are'} not" if missed else "", f"{open_} not measured" if open_ else ""]
-    rest = "".join(f", {words}" for words in others if words)
-    return _wrapped(f"{met} of {len(verdicts)} targets are met{rest}. The floor is that with one worker.")
+    return _wrapped(
+        f"Met: {met} of {len(verdicts)} targets. Missed: {missed}. Not measured: {open_}."
+        " Ratios are of medians, and to the floor and the plain program with one worker."
+    )
 
 
 def _targets(results: Results) -> str:
@@ -103,12 +103,8 @@ def _targets(results: Results) -> str:
 def _target_cells(target: Target, results: Results) -> list[str]:
     value, is_met = target.measured(results), target.is_met(results)
     bound = f"at {'least' if target.is_least else 'most'} {target.bound:g}"
-    return [
-        target.text,
-        bound,
-        f"{value:.3f}" if value is not None else "",
-        {True: "yes", False: "no", None: "not measured"}[is_met],
-    ]
+    verdict = {True: "yes", False: "no", None: "not measured"}[is_met]
+    return [target.text, bound, f"{value:.3f}" if value is not None else "", verdict]
 
 
 def _memory(results: Results) -> str:

@@ -15,14 +15,11 @@ from typing import Final, NamedTuple
 import uvloop
 from load import MeasurementError, callers
 from module_server import ARTIFACTS, MODULES
+from results import FLOOR, OURS, PLAIN
 
 from ops_orchestrator.settings import Settings
 
 HERE: Final = Path(__file__).parent
-FLOOR: Final = "floor"
-PLAIN: Final = "plain program"
-OURS: Final = "orchestrator"
-
 _START_S: Final = 60
 _STOP_S: Final = 30
 
@@ -46,18 +43,19 @@ PROGRAMS: Final = tuple(Program(name, workers) for name in (FLOOR, PLAIN, OURS) 
 
 
 class Running(NamedTuple):
-    """A process that has started others, maybe, and the port at which they answer."""
+    """A process, the port at which it and its descendants answer, and the file to which they write."""
 
     pid: int
     port: int
+    log: Path
 
 
 @contextmanager
 def module_server(folder: Path) -> Iterator[Running]:
     """The modules that all programs call."""
-    port = free_port()
-    with _process([sys.executable, str(HERE / "module_server.py"), str(port)], {}, folder / "modules.log") as process:
-        yield Running(process.pid, port)
+    port, log = free_port(), folder / "modules.log"
+    with _process([sys.executable, str(HERE / "module_server.py"), str(port)], {}, log) as process:
+        yield Running(process.pid, port, log)
 
 
 @contextmanager
@@ -68,12 +66,20 @@ def running(program: Program, folder: Path, modules: Running) -> Iterator[Runnin
     runs.mkdir(parents=True)
     words, variables = _COMMANDS[program.name](Start(port, home, runs, modules.port, program.workers))
     with _process(words, variables, log) as process:
-        try:
+        started = Running(process.pid, port, log)
+        with explained(program, started):
             uvloop.run(_first_run(port, process))
-        except (MeasurementError, OSError) as error:
-            raise MeasurementError(f"{program}: {error}\n{log.read_text()[-2000:]}") from error
-        _check_folder(program, runs)
-        yield Running(process.pid, port)
+            _check_folder(runs)
+        yield started
+
+
+@contextmanager
+def explained(program: Program, process: Running) -> Iterator[None]:
+    """Add the name of the program and the end of its log to a MeasurementError."""
+    try:
+        yield
+    except MeasurementError as error:
+        raise MeasurementError(f"{program}: {error}\n{process.log.read_text(errors='replace')[-2000:]}") from error
 
 
 def free_port() -> int:
@@ -165,10 +171,10 @@ async def _first_run(port: int, process: subprocess.Popen[bytes]) -> None:
     raise MeasurementError("it ended" if process.poll() is not None else f"it answers no run within {_START_S} s")
 
 
-def _check_folder(program: Program, runs: Path) -> None:
+def _check_folder(runs: Path) -> None:
     """Raise MeasurementError unless the first run left every artifact and a log to its end."""
     folder = next(runs.glob("run_*"))
     found = {str(path.relative_to(folder)) for path in folder.glob("artifacts/*/*")}
     expected = {f"artifacts/{module}/{name}" for module, names in ARTIFACTS.items() for name in names}
     if found != expected or b"run.ended" not in (folder / "logs.jsonl").read_bytes():
-        raise MeasurementError(f"{program}: its run folder lacks the end of the log, or an artifact, and has {sorted(found)}")
+        raise MeasurementError(f"the run folder lacks the end of the log, or an artifact, and has {sorted(found)}")

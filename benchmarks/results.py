@@ -8,6 +8,13 @@ from pydantic import BaseModel, ConfigDict
 
 RESULT_FILE: Final = Path(__file__).parents[1] / "docs/performance.json"
 
+FLOOR: Final = "floor"
+PLAIN: Final = "plain program"
+OURS: Final = "orchestrator"
+
+STRACED_CALLERS: Final = 16
+"""With how many callers system calls are counted."""
+
 
 class _Kept(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from programs import FLOOR, OURS, PLAIN
-from results import Figure, Results
+from results import FLOOR, OURS, PLAIN, Figure, Results
 
 CALLERS: Final = (1, 16, 128)
 """How many callers there are at once."""

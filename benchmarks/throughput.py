@@ -15,16 +15,22 @@ from conditions import commit, conditions
 from load import MeasurementError
 from measurement import MEMORY_CALLERS, Plan, measure_memory, measure_rows
 from performance_page import figures, write_page
-from programs import Running, module_server
-from results import Memory, Results, read_results, write_results
+from programs import PROGRAMS, Running, module_server
+from results import OURS, Memory, Results, read_results, write_results
 from targets import CALLERS, MEMORY_RUNS
 
 # Run folders have to lie on a disk, and a folder for temporary files may be in memory. They are deleted at the end only: after
 # thousands of deletions ext4 makes new files slowly for more than a minute.
 BUILD: Final = Path(__file__).parents[1] / "build"
 
-SHORT: Final = Plan(callers=(1, 16), windows=3, window_s=1)
-FULL: Final = Plan(callers=CALLERS, windows=5, window_s=5)
+FULL: Final = Plan(PROGRAMS, CALLERS, windows=5, window_s=5, counts_system_calls=True)
+SHORT: Final = Plan(
+    programs=tuple(program for program in PROGRAMS if program.workers == 1 or program.name == OURS),
+    callers=(1, 16),
+    windows=3,
+    window_s=1,
+    counts_system_calls=False,
+)
 
 
 def main() -> None:
