@@ -9,6 +9,7 @@ from targets import FLOOR_SHARES
 WIDTH: Final = 800
 _LEFT, _TOP, _RIGHT = 184, 76, 14
 _BAR, _GAP, _GROUP = 15, 4, 16
+_CHARACTER: Final = 7  # about as wide as the widest digit
 _LABEL: Final = 38  # room for a figure beside the longest bar
 _CLASSES: Final = {FLOOR: "floor", PLAIN: "plain", OURS: "ours"}
 
@@ -79,8 +80,10 @@ def _bar(row: Row, goal: float | None, x: float, y: int, scale: float) -> Iterat
         yield f'<rect x="{x:.1f}" y="{y}" width="{rate * scale:.1f}" height="{_BAR}" class="{classes}"/>'
     if goal is not None:
         yield f'<path d="M{x + goal * scale:.1f} {y - 1}v{_BAR + 2}" class="goal"/>'
-    right = x + max(rate or 0, goal or 0) * scale
-    yield f'<text x="{right + 5:.1f}" y="{y + 12}" class="{words}">{label}</text>'
+    end, mark = x + (rate or 0) * scale, x + (goal or 0) * scale
+    # Between the bar and the mark where there is room; behind the mark, a figure could be taken for the target.
+    left = 5 + (end if mark - end > 12 + _CHARACTER * len(label) else max(end, mark))
+    yield f'<text x="{left:.1f}" y="{y + 12}" class="{words}">{label}</text>'
 
 
 def _goal(results: Results, callers: int, workers: int) -> float | None:
