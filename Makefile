@@ -35,10 +35,16 @@ test-fast: sync-dev ## run the tests that need no container, browser or whole co
 	$(RUN) pytest -n auto -m "not e2e and not proof and not slow" $(ARGS)
 
 .PHONY: bench
-bench: sync ## measure what adapters, HTTP libraries and large answers cost
+bench: sync ## measure throughput, in a short form, and what adapters, HTTP libraries and large answers cost
 	@$(RUN) python benchmarks/adapters.py
 	@$(RUN) python benchmarks/http_client.py
 	@$(RUN) python benchmarks/answer_memory.py
+	@$(RUN) python benchmarks/throughput.py --short
+
+.PHONY: performance
+performance: sync ## measure throughput at length and write docs/performance.md again; takes 15 minutes on an idle machine
+	@$(RUN) python benchmarks/throughput.py --write
+	@$(RUN) python benchmarks/throughput.py --write --memory
 
 .PHONY: check
 check: sync-dev ## check lint, types, import rules, and that the schemas are up to date

@@ -1,0 +1,163 @@
+"""docs/performance.md and its chart, made from docs/performance.json; run it after a change of the text or the chart.
+
+`--check` writes nothing and fails when the document is not what the file makes.
+"""
+
+import sys
+import textwrap
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from performance_chart import chart
+from results import FLOOR, STRACED_CALLERS, Results, Row, read_results
+from targets import SETTLED_RUNS, TARGETS, Target
+
+_DOCS: Final = Path(__file__).parents[1] / "docs"
+PAGE: Final = _DOCS / "performance.md"
+CHART: Final = _DOCS / "images/performance.svg"
+MARKER: Final = "<!-- From here on written by `make performance`. -->\n"
+
+
+def write_page(results: Results) -> None:
+    """Write the document's part below the marker, and the chart."""
+    PAGE.write_text(page(results), encoding="utf-8")
+    CHART.write_text(chart(results), encoding="utf-8")
+
+
+def page(results: Results) -> str:
+    """The document with these results."""
+    above, marker, _ = PAGE.read_text(encoding="utf-8").partition(MARKER)
+    return above + marker + "\n" + measured(results)
+
+
+def measured(results: Results) -> str:
+    """What the document says below the marker."""
+    parts = [_picture(results), figures(results), _about_rows(results), "## Targets", _verdict(results), _targets(results)]
+    return "\n\n".join([*parts, "## Memory", _memory(results), "## Conditions", _conditions(results)]) + "\n"
+
+
+def figures(results: Results) -> str:
+    """The table of all rows."""
+    numbers = (
+        "runs/s",
+        "lowest to highest",
+        "of the floor",
+        "p50 ms",
+        "p99 ms",
+        "CPU ms a run",
+        "peak MiB",
+        "system calls a run",
+    )
+    rows = [_cells(row, results) for row in results.rows]
+    return _table(["callers", "program", "workers", *numbers], rows, ("callers", "workers", *numbers))
+
+
+def _cells(row: Row, results: Results) -> list[str]:
+    name = [str(row.callers), row.program, str(row.workers)]
+    rate, floor = row.median("runs_per_s"), results.row(FLOOR, 1, row.callers).median("runs_per_s")
+    if rate is None:
+        return [*name, "not available", *[""] * 7]
+    rates = row.figures("runs_per_s")
+    speed = [f"{rate:,.0f}", f"{min(rates):,.0f} to {max(rates):,.0f}", f"{rate / floor:.2f}" if floor else ""]
+    times = [f"{row.median('p50_ms'):,.1f}", f"{row.median('p99_ms'):,.1f}", f"{row.median('cpu_ms'):.2f}"]
+    return [*name, *speed, *times, f"{row.peak_mib:,.0f}", f"{row.system_calls:,.0f}" if row.system_calls else ""]
+
+
+def _picture(results: Results) -> str:
+    rates = (f"{row.program} {rate:,.0f}" for row in _one_worker(results) if (rate := row.median("runs_per_s")) is not None)
+    return f"![Runs a second with one worker and {max(results.callers)} callers: {', '.join(rates)}](images/{CHART.name})"
+
+
+def _one_worker(results: Results) -> Iterator[Row]:
+    return (row for row in results.rows if row.workers == 1 and row.callers == max(results.callers))
+
+
+def _about_rows(results: Results) -> str:
+    windows = [window for row in results.rows for window in row.windows]
+    callers, modules = (max(getattr(window, name) for window in windows) for name in ("callers_share", "modules_share"))
+    count, seconds = max(len(row.windows) for row in results.rows), results.conditions.window_s
+    counted = f" System calls were counted by strace with {STRACED_CALLERS} callers, after the windows."
+    return _wrapped(
+        f"Medians of {count} windows of {seconds:g} s. *Of the floor* is the ratio to the floor with one worker and as many"
+        f" callers. CPU and memory are those of all processes of a program; the peak is from its start on, and what its"
+        f" processes share counts in each.{counted if any(row.system_calls for row in results.rows) else ''}"
+        f" Of one processor, the callers took at most {callers:.0%} and the modules at most {modules:.0%}."
+    )
+
+
+def _verdict(results: Results) -> str:
+    verdicts = [target.is_met(results) for target in TARGETS]
+    met, missed, open_ = (verdicts.count(verdict) for verdict in (True, False, None))
+    return _wrapped(
+        f"Met: {met} of {len(verdicts)} targets. Missed: {missed}. Not measured: {open_}."
+        " Ratios are of medians, and to the floor and the plain program with one worker."
+    )
+
+
+def _targets(results: Results) -> str:
+    heads = ["figure of the orchestrator", "target", "measured", "met"]
+    return _table(heads, [_target_cells(target, results) for target in TARGETS], numbers=("measured",))
+
+
+def _target_cells(target: Target, results: Results) -> list[str]:
+    value, is_met = target.measured(results), target.is_met(results)
+    bound = f"at {'least' if target.is_least else 'most'} {target.bound:g}"
+    verdict = {True: "yes", False: "no", None: "not measured"}[is_met]
+    return [target.text, bound, f"{value:.3f}" if value is not None else "", verdict]
+
+
+def _memory(results: Results) -> str:
+    if results.memory is None:
+        return "Not measured."
+    held = dict(results.memory.samples)
+    points = [f"{held[runs]:,.1f} MiB after {runs:,} runs" for runs in sorted({min(held), SETTLED_RUNS, max(held)} & set(held))]
+    return _wrapped(
+        f"With one worker and {results.memory.callers} callers, the orchestrator held {', '.join(points)}"
+        f" (commit {results.memory.commit})."
+    )
+
+
+def _conditions(results: Results) -> str:
+    conditions = results.conditions
+    rows = {
+        "commit": conditions.commit,
+        "date": conditions.date,
+        "processors": f"{conditions.processors} of {conditions.processor}",
+        "memory": f"{conditions.memory_gib:g} GiB",
+        "system": f"{conditions.kernel}, run folders on {conditions.file_system}",
+        "versions": ", ".join(f"{name} {number}" for name, number in conditions.versions.items()),
+    }
+    return _table(["", ""], [list(row) for row in rows.items()])
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[str] = ()) -> str:
+    """A Markdown table, padded so that a terminal shows it as one; columns named in `numbers` are aligned on the right."""
+    widths = [max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)]
+    rules = ["-" * (width - 1) + ":" if head in numbers else "-" * width for head, width in zip(heads, widths, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        aligned = (
+            cell.rjust(width) if head in numbers else cell.ljust(width)
+            for head, cell, width in zip(heads, cells, widths, strict=True)
+        )
+        return f"| {' | '.join(aligned)} |"
+
+    return "\n".join([line(heads), line(rules), *map(line, rows)])
+
+
+def main() -> None:
+    """Write the document, or check it."""
+    results = read_results()
+    if "--check" not in sys.argv[1:]:
+        write_page(results)
+    elif (PAGE.read_text(encoding="utf-8"), CHART.read_text(encoding="utf-8")) != (page(results), chart(results)):
+        sys.exit("docs/performance.md is not what docs/performance.json makes; run python benchmarks/performance_page.py")
+
+
+if __name__ == "__main__":
+    main()
