@@ -92,6 +92,9 @@ async def test_wrong_method_is_a_405_problem_with_allow(start_service: StartServ
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+PARAMETERS = ("limit", "cursor", "scenario_id", "status", "label", "module", "since", "until", "fingerprint")
+
+
 async def test_list_of_runs_is_newest_first_with_filters_and_cursor(start_service: StartService) -> None:
     alpha = ScriptedModule(answers=[success(), httpx2.Response(500), success()])
     async with start_service(alpha) as service:
@@ -121,7 +124,10 @@ async def test_record_that_says_nothing_of_made_up_figures_is_listed(start_servi
     ("query", "detail"),
     [
         ("stauts=failed", "is not a parameter of this list; did you mean 'status'?"),
-        ("x=1", "is not a parameter of this list; it takes limit, cursor, scenario_id, status"),
+        (
+            "x=1",
+            f"is not a parameter of this list; it takes {', '.join(PARAMETERS)}",
+        ),
         ("status=failed&status=completed", "is given more than once"),
     ],
 )

@@ -11,8 +11,9 @@ from ops_orchestrator.cli import display
 from ops_orchestrator.cli.run_ids import RunId, find_run_id
 from ops_orchestrator.cli.terminal import AsJson, on_terminal, show
 from ops_orchestrator.runs.record import LOGS
+from ops_orchestrator.runs.run_filter import read_filter
+from ops_orchestrator.runs.run_summary import ListedStatus
 from ops_orchestrator.runs.store.folder import FolderStore
-from ops_orchestrator.runs.store.protocols import ListedStatus
 from ops_orchestrator.settings import read_settings
 
 runs_app = new_group("Look at runs.")
@@ -27,8 +28,8 @@ def list_runs(
 ) -> None:
     """List runs, newest first, from the run folders."""
     with closing(_store()) as store:
-        page = store.page(limit, scenario_id=scenario_id, status=status)
-    listed = [record.summary() for record in page.runs]
+        page = store.page(limit, where=read_filter(scenario_id=scenario_id, status=status))
+    listed = [run.model_dump(mode="json", exclude_unset=True) for run in page.runs]
     show(listed, lambda: display.runs_table(listed), as_json=as_json)
 
 

@@ -89,6 +89,7 @@ class RunRecord(_Document):
     plan: Objects
     started_at: Time
     finished_at: Time | None = None
+    idempotency_key: str | None = None
     versions: Annotated[dict[str, str | None], FewEntries]
     steps: Array[StepRecord]
     fingerprints: Fingerprints = Fingerprints()
@@ -109,12 +110,19 @@ class RunRecord(_Document):
         """The scenario that was run."""
         return str(self.request["scenario_id"])
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that the run was given, as far as they are texts: a record may be foreign."""
+        labels = self.request["run_options"].get("labels")
+        return {key: value for key, value in labels.items() if isinstance(value, str)} if isinstance(labels, dict) else {}
+
     def summary(self) -> dict[str, Any]:
         """The run in a list of runs."""
         fields = self.model_dump(mode="json", include={"run_id", "status", "started_at", "finished_at", "fingerprints"})
         return fields | {
             "scenario_id": self.scenario_id,
             "modules": [step.module for step in self.steps],
+            "labels": self.labels,
             "warnings": sum(len(step.warnings) for step in self.steps),
             "synthetic": any(step.synthetic for step in self.steps),
         }

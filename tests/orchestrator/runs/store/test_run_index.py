@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from run_records import record
 
-from ops_orchestrator.runs.store.protocols import Position, RunIndex
+from ops_orchestrator.runs.run_filter import RunFilter
+from ops_orchestrator.runs.store.protocols import IndexedRun, RunIndex
 from ops_orchestrator.runs.store.sqlite_index import FILE_NAME, SqliteIndex
 
 
@@ -19,42 +20,43 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunIndex]:
         yield index
 
 
-def ids(page: list[Position]) -> list[str]:
-    return [position.run_id for position in page]
+def ids(page: list[IndexedRun]) -> list[str]:
+    return [run.position.run_id for run in page]
 
 
 def test_page_lists_newest_first(index: RunIndex) -> None:
     index.put([record(1), record(3), record(2)])
-    assert ids(index.page(10, None, None, None)) == ["run_3", "run_2", "run_1"]
+    assert ids(index.page(10)) == ["run_3", "run_2", "run_1"]
 
 
 def test_page_goes_on_where_the_one_before_ended(index: RunIndex) -> None:
     index.put(record(number) for number in range(5))
-    first = index.page(2, None, None, None)
+    first = index.page(2)
     assert ids(first) == ["run_4", "run_3"]
-    assert ids(index.page(2, None, None, first[-1])) == ["run_2", "run_1"]
+    assert ids(index.page(2, after=first[-1].position)) == ["run_2", "run_1"]
 
 
 def test_runs_of_the_same_moment_are_each_listed_once(index: RunIndex) -> None:
     same = [record(7).model_copy(update={"run_id": f"run_{name}"}) for name in "abcd"]
     index.put(same)
-    first = index.page(2, None, None, None)
-    assert sorted(ids(first) + ids(index.page(9, None, None, first[-1]))) == ["run_a", "run_b", "run_c", "run_d"]
+    first = index.page(2)
+    assert sorted(ids(first) + ids(index.page(9, after=first[-1].position))) == ["run_a", "run_b", "run_c", "run_d"]
 
 
 def test_page_is_filtered_by_scenario_and_status(index: RunIndex) -> None:
     index.put([record(1, "a"), record(2, "b"), record(3, "a", "failed")])
-    assert ids(index.page(10, "a", None, None)) == ["run_3", "run_1"]
-    assert ids(index.page(10, "a", "failed", None)) == ["run_3"]
-    assert ids(index.page(10, "zzz", None, None)) == []
+    assert ids(index.page(10, RunFilter(scenario_id="a"))) == ["run_3", "run_1"]
+    assert ids(index.page(10, RunFilter(scenario_id="a", status="failed"))) == ["run_3"]
+    assert ids(index.page(10, RunFilter(scenario_id="zzz"))) == []
 
 
 def test_page_of_every_filter_after_a_position_is_the_rest_of_it(index: RunIndex) -> None:
     index.put([record(number, scenario, status) for number, (scenario, status) in enumerate(BOTH_TWICE)])
     for scenario, status in ((None, None), ("a", None), (None, "failed"), ("a", "failed")):
-        everything = index.page(10, scenario, status, None)
+        where = RunFilter(scenario_id=scenario, status=status)
+        everything = index.page(10, where)
         assert len(everything) >= 2
-        assert index.page(10, scenario, status, everything[0]) == everything[1:]
+        assert index.page(10, where, everything[0].position) == everything[1:]
 
 
 BOTH_TWICE = [("a", "failed"), ("b", "completed"), ("a", "completed"), ("b", "failed"), ("a", "failed")]
