@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ops_orchestrator.runs.document_fields import Time
 from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.record import Fingerprints
 
@@ -20,7 +21,7 @@ class RunSummary(BaseModel):
     status: ListedStatus
     reason: Annotated[str, Field(description="why a run is damaged; left out for any other")] = ""
     started_at: str
-    finished_at: str | None
+    finished_at: Time | None
     fingerprints: Fingerprints
     scenario_id: str | None
     modules: list[str]

@@ -4,6 +4,7 @@ import base64
 import binascii
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -37,6 +38,7 @@ from ops_orchestrator.runs.store.reading import (
     version_of,
 )
 from ops_orchestrator.runs.store.recovery import clear_unfinished, end_dead_run, lease_of_the_dead
+from ops_orchestrator.runs.store.removal import delete_removed, size_of, take_away
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.runs.store.writer import FolderWriter
 
@@ -173,9 +175,35 @@ class FolderStore:
             self._index.learn([read])
         return summary
 
+    def claim(self, key_sha256: str, run_id: str) -> str:
+        """See RunIndex."""
+        return self._index.claim(key_sha256, run_id)
+
+    def release(self, key_sha256: str, run_id: str) -> None:
+        """See RunIndex."""
+        self._index.release(key_sha256, run_id)
+
+    def remove(self, run_id: str) -> bool:
+        """See RunStore."""
+        try:
+            removed = take_away(self.folder, folder_of(self.folder, run_id).name)
+        except OSError as error:
+            raise StoreError(f"cannot remove {run_id}: {error.strerror}") from error
+        if removed is None:
+            return False
+        self._index.drop([run_id])
+        # What cannot be deleted now is deleted at the next start.
+        shutil.rmtree(removed, ignore_errors=True)
+        return True
+
+    def size(self, run_id: str) -> int:
+        """See RunStore."""
+        return size_of(folder_of(self.folder, run_id))
+
     def recover(self) -> Mapping[str, OSError | StoreError | None]:
         """See RunStore. Folders that were never finished are removed."""
         clear_unfinished(self.folder)
+        delete_removed(self.folder)
         recovered: dict[str, OSError | StoreError | None] = {}
         for run_id in sorted(self._index.run_ids("running") & run_ids_in(self.folder)):
             try:

@@ -5,9 +5,10 @@ from: within a tag the runs are in the order of the list, and a run with several
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final, Self
 
@@ -15,15 +16,15 @@ from pydantic import ValidationError
 
 from ops_orchestrator.runs.run_filter import RunFilter
 from ops_orchestrator.runs.run_summary import RunSummary
-from ops_orchestrator.runs.store.protocols import ListedRun
+from ops_orchestrator.runs.store.protocols import ListedRun, Position
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS runs (
     run_id TEXT PRIMARY KEY, started_us INTEGER NOT NULL, status TEXT NOT NULL, recipe TEXT, result TEXT,
     idempotency_key TEXT, version TEXT, summary TEXT NOT NULL
 );
-CREATE INDEX IF NOT EXISTS recipes ON runs (recipe);
-CREATE INDEX IF NOT EXISTS results ON runs (result);
+CREATE INDEX IF NOT EXISTS recipes ON runs (recipe) WHERE recipe IS NOT NULL;
+CREATE INDEX IF NOT EXISTS results ON runs (result) WHERE result IS NOT NULL;
 CREATE TABLE IF NOT EXISTS tagged (
     tag INTEGER NOT NULL, started_us INTEGER NOT NULL, run_id TEXT NOT NULL, PRIMARY KEY (tag, started_us, run_id)
 ) WITHOUT ROWID;
@@ -33,6 +34,14 @@ _KNOWN: Final = "SELECT version, started_us, summary, idempotency_key FROM runs 
 _PUT: Final = "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _TAG: Final = "INSERT OR IGNORE INTO tagged VALUES (?, ?, ?)"
 _UNTAG: Final = "DELETE FROM tagged WHERE tag = ? AND started_us = ? AND run_id = ?"
+_FIRST: Final = -(2**63)
+_LAST: Final = (2**63 - 1, "")
+_PAGE: Final = """
+SELECT t.started_us, t.run_id, r.summary, r.version FROM tagged t CROSS JOIN runs r ON r.run_id = t.run_id
+WHERE t.tag = ? AND (t.started_us, t.run_id) < (?, ?) AND t.started_us >= ? {conditions}
+ORDER BY t.started_us DESC, t.run_id DESC LIMIT ?
+"""
+_HAS: Final = "AND EXISTS (SELECT 1 FROM tagged o WHERE o.tag = ? AND o.started_us = t.started_us AND o.run_id = t.run_id)"
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,17 @@ def _write(connection: sqlite3.Connection, row: Row, known: Any) -> None:
     connection.executemany(_TAG, now - before)
 
 
+def page_query(tags: Sequence[int], limit: int, where: RunFilter, after: Position | None) -> tuple[str, tuple[int | str, ...]]:
+    """A query for the rows of a page, and its parameters: the runs of the first tag are looked at, in order."""
+    first, *others = tags
+    before = min(
+        (after.started_us, after.run_id) if after else _LAST,
+        (microseconds(where.until), "") if where.until else _LAST,
+    )
+    since = microseconds(where.since) if where.since else _FIRST
+    return _PAGE.format(conditions=" ".join(_HAS for _ in others)), (first, *before, since, *others, limit)
+
+
 def read_summary(text: str) -> RunSummary | None:
     """The summary of a row; None when the row is not one of ours."""
     try:
@@ -133,6 +153,7 @@ def tags_in(where: RunFilter, fingerprint: str | None) -> list[int]:
     return [*(tag_of(kind, value) for kind, value in given if value is not None), *labels]
 
 
+@lru_cache(maxsize=4096)
 def tag_of(*parts: str) -> int:
     """A tag as a number: as text, the tags of all runs would take four times the room."""
     text = "\0".join(parts).encode(errors="surrogatepass")

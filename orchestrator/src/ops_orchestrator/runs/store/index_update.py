@@ -113,13 +113,13 @@ class IndexUpdate:
             self._done.set()
 
     def _unknown(self) -> list[str]:
-        """The runs that came since the index was written, in no order; those that went are dropped from it."""
+        """The runs that came since the index was written, sorted; those that went are dropped from it."""
         # In this order: a run that is made meanwhile is not taken for one that is gone.
         known = self._index.run_ids()
         present = run_ids_in(self._store)
         if gone := known - present:
             self._index.drop(gone)
-        return list(present - known)
+        return sorted(present - known)
 
     def _reread_damaged(self) -> None:
         """Runs may have been repaired while nobody looked."""
@@ -128,10 +128,11 @@ class IndexUpdate:
         self._index.learn([run for run in read if run is not None])
 
     def _read(self, run_ids: list[str], *, pauses: bool) -> None:
-        # Shuffled, so that several processes rarely read the same batch.
-        random.shuffle(run_ids)
+        # Neighbours stand together in the index. The batches are shuffled, so that two processes rarely read the same one.
+        starts = list(range(0, len(run_ids), _RUNS_A_BATCH))
+        random.shuffle(starts)
         reported = time.monotonic()
-        for start in range(0, len(run_ids), _RUNS_A_BATCH):
+        for done, start in enumerate(starts):
             began = time.monotonic()
             unknown = self._index.unknown(run_ids[start : start + _RUNS_A_BATCH])
             read = (read_version(self._store, run_id, before=None) for run_id in unknown)
@@ -139,7 +140,7 @@ class IndexUpdate:
             now = time.monotonic()
             if self._report is not None and now - reported >= _REPORT_EVERY_S:
                 reported = now
-                self._report(Progress(start, len(run_ids)))
+                self._report(Progress(done * _RUNS_A_BATCH, len(run_ids)))
             # Half of the time belongs to those who make runs.
             if self._stopping.wait(now - began if pauses else 0):
                 return

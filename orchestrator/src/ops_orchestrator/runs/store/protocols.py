@@ -169,6 +169,25 @@ class RunStore(Protocol):
         """
         ...
 
+    def claim(self, key_sha256: str, run_id: str) -> str:
+        """See RunIndex."""
+        ...
+
+    def release(self, key_sha256: str, run_id: str) -> None:
+        """See RunIndex."""
+        ...
+
+    def remove(self, run_id: str) -> bool:
+        """Remove a run, at once and wholly; False when it is not over, or somebody has its lease.
+
+        Raises NotFoundError, DamagedRunError.
+        """
+        ...
+
+    def size(self, run_id: str) -> int:
+        """How many bytes the files of a run have; 0 when there is no such run."""
+        ...
+
     def recover(self) -> Mapping[str, OSError | StoreError | None]:
         """End the runs that a dead service left running, as interrupted; by run id, why one could not be ended, or None."""
         ...

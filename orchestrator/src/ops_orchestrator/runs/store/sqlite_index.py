@@ -18,7 +18,7 @@ from ops_orchestrator.runs.store.index_rows import (
     Row,
     drop,
     learn,
-    microseconds,
+    page_query,
     put,
     read_summary,
     tag_of,
@@ -30,16 +30,8 @@ from ops_orchestrator.runs.store.reading import version_of
 
 FILE_NAME: Final = ".index.sqlite3"
 
-_FIRST: Final = -(2**63)
-_LAST: Final = (2**63 - 1, "")
 _MOST_COUNTED: Final = 5000
 _HOW_MANY: Final = "SELECT count(*) FROM (SELECT 1 FROM tagged WHERE tag = ? LIMIT ?)"
-_HAS: Final = "AND EXISTS (SELECT 1 FROM tagged o WHERE o.tag = ? AND o.started_us = t.started_us AND o.run_id = t.run_id)"
-_PAGE: Final = """
-SELECT t.started_us, t.run_id, r.summary, r.version FROM tagged t CROSS JOIN runs r ON r.run_id = t.run_id
-WHERE t.tag = ? AND (t.started_us, t.run_id) < (?, ?) AND t.started_us >= ? {conditions}
-ORDER BY t.started_us DESC, t.run_id DESC LIMIT ?
-"""
 _LATER: Final = "SELECT min({name}) FROM runs WHERE {name} {comparison} ?"
 _PATIENCE_S: Final = 20.0
 _MOST_ATTEMPTS: Final = 3
@@ -117,14 +109,8 @@ class SqliteIndex:
         fingerprint = where.fingerprint and self._whole_fingerprint(where.fingerprint)
         if fingerprint == "":
             return []
-        first, *others = self._rarest_first(tags_in(where, fingerprint)) or [EVERY_TAG]
-        before = min(
-            (after.started_us, after.run_id) if after else _LAST,
-            (microseconds(where.until), "") if where.until else _LAST,
-        )
-        since = microseconds(where.since) if where.since else _FIRST
-        query = _PAGE.format(conditions=" ".join(_HAS for _ in others))
-        rows = self._rows(query, (first, *before, since, *others, limit))
+        tags = self._rarest_first(tags_in(where, fingerprint)) or [EVERY_TAG]
+        rows = self._rows(*page_query(tags, limit, where, after))
         found = ((Position(started_us, run_id), read_summary(text), version) for started_us, run_id, text, version in rows)
         return [IndexedRun(position, summary, version) for position, summary, version in found if summary is not None]
 
