@@ -109,6 +109,36 @@ async def test_list_of_runs_is_newest_first_with_filters_and_cursor(start_servic
     assert [(run["run_id"], run["status"]) for run in failed] == [(ids[1], "failed")]
 
 
+async def test_list_of_runs_is_filtered_by_module_time_and_fingerprint(start_service: StartService) -> None:
+    async with start_service(ScriptedModule(), ScriptedModule("beta")) as service:
+        alpha, beta = [await run_id_of(service, modules=[name]) for name in ("alpha", "beta")]
+        record = (await service.get(f"/runs/{alpha}")).json()
+        fingerprint = record["fingerprints"]["recipe"][:8]
+        found = {
+            query: [run["run_id"] for run in (await service.get(f"/runs?{query}")).json()["runs"]]
+            for query in ("module=beta", f"fingerprint={fingerprint}", "since=2100-01-01", "until=2100-01-01T00:00:00%2B02:00")
+        }
+    assert list(found.values()) == [[beta], [alpha], [], [beta, alpha]]
+
+
+async def test_list_of_runs_is_filtered_by_several_labels(start_service: StartService, tmp_path: Path) -> None:
+    async with start_service(ScriptedModule()) as service:
+        run_id = await run_id_of(service)
+        file = tmp_path / "runs" / run_id / "run.json"
+        record = json.loads(file.read_bytes())
+        record["request"]["run_options"]["labels"] = {"study": "vat", "team": "x"}
+        file.write_text(json.dumps(record))
+        await service.get("/runs")
+        (listed,) = (await service.get("/runs?label=study=vat&label=team")).json()["runs"]
+        other = (await service.get("/runs?label=study=vat&label=team=y")).json()["runs"]
+    assert (listed["labels"], other) == ({"study": "vat", "team": "x"}, [])
+
+
+async def test_list_of_runs_says_that_it_is_complete(start_service: StartService) -> None:
+    async with start_service(ScriptedModule()) as service:
+        assert (await service.get("/runs")).json() == {"runs": [], "next_cursor": None, "complete": True}
+
+
 async def test_record_that_says_nothing_of_made_up_figures_is_listed(start_service: StartService, tmp_path: Path) -> None:
     async with start_service(ScriptedModule()) as service:
         run_id = await run_id_of(service)
@@ -151,7 +181,9 @@ async def test_path_with_a_slash_too_many_is_not_redirected(start_service: Start
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=many", "status=done", "cursor=zzz"])
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=501", "limit=many", "status=done", "cursor=zzz", "label==x", "since=soon", "fingerprint=x"]
+)
 async def test_query_that_cannot_be_used_is_a_422_problem_naming_the_parameter(start_service: StartService, query: str) -> None:
     async with start_service(ScriptedModule()) as service:
         answer = await service.get(f"/runs?{query}")

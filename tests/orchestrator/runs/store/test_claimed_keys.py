@@ -68,7 +68,7 @@ def claimed_by_processes(folder: Path, spoil: list[Path]) -> list[list[str]]:
 
 @pytest.mark.parametrize("is_spoilt", [False, True], ids=["whole", "damaged"])
 def test_each_key_that_several_processes_claim_at_once_belongs_to_one_run(store: FolderStore, *, is_spoilt: bool) -> None:
-    first, *others = claimed_by_processes(store.folder, [store.folder / FILE_NAME] * 5 * is_spoilt)
+    first, *others = claimed_by_processes(store.folder, [store.folder / FILE_NAME] * 3 * is_spoilt)
     assert all(other == first for other in others)
 
 

@@ -1,5 +1,6 @@
 """Brings an index up to date with the run folders: at the start, and whenever the index was lost."""
 
+import math
 import random
 import threading
 import time
@@ -131,15 +132,15 @@ class IndexUpdate:
         # Neighbours stand together in the index. The batches are shuffled, so that two processes rarely read the same one.
         starts = list(range(0, len(run_ids), _RUNS_A_BATCH))
         random.shuffle(starts)
-        reported = time.monotonic()
+        report_at = time.monotonic() if len(run_ids) > _MOST_AT_ONCE else math.inf
         for done, start in enumerate(starts):
             began = time.monotonic()
             unknown = self._index.unknown(run_ids[start : start + _RUNS_A_BATCH])
             read = (read_version(self._store, run_id, before=None) for run_id in unknown)
             self._index.learn([run for run in read if run is not None])
             now = time.monotonic()
-            if self._report is not None and now - reported >= _REPORT_EVERY_S:
-                reported = now
+            if self._report is not None and now >= report_at:
+                report_at = now + _REPORT_EVERY_S
                 self._report(Progress(done * _RUNS_A_BATCH, len(run_ids)))
             # Half of the time belongs to those who make runs.
             if self._stopping.wait(now - began if pauses else 0):
