@@ -42,17 +42,12 @@ def nothing_written(folder: Path) -> Iterator[None]:
         yield
 
 
-def wait_until_complete(store: FolderStore) -> None:
-    while not store.page(1).is_complete:
-        pass
-
-
 def test_list_says_that_it_is_not_complete_while_many_runs_are_read(folder: Path, open_store: OpenStore) -> None:
     with nothing_written(folder):
         store = open_store()
         page = store.page(10)
         assert (page.runs, page.is_complete) == ([], False)
-    wait_until_complete(store)
+    assert store.wait_until_complete(60)
     assert len(store.page(500).runs) == 500
 
 
@@ -73,16 +68,16 @@ def test_reading_goes_on_where_a_store_that_was_closed_stopped(folder: Path, ope
 def test_two_stores_read_the_same_runs_once_each(open_store: OpenStore) -> None:
     stores = [open_store(), open_store()]
     for store in stores:
-        wait_until_complete(store)
+        assert store.wait_until_complete(60)
         assert len({run.run_id for run in store.page(500).runs}) == 500
 
 
 def test_index_that_is_lost_while_it_is_open_is_filled_in_the_background(folder: Path, open_store: OpenStore) -> None:
     store = open_store()
-    wait_until_complete(store)
+    assert store.wait_until_complete(60)
     (folder / FILE_NAME).unlink()
     store.page(1)
-    wait_until_complete(store)
+    assert store.wait_until_complete(60)
     assert len(store.page(500).runs) == 500
 
 

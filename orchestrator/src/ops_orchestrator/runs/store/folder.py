@@ -175,6 +175,15 @@ class FolderStore:
             self._index.learn([read])
         return summary
 
+    @property
+    def is_complete(self) -> bool:
+        """See RunStore."""
+        return self._index.is_complete
+
+    def wait_until_complete(self, seconds: float) -> bool:
+        """See RunStore."""
+        return self._index.wait_until_complete(seconds)
+
     def claim(self, key_sha256: str, run_id: str) -> str:
         """See RunIndex."""
         return self._index.claim(key_sha256, run_id)

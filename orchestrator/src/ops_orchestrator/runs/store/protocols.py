@@ -169,6 +169,15 @@ class RunStore(Protocol):
         """
         ...
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all runs are listed; False while many of them are being read in the background."""
+        ...
+
+    def wait_until_complete(self, seconds: float) -> bool:
+        """Wait until all runs are listed, at most so long; whether they are."""
+        ...
+
     def claim(self, key_sha256: str, run_id: str) -> str:
         """See RunIndex."""
         ...
@@ -215,6 +224,10 @@ class RunIndex(Protocol):
     @property
     def is_complete(self) -> bool:
         """Whether all runs are known; False while they are being read."""
+        ...
+
+    def wait_until_complete(self, seconds: float) -> bool:
+        """Wait until all runs are known, at most so long; whether they are."""
         ...
 
     def put(self, runs: Iterable[ListedRun]) -> None:

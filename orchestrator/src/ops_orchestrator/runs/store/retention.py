@@ -105,6 +105,11 @@ class Retention:
             self._stopping.wait(_ROUNDS_S)
 
 
+def retention_of(store: RunStore, days: int | None) -> Retention | None:
+    """What deletes runs that ended more than `days` ago; None when all are kept."""
+    return None if days is None else Retention(store, Rule(timedelta(days=days)))
+
+
 def _log_deleted(count: int) -> None:
     if count:
         _log.info("runs.deleted", count=count, message=f"{count} runs were older than OPS_RETENTION_DAYS")

@@ -74,6 +74,10 @@ class SqliteIndex:
         """See RunIndex."""
         return self._update.is_done
 
+    def wait_until_complete(self, seconds: float) -> bool:
+        """See RunIndex."""
+        return self._update.wait(seconds)
+
     def close(self) -> None:
         """See RunIndex."""
         self._update.stop()
