@@ -1,11 +1,15 @@
 """`ops runs list`, `prune` and `usage`, which read and change the folders of runs."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from command_line import on_terminal, ops
+from local_service import started
 from run_records import make_folders, record
+
+from ops_orchestrator.runs.store.folder import FolderStore
 
 OLD, LABELLED, NEW = (f"run_{day}T12-00-00Z_ab12cd" for day in ("2025-01-01", "2025-01-02", "2026-01-09"))
 
@@ -84,6 +88,25 @@ def test_prune_with_yes_deletes_old_runs_but_those_that_are_kept(home: Path) -> 
     assert json.loads(ran.stdout)["runs"] == [OLD]
     assert listed(home) == [NEW, LABELLED]
     assert not list((home / "runs").glob(f"*{OLD}"))
+
+
+def test_prune_that_is_killed_leaves_whole_runs(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for run_id in make_folders(runs, 40):
+        record_file = runs / run_id / "run.json"
+        record_file.write_text(record_file.read_text().replace('"finished_at":null', '"finished_at":"2026-01-09T12:00:00Z"'))
+        for number in range(20):
+            (runs / run_id / f"file-{number}").touch()
+    words = ("ops", "runs", "prune", "--older-than", "1h", "--rate", "10000", "--yes")
+    with started(tmp_path, *words) as process:
+        while len(list(runs.glob("run_*"))) == 40:
+            pass
+        process.kill()
+    with closing(FolderStore.open(runs)) as store:
+        store.recover()
+        assert all(len(list(folder.iterdir())) == 21 for folder in runs.glob("run_*"))
+        assert len(store.page(500).runs) == len(list(runs.glob("run_*")))
+    assert not list(runs.glob(".drop-*"))
 
 
 def test_prune_on_a_terminal_says_how_to_go_on(home: Path) -> None:

@@ -1,4 +1,7 @@
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -34,6 +37,32 @@ def test_index_survives_being_closed(open_index: OpenIndex, tmp_path: Path) -> N
     index.put([record(1).model_copy(update={"run_id": RUN_ID})])
     index.close()
     assert open_index().run_ids("completed") == {RUN_ID}
+
+
+PUT = """
+import sys
+from pathlib import Path
+from run_records import record
+from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
+
+index = SqliteIndex.open(Path(sys.argv[1]))
+for number in range(1_000_000):
+    index.put([record(number, f"scenario {number}")])
+    print(number, flush=True)
+"""
+
+
+def test_index_of_a_process_that_is_killed_is_whole(tmp_path: Path) -> None:
+    path = {"PYTHONPATH": str(Path(__file__).parents[3])}
+    for _ in range(3):
+        words = [sys.executable, "-c", PUT, str(tmp_path)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, env=os.environ | path) as process:
+            assert process.stdout is not None
+            last = [process.stdout.readline() for _ in range(50)][-1]
+            process.kill()
+        with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert connection.execute("SELECT count(*) FROM runs").fetchone()[0] > int(last)
 
 
 def test_damaged_index_is_made_again(open_index: OpenIndex, tmp_path: Path) -> None:
