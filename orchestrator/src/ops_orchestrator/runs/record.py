@@ -2,6 +2,7 @@
 
 import mimetypes
 from datetime import datetime
+from itertools import islice
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -29,6 +30,8 @@ LOGS: Final = "logs.jsonl"
 MANIFEST: Final = "manifest-sha256.txt"
 ARTIFACTS: Final = "artifacts"
 STEPS: Final = "steps"
+_MOST_LABELS: Final = 32
+_LONGEST_LABEL: Final = 300
 
 
 class _Document(BaseModel):
@@ -112,9 +115,10 @@ class RunRecord(_Document):
 
     @property
     def labels(self) -> dict[str, str]:
-        """The labels that the run was given, as far as they are texts: a record may be foreign."""
+        """The labels that the run was given; a record may be foreign, and what no scenario can have is left out."""
         labels = self.request["run_options"].get("labels")
-        return {key: value for key, value in labels.items() if isinstance(value, str)} if isinstance(labels, dict) else {}
+        few = islice(labels.items(), _MOST_LABELS) if isinstance(labels, dict) else ()
+        return {key: value for key, value in few if isinstance(value, str) and len(key) + len(value) <= _LONGEST_LABEL}
 
     def summary(self) -> dict[str, Any]:
         """The run in a list of runs."""

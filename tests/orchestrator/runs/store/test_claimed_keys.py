@@ -137,3 +137,19 @@ def test_key_that_cannot_be_kept_is_a_store_error(store: FolderStore, tmp_path: 
     (tmp_path / FOLDER_NAME / KEY).mkdir()
     with pytest.raises(StoreError, match="the key of a run cannot be kept in"):
         store.claim(KEY, RUN_ID)
+
+
+def test_key_is_a_store_error_where_nothing_can_be_written(store: FolderStore, tmp_path: Path) -> None:
+    subprocess.run(["rm", "-r", tmp_path / FOLDER_NAME], check=True)
+    (tmp_path / FOLDER_NAME).touch()
+    with pytest.raises(StoreError, match="the key of a run cannot be kept in"):
+        store.claim(KEY, RUN_ID)
+
+
+def test_keys_are_not_kept_where_a_link_leads(store: FolderStore, tmp_path: Path) -> None:
+    store.close()
+    (tmp_path / FOLDER_NAME).rename(tmp_path / "elsewhere")
+    (tmp_path / FOLDER_NAME).symlink_to("elsewhere")
+    with closing(FolderStore.open(tmp_path)) as again:
+        assert again.claim(KEY, RUN_ID) == RUN_ID
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["complete"]

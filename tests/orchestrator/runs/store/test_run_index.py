@@ -87,6 +87,18 @@ def test_run_that_changed_is_not_found_by_what_it_was(index: RunIndex, where: Ru
     assert [run.summary.status for run in index.page(10, where)] == (["failed"] if where.since and not where.until else [])
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [None, ["a"], {"a": 1}, {"a": "x" * 10_000}, {str(number): "x" for number in range(100)}, {"\x1b[0m": "\u0000"}],
+    ids=lambda labels: str(labels)[:20],
+)
+def test_run_with_labels_that_no_scenario_can_have_is_listed(index: RunIndex, labels: object) -> None:
+    request = {"scenario_id": "a", "inputs": {}, "run_options": {"labels": labels}}
+    index.put([record(1).model_copy(update={"request": request})])
+    (found,) = index.page(10)
+    assert len(found.summary.model_dump_json()) < 1000
+
+
 def test_times_are_compared_as_moments_and_not_as_text(index: RunIndex) -> None:
     texts = ["2026-01-09T12:00:00.500Z", "2026-01-09T12:00:00Z", "2026-01-09T14:00:01+02:00"]
     index.put(record(number).model_copy(update={"started_at": text}) for number, text in enumerate(texts))

@@ -30,6 +30,8 @@ class ClaimedKeys:
     def make_folder(self) -> bool:
         """Make the folder of the keys; whether it does not have the keys of all runs, which must be given to `keep` then."""
         with suppress(OSError):  # runs that cannot be written can be listed all the same
+            if self.folder.is_symlink():
+                self.folder.unlink()  # it would lead out of the store
             self.folder.mkdir(exist_ok=True)
         return not self.are_complete
 
@@ -46,8 +48,7 @@ class ClaimedKeys:
     def claim(self, key_sha256: str, run_id: str) -> str:
         """The id of the run that holds the key, `run_id` when nobody held it.
 
-        A run that has not been made within a minute does not hold a key any more. Raises FileNotFoundError when all keys are
-        lost, since their folder is.
+        A run that has not been made within a minute does not hold a key any more.
         """
         link = self._link(key_sha256)
         while True:

@@ -80,8 +80,8 @@ def read_version(store: Path, run_id: str, before: str | None) -> ReadRun | None
 
 def run_ids_in(store: Path) -> set[str]:
     """The names in the folder `store` that are run ids. Raises OSError."""
-    with os.scandir(store) as entries:
-        return {entry.name for entry in entries if RUN_ID.fullmatch(entry.name)}
+    # Twice as fast as to make an object of each entry, of which there may be 100,000.
+    return {name for name in os.listdir(store) if RUN_ID.fullmatch(name)}  # noqa: PTH208
 
 
 def folder_of(store: Path, run_id: str) -> Path:

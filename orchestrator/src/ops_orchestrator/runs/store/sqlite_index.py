@@ -121,15 +121,11 @@ class SqliteIndex:
     def claim(self, key_sha256: str, run_id: str) -> str:
         """See RunIndex."""
         try:
+            if not self._keys.folder.is_dir():
+                self._find_keys_again()
             if not self._keys.are_complete and not self._update.wait(_PATIENCE_S):
                 raise StoreError("the keys of earlier runs are still being read from their folders; try again in a minute")
             return self._keys.claim(key_sha256, run_id)
-        except FileNotFoundError:
-            # The folder of the keys is gone: they are read again from the runs.
-            self._keys.make_folder()
-            self._file.make_again()
-            self._update.again()
-            return self.claim(key_sha256, run_id)
         except OSError as error:
             raise StoreError(f"the key of a run cannot be kept in {self._keys.folder}: {error.strerror}") from error
 
@@ -150,6 +146,12 @@ class SqliteIndex:
     def complete(self) -> None:
         """Note that all runs were read, and so all keys are known."""
         self._keys.complete()
+
+    def _find_keys_again(self) -> None:
+        """Somebody removed the keys: they are read again from the runs."""
+        self._keys.folder.mkdir(exist_ok=True)
+        self._file.make_again()
+        self._update.again()
 
     def _whole_fingerprint(self, beginning: str) -> str:
         """The fingerprint that begins so, nothing when there is none. Raises InvalidRequestError when there are several."""
