@@ -105,3 +105,14 @@ def test_run_that_goes_while_it_is_read_does_not_stop_the_others(folder: Path) -
     (next(folder.glob("run_*")) / "run.json").chmod(0)
     with closing(FolderStore.open(folder)) as store:
         assert len(store.page(500).runs) == MANY - 1
+
+
+def test_index_that_cannot_be_filled_for_now_is_filled_later(folder: Path, open_store: OpenStore) -> None:
+    store = open_store()
+    assert store.wait_until_complete(60)
+    folder.rename(folder.with_name("gone"))
+    assert store.page(1).runs == []
+    assert not store.is_complete
+    folder.with_name("gone").rename(folder)
+    assert store.wait_until_complete(60)
+    assert len(store.page(500).runs) == 500

@@ -18,7 +18,7 @@ _MOST_AT_ONCE: Final = 500
 _MOST_DAMAGED: Final = 1000
 _RUNS_A_BATCH: Final = 50
 _REPORT_EVERY_S: Final = 2.0
-_TRY_AGAIN_S: Final = 5.0
+_TRY_AGAIN_S: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,28 @@ class IndexUpdate:
     def begin(self, *, in_background: bool) -> None:
         """Bring the index up to date, or begin to. Raises OSError, StoreError."""
         self._in_background = in_background
-        self.again()
+        self._start_over()
 
     def again(self) -> None:
-        """Start over, since the index was lost. Raises OSError, StoreError when runs cannot be listed."""
+        """Start over, since the index was lost. Raises OSError, StoreError when the work cannot be done later."""
+        try:
+            self._start_over()
+        except (OSError, StoreError):
+            if not self._in_background:
+                raise
+            self._leave_to_a_thread()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until the index knows all runs; whether it does."""
+        return self._done.wait(seconds)
+
+    def stop(self) -> None:
+        """End the work in the background."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _start_over(self) -> None:
         self._is_behind = True
         self._done.clear()
         # Whoever is at it already sees that the index is behind, and does more.
@@ -81,16 +99,6 @@ class IndexUpdate:
             finally:
                 self._working.release()
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until the index knows all runs; whether it does."""
-        return self._done.wait(seconds)
-
-    def stop(self) -> None:
-        """End the work in the background."""
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-
     def _leave_to_a_thread(self) -> None:
         thread = threading.Thread(target=self._work_in_background, name="run-index", daemon=True)
         self._threads.append(thread)
@@ -102,13 +110,16 @@ class IndexUpdate:
                 with self._working:
                     self._catch_up(pauses=True)
             except (OSError, StoreError):
-                self._is_behind = True
                 self._stopping.wait(_TRY_AGAIN_S)
 
     def _catch_up(self, *, pauses: bool) -> None:
         self._is_behind = False
-        self._reread_damaged()
-        self._read(self._unknown(), pauses=pauses)
+        try:
+            self._reread_damaged()
+            self._read(self._unknown(), pauses=pauses)
+        except (OSError, StoreError):
+            self._is_behind = True
+            raise
         if not self._is_behind and not self._stopping.is_set():
             self._index.complete()
             self._done.set()
