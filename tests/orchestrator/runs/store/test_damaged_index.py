@@ -67,6 +67,15 @@ def overwritten_from(start: int) -> Damage:
     return overwrite
 
 
+def zeroed_from(start: int) -> Damage:
+    def zero(index: Path) -> None:
+        size = index.stat().st_size
+        os.truncate(index, start)
+        os.truncate(index, size)
+
+    return zero
+
+
 def truncated_to(size: int) -> Damage:
     return lambda index: os.truncate(index, size)
 
@@ -93,6 +102,7 @@ DAMAGE: dict[str, Damage] = {
     "schema": overwritten_from(100),
     "second page": overwritten_from(PAGE_BYTES),
     "last page": lambda index: overwritten_from(index.stat().st_size - PAGE_BYTES)(index),
+    "zeros": zeroed_from(PAGE_BYTES),
     "empty": truncated_to(0),
     "half a page": truncated_to(PAGE_BYTES // 2),
     "two pages": truncated_to(PAGE_BYTES * 2),

@@ -103,11 +103,8 @@ class IndexFile:
         with closing(sqlite3.connect(":memory:")) as model:
             model.executescript(self._schema)
             expected = model.execute(_OBJECTS).fetchall()
-        return (
-            connection.execute(_OBJECTS).fetchall() == expected
-            and connection.execute("PRAGMA quick_check(1)").fetchall() == [("ok",)]
-            and connection.execute(self._foreign).fetchall() == []
-        )
+        # A damaged page is noticed when it is used. To check all of them takes longer the more runs there are.
+        return connection.execute(_OBJECTS).fetchall() == expected and connection.execute(self._foreign).fetchall() == []
 
     def _made(self, path: str) -> sqlite3.Connection:
         connection = _connect(path, self._busy_timeout_s)
