@@ -238,10 +238,10 @@ async def run(case: Case, body: bytes, folder: Path) -> Cost:
     small = b"{}" if case.role == "adapted" else HEAD + b"0}}"
     await _with_app(settings, small, REQUEST)
     gc.freeze()  # as the service does
-    before, started = _peak(), time.perf_counter()
+    before, started = peak_bytes(), time.perf_counter()
     status, held_s = await _with_app(settings, small if case.role == "scenario" else body, _request(case, body))
     took_s = time.perf_counter() - started
-    peak = _peak() - before
+    peak = peak_bytes() - before
     return Cost(len(body), peak, took_s, held_s, _loads_s(body), status)
 
 
@@ -265,7 +265,8 @@ def _loads_s(body: bytes) -> float:
     return time.perf_counter() - started
 
 
-def _peak() -> int:
+def peak_bytes() -> int:
+    """The most memory that this process has had."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

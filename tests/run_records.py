@@ -4,7 +4,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from ops_orchestrator.runs.record import Results, RunRecord
+from ops_orchestrator.runs.record import RECORD, Results, RunRecord
 from ops_orchestrator.runs.store.folder import FolderStore
 
 RUN_ID = "run_2026-01-09T12-34-56Z_ab12cd"
@@ -31,6 +31,16 @@ def results(**outputs: Any) -> Results:
     return Results(
         run_id=RUN_ID, scenario_id="demo", results={step: {"found": found, "artifacts": []} for step, found in outputs.items()}
     )
+
+
+def make_folders(store: Path, count: int) -> list[str]:
+    """Make so many folders of completed runs in `store`, which no index knows; returns the run ids, newest first."""
+    text = record(1).model_dump_json()
+    run_ids = [f"run_2026-01-09T12-{number // 60:02}-{number % 60:02}Z_{number:06x}" for number in range(count)]
+    for run_id in run_ids:
+        (store / run_id).mkdir(parents=True)
+        (store / run_id / RECORD).write_text(text.replace('"run_1"', f'"{run_id}"'))
+    return run_ids[::-1]
 
 
 def store_two_runs(folder: Path) -> None:

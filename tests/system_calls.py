@@ -36,13 +36,24 @@ class OnDisk:
     flushed: int | None = None
 
 
+def killed_at(call: str, number: int) -> tuple[str, ...]:
+    """The words to put before a command so that it is killed at its system call `call` number so and so."""
+    _check_strace()
+    # With --seccomp-bpf, strace 6.1 injects nothing.
+    return "strace", "-f", "-o", os.devnull, "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"
+
+
 def strace(trace: Path) -> tuple[str, ...]:
     """The words to put before a command so that its calls are written to `trace`. Without strace: skipped, in CI a failure."""
+    _check_strace()
+    # The command keeps the process id, so that it can be signalled and killed as if it were not observed.
+    return "strace", "--daemonize", "-f", "--seccomp-bpf", "-y", "-s", "4096", "-o", str(trace), "-e", _TRACED
+
+
+def _check_strace() -> None:
     if shutil.which("strace") is None:
         message = "strace is missing; install the package of that name, or run .ci/install strace"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-    # The command keeps the process id, so that it can be signalled and killed as if it were not observed.
-    return "strace", "--daemonize", "-f", "--seccomp-bpf", "-y", "-s", "4096", "-o", str(trace), "-e", _TRACED
 
 
 def read_calls(trace: Path, process: int) -> list[SystemCall]:

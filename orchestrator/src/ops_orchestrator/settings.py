@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     max_step_artifact_bytes: Annotated[int, Field(gt=0, description="most bytes of all artifacts of one step")] = 512 * MIB
     max_run_artifact_bytes: Annotated[int, Field(gt=0, description="most bytes of all artifacts of one run")] = 1024 * MIB
     max_concurrent_runs: Annotated[int, Field(gt=0, description="more are answered 503")] = 64
+    retention_days: Annotated[
+        int | None, Field(gt=0, le=36500, description="runs that ended longer ago are deleted; unset, none are")
+    ] = None
     stop_grace_s: Annotated[int, Field(ge=0, description="seconds that answers in progress get when the service stops")] = 3
     log_format: Annotated[Literal["json", "console"], Field(description="how the service's own log is written")] = "json"
     image_digest: Annotated[str | None, Field(description="digest of the orchestrator's own image, where known")] = None

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,7 @@ from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.events import Event
 from ops_orchestrator.runs.record import Results, RunRecord
+from ops_orchestrator.runs.run_filter import RunFilter
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.protocols import RunFile, RunStore, RunWriter
 
@@ -74,7 +76,7 @@ async def test_caller_who_is_cancelled_while_the_folder_is_made_leaves_a_run_tha
         await asyncio.sleep(0)
     starting.cancel()
     await asyncio.wait([starting])
-    while not store.page(10, status="running").runs:  # noqa: ASYNC110  # another thread makes it true
+    while not store.page(10, where=RunFilter(status="running")).runs:  # noqa: ASYNC110  # another thread makes it true
         await asyncio.sleep(0)
     await runs.stop()
     assert [run.status for run in store.page(10).runs] == ["interrupted"]
@@ -83,8 +85,7 @@ async def test_caller_who_is_cancelled_while_the_folder_is_made_leaves_a_run_tha
 async def test_store_that_cannot_be_written_is_the_caller_s_to_know(
     runs: ActiveRuns, store: FolderStore, scenario: Scenario
 ) -> None:
-    store.folder.joinpath(".index.sqlite3").unlink()
-    store.folder.rmdir()
+    shutil.rmtree(store.folder)
     with pytest.raises(StoreError, match="cannot write a run in"):
         await runs.start(scenario)
 

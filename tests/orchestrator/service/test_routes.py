@@ -4,6 +4,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from run_records import make_folders
 from scripted_module import ScriptedModule, StartService, artifact, success
 
 SCENARIO = {"scenario_id": "demo", "modules": ["alpha"]}
@@ -92,6 +93,9 @@ async def test_wrong_method_is_a_405_problem_with_allow(start_service: StartServ
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+PARAMETERS = ("limit", "cursor", "scenario_id", "status", "label", "module", "since", "until", "fingerprint")
+
+
 async def test_list_of_runs_is_newest_first_with_filters_and_cursor(start_service: StartService) -> None:
     alpha = ScriptedModule(answers=[success(), httpx2.Response(500), success()])
     async with start_service(alpha) as service:
@@ -104,6 +108,57 @@ async def test_list_of_runs_is_newest_first_with_filters_and_cursor(start_servic
     assert rest["next_cursor"] is None
     assert {run["run_id"] for run in of_a} == {ids[0], ids[2]}
     assert [(run["run_id"], run["status"]) for run in failed] == [(ids[1], "failed")]
+
+
+async def test_list_of_runs_is_filtered_by_module_time_and_fingerprint(start_service: StartService) -> None:
+    async with start_service(ScriptedModule(), ScriptedModule("beta")) as service:
+        alpha, beta = [await run_id_of(service, modules=[name]) for name in ("alpha", "beta")]
+        record = (await service.get(f"/runs/{alpha}")).json()
+        fingerprint = record["fingerprints"]["recipe"][:8]
+        found = {
+            query: [run["run_id"] for run in (await service.get(f"/runs?{query}")).json()["runs"]]
+            for query in ("module=beta", f"fingerprint={fingerprint}", "since=2100-01-01", "until=2100-01-01T00:00:00%2B02:00")
+        }
+    assert list(found.values()) == [[beta], [alpha], [], [beta, alpha]]
+
+
+async def test_list_of_runs_is_filtered_by_several_labels(start_service: StartService, tmp_path: Path) -> None:
+    async with start_service(ScriptedModule()) as service:
+        run_id = await run_id_of(service)
+        file = tmp_path / "runs" / run_id / "run.json"
+        record = json.loads(file.read_bytes())
+        record["request"]["run_options"]["labels"] = {"study": "vat", "team": "x"}
+        file.write_text(json.dumps(record))
+        await service.get("/runs")
+        (listed,) = (await service.get("/runs?label=study=vat&label=team")).json()["runs"]
+        other = (await service.get("/runs?label=study=vat&label=team=y")).json()["runs"]
+    assert (listed["labels"], other) == ({"study": "vat", "team": "x"}, [])
+
+
+async def test_list_of_runs_says_that_it_is_complete(start_service: StartService) -> None:
+    async with start_service(ScriptedModule()) as service:
+        assert (await service.get("/runs")).json() == {"runs": [], "next_cursor": None, "complete": True}
+
+
+async def test_run_left_among_many_that_no_index_knows_is_ended_and_listed(start_service: StartService, tmp_path: Path) -> None:
+    left, *_ = make_folders(tmp_path / "runs", 501)
+    record = tmp_path / "runs" / left / "run.json"
+    record.write_text(record.read_text().replace('"completed"', '"running"'))
+    (tmp_path / "runs" / left / "logs.jsonl").touch()
+    async with start_service(ScriptedModule()) as service:
+        while not (answer := (await service.get("/runs?status=interrupted")).json())["runs"]:
+            pass
+    assert [run["run_id"] for run in answer["runs"]] == [left]
+
+
+async def test_runs_that_ended_before_the_retention_are_deleted(start_service: StartService, tmp_path: Path) -> None:
+    (run_id,) = make_folders(tmp_path / "runs", 1)
+    record = tmp_path / "runs" / run_id / "run.json"
+    record.write_text(record.read_text().replace('"finished_at":null', '"finished_at":"2026-01-09T12:00:00Z"'))
+    async with start_service(ScriptedModule(), retention_days=30) as service:
+        while (await service.get("/runs")).json()["runs"]:
+            pass
+    assert not record.exists()
 
 
 async def test_record_that_says_nothing_of_made_up_figures_is_listed(start_service: StartService, tmp_path: Path) -> None:
@@ -121,7 +176,10 @@ async def test_record_that_says_nothing_of_made_up_figures_is_listed(start_servi
     ("query", "detail"),
     [
         ("stauts=failed", "is not a parameter of this list; did you mean 'status'?"),
-        ("x=1", "is not a parameter of this list; it takes limit, cursor, scenario_id, status"),
+        (
+            "x=1",
+            f"is not a parameter of this list; it takes {', '.join(PARAMETERS)}",
+        ),
         ("status=failed&status=completed", "is given more than once"),
     ],
 )
@@ -145,7 +203,7 @@ async def test_path_with_a_slash_too_many_is_not_redirected(start_service: Start
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=many", "status=done", "cursor=zzz"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=many", "status=done", "cursor=zzz", "since=soon"])
 async def test_query_that_cannot_be_used_is_a_422_problem_naming_the_parameter(start_service: StartService, query: str) -> None:
     async with start_service(ScriptedModule()) as service:
         answer = await service.get(f"/runs?{query}")

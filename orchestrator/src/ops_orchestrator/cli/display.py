@@ -15,6 +15,7 @@ from rich.text import Text
 
 from ops_orchestrator.planning.steps import Plan
 from ops_orchestrator.runs.figures import Figures, headline_figures
+from ops_orchestrator.runs.store.all_runs import Usage
 
 _MOST_LINES: Final = 60
 _MOST_WARNINGS: Final = 10
@@ -119,11 +120,30 @@ def runs_table(runs: list[dict[str, Any]]) -> Table:
             run.get("warnings") or None,
             (run["fingerprints"]["result"] or "")[:8],
             "synthetic" if run.get("synthetic") else None,
+            ", ".join(f"{key}={value}" for key, value in (run.get("labels") or {}).items()) or None,
             run.get("reason") or run["scenario_id"],
         )
         for run in runs
     ]
-    return _table(("run", "status", "warnings", "result", "data", "scenario"), rows)
+    return _table(("run", "status", "warnings", "result", "data", "labels", "scenario"), rows)
+
+
+def usage_view(usage: Usage) -> RenderableType:
+    """How much room runs take, by status."""
+    rooms = [*sorted(usage.by_status.items()), ("all", usage.total)]
+    rows = [(status, f"{room.runs:,}", bytes_text(room.bytes)) for status, room in rooms]
+    times = [plain(f"{name:<8}{at}", "dim") for name, at in (("oldest", usage.oldest), ("newest", usage.newest)) if at]
+    return Group(_table(("status", "runs", "size"), rows), *times)
+
+
+def bytes_text(size: int) -> str:
+    """A number of bytes for people, in units of 1,000."""
+    amount, units = float(size), iter(("B", "kB", "MB", "GB"))
+    for unit in units:
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:,.1f} TB"
 
 
 def log_text(raw: bytes) -> Text:

@@ -1,6 +1,7 @@
 """`ops runs`: the stored runs, read from their folders; no service is needed."""
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -8,34 +9,64 @@ from rich.console import Console
 
 from ops_contract.command_line import new_group, write
 from ops_orchestrator.cli import display
+from ops_orchestrator.cli.old_runs import prune, show_usage
 from ops_orchestrator.cli.run_ids import RunId, find_run_id
+from ops_orchestrator.cli.run_store import existing_store
 from ops_orchestrator.cli.terminal import AsJson, on_terminal, show
+from ops_orchestrator.errors import ConfigurationError, InvalidRequestError
 from ops_orchestrator.runs.record import LOGS
-from ops_orchestrator.runs.store.folder import FolderStore
-from ops_orchestrator.runs.store.protocols import ListedStatus
-from ops_orchestrator.settings import read_settings
+from ops_orchestrator.runs.run_filter import read_filter
+from ops_orchestrator.runs.run_summary import ListedStatus
 
 runs_app = new_group("Look at runs.")
+runs_app.command("prune")(prune)
+runs_app.command("usage")(show_usage)
+
+_TIME = "a date or a time such as 2026-01-09T12:34:56Z; a date is its beginning in UTC"
 
 
 @runs_app.command("list")
-def list_runs(
+def list_runs(  # noqa: PLR0913  # one parameter for each option
+    *,
     limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
     scenario_id: Annotated[str | None, typer.Option(help="Only runs of this scenario.")] = None,
     status: Annotated[ListedStatus | None, typer.Option(help="Only runs with this status.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="KEY[=VALUE]", help="Only runs with this label; repeatable.")
+    ] = None,
+    module: Annotated[str | None, typer.Option(help="Only runs that call this module.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help=f"Only runs that started at this time or later: {_TIME}.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only runs that started before this time.")] = None,
+    fingerprint: Annotated[
+        str | None,
+        typer.Option(metavar="HEX", help="Only runs whose recipe or result fingerprint begins so; 8 digits or more."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List runs, newest first, from the run folders."""
-    with closing(_store()) as store:
-        page = store.page(limit, scenario_id=scenario_id, status=status)
-    listed = [record.summary() for record in page.runs]
+    with _named_options(), existing_store() as store:
+        where = read_filter(
+            scenario_id=scenario_id,
+            status=status,
+            labels=label or (),
+            module=module,
+            since=since,
+            until=until,
+            fingerprint=fingerprint,
+        )
+        page = store.page(limit, where=where)
+    listed = [run.model_dump(mode="json", exclude_unset=True) for run in page.runs]
     show(listed, lambda: display.runs_table(listed), as_json=as_json)
+    if not page.is_complete:
+        typer.echo("The list of runs is not complete yet: runs are still being read; try again soon.", err=True)
 
 
 @runs_app.command("show")
 def show_run(run: RunId, as_json: AsJson = False) -> None:
     """Show one run, from its folder."""
-    with closing(_store()) as store:
+    with existing_store() as store:
         run_id = find_run_id(store, run)
         record = store.record(run_id).model_dump(mode="json")
         results = store.results(run_id).model_dump(mode="json")
@@ -46,7 +77,7 @@ def show_run(run: RunId, as_json: AsJson = False) -> None:
 @runs_app.command("logs")
 def show_logs(run: RunId, as_json: AsJson = False) -> None:
     """Show what happened in a run, from its folder."""
-    with closing(_store()) as store:
+    with existing_store() as store:
         raw = store.document(find_run_id(store, run), LOGS)
     if as_json or not on_terminal():
         write(raw)
@@ -55,5 +86,11 @@ def show_logs(run: RunId, as_json: AsJson = False) -> None:
         Console().print(display.log_text(line))
 
 
-def _store() -> FolderStore:
-    return FolderStore.existing(read_settings().runs_dir)
+@contextmanager
+def _named_options() -> Iterator[None]:
+    """Name filters as the command line does."""
+    try:
+        yield
+    except InvalidRequestError as error:
+        named = (f"--{problem.pointer.replace('_', '-')} {problem.message}" for problem in error.problems)
+        raise ConfigurationError("; ".join(named)) from error

@@ -2,6 +2,7 @@
 
 import mimetypes
 from datetime import datetime
+from itertools import islice
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -29,6 +30,8 @@ LOGS: Final = "logs.jsonl"
 MANIFEST: Final = "manifest-sha256.txt"
 ARTIFACTS: Final = "artifacts"
 STEPS: Final = "steps"
+_MOST_LABELS: Final = 32
+_LONGEST_LABEL: Final = 300
 
 
 class _Document(BaseModel):
@@ -89,6 +92,7 @@ class RunRecord(_Document):
     plan: Objects
     started_at: Time
     finished_at: Time | None = None
+    idempotency_key: str | None = None
     versions: Annotated[dict[str, str | None], FewEntries]
     steps: Array[StepRecord]
     fingerprints: Fingerprints = Fingerprints()
@@ -109,12 +113,20 @@ class RunRecord(_Document):
         """The scenario that was run."""
         return str(self.request["scenario_id"])
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that the run was given; a record may be foreign, and what no scenario can have is left out."""
+        labels = self.request["run_options"].get("labels")
+        few = islice(labels.items(), _MOST_LABELS) if isinstance(labels, dict) else ()
+        return {key: value for key, value in few if isinstance(value, str) and len(key) + len(value) <= _LONGEST_LABEL}
+
     def summary(self) -> dict[str, Any]:
         """The run in a list of runs."""
         fields = self.model_dump(mode="json", include={"run_id", "status", "started_at", "finished_at", "fingerprints"})
         return fields | {
             "scenario_id": self.scenario_id,
             "modules": [step.module for step in self.steps],
+            "labels": self.labels,
             "warnings": sum(len(step.warnings) for step in self.steps),
             "synthetic": any(step.synthetic for step in self.steps),
         }

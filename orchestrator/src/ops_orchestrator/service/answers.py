@@ -5,8 +5,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from ops_orchestrator.runs.events import Status
-from ops_orchestrator.runs.record import Fingerprints
-from ops_orchestrator.runs.store.protocols import ListedStatus
+from ops_orchestrator.runs.run_summary import RunSummary
 
 _EXAMPLE_ANSWER: Final[dict[str, JsonValue]] = {
     "run_id": "run_2026-01-09T12-34-56Z_ab12cd",
@@ -58,26 +57,12 @@ class RunAnswer(BaseModel):
     error: Annotated[RunError | None, Field(description="left out when nothing failed")] = None
 
 
-class RunSummary(BaseModel):
-    """A run in the list of runs."""
-
-    run_id: str
-    status: ListedStatus
-    reason: Annotated[str, Field(description="why a run is damaged; left out for any other")] = ""
-    started_at: str
-    finished_at: str | None
-    fingerprints: Fingerprints
-    scenario_id: str | None
-    modules: list[str]
-    warnings: Annotated[int, Field(description="how many warnings its modules gave")]
-    synthetic: Annotated[bool, Field(description="whether a module calls some of its figures made up")]
-
-
 class RunList(BaseModel):
     """One page of runs, newest first; `next_cursor` is null on the last page."""
 
     runs: list[RunSummary]
     next_cursor: str | None
+    complete: Annotated[bool, Field(description="false while the list of all runs is still being made from their folders")]
 
 
 class ListedArtifact(BaseModel):

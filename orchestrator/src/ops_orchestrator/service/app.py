@@ -10,11 +10,15 @@ import structlog
 from fastapi import FastAPI
 
 import ops_orchestrator
+from ops_orchestrator.errors import StoreError
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.index_update import Progress
+from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.store.retention import retention_of
 from ops_orchestrator.service.head import HeadAsGet
 from ops_orchestrator.service.problem import install_problem_handlers
 from ops_orchestrator.service.routes.description import description_routes
@@ -34,7 +38,8 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
     Raises ConfigurationError for a bad modules.yaml, StoreError when the run store cannot be made.
     """
     catalogue = load_catalogue(settings.modules_file, os.environ)
-    store = FolderStore.open(settings.runs_dir)
+    store = FolderStore.open(settings.runs_dir, report=_log_progress, in_background=True)
+    retention = retention_of(store, settings.retention_days)
     client = ModuleClient(settings.limits, transport)
     runs = ActiveRuns(
         catalogue,
@@ -47,15 +52,17 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        for run_id, problem in (await asyncio.to_thread(store.recover)).items():
-            if problem is None:
-                _log.warning("run.recovered", run_id=run_id, message="was running when a service died")
-            else:
-                _log.error("run.unrecovered", run_id=run_id, message=f"cannot be ended properly: {problem}")
+        await _recover(store)
+        later = asyncio.create_task(_recover_when_complete(store))
+        if retention is not None:
+            retention.start()
         if reason := store.unwritable():
             _log.error("store.unwritable", message=reason)
         yield
+        later.cancel()
         await runs.stop()
+        if retention is not None:
+            await asyncio.to_thread(retention.stop)
         await client.aclose()
         store.close()
 
@@ -79,3 +86,30 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
     app.include_router(health_routes(store, runs))
     app.include_router(description_routes(app))
     return app
+
+
+async def _recover(store: RunStore) -> None:
+    """End what a dead service left."""
+    for run_id, problem in (await asyncio.to_thread(store.recover)).items():
+        if problem is None:
+            _log.warning("run.recovered", run_id=run_id, message="was running when a service died")
+        else:
+            _log.error("run.unrecovered", run_id=run_id, message=f"cannot be ended properly: {problem}")
+
+
+async def _recover_when_complete(store: RunStore) -> None:
+    """Where many runs are read in the background, some of those may have been left too."""
+    if store.is_complete:
+        return
+    while not await asyncio.to_thread(store.wait_until_complete, 1.0):
+        pass
+    try:
+        await _recover(store)
+    except (OSError, StoreError) as error:
+        _log.error("store.unrecovered", message=f"runs that a dead service left may not be ended: {error}")
+
+
+def _log_progress(progress: Progress) -> None:
+    share = f"{progress.done / progress.total:.0%}"
+    message = f"{progress.done} of {progress.total} runs were read for the list of runs, {share}"
+    _log.info("index.reading", done=progress.done, total=progress.total, message=message)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from run_records import record, results
 
+from ops_orchestrator.runs.run_filter import RunFilter
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.sqlite_index import FILE_NAME
 
@@ -66,6 +67,15 @@ def overwritten_from(start: int) -> Damage:
     return overwrite
 
 
+def zeroed_from(start: int) -> Damage:
+    def zero(index: Path) -> None:
+        size = index.stat().st_size
+        os.truncate(index, start)
+        os.truncate(index, size)
+
+    return zero
+
+
 def truncated_to(size: int) -> Damage:
     return lambda index: os.truncate(index, size)
 
@@ -92,6 +102,7 @@ DAMAGE: dict[str, Damage] = {
     "schema": overwritten_from(100),
     "second page": overwritten_from(PAGE_BYTES),
     "last page": lambda index: overwritten_from(index.stat().st_size - PAGE_BYTES)(index),
+    "zeros": zeroed_from(PAGE_BYTES),
     "empty": truncated_to(0),
     "half a page": truncated_to(PAGE_BYTES // 2),
     "two pages": truncated_to(PAGE_BYTES * 2),
@@ -99,7 +110,7 @@ DAMAGE: dict[str, Damage] = {
     "no table": executed("DROP TABLE runs"),
     "other columns": executed("DROP TABLE runs; CREATE TABLE runs (run_id, started_at, scenario_id, status, more)"),
     "foreign": replaced_by(executed(ELSEWHERE)),
-    "foreign values": executed("UPDATE runs SET run_id = x'ff' || run_id, started_at = zeroblob(9)"),
+    "foreign values": executed("UPDATE runs SET run_id = x'ff' || run_id; UPDATE tagged SET started_us = zeroblob(9)"),
     "foreign runs": executed("UPDATE runs SET run_id = '../' || run_id, status = 'running'"),
     "folder": replaced_by(Path.mkdir),
     "pipe": replaced_by(os.mkfifo),
@@ -116,7 +127,7 @@ def test_index_that_was_damaged_while_nobody_looked_is_made_again(folder: Path, 
         assert len(store.recover()) == 0
         make_run(store, len(RUN_IDS) - 1)
         assert listed(store) == RUN_IDS
-        assert len(store.page(500, status="completed").runs) == len(RUN_IDS)
+        assert len(store.page(500, where=RunFilter(status="completed")).runs) == len(RUN_IDS)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in DAMAGE if not kind.startswith("foreign ")])
@@ -128,7 +139,7 @@ def test_index_that_is_damaged_while_it_is_open_is_made_again(
     DAMAGE[kind](folder / FILE_NAME)
     first(store)
     assert set(listed(store)) >= set(RUN_IDS[:-1])
-    assert len(store.page(500, status="completed").runs) == len(listed(store))
+    assert len(store.page(500, where=RunFilter(status="completed")).runs) == len(listed(store))
 
 
 def test_what_a_link_in_the_place_of_the_index_leads_to_is_not_changed(folder: Path) -> None:

@@ -13,6 +13,7 @@ from run_records import GOOD, RUN_ID, store_two_runs
 
 from ops_orchestrator.errors import DamagedRunError, StoreError
 from ops_orchestrator.runs.history import run_before
+from ops_orchestrator.runs.run_filter import RunFilter
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.sqlite_index import FILE_NAME
 
@@ -106,9 +107,9 @@ def test_record_with_a_field_that_cannot_be_used_is_damage_and_the_other_run_is_
     change(folder, "run.json", **fields)
     store = open_store()
     assert store.recover() == {}
-    listed = {run.run_id: run.summary() for run in store.page(10).runs}
-    assert {run_id: run["status"] for run_id, run in listed.items()} == {RUN_ID: "damaged", GOOD: "completed"}
-    assert listed[RUN_ID]["reason"].startswith("run.json: ")
+    listed = {run.run_id: run for run in store.page(10).runs}
+    assert {run_id: run.status for run_id, run in listed.items()} == {RUN_ID: "damaged", GOOD: "completed"}
+    assert listed[RUN_ID].reason.startswith("run.json: ")
 
 
 @pytest.mark.parametrize(
@@ -192,11 +193,11 @@ def test_damaged_runs_can_be_filtered_until_they_are_repaired(folder: Path, open
     store = open_store()
     whole = (folder / "run.json").read_bytes()
     (folder / "run.json").write_text("{")
-    assert [run.run_id for run in store.page(10, status="completed").runs] == [GOOD]
-    assert [run.run_id for run in store.page(10, status="damaged").runs] == [RUN_ID]
+    assert [run.run_id for run in store.page(10, where=RunFilter(status="completed")).runs] == [GOOD]
+    assert [run.run_id for run in store.page(10, where=RunFilter(status="damaged")).runs] == [RUN_ID]
     (folder / "run.json").write_bytes(whole)
-    assert store.page(10, status="damaged").runs == []
-    assert len(store.page(10, status="completed").runs) == 2
+    assert store.page(10, where=RunFilter(status="damaged")).runs == []
+    assert len(store.page(10, where=RunFilter(status="completed")).runs) == 2
 
 
 def test_run_that_was_repaired_while_nobody_looked_is_listed_again(folder: Path, open_store: OpenStore) -> None:
@@ -204,7 +205,7 @@ def test_run_that_was_repaired_while_nobody_looked_is_listed_again(folder: Path,
     (folder / "run.json").write_text("{")
     open_store().close()
     (folder / "run.json").write_bytes(whole)
-    assert len(open_store().page(10, status="completed").runs) == 2
+    assert len(open_store().page(10, where=RunFilter(status="completed")).runs) == 2
 
 
 LEFT: dict[str, Callable[[Path], object]] = {

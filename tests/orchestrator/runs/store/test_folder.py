@@ -17,6 +17,7 @@ from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.runs.events import Event, Occurrence, RunEnded, RunStarted, StepCompleted, StepStarted
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.recorder import Recorder
+from ops_orchestrator.runs.run_filter import RunFilter
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.sqlite_index import FILE_NAME, SqliteIndex
 from ops_orchestrator.runs.store.writer import FolderWriter
@@ -210,8 +211,8 @@ def test_index_tells_what_is_on_disk_and_not_what_was_meant(store: FolderStore, 
     folder = OpenRun(store, started)
     folder.recorder.state.apply(Event(run_id=folder.run_id, seq=2, what=RunEnded(status="errored")))
     folder.close()
-    assert [run.run_id for run in store.page(10, status="running").runs] == [folder.run_id]
-    assert store.page(10, status="errored").runs == []
+    assert [run.run_id for run in store.page(10, where=RunFilter(status="running")).runs] == [folder.run_id]
+    assert store.page(10, where=RunFilter(status="errored")).runs == []
 
 
 def test_run_of_a_living_service_is_left_alone(open_store: OpenStore, store: FolderStore, started: RunStarted) -> None:

@@ -212,4 +212,4 @@ async def test_no_unfinished_file_is_ever_left(start_service: StartService, tmp_
     async with start_service(ScriptedModule()) as service:
         await run(service, "alpha")
     names = {name for _, folders, found in os.walk(tmp_path / "runs") for name in (*folders, *found)}
-    assert {name for name in names if name.startswith(".")} <= {".index.sqlite3"}
+    assert {name for name in names if name.startswith(".")} <= {".index.sqlite3", ".keys"}

@@ -3,8 +3,11 @@
 import base64
 import binascii
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -18,21 +21,29 @@ from ops_orchestrator.errors import (
     StoreError,
 )
 from ops_orchestrator.runs.record import RECORD, RESULTS, ArtifactRecord, Results, RunRecord
+from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
+from ops_orchestrator.runs.run_id import RUN_ID
+from ops_orchestrator.runs.run_summary import RunSummary
+from ops_orchestrator.runs.store.index_update import Report
 from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile, files_in
-from ops_orchestrator.runs.store.protocols import Page, Position, RunIndex
+from ops_orchestrator.runs.store.protocols import IndexedRun, Page, Position, RunIndex
 from ops_orchestrator.runs.store.reading import (
     folder_of,
     parse_document,
     read_content,
     read_listed,
     read_record,
+    read_version,
     run_ids_in,
+    version_of,
 )
 from ops_orchestrator.runs.store.recovery import clear_unfinished, end_dead_run, lease_of_the_dead
+from ops_orchestrator.runs.store.removal import delete_removed, size_of, take_away
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.runs.store.writer import FolderWriter
 
 _ROOM_FOR_A_RUN_BYTES: Final = 64 * 1024
+_POSITION: Final = re.compile(rb"(-?[0-9]{1,18}) (\S+)")
 
 
 class FolderStore:
@@ -43,22 +54,23 @@ class FolderStore:
         self._index = index
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
-        """The store in `folder`, made when missing; its index is brought up to date."""
+    def open(cls, folder: Path, *, report: Report | None = None, in_background: bool = False) -> Self:
+        """The store in `folder`, made when missing; its index is brought up to date, `in_background` if many runs came.
+
+        `report` is called every few seconds while runs are read. Raises StoreError.
+        """
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            store = cls(folder, SqliteIndex.open(folder))
-            store._refresh()
+            return cls(folder, SqliteIndex.open(folder, report=report, in_background=in_background))
         except OSError as error:
             raise StoreError(f"cannot open the run store {folder}: {error.strerror}; set OPS_RUNS_DIR") from error
-        return store
 
     @classmethod
-    def existing(cls, folder: Path) -> Self:
+    def existing(cls, folder: Path, *, report: Report | None = None) -> Self:
         """The store in `folder`, for those who only read. Raises ConfigurationError when there is none."""
         if not folder.is_dir():
             raise ConfigurationError(f"there is no run store at {folder}; change into the project's folder or set OPS_RUNS_DIR")
-        return cls.open(folder)
+        return cls.open(folder, report=report)
 
     def close(self) -> None:
         """See RunStore."""
@@ -141,19 +153,66 @@ class FolderStore:
         except OSError as error:
             raise StoreError(f"cannot read {name!r} of {run_id}: {error.strerror}") from error
 
-    def page(self, limit: int, cursor: str | None = None, scenario_id: str | None = None, status: str | None = None) -> Page:
+    def page(self, limit: int, cursor: str | None = None, where: RunFilter = EVERY_RUN) -> Page:
         """See RunStore."""
-        after = _position(cursor) if cursor else None
-        found = self._index.page(limit + 1, scenario_id, status, after)
-        read = [run for position in found[:limit] if (run := read_listed(self.folder, position.run_id))]
-        runs = [run for run in read if status in (None, run.status) and scenario_id in (None, run.scenario_id)]
-        # The index learns what was damaged or repaired since it was written.
-        self._index.put(run for run in read if run.status == "damaged" or run not in runs)
-        return Page(runs, _cursor(found[limit - 1]) if len(found) > limit else None)
+        found = self._index.page(limit + 1, where, _position(cursor) if cursor else None)
+        runs = [run for indexed in found[:limit] if (run := self._listed(indexed)) and where.accepts(run)]
+        last = found[limit - 1].position if len(found) > limit else None
+        return Page(runs, _cursor(last) if last else None, is_complete=self._index.is_complete)
+
+    def _listed(self, indexed: IndexedRun) -> RunSummary | None:
+        """A run in a list, read again unless it was over and is as the index knows it; None when it cannot be read."""
+        run_id = indexed.position.run_id
+        is_over = indexed.summary.finished_at is not None
+        if is_over and indexed.version is not None and indexed.version == version_of(self.folder, run_id):
+            return indexed.summary
+        read = read_version(self.folder, run_id, indexed.version)
+        if read is None:
+            return None
+        summary = RunSummary.model_validate(read.run.summary())
+        if summary != indexed.summary:
+            # The index learns what was damaged or repaired since it was written.
+            self._index.learn([read])
+        return summary
+
+    @property
+    def is_complete(self) -> bool:
+        """See RunStore."""
+        return self._index.is_complete
+
+    def wait_until_complete(self, seconds: float) -> bool:
+        """See RunStore."""
+        return self._index.wait_until_complete(seconds)
+
+    def claim(self, key_sha256: str, run_id: str) -> str:
+        """See RunIndex."""
+        return self._index.claim(key_sha256, run_id)
+
+    def release(self, key_sha256: str, run_id: str) -> None:
+        """See RunIndex."""
+        self._index.release(key_sha256, run_id)
+
+    def remove(self, run_id: str) -> bool:
+        """See RunStore."""
+        try:
+            removed = take_away(self.folder, folder_of(self.folder, run_id).name)
+        except OSError as error:
+            raise StoreError(f"cannot remove {run_id}: {error.strerror}") from error
+        if removed is None:
+            return False
+        self._index.drop([run_id])
+        # What cannot be deleted now is deleted at the next start.
+        shutil.rmtree(removed, ignore_errors=True)
+        return True
+
+    def size(self, run_id: str) -> int:
+        """See RunStore."""
+        return size_of(folder_of(self.folder, run_id))
 
     def recover(self) -> Mapping[str, OSError | StoreError | None]:
         """See RunStore. Folders that were never finished are removed."""
         clear_unfinished(self.folder)
+        delete_removed(self.folder)
         recovered: dict[str, OSError | StoreError | None] = {}
         for run_id in sorted(self._index.run_ids("running") & run_ids_in(self.folder)):
             try:
@@ -176,14 +235,6 @@ class FolderStore:
         self._index.put([record])
         return left_running
 
-    def _refresh(self) -> None:
-        """Bring the index up to date with folders that came, went or were repaired while nobody looked."""
-        present = run_ids_in(self.folder)
-        known = self._index.run_ids()
-        self._index.drop(known - present)
-        unsure = present - known | self._index.run_ids("damaged") & present
-        self._index.put(run for run_id in unsure if (run := read_listed(self.folder, run_id)))
-
     def _put_in_index(self, run_id: str) -> None:
         """Note how a run ended: what is on disk counts, and a full disk may keep it at `running`."""
         if run := read_listed(self.folder, run_id):
@@ -191,13 +242,14 @@ class FolderStore:
 
 
 def _cursor(position: Position) -> str:
-    return base64.urlsafe_b64encode(f"{position.started_at} {position.run_id}".encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(f"{position.started_us} {position.run_id}".encode()).decode().rstrip("=")
 
 
 def _position(cursor: str) -> Position:
-    try:
-        started_at, run_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii").split(" ")
-    except (binascii.Error, ValueError) as error:
-        problem = Problem("cursor", "is not a cursor of this list")
-        raise InvalidRequestError("Take cursor from next_cursor of the page before, or leave it out.", [problem]) from error
-    return Position(started_at, run_id)
+    text = b""
+    with suppress(binascii.Error, ValueError):
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    if (read := _POSITION.fullmatch(text)) and RUN_ID.fullmatch(run_id := read[2].decode(errors="replace")):
+        return Position(int(read[1]), run_id)
+    problem = Problem("cursor", "is not a cursor of this list")
+    raise InvalidRequestError("Take cursor from next_cursor of the page before, or leave it out.", [problem])

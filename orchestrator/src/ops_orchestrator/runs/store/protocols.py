@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 
 from ops_orchestrator.errors import StoreError
-from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.record import ArtifactRecord, Results, RunRecord
+from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
+from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.plain_file import OpenFile
 
 
@@ -27,7 +28,7 @@ class DamagedRun:
     run_id: str
     reason: str
     status: ClassVar = "damaged"
-    scenario_id: ClassVar = ""
+    idempotency_key: ClassVar = None
 
     @property
     def started_at(self) -> str:
@@ -46,32 +47,56 @@ class DamagedRun:
             "fingerprints": {"recipe": None, "result": None},
             "scenario_id": None,
             "modules": [],
+            "labels": {},
             "warnings": 0,
             "synthetic": False,
         }
 
 
 ListedRun = RunRecord | DamagedRun
-"""An entry of a list of runs."""
+"""A run that can be listed."""
 
-ListedStatus = Literal[Status, "damaged"]
-"""The status of an entry of a list of runs."""
+
+@dataclass(frozen=True)
+class ReadRun:
+    """A run as it was read, which others may change meanwhile.
+
+    `version` is that of its folder when the reading began, and `before` the one that the index knew then, None when it did not
+    know the run.
+    """
+
+    run: ListedRun
+    version: str | None
+    before: str | None
 
 
 @dataclass(frozen=True)
 class Position:
-    """A place in the list of runs, newest first."""
+    """A place in the list of runs, newest first; `started_us` is in microseconds since 1970."""
 
-    started_at: str
+    started_us: int
     run_id: str
 
 
 @dataclass(frozen=True)
-class Page:
-    """Part of the list of runs, newest first; `next_cursor` is None on the last page."""
+class IndexedRun:
+    """A run as the index knows it, read from the `version` of its folder; None for one that is not known."""
 
-    runs: list[ListedRun]
+    position: Position
+    summary: RunSummary
+    version: str | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Part of the list of runs, newest first; `next_cursor` is None on the last page.
+
+    `is_complete` is False while the list of all runs is still being made.
+    """
+
+    runs: list[RunSummary]
     next_cursor: str | None
+    is_complete: bool = True
 
 
 class Lease(Protocol):
@@ -137,8 +162,39 @@ class RunStore(Protocol):
         """A stored artifact and its bytes; the caller closes the file. Raises NotFoundError, DamagedRunError."""
         ...
 
-    def page(self, limit: int, cursor: str | None = None, scenario_id: str | None = None, status: str | None = None) -> Page:
-        """Up to `limit` runs, newest first. Raises InvalidRequestError for a cursor that this store did not give."""
+    def page(self, limit: int, cursor: str | None = None, where: RunFilter = EVERY_RUN) -> Page:
+        """Up to `limit` of the runs that `where` accepts, newest first.
+
+        Raises InvalidRequestError for a cursor that this store did not give, and for a fingerprint that is too short.
+        """
+        ...
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all runs are listed; False while many of them are being read in the background."""
+        ...
+
+    def wait_until_complete(self, seconds: float) -> bool:
+        """Wait until all runs are listed, at most so long; whether they are."""
+        ...
+
+    def claim(self, key_sha256: str, run_id: str) -> str:
+        """See RunIndex."""
+        ...
+
+    def release(self, key_sha256: str, run_id: str) -> None:
+        """See RunIndex."""
+        ...
+
+    def remove(self, run_id: str) -> bool:
+        """Remove a run, at once and wholly; False when it is not over, or somebody has its lease.
+
+        Raises NotFoundError, DamagedRunError.
+        """
+        ...
+
+    def size(self, run_id: str) -> int:
+        """How many bytes the files of a run have; 0 when there is no such run."""
         ...
 
     def recover(self) -> Mapping[str, OSError | StoreError | None]:
@@ -159,26 +215,54 @@ class RunStore(Protocol):
 
 
 class RunIndex(Protocol):
-    """Which runs there are, by start time, scenario and status. Disposable, and safe to use from several threads.
+    """Which runs there are, by start time and everything that a RunFilter asks for. Safe to use from several threads.
 
-    `page` and `run_ids` raise StoreError. A change that cannot be written is dropped: the runs themselves are the truth, and an
-    index that is damaged is made again from them, whenever that is noticed.
+    It is disposable, and made again from the runs when it is lost or damaged, whenever that is noticed; many runs are read in
+    the background. Reading raises StoreError. A change that cannot be written is dropped: the runs themselves are the truth.
     """
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all runs are known; False while they are being read."""
+        ...
+
+    def wait_until_complete(self, seconds: float) -> bool:
+        """Wait until all runs are known, at most so long; whether they are."""
+        ...
+
     def put(self, runs: Iterable[ListedRun]) -> None:
-        """Add runs, or replace what is known of them."""
+        """Add runs, or replace what is known of them. Only for whoever writes them."""
+        ...
+
+    def learn(self, runs: Iterable[ReadRun]) -> None:
+        """Add runs that were read, or replace what is known of them, unless others did so meanwhile."""
         ...
 
     def drop(self, run_ids: Iterable[str]) -> None:
-        """Forget runs."""
+        """Forget runs, and free their keys."""
         ...
 
     def run_ids(self, status: str | None = None) -> set[str]:
         """All known runs, or those with `status`."""
         ...
 
-    def page(self, limit: int, scenario_id: str | None, status: str | None, after: Position | None) -> list[Position]:
-        """Up to `limit` runs, newest first, that come after `after`."""
+    def page(self, limit: int, where: RunFilter = EVERY_RUN, after: Position | None = None) -> list[IndexedRun]:
+        """Up to `limit` runs, newest first, that come after `after`.
+
+        Raises InvalidRequestError for a fingerprint that is the beginning of several.
+        """
+        ...
+
+    def claim(self, key_sha256: str, run_id: str) -> str:
+        """The id of the run that holds an idempotency key: `run_id` when nobody held it, which now does.
+
+        Of all threads and processes that claim a key, one gets it, also while the index is made again. The folder of a run that
+        holds a key may not be in place yet; a run that is not made within a minute loses the key. Raises StoreError.
+        """
+        ...
+
+    def release(self, key_sha256: str, run_id: str) -> None:
+        """Free a key for which the run could not be made. Nothing happens when another run holds it. Raises StoreError."""
         ...
 
     def close(self) -> None:

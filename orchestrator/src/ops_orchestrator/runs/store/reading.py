@@ -1,7 +1,6 @@
 """Reads the documents of stored runs. Nothing in a run's folder is trusted: it may be damaged, or come from elsewhere."""
 
 import os
-from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from threading import Lock
@@ -12,7 +11,7 @@ from ops_orchestrator.errors import DamagedRunError, NotFoundError, StoreError
 from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, Results, RunRecord
 from ops_orchestrator.runs.run_id import RUN_ID
 from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, read_below
-from ops_orchestrator.runs.store.protocols import DamagedRun, ListedRun
+from ops_orchestrator.runs.store.protocols import DamagedRun, ListedRun, ReadRun
 
 _LARGEST_RECORD_BYTES: Final = 16 * 1024 * 1024
 LARGEST_DOCUMENT_BYTES: Final = 256 * 1024 * 1024
@@ -63,15 +62,26 @@ def read_listed(store: Path, run_id: str) -> ListedRun | None:
         return None
 
 
+def version_of(store: Path, run_id: str) -> str | None:
+    """Which version of a run's record is in its folder: another text for each, None when there is none."""
+    try:
+        status = os.lstat(f"{store}/{run_id}/{RECORD}")
+    except OSError:
+        return None
+    return f"{status.st_ino}-{status.st_size}-{status.st_ctime_ns}"
+
+
+def read_version(store: Path, run_id: str, before: str | None) -> ReadRun | None:
+    """A run for the index, which knows it in the version `before`; None as for `read_listed`."""
+    version = version_of(store, run_id)
+    run = read_listed(store, run_id)
+    return None if run is None else ReadRun(run, version, before)
+
+
 def run_ids_in(store: Path) -> set[str]:
     """The names in the folder `store` that are run ids. Raises OSError."""
-    with os.scandir(store) as entries:
-        return {entry.name for entry in entries if RUN_ID.fullmatch(entry.name)}
-
-
-def read_all_listed(store: Path) -> Iterator[ListedRun]:
-    """All runs in the folder `store`, in no order. Raises OSError."""
-    return (listed for run_id in run_ids_in(store) if (listed := read_listed(store, run_id)))
+    # Twice as fast as to make an object of each entry, of which there may be 100,000.
+    return {name for name in os.listdir(store) if RUN_ID.fullmatch(name)}  # noqa: PTH208
 
 
 def folder_of(store: Path, run_id: str) -> Path:

@@ -6,18 +6,21 @@ from io import BytesIO
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from ops_contract import MAX_PROBLEMS, Problem, sha256_hex, suggestion
 from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, ArtifactRecord, Results, RunRecord
-from ops_orchestrator.runs.store.protocols import ListedStatus, RunStore
+from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter, read_filter
+from ops_orchestrator.runs.run_summary import ListedStatus
+from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.answers import ArtifactList, RunList
 from ops_orchestrator.service.openapi import json_of, problems, stored
 from ops_orchestrator.service.stored_file import StoredFile, inline_as, respond_with
 
-_PARAMETERS: Final = ("limit", "cursor", "scenario_id", "status")
+_PARAMETERS: Final = ("limit", "cursor", "scenario_id", "status", "label", "module", "since", "until", "fingerprint")
+_REPEATABLE: Final = ("label",)
 _LINES: Final = {"application/x-ndjson": {"schema": {"type": "string"}}}
 
 
@@ -36,12 +39,11 @@ def runs_routes(store: RunStore) -> APIRouter:
         request: Request,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         cursor: Annotated[str | None, Query(description="next_cursor of the page before")] = None,
-        scenario_id: str | None = None,
-        status: ListedStatus | None = None,
+        where: Annotated[RunFilter, Depends(_filter)] = EVERY_RUN,
     ) -> dict[str, Any]:
         _refuse_unusable_parameters(request)
-        page = await asyncio.to_thread(store.page, limit, cursor, scenario_id, status)
-        return {"runs": [record.summary() for record in page.runs], "next_cursor": page.next_cursor}
+        page = await asyncio.to_thread(store.page, limit, cursor, where)
+        return {"runs": page.runs, "next_cursor": page.next_cursor, "complete": page.is_complete}
 
     @router.get(
         "/{run_id}",
@@ -84,10 +86,31 @@ def runs_routes(store: RunStore) -> APIRouter:
     return router
 
 
+def _filter(  # noqa: PLR0913  # one parameter for each filter
+    *,
+    scenario_id: str | None = None,
+    status: ListedStatus | None = None,
+    label: Annotated[list[str], Query(description="KEY or KEY=VALUE; may be repeated")] = [],  # noqa: B006  # not changed
+    module: Annotated[str | None, Query(description="a module that the run's plan calls")] = None,
+    since: Annotated[str | None, Query(description="started at this time or later: RFC 3339, or a date, in UTC")] = None,
+    until: Annotated[str | None, Query(description="started before this time: RFC 3339, or a date, in UTC")] = None,
+    fingerprint: Annotated[str | None, Query(description="the beginning of a recipe or result fingerprint")] = None,
+) -> RunFilter:
+    return read_filter(
+        scenario_id=scenario_id,
+        status=status,
+        labels=label,
+        module=module,
+        since=since,
+        until=until,
+        fingerprint=fingerprint,
+    )
+
+
 def _refuse_unusable_parameters(request: Request) -> None:
     """A filter that is misspelt would silently leave nothing out, and of two the first would be dropped."""
     given = Counter(name for name, _ in request.query_params.multi_items())
-    unusable = [name for name, count in given.items() if name not in _PARAMETERS or count > 1]
+    unusable = [name for name, count in given.items() if name not in _PARAMETERS or (count > 1 and name not in _REPEATABLE)]
     if unusable:
         problems = [Problem(name, _why_unusable(name)) for name in unusable[:MAX_PROBLEMS]]
         raise InvalidRequestError("A parameter cannot be used.", problems, len(unusable))

@@ -1,0 +1,77 @@
+"""`ops runs prune` and `ops runs usage`: which runs are old, and how much room runs take."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+import typer
+
+from ops_orchestrator.cli import display
+from ops_orchestrator.cli.progress_line import ProgressLine
+from ops_orchestrator.cli.run_store import existing_store
+from ops_orchestrator.cli.terminal import AsJson, show
+from ops_orchestrator.errors import ConfigurationError
+from ops_orchestrator.runs.run_summary import RunSummary
+from ops_orchestrator.runs.store.all_runs import usage
+from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.retention import RUNS_A_SECOND, Rule, expired
+from ops_orchestrator.runs.store.retention import prune as delete
+
+_AGE: Final = re.compile(r"([0-9]{1,5})([hdw])")
+_UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+
+
+def prune(  # noqa: PLR0913  # one parameter for each option
+    *,
+    older_than: Annotated[str, typer.Option(metavar="AGE", help="Runs that ended longer ago, such as 90d, 12w or 36h.")],
+    keep_labelled: Annotated[bool, typer.Option("--keep-labelled", help="Keep runs that have a label.")] = False,
+    keep_last: Annotated[int, typer.Option(min=0, help="Keep so many of the newest runs of all.")] = 0,
+    a_second: Annotated[
+        float, typer.Option("--rate", min=0.1, max=10_000, help="Delete at most so many a second.")
+    ] = RUNS_A_SECOND,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete them; without it, only say what would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete old runs. Without --yes, only show what would go; runs that are not over, or damaged, always stay."""
+    rule = Rule(_age(older_than), keep_labelled=keep_labelled, keep_last=keep_last)
+    with existing_store() as store, ProgressLine() as line:
+        runs = list(expired(store, rule, datetime.now(UTC)))
+        sizes = dict(_sizes(store, runs, line))
+        gone = list(_deleted(store, sizes, a_second, line)) if yes else list(sizes)
+    found = {"deleted": yes, "runs": gone, "bytes": sum(sizes[run_id] for run_id in gone)}
+    show(found, lambda: display.plain(_pruned(len(gone), sum(sizes[run_id] for run_id in gone), deleted=yes)), as_json=as_json)
+
+
+def show_usage(*, as_json: AsJson = False) -> None:
+    """Show how much room the runs take, by status, and when the first and the last started."""
+    with existing_store() as store, ProgressLine() as line:
+        found = usage(store, lambda count: line.show(f"Measured {count:,} runs"))
+    show(asdict(found), lambda: display.usage_view(found), as_json=as_json)
+
+
+def _age(text: str) -> timedelta:
+    age = _AGE.fullmatch(text)
+    if age is None:
+        raise ConfigurationError(f"--older-than must be a number of hours, days or weeks such as 36h, 90d or 12w, not {text!r}")
+    return int(age[1]) * _UNITS[age[2]]
+
+
+def _sizes(store: FolderStore, runs: list[RunSummary], line: ProgressLine) -> Iterator[tuple[str, int]]:
+    for number, run in enumerate(runs, start=1):
+        line.show(f"Measured {number:,} of {len(runs):,} runs")
+        yield run.run_id, store.size(run.run_id)
+
+
+def _deleted(store: FolderStore, sizes: dict[str, int], a_second: float, line: ProgressLine) -> Iterator[str]:
+    for number, run_id in enumerate(delete(store, sizes, a_second), start=1):
+        line.show(f"Deleted {number:,} of {len(sizes):,} runs")
+        yield run_id
+
+
+def _pruned(count: int, size: int, *, deleted: bool) -> str:
+    runs = f"{count:,} run{'' if count == 1 else 's'} of {display.bytes_text(size)}"
+    if deleted:
+        return f"Deleted {runs}."
+    return f"Would delete {runs}; add --yes to delete." if count else "No run is that old."

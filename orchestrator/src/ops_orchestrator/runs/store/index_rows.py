@@ -1,0 +1,184 @@
+"""A run as rows of the index: what is listed of it, and the tags that it is found by.
+
+A tag is everything that a filter can ask for, such as `status=failed`. The table of tags is the only one that lists are read
+from: within a tag the runs are in the order of the list, and a run with several tags stands there once for each.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, Final, Self
+
+from pydantic import ValidationError
+
+from ops_orchestrator.runs.run_filter import RunFilter
+from ops_orchestrator.runs.run_summary import RunSummary
+from ops_orchestrator.runs.store.protocols import ListedRun, Position
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS runs (
+    run_id TEXT PRIMARY KEY, started_us INTEGER NOT NULL, status TEXT NOT NULL, recipe TEXT, result TEXT,
+    idempotency_key TEXT, version TEXT, summary TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS recipes ON runs (recipe) WHERE recipe IS NOT NULL;
+CREATE INDEX IF NOT EXISTS results ON runs (result) WHERE result IS NOT NULL;
+CREATE TABLE IF NOT EXISTS tagged (
+    tag INTEGER NOT NULL, started_us INTEGER NOT NULL, run_id TEXT NOT NULL, PRIMARY KEY (tag, started_us, run_id)
+) WITHOUT ROWID;
+"""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_KNOWN: Final = "SELECT version, started_us, summary, idempotency_key FROM runs WHERE run_id = ?"
+_PUT: Final = "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_TAG: Final = "INSERT OR IGNORE INTO tagged VALUES (?, ?, ?)"
+_UNTAG: Final = "DELETE FROM tagged WHERE tag = ? AND started_us = ? AND run_id = ?"
+_FIRST: Final = -(2**63)
+_LAST: Final = (2**63 - 1, "")
+_PAGE: Final = """
+SELECT t.started_us, t.run_id, r.summary, r.version FROM tagged t CROSS JOIN runs r ON r.run_id = t.run_id
+WHERE t.tag = ? AND (t.started_us, t.run_id) < (?, ?) AND t.started_us >= ? {conditions}
+ORDER BY t.started_us DESC, t.run_id DESC LIMIT ?
+"""
+_HAS: Final = "AND EXISTS (SELECT 1 FROM tagged o WHERE o.tag = ? AND o.started_us = t.started_us AND o.run_id = t.run_id)"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run in the index. `started_us` is in microseconds since 1970."""
+
+    run_id: str
+    started_us: int
+    summary: RunSummary
+    idempotency_key: str | None
+    version: str | None
+
+    @classmethod
+    def of(cls, run: ListedRun, version: str | None) -> Self:
+        """The row of a run, which was read from this version of its folder."""
+        return cls(
+            run.run_id, _microseconds(run.started_at), RunSummary.model_validate(run.summary()), run.idempotency_key, version
+        )
+
+    def values(self) -> tuple[object, ...]:
+        """The columns of the table of runs."""
+        return (
+            self.run_id,
+            self.started_us,
+            self.summary.status,
+            self.summary.fingerprints.recipe,
+            self.summary.fingerprints.result,
+            self.idempotency_key,
+            self.version,
+            self.summary.model_dump_json(exclude_unset=True),
+        )
+
+
+def put(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
+    """Add runs, or replace what is known of them."""
+    for row in rows:
+        _write(connection, row, _known(connection, row.run_id))
+
+
+def learn(connection: sqlite3.Connection, rows: Iterable[tuple[Row, str | None]]) -> None:
+    """As `put`, but each run only if the version beside it is still the one that is known, None for a run that is not."""
+    for row, before in rows:
+        known = _known(connection, row.run_id)
+        if (known and known[0]) == before:
+            _write(connection, row, known)
+
+
+def drop(connection: sqlite3.Connection, run_id: str) -> str | None:
+    """Remove a run from the index; returns its idempotency key."""
+    known = _known(connection, run_id)
+    if known is None:
+        return None
+    summary = read_summary(known[2])
+    connection.executemany(_UNTAG, ((tag, known[1], run_id) for tag in (tags_of(summary) if summary else ())))
+    connection.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
+    return str(known[3]) if known[3] is not None else None
+
+
+def _known(connection: sqlite3.Connection, run_id: str) -> Any:
+    return connection.execute(_KNOWN, (run_id,)).fetchone()
+
+
+def _write(connection: sqlite3.Connection, row: Row, known: Any) -> None:
+    summary = read_summary(known[2]) if known else None
+    before = {(tag, known[1], row.run_id) for tag in tags_of(summary)} if summary else set()
+    now = {(tag, row.started_us, row.run_id) for tag in tags_of(row.summary)}
+    connection.execute(_PUT, row.values())
+    connection.executemany(_UNTAG, before - now)
+    connection.executemany(_TAG, now - before)
+
+
+def page_query(tags: Sequence[int], limit: int, where: RunFilter, after: Position | None) -> tuple[str, tuple[int | str, ...]]:
+    """A query for the rows of a page, and its parameters: the runs of the first tag are looked at, in order."""
+    first, *others = tags
+    before = min(
+        (after.started_us, after.run_id) if after else _LAST,
+        (microseconds(where.until), "") if where.until else _LAST,
+    )
+    since = microseconds(where.since) if where.since else _FIRST
+    return _PAGE.format(conditions=" ".join(_HAS for _ in others)), (first, *before, since, *others, limit)
+
+
+def read_summary(text: str) -> RunSummary | None:
+    """The summary of a row; None when the row is not one of ours."""
+    try:
+        return RunSummary.model_validate_json(text)
+    except ValidationError:
+        return None
+
+
+def tags_of(run: RunSummary) -> set[int]:
+    """Everything that the run is found by."""
+    fingerprints = {value for value in (run.fingerprints.recipe, run.fingerprints.result) if value is not None}
+    return {
+        EVERY_TAG,
+        tag_of("status", run.status),
+        *(tag_of("scenario", name) for name in (run.scenario_id,) if name is not None),
+        *(tag_of("module", name) for name in run.modules),
+        *(tag_of("label", key) for key in run.labels),
+        *(tag_of("label", key, value) for key, value in run.labels.items()),
+        *(tag_of("fingerprint", value) for value in fingerprints),
+    }
+
+
+def tags_in(where: RunFilter, fingerprint: str | None) -> list[int]:
+    """What all runs have that `where` accepts; `fingerprint` is the whole one that it names the beginning of."""
+    given = (("status", where.status), ("scenario", where.scenario_id), ("module", where.module), ("fingerprint", fingerprint))
+    labels = (tag_of("label", key) if value is None else tag_of("label", key, value) for key, value in where.labels)
+    return [*(tag_of(kind, value) for kind, value in given if value is not None), *labels]
+
+
+@lru_cache(maxsize=4096)
+def tag_of(*parts: str) -> int:
+    """A tag as a number: as text, the tags of all runs would take four times the room."""
+    text = "\0".join(parts).encode(errors="surrogatepass")
+    return int.from_bytes(sha256(text).digest()[:8], signed=True)
+
+
+EVERY_TAG: Final = tag_of("run")
+"""The tag of all runs."""
+
+
+def microseconds(at: datetime) -> int:
+    """A time in microseconds since 1970."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _microseconds(text: str) -> int:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return 0  # a damaged run whose id names no day of the calendar
+    return microseconds(at if at.tzinfo else at.replace(tzinfo=UTC))
+
+
+# Of an index, text comes before bytes and after numbers, so that a look at either end finds what does not belong there.
+FOREIGN: Final = f"""
+SELECT 1 FROM runs WHERE run_id >= x'' UNION ALL SELECT 1 FROM runs WHERE run_id < ''
+UNION ALL SELECT 1 FROM tagged WHERE tag = {EVERY_TAG} AND started_us >= '' LIMIT 1
+"""  # noqa: S608  # a number of ours

@@ -1,0 +1,155 @@
+"""Idempotency keys stay with one run: among processes, over restarts, and while the index is lost and made again."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+from run_records import GOOD, RUN_ID, record, results
+
+from ops_orchestrator.errors import StoreError
+from ops_orchestrator.runs.store.claimed_keys import FOLDER_NAME
+from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.sqlite_index import FILE_NAME, SqliteIndex
+
+KEY = "c" * 64
+CLAIM = """
+import json, sys
+from hashlib import sha256
+from pathlib import Path
+from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
+
+folder, own = Path(sys.argv[1]), sys.argv[2]
+index = SqliteIndex.open(folder)
+sys.stdin.readline()
+print(json.dumps([index.claim(sha256(str(number).encode()).hexdigest(), own) for number in range(300)]))
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FolderStore]:
+    with closing(FolderStore.open(tmp_path)) as store:
+        yield store
+
+
+def keep_run(store: FolderStore, run_id: str = RUN_ID, key: str | None = KEY) -> None:
+    """Keep a run that is over and has a key."""
+    made = record(1).model_copy(update={"run_id": run_id, "idempotency_key": key})
+    with closing(store.create(b"{}\n", made, results().model_copy(update={"run_id": run_id}))):
+        pass
+
+
+def claimed_by_processes(folder: Path, spoil: list[Path]) -> list[list[str]]:
+    """Who holds each of 300 keys, as three processes learn that claim them at once, while the files `spoil` are damaged."""
+    run_ids = [f"run_2026-01-09T12-34-56Z_00000{number}" for number in range(3)]
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", CLAIM, folder, run_id], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                )
+            )
+            for run_id in run_ids
+        ]
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        for path in spoil:
+            path.write_bytes(b"\xff" * 5000)
+            with closing(SqliteIndex.open(folder)) as index:
+                index.run_ids()
+        return [json.loads(process.communicate()[0]) for process in processes]
+
+
+@pytest.mark.parametrize("is_spoilt", [False, True], ids=["whole", "damaged"])
+def test_each_key_that_several_processes_claim_at_once_belongs_to_one_run(store: FolderStore, *, is_spoilt: bool) -> None:
+    first, *others = claimed_by_processes(store.folder, [store.folder / FILE_NAME] * 3 * is_spoilt)
+    assert all(other == first for other in others)
+
+
+def test_key_stays_with_its_run_over_a_restart(store: FolderStore, tmp_path: Path) -> None:
+    keep_run(store)
+    store.close()
+    with closing(FolderStore.open(tmp_path)) as again:
+        assert again.claim(KEY, GOOD) == RUN_ID
+
+
+@pytest.mark.parametrize("lost", [FILE_NAME, FOLDER_NAME], ids=["index", "keys"])
+def test_key_is_known_again_from_the_run_after_it_was_lost(store: FolderStore, tmp_path: Path, lost: str) -> None:
+    keep_run(store)
+    store.close()
+    subprocess.run(["rm", "-r", tmp_path / lost], check=True)
+    with closing(FolderStore.open(tmp_path)) as again:
+        assert again.claim(KEY, GOOD) == RUN_ID
+
+
+def test_key_is_known_again_after_all_keys_were_lost_while_the_store_is_open(store: FolderStore, tmp_path: Path) -> None:
+    keep_run(store)
+    subprocess.run(["rm", "-r", tmp_path / FOLDER_NAME], check=True)
+    assert store.claim(KEY, GOOD) == RUN_ID
+
+
+def test_key_of_a_run_that_was_copied_in_is_known(store: FolderStore, tmp_path: Path) -> None:
+    keep_run(store)
+    store.close()
+    (tmp_path / "elsewhere").mkdir()
+    subprocess.run(["cp", "-r", tmp_path / RUN_ID, tmp_path / "elsewhere"], check=True)
+    with closing(FolderStore.open(tmp_path / "elsewhere")) as copy:
+        assert copy.claim(KEY, GOOD) == RUN_ID
+
+
+def test_of_two_runs_with_the_same_key_one_has_it(store: FolderStore, tmp_path: Path) -> None:
+    keep_run(store)
+    keep_run(store, GOOD)
+    assert store.claim(KEY, GOOD) == RUN_ID
+    store.close()
+    (tmp_path / FILE_NAME).unlink()
+    with closing(FolderStore.open(tmp_path)) as again:
+        assert again.claim(KEY, GOOD) == RUN_ID
+
+
+def test_key_of_a_run_that_was_never_made_is_free_after_a_minute(store: FolderStore, tmp_path: Path) -> None:
+    assert store.claim(KEY, RUN_ID) == RUN_ID
+    assert store.claim(KEY, GOOD) == RUN_ID
+    two_minutes_ago = (tmp_path / FOLDER_NAME / KEY).lstat().st_mtime - 120
+    os.utime(tmp_path / FOLDER_NAME / KEY, (two_minutes_ago, two_minutes_ago), follow_symlinks=False)
+    assert store.claim(KEY, GOOD) == GOOD
+
+
+def test_key_of_a_run_that_is_there_is_never_free(store: FolderStore, tmp_path: Path) -> None:
+    keep_run(store)
+    os.utime(tmp_path / FOLDER_NAME / KEY, (0, 0), follow_symlinks=False)
+    assert store.claim(KEY, GOOD) == RUN_ID
+
+
+@pytest.mark.parametrize("target", ["../../etc/passwd", "somewhere", "/"])
+def test_link_that_names_no_run_is_replaced(store: FolderStore, tmp_path: Path, target: str) -> None:
+    (tmp_path / FOLDER_NAME / KEY).symlink_to(target)
+    assert store.claim(KEY, RUN_ID) == RUN_ID
+
+
+def test_key_that_cannot_be_kept_is_a_store_error(store: FolderStore, tmp_path: Path) -> None:
+    (tmp_path / FOLDER_NAME / KEY).mkdir()
+    with pytest.raises(StoreError, match="the key of a run cannot be kept in"):
+        store.claim(KEY, RUN_ID)
+
+
+def test_key_is_a_store_error_where_nothing_can_be_written(store: FolderStore, tmp_path: Path) -> None:
+    subprocess.run(["rm", "-r", tmp_path / FOLDER_NAME], check=True)
+    (tmp_path / FOLDER_NAME).touch()
+    with pytest.raises(StoreError, match="the key of a run cannot be kept in"):
+        store.claim(KEY, RUN_ID)
+
+
+def test_keys_are_not_kept_where_a_link_leads(store: FolderStore, tmp_path: Path) -> None:
+    store.close()
+    (tmp_path / FOLDER_NAME).rename(tmp_path / "elsewhere")
+    (tmp_path / FOLDER_NAME).symlink_to("elsewhere")
+    with closing(FolderStore.open(tmp_path)) as again:
+        assert again.claim(KEY, RUN_ID) == RUN_ID
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["complete"]
