@@ -17,11 +17,13 @@ from ops_orchestrator.errors import (
     RunExistsError,
     StoreError,
 )
+from ops_orchestrator.runs.log_reader import LogReader
 from ops_orchestrator.runs.record import RECORD, RESULTS, ArtifactRecord, Results, RunRecord
 from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile, files_in
 from ops_orchestrator.runs.store.protocols import Page, Position, RunIndex
 from ops_orchestrator.runs.store.reading import (
     folder_of,
+    open_log,
     parse_document,
     read_content,
     read_listed,
@@ -109,6 +111,10 @@ class FolderStore:
         elif name == RESULTS:
             parse_document(Results, self.folder / run_id, name, content)
         return content
+
+    def log(self, run_id: str) -> LogReader:
+        """See RunStore."""
+        return open_log(self.folder, run_id)
 
     def documents(self, run_id: str, folder: str) -> list[str]:
         """See RunStore."""

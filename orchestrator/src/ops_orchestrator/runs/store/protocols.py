@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.events import Status
+from ops_orchestrator.runs.log_reader import LogReader
 from ops_orchestrator.runs.record import ArtifactRecord, Results, RunRecord
 from ops_orchestrator.runs.store.plain_file import OpenFile
 
@@ -124,6 +125,10 @@ class RunStore(Protocol):
 
     def document(self, run_id: str, name: str) -> bytes:
         """The bytes of one of a run's documents. Raises NotFoundError, DamagedRunError."""
+        ...
+
+    def log(self, run_id: str) -> LogReader:
+        """The log of a run, to be read in pieces; the caller closes it. Raises NotFoundError, DamagedRunError."""
         ...
 
     def documents(self, run_id: str, folder: str) -> list[str]:
