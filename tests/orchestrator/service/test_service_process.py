@@ -266,6 +266,18 @@ def test_stopped_service_ends_its_runs_as_interrupted_and_exits_0(waiting_home: 
     assert status_on_disk(waiting_home, run_id) == "interrupted"
 
 
+def test_stopped_service_ends_its_streams_with_the_last_lines_of_their_runs(waiting_home: Path) -> None:
+    with service(waiting_home, "ops", "serve", "--port", "0") as (process, url):
+        with HTTP.sse(f"{url}/runs/{start_run(url)}/events") as stream:
+            events = (json.loads(event.data) for event in stream)
+            while next(events)["event"] != "step.started":
+                pass
+            process.send_signal(signal.SIGTERM)
+            rest = list(events)
+        assert process.wait() == 0
+    assert (rest[-1]["event"], rest[-1]["status"]) == ("run.ended", "interrupted")
+
+
 @pytest.mark.slow
 def test_caller_who_waits_while_the_service_stops_is_told_how_the_run_ended(waiting_home: Path) -> None:
     with (

@@ -29,14 +29,14 @@ class Watcher:
         return bool(self._lines)
 
     async def take(self, within_s: float) -> list[Line]:
-        """The lines that wait, in their order; waits for the first of them. None after `within_s`, or once it has ended."""
+        """The lines that wait, in their order; waits for the first of them. None are left once it has ended.
+
+        Raises TimeoutError when nothing came within `within_s` seconds.
+        """
         if not self._lines and self.ended is None:
             self._changed.clear()
-            try:
-                async with asyncio.timeout(within_s):
-                    await self._changed.wait()
-            except TimeoutError:
-                return []
+            async with asyncio.timeout(within_s):
+                await self._changed.wait()
         taken, self._lines, self._bytes = self._lines, [], 0
         return taken
 
@@ -97,14 +97,19 @@ class EventStream:
                     del self._watchers[run_id]
 
     def close(self) -> None:
-        """End all watchers, and those that come later at once. Lines that wait can still be taken."""
+        """End all watchers after the lines that they have not taken yet, and those that come later at once."""
         with self._lock:
             self._is_closed = True
-            for watchers in self._watchers.values():
-                for watcher in watchers:
-                    watcher.end("stopping")
+            if self._loop is not None:
+                # Behind the lines that are on their way.
+                self._loop.call_soon_threadsafe(self._end)
 
     def _deliver(self, lines: Sequence[Line]) -> None:
         for line in lines:
             for watcher in self._watchers.get(line.run_id, ()):
                 watcher.put(line)
+
+    def _end(self) -> None:
+        for watchers in self._watchers.values():
+            for watcher in watchers:
+                watcher.end("stopping")

@@ -68,9 +68,13 @@ async def _parts(
 async def _live(watcher: Watcher, seq: int, is_active: Callable[[], bool], heartbeat_s: float) -> AsyncGenerator[bytes]:
     """What comes after the line `seq`, up to the run's end."""
     # Looked at with each heartbeat, too: a run whose last line could not be written ends without it.
-    while watcher.ended is None and (watcher.has_lines or is_active()):
-        lines = [line for line in await watcher.take(heartbeat_s) if line.seq > seq]
-        yield _events(lines) if lines else _HEARTBEAT
+    while watcher.has_lines or (watcher.ended is None and is_active()):
+        try:
+            lines = [line for line in await watcher.take(heartbeat_s) if line.seq > seq]
+        except TimeoutError:
+            yield _HEARTBEAT
+            continue
+        yield _events(lines)
         if lines and lines[-1].is_last:
             return
     if watcher.ended == "too slow":
