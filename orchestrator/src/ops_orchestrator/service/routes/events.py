@@ -15,10 +15,19 @@ from ops_orchestrator.service.head import is_head
 from ops_orchestrator.service.openapi import Responses, problems
 
 _ID: Final = r"^[0-9]{0,15}$"
+# One event: before OpenAPI 3.2, which has `itemSchema` for it, a stream has no other place for this.
+_EVENT: Final = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "`seq` of the line"},
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "the line of the log"},
+        "retry": {"type": "integer", "minimum": 0},
+    },
+}
 _RESPONSES: Final[Responses] = {
     200: {
         "description": "The events: `id` is `seq`, `data` the line of the log; the stream ends with the run.",
-        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+        "content": {MEDIA_TYPE: {"schema": _EVENT}},
     },
     204: {"description": "The run is over, and the caller has its last event."},
     **problems(404, 422, 500, 503),
