@@ -31,7 +31,7 @@ from ops_orchestrator.errors import (
     RequestError,
     StoreError,
 )
-from ops_orchestrator.exit_code import ExitCode
+from ops_orchestrator.exit_code import ExitCode, exit_code_of
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario, read_scenario
@@ -79,7 +79,7 @@ def run(file: ScenarioFile, url: Url = None, as_json: AsJson = False) -> None:
     scenario = read_file(file)
     _scenario(file, scenario)
     status = asyncio.run(_run(settings, scenario, as_json=as_json or not on_terminal()))
-    raise typer.Exit({"completed": ExitCode.DONE, "errored": ExitCode.OUR_BUG}.get(status, ExitCode.NOT_COMPLETED))
+    raise typer.Exit(exit_code_of(status))
 
 
 @app.command("plan")
