@@ -19,6 +19,7 @@ from served_app import served
 
 from ops_orchestrator.runs.event_stream import EventStream, Watcher
 from ops_orchestrator.runs.feed import Line
+from ops_orchestrator.runs.log_reader import LogReader
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.service.app import create_app
 from ops_orchestrator.service.head import HeadAsGet
@@ -138,6 +139,43 @@ async def test_many_watchers_get_every_line_once_and_in_order_whenever_they_come
         await asyncio.to_thread(run.write, status="completed")
     assert all(watcher.result() == logged(run) for watcher in watchers)
     assert run.events.watching == 0
+
+
+class LateReader(LogReader):
+    """A log to which lines are added while it is read: two that are read as well, and two after its end was seen."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(RUN_ID, run.log.open("rb"))
+        self._run = run
+        self._reads = 0
+
+    def read(self) -> list[Line]:
+        self._reads += 1
+        if self._reads <= 2:
+            self._run.write("while it is read")
+        lines = super().read()
+        if not lines:
+            self._run.write("after its end", status="completed")
+            self._run.is_active = False
+        return lines
+
+
+class LateStore(FolderStore):
+    """Opens the log of `run` as a LateReader."""
+
+    run: Run
+
+    def log(self, run_id: str) -> LogReader:
+        assert run_id == RUN_ID
+        return LateReader(self.run)
+
+
+async def test_lines_that_are_written_while_the_log_is_read_come_once(run: Run, tmp_path: Path) -> None:
+    with closing(LateStore.open(tmp_path / "runs")) as store:
+        store.run = run
+        async with served(run.app(store)) as url:
+            assert await followed(url) == logged(run)
+    assert len(logged(run)) == 4
 
 
 async def test_run_that_is_over_gives_its_whole_log_and_ends(run: Run, store: FolderStore) -> None:
@@ -337,6 +375,12 @@ async def test_large_log_is_not_held_in_memory(run: Run, store: FolderStore) -> 
         tracemalloc.stop()
     assert read > 8_000_000
     assert peak < 2_000_000
+
+
+async def test_stream_goes_on_deep_in_a_large_log(run: Run, store: FolderStore) -> None:
+    run.write(*["x" * 2000] * 1000, status="completed")
+    async with served(run.app(store)) as url:
+        assert await followed(url, **{"Last-Event-ID": "998"}) == logged(run)[998:]
 
 
 async def test_events_of_a_run_come_while_it_is_under_way(tmp_path: Path) -> None:
