@@ -110,3 +110,9 @@ async def test_problem_document_is_an_error_with_its_sentence() -> None:
     async with scripted(Script(head + problem)) as client:
         with pytest.raises(RefusedError, match="There is no run"):
             await anext(followed(client, RUN_ID, lambda _: None))
+
+
+async def test_stream_of_something_else_is_said_so() -> None:
+    async with scripted(Script(HEAD + chunk(b"data: ticks\n\n"))) as client:
+        with pytest.raises(CannotReachError, match="but not as an orchestrator does"):
+            await anext(followed(client, RUN_ID, lambda _: None))

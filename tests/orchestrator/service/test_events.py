@@ -32,14 +32,16 @@ Events = list[tuple[str, str]]
 
 
 class CountedStream(EventStream):
-    """Knows how many watch."""
+    """Knows how many watch, and how many ever did."""
 
     watching = 0
+    watched = 0
 
     @contextmanager
     def follow(self, run_id: str) -> Iterator[Watcher]:
         with super().follow(run_id) as watcher:
             self.watching += 1
+            self.watched += 1
             try:
                 yield watcher
             finally:
@@ -184,6 +186,7 @@ async def test_run_that_is_over_gives_its_whole_log_and_ends(run: Run, store: Fo
     async with served(run.app(store)) as url:
         answer = await get(url)
         assert await followed(url) == logged(run)
+    assert answer.text.endswith(f"data: {logged(run)[-1][1]}\n\n")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream")
     assert answer.headers["cache-control"] == "no-store"
 
@@ -357,7 +360,7 @@ async def test_head_says_what_get_would_and_ends(run: Run, store: FolderStore) -
         answer = await client.head(url + PATH)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream")
     assert "content-length" not in answer.headers
-    assert run.events.watching == 0
+    assert run.events.watched == 0
 
 
 async def test_large_log_is_not_held_in_memory(run: Run, store: FolderStore) -> None:

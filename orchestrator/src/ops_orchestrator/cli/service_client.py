@@ -72,6 +72,8 @@ class ServiceClient:
                     return
                 async for event in source:
                     if event.data:
+                        if not event.id.isdecimal():
+                            raise _not_an_orchestrator(source.response)
                         # A carriage return, which only a log from elsewhere has, was sent as the end of a line.
                         yield int(event.id), event.data.replace("\n", "\r").encode()
 
@@ -86,8 +88,7 @@ class ServiceClient:
         response = await self._exchange(method, path, content, headers)
         body = _json_object(response)
         if expected not in body:
-            message = f"{response.request.url} answers {response.status_code}, but not as an orchestrator does; set OPS_URL"
-            raise CannotReachError(message)
+            raise _not_an_orchestrator(response)
         return body
 
     async def _exchange(
@@ -110,6 +111,12 @@ class ServiceClient:
             raise CannotReachError(
                 f"cannot reach the orchestrator at {self._http.base_url}: {reason}; start one with `ops serve` or set OPS_URL"
             ) from error
+
+
+def _not_an_orchestrator(response: "httpx2.Response") -> CannotReachError:
+    return CannotReachError(
+        f"{response.request.url} answers {response.status_code}, but not as an orchestrator does; set OPS_URL"
+    )
 
 
 def _check(response: "httpx2.Response") -> None:
