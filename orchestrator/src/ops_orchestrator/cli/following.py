@@ -35,7 +35,7 @@ async def followed(
             reason = str(error)
         if is_over:
             return
-        # Whoever reads too slowly is dropped, and goes on at once.
+        # The service drops a reader that is too slow; it goes on at once.
         if reason or after == before:
             reason = reason or "the service sends nothing more of it"
             if failures == len(pauses_s):

@@ -54,19 +54,17 @@ async def _follow(service: ServiceClient, run_id: str, progress: _Progress, *, v
                 progress.record = await service.run(run_id)
 
 
-def waiting_note(log: bytes, step: str, now: datetime) -> str:
-    """What the step under way waits for, as its run's log has it: its module, or else nothing."""
-    note = ""
-    for line in _lines(log):
-        if line.get("step") != step:
-            continue
-        if line.get("event") == "step.started":
-            waited = (now - datetime.fromisoformat(line["timestamp"])).total_seconds()
-            limit = f" of {line['ready_timeout_s']:.0f} s" if "ready_timeout_s" in line else ""
-            note = f"waiting for {line['url']} to become ready, {max(waited, 0):.0f} s{limit}"
-        else:
-            note = ""
-    return note
+def waiting_note(line: bytes, step: str, now: datetime) -> str:
+    """What the step under way waits for, as the last `line` of its run's log has it: its module, or else nothing."""
+    try:
+        fields = json.loads(line)
+        if (fields["event"], fields["step"]) != ("step.started", step):
+            return ""
+        waited_s = (now - datetime.fromisoformat(fields["timestamp"])).total_seconds()
+        limit = f" of {fields['ready_timeout_s']:.0f} s" if "ready_timeout_s" in fields else ""
+        return f"waiting for {fields['url']} to become ready, {max(waited_s, 0):.0f} s{limit}"
+    except (ValueError, LookupError, TypeError):
+        return ""
 
 
 def _waiting(record: dict[str, Any], last_line: bytes, now: datetime) -> str:
@@ -76,15 +74,6 @@ def _waiting(record: dict[str, Any], last_line: bytes, now: datetime) -> str:
     if (now - datetime.fromisoformat(step["started_at"])).total_seconds() < _MENTION_WAITING_S:
         return ""
     return waiting_note(last_line, step["id"], now)
-
-
-def _lines(log: bytes) -> list[dict[str, Any]]:
-    """The lines of a log that are whole; the last one may still be written."""
-    lines = []
-    for raw in log.splitlines():
-        with suppress(ValueError):
-            lines.append(json.loads(raw))
-    return [line for line in lines if isinstance(line, dict)]
 
 
 def _now() -> datetime:

@@ -43,7 +43,7 @@ class EventSource(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        # A caller who hangs up leaves both as they are: the watcher would be kept, and the file open.
+        # The framework leaves the stream as it is when a caller hangs up: its watcher would be kept, and the file open.
         with closing(self._log):
             async with aclosing(self._parts):
                 await super().__call__(scope, receive, send)
@@ -61,13 +61,14 @@ async def _parts(
         await asyncio.to_thread(log.close)
         if is_over:
             return
-        async for part in _live(watcher, log.seq, lambda: is_active(log.run_id), heartbeat_s):
-            yield part
+        async with aclosing(_live(watcher, log.seq, lambda: is_active(log.run_id), heartbeat_s)) as parts:
+            async for part in parts:
+                yield part
 
 
 async def _live(watcher: Watcher, seq: int, is_active: Callable[[], bool], heartbeat_s: float) -> AsyncGenerator[bytes]:
     """What comes after the line `seq`, up to the run's end."""
-    # Looked at with each heartbeat, too: a run whose last line could not be written ends without it.
+    # With each heartbeat, too: a run whose last line could not be written ends without it.
     while watcher.has_lines or (watcher.ended is None and is_active()):
         try:
             lines = [line for line in await watcher.take(heartbeat_s) if line.seq > seq]
