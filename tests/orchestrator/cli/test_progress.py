@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_module import ScriptedModule, modules_yaml, transport
+from scripted_module import Gate, ScriptedModule, modules_yaml, transport
 from served_app import served
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -41,16 +41,17 @@ def test_nothing_is_said_of_a_step_that_does_not_wait(last: bytes) -> None:
 async def test_run_is_waited_for_also_where_the_service_has_no_stream(tmp_path: Path, has_stream: bool) -> None:
     (tmp_path / "modules.yaml").write_text(modules_yaml(["alpha"]))
     settings = Settings(modules_file=tmp_path / "modules.yaml", runs_dir=tmp_path / "runs", _env_file=None)
-    app = create_app(settings, transport(ScriptedModule()))
-    asked = []
+    gate = Gate()
+    app = create_app(settings, transport(ScriptedModule(answers=[gate])))
 
     async def service(scope: Scope, receive: Receive, send: Send) -> None:
-        asked.append(scope.get("path", "").rpartition("/")[2])
-        is_missing = not has_stream and asked[-1] == "events"
-        await (Response(status_code=404) if is_missing else app)(scope, receive, send)
+        is_stream = scope.get("path", "").endswith("/events")
+        if is_stream:
+            # Not before: a run that is over is not waited for.
+            gate.opened.set()
+        await (Response(status_code=404) if is_stream and not has_stream else app)(scope, receive, send)
 
     async with served(service) as url, ServiceClient.at(url) as client:
         started = await client.start(json.dumps({"scenario_id": "demo", "modules": ["alpha"]}).encode())
         record = await run_ended(client, started["run_id"], visibly=False)
     assert record["status"] == "completed"
-    assert "events" in asked
