@@ -385,7 +385,7 @@ def test_caller_who_stops_following_is_told_how_to_go_on_and_the_run_goes_on(wai
         run_id = start_run(url)
         with started(waiting_home, "ops", "runs", "logs", run_id, "--follow", "--url", url) as caller:
             assert caller.stdout is not None
-            assert "run.started" in caller.stdout.readline()
+            assert run_id in caller.stdout.readline()
             caller.send_signal(signal.SIGINT)
             _, err = caller.communicate()
         assert HTTP.get(f"{url}/runs/{run_id}").json()["status"] == "running"
