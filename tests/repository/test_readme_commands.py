@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from local_service import ROOT, command, environment, service, stub_addresses
+from local_service import HTTP, ROOT, command, environment, service, stub_addresses
+
+from ops_orchestrator.service.openapi import EXAMPLE_SCENARIO
 
 
 def documented_commands(first_word: str) -> list[str]:
@@ -33,6 +35,8 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
 @pytest.fixture(scope="module")
 def orchestrator(addresses: dict[str, str], runs: Path) -> Iterator[str]:
     with service(ROOT, "ops", "serve", "--port", "0", OPS_RUNS_DIR=str(runs), **addresses) as (_, url):
+        # Each command is a test of its own, and some need a run to look at.
+        HTTP.post(f"{url}/plan_and_execute", json=EXAMPLE_SCENARIO).raise_for_status()
         yield url
 
 

@@ -12,3 +12,8 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3
     OUR_BUG = 4
     INTERRUPTED = 130
+
+
+def exit_code_of(status: str) -> ExitCode:
+    """How a command ends that waited for a run which ended with `status`."""
+    return {"completed": ExitCode.DONE, "errored": ExitCode.OUR_BUG}.get(status, ExitCode.NOT_COMPLETED)

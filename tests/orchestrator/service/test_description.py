@@ -39,6 +39,7 @@ async def test_document_names_every_path(document: dict[str, Any]) -> None:
         "/runs/{run_id}",
         "/runs/{run_id}/results",
         "/runs/{run_id}/logs",
+        "/runs/{run_id}/events",
         "/runs/{run_id}/artifacts",
         "/runs/{run_id}/artifacts/{step}/{name}",
         "/modules",

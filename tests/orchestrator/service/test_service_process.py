@@ -139,6 +139,23 @@ def test_runs_on_a_terminal_are_readable(home: Path, answer: dict[str, Any]) -> 
     assert "run completed" in on_terminal(home, "runs", "logs", run_id)[1]
 
 
+def test_log_is_followed_from_the_service_without_a_folder(home: Path, orchestrator: str, answer: dict[str, Any]) -> None:
+    run_id, elsewhere = answer["run_id"], home.parent
+    for words in ((run_id,), (run_id[:-1], "--json")):
+        ran = ops(elsewhere, "runs", "logs", *words, "--follow", "--url", orchestrator)
+        assert (ran.returncode, ran.stdout) == (0, (home / "runs" / run_id / "logs.jsonl").read_text())
+    code, shown = on_terminal(elsewhere, "runs", "logs", run_id, "--follow", "--url", orchestrator)
+    assert (code, "run completed" in shown) == (0, True)
+
+
+def test_log_of_a_failed_run_is_followed_with_the_exit_code_of_a_run(home: Path, orchestrator: str, tmp_path: Path) -> None:
+    scenario = tmp_path / "scenario.json"
+    scenario.write_text(EXAMPLE.read_text().replace("0.18", "7"))
+    assert ops(home, "run", str(scenario), "--url", orchestrator).returncode == 1
+    ran = ops(home, "runs", "logs", "latest", "--follow", "--url", orchestrator)
+    assert (ran.returncode, json.loads(ran.stdout.splitlines()[-1])["status"]) == (1, "failed")
+
+
 def test_list_of_runs_is_filtered_by_status(home: Path, answer: dict[str, Any]) -> None:
     assert answer["run_id"] not in ops(home, "runs", "list", "--status", "failed").stdout
 
@@ -164,6 +181,7 @@ def test_plan_needs_no_service(home: Path) -> None:
         (("modules", "--url", "nonsense"), 2, "--url must be like http://host:port"),
         (("runs", "show", "run_1"), 2, "there is no run 'run_1'; `ops runs list` lists them"),
         (("runs", "list", "--status", "done"), 2, "'done' is not one of"),
+        (("runs", "logs", "latest", "--follow", "--url", "http://127.0.0.1:1"), 3, "cannot reach the orchestrator at"),
         (("frobnicate",), 2, "frobnicate"),
     ],
 )
@@ -273,6 +291,18 @@ def test_stopped_service_ends_its_runs_as_interrupted_and_exits_0(waiting_home: 
     assert status_on_disk(waiting_home, run_id) == "interrupted"
 
 
+def test_stopped_service_ends_its_streams_with_the_last_lines_of_their_runs(waiting_home: Path) -> None:
+    with service(waiting_home, "ops", "serve", "--port", "0") as (process, url):
+        with HTTP.sse(f"{url}/runs/{start_run(url)}/events") as stream:
+            events = (json.loads(event.data) for event in stream)
+            while next(events)["event"] != "step.started":
+                pass
+            process.send_signal(signal.SIGTERM)
+            rest = list(events)
+        assert process.wait() == 0
+    assert (rest[-1]["event"], rest[-1]["status"]) == ("run.ended", "interrupted")
+
+
 @pytest.mark.slow
 def test_caller_who_waits_while_the_service_stops_is_told_how_the_run_ended(waiting_home: Path) -> None:
     with (
@@ -354,3 +384,17 @@ def test_caller_who_stops_waiting_is_told_how_to_find_the_run(waiting_home: Path
         shown = rest_of(terminal)
         assert caller.wait() == 130
     assert b"The run goes on without you: ops runs show run_" in shown
+
+
+@pytest.mark.slow
+def test_caller_who_stops_following_is_told_how_to_go_on_and_the_run_goes_on(waiting_home: Path) -> None:
+    with service(waiting_home, "ops", "serve", "--port", "0") as (_, url):
+        run_id = start_run(url)
+        with started(waiting_home, "ops", "runs", "logs", run_id, "--follow", "--url", url) as caller:
+            assert caller.stdout is not None
+            assert run_id in caller.stdout.readline()
+            caller.send_signal(signal.SIGINT)
+            _, err = caller.communicate()
+        assert HTTP.get(f"{url}/runs/{run_id}").json()["status"] == "running"
+    assert caller.returncode == 130
+    assert err == f"The run goes on without you; to watch it again: ops runs logs {run_id} --follow\n"

@@ -2,65 +2,78 @@
 
 import asyncio
 import json
-from contextlib import nullcontext, suppress
+from contextlib import aclosing, nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from rich.console import RenderableType
 from rich.live import Live
 
 from ops_orchestrator.cli.display import steps_view
 from ops_orchestrator.cli.service_client import ServiceClient
+from ops_orchestrator.errors import CannotReachError, RefusedError
 
-_POLL_S: Final = 0.2
-# Most modules are ready at once, and the log need not be read for them.
+# Between two streams; a service that has none, or does not execute the run itself, is asked for the record so often.
+_PAUSE_S: Final = 0.2
+# Most modules are ready at once.
 _MENTION_WAITING_S: Final = 2.0
+_UNDER_WAY: Final = ("queued", "running")
+
+
+class _Progress:
+    """A run as it is displayed: its record, and the last line of its log."""
+
+    def __init__(self, record: dict[str, Any]) -> None:
+        self.record = record
+        self.seq = 0
+        self.line = b""
+
+    def view(self) -> RenderableType:
+        """The steps as of now."""
+        now = _now()
+        return steps_view(self.record, now, _waiting(self.record, self.line, now))
 
 
 async def run_ended(service: ServiceClient, run_id: str, *, visibly: bool) -> dict[str, Any]:
     """The record of a run once it is over; until then its steps are displayed when `visibly`."""
-    record = await service.run(run_id)
-    view = Live(steps_view(record, _now()), transient=True) if visibly else nullcontext()
-    with view as live:
-        while record["status"] == "running":
-            await asyncio.sleep(_POLL_S)
-            record = await service.run(run_id)
-            if live is not None:
-                now = _now()
-                live.update(steps_view(record, now, await _waiting(service, record, now)))
-    return record
+    progress = _Progress(await service.run(run_id))
+    with Live(get_renderable=progress.view, transient=True) if visibly else nullcontext():
+        while progress.record["status"] in _UNDER_WAY:
+            with suppress(CannotReachError, RefusedError):
+                await _follow(service, run_id, progress, visibly=visibly)
+            progress.record = await service.run(run_id)
+            if progress.record["status"] in _UNDER_WAY:
+                await asyncio.sleep(_PAUSE_S)
+    return progress.record
 
 
-def waiting_note(log: bytes, step: str, now: datetime) -> str:
-    """What the step under way waits for, as its run's log has it: its module, or else nothing."""
-    note = ""
-    for line in _lines(log):
-        if line.get("step") != step:
-            continue
-        if line.get("event") == "step.started":
-            waited = (now - datetime.fromisoformat(line["timestamp"])).total_seconds()
-            limit = f" of {line['ready_timeout_s']:.0f} s" if "ready_timeout_s" in line else ""
-            note = f"waiting for {line['url']} to become ready, {max(waited, 0):.0f} s{limit}"
-        else:
-            note = ""
-    return note
+async def _follow(service: ServiceClient, run_id: str, progress: _Progress, *, visibly: bool) -> None:
+    async with aclosing(service.events(run_id, progress.seq)) as events:
+        async for progress.seq, progress.line in events:
+            if visibly:
+                progress.record = await service.run(run_id)
 
 
-async def _waiting(service: ServiceClient, record: dict[str, Any], now: datetime) -> str:
+def waiting_note(line: bytes, step: str, now: datetime) -> str:
+    """What the step under way waits for, as the last `line` of its run's log has it: its module, or else nothing."""
+    try:
+        fields = json.loads(line)
+        if (fields["event"], fields["step"]) != ("step.started", step):
+            return ""
+        waited_s = (now - datetime.fromisoformat(fields["timestamp"])).total_seconds()
+        limit = f" of {fields['ready_timeout_s']:.0f} s" if "ready_timeout_s" in fields else ""
+        return f"waiting for {fields['url']} to become ready, {max(waited_s, 0):.0f} s{limit}"
+    except (ValueError, LookupError, TypeError):
+        return ""
+
+
+def _waiting(record: dict[str, Any], last_line: bytes, now: datetime) -> str:
     step = next((step for step in record["steps"] if step["status"] == "running"), None)
-    if step is None or step["module_version"] is not None or not step["started_at"]:
+    if step is None or not step["started_at"]:
         return ""
     if (now - datetime.fromisoformat(step["started_at"])).total_seconds() < _MENTION_WAITING_S:
         return ""
-    return waiting_note(await service.log(record["run_id"]), step["id"], now)
-
-
-def _lines(log: bytes) -> list[dict[str, Any]]:
-    """The lines of a log that are whole; the last one may still be written."""
-    lines = []
-    for raw in log.splitlines():
-        with suppress(ValueError):
-            lines.append(json.loads(raw))
-    return [line for line in lines if isinstance(line, dict)]
+    return waiting_note(last_line, step["id"], now)
 
 
 def _now() -> datetime:

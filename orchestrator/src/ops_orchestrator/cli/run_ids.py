@@ -41,11 +41,16 @@ RunId = Annotated[
 def find_run_id(store: FolderStore, name: str) -> str:
     """The id of the run that `name` stands for. Raises ConfigurationError when it stands for none, or for several."""
     if name == _LATEST:
-        newest = store.page(1).runs
-        if not newest:
+        return named_run_id(name, [run.run_id for run in store.page(1).runs])
+    return named_run_id(name, _stored(store.folder))
+
+
+def named_run_id(name: str, run_ids: Sequence[str]) -> str:
+    """That of `run_ids`, newest first, for which `name` stands. Raises ConfigurationError as `find_run_id` does."""
+    if name == _LATEST:
+        if not run_ids:
             raise ConfigurationError("there are no runs yet; start one with `ops run FILE`")
-        return newest[0].run_id
-    run_ids = _stored(store.folder)
+        return run_ids[0]
     begins = (name, f"{_PREFIX}{name}")
     found = [run_id for run_id in run_ids if name and run_id.startswith(begins)]
     if len(found) > 1:

@@ -19,6 +19,18 @@ from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal, show
 from ops_orchestrator.errors import CannotReachError, ConfigurationError, InvalidRequestError
 from ops_orchestrator.exit_code import ExitCode
+from ops_orchestrator.cli.up import up
+from ops_orchestrator.cli.validate import validate
+from ops_orchestrator.errors import (
+    CannotReachError,
+    ConfigurationError,
+    InvalidRequestError,
+    OrchestratorError,
+    RefusedError,
+    RequestError,
+    StoreError,
+)
+from ops_orchestrator.exit_code import ExitCode, exit_code_of
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario, read_scenario
@@ -62,7 +74,7 @@ def run(file: ScenarioFile, url: Url = None, as_json: AsJson = False) -> None:
     _scenario(file, content)
     scenario = with_run_options(content, label or (), deadline)
     status = asyncio.run(_run(settings, scenario, as_json=as_json or not on_terminal()))
-    raise typer.Exit({"completed": ExitCode.DONE, "errored": ExitCode.OUR_BUG}.get(status, ExitCode.NOT_COMPLETED))
+    raise typer.Exit(exit_code_of(status))
 
 
 def show_plan(file: ScenarioFile, as_json: AsJson = False) -> None:

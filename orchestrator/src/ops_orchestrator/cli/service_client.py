@@ -1,7 +1,7 @@
 """The command line's view of a running orchestrator."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
@@ -10,6 +10,11 @@ from ops_orchestrator.errors import CannotReachError, RefusedError
 if TYPE_CHECKING:
     import httpx2
 
+_TIMEOUT_S: Final = 30.0
+# The service sends a heartbeat every 15 seconds.
+_LONGEST_SILENCE_S: Final = 60.0
+_LARGEST_EVENT_BYTES: Final = 64 * 1024 * 1024
+_MOST_LISTED: Final = 500
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -28,7 +33,7 @@ class ServiceClient:
 
         # A proxy is for the world outside; it would look for this machine's own service on itself.
         outside = urlsplit(url).hostname not in _LOOPBACK
-        async with httpx2.AsyncClient(base_url=url, timeout=30.0, trust_env=outside) as http:
+        async with httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=outside) as http:
             yield cls(http)
 
     async def start(self, scenario: bytes) -> dict[str, Any]:
@@ -43,9 +48,34 @@ class ServiceClient:
         """A run's results."""
         return await self._ask("run_id", "GET", f"/runs/{run_id}/results")
 
-    async def log(self, run_id: str) -> bytes:
-        """A run's log as far as it is written, one JSON event a line."""
-        return (await self._exchange("GET", f"/runs/{run_id}/logs")).content
+    async def run_ids(self) -> list[str]:
+        """The ids of the newest runs, newest first."""
+        listed = await self._ask("runs", "GET", f"/runs?limit={_MOST_LISTED}")
+        return [str(run["run_id"]) for run in listed["runs"]]
+
+    async def events(self, run_id: str, after: int = 0) -> AsyncGenerator[tuple[int, bytes]]:
+        """The lines of a run's log that are numbered above `after`, each with its number, as long as the service sends them.
+
+        It ends with the run, but also when the service stops, or does not execute the run itself.
+        """
+        import httpx2  # noqa: PLC0415  # as above
+
+        headers = {"Last-Event-ID": str(after)} if after else {}
+        timeout = httpx2.Timeout(_TIMEOUT_S, read=_LONGEST_SILENCE_S)
+        stream = self._http.sse(f"/runs/{run_id}/events", headers=headers, timeout=timeout, max_event_size=_LARGEST_EVENT_BYTES)
+        with self._reaching():
+            async with stream as source:
+                if source.response.is_error:
+                    await source.response.aread()
+                    _check(source.response)
+                if source.response.status_code == 204:
+                    return
+                async for event in source:
+                    if event.data:
+                        if not event.id.isdecimal():
+                            raise _not_an_orchestrator(source.response)
+                        # A carriage return, which only a log from elsewhere has, was sent as the end of a line.
+                        yield int(event.id), event.data.replace("\n", "\r").encode()
 
     async def modules(self) -> list[dict[str, Any]]:
         """The registered modules and their state."""
@@ -58,28 +88,43 @@ class ServiceClient:
         response = await self._exchange(method, path, content, headers)
         body = _json_object(response)
         if expected not in body:
-            message = f"{response.request.url} answers {response.status_code}, but not as an orchestrator does; set OPS_URL"
-            raise CannotReachError(message)
+            raise _not_an_orchestrator(response)
         return body
 
     async def _exchange(
         self, method: str, path: str, content: bytes | None = None, headers: dict[str, str] | None = None
     ) -> "httpx2.Response":
+        typed = {"Content-Type": "application/json"} if content is not None else {}
+        with self._reaching():
+            response = await self._http.request(method, path, content=content, headers=typed | (headers or {}))
+        _check(response)
+        return response
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
         import httpx2  # noqa: PLC0415  # as above
 
-        typed = {"Content-Type": "application/json"} if content is not None else {}
         try:
-            response = await self._http.request(method, path, content=content, headers=typed | (headers or {}))
+            yield
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             reason = str(error) or type(error).__name__
             raise CannotReachError(
                 f"cannot reach the orchestrator at {self._http.base_url}: {reason}; start one with `ops serve` or set OPS_URL"
             ) from error
-        if response.headers.get("content-type", "").startswith("application/problem+json"):
-            problem = _json_object(response)
-            if "title" in problem and "detail" in problem:
-                raise RefusedError(response.status_code, _sentence(problem))
-        return response
+
+
+def _not_an_orchestrator(response: "httpx2.Response") -> CannotReachError:
+    return CannotReachError(
+        f"{response.request.url} answers {response.status_code}, but not as an orchestrator does; set OPS_URL"
+    )
+
+
+def _check(response: "httpx2.Response") -> None:
+    """Raise RefusedError for a problem document."""
+    if response.headers.get("content-type", "").startswith("application/problem+json"):
+        problem = _json_object(response)
+        if "title" in problem and "detail" in problem:
+            raise RefusedError(response.status_code, _sentence(problem))
 
 
 def _json_object(response: "httpx2.Response") -> dict[str, Any]:

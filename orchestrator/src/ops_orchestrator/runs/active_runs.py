@@ -14,7 +14,7 @@ from ops_orchestrator.modules.uninterrupted import uninterrupted
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.runs.events import Event, RunEnded, RunStarted, interrupted
-from ops_orchestrator.runs.feed import Consumer
+from ops_orchestrator.runs.feed import EventConsumer
 from ops_orchestrator.runs.provenance import versions
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.recorder import Recorder
@@ -56,7 +56,7 @@ class ActiveRuns:
         catalogue: Catalogue,
         store: RunStore,
         client: ModuleClient,
-        consumers: tuple[Consumer, ...] = (),
+        consumers: tuple[EventConsumer, ...] = (),
         *,
         most: int,
         image_digest: str | None,

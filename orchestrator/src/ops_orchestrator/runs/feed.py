@@ -1,11 +1,31 @@
 """Who learns of a run's events while it happens."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from ops_orchestrator.runs.events import Event
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a run's log, with its newline, as it stands in the file; `is_last` for the one that says how the run ended."""
+
+    run_id: str
+    seq: int
+    data: bytes
+    is_last: bool
+
+
 class Consumer(Protocol):
+    """Takes the lines of all runs: those of one run in their order, each once it is in its run's log."""
+
+    def take(self, lines: Sequence[Line]) -> None:
+        """Take in some lines. Called from the threads that write runs; what it raises is logged, and changes nothing."""
+        ...
+
+
+class EventConsumer(Protocol):
     """Takes the events of runs: those of one run in their order, those of several as they come."""
 
     async def take(self, event: Event) -> None:

@@ -15,6 +15,9 @@ from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.runs.active_runs import ActiveRuns
+from ops_orchestrator.runs.event_stream import EventStream
+from ops_orchestrator.runs.events import Event, RunEnded
+from ops_orchestrator.runs.feed import Consumer, Line
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Progress
 from ops_orchestrator.runs.store.protocols import RunStore
@@ -22,6 +25,7 @@ from ops_orchestrator.runs.store.retention import retention_of
 from ops_orchestrator.service.head import HeadAsGet
 from ops_orchestrator.service.problem import install_problem_handlers
 from ops_orchestrator.service.routes.description import description_routes
+from ops_orchestrator.service.routes.events import events_routes
 from ops_orchestrator.service.routes.health import health_routes
 from ops_orchestrator.service.routes.modules import modules_routes
 from ops_orchestrator.service.routes.plan_and_execute import plan_and_execute_routes
@@ -40,12 +44,14 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
     catalogue = load_catalogue(settings.modules_file, os.environ)
     store = FolderStore.open(settings.runs_dir, report=_log_progress, in_background=True)
     retention = retention_of(store, settings.retention_days)
+    store = FolderStore.open(settings.runs_dir)
+    events = EventStream()
     client = ModuleClient(settings.limits, transport)
     runs = ActiveRuns(
         catalogue,
         store,
         client,
-        consumers=(RunLog(),),
+        consumers=(RunLog(), _AsLines(events)),
         most=settings.max_concurrent_runs,
         image_digest=settings.image_digest,
     )
@@ -63,6 +69,7 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
         await runs.stop()
         if retention is not None:
             await asyncio.to_thread(retention.stop)
+        events.close()
         await client.aclose()
         store.close()
 
@@ -82,6 +89,7 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
     install_problem_handlers(app)
     app.include_router(plan_and_execute_routes(runs, store, settings.max_request_bytes, settings.max_request_values))
     app.include_router(runs_routes(store))
+    app.include_router(events_routes(store, events, lambda run_id: runs.find(run_id) is not None))
     app.include_router(modules_routes(catalogue, client))
     app.include_router(health_routes(store, runs))
     app.include_router(description_routes(app))
@@ -113,3 +121,13 @@ def _log_progress(progress: Progress) -> None:
     share = f"{progress.done / progress.total:.0%}"
     message = f"{progress.done} of {progress.total} runs were read for the list of runs, {share}"
     _log.info("index.reading", done=progress.done, total=progress.total, message=message)
+class _AsLines:
+    """Hands events on as lines of the log. It goes once the store's writer hands out lines itself."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    async def take(self, event: Event) -> None:
+        """See EventConsumer."""
+        is_last = isinstance(event.what, RunEnded)
+        self._consumer.take([Line(event.run_id, event.seq, event.as_line(), is_last)])

@@ -15,7 +15,7 @@ class RunLog:
     """Repeats the events of all runs in the service's own log."""
 
     async def take(self, event: Event) -> None:
-        """See Consumer."""
+        """See EventConsumer."""
         line = event.as_json()
         level, name = line.pop("level"), line.pop("event")
         getattr(_run_log, level)(name, **line)

@@ -20,6 +20,7 @@ from ops_orchestrator.errors import (
     RunExistsError,
     StoreError,
 )
+from ops_orchestrator.runs.log_reader import LogReader
 from ops_orchestrator.runs.record import RECORD, RESULTS, ArtifactRecord, Results, RunRecord
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.run_id import RUN_ID
@@ -29,6 +30,7 @@ from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile, file
 from ops_orchestrator.runs.store.protocols import IndexedRun, Page, Position, RunIndex
 from ops_orchestrator.runs.store.reading import (
     folder_of,
+    open_log,
     parse_document,
     read_content,
     read_listed,
@@ -121,6 +123,10 @@ class FolderStore:
         elif name == RESULTS:
             parse_document(Results, self.folder / run_id, name, content)
         return content
+
+    def log(self, run_id: str) -> LogReader:
+        """See RunStore."""
+        return open_log(self.folder, run_id)
 
     def documents(self, run_id: str, folder: str) -> list[str]:
         """See RunStore."""

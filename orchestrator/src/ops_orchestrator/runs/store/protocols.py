@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from ops_orchestrator.errors import StoreError
+from ops_orchestrator.runs.events import Status
+from ops_orchestrator.runs.log_reader import LogReader
 from ops_orchestrator.runs.record import ArtifactRecord, Results, RunRecord
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.run_summary import RunSummary
@@ -149,6 +151,10 @@ class RunStore(Protocol):
 
     def document(self, run_id: str, name: str) -> bytes:
         """The bytes of one of a run's documents. Raises NotFoundError, DamagedRunError."""
+        ...
+
+    def log(self, run_id: str) -> LogReader:
+        """The log of a run, to be read in pieces; the caller closes it. Raises NotFoundError, DamagedRunError."""
         ...
 
     def documents(self, run_id: str, folder: str) -> list[str]:

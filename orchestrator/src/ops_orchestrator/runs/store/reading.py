@@ -2,16 +2,21 @@
 
 import os
 from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Final, TypeVar
 
 from ops_contract import JsonError, ShapeError, parse_json, validate
 from ops_orchestrator.errors import DamagedRunError, NotFoundError, StoreError
+from ops_orchestrator.runs.log_reader import LogReader
 from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, Results, RunRecord
 from ops_orchestrator.runs.run_id import RUN_ID
 from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, read_below
 from ops_orchestrator.runs.store.protocols import DamagedRun, ListedRun, ReadRun
+from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, open_below, read_below
+from ops_orchestrator.runs.store.protocols import DamagedRun, ListedRun
 
 _LARGEST_RECORD_BYTES: Final = 16 * 1024 * 1024
 LARGEST_DOCUMENT_BYTES: Final = 256 * 1024 * 1024
@@ -26,9 +31,22 @@ Document = TypeVar("Document", RunRecord, Results)
 
 def read_content(store: Path, run_id: str, name: str) -> bytes:
     """The bytes of the document `name` of a run in the folder `store`. Raises NotFoundError, DamagedRunError, StoreError."""
+    with _readable(store, run_id, name):
+        return read_below(store, f"{run_id}/{name}", _LARGEST_RECORD_BYTES if name == RECORD else LARGEST_DOCUMENT_BYTES)
+
+
+def open_log(store: Path, run_id: str) -> LogReader:
+    """The log of a run in the folder `store`, open for reading. Raises as `read_content` does."""
+    with _readable(store, run_id, LOGS):
+        return LogReader(run_id, open_below(store, f"{run_id}/{LOGS}"))
+
+
+@contextmanager
+def _readable(store: Path, run_id: str, name: str) -> Iterator[None]:
+    """Say of what cannot be read why: it is not there, it is damaged, or the store cannot be read."""
     folder = folder_of(store, run_id)
     try:
-        return read_below(store, f"{run_id}/{name}", _LARGEST_RECORD_BYTES if name == RECORD else LARGEST_DOCUMENT_BYTES)
+        yield
     except FileNotFoundError as error:
         if not os.path.lexists(folder):
             raise NotFoundError(f"There is no run {run_id}.", "/runs") from error

@@ -40,7 +40,7 @@ _ANSWERED: Final[dict[str, Any]] = {
     },
     "links": {
         name: {"operationId": name, "parameters": {"run_id": "$response.body#/run_id"}}
-        for name in ("get_run", "get_results", "get_logs", "list_artifacts")
+        for name in ("get_run", "get_results", "get_logs", "get_events", "list_artifacts")
     },
 }
 _BUSY: Final = {"Retry-After": response_header("seconds; when too many runs are under way")}

@@ -1,0 +1,94 @@
+"""A run's log as server-sent events (HTML Living Standard, section 9.2): the lines that there are, then those that come."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing, closing
+from typing import Final
+
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from ops_orchestrator.runs.event_stream import EventStream, Watcher
+from ops_orchestrator.runs.feed import Line
+from ops_orchestrator.runs.log_reader import LogReader
+
+MEDIA_TYPE: Final = "text/event-stream"
+HEADERS: Final = {
+    "Content-Type": MEDIA_TYPE,
+    "Cache-Control": "no-store",
+    # A proxy that gathers an answer before it passes it on would keep everything until the run's end.
+    "X-Accel-Buffering": "no",
+}
+HEARTBEAT_S: Final = 15.0
+"""Proxies close connections over which nothing came for a while, mostly for 60 s."""
+
+_HEARTBEAT: Final = b": still there\n\n"
+_TOO_SLOW: Final = b": the stream ends here, since its lines are not read fast enough; go on with Last-Event-ID\n\n"
+# A browser comes again after so many milliseconds.
+_NOT_HERE: Final = b"retry: 15000\n: the stream ends here, since this process does not execute the run\n\n"
+
+
+class EventSource(StreamingResponse):
+    """Sends what `log` has and then what `events` brings, and ends with the run. Closes the log.
+
+    `is_active` says whether this process executes a run; for one that it does not, nothing would ever come.
+    """
+
+    def __init__(
+        self, log: LogReader, events: EventStream, is_active: Callable[[str], bool], heartbeat_s: float = HEARTBEAT_S
+    ) -> None:
+        self._log = log
+        self._parts = _parts(log, events, is_active, heartbeat_s)
+        super().__init__(self._parts, headers=HEADERS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        # The framework leaves the stream as it is when a caller hangs up: its watcher would be kept, and the file open.
+        with closing(self._log):
+            async with aclosing(self._parts):
+                await super().__call__(scope, receive, send)
+
+
+async def _parts(
+    log: LogReader, events: EventStream, is_active: Callable[[str], bool], heartbeat_s: float
+) -> AsyncGenerator[bytes]:
+    # Watched before the log is read to its end, so that no line is missed; those that come twice are known by their numbers.
+    with events.follow(log.run_id) as watcher:
+        is_over = False
+        while lines := await asyncio.to_thread(log.read):
+            is_over = lines[-1].is_last
+            yield _events(lines)
+        await asyncio.to_thread(log.close)
+        if is_over:
+            return
+        async with aclosing(_live(watcher, log.seq, lambda: is_active(log.run_id), heartbeat_s)) as parts:
+            async for part in parts:
+                yield part
+
+
+async def _live(watcher: Watcher, seq: int, is_active: Callable[[], bool], heartbeat_s: float) -> AsyncGenerator[bytes]:
+    """What comes after the line `seq`, up to the run's end."""
+    # With each heartbeat, too: a run whose last line could not be written ends without it.
+    while watcher.has_lines or (watcher.ended is None and is_active()):
+        try:
+            lines = [line for line in await watcher.take(heartbeat_s) if line.seq > seq]
+        except TimeoutError:
+            yield _HEARTBEAT
+            continue
+        yield _events(lines)
+        if lines and lines[-1].is_last:
+            return
+    if watcher.ended == "too slow":
+        yield _TOO_SLOW
+    elif watcher.ended is None:
+        yield _NOT_HERE
+
+
+def _events(lines: Iterable[Line]) -> bytes:
+    return b"".join(map(_event, lines))
+
+
+def _event(line: Line) -> bytes:
+    # A carriage return would end the field. Our own lines have none; in JSON from elsewhere it can only be white space.
+    data = b"\ndata: ".join(line.data.rstrip(b"\r\n").split(b"\r"))
+    return b"id: %d\ndata: %b\n\n" % (line.seq, data)
