@@ -1,0 +1,87 @@
+"""A service that is killed at each change it makes to files, while a run goes on and while it recovers, and starts again."""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from reliability.held_calls import HeldCalls
+from reliability.page import write_row
+from reliability.service_home import STEPS, ServiceHome, module_server
+
+EVERY = pytest.param(1, marks=pytest.mark.reliability, id="every")
+RUNS = {"completes": STEPS, "fails": ("inline", "refusing"), "is stopped": ("inline", "slow")}
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
+
+
+@pytest.fixture(scope="module")
+def modules() -> Iterator[str]:
+    with module_server() as address:
+        yield address
+
+
+def killed_in_a_run(home: ServiceHome, how: str, change: int, *, torn: bool) -> bool:
+    """Start, look at what the kill before left, and be killed at `change` of a run and of the stop after it; False if not."""
+    with HeldCalls(home.runs) as calls, home.serving(*calls.words) as (process, url):
+        assert url is not None
+        home.examine(url)
+        calls.kill_at(change, torn=torn)
+        # Some callers wait for their answer, others have a 202 at once: the one and the other must be true afterwards.
+        answer = home.ask(url, *RUNS[how], prefer="respond-async" if how == "is stopped" or change % 2 else "")
+        if how != "is stopped":
+            home.follow(url, answer)
+        process.terminate()
+        process.wait()
+        home.findings.ordeals += calls.killed
+        return calls.killed
+
+
+@pytest.mark.parametrize("torn", [False, True], ids=["before", "torn"])
+@pytest.mark.parametrize("how", RUNS)
+@pytest.mark.parametrize("stride", [pytest.param(41, id="some"), EVERY])
+def test_kill_at_a_change_during_a_run_breaks_no_promise(
+    tmp_path: Path, modules: str, stride: int, how: str, *, torn: bool
+) -> None:
+    home = ServiceHome(tmp_path / "home", modules)
+    for change in count(1, stride):
+        if not killed_in_a_run(home, how, change, torn=torn):
+            break
+    with home.serving() as (_, url):
+        assert url is not None
+        home.check_that_it_serves(url)
+        home.examine(url, again=True)
+    home.count()
+    if stride == 1:
+        write_row(
+            f"killed {'half way through each write' if torn else 'before each change'} of a run that {how}", home.findings
+        )
+    assert home.findings.broken == {}
+
+
+@pytest.mark.parametrize("first", [60, 140], ids=["in a step", "at the end"])
+@pytest.mark.parametrize("stride", [pytest.param(29, id="some"), EVERY])
+def test_kill_at_a_change_during_recovery_breaks_no_promise(tmp_path: Path, modules: str, stride: int, first: int) -> None:
+    left = ServiceHome(tmp_path / "left", modules)
+    with HeldCalls(left.runs) as calls, left.serving(*calls.words) as (process, url):
+        assert url is not None
+        calls.kill_at(first)
+        left.ask(url, *STEPS, prefer="respond-async")
+        process.wait()
+    for change in count(1, stride):
+        home = left.copy_to(tmp_path / f"home-{change}")
+        with HeldCalls(home.runs) as calls:
+            calls.kill_at(change)
+            with home.serving(*calls.words) as (process, _):
+                process.terminate()
+                process.wait()
+        with home.serving() as (_, url):
+            assert url is not None
+            home.examine(url)
+        home.count()
+        if not calls.killed:
+            break
+        home.findings.ordeals += 1
+    if stride == 1:
+        after = "in a step" if first < 100 else "at the end"
+        write_row(f"killed before each change of a recovery, after a kill {after}", home.findings)
+    assert home.findings.broken == {}
