@@ -50,7 +50,7 @@ def disagreements(folder: Path) -> list[str]:
         read = _Folder(folder, record, results, lines, fold(lines))
         checks = (_of_numbers, _of_ends, _of_record, _of_results, _of_fingerprints, _of_artifacts, _of_files, _of_manifest)
         return [*wrong, *(complaint for check in checks for complaint in check(read))]
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         return [*wrong, f"a document lacks what it must have: {error!r}"]
 
 

@@ -41,7 +41,7 @@ def read_lines(log: Path) -> tuple[list[Line], list[str]]:
     for number, text in enumerate(lines, 1):
         try:
             line = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             wrong.append(f"logs.jsonl:{number}: is not JSON: {text[:80]!r}")
             continue
         if isinstance(line, dict):

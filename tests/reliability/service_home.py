@@ -1,6 +1,5 @@
 """A folder in which a service runs, is killed and starts again, and what its callers and its disk say of it afterwards."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
@@ -18,6 +17,7 @@ from reliability.log_fold import ENDED
 STEPS: Final = ("fetched", "inline", "retried", "adapted")
 """A run of these leaves a file of each kind: a fetched artifact, an inline one, a retry, a mapped request."""
 
+_REFUSED: Final = "refused"
 _MODULES_YAML: Final = """\
 defaults: {{ready_timeout_s: 60, retries: 2, backoff_s: 0}}
 modules:
@@ -55,7 +55,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a caller knows of a run: the HTTP status, the run's status and its results."""
+    """What a caller knows of a run: the HTTP status, the run's status and its results. A refused one has no run."""
 
     status: int
     run_status: str
@@ -75,14 +75,20 @@ class ServiceHome:
         (folder / "modules.yaml").write_text(_MODULES_YAML.format(modules))
 
     @contextmanager
-    def serving(self, *words: str, **variables: str) -> Iterator[tuple[Popen[str], str | None]]:
-        """The service, with `words` before its command, and its address; None when it is killed before it has one."""
+    def starting(self, *words: str, **variables: str) -> Iterator[Popen[str]]:
+        """The service's process from its first moment, with `words` before its command."""
         before = (*words, command("ops")) if words else ("ops",)
         with started(self.folder, *before, "serve", "--port", "0", stdout=DEVNULL, stderr=PIPE, **variables) as process:
+            yield process
+
+    @contextmanager
+    def serving(self, *words: str, **variables: str) -> Iterator[tuple[Popen[str], str | None]]:
+        """The service once it has an address; None when it ends before."""
+        with self.starting(*words, **variables) as process:
             yield process, _address(process)
 
     def ask(self, url: str, *steps: str, prefer: str = "") -> Answer | None:
-        """Have a run of `steps`; None when the service dies or has no room. What is answered must be true from now on."""
+        """Have a run of `steps`; None when the service dies. What is answered of a run must be true from now on."""
         scenario = {"scenario_id": "reliability", "modules": list(steps), "inputs": {"rows": [1, 2, 3]}}
         try:
             found = HTTP.post(f"{url}/plan_and_execute", json=scenario, headers={"Prefer": prefer} if prefer else {})
@@ -90,14 +96,14 @@ class ServiceHome:
             return None
         body = found.json()
         if "run_id" not in body:
-            return None
+            return Answer(found.status_code, _REFUSED, {})
         answer = self.acknowledged[body["run_id"]] = Answer(found.status_code, body["status"], body["results"])
         return answer
 
     def follow(self, url: str, answer: Answer | None) -> None:
         """Wait until the run of a 202 is over, or the service is dead. How it ended, once read, must be true from now on."""
         with suppress(httpx2.TransportError):
-            while answer is not None and answer.run_status not in ENDED:
+            while answer is not None and answer.run_status not in (*ENDED, _REFUSED):
                 (run_id,) = (run_id for run_id, known in self.acknowledged.items() if known is answer)
                 record = HTTP.get(f"{url}/runs/{run_id}").json()
                 if record["status"] in ENDED:
@@ -123,14 +129,17 @@ class ServiceHome:
         findings.left_over += left_over(self.runs)
         self._examined |= folders | self.acknowledged.keys()
 
+    def under_way(self, url: str) -> list[str]:
+        """The runs that are not over, as the service at `url` lists them."""
+        return [run_id for run_id, status in _listed(url).items() if status not in ENDED]
+
     def count(self) -> None:
         """Add the runs there are, and those that were acknowledged, to the findings."""
         self.findings.runs += len([path for path in self.runs.iterdir() if path.name.startswith("run_")])
         self.findings.acknowledged += len(self.acknowledged)
 
-    def copy_to(self, folder: Path) -> Self:
-        """The home as it is now, in another folder; what is found there is added to the same findings."""
-        shutil.copytree(self.folder, folder)
+    def as_of_now(self, folder: Path) -> Self:
+        """What callers know now, about a copy of the home in `folder`; what is found there is added to the same findings."""
         copied = copy(self)
         copied.folder, copied.runs = folder, folder / "runs"
         copied.acknowledged, copied._examined = dict(self.acknowledged), set()  # noqa: SLF001  # of this class

@@ -1,5 +1,6 @@
 """A service that is killed at each change it makes to files, while a run goes on and while it recovers, and starts again."""
 
+import shutil
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -68,7 +69,7 @@ def test_kill_at_a_change_during_recovery_breaks_no_promise(tmp_path: Path, modu
         left.ask(url, *STEPS, prefer="respond-async")
         process.wait()
     for change in count(1, stride):
-        home = left.copy_to(tmp_path / f"home-{change}")
+        home = left.as_of_now(shutil.copytree(left.folder, tmp_path / f"home-{change}"))
         with HeldCalls(home.runs) as calls:
             calls.kill_at(change)
             with home.serving(*calls.words) as (process, _):

@@ -1,0 +1,66 @@
+"""A machine that loses its power when a caller has an answer: the disk is copied at that moment, and a new service uses it.
+
+The disk's own cache is not simulated: what was flushed counts as kept.
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+from reliability.disk_image import DiskImage, mount_point, mounted_again, new_disk
+from reliability.page import write_row
+from reliability.service_home import STEPS, ServiceHome, module_server
+from reliability.workload import keep_asking
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
+# The run of a 202 waits for its module, and flushes nothing more.
+ANSWERS = {200: (STEPS, ""), 202: (("slow",), "respond-async"), 502: (("inline", "refusing"), "")}
+
+
+@pytest.fixture(scope="module")
+def modules() -> Iterator[str]:
+    with module_server() as address:
+        yield address
+
+
+def lose_power(home: ServiceHome, disk: DiskImage, copied: Path, *, process: Popen[str], url: str, status: int) -> ServiceHome:
+    """Copy the disk when a run was answered with `status`, and tell what callers knew then."""
+    steps, prefer = ANSWERS[status]
+    answer = home.ask(url, *steps, prefer=prefer)
+    process.send_signal(signal.SIGSTOP)
+    left = home.as_of_now(mount_point(copied) / "home")
+    disk.copy(copied)
+    process.send_signal(signal.SIGCONT)
+    assert answer is not None
+    assert answer.status == status
+    return left
+
+
+@pytest.mark.parametrize("status", ANSWERS)
+@pytest.mark.parametrize("times", [pytest.param(1, id="once"), pytest.param(20, marks=pytest.mark.reliability, id="often")])
+def test_power_loss_at_an_answer_loses_nothing_acknowledged(tmp_path: Path, modules: str, status: int, times: int) -> None:
+    with new_disk(tmp_path / "disk") as disk:
+        home = ServiceHome(disk.folder / "home", modules)
+        os.sync()
+        for number in range(times):
+            copied = tmp_path / f"disk-{number}"
+            with home.serving() as (process, url), ThreadPoolExecutor(8) as pool:
+                assert url is not None
+                # Others, whose runs go on or end at the same moment, share what is flushed.
+                others = [pool.submit(keep_asking, home, url, number + caller / 8, number % 4) for caller in range(8)]
+                left = lose_power(home, disk, copied, process=process, url=url, status=status)
+                for other in others:
+                    other.result()
+            with mounted_again(copied), left.serving() as (_, again):
+                assert again is not None
+                left.examine(again)
+                left.check_that_it_serves(again)
+                left.count()
+            home.findings.ordeals += 1
+    if times > 1:
+        write_row(f"power lost when a {status} arrived, while 8 others have runs", home.findings)
+    assert home.findings.broken == {}
