@@ -69,13 +69,17 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
 def _mounted(image: Path, folder: Path) -> Iterator[Path]:
     folder.mkdir()
     with ExitStack() as undo:
-        words = ["losetup", "--find", "--show", "--direct-io=on", image]
+        words = ("losetup", "--find", "--show", "--direct-io=on", str(image))
         attached = run(words, check=False, capture_output=True, text=True)
         if attached.returncode != 0:
             pytest.skip(f"no file can be attached as a disk: {attached.stderr}")
         device = attached.stdout.strip()
-        undo.callback(run, ["losetup", "--detach", device], check=True)
-        run(["mount", "-o", _NO_FLUSHING, device, folder], check=True)
-        undo.callback(run, ["umount", folder], check=True)
+        undo.callback(_done, "losetup", "--detach", device)
+        _done("mount", "-o", _NO_FLUSHING, device, str(folder))
+        undo.callback(_done, "umount", str(folder))
         yield folder
     folder.rmdir()
+
+
+def _done(*words: str) -> None:
+    run(words, check=True)

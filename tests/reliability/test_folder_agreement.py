@@ -36,7 +36,7 @@ def test_folder_of_a_completed_run_agrees_with_itself(folder: Path) -> None:
 
 
 def put(document: str, *path: str | int, value: object) -> Change:
-    """Put `value` at `path` in a JSON document, and make the manifest right again."""
+    """Put `value` at `path` in a JSON document."""
 
     def change(folder: Path) -> None:
         content = json.loads((folder / document).read_bytes())
@@ -76,10 +76,7 @@ CONTRADICTIONS: dict[str, tuple[Change, str]] = {
         lambda folder: (folder / "artifacts/inline/figures.csv").write_text("x"),
         "figures.csv: has other bytes",
     ),
-    "file of nobody": (
-        lambda folder: (folder / "steps/9-nobody").mkdir() or (folder / "steps/9-nobody/x").touch(),
-        "left over",
-    ),
+    "file of nobody": (lambda folder: shutil.copytree(folder / "steps/1-fetched", folder / "steps/9-nobody"), "left over"),
     "staging": (lambda folder: (folder / ".staging").mkdir(), "left over: .staging"),
     "file without a hash": (lambda folder: (folder / "artifacts/inline/more").touch(), "lists other files than there are"),
     "record without steps": (put("run.json", "steps", value=None), "a document lacks"),
