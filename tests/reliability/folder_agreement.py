@@ -77,12 +77,18 @@ def _of_ends(folder: _Folder) -> Iterator[str]:
         yield f"logs.jsonl: begins with {events[:1]}, not {first}"
     if events[-1:] != ["run.ended"]:
         yield f"logs.jsonl: ends with {events[-1:]}, not run.ended"
+    for name, value in folder.lines[-1].get("fingerprints", {}).items():
+        if folder.record["fingerprints"][name] != value:
+            yield f"run.json: fingerprint of the {name} is {folder.record['fingerprints'][name]}, the log says {value}"
     if wrong := [after for event, after in pairwise(events) if event == "run.ended" and after != "run.resumed"]:
         yield f"logs.jsonl: goes on with {wrong} after run.ended"
 
 
 def _of_record(folder: _Folder) -> Iterator[str]:
-    folded = folder.folded
+    folded, first = folder.folded, folder.lines[0]
+    for name in ("request", "plan", "versions"):
+        if name in first and folder.record[name] != first[name]:
+            yield f"run.json: {name} is not that of the log"
     if folded.status not in ENDED:
         yield f"logs.jsonl: leaves the run {folded.status}"
     for name in ("status", "error", "finished_at"):
@@ -154,6 +160,9 @@ def _of_files(folder: _Folder) -> Iterator[str]:
         expected = {file for file in there if file.startswith(tuple(_folders_of_version_1(folder)))}
     else:
         expected = {*folder.folded.files, "modules.json"}
+        modules = (folder.path / "modules.json").read_bytes() if "modules.json" in there else b""
+        if hashlib.sha256(modules).hexdigest() != folder.lines[0]["modules_sha256"]:
+            yield "modules.json: has other bytes than the log says"
         for path, file in folder.folded.files.items():
             content = (folder.path / path).read_bytes() if path in there else None
             if content is not None and (len(content), hashlib.sha256(content).hexdigest()) != (file["size"], file["sha256"]):
@@ -205,6 +214,6 @@ def _recipe(record: Mapping[str, Any]) -> str:
         made_with = {"module": step["module"], "version": step["module_version"], "image_digest": step["image_digest"]}
         modules[step["id"]] = made_with | ({"adapter": step["adapter"]} if step["adapter"] else {})
     request = record["request"]
-    return fingerprint(
-        {"plan": record["plan"], "inputs": request["inputs"], "options": request["run_options"], "modules": modules}
-    )
+    # What does not change the result is not part of the recipe.
+    options = {name: value for name, value in request["run_options"].items() if name not in ("labels", "deadline_s")}
+    return fingerprint({"plan": record["plan"], "inputs": request["inputs"], "options": options, "modules": modules})

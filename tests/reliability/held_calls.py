@@ -105,6 +105,7 @@ class HeldCalls:
         self._folder = folder
         self._kill_at: int | None = None
         self._torn = False
+        self._name: str | None = None
         name = f"held-calls-{uuid.uuid4()}"
         self.words = ("python", __file__, name)
         self._socket = socket.socket(socket.AF_UNIX)
@@ -114,7 +115,11 @@ class HeldCalls:
 
     def kill_at(self, number: int | None, *, torn: bool = False) -> None:
         """Count from 1 again and kill before the change `number`; with `torn`, count writes only, and kill half way through."""
-        self._kill_at, self._torn, self.seen = number, torn, []
+        self._kill_at, self._torn, self._name, self.seen = number, torn, None, []
+
+    def kill_when_changing(self, name: str) -> None:
+        """Kill before the first change of a file whose path ends with `name`."""
+        self._kill_at, self._torn, self._name, self.seen = None, False, name, []
 
     def __enter__(self) -> Self:
         return self
@@ -158,6 +163,8 @@ class HeldCalls:
         if self._torn and call.name not in _WRITES:
             return False
         self.seen.append(Change(call.name, paths))
+        if self._name is not None:
+            return any(str(path).endswith(self._name) for path in paths)
         if len(self.seen) != self._kill_at:
             return False
         if self._torn:

@@ -1,6 +1,7 @@
 """What the log of a run says of it, folded from its lines alone: a second reading of runs/README.md, none of our code's."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,12 +67,11 @@ def _apply(folded: Folded, line: Line) -> None:
         case "run.started":
             folded.status = "running"
         case "run.resumed":
-            kept = [f"steps/{number}-{step}/" for number, step in enumerate(folded.steps, 1) if step in folded.completed]
-            kept += [f"artifacts/{step}/" for step in folded.completed]
-            folded.files = {path: file for path, file in folded.files.items() if path.startswith(tuple(kept))}
-            folded.status, folded.error, folded.finished_at = "running", None, None
+            _resume(folded)
         case "step.started":
             folded.steps[line["step"]] = {"status": "running", "started_at": at}
+        case "step.retry" if "error" in line:  # in version 0.1.0 the record has the attempts of a step that is over only
+            folded.steps[line["step"]]["attempts"] = line["attempt"]
         case "step.completed" | "step.failed":
             folded.steps[line["step"]] |= {"status": event.removeprefix("step."), "finished_at": at}
         case "run.ended":
@@ -82,3 +82,12 @@ def _apply(folded: Folded, line: Line) -> None:
     folded.files |= files
     if event in _COPIED:
         folded.steps[line["step"]] |= {name: line[name] for name in _COPIED[event] if line.get(name) is not None}
+
+
+def _resume(folded: Folded) -> None:
+    """Open the steps again that were not completed; what their last attempt left has moved to where the line says."""
+    folded.status, folded.error, folded.finished_at = "queued", None, None
+    for step in folded.steps.keys() - {*folded.completed}:
+        folded.steps[step] = {"status": "pending", "started_at": None, "finished_at": None, "error": None, "exchange": None}
+        left = re.compile(rf"steps/[0-9]+-{re.escape(step)}/[^/]+")
+        folded.files = {path: file for path, file in folded.files.items() if not left.fullmatch(path)}

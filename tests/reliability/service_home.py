@@ -187,4 +187,4 @@ def _lost(url: str, run_id: str, known: Answer, listed: str | None) -> Iterator[
     if record["status"] not in expected or listed != record["status"]:
         yield f"{run_id}: was {known.run_status} in a {known.status}, is {record['status']}, and in the list {listed}"
     elif known.run_status in ENDED and HTTP.get(f"{url}/runs/{run_id}/results").json()["results"] != known.results:
-        yield f"{run_id}: has other results than were answered"
+        yield f"{run_id}: was {known.run_status} in a {known.status}, and has other results than were answered"

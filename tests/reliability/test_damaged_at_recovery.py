@@ -86,7 +86,7 @@ def rewrite(name: str, content: bytes) -> Callable[[Path], None]:
 
 
 def remove(name: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).unlink()
+    return lambda folder: (folder / name).unlink(missing_ok=True)
 
 
 def become_a_file(folder: Path) -> None:
@@ -120,7 +120,11 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
     "a record of another run": rewrite("run.json", json.dumps({"run_id": "run_2026-01-09T12-34-56Z_ab12cd"}).encode()),
     "a record that is a pipe": put_pipe("run.json"),
     "no record": remove("run.json"),
-    "no results": remove("results.json"),
+    "results of nobody": rewrite("results.json", b"{}"),
+    "no result of a step": remove("steps/1-inline/result.json"),
+    "other result of a step": rewrite("steps/1-inline/result.json", b"{}"),
+    "no modules": remove("modules.json"),
+    "other modules": rewrite("modules.json", b'{"modules": {}}'),
     "a file instead of a folder": become_a_file,
 }
 
