@@ -15,7 +15,7 @@ from ops_contract import fingerprint
 
 _MANIFEST: Final = "manifest-sha256.txt"
 _DOCUMENTS: Final = ("run.json", "results.json", "logs.jsonl", _MANIFEST)
-_INDEX: Final = (".index.sqlite3", ".index.sqlite3-wal", ".index.sqlite3-shm")
+_STORE: Final = (".index.sqlite3", ".index.sqlite3-wal", ".index.sqlite3-shm", ".keys")
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def disagreements(folder: Path) -> list[str]:
 
 
 def left_over(runs: Path) -> list[str]:
-    """What is in the folder of all runs besides runs and the index."""
-    return sorted(path.name for path in runs.iterdir() if not path.name.startswith("run_") and path.name not in _INDEX)
+    """What is in the folder of all runs besides runs, the index and the keys of callers."""
+    return sorted(path.name for path in runs.iterdir() if not path.name.startswith("run_") and path.name not in _STORE)
 
 
 def _of_numbers(folder: _Folder) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 from threading import Thread
@@ -57,6 +57,7 @@ class Findings:
 class Answer:
     """What a caller knows of a run: the HTTP status, the run's status and its results. A refused one has no run."""
 
+    run_id: str
     status: int
     run_status: str
     results: dict[str, Any]
@@ -90,25 +91,35 @@ class ServiceHome:
     def ask(self, url: str, *steps: str, prefer: str = "") -> Answer | None:
         """Have a run of `steps`; None when the service dies. What is answered of a run must be true from now on."""
         scenario = {"scenario_id": "reliability", "modules": list(steps), "inputs": {"rows": [1, 2, 3]}}
+        return self._post(f"{url}/plan_and_execute", prefer, json=scenario)
+
+    def order(self, url: str, answer: Answer | None, what: str, prefer: str = "") -> Answer | None:
+        """`cancel` or `resume` a run that was answered; None when the service dies, or was dead."""
+        if answer is None:
+            return None
+        # From now on either may be true, until there is an answer.
+        self.acknowledged[answer.run_id] = replace(answer, run_status="running")
+        return self._post(f"{url}/runs/{answer.run_id}/{what}", prefer)
+
+    def _post(self, address: str, prefer: str, **body: Any) -> Answer | None:
         try:
-            found = HTTP.post(f"{url}/plan_and_execute", json=scenario, headers={"Prefer": prefer} if prefer else {})
+            found = HTTP.post(address, headers={"Prefer": prefer} if prefer else {}, **body)
         except httpx2.TransportError:
             return None
-        body = found.json()
-        if "run_id" not in body:
-            return Answer(found.status_code, _REFUSED, {})
-        answer = self.acknowledged[body["run_id"]] = Answer(found.status_code, body["status"], body["results"])
+        run = found.json()
+        if "run_id" not in run:
+            return Answer("", found.status_code, _REFUSED, {})
+        answer = self.acknowledged[run["run_id"]] = Answer(run["run_id"], found.status_code, run["status"], run["results"])
         return answer
 
     def follow(self, url: str, answer: Answer | None) -> None:
         """Wait until the run of a 202 is over, or the service is dead. How it ended, once read, must be true from now on."""
         with suppress(httpx2.TransportError):
             while answer is not None and answer.run_status not in (*ENDED, _REFUSED):
-                (run_id,) = (run_id for run_id, known in self.acknowledged.items() if known is answer)
-                record = HTTP.get(f"{url}/runs/{run_id}").json()
-                if record["status"] in ENDED:
-                    results = HTTP.get(f"{url}/runs/{run_id}/results").json()["results"]
-                    answer = self.acknowledged[run_id] = Answer(answer.status, record["status"], results)
+                status = HTTP.get(f"{url}/runs/{answer.run_id}").json()["status"]
+                if status in ENDED:
+                    results = HTTP.get(f"{url}/runs/{answer.run_id}/results").json()["results"]
+                    answer = self.acknowledged[answer.run_id] = replace(answer, run_status=status, results=results)
 
     def examine(self, url: str, *, again: bool = False) -> None:
         """Compare what was acknowledged, what the service at `url` says, when no run is under way, and what is on disk.

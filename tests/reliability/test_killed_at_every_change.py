@@ -1,7 +1,7 @@
 """A service that is killed at each change it makes to files, while a run goes on and while it recovers, and starts again."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from reliability.held_calls import HeldCalls
 from reliability.page import write_row
 from reliability.service_home import STEPS, ServiceHome, module_server
 
+Run = Callable[[ServiceHome, str, str], None]
 EVERY = pytest.param(1, marks=pytest.mark.reliability, id="every")
-RUNS = {"completes": STEPS, "fails": ("inline", "refusing"), "is stopped": ("inline", "slow")}
 LEFT = {"in a step": "2-inline/response.json", "at the end": "manifest-sha256.txt"}
 """By when a service was killed whose runs are recovered: the file that it was about to change."""
 
@@ -24,16 +24,38 @@ def modules() -> Iterator[str]:
         yield address
 
 
-def killed_in_a_run(home: ServiceHome, how: str, change: int, *, torn: bool) -> bool:
+def completes(home: ServiceHome, url: str, prefer: str) -> None:
+    home.follow(url, home.ask(url, *STEPS, prefer=prefer))
+
+
+def fails(home: ServiceHome, url: str, prefer: str) -> None:
+    home.follow(url, home.ask(url, "inline", "refusing", prefer=prefer))
+
+
+def is_stopped(home: ServiceHome, url: str, _: str) -> None:
+    home.ask(url, "inline", "slow", prefer="respond-async")
+
+
+def is_cancelled(home: ServiceHome, url: str, _: str) -> None:
+    home.order(url, home.ask(url, "inline", "slow", prefer="respond-async"), "cancel")
+
+
+def is_resumed(home: ServiceHome, url: str, _: str) -> None:
+    cancelled = home.order(url, home.ask(url, "inline", "slow", prefer="respond-async"), "cancel")
+    home.order(url, home.order(url, cancelled, "resume", "respond-async"), "cancel")
+
+
+RUNS = (completes, fails, is_stopped, is_cancelled, is_resumed)
+
+
+def killed_in_a_run(home: ServiceHome, have_run: Run, change: int, *, torn: bool) -> bool:
     """Start, look at what the kill before left, and be killed at `change` of a run and of the stop after it; False if not."""
     with HeldCalls(home.runs) as calls, home.serving(*calls.words) as (process, url):
         assert url is not None
         home.examine(url)
         calls.kill_at(change, torn=torn)
         # Some callers wait for their answer, others have a 202 at once: the one and the other must be true afterwards.
-        answer = home.ask(url, *RUNS[how], prefer="respond-async" if how == "is stopped" or change % 2 else "")
-        if how != "is stopped":
-            home.follow(url, answer)
+        have_run(home, url, "respond-async" if change % 2 else "")
         process.terminate()
         process.wait()
         home.findings.ordeals += calls.killed
@@ -41,14 +63,14 @@ def killed_in_a_run(home: ServiceHome, how: str, change: int, *, torn: bool) -> 
 
 
 @pytest.mark.parametrize("torn", [False, True], ids=["before", "torn"])
-@pytest.mark.parametrize("how", RUNS)
+@pytest.mark.parametrize("have_run", RUNS)
 @pytest.mark.parametrize("stride", [pytest.param(41, id="some"), EVERY])
 def test_kill_at_a_change_during_a_run_breaks_no_promise(
-    tmp_path: Path, modules: str, stride: int, how: str, *, torn: bool
+    tmp_path: Path, modules: str, stride: int, have_run: Run, *, torn: bool
 ) -> None:
     home = ServiceHome(tmp_path / "home", modules)
     for change in count(1, stride):
-        if not killed_in_a_run(home, how, change, torn=torn):
+        if not killed_in_a_run(home, have_run, change, torn=torn):
             break
     with home.serving() as (_, url):
         assert url is not None
@@ -56,9 +78,8 @@ def test_kill_at_a_change_during_a_run_breaks_no_promise(
         home.examine(url, again=True)
     home.count()
     if stride == 1:
-        write_row(
-            f"killed {'half way through each write' if torn else 'before each change'} of a run that {how}", home.findings
-        )
+        when = "half way through each write" if torn else "before each change"
+        write_row(f"killed {when} of a run that {have_run.__name__.replace('_', ' ')}", home.findings)
     assert home.findings.broken == {}
 
 

@@ -5,7 +5,7 @@ The disk's own cache is not simulated: what was flushed counts as kept.
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from subprocess import Popen
@@ -13,12 +13,36 @@ from subprocess import Popen
 import pytest
 from reliability.disk_image import DiskImage, mount_point, mounted_again, new_disk
 from reliability.page import write_row
-from reliability.service_home import STEPS, ServiceHome, module_server
+from reliability.service_home import STEPS, Answer, ServiceHome, module_server
 from reliability.workload import keep_asking
 
+Ask = Callable[[ServiceHome, str], Answer | None]
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
-# The run of a 202 waits for its module, and flushes nothing more.
-ANSWERS = {200: (STEPS, ""), 202: (("slow",), "respond-async"), 502: (("inline", "refusing"), "")}
+
+
+def completed(home: ServiceHome, url: str) -> Answer | None:
+    return home.ask(url, *STEPS)
+
+
+def accepted(home: ServiceHome, url: str) -> Answer | None:
+    # It waits for its module, and flushes nothing more.
+    return home.ask(url, "slow", prefer="respond-async")
+
+
+def failed(home: ServiceHome, url: str) -> Answer | None:
+    return home.ask(url, "inline", "refusing")
+
+
+def cancelled(home: ServiceHome, url: str) -> Answer | None:
+    return home.order(url, accepted(home, url), "cancel")
+
+
+def resumed(home: ServiceHome, url: str) -> Answer | None:
+    return home.order(url, cancelled(home, url), "resume", "respond-async")
+
+
+ANSWERS: dict[Ask, int] = {completed: 200, accepted: 202, failed: 502, cancelled: 200, resumed: 202}
 
 
 @pytest.fixture(scope="module")
@@ -27,22 +51,23 @@ def modules() -> Iterator[str]:
         yield address
 
 
-def lose_power(home: ServiceHome, disk: DiskImage, copied: Path, *, process: Popen[str], url: str, status: int) -> ServiceHome:
-    """Copy the disk when a run was answered with `status`, and tell what callers knew then."""
-    steps, prefer = ANSWERS[status]
-    answer = home.ask(url, *steps, prefer=prefer)
+def lose_power(
+    home: ServiceHome, disk: DiskImage, copied: Path, *, process: Popen[str], url: str, answered: Ask
+) -> ServiceHome:
+    """Copy the disk at the moment at which a run is `answered`, and tell what callers knew then."""
+    answer = answered(home, url)
     process.send_signal(signal.SIGSTOP)
     left = home.as_of_now(mount_point(copied) / "home")
     disk.copy(copied)
     process.send_signal(signal.SIGCONT)
     assert answer is not None
-    assert answer.status == status
+    assert answer.status == ANSWERS[answered]
     return left
 
 
-@pytest.mark.parametrize("status", ANSWERS)
+@pytest.mark.parametrize("answered", ANSWERS)
 @pytest.mark.parametrize("times", [pytest.param(1, id="once"), pytest.param(20, marks=pytest.mark.reliability, id="often")])
-def test_power_loss_at_an_answer_loses_nothing_acknowledged(tmp_path: Path, modules: str, status: int, times: int) -> None:
+def test_power_loss_at_an_answer_loses_nothing_acknowledged(tmp_path: Path, modules: str, answered: Ask, times: int) -> None:
     with new_disk(tmp_path / "disk") as disk:
         home = ServiceHome(disk.folder / "home", modules)
         os.sync()
@@ -52,7 +77,7 @@ def test_power_loss_at_an_answer_loses_nothing_acknowledged(tmp_path: Path, modu
                 assert url is not None
                 # Others, whose runs go on or end at the same moment, share what is flushed.
                 others = [pool.submit(keep_asking, home, url, number + caller / 8, number % 4) for caller in range(8)]
-                left = lose_power(home, disk, copied, process=process, url=url, status=status)
+                left = lose_power(home, disk, copied, process=process, url=url, answered=answered)
                 for other in others:
                     other.result()
             with mounted_again(copied), left.serving() as (_, again):
@@ -62,5 +87,5 @@ def test_power_loss_at_an_answer_loses_nothing_acknowledged(tmp_path: Path, modu
                 left.count()
             home.findings.ordeals += 1
     if times > 1:
-        write_row(f"power lost when a {status} arrived, while 8 others have runs", home.findings)
+        write_row(f"power lost when a run was {answered.__name__}, a {ANSWERS[answered]}, with 8 other callers", home.findings)
     assert home.findings.broken == {}
