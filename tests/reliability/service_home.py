@@ -36,15 +36,15 @@ modules:
 
 @dataclass
 class Findings:
-    """What came of all that was done to a service; the lists are empty when it kept its promises."""
+    """What came of all that was done to a service; all are empty when it kept its promises."""
 
     ordeals: int = 0
     runs: int = 0
     acknowledged: int = 0
-    lost: list[str] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
     contradictions: dict[str, list[str]] = field(default_factory=dict)
-    left_over: list[str] = field(default_factory=list)
-    unserved: list[str] = field(default_factory=list)
+    left_over: set[str] = field(default_factory=set)
+    unserved: set[str] = field(default_factory=set)
 
     @property
     def broken(self) -> dict[str, Any]:
@@ -131,13 +131,13 @@ class ServiceHome:
         findings, listed = self.findings, _listed(url)
         folders = {path.name for path in self.runs.iterdir() if path.name.startswith("run_")}
         for run_id in sorted(self.acknowledged.keys() - self._examined):
-            findings.lost += _lost(url, run_id, self.acknowledged[run_id], listed.get(run_id))
+            findings.lost |= {*_lost(url, run_id, self.acknowledged[run_id], listed.get(run_id))}
         for run_id in sorted(folders - self._examined):
             if found := disagreements(self.runs / run_id):
                 findings.contradictions[run_id] = found
             if listed.get(run_id) not in ENDED:
-                findings.unserved.append(f"{run_id} is listed as {listed.get(run_id)}")
-        findings.left_over += left_over(self.runs)
+                findings.unserved.add(f"{run_id} is listed as {listed.get(run_id)}")
+        findings.left_over |= {*left_over(self.runs)}
         self._examined |= folders | self.acknowledged.keys()
 
     def under_way(self, url: str) -> list[str]:
@@ -160,7 +160,7 @@ class ServiceHome:
         """Have one more run, which must complete."""
         answer = self.ask(url, *STEPS)
         if answer is None or answer.status != 200:
-            self.findings.unserved.append(f"a new run: {answer}")
+            self.findings.unserved.add(f"a new run: {answer}")
 
 
 @contextmanager
