@@ -18,6 +18,7 @@ from reliability.workload import keep_asking
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 CALLERS = 8
 ROOM = 12 * 1024 * 1024
+"""Bytes for each time that the disk gets full: more than the runs need that are made until then."""
 # Ten times what the service takes on a busy machine to try the last record of a run again.
 PATIENCE_S = 60.0
 TIMES = [pytest.param(2, id="some"), pytest.param(50, marks=pytest.mark.reliability, id="many")]
@@ -33,9 +34,11 @@ def modules() -> Iterator[str]:
 def full_disk(folder: Path) -> Iterator[None]:
     """Not a byte more fits onto the disk of `folder`."""
     filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(4096))
+    with filler.open("wb", buffering=0) as file:
+        for size in (2**20, 4096, 1):
+            with suppress(OSError):
+                while file.write(bytes(size)) == size:
+                    pass
     yield
     filler.unlink()
 
@@ -73,7 +76,7 @@ def wait_until_all_runs_are_over(home: ServiceHome, url: str) -> None:
 
 @pytest.mark.parametrize("times", TIMES)
 def test_disk_that_is_full_for_a_while_breaks_no_promise(tmp_path: Path, modules: str, times: int) -> None:
-    with small_disk(tmp_path / "disk", ROOM * max(1, times // 2)) as folder:
+    with small_disk(tmp_path / "disk", ROOM * times) as folder:
         home = ServiceHome(folder / "home", modules)
         with home.serving() as (_, url):
             assert url is not None

@@ -45,6 +45,13 @@ def resumed(home: ServiceHome, url: str) -> Answer | None:
 ANSWERS: dict[Ask, int] = {completed: 200, accepted: 202, failed: 502, cancelled: 200, resumed: 202}
 
 
+TRIALS = [
+    pytest.param("syncfs", 1, id="once"),
+    pytest.param("syncfs", 20, marks=pytest.mark.reliability, id="often-syncfs"),
+    pytest.param("fsync", 20, marks=pytest.mark.reliability, id="often-fsync"),
+]
+
+
 @pytest.fixture(scope="module")
 def modules() -> Iterator[str]:
     with module_server() as address:
@@ -66,14 +73,16 @@ def lose_power(
 
 
 @pytest.mark.parametrize("answered", ANSWERS)
-@pytest.mark.parametrize("times", [pytest.param(1, id="once"), pytest.param(20, marks=pytest.mark.reliability, id="often")])
-def test_power_loss_at_an_answer_loses_nothing_acknowledged(tmp_path: Path, modules: str, answered: Ask, times: int) -> None:
+@pytest.mark.parametrize(("sync", "times"), TRIALS)
+def test_power_loss_at_an_answer_loses_nothing_acknowledged(
+    tmp_path: Path, modules: str, answered: Ask, sync: str, times: int
+) -> None:
     with new_disk(tmp_path / "disk") as disk:
         home = ServiceHome(disk.folder / "home", modules)
         os.sync()
         for number in range(times):
             copied = tmp_path / f"disk-{number}"
-            with home.serving() as (process, url), ThreadPoolExecutor(8) as pool:
+            with home.serving(OPS_SYNC=sync) as (process, url), ThreadPoolExecutor(8) as pool:
                 assert url is not None
                 # Others, whose runs go on or end at the same moment, share what is flushed.
                 others = [pool.submit(keep_asking, home, url, number + caller / 8, number % 4) for caller in range(8)]
@@ -87,5 +96,6 @@ def test_power_loss_at_an_answer_loses_nothing_acknowledged(tmp_path: Path, modu
                 left.count()
             home.findings.ordeals += 1
     if times > 1:
-        write_row(f"power lost when a run was {answered.__name__}, a {ANSWERS[answered]}, with 8 other callers", home.findings)
+        what = f"power lost when a run was {answered.__name__}, a {ANSWERS[answered]}, with 8 other callers"
+        write_row(f"{what}, OPS_SYNC={sync}", home.findings)
     assert home.findings.broken == {}
