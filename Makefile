@@ -21,7 +21,7 @@ demo: sync ## run the example scenario with local processes and show the results
 
 .PHONY: test
 test: sync-dev ## run all tests; those with containers need a Docker engine
-	$(RUN) pytest -n auto -m "not e2e and not proof" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
+	$(RUN) pytest -n auto -m "not e2e and not proof and not reliability" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
 	$(RUN) pytest -n 3 --dist loadfile -m "e2e or proof" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
 
 .PHONY: coverage
@@ -32,7 +32,7 @@ coverage: sync-dev ## run all tests and show which lines they leave out; takes t
 
 .PHONY: test-fast
 test-fast: sync-dev ## run the tests that need no container, browser or whole command, in less than two minutes
-	$(RUN) pytest -n auto -m "not e2e and not proof and not slow" $(ARGS)
+	$(RUN) pytest -n auto -m "not e2e and not proof and not slow and not reliability" $(ARGS)
 
 .PHONY: bench
 bench: sync ## measure throughput, in a short form, and what adapters, HTTP libraries and large answers cost
@@ -64,8 +64,8 @@ schemas: sync-dev ## write the contract's schema files again from its models
 	$(RUN) python -m ops_contract.schemas contract/schemas
 
 .PHONY: reliability
-reliability: sync-dev ## run the hostile modules and write docs/reliability.md again
-	OPS_WRITE_PAGES=1 $(RUN) pytest -n 0 tests/orchestrator/service/test_hostile_modules.py
+reliability: sync-dev ## run hostile modules, kills, power losses and full disks, and write docs/reliability.md again
+	OPS_WRITE_PAGES=1 $(RUN) pytest -n 0 tests/orchestrator/service/test_hostile_modules.py tests/reliability
 
 .PHONY: images
 images: sync-dev ## make the pictures of the README again, from a run of the example
