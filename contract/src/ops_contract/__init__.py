@@ -17,7 +17,6 @@ from ops_contract._evidence import Evidence
 from ops_contract._execute import ExecuteRequest, Options, UpstreamStep
 from ops_contract._health import Health
 from ops_contract._json import (
-    MAX_DEPTH,
     MAX_VALUES,
     canonical_json,
     check_numbers,
@@ -26,6 +25,7 @@ from ops_contract._json import (
     parse_json,
     sha256_hex,
 )
+from ops_contract._quick_json import MAX_DEPTH
 from ops_contract._refusal import RefusalError
 from ops_contract._request import ReadRequest, check_request_headers, is_encoded, media_type_of, read_request, trace_of
 from ops_contract._secret import MASK, is_secret, masked_url

@@ -12,9 +12,9 @@ from typing import Any, Final, NoReturn
 import rfc8785
 
 from ops_contract._errors import JsonError, NumberError, TooManyValuesError
+from ops_contract._quick_json import MAX_DEPTH, MAX_EXACT_INTEGER, UNDECIDED, has_exact_numbers, read_quickly, write_quickly
 
 __all__ = [
-    "MAX_DEPTH",
     "MAX_VALUES",
     "canonical_json",
     "check_numbers",
@@ -24,13 +24,9 @@ __all__ = [
     "sha256_hex",
 ]
 
-MAX_DEPTH = 200
-"""How deeply arrays and objects may nest. Well below the interpreter's recursion limit, far above any real answer."""
-
 MAX_VALUES: Final = 250_000
 """How many values a JSON text may hold unless a reader sets another limit. Each key of an object counts as one more value."""
 
-_LARGEST_EXACT_INTEGER: Final = 2**53 - 1
 _LONGEST_POINTER: Final = 1000
 _ESCAPED_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 # A comma, a colon, and the opening of an array or object that is not empty come before one value each. The quantifiers are
@@ -61,18 +57,8 @@ def parse_json(raw: bytes, *, max_values: int = MAX_VALUES) -> Any:
     raised before any value is made: a value takes up to a hundred times the memory of its text.
     """
     _refuse_more_values(raw, max_values)
-    if raw.startswith(b"\xef\xbb\xbf"):
-        raise JsonError("the text begins with a byte order mark; send UTF-8 without one")
-    value = _loaded(raw)
-    check_text = _has_escaped_surrogate(raw)
-    for path, item in _walk(value):
-        if len(path) >= MAX_DEPTH and isinstance(item, dict | list):
-            raise JsonError(f"nested deeper than {MAX_DEPTH} levels")
-        if isinstance(item, float) and math.isinf(item):
-            raise JsonError(f"{pointer_to(path) or 'the value':.200} is a number beyond the range of a double, about 1.8e308")
-        if check_text:
-            _refuse_lone_surrogates(path, item)
-    return value
+    value = read_quickly(raw)
+    return _read_strictly(raw) if value is UNDECIDED else value
 
 
 def canonical_json(value: Any) -> bytes:
@@ -80,6 +66,9 @@ def canonical_json(value: Any) -> bytes:
 
     Raises NumberError for NaN, Infinity and integers of 2**53 and more, which canonical JSON cannot carry unchanged.
     """
+    written = write_quickly(value)
+    if written is not None:
+        return written
     try:
         return rfc8785.dumps(value)
     except rfc8785.CanonicalizationError as error:
@@ -92,8 +81,10 @@ def canonical_json(value: Any) -> bytes:
 
 def check_numbers(value: Any) -> None:
     """Raise NumberError for the first number inside `value` that `canonical_json` cannot write."""
+    if has_exact_numbers(value):
+        return
     for path, item in _walk(value):
-        if isinstance(item, int) and abs(item) > _LARGEST_EXACT_INTEGER:
+        if isinstance(item, int) and abs(item) > MAX_EXACT_INTEGER:
             reason = f"the integer {item!s:.60} is beyond 2^53 - 1 and would be changed by many readers; send it as a string"
             raise NumberError(pointer_to(path), reason)
         if isinstance(item, float) and not math.isfinite(item):
@@ -115,8 +106,8 @@ def _refuse_more_values(raw: bytes, most: int) -> None:
 
     Of a text that is not JSON, the part before its first error is counted exactly, and no more than that is ever read.
     """
-    # This counts what is inside of strings, too, and takes a fraction of the time.
-    if sum(raw.count(mark) for mark in (b",", b":", b"[", b"{")) < most:
+    # A value takes a byte. The sum counts what is inside of strings, too, and takes a fraction of the time.
+    if len(raw) < most or sum(raw.count(mark) for mark in (b",", b":", b"[", b"{")) < most:
         return
     count, at = 1, 0
     while found := _STRUCTURE.search(raw, at):
@@ -134,6 +125,21 @@ def _end_of_string(raw: bytes, at: int) -> int:
     while piece := _STRING_PIECE.match(raw, at):
         at = piece.end()
     return at + 1
+
+
+def _read_strictly(raw: bytes) -> Any:
+    if raw.startswith(b"\xef\xbb\xbf"):
+        raise JsonError("the text begins with a byte order mark; send UTF-8 without one")
+    value = _loaded(raw)
+    check_text = _has_escaped_surrogate(raw)
+    for path, item in _walk(value):
+        if len(path) >= MAX_DEPTH and isinstance(item, dict | list):
+            raise JsonError(f"nested deeper than {MAX_DEPTH} levels")
+        if isinstance(item, float) and math.isinf(item):
+            raise JsonError(f"{pointer_to(path) or 'the value':.200} is a number beyond the range of a double, about 1.8e308")
+        if check_text:
+            _refuse_lone_surrogates(path, item)
+    return value
 
 
 def _loaded(raw: bytes) -> Any:
