@@ -24,7 +24,8 @@ import structlog
 from answer_memory import BETA, CONTRACT, REQUEST, OneAnswer, in_fork, peak_bytes, post
 from fastapi import FastAPI
 
-from ops_orchestrator.runs.record import LOGS, RECORD, Fingerprints, RunRecord, StepRecord
+from ops_orchestrator.runs.events import Fingerprints
+from ops_orchestrator.runs.record import LOGS, RECORD, RunRecord, StepRecord
 from ops_orchestrator.runs.run_filter import RunFilter, read_filter
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.sqlite_index import FILE_NAME

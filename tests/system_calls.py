@@ -10,16 +10,21 @@ from typing import Final
 
 import pytest
 
-_TRACED: Final = "trace=write,writev,sendto,sendmsg,fsync,fdatasync,/^rename"
+FLUSHES: Final = ("fsync", "fdatasync", "syncfs")
+_TRACED: Final = f"trace=write,writev,sendto,sendmsg,{','.join(FLUSHES)},/^mkdir,/^rename"
 # Threads interleave: a call that another one overtakes is printed in two halves, the second when it returns.
 _LINE: Final = re.compile(r"(?P<thread>\d+) +(?:<\.\.\. )?(?P<name>\w+)(?P<resumed> resumed>)?(?P<rest>.*)")
 _DESCRIPTOR: Final = re.compile(r"\(\d+<(?P<path>[^>]*)>")
+_FAILED: Final = re.compile(r" = -1 E[A-Z]+ \([^)]*\)$")
 _STRINGS: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 @dataclass(frozen=True)
 class SystemCall:
-    """One call; `began` and `returned` are lines of the trace. `text` is what was written, or the two paths of a rename."""
+    """One call that succeeded; `began` and `returned` are lines of the trace.
+
+    `text` is what was written, the two paths of a rename, or that of a new folder.
+    """
 
     name: str
     path: str
@@ -30,7 +35,10 @@ class SystemCall:
 
 @dataclass(frozen=True)
 class OnDisk:
-    """A file or folder: the lines of the trace that changed it last and, if any, flushed it since."""
+    """A file or folder: the lines of the trace that changed it last and, if any, flushed it since.
+
+    A folder changes when an entry comes or goes, or gets another name.
+    """
 
     changed: int
     flushed: int | None = None
@@ -65,7 +73,10 @@ def read_calls(trace: Path, process: int) -> list[SystemCall]:
 
 
 def on_disk(calls: Iterable[SystemCall], before: int) -> dict[str, OnDisk]:
-    """What became of each path by line `before`, by where it was then: a rename takes along what is below a folder."""
+    """What became of each path by line `before`, by where it was then: a rename takes along what is below a folder.
+
+    A flush takes what had changed when it began.
+    """
     state: dict[str, OnDisk] = {}
     for call in sorted((call for call in calls if call.returned < before), key=lambda call: call.returned):
         if call.name.startswith("rename"):
@@ -73,11 +84,21 @@ def on_disk(calls: Iterable[SystemCall], before: int) -> dict[str, OnDisk]:
             moved = {path: state.pop(path) for path in list(state) if path == source or path.startswith(f"{source}/")}
             for path, kept in moved.items():
                 state[target + path.removeprefix(source)] = replace(kept, changed=call.returned)
-        elif call.name in ("fsync", "fdatasync"):
-            state[call.path] = OnDisk(state.get(call.path, OnDisk(0)).changed, flushed=call.returned)
+            state |= dict.fromkeys((_folder(source), _folder(target)), OnDisk(call.returned))
+        elif call.name in FLUSHES:
+            for path in state if call.name == "syncfs" else (call.path,):
+                if path in state and state[path].changed < call.began:
+                    state[path] = replace(state[path], flushed=call.returned)
         else:
-            state[call.path] = OnDisk(call.returned)
+            path = call.text[0] if call.name.startswith("mkdir") else call.path
+            if path not in state:
+                state[_folder(path)] = OnDisk(call.returned)
+            state[path] = OnDisk(call.returned)
     return state
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def _calls(lines: list[str]) -> Iterator[SystemCall]:
@@ -94,5 +115,5 @@ def _calls(lines: list[str]) -> Iterator[SystemCall]:
             call = SystemCall(found["name"], path["path"] if path else "", text, number, number)
         if found["rest"].endswith("<unfinished ...>"):
             begun[found["thread"]] = call
-        else:
+        elif not _FAILED.search(found["rest"]):
             yield replace(call, returned=number)

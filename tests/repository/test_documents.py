@@ -59,9 +59,13 @@ def test_every_setting_is_documented_with_its_default_and_meaning() -> None:
     rows = re.findall(r"^\| `OPS_(\w+)` \| (?:`([^`]*)`)? ?\| (.+?) \|$", text, re.MULTILINE)
     documented = {name.lower(): (default, meaning.partition(":")[0]) for name, default, meaning in rows}
     assert documented == {
-        name: ("" if field.default is None else str(field.default), field.description)
+        name: ("" if field.default is None else _as_written(field.default), field.description)
         for name, field in Settings.model_fields.items()
     }
+
+
+def _as_written(default: object) -> str:
+    return str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def test_every_key_of_a_registered_module_is_documented() -> None:

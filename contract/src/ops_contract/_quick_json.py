@@ -23,7 +23,7 @@ UNDECIDED: Final = object()
 
 # All other threads wait while orjson reads. Of longer texts, the strict reader lets them have their turn at each number.
 _LONGEST_BYTES: Final = 1024 * 1024
-_ESCAPED_COLON: Final = rb"\u003"
+_ESCAPED_COLON: Final = rb"\u003"  # then a or A
 _PLAIN: Final = frozenset({str, int, bool, type(None)})
 # Between these, orjson writes a float as ECMAScript does: without an exponent.
 _LEAST_PLAIN: Final = 1e-5

@@ -8,6 +8,8 @@ OrchestratorError
 │   ├── UnknownActionError       422, lists those of the module
 │   ├── ChangedModuleError       409, modules.yaml lacks what a run needs to go on
 │   ├── NotFoundError            404, a run or one of its documents
+│   ├── ReusedKeyError           422, an idempotency key came with another request
+│   ├── ConflictError            409, the run is not in a state for it
 │   └── BusyError                503, no run can be started now
 ├── StepError                a module's: ends the step as failed; `failure` says how
 ├── NetworkError             a module's: no whole response arrived; the module client makes a StepError of it
@@ -107,6 +109,22 @@ class NotFoundError(RequestError):
     def __init__(self, detail: str, listed_at: str = "") -> None:
         super().__init__(detail)
         self.listed_at = listed_at
+
+
+class ConflictError(RequestError):
+    """A run cannot be cancelled or resumed as it is now."""
+
+    status = 409
+    slug = "conflict"
+    title = "The run is not in a state for this"
+
+
+class ReusedKeyError(RequestError):
+    """An idempotency key came with another request than the first one."""
+
+    status = 422
+    slug = "reused-key"
+    title = "The idempotency key belongs to another request"
 
 
 class BusyError(RequestError):

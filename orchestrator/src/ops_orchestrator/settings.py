@@ -15,6 +15,12 @@ from ops_orchestrator.modules.limits import Limits
 
 MIB = 1024 * 1024
 
+Durability = Literal["sync", "os"]
+"""`sync`: what is said to be stored is on disk. `os`: the operating system has it, and decides when it is written."""
+
+SyncMethod = Literal["syncfs", "fsync"]
+"""How runs are flushed: one `syncfs` for the whole file system, or `fsync` for each of their files and folders."""
+
 _ENV_FILE: Final = Path(".env")
 _MOST_ENV_BYTES: Final = MIB
 
@@ -49,7 +55,15 @@ class Settings(BaseSettings):
     max_step_artifacts: Annotated[int, Field(gt=0, description="most artifacts of one step")] = 1000
     max_step_artifact_bytes: Annotated[int, Field(gt=0, description="most bytes of all artifacts of one step")] = 512 * MIB
     max_run_artifact_bytes: Annotated[int, Field(gt=0, description="most bytes of all artifacts of one run")] = 1024 * MIB
-    max_concurrent_runs: Annotated[int, Field(gt=0, description="more are answered 503")] = 64
+    max_concurrent_runs: Annotated[int, Field(gt=0, description="most runs executed at once; more wait for their turn")] = 64
+    max_queued_runs: Annotated[int, Field(ge=0, description="most runs that wait; more are answered 503")] = 1000
+    resume_interrupted: Annotated[bool, Field(description="go on at the start with runs that a stopped service left")] = False
+    durability: Annotated[
+        Durability, Field(description="what an answer says is on disk before it is sent, or when the system likes")
+    ] = "sync"
+    sync: Annotated[
+        SyncMethod, Field(description="`syncfs` flushes the file system once for many runs, `fsync` each of their files")
+    ] = "syncfs"
     retention_days: Annotated[
         int | None, Field(gt=0, le=36500, description="runs that ended longer ago are deleted; unset, none are")
     ] = None

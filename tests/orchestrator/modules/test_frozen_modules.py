@@ -90,18 +90,6 @@ def test_modules_that_are_registered_as_before_are_restored_whole(text: str) -> 
     assert [module.secrets for module in restored.values()] == [module.secrets for module in catalogue.modules.values()]
 
 
-@pytest.mark.parametrize("text", texts_of_the_repository())
-def test_module_that_needs_nothing_of_modules_yaml_is_restored_without_it(text: str) -> None:
-    catalogue = load(text)
-    independent = {
-        name: module
-        for name, module in catalogue.modules.items()
-        if not module.secrets and not (module.adapter and module.adapter.actions_with_files)
-    }
-    restored = restore_modules(freeze_modules(catalogue, independent), Catalogue({})).modules
-    assert declared(restored) == declared(independent)
-
-
 def test_document_has_the_modules_of_the_run_as_they_are_shown() -> None:
     catalogue = load(EVERYTHING)
     content = freeze_modules(catalogue, ["beta", "beta"])
@@ -214,7 +202,6 @@ def test_header_that_is_not_secret_any_more_has_the_value_of_today() -> None:
         (adapted("body: seed"), "score/headers/X-Key"),
         (adapted('headers: {X-Key: \'"key ${RISK_TOKEN}"\'}, body: \'{ "b": "${RISK_TOKEN}" }\''), "score/body"),
         (load("modules: { beta: { url: http://beta } }"), "score/headers/X-Key"),
-        (Catalogue({}), "score/headers/X-Key"),
     ],
 )
 def test_module_whose_secret_is_not_registered_any_more_is_refused_with_what_to_do(now: Catalogue, place: str) -> None:
@@ -233,19 +220,25 @@ def test_name_that_holds_a_secret_is_known_only_while_the_mapping_is_registered_
         restore_modules(frozen(began), adapted("query: {ten4nt: inputs.b, tenant: '\"${TENANT}\"'}"))
 
 
-def test_address_with_a_secret_is_needed_of_a_module_that_is_not_registered_any_more_only() -> None:
-    content = freeze_modules(load(EVERYTHING), ["alpha"])
-    assert restore_modules(content, load(TODAY)).modules["alpha"].url == "http://elsewhere"
-    with pytest.raises(ChangedModuleError, match="at '/modules/alpha/url'"):
-        restore_modules(content, Catalogue({}))
+def test_module_that_is_not_registered_any_more_is_refused_with_what_to_do() -> None:
+    content = freeze_modules(load(EVERYTHING), ["alpha", "beta"])
+    with pytest.raises(ChangedModuleError) as caught:
+        restore_modules(content, load(TODAY))
+    assert str(caught.value) == ("beta is not registered in modules.yaml any more. Register it, and resume the run again.")
 
 
-@pytest.mark.parametrize("now", ["modules: {}", "modules: { beta: { url: http://b } }"])
-def test_document_cannot_choose_the_files_that_are_read(now: str) -> None:
+@pytest.mark.parametrize("entry", [{"url": "http://elsewhere"}, {"url": "file:///etc/passwd"}, {"name": "gamma", "later": 1}])
+def test_document_cannot_choose_the_address_that_is_called(entry: dict[str, Any]) -> None:
+    now = load("modules: { beta: { url: http://b } }")
+    content = json.dumps({"modules": {"beta": {**entry, "actions": ["execute"]}}}).encode()
+    assert restore_modules(content, now).modules == now.modules
+
+
+def test_document_cannot_choose_the_files_that_are_read() -> None:
     action = {"path": "/s", "artifacts": [{"path": '"/etc/passwd"'}]}
     entry = {"url": "http://b", "adapter": {"artifacts_root": "/", "actions": {"score": action}}}
     with pytest.raises(ChangedModuleError, match="has no artifacts_root for it any more"):
-        restore_modules(json.dumps({"modules": {"beta": entry}}).encode(), load(now))
+        restore_modules(json.dumps({"modules": {"beta": entry}}).encode(), load("modules: { beta: { url: http://b } }"))
 
 
 def test_file_is_taken_below_the_root_of_today() -> None:
@@ -273,10 +266,6 @@ def with_action(**parts: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("entry", "pointer"),
     [
-        ({**VALID, "url": "file:///etc/passwd"}, "/url"),
-        ({**VALID, "url": "http://u:p@b"}, "/url"),
-        ({**VALID, "retries": 101}, "/retries"),
-        ({**VALID, "later": 1}, "/later"),
         ({**VALID, "adapter": []}, "/adapter"),
         ({**VALID, "adapter": {"actions": {}}}, "/adapter/actions"),
         ({**VALID, "adapter": {"actions": {"a/b": {"path": "/s"}}}}, "/adapter/actions/a~1b"),
@@ -291,9 +280,9 @@ def with_action(**parts: Any) -> dict[str, Any]:
         ([], ""),
     ],
 )
-def test_entry_that_could_not_stand_in_modules_yaml_is_refused_with_a_pointer(entry: Any, pointer: str) -> None:
+def test_part_that_could_not_stand_in_modules_yaml_is_refused_with_a_pointer(entry: Any, pointer: str) -> None:
     with pytest.raises(ShapeError) as caught:
-        restore_modules(json.dumps({"modules": {"beta": entry}}).encode(), Catalogue({}))
+        restore_modules(json.dumps({"modules": {"beta": entry}}).encode(), load("modules: { beta: { url: http://b } }"))
     assert caught.value.problems[0].pointer == f"/modules/beta{pointer}"
 
 

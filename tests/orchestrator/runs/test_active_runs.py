@@ -1,24 +1,26 @@
 import asyncio
+import errno
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from threading import Event as Signal
-from typing import cast
 
+import httpx2
 import pytest
-from scripted_module import ClientFor, Gate, ScriptedModule, demo
+from scripted_module import Answer, ClientFor, Gate, ScriptedModule, demo, error_envelope, success
 
-from ops_orchestrator.errors import BusyError, StoreError
+from ops_orchestrator.errors import BusyError, ConflictError, StoreError
 from ops_orchestrator.modules.catalogue import Catalogue
-from ops_orchestrator.planning.scenario import Scenario
+from ops_orchestrator.modules.client import ModuleClient
+from ops_orchestrator.planning.scenario import RunOptions, Scenario
 from ops_orchestrator.runs.active_runs import ActiveRuns
-from ops_orchestrator.runs.events import Event
-from ops_orchestrator.runs.record import Results, RunRecord
+from ops_orchestrator.runs.feed import Consumer, Line
 from ops_orchestrator.runs.run_filter import RunFilter
 from ops_orchestrator.runs.store.folder import FolderStore
-from ops_orchestrator.runs.store.protocols import RunFile, RunStore, RunWriter
+from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
+from ops_orchestrator.runs.store.sync import NoSync, Sync
 
 
 @pytest.fixture
@@ -30,8 +32,22 @@ def store(tmp_path: Path) -> Iterator[FolderStore]:
 @pytest.fixture
 def runs(catalogue: Catalogue, store: FolderStore, client_for: ClientFor) -> ActiveRuns:
     """Runs whose only module never answers."""
-    client = client_for(ScriptedModule(answers=[Gate()]))
-    return ActiveRuns(catalogue, store, client, most=10, image_digest=None)
+    return active_runs(catalogue, store, client_for(ScriptedModule(answers=[Gate()])))
+
+
+def active_runs(
+    catalogue: Catalogue, store: FolderStore, client: ModuleClient, at_once: int = 10, most: int = 10
+) -> ActiveRuns:
+    return ActiveRuns(catalogue, store, client, at_once=at_once, most_waiting=most, image_digest=None)
+
+
+def open_store(folder: Path, *consumers: Consumer, sync: Sync | None = None) -> FolderStore:
+    folder.mkdir(exist_ok=True)
+    return FolderStore(folder, SqliteIndex.open(folder), sync or NoSync(), consumers)
+
+
+def log_of(store: FolderStore, run_id: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in store.document(run_id, "logs.jsonl").splitlines()]
 
 
 @pytest.fixture
@@ -91,50 +107,41 @@ async def test_store_that_cannot_be_written_is_the_caller_s_to_know(
 
 
 class Listener:
-    """A consumer that keeps what it takes, and what the run's log holds at that moment; it may refuse an event."""
+    """A consumer that keeps what it takes, and what is in the log at that moment; it may break."""
 
-    def __init__(self, store: FolderStore, refuses: str = "") -> None:
-        self.events: list[Event] = []
-        self.logged: list[list[int]] = []
-        self._store = store
-        self._refuses = refuses
+    def __init__(self, folder: Path, *, breaks: bool = False) -> None:
+        self.lines: list[Line] = []
+        self.early: list[Line] = []
+        self._folder = folder
+        self._breaks = breaks
 
-    async def take(self, event: Event) -> None:
-        lines = self._store.document(event.run_id, "logs.jsonl").splitlines()
-        self.events.append(event)
-        self.logged.append([json.loads(line)["seq"] for line in lines])
-        if event.what.name == self._refuses:
+    def take(self, lines: Sequence[Line]) -> None:
+        """See Consumer."""
+        for line in lines:
+            self.lines.append(line)
+            if line.data not in (self._folder / line.run_id / "logs.jsonl").read_bytes():
+                self.early.append(line)
+        if self._breaks:
             raise RuntimeError("the listener broke")
 
 
-async def test_consumers_learn_of_each_event_in_order_once_it_is_in_the_log(
-    catalogue: Catalogue, store: FolderStore, client_for: ClientFor
-) -> None:
-    listeners = (Listener(store), Listener(store))
-    runs = ActiveRuns(catalogue, store, client_for(ScriptedModule()), listeners, most=10, image_digest=None)
-    await (await runs.start(demo("alpha"))).wait()
-    for listener in listeners:
-        names = [event.what.name for event in listener.events]
-        assert names == ["run.started", "step.started", "module.ready", "step.completed", "run.ended"]
-        assert [event.seq for event in listener.events] == [1, 2, 3, 4, 5]
-        assert listener.logged == [[*range(1, number + 1)] for number in range(1, 6)]
+EVENTS = ["run.queued", "run.started", "step.started", "module.ready", "step.completed", "run.ended"]
 
 
-async def test_consumer_that_breaks_ends_the_run_as_errored(
-    catalogue: Catalogue, store: FolderStore, client_for: ClientFor
+async def test_consumers_get_each_line_in_order_once_it_is_in_the_log(
+    tmp_path: Path, catalogue: Catalogue, client_for: ClientFor
 ) -> None:
-    runs = ActiveRuns(
-        catalogue,
-        store,
-        client_for(ScriptedModule()),
-        (Listener(store, refuses="module.ready"),),
-        most=10,
-        image_digest=None,
-    )
-    run = await runs.start(demo("alpha"))
-    await run.wait()
-    record = store.record(run.record.run_id)
-    assert (record.status, "the listener broke" in str(record.error)) == ("errored", True)
+    listeners = (Listener(tmp_path / "runs"), Listener(tmp_path / "runs", breaks=True), Listener(tmp_path / "runs"))
+    with closing(open_store(tmp_path / "runs", *listeners)) as store:
+        run = await active_runs(catalogue, store, client_for(ScriptedModule())).start(demo("alpha"))
+        await run.wait()
+        # One that breaks keeps neither the run nor the others from going on.
+        assert run.record.status == "completed"
+        for listener in listeners:
+            assert [json.loads(line.data)["event"] for line in listener.lines] == EVENTS
+            assert [line.seq for line in listener.lines] == [1, 2, 3, 4, 5, 6]
+            assert [line.is_last for line in listener.lines] == [False] * 5 + [True]
+            assert listener.early == []
 
 
 async def test_run_is_found_by_its_id_while_it_is_under_way(runs: ActiveRuns, scenario: Scenario) -> None:
@@ -151,68 +158,33 @@ async def test_lines_of_a_run_that_is_stopped_are_numbered_to_the_end(
 ) -> None:
     run = await runs.start(scenario)
     await runs.stop()
-    lines = [json.loads(line) for line in store.document(run.record.run_id, "logs.jsonl").splitlines()]
+    lines = log_of(store, run.record.run_id)
     assert [line["seq"] for line in lines] == [*range(1, len(lines) + 1)]
     assert lines[-1]["status"] == "interrupted"
 
 
-class HeldStore:
-    """A store that holds a writer back: creating a run and sealing one go on once `released` is set.
+class Held:
+    """Holds the threads of a store back: as a consumer the files, as a Sync the flush. `reached` is set when it does."""
 
-    `reached` is set when a writer is being held, and `closed_early` says that one was closed meanwhile.
-    """
-
-    def __init__(self, store: FolderStore, *, holds: str) -> None:
+    def __init__(self) -> None:
         self.reached, self.released = Signal(), Signal()
-        self.closed_early = False
-        self._store = store
-        self._holds = holds
 
-    def create(self, line: bytes, record: RunRecord, results: Results) -> RunWriter:
-        """Make the run, if need be when released."""
-        self.hold("create")
-        return HeldWriter(self, self._store.create(line, record, results))
+    def take(self, lines: Sequence[Line]) -> None:  # noqa: ARG002  # see Consumer
+        """Wait until released."""
+        self.reached.set()
+        self.released.wait()
 
-    def hold(self, what: str) -> None:
-        """Wait until released, if `what` is what is held."""
-        if what == self._holds:
-            self.reached.set()
-            self.released.wait()
-
-
-class HeldWriter:
-    """A writer of a HeldStore."""
-
-    def __init__(self, store: HeldStore, writer: RunWriter) -> None:
-        self._store = store
-        self._writer = writer
-
-    @property
-    def staging(self) -> Path:
-        """See RunWriter."""
-        return self._writer.staging
-
-    def publish(self, folder: str, files: Sequence[RunFile]) -> None:
-        """See RunWriter."""
-        self._writer.publish(folder, files)
-
-    def append(self, line: bytes, record: RunRecord, results: Results | None = None) -> None:
-        """See RunWriter."""
-        self._writer.append(line, record, results)
-
-    def seal(self, line: bytes, record: RunRecord) -> None:
-        """Seal the run, if need be when released."""
-        self._store.hold("seal")
-        self._writer.seal(line, record)
+    def flush(self, paths: Iterable[str]) -> None:  # noqa: ARG002  # see Sync
+        """Wait until released."""
+        self.reached.set()
+        self.released.wait()
 
     def close(self) -> None:
-        """See RunWriter."""
-        self._store.closed_early = not self._store.released.is_set()
-        self._writer.close()
+        """See Sync."""
 
 
-async def stop_twice(runs: ActiveRuns, held: HeldStore) -> None:
-    """Stop `runs` twice while `held` holds a writer, and only then let it go on."""
+async def stop_twice(runs: ActiveRuns, held: Held) -> None:
+    """Stop `runs` twice while `held` holds a thread, and only then let it go on."""
     await asyncio.to_thread(held.reached.wait)
     stops = []
     for _ in range(2):
@@ -223,28 +195,187 @@ async def stop_twice(runs: ActiveRuns, held: HeldStore) -> None:
     await asyncio.wait(stops)
 
 
-async def test_run_that_is_stopped_while_its_last_event_is_written_ends_as_that_event_says(
-    catalogue: Catalogue, store: FolderStore, client_for: ClientFor
+async def test_run_that_is_stopped_while_its_end_is_flushed_ends_as_it_did(
+    tmp_path: Path, catalogue: Catalogue, client_for: ClientFor
 ) -> None:
-    held, listener = HeldStore(store, holds="seal"), Listener(store)
-    client = client_for(ScriptedModule())
-    runs = ActiveRuns(catalogue, cast("RunStore", held), client, (listener,), most=10, image_digest=None)
-    run = await runs.start(demo("alpha"))
-    await stop_twice(runs, held)
-    assert not held.closed_early
-    assert store.record(run.record.run_id).status == "completed"
-    assert [event.seq for event in listener.events] == [1, 2, 3, 4, 5]
-    assert listener.logged[-1] == [1, 2, 3, 4, 5]
+    held, listener = Held(), Listener(tmp_path / "runs")
+    with closing(open_store(tmp_path / "runs", listener, sync=held)) as store:
+        runs = active_runs(catalogue, store, client_for(ScriptedModule()))
+        run = await runs.start(demo("alpha"))
+        await asyncio.to_thread(held.reached.wait)
+        # Nobody hears of an end that a power cut could still take back.
+        assert (run.record.status, [line for line in listener.lines if line.is_last]) == ("running", [])
+        await stop_twice(runs, held)
+        assert store.record(run.record.run_id).status == run.record.status == "completed"
+        assert [line.seq for line in listener.lines] == [1, 2, 3, 4, 5, 6]
 
 
 async def test_run_that_is_stopped_twice_while_it_is_made_is_interrupted(
+    tmp_path: Path, catalogue: Catalogue, client_for: ClientFor
+) -> None:
+    held = Held()
+    with closing(open_store(tmp_path / "runs", held)) as store:
+        runs = active_runs(catalogue, store, client_for(ScriptedModule()))
+        starting = asyncio.create_task(runs.start(demo("alpha")))
+        await stop_twice(runs, held)
+        run = await starting
+        assert [line["event"] for line in log_of(store, run.record.run_id)] == ["run.queued", "run.started", "run.ended"]
+
+
+class Full:
+    """A disk that is full until there is room."""
+
+    def __init__(self) -> None:
+        self.has_room = False
+
+    def flush(self, paths: Iterable[str]) -> None:  # noqa: ARG002  # see Sync
+        """See Sync."""
+        if not self.has_room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def close(self) -> None:
+        """See Sync."""
+
+
+async def test_run_whose_end_the_disk_refuses_is_errored_and_stored_without_a_restart_when_there_is_room(
+    tmp_path: Path, catalogue: Catalogue, client_for: ClientFor
+) -> None:
+    full = Full()
+    with closing(open_store(tmp_path / "runs", sync=full)) as store:
+        runs = active_runs(catalogue, store, client_for(ScriptedModule()))
+        run = await runs.start(demo("alpha"))
+        await run.wait()
+        run_id = run.record.run_id
+        assert (run.record.status, "No space left" in str(run.record.error)) == ("errored", True)
+        full.has_room = True
+        while runs.find(run_id) is not None:  # noqa: ASYNC110  # another thread makes it true
+            await asyncio.sleep(0.01)
+        record = store.record(run_id)
+        assert (record.status, [step.status for step in record.steps]) == ("errored", ["completed"])
+        assert [line["event"] for line in log_of(store, run_id)] == EVENTS
+
+
+async def test_runs_over_the_limit_wait_for_their_turn_in_order_and_more_are_refused(
     catalogue: Catalogue, store: FolderStore, client_for: ClientFor
 ) -> None:
-    held, listener = HeldStore(store, holds="create"), Listener(store)
-    client = client_for(ScriptedModule())
-    runs = ActiveRuns(catalogue, cast("RunStore", held), client, (listener,), most=10, image_digest=None)
-    starting = asyncio.create_task(runs.start(demo("alpha")))
-    await stop_twice(runs, held)
-    run = await starting
-    assert store.record(run.record.run_id).status == "interrupted"
-    assert [event.what.name for event in listener.events] == ["run.started", "run.ended"]
+    gate = Gate()
+    runs = active_runs(catalogue, store, client_for(ScriptedModule(answers=[gate, success()])), at_once=1, most=2)
+    first, second, third = [await runs.start(demo("alpha")) for _ in range(3)]
+    assert [run.record.status for run in (first, second, third)] == ["running", "queued", "queued"]
+    assert store.record(second.record.run_id).status == "queued"
+    with pytest.raises(BusyError, match="1 runs are under way and 2 wait for their turn"):
+        await runs.start(demo("alpha"))
+    gate.opened.set()
+    for run in (first, second, third):
+        await run.wait()
+    started = [str(log_of(store, run.record.run_id)[1]["timestamp"]) for run in (first, second, third)]
+    assert started == sorted(started)
+    assert [run.record.status for run in (first, second, third)] == ["completed"] * 3
+    await (await runs.start(demo("alpha"))).wait()
+
+
+async def test_cancelled_run_ends_as_cancelled_and_its_log_says_who_asked(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor
+) -> None:
+    gate = Gate()
+    runs = active_runs(catalogue, store, client_for(ScriptedModule(answers=[gate])))
+    run = await runs.start(demo("alpha"))
+    await gate.asked.wait()
+    run.cancel("somebody")
+    run.cancel("somebody else")
+    await run.wait()
+    record = store.record(run.record.run_id)
+    assert (record.status, record.steps[0].status) == ("cancelled", "interrupted")
+    assert [(line["event"], line.get("by")) for line in log_of(store, record.run_id)[-2:]] == [
+        ("run.cancelling", "somebody"),
+        ("run.ended", None),
+    ]
+
+
+async def test_queued_run_that_is_cancelled_calls_no_module_and_leaves_its_place(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor
+) -> None:
+    gate, alpha = Gate(), ScriptedModule()
+    alpha.answers = [gate, success()]
+    runs = active_runs(catalogue, store, client_for(alpha), at_once=1, most=1)
+    first, second = await runs.start(demo("alpha")), await runs.start(demo("alpha"))
+    second.cancel("somebody")
+    await second.wait()
+    assert (second.record.status, len(alpha.executed)) == ("cancelled", 1)
+    third = await runs.start(demo("alpha"))
+    gate.opened.set()
+    await first.wait()
+    await third.wait()
+    assert third.record.status == "completed"
+
+
+async def test_run_that_is_not_over_within_its_deadline_fails_and_says_which_bound_ended_it(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor
+) -> None:
+    runs = active_runs(catalogue, store, client_for(ScriptedModule(answers=[Gate()])))
+    hasty = demo("alpha").model_copy(update={"run_options": RunOptions(deadline_s=0.2)})
+    run = await runs.start(hasty)
+    await run.wait()
+    error = store.record(run.record.run_id).error or {}
+    assert (run.record.status, error["code"]) == ("failed", "RUN_DEADLINE")
+    assert "was not over within its deadline_s of 0.2 s; step alpha was under way" in error["message"]
+
+
+async def test_resumed_run_goes_on_in_its_folder_and_calls_only_what_is_not_completed(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor
+) -> None:
+    alpha, beta = ScriptedModule(), ScriptedModule("beta")
+    beta.answers = [httpx2.Response(422, json=error_envelope("beta")), success("beta")]
+    runs = active_runs(catalogue, store, client_for(alpha, beta))
+    run = await runs.start(demo("alpha", "beta"))
+    await run.wait()
+    run_id = run.record.run_id
+    assert run.record.status == "failed"
+    again = await runs.resume(run_id)
+    await again.wait()
+    record = store.record(run_id)
+    assert (record.status, record.attempt, [step.attempts for step in record.steps]) == ("completed", 2, [1, 2])
+    assert (len(alpha.executed), len(beta.executed)) == (1, 2)
+    assert beta.executed[0].content == beta.executed[1].content
+    assert [*store.results(run_id).results] == ["alpha", "beta"]
+    left = {path.relative_to(store.location(run_id)).as_posix() for path in store.location(run_id).rglob("*2-beta*/**/*.json")}
+    assert left == {
+        *(f"steps/2-beta/{name}.json" for name in ("request", "response", "result")),
+        *(f"steps/2-beta/attempts/1/{name}.json" for name in ("request", "response")),
+    }
+    lines = log_of(store, run_id)
+    assert [line["seq"] for line in lines] == [*range(1, len(lines) + 1)]
+    assert [line["event"] for line in lines].count("run.ended") == 2
+
+
+async def test_run_cannot_be_resumed_while_it_runs_nor_once_it_is_completed(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor
+) -> None:
+    gate = Gate()
+    answers: list[Answer] = [gate]
+    runs = active_runs(catalogue, store, client_for(ScriptedModule(answers=answers)))
+    run = await runs.start(demo("alpha"))
+    with pytest.raises(ConflictError, match="is running: only a run that is over can be resumed"):
+        await runs.resume(run.record.run_id)
+    gate.opened.set()
+    await run.wait()
+    with pytest.raises(ConflictError, match="is completed: there is nothing to resume"):
+        await runs.resume(run.record.run_id)
+
+
+async def test_interrupted_run_is_resumed_by_the_next_service(
+    tmp_path: Path, catalogue: Catalogue, client_for: ClientFor
+) -> None:
+    with closing(open_store(tmp_path / "runs")) as store:
+        runs = active_runs(catalogue, store, client_for(ScriptedModule(), ScriptedModule("beta", answers=[Gate()])))
+        run = await runs.start(demo("alpha", "beta"))
+        while run.record.steps[1].module_version is None:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        await runs.stop()
+    alpha, beta = ScriptedModule(), ScriptedModule("beta")
+    with closing(open_store(tmp_path / "runs")) as store:
+        runs = active_runs(catalogue, store, client_for(alpha, beta))
+        again = await runs.resume(run.record.run_id)
+        await again.wait()
+        assert again.record.status == store.record(run.record.run_id).status == "completed"
+        assert (alpha.executed, len(beta.executed)) == ([], 1)

@@ -85,7 +85,7 @@ async def test_request_without_a_body_is_kept_by_what_was_mapped(start_service: 
     async with start_service(module, registered=registered(action)) as service:
         answer = await answer_of(service)
     kept = folder_of(answer) / "steps/1-beta"
-    assert sorted(path.name for path in kept.iterdir()) == ["mapped-request.json", "response.json"]
+    assert sorted(path.name for path in kept.iterdir()) == ["mapped-request.json", "response.json", "result.json"]
     mapped = json.loads((kept / "mapped-request.json").read_bytes())
     assert (mapped["method"], mapped["url"]) == ("GET", "http://beta.test/score/DO?last=5")
     assert "body" not in mapped
@@ -216,7 +216,8 @@ async def test_answer_larger_than_the_limit_fails_the_step_and_leaves_nothing(
         answer = await answer_of(service)
     assert answer["error"]["code"] == "ANSWER_TOO_LARGE"
     left = [path for path in folder_of(answer).rglob("*") if path.is_file()]
-    assert sorted(path.name for path in left) == ["logs.jsonl", "manifest-sha256.txt", "results.json", "run.json"]
+    documents = {"logs.jsonl", "manifest-sha256.txt", "modules.json", "results.json", "run.json"}
+    assert {path.name for path in left} == documents
 
 
 async def test_answer_with_more_values_than_the_limit_fails_the_step_and_names_the_setting(start_service: StartService) -> None:

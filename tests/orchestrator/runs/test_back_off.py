@@ -85,6 +85,6 @@ async def test_retry_after_longer_than_the_step_ends_it_at_once_and_says_what_to
     run = Runner(client_for(alpha), None).execute("run-1", scenario, plan(scenario, Catalogue({"alpha": limited})))
     (failed,) = [event.what async for event in run if isinstance(event.what, StepFailed)]
     assert (len(alpha.executed), failed.exchange and failed.exchange.status) == (1, 503)
-    assert f"busy; the next attempt would follow after {seconds} s, for which Retry-After asks, but " in failed.failure.message
-    assert "of the 600 s for the step" in failed.failure.message
-    assert "step_timeout_s in modules.yaml" in failed.failure.message
+    assert f"busy; the next attempt would follow after {seconds} s, for which Retry-After asks, but " in failed.error["message"]
+    assert "of the 600 s for the step" in failed.error["message"]
+    assert "step_timeout_s in modules.yaml" in failed.error["message"]

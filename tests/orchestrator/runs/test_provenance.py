@@ -1,18 +1,17 @@
 import hashlib
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from scripted_module import artifact, envelope
 
 from ops_contract import SuccessEnvelope, canonical_json, fingerprint, validate
-from ops_orchestrator.modules.answer import Readiness
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import RunOptions, Scenario
-from ops_orchestrator.runs.events import Event, ModuleReady, Occurrence, RunEnded, RunStarted
+from ops_orchestrator.runs.active_run import Work
+from ops_orchestrator.runs.events import Event, ModuleReady
 from ops_orchestrator.runs.provenance import manifest, recipe_fingerprint, result_fingerprint, step_fingerprint, versions
-from ops_orchestrator.runs.record import RunState
+from ops_orchestrator.runs.run_state import RunState
 
 EVIDENCE = {"id": "e1", "kind": "dataset", "title": "Census", "observed_at": "2026-01-09T12:34:56Z"}
 
@@ -67,14 +66,12 @@ def test_result_fingerprint_covers_every_step_by_its_id() -> None:
 def recipe(catalogue: Catalogue, version: str = "1.0", **fields: Any) -> str | None:
     """The recipe fingerprint of a run of such a scenario, its modules having said `version`."""
     scenario = Scenario(**{"scenario_id": "demo", "modules": ("alpha",), "inputs": {"a": 1}, **fields})
-    started = RunStarted(scenario=scenario, plan=plan(scenario, catalogue), versions={})
-    state = RunState("run_1", started, datetime.now(UTC))
-    reached: list[Occurrence] = [
-        ModuleReady(step=step, readiness=Readiness(version), waited_s=0) for step in started.plan.steps
-    ]
-    for seq, what in enumerate([*reached, RunEnded(status="failed")], start=2):
-        state.apply(Event(run_id="run_1", seq=seq, what=what))
-    return state.record.fingerprints.recipe
+    work = Work(scenario, plan(scenario, catalogue))
+    state = RunState(Event(run_id="run_1", seq=1, what=work.queued({}, b"")))
+    for seq, step in enumerate(work.plan.steps, start=2):
+        ready = ModuleReady(step=step.id, module=step.module.name, module_version=version, contract_versions=(), waited_s=0)
+        state.apply(Event(run_id="run_1", seq=seq, what=ready))
+    return state.fingerprints("failed").recipe
 
 
 def test_recipe_is_known_once_every_module_was_reached(catalogue: Catalogue) -> None:

@@ -1,7 +1,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import httpx2
 import pytest
@@ -14,8 +14,16 @@ from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario
-from ops_orchestrator.runs.events import AttemptFailed, ModuleReady, Occurrence, RunEnded, StepCompleted, StepFailed
-from ops_orchestrator.runs.runner import Runner
+from ops_orchestrator.runs.events import (
+    AttemptFailed,
+    ExchangeRecord,
+    ModuleReady,
+    Occurrence,
+    RunEnded,
+    StepCompleted,
+    StepFailed,
+)
+from ops_orchestrator.runs.runner import Earlier, Runner
 
 RETRYABLE = httpx2.Response(503, json=error_envelope(code="BUSY", message="busy", retryable=True))
 FINAL = httpx2.Response(422, json=error_envelope())
@@ -48,9 +56,9 @@ async def test_run_of_two_steps_yields_its_events_in_order(
 async def test_step_with_warnings_says_so_in_the_log(client_for: ClientFor, catalogue: Catalogue) -> None:
     client = client_for(ScriptedModule(answers=[success(warnings=["half of the data is missing", "and old"])]))
     events = [event async for event in Runner(client, None).execute("run-1", demo("alpha"), plan(demo("alpha"), catalogue))]
-    line = events[2].as_json()
-    assert line["level"] == "warning"
-    assert line["message"] == "step 1 alpha completed, 2 warnings: half of the data is missing"
+    completed = events[2].what
+    assert completed.level == "warning"
+    assert completed.message == "step alpha completed, 2 warnings: half of the data is missing"
 
 
 async def test_outputs_artifacts_and_evidence_of_a_step_reach_the_next_as_upstream(
@@ -73,13 +81,11 @@ async def test_step_whose_answer_is_given_is_not_called_and_reaches_the_next_as_
     alpha, beta = ScriptedModule(), ScriptedModule("beta")
     envelope = SuccessEnvelope(status="success", module="alpha", outputs={"kept": 1})
     given = {"alpha": UpstreamAnswer(envelope, (), None)}
-    run = Runner(client_for(alpha, beta), None).execute(
-        "run-1", scenario, plan(scenario, catalogue), upstream=given, first_seq=5
-    )
+    run = Runner(client_for(alpha, beta), None).execute("run-1", scenario, plan(scenario, catalogue), Earlier(given))
     events = [event async for event in run]
     assert alpha.executed == []
     assert json.loads(beta.executed[0].content)["upstream"]["alpha"]["outputs"] == {"kept": 1}
-    assert [(event.seq, event.what.name) for event in events][-2:] == [(7, "step.completed"), (8, "run.ended")]
+    assert [event.what.name for event in events] == ["step.started", "module.ready", "step.completed", "run.ended"]
     assert given.keys() == {"alpha"}
 
 
@@ -95,7 +101,7 @@ async def test_step_fails_when_its_retries_are_used_up(client_for: ClientFor, mo
     alpha = ScriptedModule(answers=[RETRYABLE])
     failed = only(StepFailed, await events_of(client_for(alpha), module))
     assert (failed.attempts, len(alpha.executed)) == (3, 3)
-    assert failed.failure.message == "alpha answers BUSY: busy"
+    assert failed.error["message"] == "alpha answers BUSY: busy"
 
 
 @pytest.mark.parametrize("answer", [FINAL, success("beta"), httpx2.Response(200, content=b"<html>")])
@@ -118,7 +124,7 @@ async def test_what_a_failed_attempt_fetched_is_not_kept(client_for: ClientFor, 
     both = [artifact("a.txt", href="a"), artifact("b.txt", href="b")]
     alpha = ScriptedModule(answers=[success(artifacts=both)])
     alpha.files = {"/a": httpx2.Response(200, content=b"figures"), "/b": httpx2.Response(200, content=b"figurez")}
-    assert only(StepFailed, await events_of(client_for(alpha), module, tmp_path)).failure.requirement == "OPS-ART-003"
+    assert only(StepFailed, await events_of(client_for(alpha), module, tmp_path)).error["requirement"] == "OPS-ART-003"
     assert not any(os.scandir(tmp_path))
 
 
@@ -147,8 +153,8 @@ async def test_module_that_does_not_finish_in_time_fails_its_step_and_is_not_ask
     gate = Gate()
     alpha = ScriptedModule(answers=[gate])
     failed = only(StepFailed, await events_of(client_for(alpha), module.model_copy(update={"timeout_s": 0.5})))
-    assert failed.failure.code == "MODULE_TIMEOUT"
-    assert "alpha did not finish within 0.5 s" in failed.failure.message
+    assert failed.error["code"] == "MODULE_TIMEOUT"
+    assert "alpha did not finish within 0.5 s" in failed.error["message"]
     assert len(alpha.executed) == 1
 
 
@@ -158,9 +164,9 @@ async def test_step_that_runs_out_of_time_names_the_bound_that_ended_it(
 ) -> None:
     hasty = module.model_copy(update={"step_timeout_s": 0.2, "ready_timeout_s": 600.0, "timeout_s": 600.0})
     failed = only(StepFailed, await events_of(client_for(alpha), hasty))
-    assert failed.failure.code == "MODULE_TIMEOUT"
-    assert failed.failure.message.startswith("alpha was not done with its step within 0.2 s, ")
-    assert "raise its step_timeout_s in modules.yaml" in failed.failure.message
+    assert failed.error["code"] == "MODULE_TIMEOUT"
+    assert failed.error["message"].startswith("alpha was not done with its step within 0.2 s, ")
+    assert "raise its step_timeout_s in modules.yaml" in failed.error["message"]
 
 
 def test_step_has_time_for_all_of_its_parts_unless_it_is_given_another(module: Module) -> None:
@@ -178,7 +184,7 @@ async def test_module_that_restarts_in_the_middle_is_waited_for_and_recorded_aga
     alpha.health = [httpx2.Response(200, json=alpha.healthy()), *starting, restarted]
     events = await events_of(client_for(alpha), module.model_copy(update={"ready_timeout_s": 600.0, "retries": 1}))
     assert only(StepCompleted, events).attempts == 2
-    assert [event.readiness.version for event in events if isinstance(event, ModuleReady)] == ["1.2.3", "2.0.0"]
+    assert [event.module_version for event in events if isinstance(event, ModuleReady)] == ["1.2.3", "2.0.0"]
 
 
 async def test_module_that_does_not_come_back_fails_its_step_as_one_that_never_came(
@@ -187,7 +193,7 @@ async def test_module_that_does_not_come_back_fails_its_step_as_one_that_never_c
     alpha = ScriptedModule(answers=[httpx2.ReadError("reset")])
     alpha.health = [httpx2.Response(200, json=alpha.healthy()), httpx2.ConnectError("Connection refused")]
     failed = only(StepFailed, await events_of(client_for(alpha), module.model_copy(update={"ready_timeout_s": 0.1})))
-    assert (failed.failure.code, failed.attempts) == ("MODULE_NOT_READY", 1)
+    assert (failed.error["code"], failed.attempts) == ("MODULE_NOT_READY", 1)
 
 
 @pytest.mark.parametrize(("timeout_s", "deadline_s"), [(60.0, 59.0), (2.0, 1.0), (1.5, 0.75)])
@@ -207,15 +213,15 @@ async def test_module_that_is_not_ready_yet_is_polled_until_it_is(client_for: Cl
         httpx2.Response(200, json=alpha.healthy(version="2.0.0")),
     ]
     events = await events_of(client_for(alpha), module.model_copy(update={"ready_timeout_s": 600.0}))
-    assert only(ModuleReady, events).readiness.version == "2.0.0"
+    assert only(ModuleReady, events).module_version == "2.0.0"
     assert isinstance(events[-2], StepCompleted)
 
 
 async def test_module_that_never_gets_ready_fails_its_step_without_a_call(client_for: ClientFor, module: Module) -> None:
     alpha = ScriptedModule(health=[httpx2.ConnectError("Connection refused")])
     failed = only(StepFailed, await events_of(client_for(alpha), module.model_copy(update={"ready_timeout_s": 0.1})))
-    assert failed.failure.code == "MODULE_NOT_READY"
-    assert failed.failure.message.startswith(
+    assert failed.error["code"] == "MODULE_NOT_READY"
+    assert failed.error["message"].startswith(
         "alpha was not ready within 0.1 s: alpha cannot be reached at http://alpha.test/health"
     )
     assert (failed.attempts, alpha.executed) == (0, [])
@@ -224,15 +230,15 @@ async def test_module_that_never_gets_ready_fails_its_step_without_a_call(client
 async def test_module_whose_health_check_hangs_is_given_up_and_named(client_for: ClientFor, module: Module) -> None:
     alpha = ScriptedModule(health=[Gate()])
     failed = only(StepFailed, await events_of(client_for(alpha), module.model_copy(update={"ready_timeout_s": 0.1})))
-    assert failed.failure.code == "MODULE_NOT_READY"
-    assert "alpha did not answer http://alpha.test/health within 1 s" in failed.failure.message
+    assert failed.error["code"] == "MODULE_NOT_READY"
+    assert "alpha did not answer http://alpha.test/health within 1 s" in failed.error["message"]
 
 
 async def test_wrong_module_behind_an_address_is_not_waited_for(client_for: ClientFor, module: Module) -> None:
     alpha = ScriptedModule()
     alpha.health = [httpx2.Response(200, json=alpha.healthy(module="beta"))]
     failed = only(StepFailed, await events_of(client_for(alpha), module.model_copy(update={"ready_timeout_s": 3600.0})))
-    assert "'beta' answers there" in failed.failure.message
+    assert "'beta' answers there" in failed.error["message"]
 
 
 @pytest.mark.parametrize("number", [2**53, -(2**60)])
@@ -240,15 +246,32 @@ async def test_number_that_json_cannot_carry_fails_the_step_with_its_pointer(
     client_for: ClientFor, module: Module, number: int
 ) -> None:
     alpha = ScriptedModule(answers=[success(outputs={"kpis": {"people": number}})])
-    failure = only(StepFailed, await events_of(client_for(alpha), module)).failure
-    assert (failure.code, failure.requirement) == ("INVALID_ANSWER", "OPS-EXE-004")
-    assert f"/outputs/kpis/people: the integer {number}" in failure.message
+    error = only(StepFailed, await events_of(client_for(alpha), module)).error
+    assert (error["code"], error["requirement"]) == ("INVALID_ANSWER", "OPS-EXE-004")
+    assert f"/outputs/kpis/people: the integer {number}" in error["message"]
 
 
-async def test_failed_step_keeps_the_exchange_that_failed_it(client_for: ClientFor, module: Module) -> None:
-    failed = only(StepFailed, await events_of(client_for(ScriptedModule(answers=[FINAL])), module))
-    assert failed.exchange is not None
-    assert (failed.exchange.status, json.loads(failed.exchange.response)) == (422, error_envelope())
+async def test_failed_step_keeps_the_exchange_that_failed_it_and_those_of_earlier_attempts(
+    client_for: ClientFor, module: Module
+) -> None:
+    scenario = demo("alpha")
+    runner = Runner(client_for(ScriptedModule(answers=[RETRYABLE, FINAL])), Path("unused"))
+    happened = [each async for each in runner.execute("run-1", scenario, plan(scenario, Catalogue({"alpha": module})))]
+    (failed,) = [each for each in happened if isinstance(each.what, StepFailed)]
+    (retried,) = [each for each in happened if isinstance(each.what, AttemptFailed)]
+    kept = {file.ref.path: json.loads(cast("bytes", file.content)) for each in (retried, failed) for file in each.files}
+    assert kept["steps/1-alpha/response.json"] == error_envelope()
+    assert kept["steps/1-alpha/attempts/1/response.json"]["error"]["code"] == "BUSY"
+    assert kept["steps/1-alpha/request.json"] == kept["steps/1-alpha/attempts/1/request.json"]
+    assert isinstance(failed.what, StepFailed)
+    assert [file.path for file in failed.what.files] == [file.ref.path for file in failed.files]
+    assert failed.what.exchange == ExchangeRecord(
+        method="POST",
+        url="http://alpha.test/execute",
+        status=422,
+        request_sha256=failed.files[0].ref.sha256,
+        response_sha256=failed.files[1].ref.sha256,
+    )
 
 
 async def test_failure_ends_the_run_with_the_step_s_name(client_for: ClientFor, module: Module) -> None:
@@ -261,8 +284,10 @@ async def test_failure_ends_the_run_with_the_step_s_name(client_for: ClientFor, 
 
 async def test_large_answer_is_read_like_a_small_one(client_for: ClientFor, module: Module) -> None:
     alpha = ScriptedModule(answers=[success(outputs={"table": ["x" * 100] * 5000})])
-    events = await events_of(client_for(alpha, response_bytes=10_000_000), module)
-    assert len(only(StepCompleted, events).envelope.outputs["table"]) == 5000
+    scenario = demo("alpha")
+    runner = Runner(client_for(alpha, response_bytes=10_000_000), None)
+    happened = [each async for each in runner.execute("run-1", scenario, plan(scenario, Catalogue({"alpha": module})))]
+    assert [len(each.results.outputs["table"]) for each in happened if each.results] == [5000]
 
 
 async def test_runner_that_is_closed_midway_asks_no_further_module(client_for: ClientFor, catalogue: Catalogue) -> None:

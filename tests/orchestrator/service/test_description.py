@@ -42,6 +42,8 @@ async def test_document_names_every_path(document: dict[str, Any]) -> None:
         "/runs/{run_id}/events",
         "/runs/{run_id}/artifacts",
         "/runs/{run_id}/artifacts/{step}/{name}",
+        "/runs/{run_id}/cancel",
+        "/runs/{run_id}/resume",
         "/modules",
         "/health",
         "/ready",
@@ -62,7 +64,7 @@ async def test_every_error_is_described_as_a_problem_document(document: dict[str
         for status, response in operation["responses"].items()
         if status >= "400"
     }
-    runs_and_readiness = {("/plan_and_execute", "502"), ("/ready", "503")}
+    runs_and_readiness = {("/plan_and_execute", "502"), ("/runs/{run_id}/resume", "502"), ("/ready", "503")}
     assert {where for where, content in errors.items() if "application/problem+json" not in content} == runs_and_readiness
 
 
@@ -80,7 +82,7 @@ async def test_every_answer_of_json_is_typed(document: dict[str, Any]) -> None:
 async def test_headers_are_described(document: dict[str, Any]) -> None:
     post = document["paths"]["/plan_and_execute"]["post"]
     artifact = document["paths"]["/runs/{run_id}/artifacts/{step}/{name}"]["get"]
-    assert {"Prefer"} == {parameter["name"] for parameter in post["parameters"]}
+    assert {"Prefer", "Idempotency-Key"} == {parameter["name"] for parameter in post["parameters"]}
     assert {"Location", "Preference-Applied"} == set(post["responses"]["202"]["headers"])
     assert {"Retry-After"} == set(post["responses"]["503"]["headers"])
     assert {"Range", "If-Range", "If-None-Match"} <= {parameter["name"] for parameter in artifact["parameters"]}

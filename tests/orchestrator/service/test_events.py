@@ -401,4 +401,4 @@ async def test_events_of_a_run_come_while_it_is_under_way(tmp_path: Path) -> Non
                 if seen[-1] == "module.ready":
                     assert not gate.opened.is_set()
                     gate.opened.set()
-    assert seen == ["run.started", "step.started", "module.ready", "step.completed", "run.ended"]
+    assert seen == ["run.queued", "run.started", "step.started", "module.ready", "step.completed", "run.ended"]

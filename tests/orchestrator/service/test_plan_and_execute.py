@@ -9,7 +9,7 @@ import pytest
 from scripted_module import Gate, ReadRun, ScriptedModule, StartService, artifact, error_envelope, success
 
 from ops_orchestrator.runs.events import Status
-from ops_orchestrator.service.routes.plan_and_execute import HTTP_STATUS
+from ops_orchestrator.service.run_answer import HTTP_STATUS
 
 RUN_ID = re.compile(r"run_\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}Z_[0-9a-f]{6}")
 
@@ -226,7 +226,7 @@ async def test_service_that_stops_leaves_its_runs_interrupted(start_service: Sta
 async def test_more_runs_than_allowed_are_answered_503_with_retry_after(start_service: StartService) -> None:
     gate = Gate()
     scenario = {"scenario_id": "x", "modules": ["alpha"]}
-    async with start_service(ScriptedModule(answers=[gate]), max_concurrent_runs=1) as service:
+    async with start_service(ScriptedModule(answers=[gate]), max_concurrent_runs=1, max_queued_runs=0) as service:
         await service.post("/plan_and_execute", json=scenario, headers={"Prefer": "respond-async"})
         response = await service.post("/plan_and_execute", json=scenario)
     assert response.status_code == 503
@@ -253,7 +253,7 @@ async def test_run_that_the_disk_refuses_is_errored_and_answers_500(
     assert (body["results"], read_run(body["run_id"], "results.json")["results"]) == ({}, {})
 
 
-async def test_run_that_cannot_be_sealed_is_not_answered_as_completed(
+async def test_run_whose_end_cannot_be_written_is_errored_and_its_folder_agrees(
     start_service: StartService, tmp_path: Path, read_run: ReadRun
 ) -> None:
     def take_the_place_of_the_manifest(_: httpx2.Request) -> httpx2.Response:
@@ -265,24 +265,26 @@ async def test_run_that_cannot_be_sealed_is_not_answered_as_completed(
         response = await service.post("/plan_and_execute", json={"scenario_id": "x", "modules": ["alpha"]})
     body = response.json()
     assert (response.status_code, body["status"], body["error"]["code"]) == (500, "errored", "ORCHESTRATOR_ERROR")
-    assert read_run(body["run_id"], "run.json")["status"] == "running"
+    record = read_run(body["run_id"], "run.json")
+    assert (record["status"], [step["status"] for step in record["steps"]]) == ("errored", ["completed"])
 
 
-async def test_run_whose_end_cannot_be_written_stays_running_on_disk_and_in_the_list(
+async def test_run_whose_folder_is_gone_is_errored_and_stored_when_it_is_back(
     start_service: StartService, tmp_path: Path, read_run: ReadRun
 ) -> None:
-    def break_the_disk(_: httpx2.Request) -> httpx2.Response:
+    def take_the_folder_away(_: httpx2.Request) -> httpx2.Response:
         (run,) = (tmp_path / "runs").glob("run_*")
-        (run / ".staging").rmdir()
-        (run / ".staging").write_bytes(b"")
+        run.rename(tmp_path / run.name)
         return success()
 
-    async with start_service(ScriptedModule(answers=[break_the_disk])) as service:
+    async with start_service(ScriptedModule(answers=[take_the_folder_away])) as service:
         response = await service.post("/plan_and_execute", json={"scenario_id": "x", "modules": ["alpha"]})
-        listed = (await service.get("/runs", params={"status": "running"})).json()["runs"]
-    run_id = response.json()["run_id"]
-    assert (response.status_code, read_run(run_id, "run.json")["status"]) == (500, "running")
-    assert [run["run_id"] for run in listed] == [run_id]
+        run_id = response.json()["run_id"]
+        assert (response.status_code, (await service.get(f"/runs/{run_id}")).json()["status"]) == (500, "errored")
+        (tmp_path / run_id).rename(tmp_path / "runs" / run_id)
+        while read_run(run_id, "run.json")["status"] != "errored":  # noqa: ASYNC110  # a thread makes it true
+            await asyncio.sleep(0.05)
+    assert [step["status"] for step in read_run(run_id, "run.json")["steps"]] == ["interrupted"]
 
 
 async def test_scenario_with_countless_mistakes_is_answered_with_the_first_of_them(start_service: StartService) -> None:

@@ -1,10 +1,9 @@
 """`ops runs`: the stored runs, read from their folders; no service is needed but to follow one that goes on."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 import asyncio
 import sys
-from contextlib import aclosing, closing
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import Annotated
 
@@ -13,23 +12,18 @@ from rich.console import Console
 
 from ops_contract.command_line import new_group, say, write
 from ops_orchestrator.cli import display
-from ops_orchestrator.cli.old_runs import prune, show_usage
-from ops_orchestrator.cli.run_ids import RunId, find_run_id
-from ops_orchestrator.cli.run_store import existing_store
-from ops_orchestrator.cli.terminal import AsJson, on_terminal, show
-from ops_orchestrator.errors import ConfigurationError, InvalidRequestError
-from ops_orchestrator.runs.record import LOGS
-from ops_orchestrator.runs.run_filter import read_filter
-from ops_orchestrator.runs.run_summary import ListedStatus
 from ops_orchestrator.cli.following import followed, status_at_the_end
+from ops_orchestrator.cli.old_runs import prune, show_usage
 from ops_orchestrator.cli.run_ids import RunId, find_run_id, named_run_id
+from ops_orchestrator.cli.run_store import existing_store
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal, show
+from ops_orchestrator.errors import ConfigurationError, InvalidRequestError
 from ops_orchestrator.exit_code import exit_code_of
 from ops_orchestrator.runs.record import LOGS
+from ops_orchestrator.runs.run_filter import read_filter
 from ops_orchestrator.runs.run_id import RUN_ID
-from ops_orchestrator.runs.store.folder import FolderStore
-from ops_orchestrator.runs.store.protocols import ListedStatus
+from ops_orchestrator.runs.run_summary import ListedStatus
 from ops_orchestrator.settings import read_settings
 
 runs_app = new_group("Look at runs.")
@@ -89,9 +83,6 @@ def show_run(run: RunId, as_json: AsJson = False) -> None:
 
 
 @runs_app.command("logs")
-def show_logs(run: RunId, as_json: AsJson = False) -> None:
-    """Show what happened in a run, from its folder."""
-    with existing_store() as store:
 def show_logs(
     run: RunId,
     follow: Annotated[bool, typer.Option("--follow", help="Ask the service, and go on until the run is over.")] = False,
@@ -102,7 +93,7 @@ def show_logs(
     if follow:
         status = asyncio.run(_follow(read_settings(url=url).url, run, as_json=as_json))
         raise typer.Exit(exit_code_of(status))
-    with closing(_store()) as store:
+    with existing_store() as store:
         raw = store.document(find_run_id(store, run), LOGS)
     if as_json or not on_terminal():
         write(raw)
@@ -111,14 +102,6 @@ def show_logs(
         Console().print(display.log_text(line))
 
 
-@contextmanager
-def _named_options() -> Iterator[None]:
-    """Name filters as the command line does."""
-    try:
-        yield
-    except InvalidRequestError as error:
-        named = (f"--{problem.pointer.replace('_', '-')} {problem.message}" for problem in error.problems)
-        raise ConfigurationError("; ".join(named)) from error
 async def _follow(url: str, run: str, *, as_json: bool) -> str:
     """Print the lines of a run's log as they come; returns how the run ended. A caller who stops is told how to go on."""
     status = None
@@ -138,5 +121,11 @@ async def _follow(url: str, run: str, *, as_json: bool) -> str:
     return status or ""
 
 
-def _store() -> FolderStore:
-    return FolderStore.existing(read_settings().runs_dir)
+@contextmanager
+def _named_options() -> Iterator[None]:
+    """Name filters as the command line does."""
+    try:
+        yield
+    except InvalidRequestError as error:
+        named = (f"--{problem.pointer.replace('_', '-')} {problem.message}" for problem in error.problems)
+        raise ConfigurationError("; ".join(named)) from error

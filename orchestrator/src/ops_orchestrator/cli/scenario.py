@@ -14,23 +14,10 @@ from ops_orchestrator.cli import display
 from ops_orchestrator.cli.ending import sentence
 from ops_orchestrator.cli.progress import run_ended
 from ops_orchestrator.cli.run_options import Deadline, Labels, with_run_options
-from ops_orchestrator.cli.runs import runs_app
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal, show
 from ops_orchestrator.errors import CannotReachError, ConfigurationError, InvalidRequestError
-from ops_orchestrator.exit_code import ExitCode
-from ops_orchestrator.cli.up import up
-from ops_orchestrator.cli.validate import validate
-from ops_orchestrator.errors import (
-    CannotReachError,
-    ConfigurationError,
-    InvalidRequestError,
-    OrchestratorError,
-    RefusedError,
-    RequestError,
-    StoreError,
-)
-from ops_orchestrator.exit_code import ExitCode, exit_code_of
+from ops_orchestrator.exit_code import exit_code_of
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario, read_scenario
@@ -41,33 +28,7 @@ from ops_orchestrator.settings import Settings, read_settings
 ScenarioFile = Annotated[Path, typer.Argument(metavar="FILE", help="A scenario in JSON; - reads standard input.")]
 
 
-def main() -> NoReturn:
-    """Entry point: run the command and turn every error into a sentence and an exit code."""
-    run_command(app, "ops", _end_of)
-
-
-@app.command()
-def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on; default OPS_HOST or 127.0.0.1.")] = None,
-    port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one; default OPS_PORT or 8000.")
-    ] = None,
-    show_settings: Annotated[bool, typer.Option("--show-settings", help="Print the effective settings and stop.")] = False,
-) -> None:
-    """Start the orchestrator."""
-    settings = read_settings(host=host, port=port)
-    if show_settings:
-        print_json(settings.model_dump(mode="json"))
-        return
-    # The service's libraries take most of a second, which no other command should wait for.
-    from ops_orchestrator.service.server import serve_orchestrator  # noqa: PLC0415  # see above
-
-    serve_orchestrator(settings)
-
-
-@app.command()
 def run(file: ScenarioFile, label: Labels = None, deadline: Deadline = None, url: Url = None, as_json: AsJson = False) -> None:
-def run(file: ScenarioFile, url: Url = None, as_json: AsJson = False) -> None:
     """Run a scenario. Shows live progress on a terminal, and prints the answer as JSON when piped."""
     settings = read_settings(url=url)
     content = read_file(file)

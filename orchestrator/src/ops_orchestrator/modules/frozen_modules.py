@@ -16,11 +16,11 @@ _FROM_THE_RUN: Final = frozenset({"actions", "adapter"})
 
 
 class _Document(ContractModel):
-    modules: dict[str, dict[str, Any]]
+    modules: dict[Identifier, dict[str, Any]]
 
 
 class _Modules(ContractModel):
-    modules: dict[Identifier, Module]
+    modules: dict[str, Module]
 
 
 def freeze_modules(catalogue: Catalogue, names: Iterable[str]) -> bytes:
@@ -40,23 +40,29 @@ def restore_modules(content: bytes, catalogue: Catalogue) -> Catalogue:
     What cannot change a result is today's, since it may have been corrected: address, time-outs, retries, health check, shared
     volume and secrets. With a time-out, `options.deadline_s` of a request changes. The image digest comes with the address,
     because it says what answers there: steps that are still to be executed get that of today, and completed ones keep theirs
-    in the run's record. A module that is not registered any more is called as the document says.
+    in the run's record.
 
     Raises JsonError and ShapeError, with JSON pointers, for a document that is damaged, and ChangedModuleError for a module
-    whose secret or shared volume is not registered any more. Every expression is compiled, which takes some milliseconds.
+    that is not registered any more, or whose secret or shared volume is not. Expressions are compiled: some milliseconds.
     """
-    registered = catalogue.modules
     document = validate(_Document, parse_json(content, max_values=_MOST_VALUES), "modules.json")
-    entries = {name: _entry(name, kept, registered.get(name)) for name, kept in document.modules.items()}
+    registered = {name: _registered(name, catalogue) for name in document.modules}
+    entries = {name: _entry(name, kept, registered[name]) for name, kept in document.modules.items()}
     frozen = validate(_Modules, {"modules": entries}, "modules.json").modules
-    return Catalogue({name: _restored(module, registered.get(name)) for name, module in frozen.items()})
+    return Catalogue({name: _restored(module, registered[name]) for name, module in frozen.items()})
 
 
-def _entry(name: str, kept: dict[str, Any], registered: Module | None) -> dict[str, Any]:
-    """The entry `kept` with its secrets; of a module that is registered with no more of it than comes from the run."""
+def _registered(name: str, catalogue: Catalogue) -> Module:
+    module = catalogue.modules.get(name)
+    if module is None:
+        # A folder may come from elsewhere, and must not choose the addresses that are called.
+        raise ChangedModuleError(f"{name} is not registered in modules.yaml any more. Register it, and resume the run again.")
+    return module
+
+
+def _entry(name: str, kept: dict[str, Any], registered: Module) -> dict[str, Any]:
+    """The parts of the entry `kept` that come from the run, with their secrets, and the rest from today's."""
     pointer = join_pointer("/modules", name)
-    if registered is None:
-        return {**_with_secrets(pointer, kept, None, None), "name": name}
     plain, masked = registered.model_dump(mode="json", exclude_none=True), registered.declared()
     today = {field: value for field, value in plain.items() if field not in _FROM_THE_RUN}
     parts = {field: value for field, value in kept.items() if field in _FROM_THE_RUN}
@@ -109,10 +115,8 @@ def _unmasked(pointer: str, text: str) -> str:
     return text
 
 
-def _restored(frozen: Module, registered: Module | None) -> Module:
-    adapter = frozen.adapter and _adapter(frozen.name, frozen.adapter, registered.adapter if registered else None)
-    if registered is None:
-        return frozen
+def _restored(frozen: Module, registered: Module) -> Module:
+    adapter = frozen.adapter and _adapter(frozen.name, frozen.adapter, registered.adapter)
     return registered.model_copy(update={"actions": frozen.actions, "adapter": adapter})
 
 

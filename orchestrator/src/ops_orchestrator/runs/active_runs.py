@@ -1,90 +1,85 @@
-"""The runs under way in this process, by id: starts them, lets callers wait for them, stops them with the service."""
+"""The runs under way in this process, by id: starts and resumes them, finds them, stops them with the service."""
 
 import asyncio
-from contextlib import aclosing
-from functools import partial
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Final
 
-import structlog
-
-from ops_orchestrator.errors import BusyError
+from ops_contract import fingerprint, sha256_hex
+from ops_orchestrator.errors import BusyError, ConflictError, NotFoundError, ReusedKeyError, RunExistsError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
-from ops_orchestrator.modules.uninterrupted import uninterrupted
+from ops_orchestrator.modules.frozen_modules import freeze_modules
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario
-from ops_orchestrator.runs.events import Event, RunEnded, RunStarted, interrupted
-from ops_orchestrator.runs.feed import EventConsumer
+from ops_orchestrator.planning.steps import Plan
+from ops_orchestrator.runs.active_run import ActiveRun, Work
+from ops_orchestrator.runs.events import Event, RunQueued, RunResumed
 from ops_orchestrator.runs.provenance import versions
-from ops_orchestrator.runs.record import Results, RunRecord
+from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.recorder import Recorder
-from ops_orchestrator.runs.runner import Runner
+from ops_orchestrator.runs.resumption import files_to_move, work_left
+from ops_orchestrator.runs.run_id import new_run_id
+from ops_orchestrator.runs.run_state import RunState
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.turns import Turns
 
+_UNTIL_MADE_S: Final = 0.02
 _STOPPING: Final = "The service is stopping; try again when it is back."
 
-_log: Any = structlog.get_logger("ops_orchestrator.run")
 
+class _KeyIsHeld(Exception):  # noqa: N818  # it is an answer
+    """An idempotency key has a run already."""
 
-class ActiveRun:
-    """A run under way; it goes on whether or not anybody waits."""
-
-    def __init__(self, recorder: Recorder, task: asyncio.Task[None]) -> None:
-        self._recorder = recorder
-        self._task = task
-
-    @property
-    def record(self) -> RunRecord:
-        """The record as of now."""
-        return self._recorder.state.record
-
-    @property
-    def results(self) -> Results:
-        """The results as of now."""
-        return self._recorder.state.results
-
-    async def wait(self, seconds: float | None = None) -> None:
-        """Wait until the run is over, at most `seconds`. A caller that is cancelled does not end the run."""
-        await asyncio.wait([self._task], timeout=seconds)
+    def __init__(self, run: ActiveRun | RunRecord) -> None:
+        super().__init__()
+        self.run = run
 
 
 class ActiveRuns:
-    """Starts runs and keeps hold of them until they end. Their events go to the store first, then to `consumers`."""
+    """Starts runs and keeps hold of them until they are over and stored."""
 
     def __init__(  # noqa: PLR0913  # what a run is made with, each passed in
         self,
         catalogue: Catalogue,
         store: RunStore,
         client: ModuleClient,
-        consumers: tuple[EventConsumer, ...] = (),
         *,
-        most: int,
+        at_once: int,
+        most_waiting: int,
         image_digest: str | None,
     ) -> None:
         self._catalogue = catalogue
         self._store = store
         self._client = client
-        self._consumers = consumers
-        self._most = most
+        self._turns = Turns(at_once, most_waiting)
         self._versions = versions(image_digest)
+        self._modules: dict[tuple[str, ...], bytes] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._runs: dict[str, ActiveRun] = {}
+        self._making: set[str] = set()
         self.stopping = False
 
     async def start(self, scenario: Scenario) -> ActiveRun:
         """Plan the scenario and begin to execute it. Raises RequestError, StoreError."""
-        steps = plan(scenario, self._catalogue)
-        if self.stopping:
-            raise BusyError(_STOPPING)
-        if len(self._tasks) >= self._most:
-            raise BusyError(f"{self._most} runs are under way, as many as OPS_MAX_CONCURRENT_RUNS allows; try again soon.")
-        started = RunStarted(scenario=scenario, plan=steps, versions=self._versions)
-        created: asyncio.Future[ActiveRun] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self._run(started, created))
-        self._tasks.add(task)
-        task.add_done_callback(partial(self._forget, created))
-        # Shielded: a caller who hangs up now leaves a run that goes on, like one who hangs up later.
-        return await asyncio.shield(created)
+        work = Work(scenario, plan(scenario, self._catalogue))
+        return await self._launch(lambda has_turn: self._created_anyhow(work, has_turn=has_turn))
+
+    async def start_once(self, scenario: Scenario, key: str) -> ActiveRun | RunRecord:
+        """As `start`, unless a run has this idempotency key already: then that run, or its record when it is not active here.
+
+        Raises RequestError, StoreError.
+        """
+        work = Work(scenario, plan(scenario, self._catalogue))
+        key_sha256 = sha256_hex(key.encode())
+        try:
+            return await self._launch(lambda has_turn: self._created_once(work, key_sha256, has_turn=has_turn))
+        except _KeyIsHeld as held:
+            return held.run
+
+    async def resume(self, run_id: str) -> ActiveRun:
+        """Go on with a run that is over, from its first step that is not completed. Raises RequestError, StoreError."""
+        return await self._launch(lambda has_turn: self._reopened(run_id, has_turn=has_turn))
 
     def find(self, run_id: str) -> ActiveRun | None:
         """The run `run_id` if it is under way in this process."""
@@ -93,75 +88,121 @@ class ActiveRuns:
     async def stop(self) -> None:
         """Start no more runs, end those under way as interrupted, and wait until their records say so."""
         self.stopping = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for run in self._runs.values():
+            run.interrupt()
+        await asyncio.gather(*self._tasks)
 
-    def _forget(self, created: asyncio.Future[ActiveRun], task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        # A task that is cancelled before its first turn never runs at all; its caller must not wait for ever.
-        if not created.done():
-            created.set_exception(BusyError(_STOPPING))
+    async def _launch(self, make: Callable[[bool], Coroutine[Any, Any, ActiveRun]]) -> ActiveRun:
+        """Have a task make a run and execute it; returns the run when it is made."""
+        if self.stopping:
+            raise BusyError(_STOPPING)
+        has_turn = await self._turns.take_now()
+        made: asyncio.Future[ActiveRun] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._run(make, made, has_turn=has_turn))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        # Shielded: a caller who hangs up now leaves a run that goes on, like one who hangs up later.
+        return await asyncio.shield(made)
 
-    async def _run(self, started: RunStarted, created: asyncio.Future[ActiveRun]) -> None:
-        """Create the run, say so in `created`, and drive it to its end."""
+    async def _run(
+        self, make: Callable[[bool], Coroutine[Any, Any, ActiveRun]], made: "asyncio.Future[ActiveRun]", *, has_turn: bool
+    ) -> None:
+        """Make the run, say so in `made`, and drive it to its end."""
         try:
-            (recorder, event), stopped = await uninterrupted(asyncio.to_thread(Recorder.create, self._store, started))
+            if self.stopping:
+                raise BusyError(_STOPPING)  # noqa: TRY301  # as any other error it goes to the caller
+            run = await make(has_turn)
         except Exception as error:  # noqa: BLE001  # handed to the caller, who is waiting for it
-            created.set_exception(error)
+            self._turns.leave(has_turn=has_turn)
+            made.set_exception(error)
             return
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  # this is a coroutine
-        run = self._runs[event.run_id] = ActiveRun(recorder, task)
-        created.set_result(run)
+        made.set_result(run)
+        self._interrupt_if_stopping(run)
         try:
-            await self._execute(recorder, started, event, stopped=stopped)
+            await run.execute(self._client, self._turns, has_turn=has_turn)
         finally:
-            del self._runs[event.run_id]
-            await uninterrupted(asyncio.to_thread(recorder.close))
+            del self._runs[run.record.run_id]
 
-    async def _execute(self, recorder: Recorder, started: RunStarted, first: Event, *, stopped: bool) -> None:
-        """This is the edge: whatever breaks inside ends in the record, and the service lives."""
-        runner = Runner(self._client, recorder.staging)
-        run_id = first.run_id
+    async def _created(self, work: Work, *, has_turn: bool, queued: RunQueued, run_id: str) -> ActiveRun:
+        """Make the run `run_id`. Raises RunExistsError, StoreError."""
+        first = Event(run_id=run_id, seq=1, what=queued)
+        state, events = RunState(first), [first]
+        if has_turn:
+            events.append(Event(run_id=run_id, seq=2, what=work.started()))
+            state.apply(events[1])
+        writer = await self._store.create(events, state.record, self._modules_of(work.plan))
+        return self._register(ActiveRun(work, Recorder(writer, state)))
+
+    async def _created_anyhow(self, work: Work, *, has_turn: bool) -> ActiveRun:
+        """Make a run under a new id. Raises StoreError."""
+        queued = self._queued(work)
+        while True:
+            with suppress(RunExistsError):
+                return await self._created(work, has_turn=has_turn, queued=queued, run_id=new_run_id())
+
+    async def _created_once(self, work: Work, key_sha256: str, *, has_turn: bool) -> ActiveRun:
+        """Make a run that has an idempotency key. Raises _KeyIsHeld, ReusedKeyError, StoreError."""
+        queued = self._queued(work, key_sha256)
+        run_id = new_run_id()
+        self._making.add(run_id)
         try:
-            await self._announce(first)
-            if stopped:
-                await self._end(recorder, interrupted())
-                return
-            async with aclosing(runner.execute(run_id, started.scenario, started.plan, first_seq=first.seq + 1)) as events:
-                async for event in events:
-                    await self._deliver(recorder, event)
-        except asyncio.CancelledError:
-            await self._end(recorder, interrupted())
-        except Exception as error:  # noqa: BLE001  # the edge, see above
-            _log.exception("run.errored", run_id=run_id)
-            await self._give_up(recorder, error)
+            await self._claim(key_sha256, run_id, queued.request)
+            try:
+                return await self._created(work, has_turn=has_turn, queued=queued, run_id=run_id)
+            except Exception:
+                await asyncio.to_thread(self._store.release, key_sha256, run_id)
+                raise
+        finally:
+            self._making.discard(run_id)
 
-    async def _deliver(self, recorder: Recorder, event: Event) -> None:
-        _, cancelled = await uninterrupted(asyncio.to_thread(recorder.write, event))
-        # What is written is announced, also when the run is stopped meanwhile.
-        await self._announce(event)
-        if cancelled:
-            raise asyncio.CancelledError
+    def _queued(self, work: Work, key_sha256: str | None = None) -> RunQueued:
+        return work.queued(self._versions, self._modules_of(work.plan), self._store.durability, key_sha256)
 
-    async def _announce(self, event: Event) -> None:
-        for consumer in self._consumers:
-            await consumer.take(event)
+    def _interrupt_if_stopping(self, run: ActiveRun) -> None:
+        if self.stopping:
+            run.interrupt()
 
-    async def _end(self, recorder: Recorder, ended: RunEnded) -> None:
-        """End a run that did not come to its end by itself; nothing happens to one that did.
+    def _register(self, run: ActiveRun) -> ActiveRun:
+        self._runs[run.record.run_id] = run
+        return run
 
-        A run whose last event could not be written is not at its end: its caller must not hear that it completed.
-        """
-        state = recorder.state
-        if not recorder.is_sealed:
-            await self._deliver(recorder, Event(run_id=state.record.run_id, seq=state.seq + 1, what=ended))
+    async def _claim(self, key_sha256: str, run_id: str, request: dict[str, Any]) -> None:
+        """Claim an idempotency key for a new run. Raises _KeyIsHeld with the run that has it, ReusedKeyError, StoreError."""
+        while (holder := await asyncio.to_thread(self._store.claim, key_sha256, run_id)) != run_id:
+            if holder in self._making:
+                await asyncio.sleep(_UNTIL_MADE_S)
+                continue
+            run = self.find(holder)
+            try:
+                record = await asyncio.to_thread(self._store.record, holder) if run is None else run.record
+            except NotFoundError:
+                # It is being made, here or in another process, or its making fails and frees the key.
+                await asyncio.sleep(_UNTIL_MADE_S)
+                continue
+            if fingerprint(record.request) != fingerprint(request):
+                raise ReusedKeyError(
+                    f"{holder} was started with this key and another scenario; take a new key, or repeat that scenario."
+                )
+            raise _KeyIsHeld(run or record)
 
-    async def _give_up(self, recorder: Recorder, error: Exception) -> None:
-        message = f"the orchestrator could not go on: {error}"
+    async def _reopened(self, run_id: str, *, has_turn: bool) -> ActiveRun:
+        if (active := self.find(run_id)) is not None:
+            raise ConflictError(f"{run_id} is {active.record.status}: only a run that is over can be resumed.")
+        reopened = await self._store.reopen(run_id)
         try:
-            await self._end(recorder, RunEnded(status="errored", error={"code": "ORCHESTRATOR_ERROR", "message": message}))
-        except Exception:  # noqa: BLE001  # still the edge
-            # The disk is full or gone: the record on it stays `running` and is `interrupted` at the next start.
-            _log.exception("run.unrecorded", run_id=recorder.state.record.run_id)
+            work = await asyncio.to_thread(work_left, self._store, reopened, self._catalogue)
+            recorder = Recorder(reopened.writer, reopened.state, reopened.results)
+            await recorder.go_on(RunResumed(attempt=work.attempt, files=files_to_move(reopened.state)))
+            if has_turn:
+                await recorder.go_on(work.started())
+        except BaseException:
+            await reopened.writer.abandon()
+            raise
+        return self._register(ActiveRun(work, recorder))
+
+    def _modules_of(self, plan: Plan) -> bytes:
+        """The modules.json of a run with this plan; the catalogue does not change while the service runs."""
+        names = tuple(dict.fromkeys(step.module.name for step in plan.steps))
+        if names not in self._modules:
+            self._modules[names] = freeze_modules(self._catalogue, names)
+        return self._modules[names]

@@ -1,197 +1,315 @@
-"""What happens in a run. The runner yields events; record, log, progress and answers are made from them and nothing else."""
+"""What happens in a run, one frozen class a kind. Log, record, progress and answers are made from events and nothing else.
 
-import json
-from dataclasses import dataclass, field
+An event holds plain data and refers to files by path, SHA-256 and size. Its fields are those of its line in logs.jsonl.
+"""
+
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Final, Literal, get_args
 
-from ops_contract import SuccessEnvelope
-from ops_orchestrator.errors import Failure
 from ops_orchestrator.exchange import Exchange
-from ops_orchestrator.modules.answer import Readiness, ReceivedArtifact
-from ops_orchestrator.planning.scenario import Scenario
-from ops_orchestrator.planning.steps import Plan, Step
+from ops_orchestrator.runs.document_fields import Array, Error, Objects, RequestObject
+from ops_orchestrator.runs.json_text import json_line
+from ops_orchestrator.runs.run_file import FileRef
 
-Status = Literal["running", "completed", "failed", "errored", "cancelled", "interrupted"]
+Status = Literal["queued", "running", "completed", "failed", "errored", "cancelled", "interrupted"]
 """Run status: `failed` is a module's failure, `errored` ours, `interrupted` means that the service stopped."""
+
+ENDED: Final = frozenset({"completed", "failed", "errored", "cancelled", "interrupted"})
+"""The statuses of runs that are over."""
 
 Level = Literal["info", "warning", "error"]
 """How serious an event is."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
+class ExchangeRecord:
+    """Where a step's request went and what came back; the bodies stand in `steps/`."""
+
+    method: str
+    url: str
+    status: int
+    request_sha256: str
+    response_sha256: str
+
+    @classmethod
+    def of(cls, exchange: Exchange) -> "ExchangeRecord":
+        """The exchange without its bodies."""
+        return cls(exchange.method, exchange.url, exchange.status, exchange.request_sha256, exchange.response_sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedModule:
+    """What a step of the plan is made with, besides the version that its module states."""
+
+    id: str
+    module: str
+    action: str
+    image_digest: str | None = None
+    adapter: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunQueued:
+    """A plan was made and its run exists: the first event of each run.
+
+    `modules_sha256` is that of modules.json, `idempotency_key` the SHA-256 of the caller's key.
+    """
+
+    name: ClassVar = "run.queued"
+    level: ClassVar[Level] = "info"
+    request: RequestObject
+    plan: Objects
+    steps: Array[PlannedModule]
+    versions: dict[str, str | None]
+    modules_sha256: str
+    idempotency_key: str | None = None
+    durability: str = "sync"
+
+    @property
+    def message(self) -> str:
+        """The sentence of the log line."""
+        return f"run of {self.request['scenario_id']!r} queued: {', '.join(step.id for step in self.steps)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """A plan was made and its execution begins."""
+    """The execution of a run begins. `executor` says which process executes it."""
 
     name: ClassVar = "run.started"
     level: ClassVar[Level] = "info"
-    scenario: Scenario
-    plan: Plan
-    versions: dict[str, str | None]
+    executor: str
+    attempt: int = 1
 
-    def describe(self) -> tuple[str, dict[str, Any]]:
-        """The sentence and the fields of the log line."""
-        steps = ", ".join(step.id for step in self.plan.steps)
-        return f"run of {self.scenario.scenario_id!r} started: {steps}", {"scenario_id": self.scenario.scenario_id}
+    @property
+    def message(self) -> str:
+        """The sentence of the log line."""
+        return "run started" if self.attempt == 1 else f"run started again, attempt {self.attempt}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed:
+    """A run that was over goes on; its completed steps are kept, and `files` are those that earlier attempts left."""
+
+    name: ClassVar = "run.resumed"
+    level: ClassVar[Level] = "info"
+    attempt: int
+    files: tuple[FileRef, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """The sentence of the log line."""
+        return f"run resumed, attempt {self.attempt}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepStarted:
     """A step begins; its module may not be ready yet."""
 
     name: ClassVar = "step.started"
     level: ClassVar[Level] = "info"
-    step: Step
+    step: str
+    module: str
+    url: str
+    ready_timeout_s: float
+    image_digest: str | None = None
 
-    def describe(self) -> tuple[str, dict[str, Any]]:
-        """The sentence and the fields of the log line."""
-        module = self.step.module
-        fields = {"url": module.address, "ready_timeout_s": module.ready_timeout_s}
-        return f"step {self.step.number} {self.step.id} started", _of(self.step) | fields
+    @property
+    def message(self) -> str:
+        """The sentence of the log line."""
+        return f"step {self.step} started"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleReady:
     """The step's module can be called."""
 
     name: ClassVar = "module.ready"
     level: ClassVar[Level] = "info"
-    step: Step
-    readiness: Readiness
+    step: str
+    module: str
+    module_version: str | None
+    contract_versions: tuple[str, ...]
     waited_s: float
 
-    def describe(self) -> tuple[str, dict[str, Any]]:
-        """The sentence and the fields of the log line."""
-        version = self.readiness.version
-        fields = {"module_version": version, "waited_s": round(self.waited_s, 3)}
-        return f"{self.step.module.name}{f' {version}' if version else ''} is ready", _of(self.step) | fields
+    @property
+    def message(self) -> str:
+        """The sentence of the log line."""
+        return f"{self.module}{f' {self.module_version}' if self.module_version else ''} is ready"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptFailed:
     """A call failed in a way that may pass; the next attempt follows after `retry_in_s` seconds."""
 
     name: ClassVar = "step.retry"
     level: ClassVar[Level] = "warning"
-    step: Step
+    step: str
+    module: str
     attempt: int
-    failure: Failure
+    error: Error
     retry_in_s: float
+    exchange: ExchangeRecord | None = None
+    files: tuple[FileRef, ...] = ()
 
-    def describe(self) -> tuple[str, dict[str, Any]]:
-        """The sentence and the fields of the log line."""
-        fields = {"attempt": self.attempt, "code": self.failure.code, "retry_in_s": round(self.retry_in_s, 3)}
-        return f"attempt {self.attempt} failed, trying again: {self.failure.message}", _of(self.step) | fields
+    @property
+    def message(self) -> str:
+        """The sentence of the log line."""
+        return f"attempt {self.attempt} failed, trying again: {self.error['message']}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepCompleted:
-    """A module answered as it should. `artifacts` are as received; `envelope` has all the rest."""
+    """A module answered as it should; `files` has its result, its exchange and its artifacts.
+
+    `result` is the fingerprint of what it found, `artifacts` the names of all, kept or not.
+    """
 
     name: ClassVar = "step.completed"
-    step: Step
+    step: str
+    module: str
     attempts: int
-    exchange: Exchange
-    envelope: SuccessEnvelope
-    artifacts: tuple[ReceivedArtifact, ...]
-    fingerprint: str
+    exchange: ExchangeRecord
+    result: str
+    module_version: str | None = None
+    warnings: tuple[str, ...] = ()
+    synthetic: bool = False
+    artifacts: tuple[str, ...] = ()
+    files: tuple[FileRef, ...] = ()
 
     @property
     def level(self) -> Level:
-        """How bad the step is."""
-        return "warning" if self.envelope.warnings else "info"
+        """A step with warnings is one."""
+        return "warning" if self.warnings else "info"
 
-    def describe(self) -> tuple[str, dict[str, Any]]:
-        """The sentence and the fields of the log line."""
-        fields = {"attempts": self.attempts, "result": self.fingerprint, "warnings": list(self.envelope.warnings)}
-        names = [artifact.ref.name for artifact in self.artifacts]
-        count = len(self.envelope.warnings)
-        warned = f", {count} warning{'s' * (count > 1)}: {self.envelope.warnings[0]}" if count else ""
-        return f"step {self.step.number} {self.step.id} completed{warned}", _of(self.step) | fields | {"artifacts": names}
+    @property
+    def message(self) -> str:
+        """The sentence of the log line."""
+        count = len(self.warnings)
+        warned = f", {count} warning{'s' * (count > 1)}: {self.warnings[0]}" if count else ""
+        return f"step {self.step} completed{warned}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepFailed:
     """A module did not do its step; the plan ends here. `exchange` is there when a whole answer came back."""
 
     name: ClassVar = "step.failed"
     level: ClassVar[Level] = "error"
-    step: Step
+    step: str
+    module: str
     attempts: int
-    failure: Failure
-    exchange: Exchange | None
+    error: Error
+    exchange: ExchangeRecord | None = None
+    files: tuple[FileRef, ...] = ()
 
-    def describe(self) -> tuple[str, dict[str, Any]]:
-        """The sentence and the fields of the log line."""
-        fields = {"attempts": self.attempts, "error": self.failure.as_json()}
-        return f"step {self.step.number} {self.step.id} failed: {self.failure.message}", _of(self.step) | fields
+    @property
+    def message(self) -> str:
+        """The sentence of the log line."""
+        return f"step {self.step} failed: {self.error['message']}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCancelling:
+    """Somebody asked to cancel the run."""
+
+    name: ClassVar = "run.cancelling"
+    level: ClassVar[Level] = "warning"
+    by: str
+
+    @property
+    def message(self) -> str:
+        """The sentence of the log line."""
+        return f"run is being cancelled: {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprints:
+    """What two runs share: `recipe` when they are the same experiment, `result` when they found the same."""
+
+    recipe: str | None = None
+    result: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded:
-    """The run is over; nothing of it will change any more. `error` is as in the answer."""
+    """The run is over; nothing of it changes any more, unless it is resumed. `error` is as in the answer."""
 
     name: ClassVar = "run.ended"
     status: Status
-    error: dict[str, Any] | None = None
+    error: Error | None = None
+    fingerprints: Fingerprints = Fingerprints()
 
     @property
     def level(self) -> Level:
         """A run that did not complete is an error."""
         return "info" if self.status == "completed" else "error"
 
-    def describe(self) -> tuple[str, dict[str, Any]]:
-        """The sentence and the fields of the log line."""
-        return f"run {self.status}", {"status": self.status} | ({"error": self.error} if self.error else {})
+    @property
+    def message(self) -> str:
+        """The sentence of the log line."""
+        return f"run {self.status}"
 
 
-Occurrence = RunStarted | StepStarted | ModuleReady | AttemptFailed | StepCompleted | StepFailed | RunEnded
+Occurrence = (
+    RunQueued
+    | RunStarted
+    | RunResumed
+    | StepStarted
+    | ModuleReady
+    | AttemptFailed
+    | StepCompleted
+    | StepFailed
+    | RunCancelling
+    | RunEnded
+)
 """Any of the above."""
 
+_FIELDS: Final = {kind.name: tuple(each.name for each in fields(kind)) for kind in get_args(Occurrence)}
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """An event of a kind that this version does not know; it changes nothing."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened in a run: `what` and when. `seq` counts from 1 within the run, without gaps."""
+    """Something that happened in a run: `what`, and when (RFC 3339). `seq` counts from 1 within the run, without gaps."""
 
     run_id: str
     seq: int
-    what: Occurrence
-    at: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    def as_json(self) -> dict[str, Any]:
-        """The event as a line of logs.jsonl: what every line has, and the event's own fields."""
-        message, fields = self.what.describe()
-        return {
-            "seq": self.seq,
-            "timestamp": timestamp(self.at),
-            "level": self.what.level,
-            "service": "orchestrator",
-            "run_id": self.run_id,
-            "event": self.what.name,
-            "message": message,
-            **fields,
-        }
+    what: Occurrence | Unknown
+    at: str = field(default_factory=lambda: timestamp(datetime.now(UTC)))
 
     def as_line(self) -> bytes:
-        """The event as it stands in logs.jsonl."""
-        return json_line(self.as_json())
-
-
-def json_line(value: dict[str, Any]) -> bytes:
-    """A value as one line of JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        """The event as it stands in logs.jsonl: what every line has, and the event's own fields, less the empty ones."""
+        what = self.what
+        assert not isinstance(what, Unknown)  # noqa: S101  # it is only read
+        line = {
+            "seq": self.seq,
+            "timestamp": self.at,
+            "level": what.level,
+            "service": "orchestrator",
+            "run_id": self.run_id,
+            "event": what.name,
+            "message": what.message,
+        }
+        for name in _FIELDS[what.name]:
+            value = getattr(what, name)
+            if value is not None and value != ():
+                line[name] = value
+        return json_line(line)
 
 
 def interrupted() -> RunEnded:
     """How a run ends whose service stops."""
-    error = {"code": "INTERRUPTED", "message": "the service stopped during the run; start it again"}
-    return RunEnded(status="interrupted", error=error)
+    message = "the service stopped before the run was over; go on with `ops runs resume`, or start it again"
+    return RunEnded(status="interrupted", error={"code": "INTERRUPTED", "message": message})
 
 
 def timestamp(at: datetime) -> str:
     """RFC 3339 in UTC with milliseconds."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _of(step: Step) -> dict[str, Any]:
-    return {"step": step.id, "module": step.module.name}

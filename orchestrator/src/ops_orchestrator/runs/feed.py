@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ops_orchestrator.runs.events import Event
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -22,12 +20,4 @@ class Consumer(Protocol):
 
     def take(self, lines: Sequence[Line]) -> None:
         """Take in some lines. Called from the threads that write runs; what it raises is logged, and changes nothing."""
-        ...
-
-
-class EventConsumer(Protocol):
-    """Takes the events of runs: those of one run in their order, those of several as they come."""
-
-    async def take(self, event: Event) -> None:
-        """Take in `event`. Whatever this raises ends the run as errored."""
         ...

@@ -28,13 +28,14 @@ def run_before(store: RunStore, run_id: str, module: str) -> StoredRun:
     record, results = store.record(run_id), store.results(run_id)
     turn = next((step for step in record.steps if step.module == module), None)
     earlier = [step for step in record.steps if step.id in results.steps and (turn is None or step.step < turn.step)]
-    upstream = {step.id: _answer(step, results.steps[step.id], _exchange(store, run_id, step)) for step in earlier}
-    scenario = _scenario(record)
+    upstream = {step.id: upstream_answer(step, results.steps[step.id], exchange_of(store, run_id, step)) for step in earlier}
+    scenario = scenario_of(record)
     own = scenario.modules[turn.step - 1].inputs if turn else {}
     return StoredRun(scenario.model_copy(update={"inputs": merged(scenario.inputs, own)}), upstream)
 
 
-def _scenario(record: RunRecord) -> Scenario:
+def scenario_of(record: RunRecord) -> Scenario:
+    """What was asked for. Raises StoreError."""
     try:
         scenario = validate(Scenario, record.request, "request")
     except ShapeError as error:
@@ -44,7 +45,8 @@ def _scenario(record: RunRecord) -> Scenario:
     return scenario
 
 
-def _answer(step: StepRecord, results: StepResults, exchange: Exchange | None) -> UpstreamAnswer:
+def upstream_answer(step: StepRecord, results: StepResults, exchange: Exchange | None) -> UpstreamAnswer:
+    """What a step answered, for the steps after it; `exchange` when one of them may use the raw answer."""
     return UpstreamAnswer.of(
         module=results.module,
         version=step.module_version,
@@ -56,7 +58,7 @@ def _answer(step: StepRecord, results: StepResults, exchange: Exchange | None) -
     )
 
 
-def _exchange(store: RunStore, run_id: str, step: StepRecord) -> Exchange | None:
+def exchange_of(store: RunStore, run_id: str, step: StepRecord) -> Exchange | None:
     """As much of a recorded exchange as is needed to read the raw answer again."""
     folder = step_folder(step.step, step.id)
     for name in store.documents(run_id, folder):

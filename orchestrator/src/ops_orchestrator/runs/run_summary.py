@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ops_orchestrator.runs.document_fields import Time
-from ops_orchestrator.runs.events import Status
-from ops_orchestrator.runs.record import Fingerprints
+from ops_orchestrator.runs.events import Fingerprints, Status
 
 ListedStatus = Literal[Status, "damaged"]
 """The status of an entry of a list of runs."""

@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from itertools import count
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ops_orchestrator.errors import StepError
@@ -21,7 +20,7 @@ from ops_orchestrator.planning.steps import Plan, Step
 from ops_orchestrator.runs.back_off import back_off_s
 from ops_orchestrator.runs.events import (
     AttemptFailed,
-    Event,
+    ExchangeRecord,
     ModuleReady,
     Occurrence,
     RunEnded,
@@ -30,6 +29,27 @@ from ops_orchestrator.runs.events import (
     StepStarted,
 )
 from ops_orchestrator.runs.provenance import step_fingerprint
+from ops_orchestrator.runs.record import StepResults, step_folder
+from ops_orchestrator.runs.run_file import RunFile
+from ops_orchestrator.runs.step_files import attempt_folder, completed_files, exchange_files, step_results
+
+
+@dataclass(frozen=True)
+class Happened:
+    """What happened and the files that it names; of a step that is completed also its results and the answer they are from."""
+
+    what: Occurrence
+    files: tuple[RunFile, ...] = ()
+    results: StepResults | None = None
+    answered: Answered | None = None
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What a run that goes on has from before: answers by step id, and how often each other step was tried."""
+
+    upstream: Mapping[str, UpstreamAnswer] = field(default_factory=dict)
+    attempts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,49 +60,45 @@ class Runner:
     staging: Path | None
 
     async def execute(
-        self,
-        run_id: str,
-        scenario: Scenario,
-        plan: Plan,
-        *,
-        upstream: Mapping[str, UpstreamAnswer] | None = None,
-        first_seq: int = 1,
-    ) -> AsyncGenerator[Event]:
-        """Call the modules of `plan` in order and yield events, numbered from `first_seq`, RunEnded last.
+        self, run_id: str, scenario: Scenario, plan: Plan, earlier: Earlier | None = None
+    ) -> AsyncGenerator[Happened]:
+        """Call the modules of `plan` in order and yield what happens, RunEnded last.
 
-        Steps whose answers are in `upstream` are not called again. A failed step ends the plan.
+        Steps whose answers are in `earlier` are not called again. A failed step ends the plan.
         """
-        answers = dict(upstream or {})
-        steps = tuple(step for step in plan.steps if step.id not in answers)
-        numbers = count(first_seq)
-        async with aclosing(self._execute(run_id, scenario, steps, answers)) as occurrences:
-            async for what in occurrences:
-                yield Event(run_id=run_id, seq=next(numbers), what=what)
-
-    async def _execute(
-        self, run_id: str, scenario: Scenario, steps: tuple[Step, ...], upstream: dict[str, UpstreamAnswer]
-    ) -> AsyncGenerator[Occurrence]:
+        earlier = earlier or Earlier()
+        upstream = dict(earlier.upstream)
+        steps = [step for step in plan.steps if step.id not in upstream]
         last_adapted = max((step.number for step in steps if step.module.adapter), default=0)
         for step in steps:
-            async with aclosing(self._step(step, _call(run_id, scenario, step, upstream))) as occurrences:
-                async for what in occurrences:
-                    yield what
-                    match what:
-                        case StepFailed():
-                            yield RunEnded(status="failed", error=what.failure.as_json())
-                            return
-                        case StepCompleted():
-                            upstream[step.id] = _upstream(what, keep_raw=step.number < last_adapted)
-        yield RunEnded(status="completed")
+            call = _call(run_id, scenario, step, upstream)
+            async with aclosing(self._step(step, call, earlier.attempts.get(step.id, 0))) as happenings:
+                async for happened in happenings:
+                    yield happened
+                    if happened.answered is not None:
+                        upstream[step.id] = happened.answered.as_upstream(keep_exchange=step.number < last_adapted)
+                    if isinstance(happened.what, StepFailed):
+                        yield Happened(RunEnded(status="failed", error=happened.what.error))
+                        return
+        yield Happened(RunEnded(status="completed"))
 
-    async def _step(self, step: Step, call: Call) -> AsyncGenerator[Occurrence]:
-        yield StepStarted(step=step)
+    async def _step(self, step: Step, call: Call, tried: int) -> AsyncGenerator[Happened]:
+        """What happens in a step. `tried` attempts were made before the run was resumed."""
+        module = step.module
+        started = StepStarted(
+            step=step.id,
+            module=module.name,
+            url=module.address,
+            ready_timeout_s=module.ready_timeout_s,
+            image_digest=module.image_digest,
+        )
+        yield Happened(started)
         attempts = 0
-        # Each part has a limit to itself: none may be open where an event is yielded.
+        # Each part has a limit to itself: none may be open where something is yielded.
         time = StepTime(call.module)
         try:
             known, waited_s = await self._ready(call, time)
-            yield ModuleReady(step=step, readiness=known, waited_s=waited_s)
+            yield _ready(step, known, waited_s)
             async with time.limit():
                 request = await request_for(call)
             patience = StartupPatience(call.module)
@@ -94,20 +110,20 @@ class Runner:
                     break
                 except StepError as error:
                     retry_in_s = back_off_s(call.module, attempts, error, time.left_s)
-                    yield AttemptFailed(step=step, attempt=attempts, failure=error.failure, retry_in_s=retry_in_s)
+                    yield self._retry(step, tried + attempts, error, retry_in_s)
                     await asyncio.sleep(retry_in_s)
                     if error.is_of_connection:
                         # The module may be restarting, and is waited for as at its start.
                         patience = patience if error.unsent else StartupPatience(call.module)
                         readiness, waited_s = await self._ready(call, time)
                         if readiness != known:
-                            yield ModuleReady(step=step, readiness=readiness, waited_s=waited_s)
+                            yield _ready(step, readiness, waited_s)
                         known = readiness
+            completed = await off_loop_if_large(lambda: self._completed(step, tried + attempts, answered), answered.size_bytes)
         except StepError as error:
-            failure = replace(error.failure, step=step.id)
-            yield StepFailed(step=step, attempts=attempts, failure=failure, exchange=error.exchange)
+            yield self._failed(step, tried + attempts, error)
             return
-        yield await _completed(step, attempts, answered)
+        yield completed
 
     async def _ready(self, call: Call, time: StepTime) -> tuple[Readiness, float]:
         async with time.limit():
@@ -124,24 +140,70 @@ class Runner:
                     raise
                 await asyncio.sleep(pause_s)
 
+    @property
+    def _keeps(self) -> bool:
+        return self.staging is not None
 
-async def _completed(step: Step, attempts: int, answered: Answered) -> StepCompleted:
-    envelope, refs = answered.envelope, answered.refs
-    return StepCompleted(
-        step=step,
-        attempts=attempts,
-        exchange=answered.exchange,
-        envelope=answered.envelope,
-        artifacts=answered.artifacts,
-        fingerprint=await off_loop_if_large(lambda: step_fingerprint(envelope, refs), len(answered.exchange.response)),
+    def _completed(self, step: Step, attempts: int, answered: Answered) -> Happened:
+        envelope = answered.envelope
+        results = step_results(step, answered, keep_artifacts=self._keeps)
+        files = completed_files(step, answered, results, keep_artifacts=self._keeps)
+        what = StepCompleted(
+            step=step.id,
+            module=step.module.name,
+            attempts=attempts,
+            exchange=ExchangeRecord.of(answered.exchange),
+            result=step_fingerprint(envelope, answered.refs),
+            module_version=envelope.version,
+            warnings=envelope.warnings,
+            synthetic=any(item.synthetic for item in envelope.evidence),
+            artifacts=tuple(artifact.ref.name for artifact in answered.artifacts),
+            files=tuple(file.ref for file in files),
+        )
+        return Happened(what, files, results, answered)
+
+    def _retry(self, step: Step, attempt: int, error: StepError, retry_in_s: float) -> Happened:
+        exchange, files = self._exchange(step, error, attempt_folder(step, attempt))
+        what = AttemptFailed(
+            step=step.id,
+            module=step.module.name,
+            attempt=attempt,
+            error=error.failure.as_json(),
+            retry_in_s=round(retry_in_s, 3),
+            exchange=exchange,
+            files=tuple(file.ref for file in files),
+        )
+        return Happened(what, files)
+
+    def _failed(self, step: Step, attempts: int, error: StepError) -> Happened:
+        exchange, files = self._exchange(step, error, step_folder(step.number, step.id))
+        what = StepFailed(
+            step=step.id,
+            module=step.module.name,
+            attempts=attempts,
+            error=replace(error.failure, step=step.id).as_json(),
+            exchange=exchange,
+            files=tuple(file.ref for file in files),
+        )
+        return Happened(what, files)
+
+    def _exchange(self, step: Step, error: StepError, folder: str) -> tuple[ExchangeRecord | None, tuple[RunFile, ...]]:
+        """The exchange of a failed attempt, when a whole answer came back, and its files."""
+        if error.exchange is None:
+            return None, ()
+        return ExchangeRecord.of(error.exchange), exchange_files(step, error.exchange, folder, keep_artifacts=self._keeps)
+
+
+def _ready(step: Step, readiness: Readiness, waited_s: float) -> Happened:
+    return Happened(
+        ModuleReady(
+            step=step.id,
+            module=step.module.name,
+            module_version=readiness.version,
+            contract_versions=readiness.contract_versions,
+            waited_s=round(waited_s, 3),
+        )
     )
-
-
-def _upstream(completed: StepCompleted, *, keep_raw: bool) -> UpstreamAnswer:
-    # The bytes of artifacts are not passed on, and need not stay in memory until the run ends.
-    envelope = completed.envelope.model_copy(update={"artifacts": ()})
-    refs = tuple(artifact.ref for artifact in completed.artifacts)
-    return UpstreamAnswer(envelope, refs, completed.exchange if keep_raw else None)
 
 
 def _call(run_id: str, scenario: Scenario, step: Step, upstream: Mapping[str, UpstreamAnswer]) -> Call:

@@ -16,8 +16,6 @@ from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.event_stream import EventStream
-from ops_orchestrator.runs.events import Event, RunEnded
-from ops_orchestrator.runs.feed import Consumer, Line
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Progress
 from ops_orchestrator.runs.store.protocols import RunStore
@@ -29,6 +27,7 @@ from ops_orchestrator.service.routes.events import events_routes
 from ops_orchestrator.service.routes.health import health_routes
 from ops_orchestrator.service.routes.modules import modules_routes
 from ops_orchestrator.service.routes.plan_and_execute import plan_and_execute_routes
+from ops_orchestrator.service.routes.run_control import run_control_routes
 from ops_orchestrator.service.routes.runs import runs_routes
 from ops_orchestrator.service.service_log import RunLog
 from ops_orchestrator.settings import Settings
@@ -42,17 +41,23 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
     Raises ConfigurationError for a bad modules.yaml, StoreError when the run store cannot be made.
     """
     catalogue = load_catalogue(settings.modules_file, os.environ)
-    store = FolderStore.open(settings.runs_dir, report=_log_progress, in_background=True)
-    retention = retention_of(store, settings.retention_days)
-    store = FolderStore.open(settings.runs_dir)
     events = EventStream()
+    store = FolderStore.open(
+        settings.runs_dir,
+        (RunLog(settings.log_format), events),
+        durability=settings.durability,
+        sync=settings.sync,
+        report=_log_progress,
+        in_background=True,
+    )
+    retention = retention_of(store, settings.retention_days)
     client = ModuleClient(settings.limits, transport)
     runs = ActiveRuns(
         catalogue,
         store,
         client,
-        consumers=(RunLog(), _AsLines(events)),
-        most=settings.max_concurrent_runs,
+        at_once=settings.max_concurrent_runs,
+        most_waiting=settings.max_queued_runs,
         image_digest=settings.image_digest,
     )
 
@@ -67,11 +72,11 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
         yield
         later.cancel()
         await runs.stop()
+        events.close()
         if retention is not None:
             await asyncio.to_thread(retention.stop)
-        events.close()
         await client.aclose()
-        store.close()
+        await asyncio.to_thread(store.close)
 
     app = FastAPI(
         title="OpenPolicyStack orchestrator",
@@ -88,7 +93,8 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
     app.add_middleware(HeadAsGet)
     install_problem_handlers(app)
     app.include_router(plan_and_execute_routes(runs, store, settings.max_request_bytes, settings.max_request_values))
-    app.include_router(runs_routes(store))
+    app.include_router(runs_routes(store, runs))
+    app.include_router(run_control_routes(runs, store))
     app.include_router(events_routes(store, events, lambda run_id: runs.find(run_id) is not None))
     app.include_router(modules_routes(catalogue, client))
     app.include_router(health_routes(store, runs))
@@ -121,13 +127,3 @@ def _log_progress(progress: Progress) -> None:
     share = f"{progress.done / progress.total:.0%}"
     message = f"{progress.done} of {progress.total} runs were read for the list of runs, {share}"
     _log.info("index.reading", done=progress.done, total=progress.total, message=message)
-class _AsLines:
-    """Hands events on as lines of the log. It goes once the store's writer hands out lines itself."""
-
-    def __init__(self, consumer: Consumer) -> None:
-        self._consumer = consumer
-
-    async def take(self, event: Event) -> None:
-        """See EventConsumer."""
-        is_last = isinstance(event.what, RunEnded)
-        self._consumer.take([Line(event.run_id, event.seq, event.as_line(), is_last)])

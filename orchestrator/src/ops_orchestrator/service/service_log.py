@@ -1,24 +1,42 @@
 """The service's own log, ours and our libraries', in one format on standard error."""
 
+import json
 import logging
 import sys
-from typing import Any, Literal
+import threading
+from collections.abc import Sequence
+from typing import Any, BinaryIO, Literal
 
 import structlog
 
-from ops_orchestrator.runs.events import Event
+from ops_orchestrator.runs.feed import Line
 
 _run_log: Any = structlog.get_logger("ops_orchestrator.run")
 
 
 class RunLog:
-    """Repeats the events of all runs in the service's own log."""
+    """Repeats the lines of all runs in the service's own log: as they are, or for people."""
 
-    async def take(self, event: Event) -> None:
-        """See EventConsumer."""
-        line = event.as_json()
-        level, name = line.pop("level"), line.pop("event")
-        getattr(_run_log, level)(name, **line)
+    def __init__(self, log_format: Literal["json", "console"], stream: BinaryIO | None = None) -> None:
+        self._stream = stream or sys.stderr.buffer
+        self._as_they_are = log_format == "json"
+        self._lock = threading.Lock()
+
+    def take(self, lines: Sequence[Line]) -> None:
+        """See Consumer. One write for all: each costs as much as a file of a run."""
+        if not self._as_they_are:
+            for line in lines:
+                _show(line)
+            return
+        with self._lock:
+            self._stream.write(b"".join(line.data for line in lines))
+            self._stream.flush()
+
+
+def _show(line: Line) -> None:
+    fields = json.loads(line.data)
+    level, name = fields.pop("level"), fields.pop("event")
+    getattr(_run_log, level)(name, **fields)
 
 
 def configure_service_log(log_format: Literal["json", "console"]) -> None:

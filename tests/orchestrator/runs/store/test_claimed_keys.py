@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from run_records import GOOD, RUN_ID, record, results
+from run_records import GOOD, RUN_ID, keep_record, record
 
 from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.store.claimed_keys import FOLDER_NAME
@@ -39,8 +39,7 @@ def store(tmp_path: Path) -> Iterator[FolderStore]:
 def keep_run(store: FolderStore, run_id: str = RUN_ID, key: str | None = KEY) -> None:
     """Keep a run that is over and has a key."""
     made = record(1).model_copy(update={"run_id": run_id, "idempotency_key": key})
-    with closing(store.create(b"{}\n", made, results().model_copy(update={"run_id": run_id}))):
-        pass
+    keep_record(store, made)
 
 
 def claimed_by_processes(folder: Path, spoil: list[Path]) -> list[list[str]]:

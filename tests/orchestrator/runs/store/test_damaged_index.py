@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from run_records import record, results
+from run_records import keep, wait_for
 
 from ops_orchestrator.runs.run_filter import RunFilter
 from ops_orchestrator.runs.store.folder import FolderStore
@@ -21,9 +21,7 @@ Damage = Callable[[Path], object]
 
 
 def make_run(store: FolderStore, number: int) -> None:
-    run_id = RUN_IDS[number]
-    made = record(number).model_copy(update={"run_id": run_id})
-    store.create(b"{}\n", made, results().model_copy(update={"run_id": run_id})).close()
+    wait_for(keep(store, RUN_IDS[number], at=f"2026-01-09T12:00:{number:02}.000Z"))
 
 
 def listed(store: FolderStore) -> list[str]:

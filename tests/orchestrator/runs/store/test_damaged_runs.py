@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_records import GOOD, RUN_ID, store_two_runs
+from run_records import GOOD, RUN_ID, leave, store_two_runs
 
 from ops_orchestrator.errors import DamagedRunError, StoreError
 from ops_orchestrator.runs.history import run_before
@@ -172,9 +172,7 @@ def test_document_that_is_not_a_plain_file_is_refused(folder: Path, open_store: 
 
 @pytest.mark.parametrize("kind", ["link", "pipe"])
 def test_step_folder_with_anything_but_plain_files_is_refused(folder: Path, open_store: OpenStore, kind: str) -> None:
-    (folder / "steps" / "1-alpha").mkdir()
     response = folder / "steps" / "1-alpha" / "response.json"
-    response.write_text("{}")
     ODD[kind](response)
     with pytest.raises(DamagedRunError):
         open_store().documents(RUN_ID, "steps/1-alpha")
@@ -208,15 +206,22 @@ def test_run_that_was_repaired_while_nobody_looked_is_listed_again(folder: Path,
     assert len(open_store().page(10, where=RunFilter(status="completed")).runs) == 2
 
 
+def make_old(folder: Path) -> None:
+    """Make of a run that is over one that version 0.1.0 left: its record tells what its log does not."""
+    leave(folder)
+    change(folder, "run.json", format=1)
+    (folder / "results.json").write_text(json.dumps({"run_id": RUN_ID, "scenario_id": "demo"}))
+    (folder / "logs.jsonl").write_text('{"event": "run.started"}\n')
+
+
 LEFT: dict[str, Callable[[Path], object]] = {
-    "damaged record": lambda folder: (folder / "run.json").write_text("{"),
     "no log": lambda folder: (folder / "logs.jsonl").unlink(),
     "log is a link": lambda folder: ODD["link"](folder / "logs.jsonl"),
     "log is a pipe": lambda folder: ODD["pipe"](folder / "logs.jsonl"),
-    "results are a link": lambda folder: ODD["link"](folder / "results.json"),
-    "artifact is a pipe": lambda folder: os.mkfifo(folder / "artifacts" / "pipe"),
-    "artifacts are a link": lambda folder: (folder / "artifacts" / "linked").symlink_to("/"),
-    "name is not text": lambda folder: (folder / "artifacts" / "a\nb").touch(),
+    "result is a link": lambda folder: ODD["link"](folder / "steps" / "1-alpha" / "result.json"),
+    "file is a pipe": lambda folder: os.mkfifo(folder / "steps" / "pipe"),
+    "file is a link": lambda folder: (folder / "steps" / "linked").symlink_to("/"),
+    "name is not text": lambda folder: (folder / "steps" / "a\nb").touch(),
     "staging is a link": lambda folder: (folder / ".staging").symlink_to("../.."),
 }
 
@@ -227,18 +232,26 @@ def test_damaged_run_that_a_dead_service_left_does_not_keep_the_others_from_bein
 ) -> None:
     other = folder.with_name(GOOD)
     for left in (folder, other):
-        change(left, "run.json", status="running")
+        leave(left)
     before = [*folder.parent.parent.iterdir()]
     LEFT[kind](folder)
     store = open_store()
     assert store.recover()[GOOD] is None
     assert {run.run_id: run.status for run in store.page(10).runs} == {RUN_ID: "damaged", GOOD: "interrupted"}
-    assert store.recover() == {}
+    assert [*store.recover()] == [RUN_ID]
     assert [*folder.parent.parent.iterdir()] == before
 
 
+def test_run_that_a_dead_service_left_is_recovered_from_its_log_alone(folder: Path, open_store: OpenStore) -> None:
+    leave(folder)
+    (folder / "run.json").write_text("{")
+    store = open_store()
+    assert store.recover() == {RUN_ID: None}
+    assert (store.record(RUN_ID).status, [*store.results(RUN_ID).steps]) == ("interrupted", ["alpha"])
+
+
 def test_log_that_ends_as_no_run_does_is_ended_as_interrupted(folder: Path, open_store: OpenStore) -> None:
-    change(folder, "run.json", status="running")
+    make_old(folder)
     line = {"event": "run.ended", "status": "running", "timestamp": "2026-01-09T12:34:56Z"}
     (folder / "logs.jsonl").write_text(json.dumps(line) + "\n")
     store = open_store()
@@ -247,8 +260,8 @@ def test_log_that_ends_as_no_run_does_is_ended_as_interrupted(folder: Path, open
 
 
 def test_numbers_that_have_no_canonical_form_leave_the_run_without_a_recipe(folder: Path, open_store: OpenStore) -> None:
-    request = {"scenario_id": "demo", "inputs": {"a": 2**70}, "run_options": {}}
-    change(folder, "run.json", status="running", request=request)
+    make_old(folder)
+    change(folder, "run.json", request={"scenario_id": "demo", "inputs": {"a": 2**70}, "run_options": {}})
     store = open_store()
     assert store.recover() == {RUN_ID: None}
     assert store.record(RUN_ID).fingerprints.recipe is None

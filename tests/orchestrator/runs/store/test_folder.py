@@ -6,48 +6,15 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from scripted_module import envelope
+from run_records import GOOD, RUN_ID, begin, keep
 
-from ops_contract import SuccessEnvelope, validate
 from ops_orchestrator.errors import InvalidRequestError, NotFoundError, RunExistsError, StoreError
-from ops_orchestrator.exchange import Exchange
-from ops_orchestrator.modules.catalogue import Catalogue
-from ops_orchestrator.planning.planner import plan
-from ops_orchestrator.planning.scenario import Scenario
-from ops_orchestrator.runs.events import Event, Occurrence, RunEnded, RunStarted, StepCompleted, StepStarted
-from ops_orchestrator.runs.record import Results, RunRecord
-from ops_orchestrator.runs.recorder import Recorder
-from ops_orchestrator.runs.run_filter import RunFilter
+from ops_orchestrator.runs.events import Event, RunEnded
 from ops_orchestrator.runs.store.folder import FolderStore
-from ops_orchestrator.runs.store.sqlite_index import FILE_NAME, SqliteIndex
-from ops_orchestrator.runs.store.writer import FolderWriter
+from ops_orchestrator.runs.store.sqlite_index import FILE_NAME
 
-RUN_ID = "run_2026-01-09T12-34-56Z_ab12cd"
 OpenStore = Callable[[], FolderStore]
-
-
-class OpenRun:
-    """A run under way, event by event."""
-
-    def __init__(self, store: FolderStore, started: RunStarted) -> None:
-        self.recorder, _ = Recorder.create(store, started)
-        self.run_id = self.recorder.state.record.run_id
-        self.path = store.location(self.run_id)
-
-    def record(self, what: Occurrence) -> None:
-        """Write what happens next; the end lets go of the run."""
-        self.recorder.write(Event(run_id=self.run_id, seq=self.recorder.state.seq + 1, what=what))
-        if isinstance(what, RunEnded):
-            self.close()
-
-    def close(self) -> None:
-        """Let go of the run, as a service that dies."""
-        self.recorder.close()
-
-
-@pytest.fixture
-def started(catalogue: Catalogue, scenario: Scenario) -> RunStarted:
-    return RunStarted(scenario=scenario, plan=plan(scenario, catalogue), versions={})
+RUN_IDS = [f"run_2026-01-09T12-34-{second}Z_000000" for second in (10, 11, 12, 13, 14)]
 
 
 @pytest.fixture
@@ -62,67 +29,27 @@ def store(open_store: OpenStore) -> FolderStore:
     return open_store()
 
 
-def first_step_done(folder: OpenRun, started: RunStarted) -> None:
-    step = started.plan.steps[0]
-    found = validate(SuccessEnvelope, envelope(), "envelope")
-    sent = Exchange(
-        method="POST",
-        url="http://a",
-        request_headers={},
-        request=b"{}",
-        status=200,
-        headers={"content-type": "application/json"},
-        response=b"{}",
-    )
-    folder.record(StepStarted(step=step))
-    folder.record(StepCompleted(step=step, attempts=1, exchange=sent, envelope=found, artifacts=(), fingerprint="f" * 64))
-
-
-def test_run_under_an_id_that_is_taken_gets_another(store: FolderStore, started: RunStarted) -> None:
-    class Forgetful(FolderStore):
-        """Says of the first id that it is taken."""
-
-        taken: str | None = None
-
-        def create(self, line: bytes, record: RunRecord, results: Results) -> FolderWriter:
-            if self.taken is None:
-                self.taken = record.run_id
-                raise RunExistsError
-            return super().create(line, record, results)
-
-    forgetful = Forgetful(store.folder, SqliteIndex.open(store.folder))
-    with closing(forgetful):
-        run = OpenRun(forgetful, started)
-        assert run.run_id != forgetful.taken
-        assert store.record(run.run_id).run_id == run.run_id
-        run.close()
-
-
-def test_id_that_is_taken_is_refused_and_nothing_of_the_first_run_changes(store: FolderStore, started: RunStarted) -> None:
-    first = OpenRun(store, started)
-    state = first.recorder.state
+async def test_id_that_is_taken_is_refused_and_nothing_of_the_first_run_changes(store: FolderStore) -> None:
+    first = await begin(store)
+    before = store.document(RUN_ID, "logs.jsonl")
     with pytest.raises(RunExistsError):
-        store.create(b"another\n", state.record, state.results)
-    assert b"another" not in store.document(first.run_id, "logs.jsonl")
-    first.close()
+        await begin(store, scenario_id="another")
+    assert store.document(RUN_ID, "logs.jsonl") == before
+    await first.die()
 
 
-def test_run_that_cannot_be_made_leaves_nothing_behind(store: FolderStore, started: RunStarted) -> None:
-    taken = OpenRun(store, started)
-    taken.close()
-    taken.path.rename(taken.path.with_name("elsewhere"))
-    taken.path.symlink_to("nowhere")  # it does not exist as far as a look tells, and no folder can replace it
-    state = taken.recorder.state
-    with pytest.raises(StoreError, match="Not a directory"):
-        store.create(b"one\n", state.record, state.results)
-    assert list(store.folder.glob(".new-*")) == []
+async def test_run_that_cannot_be_made_leaves_nothing_behind(store: FolderStore) -> None:
+    (store.folder / f".new-{RUN_ID}").touch()  # something of another kind has the name of the unfinished folder
+    with pytest.raises(RunExistsError):
+        await begin(store)
+    assert [path.name for path in store.folder.glob("*run_*")] == [f".new-{RUN_ID}"]
 
 
-def test_record_of_a_run_is_there_as_soon_as_its_folder_is(store: FolderStore, started: RunStarted) -> None:
-    folder = OpenRun(store, started)
-    assert store.record(folder.run_id).status == "running"
-    assert store.results(folder.run_id).results == {}
-    folder.close()
+async def test_record_of_a_run_is_there_as_soon_as_its_folder_is(store: FolderStore) -> None:
+    run = await begin(store)
+    assert store.record(RUN_ID).status == "running"
+    assert store.results(RUN_ID).results == {}
+    await run.die()
 
 
 @pytest.mark.parametrize(
@@ -138,96 +65,102 @@ def test_run_that_is_not_there_is_not_found(store: FolderStore) -> None:
         store.record("run_2026-01-09T12-34-56Z_ab12cd")
 
 
-def test_run_left_running_by_a_dead_service_is_interrupted_with_what_was_done(
-    open_store: OpenStore, store: FolderStore, started: RunStarted
-) -> None:
-    folder = OpenRun(store, started)
-    first_step_done(folder, started)
-    folder.record(StepStarted(step=started.plan.steps[1]))
-    # The lock ends with the process that holds it; nothing else of a crash can be seen from outside.
-    folder.close()
-    (folder.path / ".staging" / "whole.part").write_text("half")
+async def test_run_left_by_a_dead_service_is_interrupted_with_what_was_done(open_store: OpenStore, store: FolderStore) -> None:
+    run = await begin(store, "alpha", "beta")
+    await run.complete(1)
+    await run.start_step(2)
+    await run.die()
+    folder = store.location(RUN_ID)
+    (folder / ".staging").mkdir()
+    for half in (".staging/x", "results.json.part", "artifacts/beta/unnamed", "steps/2-beta/request.json"):
+        (folder / half).parent.mkdir(parents=True, exist_ok=True)
+        (folder / half).write_text("half")
     again = open_store()
-    assert again.recover() == {folder.run_id: None}
-    record = again.record(folder.run_id)
+    assert again.recover() == {RUN_ID: None}
+    record = again.record(RUN_ID)
     assert (record.status, [step.status for step in record.steps]) == ("interrupted", ["completed", "interrupted"])
-    assert list(again.results(folder.run_id).results) == ["alpha"]
-    assert json.loads((folder.path / "logs.jsonl").read_text().splitlines()[-1])["status"] == "interrupted"
-    listed = {line[66:] for line in (folder.path / "manifest-sha256.txt").read_text().splitlines()}
-    assert listed == {"run.json", "results.json", "logs.jsonl", "steps/1-alpha/request.json", "steps/1-alpha/response.json"}
+    assert list(again.results(RUN_ID).results) == ["alpha"]
+    assert json.loads((folder / "logs.jsonl").read_text().splitlines()[-1])["status"] == "interrupted"
+    listed = {line[66:] for line in (folder / "manifest-sha256.txt").read_text().splitlines()}
+    step = {f"steps/1-alpha/{name}.json" for name in ("request", "response", "result")}
+    assert listed == {"run.json", "results.json", "logs.jsonl", "modules.json"} | step
+    assert {path.name for path in folder.iterdir()} == {*listed - step, "artifacts", "steps", "manifest-sha256.txt"}
+    assert not any((folder / "artifacts").iterdir())
 
 
-def test_run_whose_log_says_that_it_ended_is_recovered_as_it_ended(
-    open_store: OpenStore, store: FolderStore, started: RunStarted
-) -> None:
-    folder = OpenRun(store, started)
+async def test_run_whose_log_says_that_it_ended_is_recovered_as_it_ended(open_store: OpenStore, store: FolderStore) -> None:
+    run = await begin(store)
+    await run.die()
+    log = store.location(RUN_ID) / "logs.jsonl"
     ended = RunEnded(status="failed", error={"code": "X", "message": "as the log says"})
-    event = Event(run_id=folder.run_id, seq=2, what=ended)
-    line = event.as_json()
-    with (folder.path / "logs.jsonl").open("ab") as log:
-        log.write(event.as_line())
-    folder.close()
+    event = Event(run_id=RUN_ID, seq=3, what=ended)
+    with log.open("ab") as file:
+        file.write(event.as_line())
     again = open_store()
-    assert again.recover() == {folder.run_id: None}
-    record = again.record(folder.run_id)
-    assert (record.status, record.finished_at, record.error) == ("failed", line["timestamp"], line["error"])
-    assert (folder.path / "logs.jsonl").read_text().count("run.ended") == 1
+    assert again.recover() == {RUN_ID: None}
+    record = again.record(RUN_ID)
+    assert (record.status, record.finished_at, record.error) == ("failed", event.at, ended.error)
+    assert log.read_text().count("run.ended") == 1
 
 
-def test_line_that_a_crash_has_torn_does_not_swallow_the_next(
-    open_store: OpenStore, store: FolderStore, started: RunStarted
+@pytest.mark.parametrize(
+    "torn", [b'{"seq":3,"timestamp":"2026-01', b"\0" * 5000, b'{"seq":7}\n', b"\xff\n", b"[" * 9000 + b"\n"]
+)
+async def test_end_of_a_log_that_a_crash_has_torn_is_cut_and_the_end_of_the_run_says_so(
+    open_store: OpenStore, store: FolderStore, torn: bytes
 ) -> None:
-    folder = OpenRun(store, started)
-    folder.close()
-    with (folder.path / "logs.jsonl").open("ab") as log:
-        log.write(b'{"timestamp": "2026-01')
-    open_store().recover()
-    lines = (folder.path / "logs.jsonl").read_text().splitlines()
-    assert lines[-2] == '{"timestamp": "2026-01'
-    assert json.loads(lines[-1])["status"] == "interrupted"
+    run = await begin(store)
+    await run.die()
+    log = store.location(RUN_ID) / "logs.jsonl"
+    with log.open("ab") as file:
+        file.write(torn)
+    again = open_store()
+    again.recover()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(line["seq"], line["event"]) for line in lines] == [(1, "run.queued"), (2, "run.started"), (3, "run.ended")]
+    assert "what came later is lost: line 3" in str((again.record(RUN_ID).error or {})["message"])
 
 
-def test_run_that_cannot_be_recovered_does_not_keep_the_others_from_it(
-    open_store: OpenStore, store: FolderStore, started: RunStarted
+@pytest.mark.parametrize("damage", ["missing", "shorter", "other"])
+async def test_step_whose_files_a_power_cut_took_did_not_happen(open_store: OpenStore, store: FolderStore, damage: str) -> None:
+    run = await begin(store, "alpha", "beta")
+    await run.complete(1)
+    await run.complete(2)
+    await run.die()
+    file = store.location(RUN_ID) / "steps" / "2-beta" / "result.json"
+    file.unlink() if damage == "missing" else file.write_bytes(b"" if damage == "shorter" else file.read_bytes() + b" ")
+    again = open_store()
+    assert again.recover() == {RUN_ID: None}
+    record = again.record(RUN_ID)
+    assert [step.status for step in record.steps] == ["completed", "interrupted"]
+    assert "names steps/2-beta/result.json, which" in str((record.error or {})["message"])
+
+
+async def test_run_of_which_a_power_cut_left_nothing_usable_was_never_acknowledged_and_is_removed(
+    open_store: OpenStore, store: FolderStore
 ) -> None:
-    folders = [OpenRun(store, started), OpenRun(store, started)]
-    for folder in folders:
-        folder.close()
-    (folders[0].path / ".staging").rmdir()
-    (folders[0].path / ".staging").write_text("a file where our folder must be")
-    recovered = open_store().recover()
-    assert isinstance(recovered[folders[0].path.name], OSError)
-    assert recovered[folders[1].path.name] is None
-
-
-def test_run_that_has_ended_does_not_end_again(store: FolderStore, started: RunStarted) -> None:
-    folder = OpenRun(store, started)
-    folder.record(RunEnded(status="completed"))
-    folder.record(RunEnded(status="interrupted"))
-    assert store.record(folder.run_id).status == folder.recorder.state.record.status == "completed"
-
-
-def test_index_tells_what_is_on_disk_and_not_what_was_meant(store: FolderStore, started: RunStarted) -> None:
-    folder = OpenRun(store, started)
-    folder.recorder.state.apply(Event(run_id=folder.run_id, seq=2, what=RunEnded(status="errored")))
-    folder.close()
-    assert [run.run_id for run in store.page(10, where=RunFilter(status="running")).runs] == [folder.run_id]
-    assert store.page(10, where=RunFilter(status="errored")).runs == []
-
-
-def test_run_of_a_living_service_is_left_alone(open_store: OpenStore, store: FolderStore, started: RunStarted) -> None:
-    folder = OpenRun(store, started)
+    run = await begin(store)
+    await run.die()
+    for name in ("run.json", "logs.jsonl", "modules.json"):
+        (store.location(RUN_ID) / name).write_bytes(b"")
     again = open_store()
     assert again.recover() == {}
-    assert again.record(folder.run_id).status == "running"
-    folder.close()
+    assert not store.location(RUN_ID).exists()
+    assert again.page(10).runs == []
 
 
-def test_run_that_ended_is_not_touched_by_recovery(store: FolderStore, started: RunStarted) -> None:
-    folder = OpenRun(store, started)
-    folder.record(RunEnded(status="completed"))
+async def test_run_of_a_living_service_is_left_alone(open_store: OpenStore, store: FolderStore) -> None:
+    run = await begin(store)
+    again = open_store()
+    assert again.recover() == {}
+    assert again.record(RUN_ID).status == "running"
+    await run.die()
+
+
+async def test_run_that_ended_is_not_touched_by_recovery(store: FolderStore) -> None:
+    await keep(store)
     assert store.recover() == {}
-    assert store.record(folder.run_id).status == "completed"
+    assert store.record(RUN_ID).status == "completed"
 
 
 def test_folder_that_another_service_is_just_making_is_left_alone(tmp_path: Path, store: FolderStore) -> None:
@@ -242,22 +175,18 @@ def test_folder_that_another_service_is_just_making_is_left_alone(tmp_path: Path
 
 
 @pytest.mark.parametrize(("name", "read"), [("run.json", FolderStore.record), ("results.json", FolderStore.results)])
-def test_damaged_document_is_named(
-    store: FolderStore, started: RunStarted, name: str, read: Callable[[FolderStore, str], object]
-) -> None:
-    folder = OpenRun(store, started)
-    folder.record(RunEnded(status="completed"))
-    (store.folder / folder.run_id / name).write_text("{}")
-    with pytest.raises(StoreError, match=rf"{folder.run_id}/{name} is damaged"):
-        read(store, folder.run_id)
+async def test_damaged_document_is_named(store: FolderStore, name: str, read: Callable[[FolderStore, str], object]) -> None:
+    await keep(store)
+    (store.folder / RUN_ID / name).write_text("{}")
+    with pytest.raises(StoreError, match=rf"{RUN_ID}/{name} is damaged"):
+        read(store, RUN_ID)
 
 
-def test_document_that_is_missing_from_a_run_is_named(store: FolderStore, started: RunStarted) -> None:
-    folder = OpenRun(store, started)
-    folder.record(RunEnded(status="completed"))
-    (store.folder / folder.run_id / "logs.jsonl").unlink()
-    with pytest.raises(NotFoundError, match=f"{folder.run_id} has no logs.jsonl"):
-        store.document(folder.run_id, "logs.jsonl")
+async def test_document_that_is_missing_from_a_run_is_named(store: FolderStore) -> None:
+    await keep(store)
+    (store.folder / RUN_ID / "logs.jsonl").unlink()
+    with pytest.raises(NotFoundError, match=f"{RUN_ID} has no logs.jsonl"):
+        store.document(RUN_ID, "logs.jsonl")
 
 
 def test_folder_that_a_crash_left_half_made_is_cleared_away(tmp_path: Path, store: FolderStore) -> None:
@@ -268,41 +197,35 @@ def test_folder_that_a_crash_left_half_made_is_cleared_away(tmp_path: Path, stor
     assert not half.exists()
 
 
-def test_list_is_the_same_after_the_index_was_lost(
-    tmp_path: Path, open_store: OpenStore, store: FolderStore, started: RunStarted
-) -> None:
-    folder = OpenRun(store, started)
-    folder.record(RunEnded(status="completed"))
+async def test_list_is_the_same_after_the_index_was_lost(tmp_path: Path, open_store: OpenStore, store: FolderStore) -> None:
+    await keep(store)
     store.close()
     (tmp_path / "runs" / FILE_NAME).unlink()
-    assert [run.run_id for run in open_store().page(10).runs] == [folder.run_id]
+    assert [run.run_id for run in open_store().page(10).runs] == [RUN_ID]
 
 
-def test_folders_that_came_and_went_meanwhile_are_noticed_at_the_next_start(
-    open_store: OpenStore, store: FolderStore, started: RunStarted
+async def test_folders_that_came_and_went_meanwhile_are_noticed_at_the_next_start(
+    open_store: OpenStore, store: FolderStore
 ) -> None:
-    folder = OpenRun(store, started)
-    folder.record(RunEnded(status="completed"))
+    await keep(store)
     store.close()
-    copy = "run_2026-01-09T12-34-56Z_ab12cd"
-    text = (folder.path / "run.json").read_text().replace(folder.run_id, copy)
-    shutil.copytree(folder.path, folder.path.with_name(copy))
-    (folder.path.with_name(copy) / "run.json").write_text(text)
-    shutil.rmtree(folder.path)
-    assert [run.run_id for run in open_store().page(10).runs] == [copy]
+    folder = store.location(RUN_ID)
+    text = (folder / "run.json").read_text().replace(RUN_ID, GOOD)
+    folder.rename(folder.with_name(GOOD))
+    (folder.with_name(GOOD) / "run.json").write_text(text)
+    assert [run.run_id for run in open_store().page(10).runs] == [GOOD]
 
 
-def test_damaged_record_does_not_take_the_list_down(tmp_path: Path, store: FolderStore, started: RunStarted) -> None:
-    for _ in range(2):
-        folder = OpenRun(store, started)
-        folder.record(RunEnded(status="completed"))
-    (tmp_path / "runs" / folder.run_id / "run.json").write_text("{")
+async def test_damaged_record_does_not_take_the_list_down(store: FolderStore) -> None:
+    for run_id in (RUN_ID, GOOD):
+        await keep(store, run_id)
+    (store.location(GOOD) / "run.json").write_text("{")
     assert sorted(run.status for run in store.page(10).runs) == ["completed", "damaged"]
 
 
-def test_pages_follow_each_other_by_cursor_to_the_end(store: FolderStore, started: RunStarted) -> None:
-    for _ in range(5):
-        OpenRun(store, started).record(RunEnded(status="completed"))
+async def test_pages_follow_each_other_by_cursor_to_the_end(store: FolderStore) -> None:
+    for run_id in RUN_IDS:
+        await keep(store, run_id)
     seen, cursor = [], None
     while True:
         page = store.page(2, cursor)
@@ -318,13 +241,11 @@ def test_cursor_that_this_list_did_not_give_is_refused(store: FolderStore, curso
         store.page(10, cursor)
 
 
-def test_artifact_is_looked_up_among_the_results_and_never_by_path(store: FolderStore, started: RunStarted) -> None:
-    folder = OpenRun(store, started)
-    first_step_done(folder, started)
+async def test_artifact_is_looked_up_among_the_results_and_never_by_path(store: FolderStore) -> None:
+    await keep(store)
     for step, name in [("alpha", "../../run.json"), ("alpha", "nope"), ("beta", "x"), ("..", "run.json")]:
         with pytest.raises(NotFoundError, match="has no artifact"):
-            store.artifact(folder.run_id, step, name)
-    folder.close()
+            store.artifact(RUN_ID, step, name)
 
 
 @pytest.mark.parametrize("name", ["file", "file/runs"])
@@ -334,9 +255,9 @@ def test_store_that_is_no_folder_cannot_be_opened(tmp_path: Path, name: str) -> 
         FolderStore.open(tmp_path / name)
 
 
-def test_store_that_is_gone_says_that_it_cannot_be_written(tmp_path: Path, store: FolderStore, started: RunStarted) -> None:
+async def test_store_that_is_gone_says_that_it_cannot_be_written(tmp_path: Path, store: FolderStore) -> None:
     assert store.unwritable() is None
     shutil.rmtree(tmp_path / "runs")
     assert "cannot be written as user" in (store.unwritable() or "")
     with pytest.raises(StoreError, match="cannot write a run in"):
-        OpenRun(store, started)
+        await begin(store)

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
-from run_records import RUN_ID, make_folders, record, results
+from run_records import RUN_ID, keep_record, make_folders, record
 
 from ops_orchestrator.runs.store.claimed_keys import FOLDER_NAME
 from ops_orchestrator.runs.store.folder import FolderStore
@@ -54,8 +54,8 @@ def test_list_says_that_it_is_not_complete_while_many_runs_are_read(folder: Path
 def test_run_that_is_made_while_many_are_read_is_listed_at_once(open_store: OpenStore) -> None:
     store = open_store()
     made = record(1, status="running").model_copy(update={"run_id": RUN_ID, "started_at": "2026-02-01T00:00:00.000Z"})
-    with closing(store.create(b"{}\n", made, results().model_copy(update={"run_id": RUN_ID}))):
-        assert store.page(1).runs[0].run_id == RUN_ID
+    keep_record(store, made)
+    assert store.page(1).runs[0].run_id == RUN_ID
 
 
 def test_reading_goes_on_where_a_store_that_was_closed_stopped(folder: Path, open_store: OpenStore) -> None:

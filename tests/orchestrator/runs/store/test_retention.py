@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_records import record, results
+from run_records import hold_record, keep_record, record
 
 from ops_orchestrator.runs.store.all_runs import all_runs, usage
 from ops_orchestrator.runs.store.folder import FolderStore
@@ -35,8 +35,8 @@ def keep(
     over = {"status": "completed", "finished_at": f"{at:%Y-%m-%dT%H:%M:%S}Z"} if ended else {"status": "running"}
     update = {"run_id": run_id, "request": request, "started_at": f"{at:%Y-%m-%dT%H:%M:%S}Z", **over, **fields}
     made = record(1).model_copy(update=update)
-    with closing(store.create(b"{}\n", made, results().model_copy(update={"run_id": run_id}))):
-        return run_id
+    keep_record(store, made)
+    return run_id
 
 
 def ids(store: FolderStore, rule: Rule) -> list[str]:
@@ -81,11 +81,11 @@ def test_run_that_is_damaged_stays(store: FolderStore) -> None:
     assert store.location(run_id).exists()
 
 
-def test_run_whose_lease_is_held_stays(store: FolderStore) -> None:
+async def test_run_whose_lease_is_held_stays(store: FolderStore) -> None:
     update = {"run_id": "run_2025-01-01T00-00-00Z_000000", "finished_at": "2025-01-01T00:00:00Z"}
-    held = store.create(b"{}\n", record(1).model_copy(update=update), results())
+    held = await hold_record(store, record(1).model_copy(update=update))
     assert not store.remove(update["run_id"])
-    held.close()
+    await held.abandon()
     assert store.remove(update["run_id"])
 
 

@@ -9,7 +9,8 @@ import pytest
 from run_records import GOOD, RUN_ID, record
 
 from ops_orchestrator.errors import InvalidRequestError
-from ops_orchestrator.runs.record import Fingerprints, StepRecord
+from ops_orchestrator.runs.events import Fingerprints
+from ops_orchestrator.runs.record import StepRecord
 from ops_orchestrator.runs.run_filter import RunFilter
 from ops_orchestrator.runs.store.protocols import IndexedRun, ReadRun, RunIndex
 from ops_orchestrator.runs.store.sqlite_index import FILE_NAME, SqliteIndex

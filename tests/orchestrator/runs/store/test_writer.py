@@ -2,12 +2,15 @@ import asyncio
 import json
 import os
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from scripted_module import ReadRun, ScriptedModule, StartService, artifact, error_envelope, success
+
+from ops_orchestrator.runs.store.folder import FolderStore
 
 LOG_FIELDS = {"seq", "timestamp", "level", "service", "run_id", "event", "message"}
 
@@ -31,13 +34,16 @@ async def test_completed_run_leaves_exactly_the_documented_files(start_service: 
         "run.json",
         "results.json",
         "logs.jsonl",
+        "modules.json",
         "manifest-sha256.txt",
         "artifacts/alpha/kpis.json",
         "artifacts/alpha/deep/plot.png",
         "steps/1-alpha/request.json",
         "steps/1-alpha/response.json",
+        "steps/1-alpha/result.json",
         "steps/2-beta/request.json",
         "steps/2-beta/response.json",
+        "steps/2-beta/result.json",
     }
 
 
@@ -113,7 +119,8 @@ async def test_log_has_one_json_event_a_line_with_the_documented_fields(start_se
     async with start_service(ScriptedModule()) as service:
         run_id = await run(service, "alpha")
     lines = [json.loads(line) for line in (tmp_path / "runs" / run_id / "logs.jsonl").read_text().splitlines()]
-    assert [line["event"] for line in lines] == ["run.started", "step.started", "module.ready", "step.completed", "run.ended"]
+    names = ["run.queued", "run.started", "step.started", "module.ready", "step.completed", "run.ended"]
+    assert [line["event"] for line in lines] == names
     assert all(set(line) >= LOG_FIELDS for line in lines)
     assert {line["run_id"] for line in lines} == {run_id}
     assert [line["seq"] for line in lines] == [*range(1, len(lines) + 1)]
@@ -192,20 +199,23 @@ async def test_malformed_answer_is_the_module_s_failure_also_when_artifacts_are_
     assert read_run(run_id, "run.json")["status"] == "failed"
 
 
-async def test_log_and_record_can_be_read_while_the_run_goes_on(start_service: StartService, tmp_path: Path) -> None:
+async def test_log_tells_other_processes_what_goes_on_and_the_record_that_it_does(
+    start_service: StartService, tmp_path: Path
+) -> None:
     seen: dict[str, Any] = {}
 
-    def look(_: httpx2.Request) -> httpx2.Response:
+    async def look(_: httpx2.Request) -> httpx2.Response:
         (folder,) = (tmp_path / "runs").glob("run_*")
-        seen["record"] = json.loads((folder / "run.json").read_bytes())
-        seen["events"] = [json.loads(line)["event"] for line in (folder / "logs.jsonl").read_text().splitlines()]
+        seen["status"] = json.loads((folder / "run.json").read_bytes())["status"]
+        with closing(FolderStore.existing(tmp_path / "runs")) as other:
+            while [step.status for step in other.record(folder.name).steps] != ["completed", "running"]:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            seen["results"] = other.results(folder.name).results
         return httpx2.Response(422, json=error_envelope("beta"))
 
     async with start_service(ScriptedModule(), ScriptedModule("beta", answers=[look])) as service:
         await run(service, "alpha", "beta")
-    assert seen["record"]["status"] == "running"
-    assert [step["status"] for step in seen["record"]["steps"]] == ["completed", "running"]
-    assert seen["events"][-2:] == ["step.started", "module.ready"]
+    assert (seen["status"], [*seen["results"]]) == ("running", ["alpha"])
 
 
 async def test_no_unfinished_file_is_ever_left(start_service: StartService, tmp_path: Path) -> None:

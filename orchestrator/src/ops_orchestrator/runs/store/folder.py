@@ -1,33 +1,54 @@
-"""All runs on disk: creates, finds, lists and recovers run folders. Blocking; the event loop goes through `to_thread`."""
+"""All runs on disk: creates, finds, lists and recovers run folders. See RunStore.
 
+What is not `async` blocks; the event loop goes through `to_thread`.
+"""
+
+import asyncio
 import base64
 import binascii
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
 
 from ops_contract import Problem
 from ops_orchestrator.errors import (
     ConfigurationError,
+    ConflictError,
     DamagedRunError,
     InvalidRequestError,
     NotFoundError,
-    RunExistsError,
     StoreError,
 )
+from ops_orchestrator.runs.event_reader import LogError
+from ops_orchestrator.runs.events import Event
+from ops_orchestrator.runs.feed import Consumer
 from ops_orchestrator.runs.log_reader import LogReader
-from ops_orchestrator.runs.record import RECORD, RESULTS, ArtifactRecord, Results, RunRecord
+from ops_orchestrator.runs.record import (
+    FORMAT,
+    LOGS,
+    MANIFEST,
+    MODULES,
+    RECORD,
+    RESULTS,
+    ArtifactRecord,
+    Results,
+    RunRecord,
+    StepResults,
+)
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.run_id import RUN_ID
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.index_update import Report
+from ops_orchestrator.runs.store.lease import FolderLease
+from ops_orchestrator.runs.store.old_format import end_old_run
 from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile, files_in
-from ops_orchestrator.runs.store.protocols import IndexedRun, Page, Position, RunIndex
+from ops_orchestrator.runs.store.protocols import IndexedRun, Page, Position, Reopened, RunIndex
 from ops_orchestrator.runs.store.reading import (
     folder_of,
     open_log,
@@ -35,35 +56,59 @@ from ops_orchestrator.runs.store.reading import (
     read_content,
     read_listed,
     read_record,
+    read_results,
     read_version,
+    record_on_disk,
     run_ids_in,
     version_of,
 )
-from ops_orchestrator.runs.store.recovery import clear_unfinished, end_dead_run, lease_of_the_dead
+from ops_orchestrator.runs.store.recovery import clear_unfinished, finish, is_unacknowledged, lease_of_the_dead, whole_log
 from ops_orchestrator.runs.store.removal import delete_removed, size_of, take_away
+from ops_orchestrator.runs.store.run_folder import RunFolder
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
-from ops_orchestrator.runs.store.writer import FolderWriter
+from ops_orchestrator.runs.store.stored_log import StoredLog
+from ops_orchestrator.runs.store.stored_log import read_results as read_step_results
+from ops_orchestrator.runs.store.sync import Sync, sync_of
+from ops_orchestrator.runs.store.writer import FolderWriter, Writer
+from ops_orchestrator.settings import Durability, SyncMethod
 
 _ROOM_FOR_A_RUN_BYTES: Final = 64 * 1024
+_MAY_BE_LEFT: Final = ("queued", "running", "damaged")
 _POSITION: Final = re.compile(rb"(-?[0-9]{1,18}) (\S+)")
 
 
 class FolderStore:
     """Keeps runs as folders below one folder. Several processes can share it. See RunStore."""
 
-    def __init__(self, folder: Path, index: RunIndex) -> None:
+    def __init__(
+        self, folder: Path, index: RunIndex, sync: Sync, consumers: Sequence[Consumer] = (), durability: Durability = "sync"
+    ) -> None:
         self.folder = folder
+        self.durability: Durability = durability
         self._index = index
+        self._sync = sync
+        self._consumers = consumers
 
     @classmethod
-    def open(cls, folder: Path, *, report: Report | None = None, in_background: bool = False) -> Self:
+    def open(  # noqa: PLR0913  # what a store is made with, each by name
+        cls,
+        folder: Path,
+        consumers: Sequence[Consumer] = (),
+        *,
+        durability: Durability = "sync",
+        sync: SyncMethod = "syncfs",
+        report: Report | None = None,
+        in_background: bool = False,
+    ) -> Self:
         """The store in `folder`, made when missing; its index is brought up to date, `in_background` if many runs came.
 
-        `report` is called every few seconds while runs are read. Raises StoreError.
+        `consumers` get the lines of runs that are written. `report` is called every few seconds while runs are read for the
+        index. Raises StoreError, ConfigurationError.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            return cls(folder, SqliteIndex.open(folder, report=report, in_background=in_background))
+            index = SqliteIndex.open(folder, report=report, in_background=in_background)
+            return cls(folder, index, sync_of(folder, durability, sync), consumers, durability)
         except OSError as error:
             raise StoreError(f"cannot open the run store {folder}: {error.strerror}; set OPS_RUNS_DIR") from error
 
@@ -76,7 +121,15 @@ class FolderStore:
 
     def close(self) -> None:
         """See RunStore."""
+        if "_writer" in vars(self):
+            self._writer.close()
+        self._sync.close()
         self._index.close()
+
+    @cached_property
+    def _writer(self) -> Writer:
+        """Made for the first run that is written: whoever only reads needs no threads."""
+        return Writer(self._index, self._sync, self._consumers)
 
     def location(self, run_id: str) -> Path:
         """See RunStore."""
@@ -92,19 +145,14 @@ class FolderStore:
         except OSError as error:
             return f"the run store {self.folder} cannot be written as user {os.getuid()}: {error.strerror}"
 
-    def create(self, line: bytes, record: RunRecord, results: Results) -> FolderWriter:
+    async def create(self, events: Sequence[Event], record: RunRecord, modules: bytes) -> FolderWriter:
         """See RunStore."""
-        run_id = record.run_id
-        try:
-            writer = FolderWriter.create(
-                folder_of(self.folder, run_id), line, record, results, lambda: self._put_in_index(run_id)
-            )
-        except FileExistsError as error:
-            raise RunExistsError(f"there is a run {run_id} already") from error
-        except OSError as error:
-            raise StoreError(f"cannot write a run in {self.folder}: {error.strerror}") from error
-        self._index.put([record])
-        return writer
+        return await self._writer.create(folder_of(self.folder, record.run_id), events, record, modules)
+
+    async def reopen(self, run_id: str) -> Reopened:
+        """See RunStore."""
+        folder, log, results, modules = await asyncio.to_thread(self._reopened, run_id)
+        return Reopened(self._writer.writer_of(folder), log.state, results, modules)
 
     def record(self, run_id: str) -> RunRecord:
         """See RunStore."""
@@ -112,8 +160,7 @@ class FolderStore:
 
     def results(self, run_id: str) -> Results:
         """See RunStore."""
-        content = read_content(self.folder, run_id, RESULTS)
-        return parse_document(Results, self.folder / run_id, RESULTS, content)
+        return read_results(self.folder, run_id)
 
     def document(self, run_id: str, name: str) -> bytes:
         """See RunStore. Record and results are returned only when they can be used."""
@@ -191,11 +238,11 @@ class FolderStore:
         return self._index.wait_until_complete(seconds)
 
     def claim(self, key_sha256: str, run_id: str) -> str:
-        """See RunIndex."""
+        """See RunStore."""
         return self._index.claim(key_sha256, run_id)
 
     def release(self, key_sha256: str, run_id: str) -> None:
-        """See RunIndex."""
+        """See RunStore."""
         self._index.release(key_sha256, run_id)
 
     def remove(self, run_id: str) -> bool:
@@ -220,26 +267,70 @@ class FolderStore:
         clear_unfinished(self.folder)
         delete_removed(self.folder)
         recovered: dict[str, OSError | StoreError | None] = {}
-        for run_id in sorted(self._index.run_ids("running") & run_ids_in(self.folder)):
+        present = run_ids_in(self.folder)
+        left = set[str]().union(*(self._index.run_ids(status) for status in _MAY_BE_LEFT))
+        for run_id in sorted(left & present):
             try:
                 if self._recover(run_id):
                     recovered[run_id] = None
             except (OSError, StoreError) as error:
+                if isinstance(error, DamagedRunError) and is_unacknowledged(self.folder, run_id):
+                    shutil.rmtree(self.folder / run_id, ignore_errors=True)
+                    self._index.drop([run_id])
+                    continue
                 recovered[run_id] = error
                 self._put_in_index(run_id)
         return recovered
 
     def _recover(self, run_id: str) -> bool:
-        with lease_of_the_dead(self.folder / run_id) as lease:
+        """End a run that a dead service left; whether it was one. Raises DamagedRunError, StoreError, OSError."""
+        folder = self.folder / run_id
+        with lease_of_the_dead(folder) as lease:
+            try:
+                # Read under the lease: the record of a run that has just ended is final.
+                record = record_on_disk(self.folder, run_id)
+            except DamagedRunError:
+                if os.path.lexists(folder / MANIFEST):
+                    return False  # it was over, and is not ours to repair
+                record = None
+            if record is not None and record.is_over:
+                self._index.put([record])
+                return False
+            if not os.path.lexists(folder / LOGS):
+                raise DamagedRunError(folder, LOGS, "the file is missing")
             if lease is None:
                 return False
-            # Read under the lease: the record of a run that just ended is final.
-            record = read_record(self.folder, run_id)
-            left_running = record.status == "running"
-            if left_running:
-                record = end_dead_run(self.folder / run_id, record)
+            if record is not None and record.format < FORMAT:
+                record = end_old_run(self.folder, record, lease, self._sync)
+            else:
+                record, _ = finish(self.folder, run_id, lease, self._sync)
         self._index.put([record])
-        return left_running
+        return True
+
+    def _reopened(self, run_id: str) -> tuple[RunFolder, StoredLog, dict[str, StepResults], bytes]:
+        record = read_record(self.folder, run_id)
+        if not record.is_over:
+            raise ConflictError(f"{run_id} is {record.status}: only a run that is over can be resumed.")
+        if record.status == "completed":
+            raise ConflictError(f"{run_id} is completed: there is nothing to resume.")
+        if record.format < FORMAT:
+            raise ConflictError(f"{run_id} was made by a version that kept too little to go on with it; run its request again.")
+        lease = FolderLease.take(self.folder / run_id / LOGS)
+        if lease is None:
+            raise ConflictError(f"{run_id} is being resumed already.")
+        try:
+            log = whole_log(self.folder, run_id, is_over=True)
+            results = read_step_results(self.folder, run_id, log.state)
+            modules = read_content(self.folder, run_id, MODULES)
+            content = read_content(self.folder, run_id, LOGS)
+        except LogError as error:
+            lease.release()
+            raise DamagedRunError(self.folder / run_id, LOGS, str(error)) from error
+        except BaseException:
+            lease.release()
+            raise
+        os.lseek(lease.log.fileno(), 0, os.SEEK_END)
+        return RunFolder(self.folder / run_id, lease, content, log.state.files.values(), modules), log, results, modules
 
     def _put_in_index(self, run_id: str) -> None:
         """Note how a run ended: what is on disk counts, and a full disk may keep it at `running`."""

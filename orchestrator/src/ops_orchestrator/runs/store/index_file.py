@@ -68,14 +68,14 @@ class IndexFile:
     def _open_again(self, *, discard: bool) -> None:
         # First: when it is closed, SQLite removes files beside the database by their names.
         self._connection.close()
-        self._connection, self._mark = self._opened(discard=discard)
+        self._connection, self._mark = self._opened(discard=discard, thoroughly=True)
 
-    def _opened(self, *, discard: bool) -> tuple[sqlite3.Connection, _Mark | None]:
+    def _opened(self, *, discard: bool, thoroughly: bool = False) -> tuple[sqlite3.Connection, _Mark | None]:
         """A connection to a whole file, and the mark of it; None for one in memory."""
         path = self._path
         # Several processes may find the damage at once: the first makes the file again, and the others find it whole.
         with suppress(sqlite3.Error, OSError), alone_in(path.parent):
-            if not discard and (connection := self._whole()):
+            if not discard and (connection := self._whole(thoroughly=thoroughly)):
                 return connection, _mark(path, connection)
             for suffix in ("", "-journal", "-wal", "-shm"):
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
@@ -83,14 +83,14 @@ class IndexFile:
             return connection, _mark(path, connection)
         return self._made(":memory:"), None
 
-    def _whole(self) -> sqlite3.Connection | None:
+    def _whole(self, *, thoroughly: bool) -> sqlite3.Connection | None:
         """A connection to the file; None when it is missing, damaged or something else."""
         # SQLite would follow a link, and change whatever it leads to.
         if not _is_plain_file(self._path):
             return None
         connection = _connect(str(self._path), self._busy_timeout_s)
         try:
-            if self._is_whole(connection):
+            if self._is_whole(connection) and not (thoroughly and _has_damaged_page(connection)):
                 return connection
         except sqlite3.Error as error:
             if _code(error) in _NOT_DAMAGE:
@@ -103,7 +103,7 @@ class IndexFile:
         with closing(sqlite3.connect(":memory:")) as model:
             model.executescript(self._schema)
             expected = model.execute(_OBJECTS).fetchall()
-        # A damaged page is noticed when it is used. To check all of them takes longer the more runs there are.
+        # A damaged page is noticed when it is used; see `_has_damaged_page`.
         return connection.execute(_OBJECTS).fetchall() == expected and connection.execute(self._foreign).fetchall() == []
 
     def _made(self, path: str) -> sqlite3.Connection:
@@ -114,6 +114,11 @@ class IndexFile:
             connection.close()
             raise
         return connection
+
+
+def _has_damaged_page(connection: sqlite3.Connection) -> bool:
+    """Whether any page is damaged. Looking at all of them takes long, so that only errors lead to it."""
+    return connection.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]
 
 
 def in_a_transaction(connection: sqlite3.Connection, change: Callable[[sqlite3.Connection], Result]) -> Result:

@@ -8,15 +8,15 @@ from ops_orchestrator.runs.store.plain_file import open_below
 
 
 class FolderLease:
-    """The right to execute the run whose log is locked."""
+    """The right to execute the run whose log is locked. `log` is that file, open for reading and writing, unbuffered."""
 
     def __init__(self, log: IO[bytes]) -> None:
-        self._log = log
+        self.log = log
 
     @classmethod
     def create(cls, log: Path) -> Self:
         """Make the empty log of a new run and lock it. Raises OSError."""
-        return cls(_locked(log.open("xb")))
+        return cls(_locked(log.open("x+b", buffering=0)))
 
     @classmethod
     def take(cls, log: Path) -> Self | None:
@@ -32,7 +32,7 @@ class FolderLease:
 
     def release(self) -> None:
         """See Lease."""
-        self._log.close()
+        self.log.close()
 
 
 def _locked(file: IO[bytes]) -> IO[bytes]:

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BufferedRandom, BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
@@ -50,7 +50,7 @@ class OpenFile:
         self.file.close()
 
 
-def open_below(root: Path, name: str, *, to_change: bool = False) -> BufferedReader | BufferedRandom:
+def open_below(root: Path, name: str, *, to_change: bool = False) -> BufferedReader | FileIO:
     """Open the plain file `name` below the folder `root`, for reading, or for reading and writing with `to_change`.
 
     Each segment of `name` is opened below the one before, so that nothing can be exchanged for a link meanwhile. Raises
@@ -63,7 +63,7 @@ def open_below(root: Path, name: str, *, to_change: bool = False) -> BufferedRea
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise NotPlainError(name, "is not a plain file")
-    return os.fdopen(descriptor, "r+b") if to_change else os.fdopen(descriptor, "rb")
+    return os.fdopen(descriptor, "r+b", buffering=0) if to_change else os.fdopen(descriptor, "rb")
 
 
 def read_below(root: Path, name: str, limit: int) -> bytes:

@@ -6,21 +6,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from ops_orchestrator.errors import StoreError
-from ops_orchestrator.runs.events import Status
+from ops_orchestrator.runs.events import Event, RunEnded
 from ops_orchestrator.runs.log_reader import LogReader
-from ops_orchestrator.runs.record import ArtifactRecord, Results, RunRecord
+from ops_orchestrator.runs.record import ArtifactRecord, Results, RunRecord, StepResults
+from ops_orchestrator.runs.run_file import RunFile
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
+from ops_orchestrator.runs.run_state import RunState
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.plain_file import OpenFile
-
-
-@dataclass(frozen=True)
-class RunFile:
-    """A file to be published: `content` is bytes, or a staged file that is moved. `sha256` is None when not known yet."""
-
-    name: str
-    content: bytes | Path
-    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,36 +102,76 @@ class Lease(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Reopened:
+    """A run that is over and goes on: its writer, which holds the lease, what its log tells, and what its steps answered.
+
+    `modules` is its modules.json.
+    """
+
+    writer: "RunWriter"
+    state: RunState
+    results: Mapping[str, StepResults]
+    modules: bytes
+
+
 class RunWriter(Protocol):
-    """Writes one run while it is under way, and holds its lease. Blocking; raises OSError."""
+    """Writes one run while it is under way, and holds its lease.
+
+    What it is handed is written in order, behind the caller's back: only `durable` says that it is on disk. A writer that
+    failed raises StoreError in every later call, and the run is ended with `finish`.
+    """
 
     @property
     def staging(self) -> Path:
-        """A folder for files that are not published yet; files left in it are dropped at the end."""
+        """A folder for files that are not named by any event yet; it may have to be made. It is dropped at the end."""
         ...
 
-    def publish(self, folder: str, files: Sequence[RunFile]) -> None:
-        """Add a new folder with `files` to the run: all of them appear at once, or none."""
+    async def append(self, event: Event, files: Sequence[RunFile] = ()) -> None:
+        """Write `files`, then the event that names them. Waits only while too much is waiting to be written."""
         ...
 
-    def append(self, line: bytes, record: RunRecord, results: Results | None = None) -> None:
-        """Add a line to the log, then bring the documents up to date; `results` of None have not changed."""
+    async def go_on(self, record: RunRecord, event: Event) -> None:
+        """Write that a run goes on or has its turn, as `record` says; `event` says where files of earlier attempts are now."""
         ...
 
-    def seal(self, line: bytes, record: RunRecord) -> None:
-        """Add the last line, write the manifest and the final record, and make all of the run durable."""
+    async def end(self, event: Event, record: RunRecord, results: Results) -> None:
+        """Write the last event and the final documents, make all of it durable, and release the lease."""
         ...
 
-    def close(self) -> None:
-        """Release the lease. A run that is not sealed then counts as left by a dead service."""
+    async def durable(self) -> None:
+        """Wait until everything handed over so far is on disk, or as far as OPS_DURABILITY asks for."""
+        ...
+
+    async def finish(self, ended: RunEnded) -> RunRecord:
+        """End a run for which this writer failed, as far as it was written; returns its record, and releases the lease.
+
+        Raises StoreError, and may be repeated then.
+        """
+        ...
+
+    async def abandon(self) -> None:
+        """Write nothing any more, and release the lease."""
         ...
 
 
 class RunStore(Protocol):
-    """Creates, finds, lists and recovers runs. Blocking; raises StoreError when it cannot be read or written."""
+    """Creates, finds, lists and recovers runs. What is not `async` blocks. Raises StoreError when it cannot be used."""
 
-    def create(self, line: bytes, record: RunRecord, results: Results) -> RunWriter:
-        """Make a new run with its first line and documents. Raises RunExistsError when its id is taken."""
+    @property
+    def durability(self) -> str:
+        """What `RunWriter.durable` waits for: `sync` for the disk, `os` for the operating system."""
+        ...
+
+    async def create(self, events: Sequence[Event], record: RunRecord, modules: bytes) -> RunWriter:
+        """Make a new run with its first events; it is in place, though not durable, when this returns.
+
+        Raises RunExistsError when its id is taken.
+        """
+        ...
+
+    async def reopen(self, run_id: str) -> Reopened:
+        """A run that is over, to go on with it. Raises NotFoundError, DamagedRunError, ConflictError."""
         ...
 
     def record(self, run_id: str) -> RunRecord:
@@ -204,7 +237,7 @@ class RunStore(Protocol):
         ...
 
     def recover(self) -> Mapping[str, OSError | StoreError | None]:
-        """End the runs that a dead service left running, as interrupted; by run id, why one could not be ended, or None."""
+        """End the runs that a dead service left, as interrupted; by run id, why one could not be ended, or None."""
         ...
 
     def location(self, run_id: str) -> Path:

@@ -1,7 +1,6 @@
 """Reads the documents of stored runs. Nothing in a run's folder is trusted: it may be damaged, or come from elsewhere."""
 
 import os
-from contextlib import nullcontext
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -10,13 +9,14 @@ from typing import Final, TypeVar
 
 from ops_contract import JsonError, ShapeError, parse_json, validate
 from ops_orchestrator.errors import DamagedRunError, NotFoundError, StoreError
+from ops_orchestrator.runs.event_reader import LogError
 from ops_orchestrator.runs.log_reader import LogReader
-from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, Results, RunRecord
+from ops_orchestrator.runs.record import FORMAT, LOGS, RECORD, RESULTS, Results, RunRecord
 from ops_orchestrator.runs.run_id import RUN_ID
-from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, read_below
-from ops_orchestrator.runs.store.protocols import DamagedRun, ListedRun, ReadRun
 from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, open_below, read_below
-from ops_orchestrator.runs.store.protocols import DamagedRun, ListedRun
+from ops_orchestrator.runs.store.protocols import DamagedRun, ListedRun, ReadRun
+from ops_orchestrator.runs.store.stored_log import StoredLog, read_log
+from ops_orchestrator.runs.store.stored_log import read_results as read_step_results
 
 _LARGEST_RECORD_BYTES: Final = 16 * 1024 * 1024
 LARGEST_DOCUMENT_BYTES: Final = 256 * 1024 * 1024
@@ -62,12 +62,39 @@ def _readable(store: Path, run_id: str, name: str) -> Iterator[None]:
 
 
 def read_record(store: Path, run_id: str) -> RunRecord:
-    """The record of a run. Raises NotFoundError, DamagedRunError, StoreError."""
+    """The record of a run, as of now. Raises NotFoundError, DamagedRunError, StoreError."""
+    record = record_on_disk(store, run_id)
+    if record.is_over:
+        return record
+    _check_that_it_can_end(folder_of(store, run_id))
+    # While a run goes on, its record says only that it does, and its log tells the rest.
+    return record if record.format < FORMAT else _log_of(store, run_id).state.record
+
+
+def record_on_disk(store: Path, run_id: str) -> RunRecord:
+    """The record of a run as its run.json has it. Raises NotFoundError, DamagedRunError, StoreError."""
+    return parse_document(RunRecord, folder_of(store, run_id), RECORD, read_content(store, run_id, RECORD))
+
+
+def read_results(store: Path, run_id: str) -> Results:
+    """The results of a run, as of now. Raises NotFoundError, DamagedRunError, StoreError."""
+    record = read_record(store, run_id)
+    if record.is_over or record.format < FORMAT:
+        return parse_document(Results, folder_of(store, run_id), RESULTS, read_content(store, run_id, RESULTS))
+    state = _log_of(store, run_id).state
+    return Results.of(state.record, read_step_results(store, run_id, state))
+
+
+def _log_of(store: Path, run_id: str) -> StoredLog:
     folder = folder_of(store, run_id)
-    record = parse_document(RunRecord, folder, RECORD, read_content(store, run_id, RECORD))
-    if record.status == "running":
-        _check_that_it_can_end(folder)
-    return record
+    try:
+        return read_log(store, run_id)
+    except LogError as error:
+        raise DamagedRunError(folder, LOGS, str(error)) from error
+    except NotPlainError as error:
+        raise DamagedRunError(folder, LOGS, f"the file {error.reason}") from error
+    except OSError as error:
+        raise StoreError(f"cannot read {LOGS} of {run_id}: {error.strerror}") from error
 
 
 def read_listed(store: Path, run_id: str) -> ListedRun | None:

@@ -1,33 +1,34 @@
-"""What a dead service left in a folder of runs: runs that never ended, and folders that were never finished."""
+"""Brings the folder of a run to its end: one that a dead service left, or one that could not be written to its end.
 
+What the log says happened is kept, as far as the files that it names are whole; everything else is swept.
+"""
+
+import hashlib
+import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from pydantic import BaseModel, ValidationError
-
-from ops_orchestrator.runs.document_fields import Error, Time
-from ops_orchestrator.runs.events import Event, RunEnded, interrupted
-from ops_orchestrator.runs.record import LOGS, RunRecord, ended
+from ops_orchestrator.errors import DamagedRunError
+from ops_orchestrator.runs.event_reader import LogError
+from ops_orchestrator.runs.events import Event, RunEnded, RunQueued, interrupted
+from ops_orchestrator.runs.json_text import json_document
+from ops_orchestrator.runs.record import LOGS, MANIFEST, MODULES, RECORD, RESULTS, Results, RunRecord
+from ops_orchestrator.runs.run_file import FileRef
 from ops_orchestrator.runs.store.lease import FolderLease
-from ops_orchestrator.runs.store.plain_file import open_below, read_all
-from ops_orchestrator.runs.store.reading import LARGEST_DOCUMENT_BYTES
-from ops_orchestrator.runs.store.writer import seal, unfinished_path
+from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, open_below, read_below
+from ops_orchestrator.runs.store.run_folder import ALWAYS_THERE, ATTEMPTS, RunFolder, place_before, unfinished_path
+from ops_orchestrator.runs.store.stored_log import LARGEST_LOG_BYTES, StoredLog, read_log, read_results, with_whole_files
+from ops_orchestrator.runs.store.sync import Sync
 
 _LONGEST_CREATION_S: Final = 60.0
-
-
-class _LastLine(BaseModel):
-    """The line of a log that says how the run ended."""
-
-    event: Literal["run.ended"]
-    status: Literal["completed", "failed", "errored", "cancelled", "interrupted"]
-    error: Error | None = None
-    timestamp: Time
+_LINES_OF_CREATION: Final = 2
+_MOST_MODULES_BYTES: Final = 64 * 1024 * 1024
+_DOCUMENTS: Final = frozenset({RECORD, RESULTS, LOGS, MODULES, MANIFEST})
 
 
 @contextmanager
@@ -44,11 +45,45 @@ def lease_of_the_dead(folder: Path) -> Iterator[FolderLease | None]:
             lease.release()
 
 
-def end_dead_run(folder: Path, record: RunRecord) -> RunRecord:
-    """End a run whose lease is held: as its log says when it got that far, else as interrupted. Raises OSError."""
-    final = ended(record, *_end(folder / LOGS, record.run_id))
-    seal(folder, final, {})
-    return final
+def finish(store: Path, run_id: str, lease: FolderLease, sync: Sync, ended: RunEnded | None = None) -> tuple[RunRecord, Event]:
+    """End the run, whose lease is held, and make its folder agree with its log; returns its record and last event.
+
+    It ends with `ended`, or else as its log says, or as interrupted when that does not say how. Raises DamagedRunError when the
+    log says nothing, and OSError; may be repeated then.
+    """
+    try:
+        log = whole_log(store, run_id)
+    except LogError as error:
+        raise DamagedRunError(store / run_id, LOGS, str(error)) from error
+    if ended is not None and log.ended is not None:
+        # The end that it has could not be stored as it should have been.
+        log = log.first(len(log.events) - 1, log.rest)
+    return _end(store / run_id, lease, sync, log, ended or interrupted())
+
+
+def whole_log(store: Path, run_id: str, *, is_over: bool = False) -> StoredLog:
+    """The log of a run whose lease is held, as far as it is whole, with files where it says that they are.
+
+    Raises LogError when not even its first line is whole, or any later one of a run that `is_over`; OSError.
+    """
+    log = read_log(store, run_id)
+    _settle_moves(store / run_id, log.state.files)
+    log = with_whole_files(log, store, run_id)
+    queued = log.events[0].what
+    if isinstance(queued, RunQueued) and _hash_of(store, f"{run_id}/{MODULES}") != queued.modules_sha256:
+        raise LogError(f"line 1 names {MODULES}, which is missing or has other content")
+    if is_over and (log.rest is not None or log.ended is None):
+        raise LogError(log.rest or "its last line does not say how the run ended")
+    return log
+
+
+def is_unacknowledged(store: Path, run_id: str) -> bool:
+    """Whether a run that cannot be recovered was never acknowledged: a power cut took what its creation had not flushed."""
+    with suppress(OSError):
+        files = set(all_files_in(store, run_id))
+        lines = read_below(store, f"{run_id}/{LOGS}", LARGEST_LOG_BYTES).rstrip(b"\0").count(b"\n") if LOGS in files else 0
+        return files <= {RECORD, MODULES, LOGS} and lines <= _LINES_OF_CREATION
+    return False
 
 
 def clear_unfinished(store: Path) -> None:
@@ -61,15 +96,67 @@ def clear_unfinished(store: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _end(log: Path, run_id: str) -> tuple[RunEnded, datetime]:
-    """How and when a dead run ended; that it was interrupted is added to its log."""
-    with open_below(log.parent.parent, f"{log.parent.name}/{log.name}", to_change=True) as file:
-        complete, _, torn = read_all(file, LOGS, LARGEST_DOCUMENT_BYTES).rpartition(b"\n")
-        with suppress(ValidationError):
-            last = _LastLine.model_validate_json(complete.rpartition(b"\n")[2])
-            return RunEnded(status=last.status, error=last.error), datetime.fromisoformat(last.timestamp)
-        # One line an event: also logs of version 0.1.0, whose lines have no numbers, are numbered by counting.
-        event = Event(run_id=run_id, seq=complete.count(b"\n") + 2, what=interrupted())
-        # A crash may have torn the last line; what follows gets a line of its own.
-        file.write((b"\n" if torn else b"") + event.as_line())
-    return interrupted(), event.at
+def _end(path: Path, lease: FolderLease, sync: Sync, log: StoredLog, ended: RunEnded) -> tuple[RunRecord, Event]:
+    store, run_id = path.parent, path.name
+    state = log.state
+    results = Results.of(state.record, read_results(store, run_id, state))
+    _sweep(store, run_id, state.files)
+    content = read_below(store, f"{run_id}/{LOGS}", LARGEST_LOG_BYTES)[: log.size]
+    os.ftruncate(lease.log.fileno(), log.size)
+    os.lseek(lease.log.fileno(), 0, os.SEEK_END)
+    modules = read_below(store, f"{run_id}/{MODULES}", _MOST_MODULES_BYTES)
+    folder = RunFolder(path, lease, content, state.files.values(), modules)
+    event, line = log.events[-1], b""
+    if log.ended is None:
+        event = _last_event(log, ended)
+        state.apply(event)
+        line = event.as_line()
+    folder.end(json_document(results), line, json_document(state.record))
+    named = [path / name for name in (*state.files, MODULES)]
+    parents = {parent for path in named for parent in path.parents if parent.is_relative_to(store)}
+    sync.flush([*folder.unsynced, *map(str, named), *map(str, parents)])
+    folder.unsynced = []
+    folder.conclude()
+    sync.flush(folder.unsynced)
+    return state.record, event
+
+
+def _last_event(log: StoredLog, ended: RunEnded) -> Event:
+    state = log.state
+    error = ended.error
+    if error is not None and log.rest is not None:
+        error = {**error, "message": f"{error['message']}; what came later is lost: {log.rest}"}
+    what = replace(ended, error=error, fingerprints=state.fingerprints(ended.status))
+    return Event(run_id=state.record.run_id, seq=state.seq + 1, what=what)
+
+
+def _settle_moves(folder: Path, files: Mapping[str, FileRef]) -> None:
+    """Put files that earlier attempts left where the log says that they are since the run was resumed."""
+    for path in files:
+        before = place_before(path)
+        if ATTEMPTS in path and before not in files and not os.path.lexists(folder / path):
+            with suppress(FileNotFoundError):
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                Path(folder / before).rename(folder / path)
+
+
+def _sweep(store: Path, run_id: str, named: Mapping[str, FileRef]) -> None:
+    """Remove what no line names. Raises DamagedRunError when there is anything but plain files and folders."""
+    try:
+        files = all_files_in(store, run_id)
+    except NotPlainError as error:
+        raise DamagedRunError(store / run_id, error.name.removeprefix(f"{run_id}/"), f"it {error.reason}") from error
+    for path in files:
+        if path not in _DOCUMENTS and path not in named:
+            Path(store / run_id / path).unlink()
+    kept = {str(store / run_id / name) for name in ("", *ALWAYS_THERE)}
+    for folder, _, _ in os.walk(store / run_id, topdown=False):
+        if folder.rstrip("/") not in kept:
+            with suppress(OSError):  # it is not empty
+                Path(folder).rmdir()
+
+
+def _hash_of(store: Path, name: str) -> str | None:
+    with suppress(OSError), open_below(store, name) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None

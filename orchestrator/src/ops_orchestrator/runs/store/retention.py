@@ -1,14 +1,13 @@
 """Which runs are old enough to be deleted, and their deletion at a bounded rate."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, Final
-
-import structlog
+from typing import Final
 
 from ops_orchestrator.errors import OrchestratorError
 from ops_orchestrator.runs.run_filter import RunFilter
@@ -21,7 +20,7 @@ RUNS_A_SECOND: Final = 50.0
 
 _ROUNDS_S: Final = 3600.0
 
-_log: Any = structlog.get_logger("ops_orchestrator.store")
+_log: Final = logging.getLogger("ops_orchestrator.store")
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def prune(
             if store.remove(run_id):
                 yield run_id
         except OrchestratorError as error:
-            _log.warning("run.kept", run_id=run_id, message=f"cannot be deleted: {error}")
+            _log.warning("%s cannot be deleted: %s", run_id, error)
         if wait(max(began + 1 / a_second - clock(), 0)):
             return
 
@@ -101,7 +100,7 @@ class Retention:
                 gone = prune(self._store, (run.run_id for run in runs), self._a_second, wait=self._stopping.wait)
                 self._deleted(sum(1 for _ in gone))
             except Exception:  # noqa: BLE001  # whatever it is, runs go on, and the next round may do better
-                _log.exception("retention.failed")
+                _log.exception("old runs cannot be deleted")
             self._stopping.wait(_ROUNDS_S)
 
 
@@ -112,4 +111,4 @@ def retention_of(store: RunStore, days: int | None) -> Retention | None:
 
 def _log_deleted(count: int) -> None:
     if count:
-        _log.info("runs.deleted", count=count, message=f"{count} runs were older than OPS_RETENTION_DAYS")
+        _log.info("%d runs were deleted, which were older than OPS_RETENTION_DAYS", count)

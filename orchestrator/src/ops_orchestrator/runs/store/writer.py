@@ -1,159 +1,413 @@
-"""One run in a folder while it is written. See runs/README.md for the layout.
+"""Writes all runs of the process: one thread writes files, another flushes them to disk, for many runs at once.
 
-Everything here blocks; callers on the event loop use `asyncio.to_thread`, one call at a time.
+The event loop hands over what is to be written and goes on. Each run's files and lines are written in the order in which they
+came, each in one of the batches that the file thread takes. Runs that end together share a flush:
+
+    file thread    files and lines ... results, last line, manifest, final record under another name
+    sync thread    flush; put the final record into place; flush (with the files of the next batch); answer
 """
 
-import hashlib
-import os
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel
-from pydantic_core import to_json
-
-from ops_contract import sha256_hex
-from ops_orchestrator.runs.provenance import manifest
-from ops_orchestrator.runs.record import ARTIFACTS, LOGS, MANIFEST, RECORD, RESULTS, STEPS, Results, RunRecord
+from ops_orchestrator.errors import RunExistsError, StoreError
+from ops_orchestrator.runs.events import Event, RunEnded, RunResumed
+from ops_orchestrator.runs.feed import Consumer, Line
+from ops_orchestrator.runs.json_text import json_document
+from ops_orchestrator.runs.record import RECORD, Results, RunRecord
+from ops_orchestrator.runs.run_file import RunFile
 from ops_orchestrator.runs.store.lease import FolderLease
-from ops_orchestrator.runs.store.plain_file import all_files_in, open_below
-from ops_orchestrator.runs.store.protocols import RunFile
+from ops_orchestrator.runs.store.protocols import RunIndex
+from ops_orchestrator.runs.store.recovery import finish
+from ops_orchestrator.runs.store.run_folder import STAGING, RunFolder
+from ops_orchestrator.runs.store.sync import Sync
 
-STAGING: Final = ".staging"
-_LARGEST_INDENTED_BYTES: Final = 128 * 1024
+MOST_QUEUED_BYTES: Final = 64 * 1024 * 1024
+"""So much may wait to be written; who has more to write waits as well."""
+
+_LINGER_S: Final = 0.005
+"""Lines that nobody waits for are handed over together: a thread that is woken for each costs a third of a run's time."""
+
+_LINE_OVERHEAD_BYTES: Final = 512
+
+_log: Final = logging.getLogger("ops_orchestrator.store")
 
 
 class FolderWriter:
-    """Writes the run in the folder `path`. Its lease lasts until `close`, which calls `closed`."""
+    """A RunWriter for a folder."""
 
-    def __init__(self, path: Path, lease: FolderLease, closed: Callable[[], None]) -> None:
-        self.path = path
-        self._lease = lease
-        self._closed = closed
-        self._log = (path / LOGS).open("ab")
-        self._hashes: dict[str, str] = {}
-
-    @classmethod
-    def create(cls, path: Path, line: bytes, record: RunRecord, results: Results, closed: Callable[[], None]) -> Self:
-        """Make the folder with its first documents. Raises FileExistsError when the name is taken, and OSError."""
-        if path.exists():
-            raise FileExistsError(path)
-        # Made under another name and renamed, so that nobody ever sees a run folder without its record.
-        unfinished = unfinished_path(path)
-        unfinished.mkdir()
-        writer: Self | None = None
-        try:
-            for name in (STAGING, ARTIFACTS, STEPS):
-                (unfinished / name).mkdir()
-            writer = cls(unfinished, FolderLease.create(unfinished / LOGS), closed)
-            writer.append(line, record, results)
-            unfinished.rename(path)
-        except BaseException:
-            if writer is not None:
-                writer.let_go()
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise
-        writer.path = path
-        return writer
+    def __init__(self, writer: "Writer", folder: RunFolder) -> None:
+        self.folder = folder
+        self.error: Exception | None = None
+        self._writer = writer
 
     @property
     def staging(self) -> Path:
         """See RunWriter."""
-        return self.path / STAGING
+        return self.folder.path / STAGING
 
-    def publish(self, folder: str, files: Sequence[RunFile]) -> None:
-        """See RunWriter. The folder is filled in the staging folder and renamed."""
-        unfinished = self.staging / folder.replace("/", "-")
-        for parent in {(unfinished / file.name).parent for file in files}:
-            parent.mkdir(parents=True, exist_ok=True)
-        for file in files:
-            target = unfinished / file.name
-            if isinstance(file.content, Path):
-                file.content.rename(target)
-            else:
-                target.write_bytes(file.content)
-            if file.sha256 is not None:
-                self._hashes[f"{folder}/{file.name}"] = file.sha256
-        unfinished.rename(self.path / folder)
-
-    def append(self, line: bytes, record: RunRecord, results: Results | None = None) -> None:
+    async def append(self, event: Event, files: Sequence[RunFile] = ()) -> None:
         """See RunWriter."""
-        # Only what is on disk may be claimed, so the documents follow the log.
-        self._log.write(line)
-        self._log.flush()
-        if results is not None:
-            _replace(self.path, RESULTS, _text_of(results))
-        _replace(self.path, RECORD, _text_of(record))
+        self._check()
+        line = event.as_line()
+        size = len(line) + _LINE_OVERHEAD_BYTES + sum(len(file.content) for file in files if isinstance(file.content, bytes))
+        work = partial(self.folder.append, files, line)
+        await self._writer.hand_over(_Job(work, size, self, lines=(_line(event, line),)))
 
-    def seal(self, line: bytes, record: RunRecord) -> None:
+    async def go_on(self, record: RunRecord, event: Event) -> None:
         """See RunWriter."""
-        self._log.write(line)
-        self._log.flush()
-        seal(self.path, record, self._hashes)
+
+        def work() -> None:
+            # First of all: a run that goes on must be found by whoever recovers it.
+            self._writer.index.put([record])
+            self.folder.replace(RECORD, json_document(record))
+            self.folder.log(line)
+            self.folder.settle(event.what.files if isinstance(event.what, RunResumed) else ())
+
+        line = event.as_line()
+        await self._writer.hand_over(_Job(work, len(line), self, lines=(_line(event, line),)))
+
+    async def end(self, event: Event, record: RunRecord, results: Results) -> None:
+        """See RunWriter."""
+        self._check()
+        line = event.as_line()
+
+        def work() -> None:
+            self.folder.end(json_document(results), line, json_document(record))
+
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        job = _Job(work, _LINE_OVERHEAD_BYTES, self, answer=done, sync=_Sync(self, done, record, _line(event, line)))
+        await self._writer.hand_over(job)
+        await self._wait(done)
+
+    async def durable(self) -> None:
+        """See RunWriter."""
+        self._check()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        await self._writer.hand_over(_Job(_nothing, 0, self, answer=done, sync=_Sync(self, done)))
+        await self._wait(done)
+
+    async def finish(self, ended: RunEnded) -> RunRecord:
+        """See RunWriter."""
+        lease = await self._give_up()
+        path = self.folder.path
+        try:
+            return await asyncio.to_thread(self._writer.finish, self, lease, ended)
+        except OSError as error:
+            raise StoreError(f"cannot write in {path}: {error.strerror}") from error
+
+    async def abandon(self) -> None:
+        """See RunWriter."""
+        (await self._give_up()).release()
+
+    async def _give_up(self) -> FolderLease:
+        """Write nothing any more; returns the lease, which is kept."""
+
+        def work() -> FolderLease:
+            self.fail(StoreError("nothing is written any more"))
+            return self.folder.give_up()
+
+        done: asyncio.Future[FolderLease] = asyncio.get_running_loop().create_future()
+        await self._writer.hand_over(_Job(work, 0, self, answer=done, is_last=True))
+        return await asyncio.shield(done)
+
+    def fail(self, error: Exception) -> None:
+        """Write nothing any more. Called in the threads; the run learns of it when it hands over more."""
+        if self.error is None:
+            self.error = error
+
+    def _check(self) -> None:
+        if self.error is not None:
+            raise self._failed(self.error)
+
+    def _failed(self, error: Exception) -> StoreError:
+        reason = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        return StoreError(f"cannot write in {self.folder.path}: {reason}")
+
+    async def _wait(self, done: "asyncio.Future[None]") -> None:
+        """Wait for the threads. Whoever is cancelled meanwhile does not end their work."""
+        try:
+            await asyncio.shield(done)
+        except StoreError:
+            raise
+        except Exception as error:
+            raise self._failed(error) from error
+
+
+@dataclass(slots=True)
+class _Sync:
+    """What waits for a flush: the end of a run, with its record and its last line, or whoever wants to know."""
+
+    writer: FolderWriter
+    done: "asyncio.Future[None]"
+    record: RunRecord | None = None
+    line: Line | None = None
+    paths: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Job:
+    """Work of the file thread. `answer` is set when it is done, or else, with `sync`, when it is flushed."""
+
+    work: Callable[[], Any]
+    size: int
+    writer: FolderWriter | None = None
+    answer: "asyncio.Future[Any] | None" = None
+    lines: tuple[Line, ...] = ()
+    sync: _Sync | None = None
+    record: RunRecord | None = None
+    is_last: bool = False
+
+
+class Writer:
+    """The threads, and what waits for them. Its methods are called on one event loop; `close` waits for what is handed over.
+
+    `consumers` are called in the threads, with the lines that were written: the last one of a run when it is flushed.
+    """
+
+    def __init__(
+        self, index: RunIndex, sync: Sync, consumers: Sequence[Consumer] = (), most_queued_bytes: int = MOST_QUEUED_BYTES
+    ) -> None:
+        self.index = index
+        self._sync = sync
+        self._consumers = consumers
+        self._most_queued_bytes = most_queued_bytes
+        self._lock = threading.Lock()
+        self._queued_bytes = 0
+        self._open: set[FolderWriter] = set()
+        self._room: list[asyncio.Future[None]] = []
+        self._pending: list[_Job] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._jobs: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
+        self._syncs: queue.SimpleQueue[_Sync | None] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._write_files, name="run-files", daemon=True),
+            threading.Thread(target=self._flush_runs, name="run-sync", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    async def create(self, path: Path, events: Sequence[Event], record: RunRecord, modules: bytes) -> FolderWriter:
+        """The writer of a new run in the folder `path`, which is in place. Raises RunExistsError, StoreError."""
+        lines = [_line(event, event.as_line()) for event in events]
+
+        def work() -> FolderWriter:
+            text = b"".join(line.data for line in lines)
+            return FolderWriter(self, RunFolder.create(path, json_document(record), modules, text))
+
+        answer: asyncio.Future[FolderWriter] = asyncio.get_running_loop().create_future()
+        await self.hand_over(_Job(work, len(modules), answer=answer, lines=tuple(lines), record=record))
+        try:
+            return await answer
+        except FileExistsError as error:
+            raise RunExistsError(f"there is a run {path.name} already") from error
+        except OSError as error:
+            raise StoreError(f"cannot write a run in {path.parent}: {error.strerror}") from error
+
+    def writer_of(self, folder: RunFolder) -> FolderWriter:
+        """The writer of a run that goes on."""
+        writer = FolderWriter(self, folder)
+        self._open.add(writer)
+        return writer
+
+    def finish(self, writer: FolderWriter, lease: FolderLease, ended: RunEnded) -> RunRecord:
+        """End the run of a writer that failed, as far as it was written. Blocking. Raises DamagedRunError, OSError."""
+        path = writer.folder.path
+        record, last = finish(path.parent, path.name, lease, self._sync, ended)
+        self._open.discard(writer)
+        self.index.put([record])
+        self._publish([_line(last, last.as_line())])
+        lease.release()
+        return record
+
+    async def hand_over(self, job: _Job) -> None:
+        """Have the file thread do `job`; waits while too much is waiting already."""
+        loop = asyncio.get_running_loop()
+        while (room := self._room_for(job.size, loop)) is not None:
+            self._wake()
+            await room
+        self._pending.append(job)
+        if job.answer is not None:
+            self._wake()
+        elif self._timer is None:
+            self._timer = loop.call_later(_LINGER_S, self._wake)
 
     def close(self) -> None:
-        """See RunWriter."""
-        self.let_go()
-        self._closed()
+        """Write and flush what is handed over, end the threads, and release the leases that are left."""
+        self._wake()
+        self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+        # Runs that are not over count as left from now on.
+        for writer in self._open:
+            writer.folder.close()
 
-    def let_go(self) -> None:
-        """Close the log and release the lease."""
-        with suppress(OSError):  # a full disk refuses even what is still buffered
-            self._log.close()
-        self._lease.release()
+    def _room_for(self, size: int, loop: asyncio.AbstractEventLoop) -> "asyncio.Future[None] | None":
+        """Take room for `size` bytes; when there is not enough, what to wait for before trying again."""
+        with self._lock:
+            # What is larger than the whole queue has it alone.
+            if not self._queued_bytes or self._queued_bytes + size <= self._most_queued_bytes:
+                self._queued_bytes += size
+                return None
+            room: asyncio.Future[None] = loop.create_future()
+            self._room.append(room)
+            return room
+
+    def _wake(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._pending:
+            self._jobs.put(self._pending)
+            self._pending = []
+
+    def _write_files(self) -> None:
+        """The file thread."""
+        while batches := _waiting(self._jobs):
+            jobs = [job for batch in batches for job in batch]
+            outcomes = [self._outcome(job) for job in jobs]
+            written = [job for job, outcome in zip(jobs, outcomes, strict=True) if not isinstance(outcome, Exception)]
+            if created := [job.record for job in written if job.record is not None]:
+                self.index.put(created)
+            self._publish([line for job in written for line in job.lines])
+            for job in written:
+                if job.sync is not None:
+                    self._syncs.put(job.sync)
+            answers = [
+                (job.answer, outcome)
+                for job, outcome in zip(jobs, outcomes, strict=True)
+                if job.answer is not None and (job.sync is None or isinstance(outcome, Exception))
+            ]
+            _tell(answers + self._free(sum(job.size for job in jobs)))
+        self._syncs.put(None)
+
+    def _outcome(self, job: _Job) -> Any:
+        """What comes of a job: the result of its work, or the error that keeps it from being done."""
+        writer = job.writer
+        if writer is not None and writer.error is not None and not job.is_last:
+            return writer.error
+        try:
+            work, job.work = job.work, _nothing  # what is written need not stay in memory until the batch is done
+            result = work()
+            del work
+        except Exception as error:  # noqa: BLE001  # whatever it is ends one run, and not the thread
+            if writer is not None:
+                writer.fail(error)
+            return error
+        if job.sync is not None:
+            folder = job.sync.writer.folder
+            job.sync.paths, folder.unsynced = folder.unsynced, []
+        if isinstance(result, FolderWriter):
+            self._open.add(result)
+        return result
+
+    def _flush_runs(self) -> None:
+        """The sync thread. A flush is for runs that ended, and also for the final records of those that did so before."""
+        concluded: list[_Sync] = []
+        while (fresh := _waiting(self._syncs, block=not concluded)) or concluded:
+            batch = fresh + concluded
+            try:
+                self._sync.flush([path for item in batch for path in item.paths])
+            except OSError as error:
+                self._fail(batch, error)
+                concluded = []
+            else:
+                self._finish(concluded + [item for item in fresh if item.record is None])
+                concluded = [item for item in fresh if item.record is not None and self._conclude(item)]
+
+    def _conclude(self, item: _Sync) -> bool:
+        """Put the final record of a run into place, all of whose other files are flushed."""
+        folder = item.writer.folder
+        try:
+            folder.conclude()
+        except OSError as error:
+            item.writer.fail(error)
+            _tell([(item.done, error)])
+            return False
+        item.paths, folder.unsynced = folder.unsynced, []
+        return True
+
+    def _finish(self, flushed: list[_Sync]) -> None:
+        """Answer those who wait for a flush, and let go of the runs that are over."""
+        over = [item for item in flushed if item.record is not None]
+        if over:
+            self.index.put([item.record for item in over if item.record is not None])
+            self._publish([item.line for item in over if item.line is not None])
+        for item in over:
+            self._open.discard(item.writer)
+            # Before anybody is told: who reads that the run is over may resume it at once.
+            item.writer.folder.close()
+        _tell([(item.done, None) for item in flushed])
+
+    def _fail(self, batch: list[_Sync], error: OSError) -> None:
+        """Nobody knows what the disk lost, and it is reported once: no run under way can be trusted to be whole."""
+        for writer in tuple(self._open):
+            writer.fail(error)
+        _tell([(item.done, error) for item in batch])
+
+    def _publish(self, lines: list[Line]) -> None:
+        for consumer in self._consumers if lines else ():
+            try:
+                consumer.take(lines)
+            except Exception:  # noqa: BLE001  # one consumer keeps neither runs nor the others from going on
+                _log.exception("consumer.failed: %s", type(consumer).__name__)
+
+    def _free(self, size: int) -> list[tuple["asyncio.Future[Any]", Any]]:
+        """Make room for what waits to be handed over; returns those who wait."""
+        with self._lock:
+            self._queued_bytes -= size
+            waiting, self._room = self._room, []
+        return [(room, None) for room in waiting]
 
 
-def unfinished_path(path: Path) -> Path:
-    """Where the folder `path` is filled before it gets its name."""
-    return path.with_name(f".new-{path.name}")
+def _tell(answers: Sequence[tuple["asyncio.Future[Any]", Any]]) -> None:
+    """Set what an event loop waits for, in one call of the loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    for answer in answers:
+        by_loop.setdefault(answer[0].get_loop(), []).append(answer)
+    for loop, own in by_loop.items():
+        with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+            loop.call_soon_threadsafe(_set_all, own)
 
 
-def seal(folder: Path, record: RunRecord, hashes: Mapping[str, str]) -> None:
-    """Write the manifest and the final record. `hashes` are those already known; the other files are read.
-
-    Everything is flushed to disk before the record says that the run is over: a run is over when its record says so.
-    Raises NotPlainError before anything is written when there is anything but plain files and folders, and OSError.
-    """
-    staging = folder / STAGING
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(exist_ok=True)
-    final = _text_of(record)
-    listed = {RECORD: sha256_hex(final)}
-    for name in all_files_in(folder.parent, folder.name):
-        if name not in (RECORD, MANIFEST):
-            with open_below(folder.parent, f"{folder.name}/{name}") as file:
-                listed[name] = hashes.get(name) or hashlib.file_digest(file, "sha256").hexdigest()
-                os.fsync(file.fileno())
-    _replace(folder, MANIFEST, manifest(listed).encode())
-    _flush_to_disk(folder / MANIFEST)
-    _replace(folder, RECORD, final)
-    _flush_to_disk(folder / RECORD)
-    staging.rmdir()
-    _flush_to_disk(folder)
+def _set_all(answers: Sequence[tuple["asyncio.Future[Any]", Any]]) -> None:
+    for future, outcome in answers:
+        if future.done():
+            continue
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
 
 
-def _replace(folder: Path, name: str, content: bytes) -> None:
-    """Write `name` in a run folder so that a reader sees the old content or the new, never a part."""
-    # In a folder of ours: beside the file, a module's artifact could have the same name.
-    unfinished = folder / STAGING / "whole.part"
-    unfinished.write_bytes(content)
-    unfinished.replace(folder / name)
+Item = TypeVar("Item")
 
 
-def _text_of(document: BaseModel) -> bytes:
-    """A document as it stands in its file: JSON and a newline, indented unless it is large.
+def _waiting(items: "queue.SimpleQueue[Item | None]", *, block: bool = True) -> list[Item]:
+    """All that waits in the queue, at least one with `block`; none any more once the None at its end is reached."""
+    found: list[Item] = []
+    while True:
+        try:
+            item = items.get(block=block and not found)
+        except queue.Empty:
+            return found
+        if item is None:
+            items.put(None)
+            return found
+        found.append(item)
 
-    Indentation makes a text of deep values up to two hundred times as long.
-    """
-    text = to_json(document)
-    return (text if len(text) > _LARGEST_INDENTED_BYTES else to_json(document, indent=2)) + b"\n"
+
+def _line(event: Event, data: bytes) -> Line:
+    return Line(event.run_id, event.seq, data, is_last=isinstance(event.what, RunEnded))
 
 
-def _flush_to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _nothing() -> None:
+    """A job that only has to have its turn."""

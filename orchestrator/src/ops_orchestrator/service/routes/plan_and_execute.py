@@ -1,61 +1,23 @@
 """`POST /plan_and_execute`: the one way to start a run."""
 
-import asyncio
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic_core import to_json
 
-from ops_contract import RefusalError, media_type_of, read_body
+from ops_contract import Problem, RefusalError, media_type_of, read_body
 from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.off_loop import off_loop_if_large
 from ops_orchestrator.planning.scenario import Scenario, read_scenario
 from ops_orchestrator.runs.active_runs import ActiveRuns
-from ops_orchestrator.runs.answer import answer
-from ops_orchestrator.runs.events import Status
-from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
-from ops_orchestrator.service.answers import RunAnswer
-from ops_orchestrator.service.openapi import EXAMPLE_SCENARIO, PROBLEM, Responses, header, json_of, problems, response_header
-from ops_orchestrator.service.routes.prefer import Preference, read_preference
+from ops_orchestrator.service.openapi import EXAMPLE_SCENARIO, Responses, header, json_of, problems
+from ops_orchestrator.service.routes.prefer import read_preference
+from ops_orchestrator.service.run_answer import RUN_RESPONSES, answer_when_over
 
-HTTP_STATUS: Final[Mapping[Status, int]] = {
-    "completed": 200,
-    "running": 202,
-    "cancelled": 409,
-    "errored": 500,
-    "failed": 502,
-    "interrupted": 503,
-}
-"""HTTP status of the answer by status of the run: "they failed" and "we failed" never share a status."""
-
+_LONGEST_KEY: Final = 255
 _REQUEST: Final = {"application/json": {**json_of(Scenario)["application/json"], "example": EXAMPLE_SCENARIO}}
-_ANSWERED: Final[dict[str, Any]] = {
-    "content": json_of(RunAnswer),
-    "headers": {
-        "Location": response_header("the run's record"),
-        "Preference-Applied": response_header("what was done of Prefer"),
-    },
-    "links": {
-        name: {"operationId": name, "parameters": {"run_id": "$response.body#/run_id"}}
-        for name in ("get_run", "get_results", "get_logs", "get_events", "list_artifacts")
-    },
-}
-_BUSY: Final = {"Retry-After": response_header("seconds; when too many runs are under way")}
-_RESPONSES: Final[Responses] = {
-    200: {"description": "The run completed.", **_ANSWERED},
-    202: {"description": "The run goes on; see Location.", **_ANSWERED},
-    502: {"description": "A module failed; the run is kept.", **_ANSWERED},
-    500: {"description": "The orchestrator failed; its log has the details.", "content": json_of(RunAnswer) | PROBLEM},
-    503: {
-        "description": "Too many runs are under way, the run store cannot be used, or the service is stopping.",
-        "content": json_of(RunAnswer) | PROBLEM,
-        "headers": _BUSY,
-    },
-    **problems(400, 413, 415, 422),
-}
+_RESPONSES: Final[Responses] = RUN_RESPONSES | problems(400, 413, 415, 422)
 
 
 def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes: int, max_request_values: int) -> APIRouter:
@@ -67,28 +29,32 @@ def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes
         summary="Plan a scenario, execute the plan, keep the run",
         responses=_RESPONSES,
         openapi_extra={
-            "parameters": [header("Prefer", "respond-async, or wait=N to wait for at most N seconds")],
+            "parameters": [
+                header("Prefer", "respond-async, or wait=N to wait for at most N seconds"),
+                header("Idempotency-Key", "1 to 255 characters; a request that is repeated with it gets the first run"),
+            ],
             "requestBody": {"required": True, "content": _REQUEST},
         },
     )
     async def plan_and_execute(request: Request) -> Response:
         preference = read_preference(request.headers.getlist("prefer"))
+        key = _key(request.headers.getlist("idempotency-key"))
         raw = await _body(request, max_request_bytes)
         scenario = await off_loop_if_large(lambda: read_scenario(raw, max_values=max_request_values), len(raw))
-        run = await runs.start(scenario)
-        await run.wait(preference.wait_s)
-        record = run.record
-        body = answer(record, run.results, f"{store.location(record.run_id)}/")
-        # Results may be large.
-        content = await asyncio.to_thread(to_json, body)
-        return Response(content, HTTP_STATUS[record.status], _headers(record, preference), "application/json")
+        run = await runs.start(scenario) if key is None else await runs.start_once(scenario, key)
+        return await answer_when_over(run, store, preference)
 
     return router
 
 
-def _headers(record: RunRecord, preference: Preference) -> dict[str, str]:
-    headers = {"Location": f"/runs/{record.run_id}"}
-    return headers | ({"Preference-Applied": preference.applied} if preference.applied else {})
+def _key(values: list[str]) -> str | None:
+    """The idempotency key of a request, None when it has none. Raises InvalidRequestError."""
+    if not values:
+        return None
+    if len(values) > 1 or not 1 <= len(values[0]) <= _LONGEST_KEY or not values[0].isprintable():
+        rule = f"must be given once, with 1 to {_LONGEST_KEY} printable characters"
+        raise InvalidRequestError("A header cannot be used.", [Problem("Idempotency-Key", rule)])
+    return values[0]
 
 
 async def _body(request: Request, limit: int) -> bytes:

@@ -11,6 +11,8 @@ from fastapi.responses import Response
 
 from ops_contract import MAX_PROBLEMS, Problem, sha256_hex, suggestion
 from ops_orchestrator.errors import InvalidRequestError
+from ops_orchestrator.runs.active_runs import ActiveRuns
+from ops_orchestrator.runs.json_text import json_document
 from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, ArtifactRecord, Results, RunRecord
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter, read_filter
 from ops_orchestrator.runs.run_summary import ListedStatus
@@ -24,8 +26,8 @@ _REPEATABLE: Final = ("label",)
 _LINES: Final = {"application/x-ndjson": {"schema": {"type": "string"}}}
 
 
-def runs_routes(store: RunStore) -> APIRouter:
-    """The routes over the runs in `store`."""
+def runs_routes(store: RunStore, runs: ActiveRuns) -> APIRouter:
+    """The routes over the runs in `store`; of `runs`, which go on, memory knows more."""
     router = APIRouter(prefix="/runs", tags=["runs"])
 
     @router.get(
@@ -51,10 +53,14 @@ def runs_routes(store: RunStore) -> APIRouter:
         **stored(json_of(RunRecord), "The record."),
     )
     async def get_run(request: Request, run_id: str) -> Response:
+        if (run := runs.find(run_id)) is not None:
+            return respond_with(_made(json_document(run.record)), request)
         return respond_with(await _document(store, run_id, RECORD, "application/json"), request)
 
     @router.get("/{run_id}/results", summary="A run's merged results", **stored(json_of(Results), "The results."))
     async def get_results(request: Request, run_id: str) -> Response:
+        if (run := runs.find(run_id)) is not None:
+            return respond_with(await asyncio.to_thread(lambda: _made(json_document(run.results))), request)
         return respond_with(await _document(store, run_id, RESULTS, "application/json"), request)
 
     @router.get("/{run_id}/logs", summary="A run's log, one JSON event a line", **stored(_LINES, "The log."))
@@ -126,6 +132,10 @@ def _listed(run_id: str, step: str, artifact: ArtifactRecord) -> dict[str, Any]:
     address = f"/runs/{run_id}/artifacts/{quote(step)}/{quote(artifact.name)}"
     described = artifact.model_dump(include={"name", "media_type", "size_bytes", "sha256"})
     return {"step": step, **described, "address": None if artifact.path is None else address}
+
+
+def _made(content: bytes) -> StoredFile:
+    return StoredFile(BytesIO(content), len(content), "application/json", sha256_hex(content))
 
 
 async def _document(store: RunStore, run_id: str, name: str, media_type: str) -> StoredFile:

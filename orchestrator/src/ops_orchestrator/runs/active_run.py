@@ -1,0 +1,220 @@
+"""One run under way: waits for its turn, executes its plan, and ends, whatever happens. It does not need anybody to wait."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from ops_contract import sha256_hex
+from ops_orchestrator.errors import DamagedRunError
+from ops_orchestrator.modules.client import ModuleClient
+from ops_orchestrator.planning.scenario import Scenario
+from ops_orchestrator.planning.steps import Plan, Step
+from ops_orchestrator.runs.events import PlannedModule, RunCancelling, RunEnded, RunQueued, RunStarted, interrupted
+from ops_orchestrator.runs.record import Results, RunRecord
+from ops_orchestrator.runs.recorder import Recorder
+from ops_orchestrator.runs.runner import Earlier, Runner
+from ops_orchestrator.runs.turns import Turns
+
+_RETRY_S: Final = 1.0
+
+_log: Any = structlog.get_logger("ops_orchestrator.run")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be executed, and what is there already of a run that goes on."""
+
+    scenario: Scenario
+    plan: Plan
+    earlier: Earlier = field(default_factory=Earlier)
+    attempt: int = 1
+
+    def queued(
+        self, versions: dict[str, str | None], modules: bytes, durability: str = "sync", key_sha256: str | None = None
+    ) -> RunQueued:
+        """The event with which the run begins; `modules` is its modules.json, `key_sha256` that of its idempotency key."""
+        return RunQueued(
+            request=self.scenario.as_json(),
+            plan=self.plan.as_json(),
+            steps=tuple(_planned(step) for step in self.plan.steps),
+            versions=versions,
+            modules_sha256=sha256_hex(modules),
+            durability=durability,
+            idempotency_key=key_sha256,
+        )
+
+    def started(self) -> RunStarted:
+        """The event with which the execution begins."""
+        return RunStarted(executor=f"{socket.gethostname()}:{os.getpid()}", attempt=self.attempt)
+
+
+class ActiveRun:
+    """A run that is queued, running, or could not be written to its end yet."""
+
+    def __init__(self, work: Work, recorder: Recorder) -> None:
+        self._work = work
+        self._recorder = recorder
+        self._ending: RunEnded | None = None
+        self._cancelled_by: str | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
+        self._interrupted = asyncio.Event()
+
+    @property
+    def record(self) -> RunRecord:
+        """The record as of now."""
+        return self._recorder.record
+
+    @property
+    def results(self) -> Results:
+        """The results as of now."""
+        return self._recorder.results
+
+    async def wait(self, seconds: float | None = None) -> None:
+        """Wait until the run is over, at most `seconds`. A caller that is cancelled does not end the run."""
+        if not self._over.is_set():
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._over.wait()
+            except TimeoutError:
+                # Whoever is told that it goes on must find it after a power cut.
+                await self._recorder.durable()
+
+    def cancel(self, by: str) -> None:
+        """End the run as cancelled, unless it ends otherwise first; `wait` for it."""
+        if self._ending is None:
+            self._cancelled_by = by
+            message = f"the run was cancelled: {by}; go on with it with `ops runs resume {self.record.run_id}`"
+            self._stop(RunEnded(status="cancelled", error={"code": "CANCELLED", "message": message}))
+
+    def interrupt(self) -> None:
+        """End the run as interrupted, since the service stops."""
+        self._interrupted.set()
+        self._stop(interrupted())
+
+    async def execute(self, client: ModuleClient, turns: Turns, *, has_turn: bool) -> None:
+        """Execute the run to its end. Returns when it is stored, or when the service stops before that can be done."""
+        self._task = asyncio.current_task()
+        with self._deadline():
+            ended = await self._outcome(client, turns, has_turn=has_turn)
+        # From here on nothing stops it: a caller must hear what is written, and the other way round.
+        self._task = None
+        try:
+            await self._recorder.end(ended)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the run has to end
+            await self._finish(ended if ended.status == "errored" else _errored(error))
+        finally:
+            self._over.set()
+
+    async def _outcome(self, client: ModuleClient, turns: Turns, *, has_turn: bool) -> RunEnded:
+        """How the run ends. Whatever breaks inside is an outcome, and the service lives."""
+        if self._ending is not None:
+            # It was stopped while its folder was made.
+            turns.leave(has_turn=has_turn)
+            return self._ending
+        try:
+            async with _turn(turns, has_turn=has_turn):
+                if not has_turn:
+                    await self._recorder.go_on(self._work.started())
+                return await self._executed(client)
+        except asyncio.CancelledError:
+            return await self._stopped()
+        except Exception as error:  # noqa: BLE001  # see above
+            _log.exception("run.errored", run_id=self.record.run_id)
+            return _errored(error)
+
+    async def _executed(self, client: ModuleClient) -> RunEnded:
+        work, record = self._work, self.record
+        staging = self._recorder.staging if work.scenario.run_options.save_artifacts else None
+        runner = Runner(client, staging)
+        async with aclosing(runner.execute(record.run_id, work.scenario, work.plan, work.earlier)) as happenings:
+            async for happened in happenings:
+                if isinstance(happened.what, RunEnded):
+                    return happened.what
+                await self._recorder.add(happened.what, happened.files, happened.results)
+        raise AssertionError("a plan has an end")
+
+    async def _stopped(self) -> RunEnded:
+        if self._cancelled_by is not None:
+            try:
+                await self._recorder.add(RunCancelling(by=self._cancelled_by))
+            except Exception as error:  # noqa: BLE001  # see above
+                return _errored(error)
+        return self._ending or interrupted()
+
+    async def _finish(self, ended: RunEnded) -> None:
+        """End a run that could not be written; while the disk does not take its end either, it is over for all who wait."""
+        while True:
+            try:
+                await self._recorder.finish(ended)
+            except DamagedRunError as error:
+                _log.exception("run.damaged", run_id=self.record.run_id, message=str(error))
+                self._recorder.end_in_memory(ended)
+                return
+            except Exception as error:  # noqa: BLE001  # a disk that is full, or gone
+                if not self._over.is_set():
+                    _log.error("run.unrecorded", run_id=self.record.run_id, message=f"its end cannot be written yet: {error}")
+                    self._recorder.end_in_memory(ended)
+                    self._over.set()
+                if await self._is_interrupted_within(_RETRY_S):
+                    return
+            else:
+                _log.warning("run.recorded", run_id=self.record.run_id, message="its end is written, as far as it went")
+                return
+
+    async def _is_interrupted_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._interrupted.wait()
+        return self._interrupted.is_set()
+
+    def _stop(self, ended: RunEnded) -> None:
+        self._ending = self._ending or ended
+        if self._task is not None:
+            self._task.cancel()
+
+    @contextmanager
+    def _deadline(self) -> Iterator[None]:
+        """End the run as failed when it is not over within its deadline."""
+        deadline_s = self._work.scenario.run_options.deadline_s
+        if deadline_s is None:
+            yield
+            return
+        timer = asyncio.get_running_loop().call_later(deadline_s, self._be_late, deadline_s)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _be_late(self, deadline_s: float) -> None:
+        under_way = next((step.id for step in self.record.steps if step.status == "running"), None)
+        where = f"step {under_way} was under way" if under_way else "it waited for its turn"
+        message = f"the run was not over within its deadline_s of {deadline_s:g} s; {where}; give it a longer one"
+        self._stop(RunEnded(status="failed", error={"code": "RUN_DEADLINE", "message": message}))
+
+
+@asynccontextmanager
+async def _turn(turns: Turns, *, has_turn: bool) -> AsyncIterator[None]:
+    if not has_turn:
+        await turns.wait()
+    try:
+        yield
+    finally:
+        turns.leave(has_turn=True)
+
+
+def _planned(step: Step) -> PlannedModule:
+    module = step.module
+    adapter = module.adapter.fingerprint(step.action) if module.adapter else None
+    return PlannedModule(step.id, module.name, step.action, module.image_digest, adapter)
+
+
+def _errored(error: Exception) -> RunEnded:
+    message = f"the orchestrator could not go on: {error}"
+    return RunEnded(status="errored", error={"code": "ORCHESTRATOR_ERROR", "message": message})

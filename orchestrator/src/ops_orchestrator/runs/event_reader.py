@@ -1,0 +1,55 @@
+"""Reads the lines of a log back into events. A log may be damaged, or come from elsewhere."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import get_args
+
+from pydantic import TypeAdapter
+
+from ops_contract import JsonError, parse_json
+from ops_orchestrator.runs.document_fields import Time
+from ops_orchestrator.runs.events import Event, Occurrence, Unknown
+
+
+class LogError(ValueError):
+    """A line of a log is not an event; the message says why."""
+
+
+def read_event(line: bytes, run_id: str, seq: int) -> Event:
+    """The event number `seq` of the run, from its line. Unknown fields and kinds are ignored. Raises LogError."""
+    try:
+        values = parse_json(line)
+        header = _header_reader().validate_python(values)
+        reader = _readers().get(header.event)
+        what = reader.validate_python(values) if reader else Unknown(header.event)
+    except (ValueError, JsonError) as error:
+        raise LogError(f"line {seq} is not an event: {error}") from error
+    if (header.run_id, header.seq) != (run_id, seq):
+        raise LogError(f"line {seq} is not event {seq} of {run_id}")
+    return Event(run_id=run_id, seq=seq, at=header.timestamp, what=what)
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    seq: int
+    run_id: str
+    event: str
+    timestamp: Time
+
+
+@lru_cache
+def _readers() -> dict[str, TypeAdapter[Occurrence]]:
+    """By the name of an event, what reads its line. Made on demand: only recovery and readers of runs under way need them."""
+    return {kind.name: TypeAdapter(kind) for kind in get_args(Occurrence)}
+
+
+@lru_cache
+def _header_reader() -> TypeAdapter[_Header]:
+    return TypeAdapter(_Header)
+
+
+def events_in(log: bytes, run_id: str) -> Iterator[Event]:
+    """The events of a whole log, as far as its last complete line. Raises LogError at the first line that is not one."""
+    for seq, line in enumerate(log.split(b"\n")[:-1], start=1):
+        yield read_event(line, run_id, seq)

@@ -1,0 +1,36 @@
+"""JSON as it stands in a run's folder: its log lines and documents."""
+
+import re
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+_LARGEST_INDENTED_BYTES: Final = 128 * 1024
+# DEL, C1 and bidirectional controls, in UTF-8: they can change what a terminal does or shows. C0 controls are escaped by JSON
+# itself. Decoding a text to look for them takes four times its size.
+_CONTROLS: Final = re.compile(
+    rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]"  # U+061C, U+200E.., U+2028.., U+2066..
+)
+
+
+def json_line(value: Any) -> bytes:
+    """A value as one line of JSON, with its newline."""
+    return _safe(to_json(value)) + b"\n"
+
+
+def json_document(value: Any) -> bytes:
+    """A value as it stands in a file: JSON, indented and with a newline unless it is large.
+
+    Indentation makes a text of deep values up to two hundred times as long, and a newline takes a copy of all of it.
+    """
+    text = to_json(value)
+    return _safe(text) if len(text) > _LARGEST_INDENTED_BYTES else _safe(to_json(value, indent=2)) + b"\n"
+
+
+def _safe(text: bytes) -> bytes:
+    """JSON text that a terminal shows as it is: all of its control characters are escaped."""
+    # The search takes fifty times as long.
+    is_plain = text.isascii() and b"\x7f" not in text
+    if is_plain or _CONTROLS.search(text) is None:
+        return text
+    return _CONTROLS.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), text)

@@ -1,0 +1,131 @@
+"""What the log of a stored run tells, as far as it can be believed."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ops_contract import JsonError, ShapeError, parse_json, validate
+from ops_orchestrator.errors import DamagedRunError
+from ops_orchestrator.runs.event_reader import LogError, read_event
+from ops_orchestrator.runs.events import Event, RunEnded
+from ops_orchestrator.runs.record import LOGS, StepResults, result_name
+from ops_orchestrator.runs.run_file import FileRef
+from ops_orchestrator.runs.run_state import RunState
+from ops_orchestrator.runs.store.plain_file import NotPlainError, open_below, read_below
+
+LARGEST_LOG_BYTES: Final = 256 * 1024 * 1024
+_LARGEST_RESULT_BYTES: Final = 256 * 1024 * 1024
+_MOST_VALUES: Final = 4_000_000
+
+
+@dataclass(frozen=True)
+class StoredLog:
+    """The beginning of a log that is whole: its events and the run as they tell it, and how many bytes they take.
+
+    `rest` says what is wrong after that, None when nothing follows.
+    """
+
+    events: tuple[Event, ...]
+    state: RunState
+    ends: tuple[int, ...]
+    rest: str | None
+
+    @property
+    def size(self) -> int:
+        """The bytes of the events."""
+        return self.ends[-1]
+
+    @property
+    def ended(self) -> RunEnded | None:
+        """How the run ended, if its last event says so."""
+        what = self.events[-1].what
+        return what if isinstance(what, RunEnded) else None
+
+    def first(self, count: int, rest: str | None) -> "StoredLog":
+        """The first `count` events, before what `rest` says."""
+        events = self.events[:count]
+        return StoredLog(events, RunState.of(events), self.ends[:count], rest)
+
+
+def read_log(store: Path, run_id: str) -> StoredLog:
+    """The log of a run, as far as its lines are events. Raises LogError when not even the first one is, and OSError."""
+    content = read_below(store, f"{run_id}/{LOGS}", LARGEST_LOG_BYTES)
+    events: list[Event] = []
+    ends: list[int] = []
+    rest = None
+    state: RunState | None = None
+    for line, end in _lines(content):
+        try:
+            event = read_event(line, run_id, len(events) + 1)
+            if state is None:
+                state = RunState(event)
+            else:
+                state.apply(event)
+        except LogError as error:
+            rest = str(error)
+            break
+        events.append(event)
+        ends.append(end)
+    if state is None:
+        raise LogError(rest or "the log has no line")
+    if rest is None and ends[-1] < len(content):
+        rest = f"line {len(events) + 1} is not complete"
+    return StoredLog(tuple(events), state, tuple(ends), rest)
+
+
+def with_whole_files(log: StoredLog, store: Path, run_id: str) -> StoredLog:
+    """As much of `log` as names files that are there, with the size and digest that it says. Raises LogError, OSError.
+
+    A line comes after its files, but a power cut may keep the line and lose what was in a file.
+    """
+    while True:
+        broken = {file.path: why for file in log.state.files.values() if (why := _why_broken(store, run_id, file))}
+        if not broken:
+            return log
+        count, path = next(
+            (index, file.path)
+            for index, event in enumerate(log.events)
+            for file in getattr(event.what, "files", ())
+            if file.path in broken
+        )
+        if count == 0:
+            raise LogError("line 1 names files")
+        log = log.first(count, f"line {count + 1} names {path}, which {broken[path]}")
+
+
+def read_results(store: Path, run_id: str, state: RunState) -> dict[str, StepResults]:
+    """The results of the run's completed steps, by step id, from their files. Raises DamagedRunError."""
+    results = {}
+    for step in state.record.steps:
+        if step.status != "completed":
+            continue
+        name = result_name(step.step, step.id)
+        try:
+            content = read_below(store, f"{run_id}/{name}", _LARGEST_RESULT_BYTES)
+            results[step.id] = validate(StepResults, parse_json(content, max_values=_MOST_VALUES), name)
+        except (OSError, ShapeError, JsonError) as error:
+            reason = str(error.problems[0]) if isinstance(error, ShapeError) else str(error)
+            raise DamagedRunError(store / run_id, name, reason) from error
+    return results
+
+
+def _lines(content: bytes) -> Iterator[tuple[bytes, int]]:
+    """The complete lines, each with the position behind it."""
+    start = 0
+    while (end := content.find(b"\n", start)) >= 0:
+        yield content[start:end], end + 1
+        start = end + 1
+
+
+def _why_broken(store: Path, run_id: str, file: FileRef) -> str | None:
+    try:
+        with open_below(store, f"{run_id}/{file.path}") as content:
+            if hashlib.file_digest(content, "sha256").hexdigest() == file.sha256:
+                return None
+            return "has other content"
+    except FileNotFoundError:
+        return "is missing"
+    except NotPlainError as error:
+        return error.reason

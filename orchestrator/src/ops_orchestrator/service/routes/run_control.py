@@ -1,0 +1,63 @@
+"""`POST /runs/{id}/cancel` and `POST /runs/{id}/resume`: what can be done with a run."""
+
+import asyncio
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from ops_orchestrator.errors import ConflictError
+from ops_orchestrator.runs.active_runs import ActiveRuns
+from ops_orchestrator.runs.record import Results, RunRecord
+from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.service.answers import RunAnswer
+from ops_orchestrator.service.openapi import Responses, header, json_of, problems
+from ops_orchestrator.service.routes.prefer import read_preference
+from ops_orchestrator.service.run_answer import RUN_RESPONSES, answer_when_over, run_response
+
+_CANCELLED: Final[Responses] = {200: {"description": "The run is cancelled.", "content": json_of(RunAnswer)}}
+_WAITING: Final[dict[str, Any]] = {
+    "parameters": [header("Prefer", "respond-async, or wait=N to wait for at most N seconds")],
+}
+
+
+def run_control_routes(runs: ActiveRuns, store: RunStore) -> APIRouter:
+    """The routes, for runs kept in `store`."""
+    router = APIRouter(prefix="/runs", tags=["runs"])
+
+    @router.post(
+        "/{run_id}/cancel",
+        summary="Cancel a run: the call in flight is closed, and the run ends as cancelled",
+        responses=_CANCELLED | problems(404, 409, 500, 503),
+    )
+    async def cancel_run(request: Request, run_id: str) -> Response:
+        run = runs.find(run_id)
+        if run is not None:
+            run.cancel(f"POST {request.url.path} from {request.client.host if request.client else 'an unknown address'}")
+            await run.wait()
+        record, results = await asyncio.to_thread(_stored, store, run_id) if run is None else (run.record, run.results)
+        if record.status != "cancelled":
+            raise ConflictError(_why_not_cancelled(record))
+        return await run_response(record, results, store, status=200)
+
+    @router.post(
+        "/{run_id}/resume",
+        summary="Go on with a run that is over, from its first step that is not completed",
+        responses=RUN_RESPONSES | problems(404),
+        openapi_extra=_WAITING,
+    )
+    async def resume_run(request: Request, run_id: str) -> Response:
+        preference = read_preference(request.headers.getlist("prefer"))
+        return await answer_when_over(await runs.resume(run_id), store, preference)
+
+    return router
+
+
+def _stored(store: RunStore, run_id: str) -> tuple[RunRecord, Results]:
+    return store.record(run_id), store.results(run_id)
+
+
+def _why_not_cancelled(record: RunRecord) -> str:
+    if record.is_over:
+        return f"{record.run_id} is {record.status}: only a run that is queued or running can be cancelled."
+    return f"{record.run_id} is {record.status} in another process, which has to be asked to cancel it."

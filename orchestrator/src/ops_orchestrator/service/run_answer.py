@@ -1,0 +1,83 @@
+"""The answer about a run: its HTTP status, headers and body, for all routes that start, resume or cancel one."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fastapi.responses import Response
+from pydantic_core import to_json
+
+from ops_orchestrator.runs.active_run import ActiveRun
+from ops_orchestrator.runs.answer import answer
+from ops_orchestrator.runs.events import Status
+from ops_orchestrator.runs.record import Results, RunRecord
+from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.service.answers import RunAnswer
+from ops_orchestrator.service.openapi import PROBLEM, Responses, json_of, response_header
+from ops_orchestrator.service.routes.prefer import Preference
+
+HTTP_STATUS: Final[Mapping[Status, int]] = {
+    "completed": 200,
+    "queued": 202,
+    "running": 202,
+    "cancelled": 409,
+    "errored": 500,
+    "failed": 502,
+    "interrupted": 503,
+}
+"""HTTP status of the answer by status of the run: "they failed" and "we failed" never share a status."""
+
+_ANSWERED: Final[dict[str, Any]] = {
+    "content": json_of(RunAnswer),
+    "headers": {
+        "Location": response_header("the run's record"),
+        "Preference-Applied": response_header("what was done of Prefer"),
+    },
+    "links": {
+        name: {"operationId": name, "parameters": {"run_id": "$response.body#/run_id"}}
+        for name in ("get_run", "get_results", "get_logs", "get_events", "list_artifacts")
+    },
+}
+_BUSY: Final = {"Retry-After": response_header("seconds; when too many runs are under way")}
+
+RUN_RESPONSES: Final[Responses] = {
+    200: {"description": "The run completed.", **_ANSWERED},
+    202: {"description": "The run goes on; see Location.", **_ANSWERED},
+    409: {
+        "description": "The run was cancelled meanwhile, or its state does not allow it.",
+        "content": json_of(RunAnswer) | PROBLEM,
+    },
+    502: {"description": "A module failed; the run is kept.", **_ANSWERED},
+    500: {"description": "The orchestrator failed; its log has the details.", "content": json_of(RunAnswer) | PROBLEM},
+    503: {
+        "description": "Too many runs are under way, the run store cannot be used, or the service is stopping.",
+        "content": json_of(RunAnswer) | PROBLEM,
+        "headers": _BUSY,
+    },
+}
+"""What a route answers that waits for a run."""
+
+
+async def answer_when_over(run: ActiveRun | RunRecord, store: RunStore, preference: Preference) -> Response:
+    """The answer about a run when it is over, or when its caller does not want to wait any longer.
+
+    A record is that of a run which this process does not execute.
+    """
+    if isinstance(run, RunRecord):
+        results = await asyncio.to_thread(store.results, run.run_id)
+        return await run_response(run, results, store, preference)
+    await run.wait(preference.wait_s)
+    return await run_response(run.record, run.results, store, preference)
+
+
+async def run_response(
+    record: RunRecord, results: Results, store: RunStore, preference: Preference | None = None, status: int | None = None
+) -> Response:
+    """The answer about a run as it is now; `status` in the place of the usual one."""
+    body = answer(record, results, f"{store.location(record.run_id)}/")
+    # Results may be large.
+    content = await asyncio.to_thread(to_json, body)
+    headers = {"Location": f"/runs/{record.run_id}"}
+    if preference is not None and preference.applied:
+        headers["Preference-Applied"] = preference.applied
+    return Response(content, status or HTTP_STATUS[record.status], headers, "application/json")
