@@ -95,8 +95,8 @@ class ServiceHome:
 
     def order(self, url: str, answer: Answer | None, what: str, prefer: str = "") -> Answer | None:
         """`cancel` or `resume` a run that was answered; None when the service dies, or was dead."""
-        if answer is None:
-            return None
+        if answer is None or not answer.run_id:
+            return answer
         # From now on either may be true, until there is an answer.
         self.acknowledged[answer.run_id] = replace(answer, run_status="running")
         return self._post(f"{url}/runs/{answer.run_id}/{what}", prefer)
@@ -106,7 +106,10 @@ class ServiceHome:
             found = HTTP.post(address, headers={"Prefer": prefer} if prefer else {}, **body)
         except httpx2.TransportError:
             return None
-        run = found.json()
+        kind = found.headers.get("Content-Type", "")
+        if "json" not in kind:
+            self.findings.unserved.add(f"an answer {found.status_code} with {kind}: {found.text[:80]}")
+        run = found.json() if "json" in kind else {}
         if "run_id" not in run:
             return Answer("", found.status_code, _REFUSED, {})
         answer = self.acknowledged[run["run_id"]] = Answer(run["run_id"], found.status_code, run["status"], run["results"])
