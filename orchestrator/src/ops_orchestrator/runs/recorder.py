@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
-from ops_orchestrator.runs.events import Event, Occurrence, RunEnded, RunResumed, RunStarted, StepCompleted
+from ops_orchestrator.runs.events import Event, Occurrence, RunEnded, RunResumed, RunStarted, StepCompleted, timestamp
 from ops_orchestrator.runs.record import Results, RunRecord, StepResults
 from ops_orchestrator.runs.run_file import RunFile
-from ops_orchestrator.runs.run_state import RunState, ended
+from ops_orchestrator.runs.run_state import RunState, ended, fingerprints_of
 from ops_orchestrator.runs.store.protocols import RunWriter
 
 
@@ -19,6 +20,8 @@ class Recorder:
         self._state = state
         self._results = dict(results or {})
         self._stored: RunRecord | None = None
+        # As it was after each event: what could not be written has to be taken back.
+        self._records = {state.seq: state.record}
 
     @property
     def record(self) -> RunRecord:
@@ -40,7 +43,7 @@ class Recorder:
     async def go_on(self, what: RunResumed | RunStarted) -> None:
         """Write that the run goes on, or that it has its turn, also in its record. Raises StoreError."""
         event = self._event(what)
-        self._state.apply(event)
+        self._apply(event)
         await self._writer.go_on(self.record, event)
 
     async def add(self, what: Occurrence, files: Iterable[RunFile] = (), results: StepResults | None = None) -> None:
@@ -50,7 +53,7 @@ class Recorder:
         """
         event = self._event(what)
         await self._writer.append(event, tuple(files))
-        self._state.apply(event)
+        self._apply(event)
         if isinstance(what, StepCompleted) and results is not None:
             self._results[what.step] = results
 
@@ -60,11 +63,13 @@ class Recorder:
         assert isinstance(event.what, RunEnded)  # noqa: S101  # see above
         final = ended(self.record, event.what, event.at)
         await self._writer.end(event, final, Results.of(final, self._results))
-        self._state.apply(event)
+        self._apply(event)
 
     def end_in_memory(self, what: RunEnded) -> None:
-        """The run is over, although that cannot be written: see `finish`."""
-        self._state.apply(self._event(what))
+        """The run is over, although that cannot be written: see `finish`. What is not in its log did not happen."""
+        written = self._records.get(self._writer.written, self._state.record)
+        what = replace(what, fingerprints=fingerprints_of(written, what.status))
+        self._stored = ended(written, what, timestamp(datetime.now(UTC)))
 
     async def finish(self, what: RunEnded) -> None:
         """End the run as far as it was written, which is what counts from now on. Raises StoreError; may be repeated then."""
@@ -73,6 +78,10 @@ class Recorder:
     async def durable(self) -> None:
         """Wait until all that happened so far is on disk. Raises StoreError."""
         await self._writer.durable()
+
+    def _apply(self, event: Event) -> None:
+        self._state.apply(event)
+        self._records[event.seq] = self._state.record
 
     def _event(self, what: Occurrence) -> Event:
         return Event(run_id=self.record.run_id, seq=self._state.seq + 1, what=what)

@@ -169,7 +169,7 @@ class Runner:
             module=step.module.name,
             attempt=attempt,
             error=error.failure.as_json(),
-            retry_in_s=round(retry_in_s, 3),
+            retry_in_s=round(retry_in_s, 6),
             exchange=exchange,
             files=tuple(file.ref for file in files),
         )

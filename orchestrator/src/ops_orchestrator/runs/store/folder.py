@@ -152,7 +152,7 @@ class FolderStore:
     async def reopen(self, run_id: str) -> Reopened:
         """See RunStore."""
         folder, log, results, modules = await asyncio.to_thread(self._reopened, run_id)
-        return Reopened(self._writer.writer_of(folder), log.state, results, modules)
+        return Reopened(self._writer.writer_of(folder, log.state.seq), log.state, results, modules)
 
     def record(self, run_id: str) -> RunRecord:
         """See RunStore."""

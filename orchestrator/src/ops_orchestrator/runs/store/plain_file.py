@@ -1,11 +1,12 @@
 """Opens what lies below a folder. A run's folder may come from elsewhere: names in it are data, and no link is followed."""
 
 import errno
+import hashlib
 import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader, FileIO
 from pathlib import Path
@@ -78,6 +79,13 @@ def read_all(file: BinaryIO, name: str, limit: int) -> bytes:
     if len(content) > limit:
         raise NotPlainError(name, f"has more than {limit} bytes")
     return content
+
+
+def sha256_below(root: Path, name: str) -> str | None:
+    """The SHA-256 of the plain file `name` below `root`; None when it cannot be read."""
+    with suppress(OSError), open_below(root, name) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None
 
 
 def files_in(root: Path, name: str) -> tuple[list[str], list[str]]:

@@ -127,6 +127,11 @@ class RunWriter(Protocol):
         """A folder for files that are not named by any event yet; it may have to be made. It is dropped at the end."""
         ...
 
+    @property
+    def written(self) -> int:
+        """The number of the last event that is in the run's log."""
+        ...
+
     async def append(self, event: Event, files: Sequence[RunFile] = ()) -> None:
         """Write `files`, then the event that names them. Waits only while too much is waiting to be written."""
         ...

@@ -11,9 +11,9 @@ from ops_contract import JsonError, ShapeError, parse_json, validate
 from ops_orchestrator.errors import DamagedRunError, NotFoundError, StoreError
 from ops_orchestrator.runs.event_reader import LogError
 from ops_orchestrator.runs.log_reader import LogReader
-from ops_orchestrator.runs.record import FORMAT, LOGS, RECORD, RESULTS, Results, RunRecord
+from ops_orchestrator.runs.record import FORMAT, LOGS, MODULES, RECORD, RESULTS, Results, RunRecord
 from ops_orchestrator.runs.run_id import RUN_ID
-from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, open_below, read_below
+from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, open_below, read_below, sha256_below
 from ops_orchestrator.runs.store.protocols import DamagedRun, ListedRun, ReadRun
 from ops_orchestrator.runs.store.stored_log import StoredLog, read_log
 from ops_orchestrator.runs.store.stored_log import read_results as read_step_results
@@ -67,8 +67,13 @@ def read_record(store: Path, run_id: str) -> RunRecord:
     if record.is_over:
         return record
     _check_that_it_can_end(folder_of(store, run_id))
+    if record.format < FORMAT:
+        return record
     # While a run goes on, its record says only that it does, and its log tells the rest.
-    return record if record.format < FORMAT else _log_of(store, run_id).state.record
+    log = _log_of(store, run_id)
+    if sha256_below(store, f"{run_id}/{MODULES}") != log.modules_sha256:
+        raise DamagedRunError(folder_of(store, run_id), MODULES, "the file is missing or has other content")
+    return log.state.record
 
 
 def record_on_disk(store: Path, run_id: str) -> RunRecord:

@@ -3,7 +3,6 @@
 What the log says happened is kept, as far as the files that it names are whole; everything else is swept.
 """
 
-import hashlib
 import os
 import shutil
 import time
@@ -15,12 +14,12 @@ from typing import Final
 
 from ops_orchestrator.errors import DamagedRunError
 from ops_orchestrator.runs.event_reader import LogError
-from ops_orchestrator.runs.events import Event, RunEnded, RunQueued, interrupted
+from ops_orchestrator.runs.events import Event, RunEnded, interrupted
 from ops_orchestrator.runs.json_text import json_document
 from ops_orchestrator.runs.record import LOGS, MANIFEST, MODULES, RECORD, RESULTS, Results, RunRecord
 from ops_orchestrator.runs.run_file import FileRef
 from ops_orchestrator.runs.store.lease import FolderLease
-from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, open_below, read_below
+from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, read_below, sha256_below
 from ops_orchestrator.runs.store.run_folder import ALWAYS_THERE, ATTEMPTS, RunFolder, place_before, unfinished_path
 from ops_orchestrator.runs.store.stored_log import LARGEST_LOG_BYTES, StoredLog, read_log, read_results, with_whole_files
 from ops_orchestrator.runs.store.sync import Sync
@@ -69,8 +68,7 @@ def whole_log(store: Path, run_id: str, *, is_over: bool = False) -> StoredLog:
     log = read_log(store, run_id)
     _settle_moves(store / run_id, log.state.files)
     log = with_whole_files(log, store, run_id)
-    queued = log.events[0].what
-    if isinstance(queued, RunQueued) and _hash_of(store, f"{run_id}/{MODULES}") != queued.modules_sha256:
+    if sha256_below(store, f"{run_id}/{MODULES}") != log.modules_sha256:
         raise LogError(f"line 1 names {MODULES}, which is missing or has other content")
     if is_over and (log.rest is not None or log.ended is None):
         raise LogError(log.rest or "its last line does not say how the run ended")
@@ -154,9 +152,3 @@ def _sweep(store: Path, run_id: str, named: Mapping[str, FileRef]) -> None:
         if folder.rstrip("/") not in kept:
             with suppress(OSError):  # it is not empty
                 Path(folder).rmdir()
-
-
-def _hash_of(store: Path, name: str) -> str | None:
-    with suppress(OSError), open_below(store, name) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-    return None

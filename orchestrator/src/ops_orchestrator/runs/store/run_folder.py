@@ -69,7 +69,7 @@ class RunFolder:
         except BaseException:
             if lease is not None:
                 lease.release()
-            shutil.rmtree(unfinished, ignore_errors=True)
+            _remove_unfinished(unfinished)
             raise
         folder.path, folder._folder = path, f"{path}/"
         made = [f"{path}/{name}" for name in (LOGS, MODULES, RECORD, *ALWAYS_THERE)]
@@ -173,6 +173,16 @@ class RunFolder:
         finally:
             os.close(descriptor)
         self.unsynced.append(path)
+
+
+def _remove_unfinished(path: Path) -> None:
+    """Remove what `create` has made so far, by name: to list a folder takes a descriptor, of which there may be none."""
+    for name in (LOGS, MODULES, RECORD):
+        with suppress(OSError):
+            (path / name).unlink()
+    for folder in (*(path / name for name in ALWAYS_THERE), path):
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def place_before(path: str) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from ops_contract import JsonError, ShapeError, parse_json, validate
 from ops_orchestrator.errors import DamagedRunError
 from ops_orchestrator.runs.event_reader import LogError, read_event
-from ops_orchestrator.runs.events import Event, RunEnded
+from ops_orchestrator.runs.events import Event, RunEnded, RunQueued
 from ops_orchestrator.runs.record import LOGS, StepResults, result_name
 from ops_orchestrator.runs.run_file import FileRef
 from ops_orchestrator.runs.run_state import RunState
@@ -31,6 +31,13 @@ class StoredLog:
     state: RunState
     ends: tuple[int, ...]
     rest: str | None
+
+    @property
+    def modules_sha256(self) -> str:
+        """The SHA-256 of the run's modules.json."""
+        first = self.events[0].what
+        assert isinstance(first, RunQueued)  # noqa: S101  # the state is made of it
+        return first.modules_sha256
 
     @property
     def size(self) -> int:

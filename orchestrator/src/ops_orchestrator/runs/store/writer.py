@@ -44,9 +44,10 @@ _log: Final = logging.getLogger("ops_orchestrator.store")
 class FolderWriter:
     """A RunWriter for a folder."""
 
-    def __init__(self, writer: "Writer", folder: RunFolder) -> None:
+    def __init__(self, writer: "Writer", folder: RunFolder, written: int) -> None:
         self.folder = folder
         self.error: Exception | None = None
+        self.written = written
         self._writer = writer
 
     @property
@@ -201,7 +202,7 @@ class Writer:
 
         def work() -> FolderWriter:
             text = b"".join(line.data for line in lines)
-            return FolderWriter(self, RunFolder.create(path, json_document(record), modules, text))
+            return FolderWriter(self, RunFolder.create(path, json_document(record), modules, text), lines[-1].seq)
 
         answer: asyncio.Future[FolderWriter] = asyncio.get_running_loop().create_future()
         await self.hand_over(_Job(work, len(modules), answer=answer, lines=tuple(lines), record=record))
@@ -212,9 +213,9 @@ class Writer:
         except OSError as error:
             raise StoreError(f"cannot write a run in {path.parent}: {error.strerror}") from error
 
-    def writer_of(self, folder: RunFolder) -> FolderWriter:
-        """The writer of a run that goes on."""
-        writer = FolderWriter(self, folder)
+    def writer_of(self, folder: RunFolder, written: int) -> FolderWriter:
+        """The writer of a run that goes on, whose log has so many events."""
+        writer = FolderWriter(self, folder, written)
         self._open.add(writer)
         return writer
 
@@ -302,6 +303,8 @@ class Writer:
             if writer is not None:
                 writer.fail(error)
             return error
+        if writer is not None and job.lines:
+            writer.written = job.lines[-1].seq
         if job.sync is not None:
             folder = job.sync.writer.folder
             job.sync.paths, folder.unsynced = folder.unsynced, []
