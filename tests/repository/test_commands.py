@@ -63,7 +63,7 @@ def test_help_has_a_short_form_and_names_the_completion(tmp_path: Path, name: st
 def test_value_of_an_option_is_judged_in_plain_words(tmp_path: Path) -> None:
     status = ran(tmp_path, "ops", "runs", "list", "--status", "complete").stderr
     port = ran(tmp_path, "ops-stubs", "serve", "--port", "eighty").stderr
-    assert status.startswith("ops: invalid value for '--status': 'complete' is not one of 'running', 'completed'")
+    assert status.startswith("ops: invalid value for '--status': 'complete' is not one of 'queued', 'running', ")
     assert "must be a valid integer" in port
 
 

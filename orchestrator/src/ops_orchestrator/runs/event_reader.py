@@ -1,6 +1,5 @@
 """Reads the lines of a log back into events. A log may be damaged, or come from elsewhere."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import get_args
@@ -47,9 +46,3 @@ def _readers() -> dict[str, TypeAdapter[Occurrence]]:
 @lru_cache
 def _header_reader() -> TypeAdapter[_Header]:
     return TypeAdapter(_Header)
-
-
-def events_in(log: bytes, run_id: str) -> Iterator[Event]:
-    """The events of a whole log, as far as its last complete line. Raises LogError at the first line that is not one."""
-    for seq, line in enumerate(log.split(b"\n")[:-1], start=1):
-        yield read_event(line, run_id, seq)

@@ -128,9 +128,9 @@ class ModuleReady:
     level: ClassVar[Level] = "info"
     step: str
     module: str
-    module_version: str | None
-    contract_versions: tuple[str, ...]
     waited_s: float
+    module_version: str | None = None
+    contract_versions: tuple[str, ...] = ()
 
     @property
     def message(self) -> str:
@@ -299,6 +299,7 @@ class Event:
         }
         for name in _FIELDS[what.name]:
             value = getattr(what, name)
+            # What can be empty has that as its default, and is read back so.
             if value is not None and value != ():
                 line[name] = value
         return json_line(line)

@@ -1,0 +1,61 @@
+"""Events are written as lines of a log and read back."""
+
+import json
+from dataclasses import MISSING, fields
+from typing import Any, get_args
+
+import pytest
+
+from ops_orchestrator.runs.event_reader import LogError, read_event
+from ops_orchestrator.runs.events import Event, ExchangeRecord, Fingerprints, Occurrence, PlannedModule, RunStarted, Unknown
+from ops_orchestrator.runs.run_file import FileRef
+
+RUN_ID = "run_2026-01-09T12-34-56Z_ab12cd"
+REQUEST = {"scenario_id": "demo", "modules": ["alpha"], "inputs": {}, "run_options": {}}
+VALUES: dict[str, Any] = {
+    "request": REQUEST,
+    "plan": [{"step": 1, "module": "alpha", "action": "execute"}],
+    "steps": (PlannedModule("alpha", "alpha", "execute"),),
+    "versions": {"python": None},
+    "error": {"code": "X", "message": "broke"},
+    "exchange": ExchangeRecord("POST", "http://a", 200, "a", "b"),
+    "files": (FileRef("a/b", "c", 3),),
+    "fingerprints": Fingerprints("a", "b"),
+    "contract_versions": ("1.0",),
+    "warnings": ("careful",),
+    "artifacts": ("a.txt",),
+    "synthetic": True,
+    "status": "failed",
+    "attempt": 2,
+    "attempts": 2,
+    "waited_s": 0.5,
+    "retry_in_s": 0.5,
+    "ready_timeout_s": 1.0,
+}
+
+
+def event(kind: type[Any], *, bare: bool) -> Event:
+    """An event of this kind with all of its fields, or, if `bare`, with those that it cannot be without."""
+    needed = [each.name for each in fields(kind) if not bare or each.default is MISSING]
+    return Event(run_id=RUN_ID, seq=7, what=kind(**{name: VALUES.get(name, "text") for name in needed}))
+
+
+@pytest.mark.parametrize("bare", [False, True])
+@pytest.mark.parametrize("kind", get_args(Occurrence), ids=lambda kind: kind.name)
+def test_event_that_is_written_is_read_as_it_was(kind: type[Any], bare: bool) -> None:
+    written = event(kind, bare=bare)
+    assert read_event(written.as_line().rstrip(), RUN_ID, 7) == written
+
+
+def test_fields_and_kinds_that_nobody_knows_are_ignored() -> None:
+    known = event(RunStarted, bare=True)
+    line = json.loads(known.as_line())
+    assert read_event(json.dumps({**line, "more": [1]}).encode(), RUN_ID, 7) == known
+    assert read_event(json.dumps({**line, "event": "run.blessed"}).encode(), RUN_ID, 7).what == Unknown("run.blessed")
+
+
+def test_line_of_another_run_or_place_is_refused() -> None:
+    line = event(RunStarted, bare=True).as_line()
+    for run_id, seq in ((RUN_ID, 8), ("run_2026-01-09T12-34-56Z_000000", 7)):
+        with pytest.raises(LogError, match=f"is not event {seq} of {run_id}"):
+            read_event(line, run_id, seq)
