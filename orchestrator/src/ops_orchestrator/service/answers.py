@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.run_summary import RunSummary
+from ops_orchestrator.settings import Durability
 
 _EXAMPLE_ANSWER: Final[dict[str, JsonValue]] = {
     "run_id": "run_2026-01-09T12-34-56Z_ab12cd",
@@ -115,9 +116,10 @@ class Alive(BaseModel):
 
 
 class Ready(BaseModel):
-    """A run can be started and stored."""
+    """A run can be started and stored; `durability` says when, as OPS_DURABILITY does."""
 
     status: Literal["ready"] = "ready"
+    durability: Annotated[Durability, Field(description="sync: an answer's run is on disk before the answer is sent")]
 
 
 class NotReady(BaseModel):

@@ -14,6 +14,7 @@ from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.run_state import RunState
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.plain_file import OpenFile
+from ops_orchestrator.settings import Durability
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class RunStore(Protocol):
     """Creates, finds, lists and recovers runs. What is not `async` blocks. Raises StoreError when it cannot be used."""
 
     @property
-    def durability(self) -> str:
+    def durability(self) -> Durability:
         """What `RunWriter.durable` waits for: `sync` for the disk, `os` for the operating system."""
         ...
 

@@ -28,7 +28,7 @@ def health_routes(store: RunStore, runs: ActiveRuns) -> APIRouter:
     async def ready() -> JSONResponse:
         reason = "the service is stopping" if runs.stopping else await asyncio.to_thread(store.unwritable)
         if reason is None:
-            return JSONResponse(Ready().model_dump())
+            return JSONResponse(Ready(durability=store.durability).model_dump())
         return JSONResponse(NotReady(reason=reason).model_dump(), 503)
 
     return router
