@@ -240,8 +240,10 @@ class CannotReachError(OrchestratorError):
 
 
 class RefusedError(OrchestratorError):
-    """The orchestrator answered with a problem document; `status` is its HTTP status."""
+    """The orchestrator answered with a problem document: its HTTP status, the end of its type, and its detail."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, *, slug: str = "", detail: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.slug = slug
+        self.detail = detail

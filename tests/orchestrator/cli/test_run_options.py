@@ -1,4 +1,4 @@
-"""`ops run --label --deadline`: what is sent in place of the scenario as it stands in its file."""
+"""`ops run --label --deadline --key`: what is sent besides the scenario as it stands in its file."""
 
 import json
 from pathlib import Path
@@ -11,6 +11,8 @@ from ops_orchestrator.cli.run_options import with_run_options
 from ops_orchestrator.planning.scenario import read_scenario
 
 SCENARIO = {"scenario_id": "país", "modules": ["alpha"], "inputs": {"rate": 0.10, "years": [1, 2.0]}}
+
+KEY_RULE = "--key must be 1 to 255 printable ASCII characters without spaces around them, such as $(uuidgen), not "
 
 
 def sent(options: dict[str, Any], *labels: str, deadline_s: float | None = None) -> dict[str, Any]:
@@ -51,6 +53,10 @@ def test_option_replaces_what_the_scenario_says() -> None:
         ),
         (("--deadline", "0"), "--deadline cannot be used: /deadline_s must be greater than 0, not 0.0"),
         (("--deadline", "nan"), "--deadline cannot be used: /deadline_s must be a finite number, not nan"),
+        (("--key", ""), KEY_RULE + "''"),
+        (("--key", "clé"), KEY_RULE + "'clé'"),
+        (("--key", "a\nb"), KEY_RULE + r"'a\nb'"),
+        (("--key", "k" * 256), KEY_RULE + "'kkk"),
         (("--deadline", "soon"), "invalid value for '--deadline': must be a valid number"),
     ],
 )

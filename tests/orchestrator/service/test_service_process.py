@@ -371,7 +371,8 @@ def test_caller_who_stops_waiting_in_a_pipe_is_told_too(waiting_home: Path) -> N
         caller.send_signal(signal.SIGINT)
         out, err = caller.communicate()
     assert (caller.returncode, out) == (130, "")
-    assert "run goes on without you: ops runs " in err  # `show RUN_ID`, or `list` when its id had not come back yet
+    # Its id may not have come back yet.
+    assert "To cancel it:  ops runs cancel run_" in err or "the run goes on without you: ops runs list" in err
 
 
 @pytest.mark.slow
@@ -383,7 +384,9 @@ def test_caller_who_stops_waiting_is_told_how_to_find_the_run(waiting_home: Path
         caller.send_signal(signal.SIGINT)
         shown = rest_of(terminal)
         assert caller.wait() == 130
-    assert b"The run goes on without you: ops runs show run_" in shown
+    assert b"The run goes on without you." in shown
+    assert b"ops runs logs run_" in shown
+    assert b"ops runs cancel run_" in shown
 
 
 @pytest.mark.slow
@@ -397,4 +400,5 @@ def test_caller_who_stops_following_is_told_how_to_go_on_and_the_run_goes_on(wai
             _, err = caller.communicate()
         assert HTTP.get(f"{url}/runs/{run_id}").json()["status"] == "running"
     assert caller.returncode == 130
-    assert err == f"The run goes on without you; to watch it again: ops runs logs {run_id} --follow\n"
+    assert f"ops runs logs {run_id} --follow\n" in err
+    assert f"ops runs cancel {run_id}\n" in err

@@ -19,7 +19,7 @@ add_deferred(app, "plan", "ops_orchestrator.cli.scenario:show_plan", "Show the p
 add_deferred(
     app, "modules", "ops_orchestrator.cli.modules:modules_app", "List the registered modules, or look at one, try one."
 )
-add_deferred(app, "runs", "ops_orchestrator.cli.runs:runs_app", "Look at runs.")
+add_deferred(app, "runs", "ops_orchestrator.cli.runs:runs_app", "Look at runs, cancel or resume one.")
 
 
 def main() -> NoReturn:

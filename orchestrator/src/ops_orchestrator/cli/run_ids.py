@@ -8,7 +8,9 @@ import typer
 
 from ops_contract import suggestion
 from ops_contract.command_line import completing
+from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.errors import ConfigurationError
+from ops_orchestrator.runs.run_id import RUN_ID
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.reading import run_ids_in
 from ops_orchestrator.settings import read_settings
@@ -43,6 +45,11 @@ def find_run_id(store: FolderStore, name: str) -> str:
     if name == _LATEST:
         return named_run_id(name, [run.run_id for run in store.page(1).runs])
     return named_run_id(name, _stored(store.folder))
+
+
+async def served_run_id(service: ServiceClient, name: str) -> str:
+    """The id of the run of a service that `name` stands for; a whole id is not looked up. Raises as `find_run_id`."""
+    return name if RUN_ID.fullmatch(name) else named_run_id(name, await service.run_ids())
 
 
 def named_run_id(name: str, run_ids: Sequence[str]) -> str:

@@ -1,8 +1,8 @@
-"""`ops run --label KEY=VALUE --deadline SECONDS`: run options for a scenario whose file stays as it is."""
+"""`ops run --label KEY=VALUE --deadline SECONDS --key KEY`: what a run is given besides its scenario's file."""
 
 import json
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -18,6 +18,21 @@ Deadline = Annotated[
     float | None,
     typer.Option("--deadline", metavar="SECONDS", help="How long the whole run may take, in place of the scenario's deadline."),
 ]
+
+Key = Annotated[
+    str | None,
+    typer.Option("--key", metavar="KEY", help="Start the run once: with the same key again, the first run is shown."),
+]
+
+_LONGEST_KEY: Final = 255
+
+
+def checked_key(key: str | None) -> str | None:
+    """`key` if it can be sent as a header as it is. Raises ConfigurationError."""
+    if key is None or (0 < len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable() and key == key.strip()):
+        return key
+    rule = f"1 to {_LONGEST_KEY} printable ASCII characters without spaces around them"
+    raise ConfigurationError(f"--key must be {rule}, such as $(uuidgen), not {key[:60]!r}")
 
 
 def with_run_options(scenario: bytes, labels: Iterable[str], deadline_s: float | None) -> bytes:

@@ -1,7 +1,6 @@
-"""`ops runs`: the stored runs, read from their folders; no service is needed but to follow one that goes on."""
+"""`ops runs`: the stored runs, read from their folders; a service is needed to follow, cancel or resume one."""
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
 from functools import partial
@@ -14,19 +13,22 @@ from ops_contract.command_line import new_group, say, write
 from ops_orchestrator.cli import display
 from ops_orchestrator.cli.following import followed, status_at_the_end
 from ops_orchestrator.cli.old_runs import prune, show_usage
-from ops_orchestrator.cli.run_ids import RunId, find_run_id, named_run_id
+from ops_orchestrator.cli.run_control import cancel, resume
+from ops_orchestrator.cli.run_ids import RunId, find_run_id, served_run_id
 from ops_orchestrator.cli.run_store import existing_store
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal, show
+from ops_orchestrator.cli.waiting import say_how_to_go_on
 from ops_orchestrator.errors import ConfigurationError, InvalidRequestError
 from ops_orchestrator.exit_code import exit_code_of
 from ops_orchestrator.runs.record import LOGS
 from ops_orchestrator.runs.run_filter import read_filter
-from ops_orchestrator.runs.run_id import RUN_ID
 from ops_orchestrator.runs.run_summary import ListedStatus
 from ops_orchestrator.settings import read_settings
 
-runs_app = new_group("Look at runs.")
+runs_app = new_group("Look at runs, cancel or resume one.")
+runs_app.command("cancel")(cancel)
+runs_app.command("resume")(resume)
 runs_app.command("prune")(prune)
 runs_app.command("usage")(show_usage)
 
@@ -106,7 +108,7 @@ async def _follow(url: str, run: str, *, as_json: bool) -> str:
     """Print the lines of a run's log as they come; returns how the run ended. A caller who stops is told how to go on."""
     status = None
     async with ServiceClient.at(url) as service:
-        run_id = run if RUN_ID.fullmatch(run) else named_run_id(run, await service.run_ids())
+        run_id = await served_run_id(service, run)
         try:
             async with aclosing(followed(service, run_id, partial(say, "ops"))) as lines:
                 async for line in lines:
@@ -116,7 +118,7 @@ async def _follow(url: str, run: str, *, as_json: bool) -> str:
                     else:
                         Console().print(display.log_text(line))
         except asyncio.CancelledError:
-            sys.stderr.write(f"The run goes on without you; to watch it again: ops runs logs {run_id} --follow\n")
+            say_how_to_go_on(run_id)
             raise
     return status or ""
 

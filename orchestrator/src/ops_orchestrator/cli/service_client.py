@@ -15,6 +15,7 @@ _TIMEOUT_S: Final = 30.0
 _LONGEST_SILENCE_S: Final = 60.0
 _LARGEST_EVENT_BYTES: Final = 64 * 1024 * 1024
 _MOST_LISTED: Final = 500
+_NOT_WAITING: Final = {"Prefer": "respond-async"}
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -36,9 +37,18 @@ class ServiceClient:
         async with httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=outside) as http:
             yield cls(http)
 
-    async def start(self, scenario: bytes) -> dict[str, Any]:
-        """Start a run; returns the answer as far as it is known at once."""
-        return await self._ask("run_id", "POST", "/plan_and_execute", scenario, {"Prefer": "respond-async"})
+    async def start(self, scenario: bytes, key: str | None = None) -> dict[str, Any]:
+        """Start a run, or find the one that was started with this idempotency key; returns the answer as it is at once."""
+        headers = _NOT_WAITING | ({"Idempotency-Key": key} if key is not None else {})
+        return await self._ask("run_id", "POST", "/plan_and_execute", scenario, headers)
+
+    async def cancel(self, run_id: str) -> dict[str, Any]:
+        """Cancel a run; returns the answer about it once it is over."""
+        return await self._ask("run_id", "POST", f"/runs/{run_id}/cancel")
+
+    async def resume(self, run_id: str) -> dict[str, Any]:
+        """Go on with a run; returns the answer as far as it is known at once."""
+        return await self._ask("run_id", "POST", f"/runs/{run_id}/resume", headers=_NOT_WAITING)
 
     async def run(self, run_id: str) -> dict[str, Any]:
         """A run's record."""
@@ -124,7 +134,8 @@ def _check(response: "httpx2.Response") -> None:
     if response.headers.get("content-type", "").startswith("application/problem+json"):
         problem = _json_object(response)
         if "title" in problem and "detail" in problem:
-            raise RefusedError(response.status_code, _sentence(problem))
+            slug = str(problem.get("type", "")).rpartition(":")[2]
+            raise RefusedError(response.status_code, _sentence(problem), slug=slug, detail=str(problem["detail"]))
 
 
 def _json_object(response: "httpx2.Response") -> dict[str, Any]:

@@ -90,7 +90,7 @@ class ActiveRun:
         """End the run as cancelled, unless it ends otherwise first; `wait` for it."""
         if self._ending is None:
             self._cancelled_by = by
-            message = f"the run was cancelled: {by}; go on with it with `ops runs resume {self.record.run_id}`"
+            message = f"the run was cancelled: {by}; `ops runs resume {self.record.run_id}` goes on with it"
             self._stop(RunEnded(status="cancelled", error={"code": "CANCELLED", "message": message}))
 
     def interrupt(self) -> None:
