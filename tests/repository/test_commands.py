@@ -144,6 +144,7 @@ def completed(folder: Path, *words: str) -> list[str]:
         ("ops modules try policy-simulator --action e", ["execute"]),
         ("ops runs show ", ["latest", "run_2026-01-09T12-34-56Z_ab12cd"]),
         ("ops modules try policy-simulator --run l", ["latest"]),
+        ("ops runs cancel la", ["latest"]),
         ("ops runs list --status int", ["interrupted"]),
         ("ops-contract explain OPS-EVD-00", ["OPS-EVD-001", "OPS-EVD-002", "OPS-EVD-003"]),
         ("ops-contract init --lang ", ["node", "python"]),

@@ -1,7 +1,9 @@
 """What the documents say is what is there."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from local_service import ROOT
@@ -11,6 +13,7 @@ from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import read_scenario
+from ops_orchestrator.runs.events import Occurrence
 from ops_orchestrator.settings import Settings
 
 PACKAGE = ROOT / "orchestrator/src/ops_orchestrator"
@@ -91,6 +94,12 @@ def test_keys_and_names_of_adapters_are_documented() -> None:
     sources = {"each", "text", "base64", "path"}  # described in a sentence
     keys = {*Adapter.model_fields, *Action.model_fields, *(set(ArtifactMapping.model_fields) - sources)}
     assert keys | set(ITEM_NAMES) <= documented
+
+
+def test_every_event_and_its_fields_are_documented() -> None:
+    rows = re.findall(r"^\| `(\w+\.\w+)` \| [^|]+ \| (.+?) \|$", (ROOT / "runs/README.md").read_text(), re.MULTILINE)
+    documented = {name: set(re.findall(r"`(\w+)`", re.sub(r" \(.*?\)", "", text))) for name, text in rows}
+    assert documented == {kind.name: {field.name for field in fields(kind)} for kind in get_args(Occurrence)}
 
 
 def test_files_that_the_architecture_names_exist() -> None:
