@@ -1,9 +1,10 @@
 """`make demo`: the whole path once, without Docker.
 
 Starts the stubs and the orchestrator as local processes on free ports, runs the example scenario, shows the results,
-and stops what it started.
+cancels a second run and resumes it, and stops what it started.
 """
 
+import asyncio
 import json
 import os
 import subprocess
@@ -12,16 +13,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 from rich.markdown import Markdown
 
-from ops_orchestrator.cli.display import run_view
+from ops_orchestrator.cli.display import log_text, run_view, steps_view
+from ops_orchestrator.cli.service_client import ServiceClient
 
 ROOT: Final = Path(__file__).parents[1]
 EXAMPLE: Final = Path("examples/plan_and_execute.request.json")
 MODULES: Final = ("data-layer", "policy-simulator", "supplychain-risk", "dr-anticorruption", "strategy-agent", "monitor")
+SLOW: Final = "strategy-agent"
 BRIEF_LINES: Final = 14
 
 
@@ -32,7 +35,10 @@ def main() -> int:
     with ExitStack() as started:
         console.print("Starting the stubs and the orchestrator ...", style="dim")
         stubs = started.enter_context(service("ops-stubs", "serve", "--port", "0"))
-        addresses = {f"{name.upper().replace('-', '_')}_URL": f"{stubs}/{name}" for name in MODULES}
+        slow = started.enter_context(service("ops-stubs", "serve", SLOW, "--fault", "hang:skip=1,first=1", "--port", "0"))
+        addresses = {f"{name.upper().replace('-', '_')}_URL": f"{stubs}/{name}" for name in MODULES} | {
+            "STRATEGY_AGENT_URL": slow
+        }
         orchestrator = started.enter_context(service("ops", "serve", "--port", "0", **addresses))
         console.print(f"Running {EXAMPLE} ...", style="dim")
         run = subprocess.run(
@@ -40,21 +46,61 @@ def main() -> int:
             stdout=subprocess.PIPE,
             check=False,
         )
-    if not run.stdout:
-        return run.returncode
-    folder = Path(json.loads(run.stdout)["artifacts_path"])
-    show(console, folder)
-    return run.returncode
+        if run.returncode:
+            return run.returncode
+        show(console, Path(json.loads(run.stdout)["artifacts_path"]))
+        return cancel_and_resume(console, orchestrator)
+
+
+def cancel_and_resume(console: Console, orchestrator: str) -> int:
+    """Run the example again with a module that does not answer; cancel the run, and resume it. Returns an exit code."""
+    console.print(f"\nAgain, with a {SLOW} that does not answer:\n", style="bold")
+    run_id = asyncio.run(start(orchestrator))
+    say_command(console, f"ops runs logs {run_id} --follow")
+    words = [command("ops"), "runs", "logs", run_id, "--follow", "--url", orchestrator]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as following:
+        for line in following.stdout or ():
+            console.print(log_text(line))
+            happened = json.loads(line)
+            if (happened["event"], happened.get("module")) == ("module.ready", SLOW):
+                say_command(console, f"ops runs cancel {run_id}")
+                subprocess.run(
+                    [command("ops"), "runs", "cancel", run_id, "--url", orchestrator], stdout=subprocess.DEVNULL, check=True
+                )
+    say_command(console, f"ops runs resume {run_id}")
+    words = [command("ops"), "runs", "resume", run_id, "--json", "--url", orchestrator]
+    resumed = subprocess.run(words, stdout=subprocess.PIPE, check=False)
+    if not resumed.returncode:
+        folder = Path(json.loads(resumed.stdout)["artifacts_path"])
+        record, _ = documents(folder)
+        console.print(f"The run is {record['status']}, and the first step was not called again:\n")
+        console.print(steps_view(record))
+    return resumed.returncode
+
+
+async def start(orchestrator: str) -> str:
+    """Start a run of the example; returns its id."""
+    async with ServiceClient.at(orchestrator) as service:
+        return str((await service.start(EXAMPLE.read_bytes()))["run_id"])
+
+
+def say_command(console: Console, words: str) -> None:
+    """Print a command that is run now."""
+    console.print(f"$ {words}", style="bold", highlight=False)
 
 
 def show(console: Console, folder: Path) -> None:
     """Print a run: steps, headline figures, folder, and how the brief begins."""
-    record, results = (json.loads((folder / name).read_bytes()) for name in ("run.json", "results.json"))
-    console.print(run_view(record, results, folder))
+    console.print(run_view(*documents(folder), folder))
     for brief in sorted(folder.glob("artifacts/*/brief.md")):
         lines = brief.read_text(encoding="utf-8").splitlines()
         console.print(f"\nThe brief begins ({brief}):\n", style="bold")
         console.print(Markdown("\n".join(lines[:BRIEF_LINES])))
+
+
+def documents(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The record of a run, and its results."""
+    return json.loads((folder / "run.json").read_bytes()), json.loads((folder / "results.json").read_bytes())
 
 
 @contextmanager

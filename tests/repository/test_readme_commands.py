@@ -1,5 +1,6 @@
 """The documents' commands that need no container, run as they stand there."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -27,9 +28,17 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def slow_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The strategy agent by itself, so that it can be told not to answer."""
+    words = ("ops-stubs", "serve", "strategy-agent", "--admin", "--port", "0")
+    with service(tmp_path_factory.mktemp("slow"), *words) as (_, url):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def addresses(tmp_path_factory: pytest.TempPathFactory, slow_module: str) -> Iterator[dict[str, str]]:
     with service(tmp_path_factory.mktemp("stubs"), "ops-stubs", "serve", "--port", "0") as (_, stubs):
-        yield stub_addresses(stubs)
+        yield stub_addresses(stubs) | {"STRATEGY_AGENT_URL": slow_module}
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +49,25 @@ def orchestrator(addresses: dict[str, str], runs: Path) -> Iterator[str]:
         yield url
 
 
+def prepare_latest(action: str, orchestrator: str, slow_module: str) -> None:
+    """Have a latest run that can be cancelled, or resumed: one whose second module does not answer, this once."""
+    HTTP.post(f"{slow_module}/__stub/reset").raise_for_status()
+    HTTP.put(f"{slow_module}/__stub/faults", json={"faults": ["hang:first=1"]}).raise_for_status()
+    started = HTTP.post(f"{orchestrator}/plan_and_execute", json=EXAMPLE_SCENARIO, headers={"Prefer": "respond-async"})
+    run = f"{orchestrator}/runs/{started.json()['run_id']}"
+    while not any(request["acted"] for request in HTTP.get(f"{slow_module}/__stub/requests").json()["requests"]):
+        pass
+    if action == "resume":
+        HTTP.post(f"{run}/cancel").raise_for_status()
+
+
 @pytest.mark.parametrize("line", documented_commands("ops"))
-def test_ops_command_of_the_documents_works(line: str, orchestrator: str, addresses: dict[str, str], runs: Path) -> None:
+def test_ops_command_of_the_documents_works(
+    line: str, orchestrator: str, addresses: dict[str, str], slow_module: str, runs: Path
+) -> None:
     words = shlex.split(line)
+    if words[1] == "runs" and words[2] in ("cancel", "resume"):
+        prepare_latest(words[2], orchestrator, slow_module)
     variables = environment(OPS_URL=orchestrator, OPS_RUNS_DIR=str(runs), **addresses)
     ran = subprocess.run([command(words[0]), *words[1:]], cwd=ROOT, env=variables, capture_output=True, check=False)
     assert ran.returncode == 0, ran.stderr
@@ -79,10 +104,18 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 @pytest.mark.slow
 def test_demo_shows_steps_figures_folder_and_brief(demo: Demo) -> None:
-    (run,) = demo.runs.glob("run_*")
+    run = min(demo.runs.glob("run_*"))
     for expected in ("✓  policy-simulator", "✓  strategy-agent", "GDP growth", "The brief begins", "Brief:"):
         assert expected in demo.output
     assert str(run) in demo.output.replace("\n", "")
+
+
+@pytest.mark.slow
+def test_demo_follows_a_run_cancels_it_and_resumes_it(demo: Demo) -> None:
+    for expected in ("--follow", "run cancelled", "$ ops runs resume run_", "was not called again"):
+        assert expected in demo.output
+    records = [json.loads(file.read_bytes()) for file in demo.runs.glob("run_*/run.json")]
+    assert sorted((record["status"], record["attempt"]) for record in records) == [("completed", 1), ("completed", 2)]
 
 
 @pytest.mark.slow
