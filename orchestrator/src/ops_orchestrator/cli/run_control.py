@@ -22,7 +22,10 @@ def cancel(run: RunId, url: Url = None, as_json: AsJson = False) -> None:
 
 
 def resume(run: RunId, url: Url = None, as_json: AsJson = False) -> None:
-    """Go on with a run that did not complete, from its first step that is not completed. Shows progress as `ops run` does."""
+    """Go on with a run that did not complete.
+
+    It begins with the first step that is not completed, and shows progress as `ops run` does.
+    """
     status = asyncio.run(_resume(read_settings(url=url).url, run, as_json=as_json or not on_terminal()))
     raise typer.Exit(exit_code_of(status))
 

@@ -27,10 +27,6 @@ from ops_orchestrator.runs.run_summary import ListedStatus
 from ops_orchestrator.settings import read_settings
 
 runs_app = new_group("Look at runs, cancel or resume one.")
-runs_app.command("cancel")(cancel)
-runs_app.command("resume")(resume)
-runs_app.command("prune")(prune)
-runs_app.command("usage")(show_usage)
 
 _TIME = "a date or a time such as 2026-01-09T12:34:56Z; a date is its beginning in UTC"
 
@@ -102,6 +98,12 @@ def show_logs(
         return
     for line in raw.splitlines():
         Console().print(display.log_text(line))
+
+
+runs_app.command("cancel")(cancel)
+runs_app.command("resume")(resume)
+runs_app.command("prune")(prune)
+runs_app.command("usage")(show_usage)
 
 
 async def _follow(url: str, run: str, *, as_json: bool) -> str:
