@@ -39,20 +39,19 @@ class _KeyIsHeld(Exception):  # noqa: N818  # it is an answer
 class ActiveRuns:
     """Starts runs and keeps hold of them until they are over and stored."""
 
-    def __init__(  # noqa: PLR0913  # what a run is made with, each passed in
+    def __init__(  # what a run is made with, each passed in
         self,
         catalogue: Catalogue,
         store: RunStore,
         client: ModuleClient,
         *,
-        at_once: int,
-        most_waiting: int,
+        turns: Turns,
         image_digest: str | None,
     ) -> None:
         self._catalogue = catalogue
         self._store = store
         self._client = client
-        self._turns = Turns(at_once, most_waiting)
+        self._turns = turns
         self._versions = versions(image_digest)
         self._modules: dict[tuple[str, ...], bytes] = {}
         self._tasks: set[asyncio.Task[None]] = set()

@@ -20,6 +20,7 @@ from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Progress
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.store.retention import retention_of
+from ops_orchestrator.runs.turns import TurnsHere
 from ops_orchestrator.service.head import HeadAsGet
 from ops_orchestrator.service.problem import install_problem_handlers
 from ops_orchestrator.service.routes.description import description_routes
@@ -56,8 +57,7 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
         catalogue,
         store,
         client,
-        at_once=settings.max_concurrent_runs,
-        most_waiting=settings.max_queued_runs,
+        turns=TurnsHere(settings.max_concurrent_runs, settings.max_queued_runs),
         image_digest=settings.image_digest,
     )
 
