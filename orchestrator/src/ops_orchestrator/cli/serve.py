@@ -21,6 +21,10 @@ def serve(
         print_json(settings.model_dump(mode="json"))
         return
     # The service's libraries take most of a second, which a wrong option or --show-settings should not wait for.
+    if settings.workers > 1:
+        from ops_orchestrator.service.supervisor import serve_with_workers  # noqa: PLC0415  # see above
+
+        raise typer.Exit(serve_with_workers(settings))
     from ops_orchestrator.service.server import serve_orchestrator  # noqa: PLC0415  # see above
 
     serve_orchestrator(settings)

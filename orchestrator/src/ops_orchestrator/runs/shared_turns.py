@@ -80,7 +80,7 @@ class SharedTurns:
             self._is_free.set()
 
     def close(self) -> None:
-        """Give everything back."""
+        """See Turns. Gives back all that is still taken."""
         if self._loop is not None:
             self._loop.remove_reader(self._bell)
         self._bell.close()

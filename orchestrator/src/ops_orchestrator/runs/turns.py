@@ -21,6 +21,10 @@ class Turns(Protocol):
         """Give the turn back, or the place."""
         ...
 
+    def close(self) -> None:
+        """Let go of what is held open."""
+        ...
+
 
 class TurnsHere:
     """The turns of a service that is one process. See Turns."""
@@ -54,6 +58,9 @@ class TurnsHere:
             self._free.release()
         else:
             self._waiting -= 1
+
+    def close(self) -> None:
+        """See Turns."""
 
 
 def too_busy(under_way: int, waiting: int) -> BusyError:

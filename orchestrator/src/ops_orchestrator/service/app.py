@@ -16,11 +16,12 @@ from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.event_stream import EventStream
+from ops_orchestrator.runs.shared_turns import SharedTurns
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Progress
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.store.retention import retention_of
-from ops_orchestrator.runs.turns import TurnsHere
+from ops_orchestrator.runs.turns import Turns, TurnsHere
 from ops_orchestrator.service.head import HeadAsGet
 from ops_orchestrator.service.problem import install_problem_handlers
 from ops_orchestrator.service.routes.description import description_routes
@@ -31,14 +32,16 @@ from ops_orchestrator.service.routes.plan_and_execute import plan_and_execute_ro
 from ops_orchestrator.service.routes.run_control import run_control_routes
 from ops_orchestrator.service.routes.runs import runs_routes
 from ops_orchestrator.service.service_log import RunLog
+from ops_orchestrator.service.siblings import AmongSiblings, Siblings, Worker
 from ops_orchestrator.settings import Settings
 
 _log: Any = structlog.get_logger("ops_orchestrator")
 
 
-def create_app(settings: Settings, transport: Transport | None = None) -> FastAPI:
+def create_app(settings: Settings, transport: Transport | None = None, worker: Worker | None = None) -> FastAPI:
     """The orchestrator as an ASGI application; `transport` replaces the network between it and the modules.
 
+    `worker` says which of several processes this one is that serve together; None when it is the only one.
     Raises ConfigurationError for a bad modules.yaml, StoreError when the run store cannot be made.
     """
     catalogue = load_catalogue(settings.modules_file, os.environ)
@@ -51,15 +54,11 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
         report=_log_progress,
         in_background=True,
     )
-    retention = retention_of(store, settings.retention_days)
+    retention = retention_of(store, settings.retention_days) if worker is None or worker.is_first else None
     client = ModuleClient(settings.limits, transport)
-    runs = ActiveRuns(
-        catalogue,
-        store,
-        client,
-        turns=TurnsHere(settings.max_concurrent_runs, settings.max_queued_runs),
-        image_digest=settings.image_digest,
-    )
+    turns = _turns(settings, worker)
+    runs = ActiveRuns(catalogue, store, client, turns=turns, image_digest=settings.image_digest)
+    siblings = Siblings(worker.siblings if worker else (), runs.find, store)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -72,6 +71,7 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
         yield
         later.cancel()
         await runs.stop()
+        turns.close()
         events.close()
         if retention is not None:
             await asyncio.to_thread(retention.stop)
@@ -91,8 +91,10 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
         generate_unique_id_function=lambda route: route.name,
     )
     app.add_middleware(HeadAsGet)
+    if worker is not None:
+        app.add_middleware(AmongSiblings, siblings=siblings)
     install_problem_handlers(app)
-    app.include_router(plan_and_execute_routes(runs, store, settings.max_request_bytes, settings.max_request_values))
+    app.include_router(plan_and_execute_routes(runs, store, siblings, settings.max_request_bytes, settings.max_request_values))
     app.include_router(runs_routes(store, runs))
     app.include_router(run_control_routes(runs, store))
     app.include_router(events_routes(store, events, lambda run_id: runs.find(run_id) is not None))
@@ -100,6 +102,13 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
     app.include_router(health_routes(store, runs))
     app.include_router(description_routes(app))
     return app
+
+
+def _turns(settings: Settings, worker: Worker | None) -> Turns:
+    at_once, most_waiting = settings.max_concurrent_runs, settings.max_queued_runs
+    if worker is None:
+        return TurnsHere(at_once, most_waiting)
+    return SharedTurns.open(worker.folder, worker.number, worker.count, at_once=at_once, most_waiting=most_waiting)
 
 
 async def _recover(store: RunStore) -> None:

@@ -1,7 +1,6 @@
 """The service as a process: its socket, its log, its signals."""
 
 import gc
-import os
 import signal
 import socket
 import sys
@@ -12,9 +11,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 import ops_orchestrator
-from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.service.app import create_app
+from ops_orchestrator.service.listener import listening_socket, url_of
 from ops_orchestrator.service.protocol import HttpProtocol
 from ops_orchestrator.service.service_log import configure_service_log
 from ops_orchestrator.settings import Settings
@@ -34,25 +33,36 @@ def serve_until_stopped(
 
     The lifespan of the application ends after the open answers, or before them with `lifespan_ends_first`.
     """
-    with _listening_socket(settings) as listener:
-        host, port = listener.getsockname()[:2]
-        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        config = uvicorn.Config(
-            application,
-            http=HttpProtocol,
-            # No WebSocket is served; a request to become one is answered as if it had not asked.
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=settings.stop_grace_s,
-        )
-        # Collecting garbage holds up every thread, and what exists now stays: it need not be looked at again.
-        gc.freeze()
-        # The server ends its answers on a signal and then raises it again, for which these handlers wait.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.DONE))
-        signal.signal(signal.SIGINT, lambda *_: sys.exit(ExitCode.INTERRUPTED))
-        _Server(config, lambda: announce(url), lifespan_ends_first=lifespan_ends_first).run(sockets=[listener])
+    with listening_socket(settings) as listener:
+        url = url_of(listener)
+        serve_on([listener], application, settings, lambda: announce(url), lifespan_ends_first=lifespan_ends_first)
+
+
+def serve_on(
+    listeners: list[socket.socket],
+    application: ASGIApp,
+    settings: Settings,
+    started: Callable[[], None],
+    *,
+    lifespan_ends_first: bool,
+) -> None:
+    """As `serve_until_stopped`, on sockets that listen already; `started` is called when it can be used."""
+    config = uvicorn.Config(
+        application,
+        http=HttpProtocol,
+        # No WebSocket is served; a request to become one is answered as if it had not asked.
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.stop_grace_s,
+    )
+    # Collecting garbage holds up every thread, and what exists now stays: it need not be looked at again.
+    gc.freeze()
+    # The server ends its answers on a signal and then raises it again, for which these handlers wait.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.DONE))
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(ExitCode.INTERRUPTED))
+    _Server(config, started, lifespan_ends_first=lifespan_ends_first).run(sockets=listeners)
 
 
 def _log_listening(url: str) -> None:
@@ -77,14 +87,3 @@ class _Server(uvicorn.Server):
         if self._lifespan_ends_first:
             await self.lifespan.shutdown()
         await super().shutdown(sockets)
-
-
-def _listening_socket(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
-    except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        # The error's own text repeats the address.
-        reason = os.strerror(error.errno) if error.errno else error.strerror
-        raise ConfigurationError(f"cannot listen on {where}: {reason}; choose another port with --port") from error

@@ -10,18 +10,22 @@ from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.off_loop import off_loop_if_large
 from ops_orchestrator.planning.scenario import Scenario, read_scenario
 from ops_orchestrator.runs.active_runs import ActiveRuns
+from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.openapi import EXAMPLE_SCENARIO, Responses, header, json_of, problems
 from ops_orchestrator.service.routes.prefer import read_preference
 from ops_orchestrator.service.run_answer import RUN_RESPONSES, answer_when_over
+from ops_orchestrator.service.siblings import Siblings
 
 _LONGEST_KEY: Final = 255
 _REQUEST: Final = {"application/json": {**json_of(Scenario)["application/json"], "example": EXAMPLE_SCENARIO}}
 _RESPONSES: Final[Responses] = RUN_RESPONSES | problems(400, 413, 415, 422)
 
 
-def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes: int, max_request_values: int) -> APIRouter:
-    """The route, for runs kept in `store`."""
+def plan_and_execute_routes(
+    runs: ActiveRuns, store: RunStore, siblings: Siblings, max_request_bytes: int, max_request_values: int
+) -> APIRouter:
+    """The route, for runs kept in `store`; `siblings` execute the others."""
     router = APIRouter(tags=["runs"])
 
     @router.post(
@@ -42,6 +46,8 @@ def plan_and_execute_routes(runs: ActiveRuns, store: RunStore, max_request_bytes
         raw = await _body(request, max_request_bytes)
         scenario = await off_loop_if_large(lambda: read_scenario(raw, max_values=max_request_values), len(raw))
         run = await runs.start(scenario) if key is None else await runs.start_once(scenario, key)
+        if isinstance(run, RunRecord) and (answer := await siblings.answer(request, run.run_id, raw)):
+            return answer
         return await answer_when_over(run, store, preference)
 
     return router

@@ -1,0 +1,190 @@
+"""The workers of one service: each executes runs of its own, and passes on what concerns a run of another one."""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+from fastapi import Request
+from fastapi.responses import Response, StreamingResponse
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+from yarl import URL
+
+from ops_orchestrator.errors import RequestError, StoreError
+from ops_orchestrator.runs.active_run import ActiveRun
+from ops_orchestrator.runs.store.protocols import RunStore
+
+FindRun = Callable[[str], ActiveRun | None]
+
+_NOT_HERE: Final = 421
+# What the header says of the connection, and not of the message (RFC 9110, section 7.6.1), and what the client writes itself.
+_OF_ONE_HOP: Final = frozenset(
+    {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect", "date"}
+)
+# What is answered from memory while a run goes on.
+_LIVE: Final = re.compile(r"/runs/(?P<run_id>[^/]+)(/results|/events|/cancel)?")
+_RUN: Final = "ops-run"
+_CALLER: Final = "ops-caller"
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A process that is number `number`, from 0, of the `count` that serve together; `folder` is theirs alone."""
+
+    number: int
+    count: int
+    folder: Path
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it does what has to be done once."""
+        return self.number == 0
+
+    @property
+    def siblings(self) -> list[Path]:
+        """Where the others listen for what concerns their runs."""
+        return [self._socket(number) for number in range(self.count) if number != self.number]
+
+    def listen(self) -> socket.socket:
+        """A socket that listens for requests of siblings. Raises OSError."""
+        path = self._socket(self.number)
+        # A predecessor that was killed has left it.
+        path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        listener.listen()
+        return listener
+
+    def _socket(self, number: int) -> Path:
+        return self.folder / f"worker-{number}"
+
+
+class Siblings:
+    """Asks the workers that listen at `sockets` about runs that `find` does not find here."""
+
+    def __init__(self, sockets: Sequence[Path], find: FindRun, store: RunStore) -> None:
+        self._sockets = tuple(sockets)
+        self._find = find
+        self._store = store
+
+    def is_here(self, run_id: str) -> bool:
+        """Whether this worker executes the run."""
+        return self._find(run_id) is not None
+
+    async def answer(self, request: Request, run_id: str, body: bytes = b"") -> Response | None:
+        """What the sibling that executes the run answers to the request, as it comes; None when there is no such sibling."""
+        if not self._sockets or _is_from_sibling(request.scope) or self.is_here(run_id):
+            return None
+        if not await asyncio.to_thread(self._is_under_way, run_id):
+            return None
+        for path in self._sockets:
+            # One that just died executes nothing.
+            with suppress(aiohttp.ClientError, OSError):
+                answer = await _ask(path, request, run_id, body)
+                if answer is not None:
+                    return answer
+        return None
+
+    def _is_under_way(self, run_id: str) -> bool:
+        try:
+            return not self._store.record(run_id).is_over
+        except (RequestError, StoreError):
+            return False  # the usual way tells whoever asked for the run
+
+
+class AmongSiblings:
+    """Passes on to siblings what only they know of a run, and lets what they pass on through to `app`, if the run is here."""
+
+    def __init__(self, app: ASGIApp, siblings: Siblings) -> None:
+        self._app = app
+        self._siblings = siblings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] == "http":
+            if _is_from_sibling(scope):
+                headers = Headers(scope=scope)
+                if not self._siblings.is_here(headers.get(_RUN, "")):
+                    await Response(status_code=_NOT_HERE)(scope, receive, send)
+                    return
+                scope = {**scope, "client": (headers.get(_CALLER, ""), 0)}
+            elif live := _LIVE.fullmatch(scope["path"]):
+                answer = await self._siblings.answer(Request(scope), live["run_id"])
+                if answer is not None:
+                    await answer(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+
+class _PassedOn(StreamingResponse):
+    """The answer of a sibling, whose connection is closed at the end, also when the caller hangs up before."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, session: aiohttp.ClientSession) -> None:
+        self._session = session
+        self._chunks = _chunks(answer)
+        super().__init__(self._chunks, answer.status)
+        self.raw_headers = [
+            (name.lower(), value) for name, value in answer.raw_headers if name.lower().decode("latin-1") not in _OF_ONE_HOP
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        async with self._session, aclosing(self._chunks):
+            await super().__call__(scope, receive, send)
+
+
+async def _ask(path: Path, request: Request, run_id: str, body: bytes) -> Response | None:
+    """The answer of the sibling that listens at `path`, None when it does not execute the run. Raises ClientError, OSError."""
+    # A session for each request: it ends with its answer, and a service that stops has none to wait for.
+    session = aiohttp.ClientSession(
+        connector=aiohttp.UnixConnector(str(path)),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(),  # the run takes as long as it takes
+        auto_decompress=False,
+        skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
+    )
+    try:
+        answer = await session.request(
+            request.method,
+            _address(request.scope),
+            headers=_headers(request, run_id),
+            data=body or None,
+            allow_redirects=False,
+        )
+    except BaseException:
+        await session.close()
+        raise
+    if answer.status == _NOT_HERE:
+        await session.close()
+        return None
+    return _PassedOn(answer, session)
+
+
+async def _chunks(answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
+    # Of a sibling that dies, the caller sees that the answer is too short, or that the stream has no end.
+    with suppress(aiohttp.ClientError, OSError):
+        async for chunk in answer.content.iter_any():
+            yield chunk
+
+
+def _address(scope: Scope) -> URL:
+    query = f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else ""
+    return URL(f"http://sibling{scope['raw_path'].decode('latin-1')}{query}", encoded=True)
+
+
+def _headers(request: Request, run_id: str) -> list[tuple[str, str]]:
+    own = {*_OF_ONE_HOP, "content-length", _RUN, _CALLER}
+    passed_on = [(name, value) for name, value in request.headers.items() if name not in own]
+    return [*passed_on, (_RUN, run_id), (_CALLER, request.client.host if request.client else "")]
+
+
+def _is_from_sibling(scope: Scope) -> bool:
+    """Whether a request came over the socket of a worker, which has a path and no port."""
+    server = scope.get("server")
+    return server is not None and server[1] is None

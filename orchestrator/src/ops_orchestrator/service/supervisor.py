@@ -1,0 +1,181 @@
+"""A service that is several processes: starts them on one socket, replaces those that die, and stops them as one.
+
+uvicorn has a supervisor too. It restarts without a pause, waits without end for a process that does not stop, forgets the exit
+code, and lets each process report the same mistake.
+"""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from contextlib import redirect_stderr, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import structlog
+
+import ops_orchestrator
+from ops_orchestrator.errors import ConfigurationError, OrchestratorError
+from ops_orchestrator.exit_code import ExitCode
+from ops_orchestrator.runs.shared_slots import require_shared_slots
+from ops_orchestrator.service.listener import listening_socket, url_of
+from ops_orchestrator.service.service_log import configure_service_log
+from ops_orchestrator.service.whole_writes import whole_lines
+from ops_orchestrator.settings import Settings
+
+_EXIT_CODES: Final = {signal.SIGTERM: ExitCode.DONE, signal.SIGINT: ExitCode.INTERRUPTED}
+# What a worker does besides its open answers: it ends calls and runs, and writes them.
+_LONGEST_END_S: Final = 10.0
+_LONGEST_PAUSE_S: Final = 30.0
+_LONG_LIFE_S: Final = 60.0
+# The path of a Unix socket has at most 107 bytes, with the name of the socket.
+_LONGEST_FOLDER_BYTES: Final = 90
+
+_log: Any = structlog.get_logger("ops_orchestrator")
+
+
+def serve_with_workers(settings: Settings) -> ExitCode:
+    """Serve the orchestrator with several processes until a signal ends this one. Raises OrchestratorError."""
+    require_shared_slots()
+    with listening_socket(settings) as listener, TemporaryDirectory(prefix="ops-workers-") as folder:
+        if len(folder.encode()) > _LONGEST_FOLDER_BYTES:
+            raise ConfigurationError(f"the path of the temporary folder {folder} is too long for a socket; set TMPDIR")
+        with whole_lines(sys.stderr.fileno(), Path(folder) / "log") as log, redirect_stderr(log):
+            configure_service_log(settings.log_format)
+            return asyncio.run(_Supervisor(settings, listener, folder).serve())
+
+
+class _Supervisor:
+    def __init__(self, settings: Settings, listener: socket.socket, folder: str) -> None:
+        self._settings = settings
+        self._listener = listener
+        self._folder = folder
+        self._processes: dict[int, Process] = {}
+        self._ready: set[int] = set()
+        self._is_announced = False
+        self._one_starts = asyncio.Lock()
+        self._ending: asyncio.Future[ExitCode]
+
+    async def serve(self) -> ExitCode:
+        """Keep the workers until a signal comes, or one of them cannot even begin; returns when all of them are gone."""
+        loop = asyncio.get_running_loop()
+        self._ending = loop.create_future()
+        for number, code in _EXIT_CODES.items():
+            loop.add_signal_handler(number, self._stop, code)
+        keepers = [asyncio.create_task(self._keep(number)) for number in range(self._settings.workers)]
+        for keeper in keepers:
+            keeper.add_done_callback(self._let_go)
+        try:
+            return await self._ending
+        finally:
+            await self._end(keepers)
+
+    def _stop(self, code: ExitCode) -> None:
+        if self._ending.done():
+            # Whoever says it twice does not want to wait.
+            self._kill()
+        else:
+            self._ending.set_result(code)
+
+    def _let_go(self, keeper: "asyncio.Task[None]") -> None:
+        error = keeper.exception()
+        if error is not None and not self._ending.done():
+            self._ending.set_exception(error)
+
+    async def _end(self, keepers: list["asyncio.Task[None]"]) -> None:
+        # Who connects from now on is refused as soon as the workers do not listen any more, instead of waiting for nobody.
+        self._listener.close()
+        for process in self._processes.values():
+            _send(process, signal.SIGTERM)
+        _, late = await asyncio.wait(keepers, timeout=self._settings.stop_grace_s + _LONGEST_END_S)
+        if late:
+            _log.error(
+                "worker.killed", message="workers that did not stop in time are killed; their runs end at the next start"
+            )
+            self._kill()
+            await asyncio.wait(keepers)
+
+    def _kill(self) -> None:
+        for process in self._processes.values():
+            _send(process, signal.SIGKILL)
+
+    async def _keep(self, number: int) -> None:
+        """Start the worker `number`, and another in its place whenever it dies. Raises OrchestratorError at the start."""
+        loop = asyncio.get_running_loop()
+        deaths = 0
+        while not self._ending.done():
+            began = loop.time()
+            process = await self._start(number)
+            failure = await _failure(process)
+            if failure is None:
+                self._note_ready(number)
+            elif not self._is_announced:
+                raise failure
+            await process.wait()
+            self._ready.discard(number)
+            if self._ending.done():
+                return
+            deaths = 1 if loop.time() - began > _LONG_LIFE_S else deaths + 1
+            pause_s = min(2.0 ** (deaths - 2), _LONGEST_PAUSE_S) if deaths > 1 else 0.0
+            why = f"it cannot start: {failure}" if failure else f"it ended with exit code {process.returncode}"
+            _log.error("worker.died", worker=number, pid=process.pid, message=f"{why}; another starts in {pause_s:g} s")
+            await asyncio.wait([self._ending], timeout=pause_s)
+
+    async def _start(self, number: int) -> Process:
+        listener = self._listener.fileno()
+        async with self._one_starts:
+            process = self._processes[number] = await _started(listener)
+        if self._ending.done():
+            _send(process, signal.SIGTERM)
+        place = {"number": number, "count": self._settings.workers, "folder": self._folder, "listener": listener}
+        await _tell(process, place | {"settings": self._settings.model_dump(mode="json")})
+        return process
+
+    def _note_ready(self, number: int) -> None:
+        self._ready.add(number)
+        if self._is_announced:
+            _log.info("worker.started", worker=number, pid=self._processes[number].pid)
+        elif len(self._ready) == self._settings.workers:
+            self._is_announced = True
+            url, version = url_of(self._listener), ops_orchestrator.__version__
+            workers = [self._processes[each].pid for each in sorted(self._processes)]
+            _log.info("service.listening", url=url, version=version, workers=workers)
+
+
+async def _started(listener: int) -> Process:
+    # A terminal sends SIGINT to all its processes. Workers never see it: the supervisor decides, and tells them.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        # -P: the folder in which the service is started is no place for Python to find libraries in.
+        command = (sys.executable, "-P", "-m", "ops_orchestrator.service.worker")
+        return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, pass_fds=(listener,))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+async def _tell(process: Process, task: Mapping[str, Any]) -> None:
+    """Give a worker its task, as the first line of its input, which stays open."""
+    assert process.stdin is not None  # noqa: S101  # piped
+    with suppress(ConnectionError):  # it died, which is noticed elsewhere
+        process.stdin.write(json.dumps(task).encode() + b"\n")
+        await process.stdin.drain()
+
+
+async def _failure(process: Process) -> OrchestratorError | None:
+    """Wait until a worker is ready; why it cannot be, or None."""
+    assert process.stdout is not None  # noqa: S101  # piped
+    line = await process.stdout.readline()
+    if not line:
+        code = await process.wait()
+        return OrchestratorError(f"a worker ended with exit code {code} before it was ready; what it wrote says why")
+    reported = json.loads(line)
+    return ConfigurationError(reported["failed"]) if "failed" in reported else None
+
+
+def _send(process: Process, number: int) -> None:
+    with suppress(ProcessLookupError):
+        process.send_signal(number)

@@ -1,0 +1,266 @@
+"""A service that is several processes behaves as one."""
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from subprocess import PIPE, STDOUT, Popen
+from threading import Thread
+from typing import Any
+
+import httpx2
+import pytest
+from held_module import HeldModule, held_module
+from local_service import started
+from scripted_module import modules_yaml
+
+SCENARIO = {"scenario_id": "demo", "modules": ["alpha"]}
+AT_ONCE = {"Prefer": "respond-async"}
+
+
+class Workers:
+    """A service with two workers under way."""
+
+    def __init__(self, process: Popen[str]) -> None:
+        self.process = process
+        self._lines: SimpleQueue[str | None] = SimpleQueue()
+        self._clients = ExitStack()
+        Thread(target=self._read, daemon=True).start()
+        listening = self.until("service.listening")
+        self.url: str = listening["url"]
+        self.pids: list[int] = listening["workers"]
+
+    def until(self, event: str) -> dict[str, Any]:
+        """The next line of the log with this event, which may have to be waited for."""
+        while line := self._lines.get():
+            entry = json.loads(line)
+            if entry["event"] == event:
+                return dict(entry)
+        raise AssertionError(f"the service ended without {event}")
+
+    def rest(self) -> list[str]:
+        """All lines until every process is gone."""
+        return list(iter(self._lines.get, None))
+
+    def client(self, worker: int) -> httpx2.Client:
+        """A client with one connection, to the worker with this number."""
+        client = self._clients.enter_context(httpx2.Client(base_url=self.url, timeout=None, trust_env=False))
+        with paused([pid for pid in self.pids if pid != self.pids[worker]]):
+            client.get("/health")
+        return client
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._clients.close()
+
+    def _read(self) -> None:
+        for line in self.process.stdout or ():
+            self._lines.put(line)
+        self._lines.put(None)
+
+
+@contextmanager
+def paused(pids: list[int]) -> Iterator[None]:
+    """Processes that do nothing meanwhile."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+            pass
+    yield
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def workers(home: Path, module: HeldModule, **variables: str) -> Iterator[Workers]:
+    """Two workers with their runs in `home`."""
+    (home / "modules.yaml").write_text(modules_yaml(["alpha"]).replace("http://alpha.test", module.url))
+    words = ("ops", "serve", "--port", "0")
+    with started(home, *words, stdout=PIPE, stderr=STDOUT, **{"OPS_WORKERS": "2", **variables}) as process:
+        service = Workers(process)
+        try:
+            yield service
+        finally:
+            service.close()
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+
+
+@pytest.fixture
+def module() -> Iterator[HeldModule]:
+    with held_module() as module:
+        yield module
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workers, HeldModule]]:
+    """Workers for tests that leave them as they are."""
+    with held_module() as module, workers(tmp_path_factory.mktemp("home"), module) as service:
+        yield service, module
+
+
+@pytest.fixture
+def held(service: tuple[Workers, HeldModule]) -> Iterator[tuple[Workers, HeldModule]]:
+    """The same, with a module that holds its answers back."""
+    service[1].opened.clear()
+    yield service
+    service[1].opened.set()
+
+
+def start(client: httpx2.Client) -> str:
+    return str(client.post("/plan_and_execute", json=SCENARIO, headers=AT_ONCE).json()["run_id"])
+
+
+def status(client: httpx2.Client, run_id: str) -> str:
+    return str(client.get(f"/runs/{run_id}").json()["status"])
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    while not condition():
+        pass
+
+
+def test_each_worker_executes_the_runs_that_come_to_it(held: tuple[Workers, HeldModule]) -> None:
+    service, module = held
+    executors = []
+    for number in range(2):
+        client = service.client(number)
+        run_id = start(client)
+        module.asked.get()
+        log = client.get(f"/runs/{run_id}/logs").text.splitlines()
+        executors.append(json.loads(log[1])["executor"])
+    assert executors == [f"{socket.gethostname()}:{pid}" for pid in service.pids]
+
+
+def test_other_worker_tells_of_a_run_what_only_memory_knows(held: tuple[Workers, HeldModule]) -> None:
+    service, module = held
+    here, there = service.client(0), service.client(1)
+    run_id = start(here)
+    module.asked.get()
+    for path in (f"/runs/{run_id}", f"/runs/{run_id}/results"):
+        answers = [client.get(path) for client in (here, there)]
+        assert answers[0].json() == answers[1].json()
+        assert [answer.headers["etag"] for answer in answers] == [answers[0].headers["etag"]] * 2
+        assert there.head(path).headers["content-length"] == str(len(answers[0].content))
+        assert there.get(path, headers={"If-None-Match": answers[0].headers["etag"]}).status_code == 304
+    assert there.get(f"/runs/{run_id}").json()["steps"][0]["status"] == "running"
+
+
+def test_events_of_a_run_come_live_through_the_other_worker(held: tuple[Workers, HeldModule]) -> None:
+    service, module = held
+    run_id = start(service.client(0))
+    module.asked.get()
+    with service.client(1).sse(f"/runs/{run_id}/events") as stream:
+        events = (json.loads(event.data)["event"] for event in stream)
+        assert list(zip(events, range(3), strict=False))[-1][0] == "step.started"
+        module.opened.set()
+        assert list(events)[-1] == "run.ended"
+
+
+def test_run_is_cancelled_through_the_other_worker_and_says_who_asked(held: tuple[Workers, HeldModule]) -> None:
+    service, module = held
+    here, there = service.client(0), service.client(1)
+    run_id = start(here)
+    module.asked.get()
+    answer = there.post(f"/runs/{run_id}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+    assert "/cancel from 127.0.0.1" in answer.json()["error"]["message"]
+    assert status(here, run_id) == "cancelled"
+
+
+def test_request_that_is_repeated_at_the_other_worker_waits_for_the_first_run(held: tuple[Workers, HeldModule]) -> None:
+    service, module = held
+    here, there, third = service.client(0), service.client(1), service.client(1)
+    headers = {"Idempotency-Key": "repeated"}
+    with ThreadPoolExecutor() as elsewhere:
+        first = elsewhere.submit(here.post, "/plan_and_execute", json=SCENARIO, headers=headers)
+        module.asked.get()
+        second = elsewhere.submit(there.post, "/plan_and_execute", json=SCENARIO, headers=headers)
+        assert third.post("/plan_and_execute", json=SCENARIO, headers=headers | AT_ONCE).status_code == 202
+        module.opened.set()
+        answers = [first.result(), second.result()]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json() == answers[1].json()
+    assert module.asked.empty()
+
+
+def test_run_that_is_over_or_unknown_is_the_same_at_both(held: tuple[Workers, HeldModule]) -> None:
+    service, module = held
+    module.opened.set()
+    clients = [service.client(number) for number in range(2)]
+    run_id = clients[0].post("/plan_and_execute", json=SCENARIO).json()["run_id"]
+    for path, code in ((f"/runs/{run_id}", 200), ("/runs/run_2026-01-01T00-00-00Z_000000", 404), ("/runs/nonsense", 404)):
+        assert [client.get(path).status_code for client in clients] == [code, code]
+    assert [client.post(f"/runs/{run_id}/cancel").status_code for client in clients] == [409, 409]
+
+
+def test_limits_hold_for_all_workers_together(tmp_path: Path, module: HeldModule) -> None:
+    with workers(tmp_path, module, OPS_MAX_CONCURRENT_RUNS="1", OPS_MAX_QUEUED_RUNS="1") as service:
+        here, there = service.client(0), service.client(1)
+        first, second = start(here), start(there)
+        assert (status(there, first), status(here, second)) == ("running", "queued")
+        for client in (here, there):
+            assert client.post("/plan_and_execute", json=SCENARIO, headers=AT_ONCE).status_code == 503
+        module.opened.set()
+        wait_for(lambda: status(here, second) == "completed")
+
+
+def test_worker_that_is_killed_is_replaced_and_its_run_can_go_on(tmp_path: Path, module: HeldModule) -> None:
+    with workers(tmp_path, module, OPS_MAX_CONCURRENT_RUNS="1") as service:
+        here, there = service.client(0), service.client(1)
+        first = start(here)
+        module.asked.get()
+        waiting = start(there)
+        os.kill(service.pids[0], signal.SIGKILL)
+        module.asked.get()
+        assert status(there, waiting) == "running"
+        service.until("run.recovered")
+        service.until("worker.started")
+        assert status(there, first) == "interrupted"
+        module.opened.set()
+        resumed = there.post(f"/runs/{first}/resume").json()
+        assert (resumed["run_id"], resumed["status"]) == (first, "completed")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_workers_are_stopped_as_one(tmp_path: Path, module: HeldModule, number: int, code: int) -> None:
+    with workers(tmp_path, module) as service:
+        run_ids = [start(service.client(number)) for number in range(2)]
+        service.process.send_signal(number)
+        assert service.process.wait() == code
+        for pid in service.pids:
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
+        assert "Traceback" not in "".join(service.rest())
+    for run_id in run_ids:
+        assert json.loads((tmp_path / "runs" / run_id / "run.json").read_bytes())["status"] == "interrupted"
+
+
+def test_workers_end_with_a_supervisor_that_is_killed(tmp_path: Path, module: HeldModule) -> None:
+    with workers(tmp_path, module) as service:
+        run_id = start(service.client(1))
+        service.process.kill()
+        service.rest()
+    assert json.loads((tmp_path / "runs" / run_id / "run.json").read_bytes())["status"] == "interrupted"
+
+
+def test_bad_modules_file_is_reported_once(tmp_path: Path) -> None:
+    (tmp_path / "modules.yaml").write_text("modules:\n  alpha:\n    ulr: http://a\n")
+    with started(tmp_path, "ops", "serve", "--port", "0", OPS_WORKERS="3") as process:
+        _, err = process.communicate()
+    assert (process.returncode, err.count("\n")) == (2, 1)
+    assert err.startswith("ops: modules.yaml:3: unknown key 'ulr'; did you mean 'url'?")
+
+
+def test_port_that_is_taken_is_reported_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with started(tmp_path, "ops", "serve", "--port", port, OPS_WORKERS="2") as process:
+            _, err = process.communicate()
+    assert process.returncode == 2
+    assert err == f"ops: cannot listen on 127.0.0.1:{port}: Address already in use; choose another port with --port\n"
