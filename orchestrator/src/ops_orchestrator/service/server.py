@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 import uvicorn
@@ -16,7 +17,10 @@ from ops_orchestrator.service.app import create_app
 from ops_orchestrator.service.listener import listening_socket, url_of
 from ops_orchestrator.service.protocol import HttpProtocol
 from ops_orchestrator.service.service_log import configure_service_log
+from ops_orchestrator.service.shared_listener import OpenConnections, SharedListener
 from ops_orchestrator.settings import Settings
+
+Shared = tuple[socket.socket, OpenConnections]
 
 
 def serve_orchestrator(settings: Settings) -> None:
@@ -38,15 +42,19 @@ def serve_until_stopped(
         serve_on([listener], application, settings, lambda: announce(url), lifespan_ends_first=lifespan_ends_first)
 
 
-def serve_on(
+def serve_on(  # noqa: PLR0913  # what a server is made of, each by name
     listeners: list[socket.socket],
     application: ASGIApp,
     settings: Settings,
     started: Callable[[], None],
     *,
     lifespan_ends_first: bool,
+    shared: Shared | None = None,
 ) -> None:
-    """As `serve_until_stopped`, on sockets that listen already; `started` is called when it can be used."""
+    """As `serve_until_stopped`, on sockets that listen already; `started` is called when it can be used.
+
+    `shared` is one more socket, on which other processes listen too, and how many connections each has.
+    """
     config = uvicorn.Config(
         application,
         http=HttpProtocol,
@@ -62,7 +70,7 @@ def serve_on(
     # The server ends its answers on a signal and then raises it again, for which these handlers wait.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.DONE))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(ExitCode.INTERRUPTED))
-    _Server(config, started, lifespan_ends_first=lifespan_ends_first).run(sockets=listeners)
+    _Server(config, started, lifespan_ends_first=lifespan_ends_first, shared=shared).run(sockets=listeners)
 
 
 def _log_listening(url: str) -> None:
@@ -73,15 +81,26 @@ def _log_listening(url: str) -> None:
 class _Server(uvicorn.Server):
     """Calls `started` when it can be used; may end the application's lifespan before it waits for open answers."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None], *, lifespan_ends_first: bool) -> None:
+    def __init__(
+        self, config: uvicorn.Config, started: Callable[[], None], *, lifespan_ends_first: bool, shared: Shared | None
+    ) -> None:
         super().__init__(config)
+        self._shared = shared
         self._announce = started
         self._lifespan_ends_first = lifespan_ends_first
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self._shared is not None:
+            self.servers.append(self._accepting(*self._shared))
         if self.started:
             self._announce()
+
+    def _accepting(self, listener: socket.socket, connections: OpenConnections) -> Any:
+        def protocol() -> HttpProtocol:
+            return HttpProtocol(self.config, self.server_state, self.lifespan.state)
+
+        return SharedListener(listener, connections, protocol, lambda: len(self.server_state.connections))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._lifespan_ends_first:

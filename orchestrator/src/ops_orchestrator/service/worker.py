@@ -19,6 +19,7 @@ from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.service.app import create_app
 from ops_orchestrator.service.server import serve_on
 from ops_orchestrator.service.service_log import configure_service_log
+from ops_orchestrator.service.shared_listener import OpenConnections
 from ops_orchestrator.service.siblings import Worker
 from ops_orchestrator.service.whole_writes import whole_lines
 from ops_orchestrator.settings import Settings
@@ -41,8 +42,15 @@ def main() -> None:
         _report(report, {"failed": str(error)})
         sys.exit(ExitCode.USAGE)
     with socket.socket(fileno=task["listener"]) as listener, worker.listen() as passed_on:
-        ready = {"ready": True}
-        serve_on([listener, passed_on], app, settings, lambda: _report(report, ready), lifespan_ends_first=True)
+        connections = OpenConnections(worker.folder / "connections", worker.number, worker.count)
+        serve_on(
+            [passed_on],
+            app,
+            settings,
+            lambda: _report(report, {"ready": True}),
+            lifespan_ends_first=True,
+            shared=(listener, connections),
+        )
 
 
 def _report(descriptor: int, what: dict[str, Any]) -> None:
