@@ -21,6 +21,9 @@ class HeldModule(ThreadingHTTPServer):
         self.asked: SimpleQueue[str] = SimpleQueue()
         self.opened = Event()
 
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing of a caller that has hung up."""
+
     @property
     def url(self) -> str:
         """Where modules.yaml finds it."""

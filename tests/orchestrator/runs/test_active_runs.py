@@ -21,7 +21,7 @@ from ops_orchestrator.runs.run_filter import RunFilter
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.runs.store.sync import NoSync, Sync
-from ops_orchestrator.runs.turns import TurnsHere
+from ops_orchestrator.runs.turns import LocalTurns
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def runs(catalogue: Catalogue, store: FolderStore, client_for: ClientFor) -> Act
 def active_runs(
     catalogue: Catalogue, store: FolderStore, client: ModuleClient, at_once: int = 10, most: int = 10
 ) -> ActiveRuns:
-    return ActiveRuns(catalogue, store, client, turns=TurnsHere(at_once, most), image_digest=None)
+    return ActiveRuns(catalogue, store, client, turns=LocalTurns(at_once, most), image_digest=None)
 
 
 def open_store(folder: Path, *consumers: Consumer, sync: Sync | None = None) -> FolderStore:

@@ -11,7 +11,7 @@ import pytest
 
 from ops_orchestrator.errors import BusyError
 from ops_orchestrator.runs.shared_turns import SharedTurns
-from ops_orchestrator.runs.turns import Turns, TurnsHere
+from ops_orchestrator.runs.turns import LocalTurns, Turns
 
 MakeTurns = Callable[[int, int], Turns]
 
@@ -35,7 +35,7 @@ async def make_turns(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
 
     def make(at_once: int, most_waiting: int) -> Turns:
         if request.param == "one process":
-            return TurnsHere(at_once, most_waiting)
+            return LocalTurns(at_once, most_waiting)
         shared.append(SharedTurns.open(tmp_path, 0, 2, at_once=at_once, most_waiting=most_waiting))
         return shared[0]
 

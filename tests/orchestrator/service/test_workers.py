@@ -11,6 +11,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from subprocess import PIPE, STDOUT, Popen
 from threading import Thread
+from threading import enumerate as enumerate_threads
 from typing import Any
 
 import httpx2
@@ -18,6 +19,10 @@ import pytest
 from held_module import HeldModule, held_module
 from local_service import started
 from scripted_module import modules_yaml
+
+from ops_orchestrator.service.app import create_app
+from ops_orchestrator.service.siblings import Worker
+from ops_orchestrator.settings import Settings
 
 SCENARIO = {"scenario_id": "demo", "modules": ["alpha"]}
 AT_ONCE = {"Prefer": "respond-async"}
@@ -227,11 +232,15 @@ def test_worker_that_is_killed_is_replaced_and_its_run_can_go_on(tmp_path: Path,
         assert (resumed["run_id"], resumed["status"]) == (first, "completed")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)])
 def test_workers_are_stopped_as_one(tmp_path: Path, module: HeldModule, number: int, code: int) -> None:
     with workers(tmp_path, module) as service:
-        run_ids = [start(service.client(number)) for number in range(2)]
-        service.process.send_signal(number)
+        clients = [service.client(worker) for worker in range(2)]
+        run_ids = [start(client) for client in clients]
+        with clients[1].sse(f"/runs/{run_ids[0]}/events") as stream:
+            service.process.send_signal(number)
+            last = [json.loads(event.data) for event in stream][-1]
+        assert (last["event"], last["status"]) == ("run.ended", "interrupted")
         assert service.process.wait() == code
         for pid in service.pids:
             with pytest.raises(ProcessLookupError):
@@ -241,12 +250,37 @@ def test_workers_are_stopped_as_one(tmp_path: Path, module: HeldModule, number: 
         assert json.loads((tmp_path / "runs" / run_id / "run.json").read_bytes())["status"] == "interrupted"
 
 
+@pytest.mark.slow
+def test_worker_that_cannot_be_replaced_is_tried_again_while_the_other_serves(tmp_path: Path, module: HeldModule) -> None:
+    with workers(tmp_path, module) as service:
+        client, good = service.client(1), (tmp_path / "modules.yaml").read_text()
+        (tmp_path / "modules.yaml").write_text("modules: []")
+        os.kill(service.pids[0], signal.SIGKILL)
+        assert "it ended with exit code -9" in service.until("worker.died")["message"]
+        assert "it cannot start: modules.yaml" in service.until("worker.died")["message"]
+        assert client.get("/ready").status_code == 200
+        (tmp_path / "modules.yaml").write_text(good)
+        service.until("worker.started")
+
+
+@pytest.mark.slow
 def test_workers_end_with_a_supervisor_that_is_killed(tmp_path: Path, module: HeldModule) -> None:
     with workers(tmp_path, module) as service:
         run_id = start(service.client(1))
         service.process.kill()
         service.rest()
     assert json.loads((tmp_path / "runs" / run_id / "run.json").read_bytes())["status"] == "interrupted"
+
+
+async def test_old_runs_are_deleted_by_the_first_worker_alone(tmp_path: Path) -> None:
+    (tmp_path / "modules.yaml").write_text(modules_yaml(["alpha"]))
+    settings = Settings(modules_file=tmp_path / "modules.yaml", runs_dir=tmp_path / "runs", retention_days=1, _env_file=None)
+    deleting = []
+    for number in range(2):
+        app = create_app(settings, worker=Worker(number, 2, tmp_path))
+        async with app.router.lifespan_context(app):
+            deleting.append("run-retention" in {thread.name for thread in enumerate_threads()})
+    assert deleting == [True, False]
 
 
 def test_bad_modules_file_is_reported_once(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Final, Self
 from ops_orchestrator.runs.shared_slots import SharedSlots
 from ops_orchestrator.runs.turns import too_busy
 
-# Siblings say when a turn is free. One that is killed says nothing, and its turns are noticed so.
+# A sibling that gives a turn back wakes those who wait. One that is killed does not, so they also look from time to time.
 _LOOK_AGAIN_S: Final = 0.05
 _DATAGRAM_BYTES: Final = 16
 
@@ -23,9 +23,11 @@ class SharedTurns:
     turns for its own runs as long as more of those come.
     """
 
-    def __init__(self, file: int, bell: socket.socket, siblings: Sequence[Path], *, at_once: int, most_waiting: int) -> None:
+    def __init__(
+        self, file: int, wake_socket: socket.socket, siblings: Sequence[Path], *, at_once: int, most_waiting: int
+    ) -> None:
         self._file = file
-        self._bell = bell
+        self._wake_socket = wake_socket
         self._siblings = tuple(map(str, siblings))
         self._limits = (at_once, most_waiting)
         self._turns = SharedSlots(file, 0, at_once)
@@ -37,14 +39,14 @@ class SharedTurns:
     @classmethod
     def open(cls, folder: Path, number: int, count: int, *, at_once: int, most_waiting: int) -> Self:
         """The turns of process `number` of `count`, which share nothing but `folder`. Raises OSError."""
-        bells = [folder / f"turns-{each}" for each in range(count)]
-        mine = bells.pop(number)
+        paths = [folder / f"turns-{each}" for each in range(count)]
+        mine = paths.pop(number)
         mine.unlink(missing_ok=True)
-        bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        bell.setblocking(False)
-        bell.bind(str(mine))
+        wake_socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        wake_socket.setblocking(False)
+        wake_socket.bind(str(mine))
         file = os.open(folder / "turns", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        return cls(file, bell, bells, at_once=at_once, most_waiting=most_waiting)
+        return cls(file, wake_socket, paths, at_once=at_once, most_waiting=most_waiting)
 
     async def take_now(self) -> bool:
         """See Turns."""
@@ -75,28 +77,28 @@ class SharedTurns:
             return
         self._turns.give_back()
         if self._places.are_taken_elsewhere():
-            self._ring()
+            self._wake_siblings()
         else:
             self._is_free.set()
 
     def close(self) -> None:
         """See Turns. Gives back all that is still taken."""
         if self._loop is not None:
-            self._loop.remove_reader(self._bell)
-        self._bell.close()
+            self._loop.remove_reader(self._wake_socket)
+        self._wake_socket.close()
         os.close(self._file)
 
-    def _ring(self) -> None:
+    def _wake_siblings(self) -> None:
         for sibling in self._siblings:
-            with suppress(OSError):  # it is not there, or has been told often enough
-                self._bell.sendto(b"!", sibling)
+            with suppress(OSError):  # it is not there, or has more wake-ups than it reads
+                self._wake_socket.sendto(b"!", sibling)
 
     def _listen(self) -> None:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-            self._loop.add_reader(self._bell, self._answer_the_bell)
+            self._loop.add_reader(self._wake_socket, self._on_wake_up)
 
-    def _answer_the_bell(self) -> None:
+    def _on_wake_up(self) -> None:
         with suppress(BlockingIOError):
-            while self._bell.recv(_DATAGRAM_BYTES):
+            while self._wake_socket.recv(_DATAGRAM_BYTES):
                 self._is_free.set()

@@ -26,7 +26,7 @@ class Turns(Protocol):
         ...
 
 
-class TurnsHere:
+class LocalTurns:
     """The turns of a service that is one process. See Turns."""
 
     def __init__(self, at_once: int, most_waiting: int) -> None:

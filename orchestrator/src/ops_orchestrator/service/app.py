@@ -21,7 +21,7 @@ from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Progress
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.store.retention import retention_of
-from ops_orchestrator.runs.turns import Turns, TurnsHere
+from ops_orchestrator.runs.turns import LocalTurns, Turns
 from ops_orchestrator.service.head import HeadAsGet
 from ops_orchestrator.service.problem import install_problem_handlers
 from ops_orchestrator.service.routes.description import description_routes
@@ -107,7 +107,7 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
 def _turns(settings: Settings, worker: Worker | None) -> Turns:
     at_once, most_waiting = settings.max_concurrent_runs, settings.max_queued_runs
     if worker is None:
-        return TurnsHere(at_once, most_waiting)
+        return LocalTurns(at_once, most_waiting)
     return SharedTurns.open(worker.folder, worker.number, worker.count, at_once=at_once, most_waiting=most_waiting)
 
 

@@ -28,7 +28,7 @@ from ops_orchestrator.service.whole_writes import whole_lines
 from ops_orchestrator.settings import Settings
 
 _EXIT_CODES: Final = {signal.SIGTERM: ExitCode.DONE, signal.SIGINT: ExitCode.INTERRUPTED}
-# What a worker does besides its open answers: it ends calls and runs, and writes them.
+# For what a worker does besides its open answers: it ends its calls and runs, and writes them.
 _LONGEST_END_S: Final = 10.0
 _LONGEST_PAUSE_S: Final = 30.0
 _LONG_LIFE_S: Final = 60.0
@@ -76,7 +76,7 @@ class _Supervisor:
 
     def _stop(self, code: ExitCode) -> None:
         if self._ending.done():
-            # Whoever says it twice does not want to wait.
+            # A second signal means that nobody wants to wait.
             self._kill()
         else:
             self._ending.set_result(code)
@@ -87,7 +87,7 @@ class _Supervisor:
             self._ending.set_exception(error)
 
     async def _end(self, keepers: list["asyncio.Task[None]"]) -> None:
-        # Who connects from now on is refused as soon as the workers do not listen any more, instead of waiting for nobody.
+        # With the workers' copies closed too, a caller who connects now is refused, and does not wait for an answer.
         self._listener.close()
         for process in self._processes.values():
             _send(process, signal.SIGTERM)
