@@ -76,9 +76,11 @@ def paused(pids: list[int]) -> Iterator[None]:
         os.kill(pid, signal.SIGSTOP)
         while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
             pass
-    yield
-    for pid in pids:
-        os.kill(pid, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager
@@ -289,6 +291,15 @@ def test_bad_modules_file_is_reported_once(tmp_path: Path) -> None:
         _, err = process.communicate()
     assert (process.returncode, err.count("\n")) == (2, 1)
     assert err.startswith("ops: modules.yaml:3: unknown key 'ulr'; did you mean 'url'?")
+
+
+def test_temporary_folder_with_too_long_a_path_is_named(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    with started(tmp_path, "ops", "serve", "--port", "0", OPS_WORKERS="2", TMPDIR=str(long)) as process:
+        _, err = process.communicate()
+    assert (process.returncode, list(long.iterdir())) == (2, [])
+    assert err.startswith(f"ops: the path of the temporary folder {long}/")
 
 
 def test_port_that_is_taken_is_reported_once(tmp_path: Path) -> None:

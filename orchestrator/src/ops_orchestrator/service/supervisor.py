@@ -110,6 +110,8 @@ class _Supervisor:
         while not self._ending.done():
             began = loop.time()
             process = await self._start(number)
+            if process is None:
+                return
             failure = await _failure(process)
             if failure is None:
                 self._note_ready(number)
@@ -120,14 +122,17 @@ class _Supervisor:
             if self._ending.done():
                 return
             deaths = 1 if loop.time() - began > _LONG_LIFE_S else deaths + 1
-            pause_s = min(2.0 ** (deaths - 2), _LONGEST_PAUSE_S) if deaths > 1 else 0.0
+            pause_s = min(2.0 ** min(deaths - 2, 10), _LONGEST_PAUSE_S) if deaths > 1 else 0.0
             why = f"it cannot start: {failure}" if failure else f"it ended with exit code {process.returncode}"
             _log.error("worker.died", worker=number, pid=process.pid, message=f"{why}; another starts in {pause_s:g} s")
             await asyncio.wait([self._ending], timeout=pause_s)
 
-    async def _start(self, number: int) -> Process:
-        listener = self._listener.fileno()
+    async def _start(self, number: int) -> Process | None:
+        """Start the worker `number` and give it its task; None when all are being ended."""
         async with self._one_starts:
+            if self._ending.done():
+                return None
+            listener = self._listener.fileno()
             process = self._processes[number] = await _started(listener)
         if self._ending.done():
             _send(process, signal.SIGTERM)
