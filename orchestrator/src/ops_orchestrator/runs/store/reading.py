@@ -45,10 +45,12 @@ def open_log(store: Path, run_id: str) -> LogReader:
 def _readable(store: Path, run_id: str, name: str) -> Iterator[None]:
     """Say of what cannot be read why: it is not there, it is damaged, or the store cannot be read."""
     folder = folder_of(store, run_id)
+    # Looked at before and after: a run may be made, or removed, meanwhile, and has all of its documents as long as it is there.
+    was_there = os.path.lexists(folder)
     try:
         yield
     except FileNotFoundError as error:
-        if not os.path.lexists(folder):
+        if not (was_there and os.path.lexists(folder)):
             raise NotFoundError(f"There is no run {run_id}.", "/runs") from error
         if name in (RECORD, RESULTS):
             raise DamagedRunError(folder, name, "the file is missing") from error
