@@ -107,3 +107,28 @@ async def test_resumed_run_need_not_be_waited_for(start_service: StartService) -
             pass
     assert (answer.status_code, answer.headers["preference-applied"]) == (202, "respond-async")
     assert (second.status_code, record["status"]) == (409, "completed")
+
+
+@pytest.mark.parametrize("is_queued", [False, True])
+async def test_run_that_a_stopped_service_left_goes_on_in_the_next_one_where_that_is_set(
+    start_service: StartService,
+    is_queued: bool,
+) -> None:
+    gate, alpha = Gate(), ScriptedModule()
+    alpha.answers = [gate]
+    settings = {"resume_interrupted": True, "max_concurrent_runs": 1}
+    async with start_service(alpha, **settings) as service:
+        run_id = await begun(service, gate, "alpha")
+        waiting = asyncio.create_task(service.post("/plan_and_execute", json=scenario("alpha")))
+        while len((await service.get("/runs")).json()["runs"]) < 2:
+            pass
+        if is_queued:
+            queued = await service.post("/plan_and_execute", json=scenario("alpha"), headers=ASYNC)
+            run_id = queued.json()["run_id"]
+    # Whoever waited is told that the run goes on.
+    assert (await waiting).status_code == 202
+    alpha.answers = [success()]
+    async with start_service(alpha, **settings) as service:
+        while (record := (await service.get(f"/runs/{run_id}")).json())["status"] in ("queued", "running"):
+            pass
+    assert (record["status"], record["attempt"]) == ("completed", 2)

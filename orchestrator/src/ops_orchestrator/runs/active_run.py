@@ -63,6 +63,7 @@ class ActiveRun:
         self._ending: RunEnded | None = None
         self._cancelled_by: str | None = None
         self._task: asyncio.Task[None] | None = None
+        self._is_left = False
         self._over = asyncio.Event()
         self._interrupted = asyncio.Event()
 
@@ -98,6 +99,12 @@ class ActiveRun:
         self._interrupted.set()
         self._stop(interrupted())
 
+    def leave(self) -> None:
+        """Execute the run no further, and let the next service go on with it."""
+        if self._ending is None:
+            self._is_left = True
+            self.interrupt()
+
     async def execute(self, client: ModuleClient, turns: Turns, *, has_turn: bool) -> None:
         """Execute the run to its end. Returns when it is stored, or when the service stops before that can be done."""
         self._task = asyncio.current_task()
@@ -106,6 +113,9 @@ class ActiveRun:
         # From here on nothing stops it: a caller must hear what is written, and the other way round.
         self._task = None
         try:
+            if self._is_left:
+                await self._recorder.leave()
+                return
             await self._recorder.end(ended)
         except Exception as error:  # noqa: BLE001  # whatever it is, the run has to end
             await self._finish(ended if ended.status == "errored" else _errored(error))

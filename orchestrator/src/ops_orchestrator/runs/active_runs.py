@@ -37,9 +37,12 @@ class _KeyIsHeld(Exception):  # noqa: N818  # it is an answer
 
 
 class ActiveRuns:
-    """Starts runs and keeps hold of them until they are over and stored."""
+    """Starts runs and keeps hold of them until they are over and stored.
 
-    def __init__(  # what a run is made with, each passed in
+    Where the next service goes on with what this one leaves, `leaves_runs`, runs are not ended when this one stops.
+    """
+
+    def __init__(  # noqa: PLR0913  # what a run is made with, each passed in
         self,
         catalogue: Catalogue,
         store: RunStore,
@@ -47,6 +50,7 @@ class ActiveRuns:
         *,
         turns: Turns,
         image_digest: str | None,
+        leaves_runs: bool = False,
     ) -> None:
         self._catalogue = catalogue
         self._store = store
@@ -57,6 +61,7 @@ class ActiveRuns:
         self._tasks: set[asyncio.Task[None]] = set()
         self._runs: dict[str, ActiveRun] = {}
         self._making: set[str] = set()
+        self._leaves_runs = leaves_runs
         self.stopping = False
 
     async def start(self, scenario: Scenario) -> ActiveRun:
@@ -85,10 +90,10 @@ class ActiveRuns:
         return self._runs.get(run_id)
 
     async def stop(self) -> None:
-        """Start no more runs, end those under way as interrupted, and wait until their records say so."""
+        """Start no more runs, end those under way as interrupted, or leave them, and wait until that is stored."""
         self.stopping = True
         for run in self._runs.values():
-            run.interrupt()
+            self._stop(run)
         await asyncio.gather(*self._tasks)
 
     async def _launch(self, make: Callable[[bool], Coroutine[Any, Any, ActiveRun]]) -> ActiveRun:
@@ -116,7 +121,8 @@ class ActiveRuns:
             made.set_exception(error)
             return
         made.set_result(run)
-        self._interrupt_if_stopping(run)
+        if self._is_stopping():
+            self._stop(run)
         try:
             await run.execute(self._client, self._turns, has_turn=has_turn)
         finally:
@@ -157,8 +163,13 @@ class ActiveRuns:
     def _queued(self, work: Work, key_sha256: str | None = None) -> RunQueued:
         return work.queued(self._versions, self._modules_of(work.plan), self._store.durability, key_sha256)
 
-    def _interrupt_if_stopping(self, run: ActiveRun) -> None:
-        if self.stopping:
+    def _is_stopping(self) -> bool:
+        return self.stopping
+
+    def _stop(self, run: ActiveRun) -> None:
+        if self._leaves_runs:
+            run.leave()
+        else:
             run.interrupt()
 
     def _register(self, run: ActiveRun) -> ActiveRun:

@@ -75,6 +75,11 @@ class Recorder:
         """End the run as far as it was written, which is what counts from now on. Raises StoreError; may be repeated then."""
         self._stored = await self._writer.finish(what)
 
+    async def leave(self) -> None:
+        """Let go of the run, which is not over. Raises StoreError."""
+        await self._writer.durable()
+        await self._writer.abandon()
+
     async def durable(self) -> None:
         """Wait until all that happened so far is on disk. Raises StoreError."""
         await self._writer.durable()

@@ -10,7 +10,7 @@ import structlog
 from fastapi import FastAPI
 
 import ops_orchestrator
-from ops_orchestrator.errors import StoreError
+from ops_orchestrator.errors import RequestError, StoreError
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.transport import Transport
@@ -57,13 +57,16 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     retention = retention_of(store, settings.retention_days) if worker is None or worker.is_first else None
     client = ModuleClient(settings.limits, transport)
     turns = _turns(settings, worker)
-    runs = ActiveRuns(catalogue, store, client, turns=turns, image_digest=settings.image_digest)
+    runs = ActiveRuns(
+        catalogue, store, client, turns=turns, image_digest=settings.image_digest, leaves_runs=settings.resume_interrupted
+    )
+    goes_on = runs if settings.resume_interrupted else None
     siblings = Siblings(worker.siblings if worker else (), runs.find, store)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await _recover(store)
-        later = asyncio.create_task(_recover_when_complete(store))
+        await _recover(store, goes_on)
+        later = asyncio.create_task(_recover_when_complete(store, goes_on))
         if retention is not None:
             retention.start()
         if reason := store.unwritable():
@@ -111,23 +114,28 @@ def _turns(settings: Settings, worker: Worker | None) -> Turns:
     return SharedTurns.open(worker.folder, worker.number, worker.count, at_once=at_once, most_waiting=most_waiting)
 
 
-async def _recover(store: RunStore) -> None:
-    """End what a dead service left."""
+async def _recover(store: RunStore, runs: ActiveRuns | None) -> None:
+    """End what a dead service left; with `runs`, go on with it."""
     for run_id, problem in (await asyncio.to_thread(store.recover)).items():
-        if problem is None:
-            _log.warning("run.recovered", run_id=run_id, message="was running when a service died")
-        else:
+        if problem is not None:
             _log.error("run.unrecovered", run_id=run_id, message=f"cannot be ended properly: {problem}")
+            continue
+        _log.warning("run.recovered", run_id=run_id, message="was not over when a service ended")
+        if runs is not None:
+            try:
+                await runs.resume(run_id)
+            except (RequestError, StoreError) as error:
+                _log.error("run.left", run_id=run_id, message=f"cannot go on: {error}")
 
 
-async def _recover_when_complete(store: RunStore) -> None:
+async def _recover_when_complete(store: RunStore, runs: ActiveRuns | None) -> None:
     """Where many runs are read in the background, some of those may have been left too."""
     if store.is_complete:
         return
     while not await asyncio.to_thread(store.wait_until_complete, 1.0):
         pass
     try:
-        await _recover(store)
+        await _recover(store, runs)
     except (OSError, StoreError) as error:
         _log.error("store.unrecovered", message=f"runs that a dead service left may not be ended: {error}")
 
