@@ -18,6 +18,11 @@ def json_line(value: Any) -> bytes:
     return _safe(to_json(value)) + b"\n"
 
 
+def json_text(value: Any) -> bytes:
+    """A value as JSON, as short as it can be."""
+    return _safe(to_json(value))
+
+
 def json_document(value: Any) -> bytes:
     """A value as it stands in a file: JSON, indented and with a newline unless it is large.
 

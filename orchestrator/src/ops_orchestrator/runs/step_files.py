@@ -8,7 +8,7 @@ from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.answer import ReceivedArtifact
 from ops_orchestrator.modules.attempt import Answered
 from ops_orchestrator.planning.steps import Step
-from ops_orchestrator.runs.json_text import json_document, json_line
+from ops_orchestrator.runs.json_text import json_document, json_line, json_text
 from ops_orchestrator.runs.record import ArtifactRecord, StepResults, artifacts_folder, response_name, result_name, step_folder
 from ops_orchestrator.runs.run_file import FileRef, RunFile
 
@@ -31,7 +31,8 @@ def completed_files(step: Step, answered: Answered, results: StepResults, *, kee
     holds_artifacts = step.module.answer_holds_artifacts(step.action)
     folder = step_folder(step.number, step.id)
     exchange = exchange_files(step, answered.exchange, folder, keep_artifacts=keep_artifacts, holds_artifacts=holds_artifacts)
-    return (*artifacts, *exchange, RunFile.of(result_name(step.number, step.id), json_document(results)))
+    # Not indented: results.json has it for people, and to write it twice takes time.
+    return (*artifacts, *exchange, RunFile.of(result_name(step.number, step.id), json_text(results)))
 
 
 def exchange_files(

@@ -23,12 +23,13 @@ from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.store.retention import retention_of
 from ops_orchestrator.runs.turns import LocalTurns, Turns
 from ops_orchestrator.service.head import HeadAsGet
+from ops_orchestrator.service.hot_route import HotRoute
 from ops_orchestrator.service.problem import install_problem_handlers
 from ops_orchestrator.service.routes.description import description_routes
 from ops_orchestrator.service.routes.events import events_routes
 from ops_orchestrator.service.routes.health import health_routes
 from ops_orchestrator.service.routes.modules import modules_routes
-from ops_orchestrator.service.routes.plan_and_execute import plan_and_execute_routes
+from ops_orchestrator.service.routes.plan_and_execute import PATH, plan_and_execute_answer, plan_and_execute_routes
 from ops_orchestrator.service.routes.run_control import run_control_routes
 from ops_orchestrator.service.routes.runs import runs_routes
 from ops_orchestrator.service.service_log import RunLog
@@ -63,6 +64,8 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     goes_on = runs if settings.resume_interrupted else None
     siblings = Siblings(worker.siblings if worker else (), runs.find, store)
 
+    start_run = plan_and_execute_answer(runs, store, siblings, settings.max_request_bytes, settings.max_request_values)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await _recover(store, goes_on)
@@ -94,10 +97,11 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
         generate_unique_id_function=lambda route: route.name,
     )
     app.add_middleware(HeadAsGet)
+    app.add_middleware(HotRoute, path=PATH, answer=start_run)
     if worker is not None:
         app.add_middleware(AmongSiblings, siblings=siblings)
     install_problem_handlers(app)
-    app.include_router(plan_and_execute_routes(runs, store, siblings, settings.max_request_bytes, settings.max_request_values))
+    app.include_router(plan_and_execute_routes(start_run))
     app.include_router(runs_routes(store, runs))
     app.include_router(run_control_routes(runs, store))
     app.include_router(events_routes(store, events, lambda run_id: runs.find(run_id) is not None))

@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem documents: what was wrong, where, what to do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -29,13 +29,14 @@ class ProblemResponse(JSONResponse):
 
 def install_problem_handlers(app: FastAPI) -> None:
     """Make every error of `app` a problem document."""
-    app.add_exception_handler(RequestError, _on_request_error)
-    app.add_exception_handler(StoreError, _on_store_error)
-    app.add_exception_handler(DamagedRunError, _on_damaged_run)
-    app.add_exception_handler(RequestValidationError, _on_invalid_parameters)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(ClientDisconnect, _on_client_disconnect)
-    app.add_exception_handler(Exception, _on_exception)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+
+
+def problem_response(request: Request, error: Exception) -> Response:
+    """The problem document of an error, as the handlers make it."""
+    kind = next(kind for kind in type(error).__mro__ if kind in _HANDLERS)
+    return _HANDLERS[kind](request, error)
 
 
 def problem_body(status: int, detail: str) -> bytes:
@@ -112,3 +113,14 @@ def _on_exception(request: Request, error: Exception) -> ProblemResponse:
     _log.error("http.errored", path=request.url.path, exc_info=error)
     detail = "This is our fault, not yours; the service's log has the details."
     return ProblemResponse(_problem(request, 500, "internal-error", "The orchestrator failed", detail), 500)
+
+
+_HANDLERS: Final[dict[type[Exception], Callable[[Request, Exception], Response]]] = {
+    RequestError: _on_request_error,
+    StoreError: _on_store_error,
+    DamagedRunError: _on_damaged_run,
+    RequestValidationError: _on_invalid_parameters,
+    HTTPException: _on_http_exception,
+    ClientDisconnect: _on_client_disconnect,
+    Exception: _on_exception,
+}

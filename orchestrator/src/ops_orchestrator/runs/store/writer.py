@@ -12,11 +12,10 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from ops_orchestrator.errors import RunExistsError, StoreError
 from ops_orchestrator.runs.events import Event, RunEnded, RunResumed
@@ -29,12 +28,10 @@ from ops_orchestrator.runs.store.protocols import RunIndex
 from ops_orchestrator.runs.store.recovery import finish
 from ops_orchestrator.runs.store.run_folder import STAGING, RunFolder
 from ops_orchestrator.runs.store.sync import Sync
+from ops_orchestrator.runs.store.write_queue import WriteQueue, tell, waiting
 
 MOST_QUEUED_BYTES: Final = 64 * 1024 * 1024
 """So much may wait to be written; who has more to write waits as well."""
-
-_LINGER_S: Final = 0.005
-"""Lines that nobody waits for are handed over together: a thread that is woken for each costs a third of a run's time."""
 
 _LINE_OVERHEAD_BYTES: Final = 512
 
@@ -61,7 +58,7 @@ class FolderWriter:
         line = event.as_line()
         size = len(line) + _LINE_OVERHEAD_BYTES + sum(len(file.content) for file in files if isinstance(file.content, bytes))
         work = partial(self.folder.append, files, line)
-        await self._writer.hand_over(_Job(work, size, self, lines=(_line(event, line),)))
+        await self._writer.put(_Job(work, size, self, lines=(_line(event, line),)))
 
     async def go_on(self, record: RunRecord, event: Event) -> None:
         """See RunWriter."""
@@ -74,7 +71,7 @@ class FolderWriter:
             self.folder.settle(event.what.files if isinstance(event.what, RunResumed) else ())
 
         line = event.as_line()
-        await self._writer.hand_over(_Job(work, len(line), self, lines=(_line(event, line),)))
+        await self._writer.put(_Job(work, len(line), self, lines=(_line(event, line),)))
 
     async def end(self, event: Event, record: RunRecord, results: Results) -> None:
         """See RunWriter."""
@@ -86,14 +83,14 @@ class FolderWriter:
 
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         job = _Job(work, _LINE_OVERHEAD_BYTES, self, answer=done, sync=_Sync(self, done, record, _line(event, line)))
-        await self._writer.hand_over(job)
+        await self._writer.put(job)
         await self._wait(done)
 
     async def durable(self) -> None:
         """See RunWriter."""
         self._check()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await self._writer.hand_over(_Job(_nothing, 0, self, answer=done, sync=_Sync(self, done)))
+        await self._writer.put(_Job(_nothing, 0, self, answer=done, sync=_Sync(self, done)))
         await self._wait(done)
 
     async def finish(self, ended: RunEnded) -> RunRecord:
@@ -117,7 +114,7 @@ class FolderWriter:
             return self.folder.give_up()
 
         done: asyncio.Future[FolderLease] = asyncio.get_running_loop().create_future()
-        await self._writer.hand_over(_Job(work, 0, self, answer=done, is_last=True))
+        await self._writer.put(_Job(work, 0, self, answer=done, is_last=True))
         return await asyncio.shield(done)
 
     def fail(self, error: Exception) -> None:
@@ -180,14 +177,8 @@ class Writer:
         self.index = index
         self._sync = sync
         self._consumers = consumers
-        self._most_queued_bytes = most_queued_bytes
-        self._lock = threading.Lock()
-        self._queued_bytes = 0
         self._open: set[FolderWriter] = set()
-        self._room: list[asyncio.Future[None]] = []
-        self._pending: list[_Job] = []
-        self._timer: asyncio.TimerHandle | None = None
-        self._jobs: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
+        self._jobs: WriteQueue[_Job] = WriteQueue(most_queued_bytes)
         self._syncs: queue.SimpleQueue[_Sync | None] = queue.SimpleQueue()
         self._threads = [
             threading.Thread(target=self._write_files, name="run-files", daemon=True),
@@ -205,7 +196,7 @@ class Writer:
             return FolderWriter(self, RunFolder.create(path, json_document(record), modules, text), lines[-1].seq)
 
         answer: asyncio.Future[FolderWriter] = asyncio.get_running_loop().create_future()
-        await self.hand_over(_Job(work, len(modules), answer=answer, lines=tuple(lines), record=record))
+        await self._jobs.put(_Job(work, len(modules), answer=answer, lines=tuple(lines), record=record))
         try:
             return await answer
         except FileExistsError as error:
@@ -229,51 +220,22 @@ class Writer:
         lease.release()
         return record
 
-    async def hand_over(self, job: _Job) -> None:
+    async def put(self, job: _Job) -> None:
         """Have the file thread do `job`; waits while too much is waiting already."""
-        loop = asyncio.get_running_loop()
-        while (room := self._room_for(job.size, loop)) is not None:
-            self._wake()
-            await room
-        self._pending.append(job)
-        if job.answer is not None:
-            self._wake()
-        elif self._timer is None:
-            self._timer = loop.call_later(_LINGER_S, self._wake)
+        await self._jobs.put(job)
 
     def close(self) -> None:
         """Write and flush what is handed over, end the threads, and release the leases that are left."""
-        self._wake()
-        self._jobs.put(None)
+        self._jobs.close()
         for thread in self._threads:
             thread.join()
         # Runs that are not over count as left from now on.
         for writer in self._open:
             writer.folder.close()
 
-    def _room_for(self, size: int, loop: asyncio.AbstractEventLoop) -> "asyncio.Future[None] | None":
-        """Take room for `size` bytes; when there is not enough, what to wait for before trying again."""
-        with self._lock:
-            # What is larger than the whole queue has it alone.
-            if not self._queued_bytes or self._queued_bytes + size <= self._most_queued_bytes:
-                self._queued_bytes += size
-                return None
-            room: asyncio.Future[None] = loop.create_future()
-            self._room.append(room)
-            return room
-
-    def _wake(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._pending:
-            self._jobs.put(self._pending)
-            self._pending = []
-
     def _write_files(self) -> None:
         """The file thread."""
-        while batches := _waiting(self._jobs):
-            jobs = [job for batch in batches for job in batch]
+        while jobs := self._jobs.take():
             outcomes = [self._outcome(job) for job in jobs]
             written = [job for job, outcome in zip(jobs, outcomes, strict=True) if not isinstance(outcome, Exception)]
             if created := [job.record for job in written if job.record is not None]:
@@ -287,7 +249,7 @@ class Writer:
                 for job, outcome in zip(jobs, outcomes, strict=True)
                 if job.answer is not None and (job.sync is None or isinstance(outcome, Exception))
             ]
-            _tell(answers + self._free(sum(job.size for job in jobs)))
+            tell(answers + self._jobs.free(sum(job.size for job in jobs)))
         self._syncs.put(None)
 
     def _outcome(self, job: _Job) -> Any:
@@ -315,7 +277,7 @@ class Writer:
     def _flush_runs(self) -> None:
         """The sync thread. A flush is for runs that ended, and also for the final records of those that did so before."""
         concluded: list[_Sync] = []
-        while (fresh := _waiting(self._syncs, block=not concluded)) or concluded:
+        while (fresh := waiting(self._syncs, block=not concluded)) or concluded:
             batch = fresh + concluded
             try:
                 self._sync.flush([path for item in batch for path in item.paths])
@@ -333,7 +295,7 @@ class Writer:
             folder.conclude()
         except OSError as error:
             item.writer.fail(error)
-            _tell([(item.done, error)])
+            tell([(item.done, error)])
             return False
         item.paths, folder.unsynced = folder.unsynced, []
         return True
@@ -348,13 +310,13 @@ class Writer:
             self._open.discard(item.writer)
             # Before anybody is told: who reads that the run is over may resume it at once.
             item.writer.folder.close()
-        _tell([(item.done, None) for item in flushed])
+        tell([(item.done, None) for item in flushed])
 
     def _fail(self, batch: list[_Sync], error: OSError) -> None:
         """Nobody knows what the disk lost, and it is reported once: no run under way can be trusted to be whole."""
         for writer in tuple(self._open):
             writer.fail(error)
-        _tell([(item.done, error) for item in batch])
+        tell([(item.done, error) for item in batch])
 
     def _publish(self, lines: list[Line]) -> None:
         for consumer in self._consumers if lines else ():
@@ -362,50 +324,6 @@ class Writer:
                 consumer.take(lines)
             except Exception:  # noqa: BLE001  # one consumer keeps neither runs nor the others from going on
                 _log.exception("consumer.failed: %s", type(consumer).__name__)
-
-    def _free(self, size: int) -> list[tuple["asyncio.Future[Any]", Any]]:
-        """Make room for what waits to be handed over; returns those who wait."""
-        with self._lock:
-            self._queued_bytes -= size
-            waiting, self._room = self._room, []
-        return [(room, None) for room in waiting]
-
-
-def _tell(answers: Sequence[tuple["asyncio.Future[Any]", Any]]) -> None:
-    """Set what an event loop waits for, in one call of the loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
-    for answer in answers:
-        by_loop.setdefault(answer[0].get_loop(), []).append(answer)
-    for loop, own in by_loop.items():
-        with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
-            loop.call_soon_threadsafe(_set_all, own)
-
-
-def _set_all(answers: Sequence[tuple["asyncio.Future[Any]", Any]]) -> None:
-    for future, outcome in answers:
-        if future.done():
-            continue
-        if isinstance(outcome, Exception):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
-
-
-Item = TypeVar("Item")
-
-
-def _waiting(items: "queue.SimpleQueue[Item | None]", *, block: bool = True) -> list[Item]:
-    """All that waits in the queue, at least one with `block`; none any more once the None at its end is reached."""
-    found: list[Item] = []
-    while True:
-        try:
-            item = items.get(block=block and not found)
-        except queue.Empty:
-            return found
-        if item is None:
-            items.put(None)
-            return found
-        found.append(item)
 
 
 def _line(event: Event, data: bytes) -> Line:

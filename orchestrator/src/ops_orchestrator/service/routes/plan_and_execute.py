@@ -12,34 +12,23 @@ from ops_orchestrator.planning.scenario import Scenario, read_scenario
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.service.hot_route import Answer
 from ops_orchestrator.service.openapi import EXAMPLE_SCENARIO, Responses, header, json_of, problems
 from ops_orchestrator.service.routes.prefer import read_preference
 from ops_orchestrator.service.run_answer import RUN_RESPONSES, answer_when_over
 from ops_orchestrator.service.siblings import Siblings
 
+PATH: Final = "/plan_and_execute"
 _LONGEST_KEY: Final = 255
 _REQUEST: Final = {"application/json": {**json_of(Scenario)["application/json"], "example": EXAMPLE_SCENARIO}}
 _RESPONSES: Final[Responses] = RUN_RESPONSES | problems(400, 413, 415, 422)
 
 
-def plan_and_execute_routes(
+def plan_and_execute_answer(
     runs: ActiveRuns, store: RunStore, siblings: Siblings, max_request_bytes: int, max_request_values: int
-) -> APIRouter:
-    """The route, for runs kept in `store`; `siblings` execute the others."""
-    router = APIRouter(tags=["runs"])
+) -> Answer:
+    """What answers the request, for runs kept in `store`; `siblings` execute the others."""
 
-    @router.post(
-        "/plan_and_execute",
-        summary="Plan a scenario, execute the plan, keep the run",
-        responses=_RESPONSES,
-        openapi_extra={
-            "parameters": [
-                header("Prefer", "respond-async, or wait=N to wait for at most N seconds"),
-                header("Idempotency-Key", "1 to 255 characters; a request that is repeated with it gets the first run"),
-            ],
-            "requestBody": {"required": True, "content": _REQUEST},
-        },
-    )
     async def plan_and_execute(request: Request) -> Response:
         preference = read_preference(request.headers.getlist("prefer"))
         key = _key(request.headers.getlist("idempotency-key"))
@@ -50,6 +39,27 @@ def plan_and_execute_routes(
             return answer
         return await answer_when_over(run, store, preference)
 
+    return plan_and_execute
+
+
+def plan_and_execute_routes(answer: Answer) -> APIRouter:
+    """The route as the OpenAPI document describes it; see HotRoute for where it is answered."""
+    router = APIRouter(tags=["runs"])
+    router.add_api_route(
+        PATH,
+        answer,
+        methods=["POST"],
+        name="plan_and_execute",
+        summary="Plan a scenario, execute the plan, keep the run",
+        responses=_RESPONSES,
+        openapi_extra={
+            "parameters": [
+                header("Prefer", "respond-async, or wait=N to wait for at most N seconds"),
+                header("Idempotency-Key", "1 to 255 characters; a request that is repeated with it gets the first run"),
+            ],
+            "requestBody": {"required": True, "content": _REQUEST},
+        },
+    )
     return router
 
 
