@@ -9,7 +9,7 @@ from threading import Event as Signal
 
 import httpx2
 import pytest
-from scripted_module import Answer, ClientFor, Gate, ScriptedModule, demo, error_envelope, success
+from scripted_module import Answer, ClientFor, Gate, ScriptedModule, artifact, demo, error_envelope, success
 
 from ops_orchestrator.errors import BusyError, ConflictError, StoreError
 from ops_orchestrator.modules.catalogue import Catalogue
@@ -380,3 +380,18 @@ async def test_interrupted_run_is_resumed_by_the_next_service(
         await again.wait()
         assert again.record.status == store.record(run.record.run_id).status == "completed"
         assert (alpha.executed, len(beta.executed)) == ([], 1)
+
+
+async def test_run_that_keeps_no_artifacts_is_resumed_like_another(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor
+) -> None:
+    alpha, beta = ScriptedModule(answers=[success(artifacts=[artifact("a.txt")])]), ScriptedModule("beta")
+    beta.answers = [httpx2.Response(422, json=error_envelope("beta")), success("beta")]
+    runs = active_runs(catalogue, store, client_for(alpha, beta))
+    scenario = demo("alpha", "beta").model_copy(update={"run_options": RunOptions(save_artifacts=False)})
+    run = await runs.start(scenario)
+    await run.wait()
+    again = await runs.resume(run.record.run_id)
+    await again.wait()
+    kept = store.results(run.record.run_id).steps["alpha"].artifacts
+    assert (again.record.status, [(each.name, each.path) for each in kept]) == ("completed", [("a.txt", None)])

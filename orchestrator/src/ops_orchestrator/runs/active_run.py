@@ -148,6 +148,8 @@ class ActiveRun:
                 if isinstance(happened.what, RunEnded):
                     return happened.what
                 await self._recorder.add(happened.what, happened.files, happened.results)
+                # Its files would stay in memory until something else happens.
+                del happened
         raise AssertionError("a plan has an end")
 
     async def _stopped(self) -> RunEnded:

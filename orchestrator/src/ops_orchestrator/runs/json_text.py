@@ -1,11 +1,14 @@
 """JSON as it stands in a run's folder: its log lines and documents."""
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from pydantic_core import to_json
 
-_LARGEST_INDENTED_BYTES: Final = 128 * 1024
+LARGEST_INDENTED_BYTES: Final = 128 * 1024
+"""A longer document is not indented."""
+
 # DEL, C1 and bidirectional controls, in UTF-8: they can change what a terminal does or shows. C0 controls are escaped by JSON
 # itself. Decoding a text to look for them takes four times its size.
 _CONTROLS: Final = re.compile(
@@ -19,8 +22,8 @@ def json_line(value: Any) -> bytes:
 
 
 def json_text(value: Any) -> bytes:
-    """A value as JSON, as short as it can be."""
-    return _safe(to_json(value))
+    """A value as JSON, as short as it can be: fields of models that are not set are left out."""
+    return _safe(to_json(value, exclude_none=True))
 
 
 def json_document(value: Any) -> bytes:
@@ -29,7 +32,17 @@ def json_document(value: Any) -> bytes:
     Indentation makes a text of deep values up to two hundred times as long, and a newline takes a copy of all of it.
     """
     text = to_json(value)
-    return _safe(text) if len(text) > _LARGEST_INDENTED_BYTES else _safe(to_json(value, indent=2)) + b"\n"
+    return _safe(text) if len(text) > LARGEST_INDENTED_BYTES else _safe(to_json(value, indent=2)) + b"\n"
+
+
+def object_in_pieces(members: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
+    """A JSON object in pieces: its keys, and what their values are made of. For one that is large as a whole."""
+    before = b"{"
+    for key, value in members:
+        yield before + json_text(key) + b":"
+        yield from value
+        before = b","
+    yield b"}"
 
 
 def _safe(text: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """The documents of a run as models: run.json and results.json; and the names of what is in its folder."""
 
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from ops_contract import ArtifactRef, Evidence
 from ops_orchestrator.runs.document_fields import Array, Error, FewEntries, FlatResults, Objects, RequestObject, Time
 from ops_orchestrator.runs.events import ENDED, ExchangeRecord, Fingerprints, Status
+from ops_orchestrator.runs.json_text import LARGEST_INDENTED_BYTES, json_document, json_text, object_in_pieces
 
 FORMAT: Final = 2
 """The form of the run folders that this version writes; those of version 0.1.0 count as 1."""
@@ -116,7 +117,7 @@ class RunRecord(_Document):
 class ArtifactRecord(ArtifactRef):
     """A stored artifact. `path` is relative to the run folder, None when only the hash was kept."""
 
-    path: str | None
+    path: str | None = None
 
     @property
     def ref(self) -> ArtifactRef:
@@ -151,6 +152,21 @@ class Results(_Document):
         """The results of the run `record`, whose completed steps answered `steps`."""
         flat = {step_id: results.flat() for step_id, results in steps.items()}
         return cls.model_construct(run_id=record.run_id, scenario_id=record.scenario_id, results=flat, steps=dict(steps))
+
+
+def results_text(results: Results) -> Iterator[bytes]:
+    """results.json in pieces: a large one would take several times its size in memory at once."""
+    if sum(len(json_text(step)) for step in results.steps.values()) * 2 <= LARGEST_INDENTED_BYTES:
+        yield json_document(results)
+        return
+    yield from object_in_pieces(
+        [
+            ("run_id", [json_text(results.run_id)]),
+            ("scenario_id", [json_text(results.scenario_id)]),
+            ("results", object_in_pieces((step, map(json_text, [flat])) for step, flat in results.results.items())),
+            ("steps", object_in_pieces((step, map(json_text, [full])) for step, full in results.steps.items())),
+        ]
+    )
 
 
 def artifacts_folder(step_id: str) -> str:

@@ -80,6 +80,8 @@ class Runner:
                     if isinstance(happened.what, StepFailed):
                         yield Happened(RunEnded(status="failed", error=happened.what.error))
                         return
+                    # Its files would stay in memory during the next step.
+                    del happened
         yield Happened(RunEnded(status="completed"))
 
     async def _step(self, step: Step, call: Call, tried: int) -> AsyncGenerator[Happened]:

@@ -16,7 +16,7 @@ from ops_orchestrator.errors import DamagedRunError
 from ops_orchestrator.runs.event_reader import LogError
 from ops_orchestrator.runs.events import Event, RunEnded, interrupted
 from ops_orchestrator.runs.json_text import json_document
-from ops_orchestrator.runs.record import LOGS, MANIFEST, MODULES, RECORD, RESULTS, Results, RunRecord
+from ops_orchestrator.runs.record import LOGS, MANIFEST, MODULES, RECORD, RESULTS, Results, RunRecord, results_text
 from ops_orchestrator.runs.run_file import FileRef
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, read_below, sha256_below
@@ -109,7 +109,7 @@ def _end(path: Path, lease: FolderLease, sync: Sync, log: StoredLog, ended: RunE
         event = _last_event(log, ended)
         state.apply(event)
         line = event.as_line()
-    folder.end(json_document(results), line, json_document(state.record))
+    folder.end(results_text(results), line, json_document(state.record))
     named = [path / name for name in (*state.files, MODULES)]
     parents = {parent for path in named for parent in path.parents if parent.is_relative_to(store)}
     sync.flush([*folder.unsynced, *map(str, named), *map(str, parents)])

@@ -89,8 +89,11 @@ class RunFolder:
             self._add(file)
         self.log(line)
 
-    def end(self, results: bytes, line: bytes, record: bytes) -> None:
-        """Write everything that an ended run has, its final record under another name: see `conclude`."""
+    def end(self, results: Iterable[bytes], line: bytes, record: bytes) -> None:
+        """Write everything that an ended run has, its final record under another name: see `conclude`.
+
+        `results` are pieces of results.json.
+        """
         self.replace(RESULTS, results)
         self.log(line)
         self._hashes[LOGS] = self._log_hash.hexdigest()
@@ -111,17 +114,16 @@ class RunFolder:
         Path(self._folder + RECORD + _PART).rename(self._folder + RECORD)
         self.unsynced += (self._folder + RECORD, str(self.path))
 
-    def replace(self, name: str, content: bytes) -> None:
-        """Write the document `name`; a reader sees the old content or the new, never a part."""
+    def replace(self, name: str, content: bytes | Iterable[bytes]) -> None:
+        """Write the document `name`, or its pieces; a reader sees the old content or the new, never a part."""
         target = self._folder + name
         if os.path.lexists(target):
-            self._write(target + _PART, content)
+            self._hashes[name] = self._write(target + _PART, content, hashlib.sha256())
             Path(target + _PART).rename(target)
             self.unsynced.append(target)
         else:
-            self._write(target, content)
+            self._hashes[name] = self._write(target, content, hashlib.sha256())
         self.unsynced.append(str(self.path))
-        self._hashes[name] = sha256_hex(content)
 
     def settle(self, files: Iterable[FileRef]) -> None:
         """Move files that earlier attempts left to where `files` say that they are since the run was resumed."""
@@ -166,13 +168,18 @@ class RunFolder:
         above = parent.rpartition("/")[0]
         self.unsynced += (self._folder + parent, self._folder + above)
 
-    def _write(self, path: str, content: bytes) -> None:
+    def _write(self, path: str, content: bytes | Iterable[bytes], digest: "hashlib._Hash | None" = None) -> str:
+        """Write a file; returns its SHA-256 if there is a `digest` to compute it."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         try:
-            write_all(descriptor, content)
+            for piece in (content,) if isinstance(content, bytes) else content:
+                write_all(descriptor, piece)
+                if digest is not None:
+                    digest.update(piece)
         finally:
             os.close(descriptor)
         self.unsynced.append(path)
+        return digest.hexdigest() if digest is not None else ""
 
 
 def _remove_unfinished(path: Path) -> None:

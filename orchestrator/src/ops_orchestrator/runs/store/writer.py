@@ -21,7 +21,7 @@ from ops_orchestrator.errors import RunExistsError, StoreError
 from ops_orchestrator.runs.events import Event, RunEnded, RunResumed
 from ops_orchestrator.runs.feed import Consumer, Line
 from ops_orchestrator.runs.json_text import json_document
-from ops_orchestrator.runs.record import RECORD, Results, RunRecord
+from ops_orchestrator.runs.record import RECORD, Results, RunRecord, results_text
 from ops_orchestrator.runs.run_file import RunFile
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.protocols import RunIndex
@@ -32,6 +32,9 @@ from ops_orchestrator.runs.store.write_queue import WriteQueue, tell, waiting
 
 MOST_QUEUED_BYTES: Final = 64 * 1024 * 1024
 """So much may wait to be written; who has more to write waits as well."""
+
+_LARGE_BYTES: Final = 256 * 1024
+"""Who writes more than this at once waits for it: while it waits in the queue, the next step would need as much again."""
 
 _LINE_OVERHEAD_BYTES: Final = 512
 
@@ -58,7 +61,13 @@ class FolderWriter:
         line = event.as_line()
         size = len(line) + _LINE_OVERHEAD_BYTES + sum(len(file.content) for file in files if isinstance(file.content, bytes))
         work = partial(self.folder.append, files, line)
-        await self._writer.put(_Job(work, size, self, lines=(_line(event, line),)))
+        lines = (_line(event, line),)
+        if size < _LARGE_BYTES:
+            await self._writer.put(_Job(work, size, self, lines=lines))
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        await self._writer.put(_Job(work, size, self, answer=done, lines=lines))
+        await self._wait(done)
 
     async def go_on(self, record: RunRecord, event: Event) -> None:
         """See RunWriter."""
@@ -79,7 +88,7 @@ class FolderWriter:
         line = event.as_line()
 
         def work() -> None:
-            self.folder.end(json_document(results), line, json_document(record))
+            self.folder.end(results_text(results), line, json_document(record))
 
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         job = _Job(work, _LINE_OVERHEAD_BYTES, self, answer=done, sync=_Sync(self, done, record, _line(event, line)))
