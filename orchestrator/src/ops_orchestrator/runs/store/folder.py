@@ -44,6 +44,7 @@ from ops_orchestrator.runs.record import (
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.run_id import RUN_ID
 from ops_orchestrator.runs.run_summary import RunSummary
+from ops_orchestrator.runs.store.folder_writer import FolderWriter
 from ops_orchestrator.runs.store.index_update import Report
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.old_format import end_old_run
@@ -69,7 +70,7 @@ from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.runs.store.stored_log import StoredLog
 from ops_orchestrator.runs.store.stored_log import read_results as read_step_results
 from ops_orchestrator.runs.store.sync import Sync, sync_of
-from ops_orchestrator.runs.store.writer import FolderWriter, Writer
+from ops_orchestrator.runs.store.writer import Writer
 from ops_orchestrator.settings import Durability, SyncMethod
 
 _ROOM_FOR_A_RUN_BYTES: Final = 64 * 1024
@@ -151,7 +152,10 @@ class FolderStore:
 
     async def reopen(self, run_id: str) -> Reopened:
         """See RunStore."""
-        folder, log, results, modules = await asyncio.to_thread(self._reopened, run_id)
+        try:
+            folder, log, results, modules = await asyncio.to_thread(self._reopened, run_id)
+        except OSError as error:
+            raise StoreError(f"cannot go on in {self.folder / run_id}: {error.strerror}") from error
         return Reopened(self._writer.writer_of(folder, log.state.seq), log.state, results, modules)
 
     def record(self, run_id: str) -> RunRecord:

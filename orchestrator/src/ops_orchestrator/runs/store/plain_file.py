@@ -82,8 +82,8 @@ def read_all(file: BinaryIO, name: str, limit: int) -> bytes:
 
 
 def sha256_below(root: Path, name: str) -> str | None:
-    """The SHA-256 of the plain file `name` below `root`; None when it cannot be read."""
-    with suppress(OSError), open_below(root, name) as file:
+    """The SHA-256 of the plain file `name` below `root`; None when there is none. Raises OSError when it cannot be read now."""
+    with suppress(FileNotFoundError, NotPlainError), open_below(root, name) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
     return None
 

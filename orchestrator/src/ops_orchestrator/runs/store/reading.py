@@ -11,7 +11,7 @@ from ops_contract import JsonError, ShapeError, parse_json, validate
 from ops_orchestrator.errors import DamagedRunError, NotFoundError, StoreError
 from ops_orchestrator.runs.event_reader import LogError
 from ops_orchestrator.runs.log_reader import LogReader
-from ops_orchestrator.runs.record import FORMAT, LOGS, MODULES, RECORD, RESULTS, Results, RunRecord
+from ops_orchestrator.runs.record import FORMAT, LOGS, MODULES, RECORD, RESULTS, STEPS, Results, RunRecord
 from ops_orchestrator.runs.run_id import RUN_ID
 from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, open_below, read_below, sha256_below
 from ops_orchestrator.runs.store.protocols import DamagedRun, ListedRun, ReadRun
@@ -73,7 +73,9 @@ def read_record(store: Path, run_id: str) -> RunRecord:
         return record
     # While a run goes on, its record says only that it does, and its log tells the rest.
     log = _log_of(store, run_id)
-    if sha256_below(store, f"{run_id}/{MODULES}") != log.modules_sha256:
+    with _readable(store, run_id, MODULES):
+        modules_sha256 = sha256_below(store, f"{run_id}/{MODULES}")
+    if modules_sha256 != log.modules_sha256:
         raise DamagedRunError(folder_of(store, run_id), MODULES, "the file is missing or has other content")
     return log.state.record
 
@@ -89,7 +91,8 @@ def read_results(store: Path, run_id: str) -> Results:
     if record.is_over or record.format < FORMAT:
         return parse_document(Results, folder_of(store, run_id), RESULTS, read_content(store, run_id, RESULTS))
     state = _log_of(store, run_id).state
-    return Results.of(state.record, read_step_results(store, run_id, state))
+    with _readable(store, run_id, STEPS):
+        return Results.of(state.record, read_step_results(store, run_id, state))
 
 
 def _log_of(store: Path, run_id: str) -> StoredLog:

@@ -103,7 +103,7 @@ def with_whole_files(log: StoredLog, store: Path, run_id: str) -> StoredLog:
 
 
 def read_results(store: Path, run_id: str, state: RunState) -> dict[str, StepResults]:
-    """The results of the run's completed steps, by step id, from their files. Raises DamagedRunError."""
+    """The results of the run's completed steps, by step id, from their files. Raises DamagedRunError, OSError."""
     results = {}
     for step in state.record.steps:
         if step.status != "completed":
@@ -112,7 +112,7 @@ def read_results(store: Path, run_id: str, state: RunState) -> dict[str, StepRes
         try:
             content = read_below(store, f"{run_id}/{name}", _LARGEST_RESULT_BYTES)
             results[step.id] = validate(StepResults, parse_json(content, max_values=_MOST_VALUES), name)
-        except (OSError, ShapeError, JsonError) as error:
+        except (FileNotFoundError, NotPlainError, ShapeError, JsonError) as error:
             reason = str(error.problems[0]) if isinstance(error, ShapeError) else str(error)
             raise DamagedRunError(store / run_id, name, reason) from error
     return results

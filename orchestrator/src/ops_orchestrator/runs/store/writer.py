@@ -11,167 +11,27 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from ops_orchestrator.errors import RunExistsError, StoreError
-from ops_orchestrator.runs.events import Event, RunEnded, RunResumed
+from ops_orchestrator.runs.events import Event, RunEnded
 from ops_orchestrator.runs.feed import Consumer, Line
 from ops_orchestrator.runs.json_text import json_document
-from ops_orchestrator.runs.record import RECORD, Results, RunRecord, results_text
-from ops_orchestrator.runs.run_file import RunFile
+from ops_orchestrator.runs.record import RunRecord
+from ops_orchestrator.runs.store.folder_writer import Flush, FolderWriter, Job, line_of, nothing
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.protocols import RunIndex
 from ops_orchestrator.runs.store.recovery import finish
-from ops_orchestrator.runs.store.run_folder import STAGING, RunFolder
+from ops_orchestrator.runs.store.run_folder import RunFolder
 from ops_orchestrator.runs.store.sync import Sync
 from ops_orchestrator.runs.store.write_queue import WriteQueue, tell, waiting
 
 MOST_QUEUED_BYTES: Final = 64 * 1024 * 1024
 """So much may wait to be written; who has more to write waits as well."""
 
-_LARGE_BYTES: Final = 256 * 1024
-"""Who writes more than this at once waits for it: while it waits in the queue, the next step would need as much again."""
-
-_LINE_OVERHEAD_BYTES: Final = 512
-
 _log: Final = logging.getLogger("ops_orchestrator.store")
-
-
-class FolderWriter:
-    """A RunWriter for a folder."""
-
-    def __init__(self, writer: "Writer", folder: RunFolder, written: int) -> None:
-        self.folder = folder
-        self.error: Exception | None = None
-        self.written = written
-        self._writer = writer
-
-    @property
-    def staging(self) -> Path:
-        """See RunWriter."""
-        return self.folder.path / STAGING
-
-    async def append(self, event: Event, files: Sequence[RunFile] = ()) -> None:
-        """See RunWriter."""
-        self._check()
-        line = event.as_line()
-        size = len(line) + _LINE_OVERHEAD_BYTES + sum(len(file.content) for file in files if isinstance(file.content, bytes))
-        work = partial(self.folder.append, files, line)
-        lines = (_line(event, line),)
-        if size < _LARGE_BYTES:
-            await self._writer.put(_Job(work, size, self, lines=lines))
-            return
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await self._writer.put(_Job(work, size, self, answer=done, lines=lines))
-        await self._wait(done)
-
-    async def go_on(self, record: RunRecord, event: Event) -> None:
-        """See RunWriter."""
-
-        def work() -> None:
-            # First of all: a run that goes on must be found by whoever recovers it.
-            self._writer.index.put([record])
-            self.folder.replace(RECORD, json_document(record))
-            self.folder.log(line)
-            self.folder.settle(event.what.files if isinstance(event.what, RunResumed) else ())
-
-        line = event.as_line()
-        await self._writer.put(_Job(work, len(line), self, lines=(_line(event, line),)))
-
-    async def end(self, event: Event, record: RunRecord, results: Results) -> None:
-        """See RunWriter."""
-        self._check()
-        line = event.as_line()
-
-        def work() -> None:
-            self.folder.end(results_text(results), line, json_document(record))
-
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        job = _Job(work, _LINE_OVERHEAD_BYTES, self, answer=done, sync=_Sync(self, done, record, _line(event, line)))
-        await self._writer.put(job)
-        await self._wait(done)
-
-    async def durable(self) -> None:
-        """See RunWriter."""
-        self._check()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await self._writer.put(_Job(_nothing, 0, self, answer=done, sync=_Sync(self, done)))
-        await self._wait(done)
-
-    async def finish(self, ended: RunEnded) -> RunRecord:
-        """See RunWriter."""
-        lease = await self._give_up()
-        path = self.folder.path
-        try:
-            return await asyncio.to_thread(self._writer.finish, self, lease, ended)
-        except OSError as error:
-            raise StoreError(f"cannot write in {path}: {error.strerror}") from error
-
-    async def abandon(self) -> None:
-        """See RunWriter."""
-        (await self._give_up()).release()
-
-    async def _give_up(self) -> FolderLease:
-        """Write nothing any more; returns the lease, which is kept."""
-
-        def work() -> FolderLease:
-            self.fail(StoreError("nothing is written any more"))
-            return self.folder.give_up()
-
-        done: asyncio.Future[FolderLease] = asyncio.get_running_loop().create_future()
-        await self._writer.put(_Job(work, 0, self, answer=done, is_last=True))
-        return await asyncio.shield(done)
-
-    def fail(self, error: Exception) -> None:
-        """Write nothing any more. Called in the threads; the run learns of it when it hands over more."""
-        if self.error is None:
-            self.error = error
-
-    def _check(self) -> None:
-        if self.error is not None:
-            raise self._failed(self.error)
-
-    def _failed(self, error: Exception) -> StoreError:
-        reason = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-        return StoreError(f"cannot write in {self.folder.path}: {reason}")
-
-    async def _wait(self, done: "asyncio.Future[None]") -> None:
-        """Wait for the threads. Whoever is cancelled meanwhile does not end their work."""
-        try:
-            await asyncio.shield(done)
-        except StoreError:
-            raise
-        except Exception as error:
-            raise self._failed(error) from error
-
-
-@dataclass(slots=True)
-class _Sync:
-    """What waits for a flush: the end of a run, with its record and its last line, or whoever wants to know."""
-
-    writer: FolderWriter
-    done: "asyncio.Future[None]"
-    record: RunRecord | None = None
-    line: Line | None = None
-    paths: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Job:
-    """Work of the file thread. `answer` is set when it is done, or else, with `sync`, when it is flushed."""
-
-    work: Callable[[], Any]
-    size: int
-    writer: FolderWriter | None = None
-    answer: "asyncio.Future[Any] | None" = None
-    lines: tuple[Line, ...] = ()
-    sync: _Sync | None = None
-    record: RunRecord | None = None
-    is_last: bool = False
 
 
 class Writer:
@@ -187,8 +47,8 @@ class Writer:
         self._sync = sync
         self._consumers = consumers
         self._open: set[FolderWriter] = set()
-        self._jobs: WriteQueue[_Job] = WriteQueue(most_queued_bytes)
-        self._syncs: queue.SimpleQueue[_Sync | None] = queue.SimpleQueue()
+        self._jobs: WriteQueue[Job] = WriteQueue(most_queued_bytes)
+        self._syncs: queue.SimpleQueue[Flush | None] = queue.SimpleQueue()
         self._threads = [
             threading.Thread(target=self._write_files, name="run-files", daemon=True),
             threading.Thread(target=self._flush_runs, name="run-sync", daemon=True),
@@ -198,14 +58,14 @@ class Writer:
 
     async def create(self, path: Path, events: Sequence[Event], record: RunRecord, modules: bytes) -> FolderWriter:
         """The writer of a new run in the folder `path`, which is in place. Raises RunExistsError, StoreError."""
-        lines = [_line(event, event.as_line()) for event in events]
+        lines = [line_of(event, event.as_line()) for event in events]
 
         def work() -> FolderWriter:
             text = b"".join(line.data for line in lines)
             return FolderWriter(self, RunFolder.create(path, json_document(record), modules, text), lines[-1].seq)
 
         answer: asyncio.Future[FolderWriter] = asyncio.get_running_loop().create_future()
-        await self._jobs.put(_Job(work, len(modules), answer=answer, lines=tuple(lines), record=record))
+        await self._jobs.put(Job(work, len(modules), answer=answer, lines=tuple(lines), record=record))
         try:
             return await answer
         except FileExistsError as error:
@@ -225,11 +85,11 @@ class Writer:
         record, last = finish(path.parent, path.name, lease, self._sync, ended)
         self._open.discard(writer)
         self.index.put([record])
-        self._publish([_line(last, last.as_line())])
+        self._publish([line_of(last, last.as_line())])
         lease.release()
         return record
 
-    async def put(self, job: _Job) -> None:
+    async def put(self, job: Job) -> None:
         """Have the file thread do `job`; waits while too much is waiting already."""
         await self._jobs.put(job)
 
@@ -261,13 +121,13 @@ class Writer:
             tell(answers + self._jobs.free(sum(job.size for job in jobs)))
         self._syncs.put(None)
 
-    def _outcome(self, job: _Job) -> Any:
+    def _outcome(self, job: Job) -> Any:
         """What comes of a job: the result of its work, or the error that keeps it from being done."""
         writer = job.writer
         if writer is not None and writer.error is not None and not job.is_last:
             return writer.error
         try:
-            work, job.work = job.work, _nothing  # what is written need not stay in memory until the batch is done
+            work, job.work = job.work, nothing  # what is written need not stay in memory until the batch is done
             result = work()
             del work
         except Exception as error:  # noqa: BLE001  # whatever it is ends one run, and not the thread
@@ -285,7 +145,7 @@ class Writer:
 
     def _flush_runs(self) -> None:
         """The sync thread. A flush is for runs that ended, and also for the final records of those that did so before."""
-        concluded: list[_Sync] = []
+        concluded: list[Flush] = []
         while (fresh := waiting(self._syncs, block=not concluded)) or concluded:
             batch = fresh + concluded
             try:
@@ -297,7 +157,7 @@ class Writer:
                 self._finish(concluded + [item for item in fresh if item.record is None])
                 concluded = [item for item in fresh if item.record is not None and self._conclude(item)]
 
-    def _conclude(self, item: _Sync) -> bool:
+    def _conclude(self, item: Flush) -> bool:
         """Put the final record of a run into place, all of whose other files are flushed."""
         folder = item.writer.folder
         try:
@@ -309,7 +169,7 @@ class Writer:
         item.paths, folder.unsynced = folder.unsynced, []
         return True
 
-    def _finish(self, flushed: list[_Sync]) -> None:
+    def _finish(self, flushed: list[Flush]) -> None:
         """Answer those who wait for a flush, and let go of the runs that are over."""
         over = [item for item in flushed if item.record is not None]
         if over:
@@ -321,7 +181,7 @@ class Writer:
             item.writer.folder.close()
         tell([(item.done, None) for item in flushed])
 
-    def _fail(self, batch: list[_Sync], error: OSError) -> None:
+    def _fail(self, batch: list[Flush], error: OSError) -> None:
         """Nobody knows what the disk lost, and it is reported once: no run under way can be trusted to be whole."""
         for writer in tuple(self._open):
             writer.fail(error)
@@ -333,11 +193,3 @@ class Writer:
                 consumer.take(lines)
             except Exception:  # noqa: BLE001  # one consumer keeps neither runs nor the others from going on
                 _log.exception("consumer.failed: %s", type(consumer).__name__)
-
-
-def _line(event: Event, data: bytes) -> Line:
-    return Line(event.run_id, event.seq, data, is_last=isinstance(event.what, RunEnded))
-
-
-def _nothing() -> None:
-    """A job that only has to have its turn."""

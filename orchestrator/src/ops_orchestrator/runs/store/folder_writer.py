@@ -1,0 +1,182 @@
+"""Hands one run to the threads that write: see Writer."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from ops_orchestrator.errors import StoreError
+from ops_orchestrator.runs.events import Event, RunEnded, RunResumed
+from ops_orchestrator.runs.feed import Line
+from ops_orchestrator.runs.json_text import json_document
+from ops_orchestrator.runs.record import RECORD, Results, RunRecord, results_text
+from ops_orchestrator.runs.run_file import RunFile
+from ops_orchestrator.runs.store.lease import FolderLease
+from ops_orchestrator.runs.store.protocols import RunIndex
+from ops_orchestrator.runs.store.run_folder import STAGING, RunFolder
+
+_LARGE_BYTES: Final = 256 * 1024
+"""Who writes more than this at once waits for it: while it waits in the queue, the next step would need as much again."""
+
+_LINE_OVERHEAD_BYTES: Final = 512
+
+
+class RunThreads(Protocol):
+    """What writes for all runs."""
+
+    @property
+    def index(self) -> RunIndex:
+        """Which runs there are."""
+        ...
+
+    async def put(self, job: "Job") -> None:
+        """Have the file thread do `job`; waits while too much is waiting already."""
+        ...
+
+    def finish(self, writer: "FolderWriter", lease: FolderLease, ended: RunEnded) -> RunRecord:
+        """End the run of a writer that failed, as far as it was written. Blocking. Raises DamagedRunError, OSError."""
+        ...
+
+
+class FolderWriter:
+    """A RunWriter for a folder."""
+
+    def __init__(self, writer: "RunThreads", folder: RunFolder, written: int) -> None:
+        self.folder = folder
+        self.error: Exception | None = None
+        self.written = written
+        self._writer = writer
+
+    @property
+    def staging(self) -> Path:
+        """See RunWriter."""
+        return self.folder.path / STAGING
+
+    async def append(self, event: Event, files: Sequence[RunFile] = ()) -> None:
+        """See RunWriter."""
+        self._check()
+        line = event.as_line()
+        size = len(line) + _LINE_OVERHEAD_BYTES + sum(len(file.content) for file in files if isinstance(file.content, bytes))
+        work = partial(self.folder.append, files, line)
+        lines = (line_of(event, line),)
+        if size < _LARGE_BYTES:
+            await self._writer.put(Job(work, size, self, lines=lines))
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        await self._writer.put(Job(work, size, self, answer=done, lines=lines))
+        await self._wait(done)
+
+    async def go_on(self, record: RunRecord, event: Event) -> None:
+        """See RunWriter."""
+
+        def work() -> None:
+            # First of all: a run that goes on must be found by whoever recovers it.
+            self._writer.index.put([record])
+            self.folder.replace(RECORD, json_document(record))
+            self.folder.log(line)
+            self.folder.settle(event.what.files if isinstance(event.what, RunResumed) else ())
+
+        line = event.as_line()
+        await self._writer.put(Job(work, len(line), self, lines=(line_of(event, line),)))
+
+    async def end(self, event: Event, record: RunRecord, results: Results) -> None:
+        """See RunWriter."""
+        self._check()
+        line = event.as_line()
+
+        def work() -> None:
+            self.folder.end(results_text(results), line, json_document(record))
+
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        job = Job(work, _LINE_OVERHEAD_BYTES, self, answer=done, sync=Flush(self, done, record, line_of(event, line)))
+        await self._writer.put(job)
+        await self._wait(done)
+
+    async def durable(self) -> None:
+        """See RunWriter."""
+        self._check()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        await self._writer.put(Job(nothing, 0, self, answer=done, sync=Flush(self, done)))
+        await self._wait(done)
+
+    async def finish(self, ended: RunEnded) -> RunRecord:
+        """See RunWriter."""
+        lease = await self._give_up()
+        path = self.folder.path
+        try:
+            return await asyncio.to_thread(self._writer.finish, self, lease, ended)
+        except OSError as error:
+            raise StoreError(f"cannot write in {path}: {error.strerror}") from error
+
+    async def abandon(self) -> None:
+        """See RunWriter."""
+        (await self._give_up()).release()
+
+    async def _give_up(self) -> FolderLease:
+        """Write nothing any more; returns the lease, which is kept."""
+
+        def work() -> FolderLease:
+            self.fail(StoreError("nothing is written any more"))
+            return self.folder.give_up()
+
+        done: asyncio.Future[FolderLease] = asyncio.get_running_loop().create_future()
+        await self._writer.put(Job(work, 0, self, answer=done, is_last=True))
+        return await asyncio.shield(done)
+
+    def fail(self, error: Exception) -> None:
+        """Write nothing any more. Called in the threads; the run learns of it when it hands over more."""
+        if self.error is None:
+            self.error = error
+
+    def _check(self) -> None:
+        if self.error is not None:
+            raise self._failed(self.error)
+
+    def _failed(self, error: Exception) -> StoreError:
+        reason = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        return StoreError(f"cannot write in {self.folder.path}: {reason}")
+
+    async def _wait(self, done: "asyncio.Future[None]") -> None:
+        """Wait for the threads. Whoever is cancelled meanwhile does not end their work."""
+        try:
+            await asyncio.shield(done)
+        except StoreError:
+            raise
+        except Exception as error:
+            raise self._failed(error) from error
+
+
+@dataclass(slots=True)
+class Flush:
+    """What waits for a flush: the end of a run, with its record and its last line, or whoever wants to know."""
+
+    writer: FolderWriter
+    done: "asyncio.Future[None]"
+    record: RunRecord | None = None
+    line: Line | None = None
+    paths: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Job:
+    """Work of the file thread. `answer` is set when it is done, or else, with `sync`, when it is flushed."""
+
+    work: Callable[[], Any]
+    size: int
+    writer: FolderWriter | None = None
+    answer: "asyncio.Future[Any] | None" = None
+    lines: tuple[Line, ...] = ()
+    sync: Flush | None = None
+    record: RunRecord | None = None
+    is_last: bool = False
+
+
+def line_of(event: Event, data: bytes) -> Line:
+    """The line of an event for those who follow the run."""
+    return Line(event.run_id, event.seq, data, is_last=isinstance(event.what, RunEnded))
+
+
+def nothing() -> None:
+    """A job that only has to have its turn."""
