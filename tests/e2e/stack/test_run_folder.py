@@ -75,6 +75,7 @@ def test_artifacts_on_disk_are_what_the_results_say(folder: Path) -> None:
 def test_log_tells_the_whole_run(folder: Path, answer: dict[str, Any]) -> None:
     lines = [json.loads(line) for line in (folder / "logs.jsonl").read_text().splitlines()]
     assert [line["event"] for line in lines] == [
+        "run.queued",
         "run.started",
         *["step.started", "module.ready", "step.completed"] * 2,
         "run.ended",
