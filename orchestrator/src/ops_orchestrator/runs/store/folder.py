@@ -333,7 +333,6 @@ class FolderStore:
         except BaseException:
             lease.release()
             raise
-        os.lseek(lease.log.fileno(), 0, os.SEEK_END)
         return RunFolder(self.folder / run_id, lease, content, log.state.files.values(), modules), log, results, modules
 
     def _put_in_index(self, run_id: str) -> None:

@@ -18,7 +18,7 @@ from ops_orchestrator.runs.run_state import ended, fingerprints_of
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.plain_file import all_files_in, open_below, read_below
 from ops_orchestrator.runs.store.run_folder import STAGING, RunFolder, write_all
-from ops_orchestrator.runs.store.stored_log import LARGEST_LOG_BYTES
+from ops_orchestrator.runs.store.stored_log import LARGEST_DOCUMENT_BYTES
 from ops_orchestrator.runs.store.sync import Sync
 
 
@@ -52,7 +52,7 @@ def end_old_run(store: Path, record: RunRecord, lease: FolderLease, sync: Sync) 
 
 def _end(store: Path, run_id: str, lease: FolderLease) -> tuple[RunEnded, str]:
     """How and when a dead run ended; that it was interrupted is added to its log."""
-    complete, _, torn = read_below(store, f"{run_id}/{LOGS}", LARGEST_LOG_BYTES).rpartition(b"\n")
+    complete, _, torn = read_below(store, f"{run_id}/{LOGS}", LARGEST_DOCUMENT_BYTES).rpartition(b"\n")
     with suppress(ValidationError):
         last = _LastLine.model_validate_json(complete.rpartition(b"\n")[2])
         return RunEnded(status=last.status, error=last.error), last.timestamp

@@ -15,11 +15,10 @@ from ops_orchestrator.runs.record import FORMAT, LOGS, MODULES, RECORD, RESULTS,
 from ops_orchestrator.runs.run_id import RUN_ID
 from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, open_below, read_below, sha256_below
 from ops_orchestrator.runs.store.protocols import DamagedRun, ListedRun, ReadRun
-from ops_orchestrator.runs.store.stored_log import StoredLog, read_log
+from ops_orchestrator.runs.store.stored_log import LARGEST_DOCUMENT_BYTES, StoredLog, read_log
 from ops_orchestrator.runs.store.stored_log import read_results as read_step_results
 
 _LARGEST_RECORD_BYTES: Final = 16 * 1024 * 1024
-LARGEST_DOCUMENT_BYTES: Final = 256 * 1024 * 1024
 # More than runs have: eight steps with the largest answers, each of which stands twice in the results.
 _MOST_VALUES: Final = {RECORD: 1_000_000, RESULTS: 4_000_000}
 # Reading takes many times the memory of a document, so that large ones are read one after another.

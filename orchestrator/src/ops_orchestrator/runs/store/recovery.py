@@ -21,7 +21,7 @@ from ops_orchestrator.runs.run_file import FileRef
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, read_below, sha256_below
 from ops_orchestrator.runs.store.run_folder import ALWAYS_THERE, ATTEMPTS, RunFolder, place_before, unfinished_path
-from ops_orchestrator.runs.store.stored_log import LARGEST_LOG_BYTES, StoredLog, read_log, read_results, with_whole_files
+from ops_orchestrator.runs.store.stored_log import LARGEST_DOCUMENT_BYTES, StoredLog, read_log, read_results, with_whole_files
 from ops_orchestrator.runs.store.sync import Sync
 
 _LONGEST_CREATION_S: Final = 60.0
@@ -79,7 +79,7 @@ def is_unacknowledged(store: Path, run_id: str) -> bool:
     """Whether a run that cannot be recovered was never acknowledged: a power cut took what its creation had not flushed."""
     with suppress(OSError):
         files = set(all_files_in(store, run_id))
-        lines = read_below(store, f"{run_id}/{LOGS}", LARGEST_LOG_BYTES).rstrip(b"\0").count(b"\n") if LOGS in files else 0
+        lines = read_below(store, f"{run_id}/{LOGS}", LARGEST_DOCUMENT_BYTES).rstrip(b"\0").count(b"\n") if LOGS in files else 0
         return files <= {RECORD, MODULES, LOGS} and lines <= _LINES_OF_CREATION
     return False
 
@@ -99,9 +99,8 @@ def _end(path: Path, lease: FolderLease, sync: Sync, log: StoredLog, ended: RunE
     state = log.state
     results = Results.of(state.record, read_results(store, run_id, state))
     _sweep(store, run_id, state.files)
-    content = read_below(store, f"{run_id}/{LOGS}", LARGEST_LOG_BYTES)[: log.size]
+    content = read_below(store, f"{run_id}/{LOGS}", LARGEST_DOCUMENT_BYTES)[: log.size]
     os.ftruncate(lease.log.fileno(), log.size)
-    os.lseek(lease.log.fileno(), 0, os.SEEK_END)
     modules = read_below(store, f"{run_id}/{MODULES}", _MOST_MODULES_BYTES)
     folder = RunFolder(path, lease, content, state.files.values(), modules)
     event, line = log.events[-1], b""

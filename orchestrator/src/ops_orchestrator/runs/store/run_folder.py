@@ -42,6 +42,8 @@ class RunFolder:
         self._hashes = {file.path: file.sha256 for file in files}
         self._log_hash = hashlib.sha256(log)
         self._log_size = len(log)
+        # What is written next follows `log`, whatever was read or cut before.
+        os.lseek(lease.log.fileno(), self._log_size, os.SEEK_SET)
         self._folder = f"{path}/"
         self._made: set[str] = set()
         if modules is not None:
@@ -54,7 +56,7 @@ class RunFolder:
             raise FileExistsError(path)
         # Made under another name and renamed, so that nobody ever sees a run folder without its record.
         unfinished = unfinished_path(path)
-        Path(unfinished).mkdir()
+        unfinished.mkdir()
         lease: FolderLease | None = None
         try:
             lease = FolderLease.create(unfinished / LOGS)

@@ -15,8 +15,9 @@ from ops_orchestrator.runs.run_file import FileRef
 from ops_orchestrator.runs.run_state import RunState
 from ops_orchestrator.runs.store.plain_file import NotPlainError, open_below, read_below
 
-LARGEST_LOG_BYTES: Final = 256 * 1024 * 1024
-_LARGEST_RESULT_BYTES: Final = 256 * 1024 * 1024
+LARGEST_DOCUMENT_BYTES: Final = 256 * 1024 * 1024
+"""What is read of a log, or of any document but run.json."""
+
 _MOST_VALUES: Final = 4_000_000
 
 
@@ -58,7 +59,7 @@ class StoredLog:
 
 def read_log(store: Path, run_id: str) -> StoredLog:
     """The log of a run, as far as its lines are events. Raises LogError when not even the first one is, and OSError."""
-    content = read_below(store, f"{run_id}/{LOGS}", LARGEST_LOG_BYTES)
+    content = read_below(store, f"{run_id}/{LOGS}", LARGEST_DOCUMENT_BYTES)
     events: list[Event] = []
     ends: list[int] = []
     rest = None
@@ -110,7 +111,7 @@ def read_results(store: Path, run_id: str, state: RunState) -> dict[str, StepRes
             continue
         name = result_name(step.step, step.id)
         try:
-            content = read_below(store, f"{run_id}/{name}", _LARGEST_RESULT_BYTES)
+            content = read_below(store, f"{run_id}/{name}", LARGEST_DOCUMENT_BYTES)
             results[step.id] = validate(StepResults, parse_json(content, max_values=_MOST_VALUES), name)
         except (FileNotFoundError, NotPlainError, ShapeError, JsonError) as error:
             reason = str(error.problems[0]) if isinstance(error, ShapeError) else str(error)
