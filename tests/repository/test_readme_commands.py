@@ -102,9 +102,15 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     return Demo(ran.stdout, runs)
 
 
+def first_try(runs: Path) -> Path:
+    """The run of the demo that needed no second attempt. Ids do not order runs of one second."""
+    [run] = (file.parent for file in runs.glob("run_*/run.json") if json.loads(file.read_bytes())["attempt"] == 1)
+    return run
+
+
 @pytest.mark.slow
 def test_demo_shows_steps_figures_folder_and_brief(demo: Demo) -> None:
-    run = min(demo.runs.glob("run_*"))
+    run = first_try(demo.runs)
     for expected in ("✓  policy-simulator", "✓  strategy-agent", "GDP growth", "The brief begins", "Brief:"):
         assert expected in demo.output
     assert str(run) in demo.output.replace("\n", "")
