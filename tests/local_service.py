@@ -55,7 +55,7 @@ def started(folder: Path, *words: str, stdout: int = PIPE, stderr: int = PIPE, *
 def service(folder: Path, *words: str, **variables: str) -> Iterator[tuple[Popen[str], str]]:
     """A service started in `folder` and the address it says it listens on; killed at the end when it still runs."""
     with started(folder, *words, stdout=PIPE, stderr=STDOUT, **variables) as process:
-        address = _address(process)
+        address = address_of(process)
         # What it says from now on nobody reads, and a full pipe would stop it.
         Thread(target=process.stdout.read, daemon=True).start()  # type: ignore[union-attr]  # piped above
         yield process, address
@@ -66,7 +66,8 @@ def stub_addresses(stubs: str) -> dict[str, str]:
     return {f"{name.upper().replace('-', '_')}_URL": f"{stubs}/{name}" for name in (*MODULES, "legacy")}
 
 
-def _address(process: Popen[str]) -> str:
+def address_of(process: Popen[str]) -> str:
+    """The address that a service says it listens on; waits until it does."""
     output = []
     for line in process.stdout or ():
         output.append(line)

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from select import select
-from subprocess import Popen
+from subprocess import STDOUT, Popen
 from typing import Any
 
 import pytest
 from command_line import on_terminal, ops, rest_of
-from local_service import HTTP, ROOT, service, started, stub_addresses
+from local_service import HTTP, ROOT, address_of, service, started, stub_addresses
 from scripted_module import modules_yaml
 
 EXAMPLE = ROOT / "examples" / "plan_and_execute.request.json"
@@ -315,6 +315,21 @@ def test_caller_who_waits_while_the_service_stops_is_told_how_the_run_ended(wait
         process.send_signal(signal.SIGTERM)
         answer = call.result()
     assert (answer.status_code, answer.json()["status"], answer.json()["error"]["code"]) == (503, "interrupted", "INTERRUPTED")
+
+
+@pytest.mark.slow
+def test_answer_that_nobody_reads_is_cut_off_with_a_sentence_when_the_service_stops(tmp_path: Path, stubs: str) -> None:
+    variables = {"OPS_MODULES_FILE": str(ROOT / "modules.yaml"), "OPS_STOP_GRACE_S": "1", **stub_addresses(stubs)}
+    with started(tmp_path, "ops", "serve", "--port", "0", stderr=STDOUT, **variables) as process:
+        url = address_of(process)
+        run = HTTP.post(f"{url}/plan_and_execute", content=EXAMPLE.read_bytes(), headers={"Content-Type": "application/json"})
+        plot = next(tmp_path.glob("runs/*/artifacts/*/*.png"))
+        os.truncate(plot, 64 * 1024 * 1024)  # more than the buffers between here and the service hold
+        with HTTP.stream("GET", f"{url}/runs/{run.json()['run_id']}/artifacts/{plot.parent.name}/{plot.name}"):
+            process.send_signal(signal.SIGTERM)
+            output = process.communicate()[0]
+    assert "caller did not read it to the end" in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """The service's own log, ours and our libraries', in one format on standard error."""
 
+import asyncio
 import json
 import logging
 import sys
@@ -64,6 +65,16 @@ def configure_service_log(log_format: Literal["json", "console"]) -> None:
     )
     for chatty in ("uvicorn.access", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_shorten_cut_off)
+
+
+def _shorten_cut_off(record: logging.LogRecord) -> bool:
+    """The server reports an answer that its stop cut off with a traceback, as if something were broken."""
+    if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
+        record.msg = "an answer was cut off: the service stopped, and its caller did not read it to the end in time"
+        record.exc_info = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
 
 
 def _timestamp_unless_given(logger: object, name: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
