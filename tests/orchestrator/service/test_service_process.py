@@ -319,7 +319,8 @@ def test_caller_who_waits_while_the_service_stops_is_told_how_the_run_ended(wait
 
 @pytest.mark.slow
 def test_answer_that_nobody_reads_is_cut_off_with_a_sentence_when_the_service_stops(tmp_path: Path, stubs: str) -> None:
-    variables = {"OPS_MODULES_FILE": str(ROOT / "modules.yaml"), "OPS_STOP_GRACE_S": "1", **stub_addresses(stubs)}
+    variables: dict[str, Any] = {"OPS_MODULES_FILE": str(ROOT / "modules.yaml"), "OPS_STOP_GRACE_S": "1"}
+    variables |= stub_addresses(stubs)
     with started(tmp_path, "ops", "serve", "--port", "0", stderr=STDOUT, **variables) as process:
         url = address_of(process)
         run = HTTP.post(f"{url}/plan_and_execute", content=EXAMPLE.read_bytes(), headers={"Content-Type": "application/json"})

@@ -4,6 +4,8 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -11,7 +13,7 @@ from fastapi import FastAPI
 
 import ops_orchestrator
 from ops_orchestrator.errors import RequestError, StoreError
-from ops_orchestrator.modules.catalogue import load_catalogue
+from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.runs.active_runs import ActiveRuns
@@ -20,11 +22,12 @@ from ops_orchestrator.runs.shared_turns import SharedTurns
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Progress
 from ops_orchestrator.runs.store.protocols import RunStore
-from ops_orchestrator.runs.store.retention import retention_of
+from ops_orchestrator.runs.store.retention import Retention, retention_of
 from ops_orchestrator.runs.turns import LocalTurns, Turns
 from ops_orchestrator.service.head import HeadAsGet
 from ops_orchestrator.service.hot_route import HotRoute
 from ops_orchestrator.service.problem import install_problem_handlers
+from ops_orchestrator.service.routes.artifacts import artifacts_routes
 from ops_orchestrator.service.routes.description import description_routes
 from ops_orchestrator.service.routes.events import events_routes
 from ops_orchestrator.service.routes.health import health_routes
@@ -39,12 +42,60 @@ from ops_orchestrator.settings import Settings
 _log: Any = structlog.get_logger("ops_orchestrator")
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """What the service is made of. `goes_on` has the runs that a dead service left taken up again; None ends them."""
+
+    catalogue: Catalogue
+    events: EventStream
+    store: FolderStore
+    retention: Retention | None
+    client: ModuleClient
+    turns: Turns
+    runs: ActiveRuns
+    goes_on: ActiveRuns | None
+    siblings: Siblings
+
+
 def create_app(settings: Settings, transport: Transport | None = None, worker: Worker | None = None) -> FastAPI:
     """The orchestrator as an ASGI application; `transport` replaces the network between it and the modules.
 
     `worker` says which of several processes this one is that serve together; None when it is the only one.
     Raises ConfigurationError for a bad modules.yaml, StoreError when the run store cannot be made.
     """
+    parts = _parts(settings, transport, worker)
+    start_run = plan_and_execute_answer(
+        parts.runs, parts.store, parts.siblings, settings.max_request_bytes, settings.max_request_values
+    )
+    app = FastAPI(
+        title="OpenPolicyStack orchestrator",
+        version=ops_orchestrator.__version__,
+        summary="Calls OpenPolicyStack modules in sequence and leaves reproducible run folders.",
+        description="Each path that takes GET takes HEAD. Every error is a problem document (RFC 9457).",
+        license_info={"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
+        lifespan=partial(_lifespan, parts),
+        redirect_slashes=False,  # it would answer with an address made from the header Host
+        # The description is served by routes of our own, whose page loads nothing from elsewhere.
+        openapi_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(HotRoute, path=PATH, answer=start_run)
+    if worker is not None:
+        app.add_middleware(AmongSiblings, siblings=parts.siblings)
+    install_problem_handlers(app)
+    app.include_router(plan_and_execute_routes(start_run))
+    app.include_router(runs_routes(parts.store, parts.runs))
+    app.include_router(artifacts_routes(parts.store))
+    app.include_router(run_control_routes(parts.runs, parts.store))
+    app.include_router(events_routes(parts.store, parts.events, lambda run_id: parts.runs.find(run_id) is not None))
+    app.include_router(modules_routes(parts.catalogue, parts.client))
+    app.include_router(health_routes(parts.store, parts.runs))
+    app.include_router(description_routes(app))
+    return app
+
+
+def _parts(settings: Settings, transport: Transport | None, worker: Worker | None) -> _Parts:
     catalogue = load_catalogue(settings.modules_file, os.environ)
     events = EventStream()
     store = FolderStore.open(
@@ -55,60 +106,42 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
         report=_log_progress,
         in_background=True,
     )
-    retention = retention_of(store, settings.retention_days) if worker is None or worker.is_first else None
     client = ModuleClient(settings.limits, transport)
     turns = _turns(settings, worker)
     runs = ActiveRuns(
         catalogue, store, client, turns=turns, image_digest=settings.image_digest, leaves_runs=settings.resume_interrupted
     )
-    goes_on = runs if settings.resume_interrupted else None
-    siblings = Siblings(worker.siblings if worker else (), runs.find, store)
-
-    start_run = plan_and_execute_answer(runs, store, siblings, settings.max_request_bytes, settings.max_request_values)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await _recover(store, goes_on)
-        later = asyncio.create_task(_recover_when_complete(store, goes_on))
-        if retention is not None:
-            retention.start()
-        if reason := store.unwritable():
-            _log.error("store.unwritable", message=reason)
-        yield
-        later.cancel()
-        await runs.stop()
-        turns.close()
-        events.close()
-        if retention is not None:
-            await asyncio.to_thread(retention.stop)
-        await client.aclose()
-        await asyncio.to_thread(store.close)
-
-    app = FastAPI(
-        title="OpenPolicyStack orchestrator",
-        version=ops_orchestrator.__version__,
-        summary="Calls OpenPolicyStack modules in sequence and leaves reproducible run folders.",
-        description="Each path that takes GET takes HEAD. Every error is a problem document (RFC 9457).",
-        license_info={"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
-        lifespan=lifespan,
-        redirect_slashes=False,  # it would answer with an address made from the header Host
-        # The description is served by routes of our own, whose page loads nothing from elsewhere.
-        openapi_url=None,
-        generate_unique_id_function=lambda route: route.name,
+    return _Parts(
+        catalogue=catalogue,
+        events=events,
+        store=store,
+        retention=retention_of(store, settings.retention_days) if worker is None or worker.is_first else None,
+        client=client,
+        turns=turns,
+        runs=runs,
+        goes_on=runs if settings.resume_interrupted else None,
+        siblings=Siblings(worker.siblings if worker else (), runs.find, store),
     )
-    app.add_middleware(HeadAsGet)
-    app.add_middleware(HotRoute, path=PATH, answer=start_run)
-    if worker is not None:
-        app.add_middleware(AmongSiblings, siblings=siblings)
-    install_problem_handlers(app)
-    app.include_router(plan_and_execute_routes(start_run))
-    app.include_router(runs_routes(store, runs))
-    app.include_router(run_control_routes(runs, store))
-    app.include_router(events_routes(store, events, lambda run_id: runs.find(run_id) is not None))
-    app.include_router(modules_routes(catalogue, client))
-    app.include_router(health_routes(store, runs))
-    app.include_router(description_routes(app))
-    return app
+
+
+@asynccontextmanager
+async def _lifespan(parts: _Parts, _: FastAPI) -> AsyncIterator[None]:
+    """Put in order what a dead service left, and stop in an order in which no run is left half written."""
+    await _recover(parts.store, parts.goes_on)
+    later = asyncio.create_task(_recover_when_complete(parts.store, parts.goes_on))
+    if parts.retention is not None:
+        parts.retention.start()
+    if reason := parts.store.unwritable():
+        _log.error("store.unwritable", message=reason)
+    yield
+    later.cancel()
+    await parts.runs.stop()
+    parts.turns.close()
+    parts.events.close()
+    if parts.retention is not None:
+        await asyncio.to_thread(parts.retention.stop)
+    await parts.client.aclose()
+    await asyncio.to_thread(parts.store.close)
 
 
 def _turns(settings: Settings, worker: Worker | None) -> Turns:

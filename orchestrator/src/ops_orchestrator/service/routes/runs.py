@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter
+from inspect import signature
 from io import BytesIO
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
@@ -13,15 +13,14 @@ from ops_contract import MAX_PROBLEMS, Problem, sha256_hex, suggestion
 from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.json_text import json_document
-from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, ArtifactRecord, Results, RunRecord
+from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, Results, RunRecord
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter, read_filter
 from ops_orchestrator.runs.run_summary import ListedStatus
 from ops_orchestrator.runs.store.protocols import RunStore
-from ops_orchestrator.service.answers import ArtifactList, RunList
+from ops_orchestrator.service.answers import RunList
 from ops_orchestrator.service.openapi import json_of, problems, stored
-from ops_orchestrator.service.stored_file import StoredFile, inline_as, respond_with
+from ops_orchestrator.service.stored_file import StoredFile, respond_with
 
-_PARAMETERS: Final = ("limit", "cursor", "scenario_id", "status", "label", "module", "since", "until", "fingerprint")
 _REPEATABLE: Final = ("label",)
 _LINES: Final = {"application/x-ndjson": {"schema": {"type": "string"}}}
 
@@ -67,28 +66,6 @@ def runs_routes(store: RunStore, runs: ActiveRuns) -> APIRouter:
     async def get_logs(request: Request, run_id: str) -> Response:
         return respond_with(await _document(store, run_id, LOGS, "application/x-ndjson"), request)
 
-    @router.get(
-        "/{run_id}/artifacts",
-        summary="What a run's steps delivered: media type, size, hash and address",
-        response_model=ArtifactList,
-        responses=problems(404, 500, 503),
-    )
-    async def list_artifacts(run_id: str) -> dict[str, Any]:
-        results = await asyncio.to_thread(store.results, run_id)
-        artifacts = [_listed(run_id, step, artifact) for step, found in results.steps.items() for artifact in found.artifacts]
-        return {"run_id": run_id, "artifacts": artifacts}
-
-    @router.get(
-        "/{run_id}/artifacts/{step}/{name:path}",
-        summary="An artifact's bytes",
-        **stored({"*/*": {}}, "The artifact, with the media type that its module stated."),
-    )
-    async def get_artifact(request: Request, run_id: str, step: str, name: str) -> Response:
-        artifact, opened = await asyncio.to_thread(store.artifact, run_id, step, name)
-        file = StoredFile(opened.file, opened.size, artifact.media_type, artifact.sha256, opened.modified)
-        # An artifact comes from a module, but is served at our address: a browser must not run it there.
-        return respond_with(file, request, {"Content-Security-Policy": "sandbox", "Content-Disposition": inline_as(name)})
-
     return router
 
 
@@ -113,6 +90,9 @@ def _filter(  # noqa: PLR0913  # one parameter for each filter
     )
 
 
+_PARAMETERS: Final = ("limit", "cursor", *signature(_filter).parameters)
+
+
 def _refuse_unusable_parameters(request: Request) -> None:
     """A filter that is misspelt would silently leave nothing out, and of two the first would be dropped."""
     given = Counter(name for name, _ in request.query_params.multi_items())
@@ -126,12 +106,6 @@ def _why_unusable(name: str) -> str:
     if name in _PARAMETERS:
         return "is given more than once"
     return f"is not a parameter of this list; {suggestion(name, _PARAMETERS) or 'it takes ' + ', '.join(_PARAMETERS)}"
-
-
-def _listed(run_id: str, step: str, artifact: ArtifactRecord) -> dict[str, Any]:
-    address = f"/runs/{run_id}/artifacts/{quote(step)}/{quote(artifact.name)}"
-    described = artifact.model_dump(include={"name", "media_type", "size_bytes", "sha256"})
-    return {"step": step, **described, "address": None if artifact.path is None else address}
 
 
 def _made(content: bytes) -> StoredFile:

@@ -1,0 +1,49 @@
+"""`GET /runs/{run_id}/artifacts`: what the steps of a run delivered."""
+
+import asyncio
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from ops_orchestrator.runs.record import ArtifactRecord
+from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.service.answers import ArtifactList
+from ops_orchestrator.service.openapi import problems, stored
+from ops_orchestrator.service.stored_file import StoredFile, inline_as, respond_with
+
+
+def artifacts_routes(store: RunStore) -> APIRouter:
+    """The routes over the artifacts of the runs in `store`."""
+    router = APIRouter(prefix="/runs", tags=["runs"])
+
+    @router.get(
+        "/{run_id}/artifacts",
+        summary="What a run's steps delivered: media type, size, hash and address",
+        response_model=ArtifactList,
+        responses=problems(404, 500, 503),
+    )
+    async def list_artifacts(run_id: str) -> dict[str, Any]:
+        results = await asyncio.to_thread(store.results, run_id)
+        artifacts = [_listed(run_id, step, artifact) for step, found in results.steps.items() for artifact in found.artifacts]
+        return {"run_id": run_id, "artifacts": artifacts}
+
+    @router.get(
+        "/{run_id}/artifacts/{step}/{name:path}",
+        summary="An artifact's bytes",
+        **stored({"*/*": {}}, "The artifact, with the media type that its module stated."),
+    )
+    async def get_artifact(request: Request, run_id: str, step: str, name: str) -> Response:
+        artifact, opened = await asyncio.to_thread(store.artifact, run_id, step, name)
+        file = StoredFile(opened.file, opened.size, artifact.media_type, artifact.sha256, opened.modified)
+        # An artifact comes from a module, but is served at our address: a browser must not run it there.
+        return respond_with(file, request, {"Content-Security-Policy": "sandbox", "Content-Disposition": inline_as(name)})
+
+    return router
+
+
+def _listed(run_id: str, step: str, artifact: ArtifactRecord) -> dict[str, Any]:
+    address = f"/runs/{run_id}/artifacts/{quote(step)}/{quote(artifact.name)}"
+    described = artifact.model_dump(include={"name", "media_type", "size_bytes", "sha256"})
+    return {"step": step, **described, "address": None if artifact.path is None else address}
