@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from ops_contract import ArtifactRef, SuccessEnvelope
@@ -23,7 +22,7 @@ from ops_orchestrator.modules.confidential import (
 )
 from ops_orchestrator.modules.dialect import dialect_of
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.modules.time_limit import TimeLimit
+from ops_orchestrator.modules.time_limit import StepTime, attempt_limit
 from ops_orchestrator.off_loop import off_loop_if_large
 
 
@@ -50,25 +49,30 @@ class Answered:
         return UpstreamAnswer(self.envelope, self.refs, self.exchange if keep_exchange else None, self.size_bytes)
 
 
-async def request_for(call: Call) -> Request:
-    """The request of `call`, the same for every attempt. Raises StepError, also when making it exceeds the time-out."""
+async def request_for(call: Call, step: StepTime | None = None) -> Request:
+    """The request of `call`, the same for every attempt.
+
+    Raises StepError, also when making it exceeds the time-out or what is left of the time of its `step`.
+    """
     with masked_errors(call.module.secrets):
-        async with TimeLimit(call.module.timeout_s, partial(_timed_out, call.module)):
+        async with attempt_limit(call.module, step):
             return await dialect_of(call.module).request(call)
 
 
-async def attempt(call: Call, request: Request, client: ModuleClient, staging: Path | None) -> Answered:
+async def attempt(
+    call: Call, request: Request, client: ModuleClient, staging: Path | None, step: StepTime | None = None
+) -> Answered:
     """Send `request` once and read the answer. Raises StepError, with the exchange when a whole answer came back.
 
     The answer is judged as it came; what is returned or raised has its secrets masked.
-    Artifacts are received within the time-out, fetched ones in new files in the folder `staging`; with None they are checked
-    and dropped.
+    Artifacts are received within the time-out and what is left of the time of the `step`, fetched ones in new files in the
+    folder `staging`; with None they are checked and dropped.
     """
     module = call.module
     secrets = secrets_of(module, request)
     exchange: Exchange | None = None
     try:
-        async with TimeLimit(module.timeout_s, partial(_timed_out, module)):
+        async with attempt_limit(module, step):
             exchange = await client.send(module, request)
             answer = await dialect_of(module).read_answer(exchange, call)
             refuse_secret_names(answer, module, secrets)
@@ -100,11 +104,3 @@ def _size_bytes(exchange: Exchange, answer: Answer, module: Module) -> float:
     if module.adapter is not None:
         return math.inf
     return len(exchange.response) - sum(len(source.content) for source in answer.sources if isinstance(source, InlineFile))
-
-
-def _timed_out(module: Module) -> StepError:
-    # Not retryable: a module that is still computing would only be called twice.
-    message = (
-        f"did not finish within {module.timeout_s:g} s at {module.url}; if it needs longer, raise its timeout_s in modules.yaml"
-    )
-    return StepError.of(module.name, "MODULE_TIMEOUT", message)

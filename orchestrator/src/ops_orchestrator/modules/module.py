@@ -1,10 +1,10 @@
 """A module as the operator registers it."""
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 from ops_contract import Identifier, is_secret, request_target
 from ops_orchestrator.masking import Secrets
@@ -27,13 +27,11 @@ class Module(CallOptions):
         Field(strict=False, fail_fast=True, min_length=1, description="the actions that a step may name"),
     ] = ("execute",)
     adapter: Annotated[Adapter | None, Field(description="how we talk to it, when that is not the contract")] = None
-    # Not a field: it cannot be set in modules.yaml, and no dump shows it.
-    _secrets: Secrets = PrivateAttr(default=Secrets())
 
-    @property
+    @cached_property
     def secrets(self) -> Secrets:
-        """The values in the entry that nobody may see."""
-        return self._secrets
+        """The values in the entry that nobody may see. Not a field: modules.yaml cannot set it, and no dump shows it."""
+        return Secrets()
 
     @property
     def address(self) -> str:
@@ -42,9 +40,7 @@ class Module(CallOptions):
 
     def with_secrets(self, secrets: Secrets) -> Self:
         """The module with these secrets."""
-        module = self.model_copy()
-        module._secrets = secrets  # noqa: SLF001  # of a new module, and of this class
-        return module
+        return self.model_copy(update={"secrets": secrets})
 
     def is_secret_header(self, name: str) -> bool:
         """Is the value of the header a secret, by its name or because the adapter declares it?"""

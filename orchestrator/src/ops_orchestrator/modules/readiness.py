@@ -86,12 +86,14 @@ class StartupPatience:
     """How long connecting is tried again with a module that has no health check and may still be starting."""
 
     def __init__(self, module: Module) -> None:
-        checked = dialect_of(module).health_request() is not None
-        self._until = time.monotonic() + (0.0 if checked else module.ready_timeout_s)
+        self._module = module
+        self._until = time.monotonic() + module.ready_timeout_s
         self._pause_s = _FIRST_POLL_S
 
     def next_pause_s(self) -> float | None:
-        """Seconds to wait before the next try; None when there is no time left."""
+        """Seconds to wait before the next try; None when there is no time left, or the module has a health check."""
+        if dialect_of(self._module).health_request() is not None:
+            return None
         pause_s = min(self._pause_s, _LAST_POLL_S)
         self._pause_s *= 2
         return pause_s if time.monotonic() + pause_s < self._until else None

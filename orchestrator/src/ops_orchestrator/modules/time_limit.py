@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 
 from ops_orchestrator.errors import StepError
@@ -12,7 +13,7 @@ from ops_orchestrator.modules.module import Module
 class TimeLimit:
     """Raises what `error` makes when the block takes longer than `seconds`.
 
-    A class: as a generator it took 17 us instead of 10, and a step has five limits.
+    A class: as a generator it took 17 us instead of 10, and a step has several limits.
     """
 
     def __init__(self, seconds: float, error: Callable[[], StepError]) -> None:
@@ -53,3 +54,18 @@ class StepTime:
             "pauses between them; if it needs longer, raise its step_timeout_s in modules.yaml"
         )
         return StepError.of(self._module.name, "MODULE_TIMEOUT", message)
+
+
+def attempt_limit(module: Module, step: StepTime | None = None) -> TimeLimit:
+    """A time limit around one attempt, or the making of its request: that of `module`, or what is left of its step if less."""
+    if step is not None and step.left_s < module.timeout_s:
+        return step.limit()
+    return TimeLimit(module.timeout_s, partial(_timed_out, module))
+
+
+def _timed_out(module: Module) -> StepError:
+    # Not retryable: a module that is still computing would only be called twice.
+    message = (
+        f"did not finish within {module.timeout_s:g} s at {module.url}; if it needs longer, raise its timeout_s in modules.yaml"
+    )
+    return StepError.of(module.name, "MODULE_TIMEOUT", message)

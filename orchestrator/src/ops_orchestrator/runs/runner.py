@@ -101,14 +101,12 @@ class Runner:
         try:
             known, waited_s = await self._ready(call, time)
             yield _ready(step, known, waited_s)
-            async with time.limit():
-                request = await request_for(call)
+            request = await request_for(call, time)
             patience = StartupPatience(call.module)
             while True:
                 attempts += 1
                 try:
-                    async with time.limit():
-                        answered = await self._attempt(call, request, patience)
+                    answered = await self._attempt(call, request, patience, time)
                     break
                 except StepError as error:
                     retry_in_s = back_off_s(call.module, attempts, error, time.left_s)
@@ -128,19 +126,22 @@ class Runner:
         yield completed
 
     async def _ready(self, call: Call, time: StepTime) -> tuple[Readiness, float]:
+        if known := self.client.checks.known(call.module):
+            return known, 0.0
         async with time.limit():
             return await wait_until_ready(self.client, call.module)
 
-    async def _attempt(self, call: Call, request: Request, patience: StartupPatience) -> Answered:
+    async def _attempt(self, call: Call, request: Request, patience: StartupPatience, time: StepTime) -> Answered:
         """Call the module once; one without a health check may still be starting, which is no attempt."""
         while True:
             try:
-                return await attempt(call, request, self.client, self.staging)
+                return await attempt(call, request, self.client, self.staging, time)
             except StepError as error:
                 pause_s = patience.next_pause_s() if error.unsent else None
                 if pause_s is None:
                     raise
-                await asyncio.sleep(pause_s)
+                async with time.limit():
+                    await asyncio.sleep(pause_s)
 
     @property
     def _keeps(self) -> bool:
