@@ -66,7 +66,7 @@ class AdaptedDialect:
             "run_id": call.run_id,
             "step_id": call.step_id,
             "seed": call.seed,
-            "options": call.options.model_dump(mode="json", exclude_none=True),
+            "options": call.options,
             "upstream": {step: _upstream(earlier) for step, earlier in call.upstream.items()},
         }
         return Evaluation(self._module.name, call.action, context, secret_headers=self._adapter.secret_headers)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
-from ops_contract import ArtifactRef, Evidence, Options, SuccessEnvelope
+from ops_contract import ArtifactRef, Evidence, SuccessEnvelope
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.adapters.body import decoded
 from ops_orchestrator.modules.module import Module
@@ -63,9 +63,9 @@ class Call:
     upstream: Mapping[str, UpstreamAnswer]
 
     @property
-    def options(self) -> Options:
+    def options(self) -> dict[str, Any]:
         """The run options that are sent to the module."""
-        return Options(seed=self.seed, deadline_s=_deadline_s(self.module))
+        return {"seed": self.seed, "deadline_s": _deadline_s(self.module)}
 
     @property
     def missing_upstream(self) -> list[str]:
