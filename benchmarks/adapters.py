@@ -8,8 +8,7 @@ import json
 import os
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -86,18 +85,15 @@ async def _cpu_of_run(client: ModuleClient, catalogue: Catalogue, step: dict[str
 class InProcess:
     """A transport without a network, on which every module answers at once."""
 
-    @asynccontextmanager
-    async def send(
-        self, _method: str, url: str, _headers: Mapping[str, str], _body: bytes, *, limit: int
-    ) -> AsyncIterator[Response]:
+    async def send(self, _method: str, url: str, _headers: Mapping[str, str], _body: bytes, *, limit: int) -> Response:
         """See Transport."""
         parts = [b"", _answer(url)]
 
         async def read() -> bytes:
             return parts.pop()
 
-        chunks = BoundedChunks(read, limit)
-        yield Response(url=url, status=200, headers={"content-type": "application/json"}, chunks=chunks)
+        headers = {"content-type": "application/json"}
+        return Response(url=url, status=200, headers=headers, chunks=BoundedChunks(read, limit), aclose=self.aclose)
 
     async def aclose(self) -> None:
         """See Transport."""

@@ -15,8 +15,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -171,10 +170,7 @@ class OneAnswer:
     def __init__(self, body: bytes) -> None:
         self._body = body
 
-    @asynccontextmanager
-    async def send(
-        self, _method: str, url: str, _headers: Mapping[str, str], _body: bytes, *, limit: int
-    ) -> AsyncIterator[Response]:
+    async def send(self, _method: str, url: str, _headers: Mapping[str, str], _body: bytes, *, limit: int) -> Response:
         """See Transport."""
         name = b"alpha" if "alpha" in url else b"beta"
         parts = [b"", HEALTH % name if url.endswith("/health") else self._body if name == b"alpha" else BETA]
@@ -182,7 +178,8 @@ class OneAnswer:
         async def read() -> bytes:
             return parts.pop()
 
-        yield Response(url=url, status=200, headers={"content-type": "application/json"}, chunks=BoundedChunks(read, limit))
+        headers = {"content-type": "application/json"}
+        return Response(url=url, status=200, headers=headers, chunks=BoundedChunks(read, limit), aclose=self.aclose)
 
     async def aclose(self) -> None:
         """See Transport."""

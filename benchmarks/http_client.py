@@ -10,7 +10,7 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from multiprocessing.connection import Connection
 from typing import Final, NamedTuple, cast
 
@@ -106,7 +106,7 @@ async def with_our_transport(port: int) -> AsyncIterator[Post]:
 
     async def post() -> bytes:
         url = f"http://127.0.0.1:{port}/execute"
-        async with transport.send("POST", url, HEADERS, REQUEST, limit=len(ANSWER)) as response:
+        async with aclosing(await transport.send("POST", url, HEADERS, REQUEST, limit=len(ANSWER))) as response:
             return b"".join([chunk async for chunk in response.chunks])
 
     yield post

@@ -1,7 +1,7 @@
 """The orchestrator's transport over one of httpx2's: for modules in this process, scripted or as ASGI applications."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 
 import httpx2
@@ -16,21 +16,19 @@ class Httpx2Transport:
     def __init__(self, network: httpx2.AsyncBaseTransport) -> None:
         self._network = network
 
-    @asynccontextmanager
-    async def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, limit: int
-    ) -> AsyncIterator[Response]:
+    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, limit: int) -> Response:
         """See Transport."""
         with _translated():
             request = httpx2.Request(method, url, headers=dict(headers), content=body)
             response = await self._network.handle_async_request(request)
         response.request = request
-        try:
-            names = {name.lower(): value for name, value in response.headers.items()}
-            chunks = BoundedChunks(partial(_read, response.aiter_raw()), limit)
-            yield Response(url=str(request.url), status=response.status_code, headers=names, chunks=chunks)
-        finally:
-            await response.aclose()
+        return Response(
+            url=str(request.url),
+            status=response.status_code,
+            headers={name.lower(): value for name, value in response.headers.items()},
+            chunks=BoundedChunks(partial(_read, response.aiter_raw()), limit),
+            aclose=response.aclose,
+        )
 
     async def aclose(self) -> None:
         """See Transport."""

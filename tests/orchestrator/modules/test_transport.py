@@ -108,7 +108,7 @@ async def send(
     limit: int = 1000,
 ) -> tuple[int, Mapping[str, str], bytes]:
     """Status, headers and body of one request's whole response."""
-    async with transport.send(method, url, headers or {}, body, limit=limit) as response:
+    async with aclosing(await transport.send(method, url, headers or {}, body, limit=limit)) as response:
         return response.status, response.headers, b"".join([chunk async for chunk in response.chunks])
 
 
@@ -153,7 +153,7 @@ async def test_response_has_status_headers_and_body(transport: Transport) -> Non
 
 
 async def test_response_says_under_which_address_it_was_asked_for(transport: Transport) -> None:
-    async with serving() as server, transport.send("GET", f"{server.url}/a b/é", {}, b"", limit=10) as response:
+    async with serving() as server, aclosing(await transport.send("GET", f"{server.url}/a b/é", {}, b"", limit=10)) as response:
         assert response.url == f"{server.url}/a%20b/%C3%A9"
     assert server.requests[0].startswith(b"GET /a%20b/%C3%A9 ")
 
@@ -165,7 +165,7 @@ async def test_address_goes_out_as_it_is_written(target: str) -> None:
     async with (
         serving() as server,
         aclosing(AiohttpTransport()) as transport,
-        transport.send("GET", f"{server.url}{target}", {}, b"", limit=10) as response,
+        aclosing(await transport.send("GET", f"{server.url}{target}", {}, b"", limit=10)) as response,
     ):
         assert response.url == f"{server.url}{target}"
     assert server.requests[0].startswith(f"GET {target} HTTP/1.1\r\n".encode())
@@ -250,7 +250,7 @@ def test_body_is_parsed_a_little_at_a_time(loop_factory: Callable[[], asyncio.Ab
         async with (
             serving(answer) as server,
             aclosing(AiohttpTransport()) as transport,
-            transport.send("GET", server.url, {}, b"", limit=MIB) as response,
+            aclosing(await transport.send("GET", server.url, {}, b"", limit=MIB)) as response,
         ):
             return max([len(chunk) async for chunk in response.chunks])
 
@@ -286,13 +286,14 @@ async def test_late_second_answer_that_nobody_has_read_yet_is_not_that_of_the_ne
 async def test_request_does_not_wait_for_others_to_end(transport: Transport) -> None:
     async with serving(b"HTTP/1.1 200 OK\r\n\r\n") as server, AsyncExitStack() as under_way:
         for _ in range(MANY):
-            await under_way.enter_async_context(transport.send("GET", server.url, {}, b"", limit=10))
+            response = await transport.send("GET", server.url, {}, b"", limit=10)
+            under_way.push_async_callback(response.aclose)
         assert server.connections == MANY
 
 
-async def test_block_that_is_left_early_closes_its_connection(transport: Transport) -> None:
+async def test_response_that_is_closed_early_closes_its_connection(transport: Transport) -> None:
     async with serving(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome") as server:
-        async with transport.send("GET", server.url, {}, b"", limit=1000) as response:
+        async with aclosing(await transport.send("GET", server.url, {}, b"", limit=1000)) as response:
             assert await anext(response.chunks) == b"some"
         await server.hung_up.wait()
 

@@ -1,9 +1,8 @@
 """The transport over aiohttp, which was the fastest library by measurement (`benchmarks/http_client.py`)."""
 
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import Iterable, Mapping
+from functools import lru_cache, partial
 from typing import Final
 
 import aiohttp
@@ -25,10 +24,7 @@ class AiohttpTransport:
     def __init__(self) -> None:
         self._opened: aiohttp.ClientSession | None = None
 
-    @asynccontextmanager
-    async def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, limit: int
-    ) -> AsyncIterator[Response]:
+    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, limit: int) -> Response:
         """See Transport."""
         if self._session.closed:
             raise NetworkError("the connections to modules are closed", unsent=True)
@@ -37,13 +33,13 @@ class AiohttpTransport:
             response = await self._session.request(method, address, headers=headers, data=body or None, allow_redirects=False)
         except _ERRORS as error:
             raise _translated(error) from error
-        async with response:
-            yield Response(
-                url=str(response.url),
-                status=response.status,
-                headers=_headers(response.raw_headers),
-                chunks=BoundedChunks(partial(_read, response.content), limit),
-            )
+        return Response(
+            url=str(response.url),
+            status=response.status,
+            headers=_headers(response.raw_headers),
+            chunks=BoundedChunks(partial(_read, response.content), limit),
+            aclose=partial(_close, response),
+        )
 
     async def aclose(self) -> None:
         """See Transport."""
@@ -74,6 +70,12 @@ async def _read(content: aiohttp.StreamReader) -> bytes:
         raise _translated(error) from error
 
 
+async def _close(response: aiohttp.ClientResponse) -> None:
+    response.release()
+    await response.wait_for_close()
+
+
+@lru_cache(maxsize=128)
 def _as_written(url: str) -> URL:
     """The address whose host yarl encodes, and whose path it would rewrite, for example %3B to a semicolon."""
     scheme, _, rest = url.partition("://")

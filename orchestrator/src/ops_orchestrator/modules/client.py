@@ -1,7 +1,9 @@
 """Talks HTTP to modules: within bounds, and only at their registered addresses."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
+from functools import lru_cache
+from types import TracebackType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -22,6 +24,8 @@ _HEADERS: Final = {
     "accept-encoding": "identity",
     "user-agent": "openpolicystack-orchestrator",
 }
+# Most calls of a module have one of the same two addresses.
+_masked_url = lru_cache(maxsize=128)(masked_url)
 
 
 class ModuleClient:
@@ -49,22 +53,9 @@ class ModuleClient:
         """Send a step's request and read the whole answer."""
         return await self._exchange(module, request, self.limits.response_bytes)
 
-    @asynccontextmanager
-    async def open(self, module: Module, request: Request, limit: int) -> AsyncIterator[Response]:
+    def open(self, module: Module, request: Request, limit: int) -> "_Opened":
         """Send a request and open its response, of which at most `limit` bytes are read; see `chunks_of`."""
-        url = module.at(request.path)
-        headers = {**_HEADERS, **{name.lower(): value for name, value in request.headers.items()}}
-        try:
-            async with self._transport_of(module).send(request.method, url, headers, request.body, limit=limit) as response:
-                yield response
-        except NetworkError as error:
-            self.checks.forget(module)
-            message = f"{module.name} cannot be reached at {masked_url(url)}: {masked_text(str(error), url)}"
-            failure = Failure(code=UNREACHABLE, message=message, module=module.name, retryable=True)
-            raise StepError(failure, unsent=error.unsent) from error
-        except ResponseTooLargeError as error:
-            message = f"sends {error} for {urlsplit(url).path}"
-            raise StepError.of(module.name, "ANSWER_TOO_LARGE", message) from error
+        return _Opened(self._transport_of(module), self.checks, module, request, limit)
 
     def _transport_of(self, module: Module) -> Transport:
         """The module's own connections: of those that share an address, one could leave an answer for the next behind."""
@@ -81,7 +72,7 @@ class ModuleClient:
                     body += chunk
             return Exchange(
                 method=request.method,
-                url=masked_url(response.url),
+                url=_masked_url(response.url),
                 request_headers=request.headers,
                 request=request.body,
                 status=response.status,
@@ -89,6 +80,46 @@ class ModuleClient:
                 response=bytes(body),
                 max_values=self.limits.values_of(adapted=module.adapter is not None),
             )
+
+
+class _Opened:
+    """The response to a request, in a block. Errors of the network are StepErrors, those in the block too.
+
+    A class: the event loop keeps account of each generator.
+    """
+
+    def __init__(self, transport: Transport, checks: SharedChecks, module: Module, request: Request, limit: int) -> None:
+        self._transport = transport
+        self._checks = checks
+        self._module = module
+        self._request = request
+        self._limit = limit
+        self._url = module.at(request.path)
+
+    async def __aenter__(self) -> Response:
+        request = self._request
+        headers = {**_HEADERS, **{name.lower(): value for name, value in request.headers.items()}}
+        try:
+            self._response = await self._transport.send(request.method, self._url, headers, request.body, limit=self._limit)
+        except (NetworkError, ResponseTooLargeError) as error:
+            raise self._failure(error) from error
+        return self._response
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._response.aclose()
+        if isinstance(error, NetworkError | ResponseTooLargeError):
+            raise self._failure(error) from error
+
+    def _failure(self, error: NetworkError | ResponseTooLargeError) -> StepError:
+        module, url = self._module, self._url
+        if isinstance(error, ResponseTooLargeError):
+            return StepError.of(module.name, "ANSWER_TOO_LARGE", f"sends {error} for {urlsplit(url).path}")
+        self._checks.forget(module)
+        message = f"{module.name} cannot be reached at {masked_url(url)}: {masked_text(str(error), url)}"
+        failure = Failure(code=UNREACHABLE, message=message, module=module.name, retryable=True)
+        return StepError(failure, unsent=error.unsent)
 
 
 def chunks_of(module: Module, response: Response) -> AsyncIterator[bytes]:

@@ -82,6 +82,12 @@ class Module(CallOptions):
 
     def at(self, path: str) -> str:
         """The address of `path` below the module's base URL, as it is requested."""
-        base = urlsplit(self.url)
-        target = request_target(f"{base.path.rstrip('/')}/{path.removeprefix('/')}")
-        return f"{base.scheme}://{base.netloc}{target}"
+        return _address(self.url, path)
+
+
+# Most calls are to one of the same two paths.
+@lru_cache(maxsize=128)
+def _address(base_url: str, path: str) -> str:
+    base = urlsplit(base_url)
+    target = request_target(f"{base.path.rstrip('/')}/{path.removeprefix('/')}")
+    return f"{base.scheme}://{base.netloc}{target}"

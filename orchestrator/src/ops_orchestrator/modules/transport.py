@@ -1,7 +1,6 @@
 """What we ask of an HTTP library: one method that sends a request and gives a response within limits."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -13,13 +12,15 @@ class Response:
     """An answer whose body is still on its way.
 
     `url` is the address as it went over the wire. Header names are in lower case, and the values of a repeated header are
-    joined by commas. `chunks` can be read once, inside the block of `send`, and is the body as it was sent, never decompressed.
+    joined by commas. `chunks` can be read once, and is the body as it was sent, never decompressed. `aclose` ends the response;
+    before the body is read to its end, it closes the connection.
     """
 
     url: str
     status: int
     headers: Mapping[str, str]
     chunks: AsyncIterator[bytes]
+    aclose: Callable[[], Awaitable[None]]
 
 
 class Transport(Protocol):
@@ -29,14 +30,11 @@ class Transport(Protocol):
     callers use `asyncio.timeout`.
     """
 
-    def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, limit: int
-    ) -> AbstractAsyncContextManager[Response]:
-        """Send one request and open its response; an empty `body` sends none.
+    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, limit: int) -> Response:
+        """Send one request and open its response, which the caller closes; an empty `body` sends none.
 
         Raises NetworkError when no whole response arrives, ResponseTooLargeError when its body has more than `limit` bytes or
-        its header, or the number of interim answers (1xx) before it, exceeds the limits of the contract.
-        Leaving the block before the body is read to its end closes the connection.
+        its header, or the number of interim answers (1xx) before it, exceeds the limits of the contract. So does reading.
         """
         ...
 
