@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,11 +85,23 @@ class OpenRun:
         await self.writer.abandon()
 
 
+def first_events(
+    *modules: str, run_id: str = RUN_ID, scenario_id: str = "demo", at: str = "2026-01-09T12:34:56.000Z"
+) -> tuple[Work, list[Event]]:
+    """What is executed, and the events of a run whose execution has begun."""
+    names = modules or ("alpha",)
+    scenario = demo(*names).model_copy(update={"scenario_id": scenario_id})
+    registered = {name: Module(name=name, url=f"http://{name}.test") for name in names}
+    work = Work(scenario, plan(scenario, Catalogue(registered)))
+    occurrences: list[Occurrence] = [work.queued({}, _MODULES), work.started()]
+    return work, [Event(run_id=run_id, seq=seq, at=at, what=what) for seq, what in enumerate(occurrences, start=1)]
+
+
 async def begin(
     store: RunStore, *modules: str, run_id: str = RUN_ID, scenario_id: str = "demo", at: str = "2026-01-09T12:34:56.000Z"
 ) -> OpenRun:
     """A new run, whose execution has begun."""
-    work, events = _first_events(modules, run_id, at, scenario_id)
+    work, events = first_events(*modules, run_id=run_id, at=at, scenario_id=scenario_id)
     state = RunState.of(events)
     writer = await store.create(events, state.record, _MODULES)
     return OpenRun(work, Recorder(writer, state), writer)
@@ -104,7 +116,7 @@ async def keep(store: RunStore, run_id: str = RUN_ID, **fields: str) -> None:
 
 async def hold_record(store: RunStore, record: RunRecord) -> RunWriter:
     """A run whose record is `record`, whatever that says; it is held until the writer is abandoned."""
-    return await store.create(_first_events((), record.run_id, record.started_at)[1], record, _MODULES)
+    return await store.create(first_events(run_id=record.run_id, at=record.started_at)[1], record, _MODULES)
 
 
 def keep_record(store: RunStore, record: RunRecord) -> None:
@@ -146,15 +158,6 @@ def leave(folder: Path) -> None:
 def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
     """The result of `work`, in a test that is not asynchronous itself."""
     return asyncio.run(work)
-
-
-def _first_events(modules: Sequence[str], run_id: str, at: str, scenario_id: str = "demo") -> tuple[Work, list[Event]]:
-    names = modules or ("alpha",)
-    scenario = demo(*names).model_copy(update={"scenario_id": scenario_id})
-    registered = {name: Module(name=name, url=f"http://{name}.test") for name in names}
-    work = Work(scenario, plan(scenario, Catalogue(registered)))
-    occurrences: list[Occurrence] = [work.queued({}, _MODULES), work.started()]
-    return work, [Event(run_id=run_id, seq=seq, at=at, what=what) for seq, what in enumerate(occurrences, start=1)]
 
 
 def _answered(step: Step, outputs: dict[str, Any]) -> Answered:

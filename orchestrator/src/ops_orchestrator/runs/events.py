@@ -5,10 +5,10 @@ An event holds plain data and refers to files by path, SHA-256 and size. Its fie
 
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import ClassVar, Final, Literal, get_args
+from typing import Annotated, ClassVar, Final, Literal, get_args
 
 from ops_orchestrator.exchange import Exchange
-from ops_orchestrator.runs.document_fields import Array, Error, Objects, RequestObject
+from ops_orchestrator.runs.document_fields import Array, Error, FewEntries, Objects, RequestObject
 from ops_orchestrator.runs.json_text import json_line
 from ops_orchestrator.runs.run_file import FileRef
 
@@ -61,7 +61,7 @@ class RunQueued:
     request: RequestObject
     plan: Objects
     steps: Array[PlannedModule]
-    versions: dict[str, str | None]
+    versions: Annotated[dict[str, str | None], FewEntries]
     modules_sha256: str
     idempotency_key: str | None = None
     durability: str = "sync"

@@ -16,12 +16,11 @@ class Recorder:
     """One run: `record` and `results` as of now, and as they are on disk once the run is over."""
 
     def __init__(self, writer: RunWriter, state: RunState, results: Mapping[str, StepResults] | None = None) -> None:
+        self.run_id = state.record.run_id
         self._writer = writer
         self._state = state
         self._results = dict(results or {})
         self._stored: RunRecord | None = None
-        # As it was after each event: what could not be written has to be taken back.
-        self._records = {state.seq: state.record}
 
     @property
     def record(self) -> RunRecord:
@@ -43,7 +42,7 @@ class Recorder:
     async def go_on(self, what: RunResumed | RunStarted) -> None:
         """Write that the run goes on, or that it has its turn, also in its record. Raises StoreError."""
         event = self._event(what)
-        self._apply(event)
+        self._state.apply(event)
         await self._writer.go_on(self.record, event)
 
     async def add(self, what: Occurrence, files: Iterable[RunFile] = (), results: StepResults | None = None) -> None:
@@ -53,7 +52,7 @@ class Recorder:
         """
         event = self._event(what)
         await self._writer.append(event, tuple(files))
-        self._apply(event)
+        self._state.apply(event)
         if isinstance(what, StepCompleted) and results is not None:
             self._results[what.step] = results
 
@@ -63,11 +62,11 @@ class Recorder:
         assert isinstance(event.what, RunEnded)  # noqa: S101  # see above
         final = ended(self.record, event.what, event.at)
         await self._writer.end(event, final, Results.of(final, self._results))
-        self._apply(event)
+        self._stored = final
 
     def end_in_memory(self, what: RunEnded) -> None:
         """The run is over, although that cannot be written: see `finish`. What is not in its log did not happen."""
-        written = self._records.get(self._writer.written, self._state.record)
+        written = self._state.after(self._writer.written).record
         what = replace(what, fingerprints=fingerprints_of(written, what.status))
         self._stored = ended(written, what, timestamp(datetime.now(UTC)))
 
@@ -84,9 +83,5 @@ class Recorder:
         """Wait until all that happened so far is on disk. Raises StoreError."""
         await self._writer.durable()
 
-    def _apply(self, event: Event) -> None:
-        self._state.apply(event)
-        self._records[event.seq] = self._state.record
-
     def _event(self, what: Occurrence) -> Event:
-        return Event(run_id=self.record.run_id, seq=self._state.seq + 1, what=what)
+        return Event(run_id=self.run_id, seq=self._state.seq + 1, what=what)

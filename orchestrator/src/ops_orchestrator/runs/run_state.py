@@ -31,10 +31,13 @@ class RunState:
         """Raises LogError when `first` is not the first event of a run."""
         if first.seq != 1 or not isinstance(first.what, RunQueued):
             raise LogError("line 1 does not say what was asked for")
-        self.seq = 1
-        self.record = _opened(first, first.what)
         self.files: dict[str, FileRef] = {}
-        self._positions = {step.id: index for index, step in enumerate(self.record.steps)}
+        self._events = [first]
+        self._record = _opened(first, first.what)
+        # `_record` has them as they were when somebody last looked: most events change nothing else.
+        self._steps = list(self._record.steps)
+        self._positions = {step.id: index for index, step in enumerate(self._steps)}
+        self._is_current = True
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Self:
@@ -48,14 +51,29 @@ class RunState:
             state.apply(event)
         return state
 
+    @property
+    def seq(self) -> int:
+        """The number of the last event."""
+        return self._events[-1].seq
+
+    @property
+    def record(self) -> RunRecord:
+        """The record of the run."""
+        if not self._is_current:
+            self._record = self._record.model_copy(update={"steps": tuple(self._steps)})
+            self._is_current = True
+        return self._record
+
+    def after(self, seq: int) -> "RunState":
+        """The run as it was after its event number `seq`."""
+        return RunState.of(self._events[:seq])
+
     def apply(self, event: Event) -> None:  # one case a kind of event
         """Take in one event. Raises LogError for a step that is not in the plan."""
-        self.seq = event.seq
         what = event.what
-        self.files.update((file.path, file) for file in getattr(what, "files", ()))
         match what:
             case RunStarted():
-                self.record = self.record.model_copy(update={"status": "running", "attempt": what.attempt})
+                self._record = self._record.model_copy(update={"status": "running", "attempt": what.attempt})
             case RunResumed():
                 self._resume(what)
             case StepStarted():
@@ -77,14 +95,12 @@ class RunState:
                 )
             case RunEnded():
                 self._end(what, event.at)
+        self.files.update((file.path, file) for file in getattr(what, "files", ()))
+        self._events.append(event)
 
     def fingerprints(self, status: Status) -> Fingerprints:
         """The fingerprints of the run if it ends now with `status`."""
         return fingerprints_of(self.record, status)
-
-    def first_open_step(self) -> StepRecord | None:
-        """The first step that is not completed; None when all are."""
-        return next((step for step in self.record.steps if step.status != "completed"), None)
 
     def _complete(self, what: StepCompleted, finished_at: str) -> None:
         self._change(
@@ -102,35 +118,30 @@ class RunState:
 
     def _resume(self, what: RunResumed) -> None:
         """Steps that were not completed are open again; what their last attempt left has been moved, see `files`."""
-        steps = []
         for step in self.record.steps:
             if step.status == "completed":
-                steps.append(step)
                 continue
             folder = step_folder(step.step, step.id)
             for path in [path for path in self.files if path.rpartition("/")[0] == folder]:
                 del self.files[path]
-            open_again = {"started_at": None, "finished_at": None, "exchange": None, "error": None}
-            steps.append(step.model_copy(update={"status": "pending", **open_again}))
+            self._change(step.id, status="pending", started_at=None, finished_at=None, exchange=None, error=None)
         changes = {"status": "queued", "attempt": what.attempt, "finished_at": None, "error": None}
-        self.record = self.record.model_copy(
-            update={**changes, "fingerprints": Fingerprints(), "steps": tuple(steps)},
-        )
+        self._record = self._record.model_copy(update={**changes, "fingerprints": Fingerprints()})
 
     def _end(self, what: RunEnded, finished_at: str) -> None:
-        self.record = ended(self.record, what, finished_at)
+        self._record = ended(self.record, what, finished_at)
+        self._steps = list(self._record.steps)
 
     def _step(self, step_id: str) -> StepRecord:
         try:
-            return self.record.steps[self._positions[step_id]]
+            return self._steps[self._positions[step_id]]
         except KeyError as error:
             raise LogError(f"step {step_id[:60]!r} is not in the plan") from error
 
     def _change(self, step_id: str, **changes: Any) -> None:
         changed = self._step(step_id).model_copy(update=changes)
-        steps = list(self.record.steps)
-        steps[self._positions[step_id]] = changed
-        self.record = self.record.model_copy(update={"steps": tuple(steps)})
+        self._steps[self._positions[step_id]] = changed
+        self._is_current = False
 
 
 def ended(record: RunRecord, what: RunEnded, finished_at: str) -> RunRecord:
@@ -173,8 +184,7 @@ def _made_with(step: StepRecord) -> dict[str, Any]:
 
 
 def _opened(event: Event, queued: RunQueued) -> RunRecord:
-    # Ours: there is nothing to check. A log from elsewhere was checked when it was read.
-    return RunRecord.model_construct(
+    return RunRecord(
         format=FORMAT,
         run_id=event.run_id,
         status="queued",
@@ -186,7 +196,7 @@ def _opened(event: Event, queued: RunQueued) -> RunRecord:
         idempotency_key=queued.idempotency_key,
         modules=MODULES,
         steps=tuple(
-            StepRecord.model_construct(
+            StepRecord(
                 step=number,
                 id=step.id,
                 module=step.module,
