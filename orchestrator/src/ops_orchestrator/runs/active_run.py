@@ -77,6 +77,11 @@ class ActiveRun:
         """The results as of now."""
         return self._recorder.results
 
+    @property
+    def results_bytes(self) -> int:
+        """How many bytes the results take as JSON."""
+        return self._recorder.results_bytes
+
     async def wait(self, seconds: float | None = None) -> None:
         """Wait until the run is over, at most `seconds`. A caller that is cancelled does not end the run."""
         if not self._over.is_set():

@@ -19,6 +19,7 @@ RECORD: Final = "run.json"
 MODULES: Final = "modules.json"
 RESULTS: Final = "results.json"
 LOGS: Final = "logs.jsonl"
+RESULT: Final = "result.json"
 MANIFEST: Final = "manifest-sha256.txt"
 ARTIFACTS: Final = "artifacts"
 STEPS: Final = "steps"
@@ -176,7 +177,7 @@ def artifacts_folder(step_id: str) -> str:
 
 def result_name(number: int, step_id: str) -> str:
     """Where the result of a step is stored, relative to the run folder."""
-    return f"{step_folder(number, step_id)}/result.json"
+    return f"{step_folder(number, step_id)}/{RESULT}"
 
 
 def response_name(media_type: str) -> str:

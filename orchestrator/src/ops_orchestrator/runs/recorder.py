@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ops_orchestrator.runs.events import Event, Occurrence, RunEnded, RunResumed, RunStarted, StepCompleted, timestamp
-from ops_orchestrator.runs.record import Results, RunRecord, StepResults
+from ops_orchestrator.runs.record import RESULT, Results, RunRecord, StepResults
 from ops_orchestrator.runs.run_file import RunFile
 from ops_orchestrator.runs.run_state import RunState, ended, fingerprints_of
 from ops_orchestrator.runs.store.protocols import RunWriter
@@ -33,6 +33,11 @@ class Recorder:
         record = self.record
         completed = {step.id for step in record.steps if step.status == "completed"}
         return Results.of(record, {step: results for step, results in self._results.items() if step in completed})
+
+    @property
+    def results_bytes(self) -> int:
+        """How many bytes the results take as JSON."""
+        return sum(file.size for path, file in self._state.files.items() if path.endswith(f"/{RESULT}"))
 
     @property
     def staging(self) -> Path:

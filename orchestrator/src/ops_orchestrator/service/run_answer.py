@@ -1,12 +1,14 @@
 """The answer about a run: its HTTP status, headers and body, for all routes that start, resume or cancel one."""
 
 import asyncio
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi.responses import Response
 from pydantic_core import to_json
 
+from ops_orchestrator.off_loop import off_loop_if_large
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.answer import answer
 from ops_orchestrator.runs.events import Status
@@ -67,16 +69,24 @@ async def answer_when_over(run: ActiveRun | RunRecord, store: RunStore, preferen
         results = await asyncio.to_thread(store.results, run.run_id)
         return await run_response(run, results, store, preference)
     await run.wait(preference.wait_s)
-    return await run_response(run.record, run.results, store, preference)
+    return await run_response(run.record, run.results, store, preference, results_bytes=run.results_bytes)
 
 
-async def run_response(
-    record: RunRecord, results: Results, store: RunStore, preference: Preference | None = None, status: int | None = None
+async def run_response(  # noqa: PLR0913  # what an answer is made from, and how
+    record: RunRecord,
+    results: Results,
+    store: RunStore,
+    preference: Preference | None = None,
+    *,
+    status: int | None = None,
+    results_bytes: float = math.inf,
 ) -> Response:
-    """The answer about a run as it is now; `status` in the place of the usual one."""
+    """The answer about a run as it is now; `status` in the place of the usual one.
+
+    `results_bytes` is what the results take as JSON, where that is known.
+    """
     body = answer(record, results, f"{store.location(record.run_id)}/")
-    # Results may be large.
-    content = await asyncio.to_thread(to_json, body)
+    content = await off_loop_if_large(lambda: to_json(body), results_bytes)
     headers = {"Location": f"/runs/{record.run_id}"}
     if preference is not None and preference.applied:
         headers["Preference-Applied"] = preference.applied
