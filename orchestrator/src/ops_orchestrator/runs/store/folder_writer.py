@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -74,7 +74,7 @@ class FolderWriter:
         def work() -> None:
             # First of all: a run that goes on must be found by whoever recovers it.
             self._writer.index.put([record])
-            self.folder.replace(RECORD, json_document(record))
+            self.folder.replace(RECORD, [json_document(record)])
             self.folder.log(line)
             self.folder.settle(event.what.files if isinstance(event.what, RunResumed) else ())
 
@@ -156,7 +156,6 @@ class Flush:
     done: "asyncio.Future[None]"
     record: RunRecord | None = None
     line: Line | None = None
-    paths: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -43,10 +43,9 @@ def end_old_run(store: Path, record: RunRecord, lease: FolderLease, sync: Sync) 
     final = ended(record, what, at)
     folder = RunFolder(store / run_id, lease, files=[_ref(store, run_id, name) for name in names])
     folder.seal(json_document(final))
-    sync.flush([*folder.unsynced, *(f"{store / run_id}/{name}" for name in names)])
-    folder.unsynced = []
+    sync.flush(folder.paths())
     folder.conclude()
-    sync.flush(folder.unsynced)
+    sync.flush(folder.last_paths())
     return final
 
 

@@ -20,7 +20,7 @@ from ops_orchestrator.runs.record import LOGS, MANIFEST, MODULES, RECORD, RESULT
 from ops_orchestrator.runs.run_file import FileRef
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, read_below, sha256_below
-from ops_orchestrator.runs.store.run_folder import ALWAYS_THERE, ATTEMPTS, RunFolder, place_before, unfinished_path
+from ops_orchestrator.runs.store.run_folder import ALWAYS_THERE, ATTEMPTS, RunFolder, place_before, settle, unfinished_path
 from ops_orchestrator.runs.store.stored_log import LARGEST_DOCUMENT_BYTES, StoredLog, read_log, read_results, with_whole_files
 from ops_orchestrator.runs.store.sync import Sync
 
@@ -109,12 +109,9 @@ def _end(path: Path, lease: FolderLease, sync: Sync, log: StoredLog, ended: RunE
         state.apply(event)
         line = event.as_line()
     folder.end(results_text(results), line, json_document(state.record))
-    named = [path / name for name in (*state.files, MODULES)]
-    parents = {parent for path in named for parent in path.parents if parent.is_relative_to(store)}
-    sync.flush([*folder.unsynced, *map(str, named), *map(str, parents)])
-    folder.unsynced = []
+    sync.flush(folder.paths())
     folder.conclude()
-    sync.flush(folder.unsynced)
+    sync.flush(folder.last_paths())
     return state.record, event
 
 
@@ -133,8 +130,7 @@ def _settle_moves(folder: Path, files: Mapping[str, FileRef]) -> None:
         before = place_before(path)
         if ATTEMPTS in path and before not in files and not os.path.lexists(folder / path):
             with suppress(FileNotFoundError):
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                Path(folder / before).rename(folder / path)
+                settle(folder, path)
 
 
 def _sweep(store: Path, run_id: str, named: Mapping[str, FileRef]) -> None:

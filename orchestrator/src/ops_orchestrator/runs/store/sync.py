@@ -85,7 +85,7 @@ def _flush(path: str) -> None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
-        return  # it was moved, and is flushed where it is now
+        return  # it was moved, and is flushed where it is now, or it is not written yet
     try:
         os.fsync(descriptor)
     finally:

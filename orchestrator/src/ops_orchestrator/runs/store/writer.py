@@ -11,7 +11,7 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -136,9 +136,6 @@ class Writer:
             return error
         if writer is not None and job.lines:
             writer.written = job.lines[-1].seq
-        if job.sync is not None:
-            folder = job.sync.writer.folder
-            job.sync.paths, folder.unsynced = folder.unsynced, []
         if isinstance(result, FolderWriter):
             self._open.add(result)
         return result
@@ -149,7 +146,7 @@ class Writer:
         while (fresh := waiting(self._syncs, block=not concluded)) or concluded:
             batch = fresh + concluded
             try:
-                self._sync.flush([path for item in batch for path in item.paths])
+                self._sync.flush(_paths(fresh, concluded))
             except OSError as error:
                 self._fail(batch, error)
                 concluded = []
@@ -159,14 +156,12 @@ class Writer:
 
     def _conclude(self, item: Flush) -> bool:
         """Put the final record of a run into place, all of whose other files are flushed."""
-        folder = item.writer.folder
         try:
-            folder.conclude()
+            item.writer.folder.conclude()
         except OSError as error:
             item.writer.fail(error)
             tell([(item.done, error)])
             return False
-        item.paths, folder.unsynced = folder.unsynced, []
         return True
 
     def _finish(self, flushed: list[Flush]) -> None:
@@ -193,3 +188,11 @@ class Writer:
                 consumer.take(lines)
             except Exception:  # noqa: BLE001  # one consumer keeps neither runs nor the others from going on
                 _log.exception("consumer.failed: %s", type(consumer).__name__)
+
+
+def _paths(fresh: Sequence[Flush], concluded: Sequence[Flush]) -> Iterator[str]:
+    """What has to be flushed; put together only for a Sync that asks for it."""
+    for item in fresh:
+        yield from item.writer.folder.paths()
+    for item in concluded:
+        yield from item.writer.folder.last_paths()
