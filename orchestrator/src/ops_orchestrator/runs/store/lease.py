@@ -1,6 +1,7 @@
 """The lease of a run that is kept in a folder: a lock on its log, which the operating system drops with the process."""
 
 import fcntl
+from io import FileIO
 from pathlib import Path
 from typing import IO, Self
 
@@ -16,7 +17,7 @@ class FolderLease:
     @classmethod
     def create(cls, log: Path) -> Self:
         """Make the empty log of a new run and lock it. Raises OSError."""
-        return cls(_locked(log.open("x+b", buffering=0)))
+        return cls(_locked(FileIO(log, "x+")))
 
     @classmethod
     def take(cls, log: Path) -> Self | None:
