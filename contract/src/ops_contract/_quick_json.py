@@ -24,6 +24,8 @@ UNDECIDED: Final = object()
 # All other threads wait while orjson reads. Of longer texts, the strict reader lets them have their turn at each number.
 _LONGEST_BYTES: Final = 1024 * 1024
 _ESCAPED_COLON: Final = rb"\u003"  # then a or A
+# An integer beyond 64 bits is read as a float.
+_MOST: Final = {int: MAX_EXACT_INTEGER, float: math.nextafter(2.0**63, 0)}
 _PLAIN: Final = frozenset({str, int, bool, type(None)})
 # Between these, orjson writes a float as ECMAScript does: without an exponent.
 _LEAST_PLAIN: Final = 1e-5
@@ -38,18 +40,10 @@ def read_quickly(raw: bytes) -> Any:
         return UNDECIDED
     try:
         value = orjson.loads(raw)
-        colons = orjson.dumps(value).count(b":")
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+    except orjson.JSONDecodeError:
         return UNDECIDED
-    # Of members with the same key, orjson keeps the last. Each member has a colon, and a colon in a string is written as it
-    # was read unless it was escaped. So as many colons are written as were read only if no member was dropped.
-    if colons != raw.count(b":") or _may_have_escaped_colon(raw):
-        return UNDECIDED
-    numbers = _numbers(value)
-    # An integer beyond 64 bits is read as a float.
-    if numbers is None or any(type(number) is float and abs(number) >= 2.0**63 for number in numbers):
-        return UNDECIDED
-    return value
+    members = _members(value)
+    return value if members is not None and _holds_all_members(value, members, raw) else UNDECIDED
 
 
 def write_quickly(value: Any) -> bytes | None:
@@ -64,10 +58,20 @@ def write_quickly(value: Any) -> bytes | None:
 
 def has_exact_numbers(value: Any) -> bool:
     """Whether RFC 8785 can carry each number in `value`; false also when that is not known."""
-    numbers = _numbers(value)
-    return numbers is not None and all(
-        math.isfinite(number) if type(number) is float else abs(number) <= MAX_EXACT_INTEGER for number in numbers
-    )
+    return _members(value) is not None
+
+
+def _holds_all_members(value: Any, members: int, raw: bytes) -> bool:
+    """Whether no member of an object in `raw` was dropped: of those with the same key, orjson keeps the last."""
+    # Each member has a colon. Most texts have no other, and of those this saves a quarter of the time.
+    colons = raw.count(b":")
+    if members == colons:
+        return True
+    # A colon in a string is written as it was read unless it was escaped.
+    try:
+        return not _may_have_escaped_colon(raw) and orjson.dumps(value).count(b":") == colons
+    except orjson.JSONEncodeError:
+        return False
 
 
 def _may_have_escaped_colon(raw: bytes) -> bool:
@@ -76,25 +80,30 @@ def _may_have_escaped_colon(raw: bytes) -> bool:
     return first >= 0 and raw.find(_ESCAPED_COLON, first, raw.rfind(b"\\") + len(_ESCAPED_COLON)) >= 0
 
 
-def _numbers(value: Any) -> list[int | float] | None:
-    """The numbers in `value`; None when it nests deeper than MAX_DEPTH or holds what `parse_json` does not return."""
-    numbers: list[int | float] = []
+def _members(value: Any) -> int | None:
+    """How many members the objects in `value` have.
+
+    None when it nests deeper than MAX_DEPTH, holds what `parse_json` does not return, or a number that not every reader keeps.
+    """
+    members = 0
     level: list[Iterable[Any]] = [(value,)]
     for _ in range(MAX_DEPTH + 1):
         below: list[Iterable[Any]] = []
         for items in level:
             for item in items:
                 kind = type(item)
-                if kind is float or kind is int:
-                    numbers.append(item)
+                if kind in _MOST:
+                    if not -_MOST[kind] <= item <= _MOST[kind]:  # so is no NaN
+                        return None
                 elif kind is dict:
+                    members += len(item)
                     below.append(item.values())
                 elif kind is list:
                     below.append(item)
                 elif kind not in _PLAIN:
                     return None
         if not below:
-            return numbers
+            return members
         level = below
     return None
 
