@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import MISSING, fields
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
@@ -59,3 +60,10 @@ def test_line_of_another_run_or_place_is_refused() -> None:
     for run_id, seq in ((RUN_ID, 8), ("run_2026-01-09T12-34-56Z_000000", 7)):
         with pytest.raises(LogError, match=f"is not event {seq} of {run_id}"):
             read_event(line, run_id, seq)
+
+
+def test_event_has_the_time_at_which_it_was_made() -> None:
+    before = datetime.now(UTC)
+    times = [datetime.fromisoformat(event(RunStarted, bare=True).at) for _ in range(2)]
+    after = datetime.now(UTC)
+    assert before - timedelta(milliseconds=1) < times[0] <= times[1] <= after

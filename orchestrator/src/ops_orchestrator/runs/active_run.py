@@ -3,8 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -134,15 +134,22 @@ class ActiveRun:
             turns.leave(has_turn=has_turn)
             return self._ending
         try:
-            async with _turn(turns, has_turn=has_turn):
-                if not has_turn:
-                    await self._recorder.go_on(self._work.started())
-                return await self._executed(client)
+            return await self._in_turn(client, turns, has_turn=has_turn)
         except asyncio.CancelledError:
             return await self._stopped()
         except Exception as error:  # noqa: BLE001  # see above
             _log.exception("run.errored", run_id=self.record.run_id)
             return _errored(error)
+
+    async def _in_turn(self, client: ModuleClient, turns: Turns, *, has_turn: bool) -> RunEnded:
+        if not has_turn:
+            await turns.wait()
+        try:
+            if not has_turn:
+                await self._recorder.go_on(self._work.started())
+            return await self._executed(client)
+        finally:
+            turns.leave(has_turn=True)
 
     async def _executed(self, client: ModuleClient) -> RunEnded:
         work, record = self._work, self.record
@@ -214,16 +221,6 @@ class ActiveRun:
         where = f"step {under_way} was under way" if under_way else "it waited for its turn"
         message = f"the run was not over within its deadline_s of {deadline_s:g} s; {where}; give it a longer one"
         self._stop(RunEnded(status="failed", error={"code": "RUN_DEADLINE", "message": message}))
-
-
-@asynccontextmanager
-async def _turn(turns: Turns, *, has_turn: bool) -> AsyncIterator[None]:
-    if not has_turn:
-        await turns.wait()
-    try:
-        yield
-    finally:
-        turns.leave(has_turn=True)
 
 
 def _planned(step: Step) -> PlannedModule:

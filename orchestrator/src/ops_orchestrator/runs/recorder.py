@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
-from ops_orchestrator.runs.events import Event, Occurrence, RunEnded, RunResumed, RunStarted, StepCompleted, timestamp
+from ops_orchestrator.runs.events import Event, Occurrence, RunEnded, RunResumed, RunStarted, StepCompleted, now
 from ops_orchestrator.runs.record import RESULT, Results, RunRecord, StepResults
 from ops_orchestrator.runs.run_file import RunFile
 from ops_orchestrator.runs.run_state import RunState, ended, fingerprints_of
@@ -21,6 +20,7 @@ class Recorder:
         self._state = state
         self._results = dict(results or {})
         self._stored: RunRecord | None = None
+        self._final: Results | None = None
 
     @property
     def record(self) -> RunRecord:
@@ -30,6 +30,8 @@ class Recorder:
     @property
     def results(self) -> Results:
         """The results of the steps that are completed."""
+        if self._final is not None:
+            return self._final
         record = self.record
         completed = {step.id for step in record.steps if step.status == "completed"}
         return Results.of(record, {step: results for step, results in self._results.items() if step in completed})
@@ -66,14 +68,15 @@ class Recorder:
         event = self._event(replace(what, fingerprints=self._state.fingerprints(what.status)))
         assert isinstance(event.what, RunEnded)  # noqa: S101  # see above
         final = ended(self.record, event.what, event.at)
-        await self._writer.end(event, final, Results.of(final, self._results))
-        self._stored = final
+        results = Results.of(final, self._results)
+        await self._writer.end(event, final, results)
+        self._stored, self._final = final, results
 
     def end_in_memory(self, what: RunEnded) -> None:
         """The run is over, although that cannot be written: see `finish`. What is not in its log did not happen."""
         written = self._state.after(self._writer.written).record
         what = replace(what, fingerprints=fingerprints_of(written, what.status))
-        self._stored = ended(written, what, timestamp(datetime.now(UTC)))
+        self._stored = ended(written, what, now())
 
     async def finish(self, what: RunEnded) -> None:
         """End the run as far as it was written, which is what counts from now on. Raises StoreError; may be repeated then."""

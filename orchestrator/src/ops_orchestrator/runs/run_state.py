@@ -34,10 +34,9 @@ class RunState:
         self.files: dict[str, FileRef] = {}
         self._events = [first]
         self._record = _opened(first, first.what)
-        # `_record` has them as they were when somebody last looked: most events change nothing else.
-        self._steps = list(self._record.steps)
-        self._positions = {step.id: index for index, step in enumerate(self._steps)}
-        self._is_current = True
+        self._positions = {step.id: index for index, step in enumerate(self._record.steps)}
+        # What events changed in the steps since somebody asked for the record, by position.
+        self._changes: dict[int, dict[str, Any]] = {}
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Self:
@@ -59,9 +58,12 @@ class RunState:
     @property
     def record(self) -> RunRecord:
         """The record of the run."""
-        if not self._is_current:
-            self._record = self._record.model_copy(update={"steps": tuple(self._steps)})
-            self._is_current = True
+        if self._changes:
+            steps = list(self._record.steps)
+            for position, changes in self._changes.items():
+                steps[position] = steps[position].model_copy(update=changes)
+            self._record = self._record.model_copy(update={"steps": tuple(steps)})
+            self._changes = {}
         return self._record
 
     def after(self, seq: int) -> "RunState":
@@ -108,13 +110,14 @@ class RunState:
             status="completed",
             finished_at=finished_at,
             attempts=what.attempts,
-            # Modules that do not follow the contract often state their version in the answer only.
-            module_version=what.module_version or self._step(what.step).module_version,
             exchange=what.exchange,
             result=what.result,
             warnings=what.warnings,
             synthetic=what.synthetic,
         )
+        # Modules that do not follow the contract often state their version in the answer only.
+        if what.module_version:
+            self._change(what.step, module_version=what.module_version)
 
     def _resume(self, what: RunResumed) -> None:
         """Steps that were not completed are open again; what their last attempt left has been moved, see `files`."""
@@ -126,22 +129,17 @@ class RunState:
                 del self.files[path]
             self._change(step.id, status="pending", started_at=None, finished_at=None, exchange=None, error=None)
         changes = {"status": "queued", "attempt": what.attempt, "finished_at": None, "error": None}
-        self._record = self._record.model_copy(update={**changes, "fingerprints": Fingerprints()})
+        self._record = self.record.model_copy(update={**changes, "fingerprints": Fingerprints()})
 
     def _end(self, what: RunEnded, finished_at: str) -> None:
         self._record = ended(self.record, what, finished_at)
-        self._steps = list(self._record.steps)
-
-    def _step(self, step_id: str) -> StepRecord:
-        try:
-            return self._steps[self._positions[step_id]]
-        except KeyError as error:
-            raise LogError(f"step {step_id[:60]!r} is not in the plan") from error
 
     def _change(self, step_id: str, **changes: Any) -> None:
-        changed = self._step(step_id).model_copy(update=changes)
-        self._steps[self._positions[step_id]] = changed
-        self._is_current = False
+        try:
+            position = self._positions[step_id]
+        except KeyError as error:
+            raise LogError(f"step {step_id[:60]!r} is not in the plan") from error
+        self._changes.setdefault(position, {}).update(changes)
 
 
 def ended(record: RunRecord, what: RunEnded, finished_at: str) -> RunRecord:
