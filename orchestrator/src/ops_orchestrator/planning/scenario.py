@@ -88,7 +88,7 @@ class StepRequest(_Closed):
     @model_serializer
     def as_json(self) -> Any:
         """The entry as it was asked for."""
-        given = {name: value for name, value in self if name in self.model_fields_set and value is not None}
+        given = {name: value for name, value in vars(self).items() if name in self.model_fields_set and value is not None}
         return self.module if given.keys() == {"module"} else given
 
 

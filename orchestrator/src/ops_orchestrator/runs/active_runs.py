@@ -105,22 +105,26 @@ class ActiveRuns:
         task = asyncio.create_task(self._run(make, made, has_turn=has_turn))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        # Shielded: a caller who hangs up now leaves a run that goes on, like one who hangs up later.
-        return await asyncio.shield(made)
+        return await made
 
     async def _run(
         self, make: Callable[[bool], Coroutine[Any, Any, ActiveRun]], made: "asyncio.Future[ActiveRun]", *, has_turn: bool
     ) -> None:
-        """Make the run, say so in `made`, and drive it to its end."""
+        """Make the run, say so in `made`, and drive it to its end.
+
+        Whoever hangs up, now or later, cancels `made` and not the run.
+        """
         try:
             if self.stopping:
                 raise BusyError(_STOPPING)  # noqa: TRY301  # as any other error it goes to the caller
             run = await make(has_turn)
         except Exception as error:  # noqa: BLE001  # handed to the caller, who is waiting for it
             self._turns.leave(has_turn=has_turn)
-            made.set_exception(error)
+            if not made.done():
+                made.set_exception(error)
             return
-        made.set_result(run)
+        if not made.done():
+            made.set_result(run)
         if self._is_stopping():
             self._stop(run)
         try:
