@@ -1,11 +1,22 @@
 import json
 import unicodedata
 
-from ops_orchestrator.runs.json_text import json_document, json_line
+import pytest
+
+from ops_orchestrator.runs.events import ExchangeRecord
+from ops_orchestrator.runs.json_text import json_document, json_line, json_text
+from ops_orchestrator.runs.run_file import FileRef
 
 EVERY_CHARACTER = "".join(chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
 BIDIRECTIONAL = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
 MARKS = set("\u061c\u200e\u200f\u2028\u2029")
+
+
+def nested(depth: int) -> object:
+    value: object = "deep"
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 def changes_a_terminal(character: str) -> bool:
@@ -25,3 +36,18 @@ def test_text_is_kept_and_only_what_changes_a_terminal_is_escaped() -> None:
 
 def test_document_ends_with_a_newline_and_is_indented() -> None:
     assert json_document({"a\x9b": 1}) == b'{\n  "a\\u009b": 1\n}\n'
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [0.1 + 0.2, 1e16, 1e22, 5e-324, -0.0, 1.7976931348623157e308, 1e-5, 123456789012345680.0],
+        [True, None, 0, -(2**63), 2**64 - 1, 2**64, 10**40],
+        {"text": EVERY_CHARACTER, "key \u2028": {}, "empty": [(), [], ""]},
+        {"file": FileRef("a", "b", 3), "exchange": ExchangeRecord("POST", "http://a", 200, "a", "b")},
+        nested(210),
+    ],
+    ids=["floats", "integers", "texts", "records", "deep"],
+)
+def test_line_has_the_bytes_of_the_documents(value: object) -> None:
+    assert json_line(value) == json_text(value) + b"\n"

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+import orjson
 from pydantic_core import to_json
 
 LARGEST_INDENTED_BYTES: Final = 128 * 1024
@@ -17,8 +18,14 @@ _CONTROLS: Final = re.compile(
 
 
 def json_line(value: Any) -> bytes:
-    """A value as one line of JSON, with its newline."""
-    return _safe(to_json(value)) + b"\n"
+    """A value of plain data, with finite numbers, as one line of JSON, with its newline."""
+    try:
+        # The line of an event takes half of the time.
+        text = orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        # It refuses integers beyond 64 bits, among others.
+        text = to_json(value)
+    return _safe(text) + b"\n"
 
 
 def json_text(value: Any) -> bytes:
