@@ -8,7 +8,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    TypeAdapter,
     ValidationError,
     model_serializer,
     model_validator,
@@ -33,7 +32,6 @@ from ops_contract import (
 from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.planning.labels import Labels
 
-_NAME: Final[TypeAdapter[str]] = TypeAdapter(Identifier)
 _LONGEST_RUN_S: Final = 30 * 24 * 60 * 60
 _MOST_FIELDS: Final = 1000
 
@@ -99,7 +97,7 @@ def _named(value: Any) -> Any:
     if not isinstance(value, str):
         raise PydanticCustomError("step", "must be the name of a module or an object")
     try:
-        return StepRequest.model_validate({"module": _NAME.validate_python(value)})
+        return StepRequest.model_validate({"module": value})
     except ValidationError as error:
         raise PydanticCustomError("complete", "{reason}", {"reason": problems_of(error)[0].message}) from error
 

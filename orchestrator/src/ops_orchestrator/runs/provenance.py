@@ -55,4 +55,4 @@ def manifest(hashes: Mapping[str, str]) -> str:
 
 
 def _lasting(evidence: Evidence) -> dict[str, Any]:
-    return evidence.model_dump(mode="json", exclude={"observed_at"}, exclude_none=True)
+    return {name: value for name, value in vars(evidence).items() if name != "observed_at" and value is not None}
