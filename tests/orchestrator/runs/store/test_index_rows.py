@@ -8,7 +8,7 @@ import pytest
 
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.store.index_rows import EVERY_TAG, SCHEMA, page_query, tags_in
-from ops_orchestrator.runs.store.protocols import Position
+from ops_orchestrator.runs.store.listed_run import Position
 
 AT = datetime(2026, 1, 9, tzinfo=UTC)
 SINGLE = [

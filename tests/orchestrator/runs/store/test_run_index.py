@@ -12,7 +12,8 @@ from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.runs.events import Fingerprints
 from ops_orchestrator.runs.record import StepRecord
 from ops_orchestrator.runs.run_filter import RunFilter
-from ops_orchestrator.runs.store.protocols import IndexedRun, ReadRun, RunIndex
+from ops_orchestrator.runs.store.listed_run import IndexedRun, ReadRun
+from ops_orchestrator.runs.store.protocols import RunIndex
 from ops_orchestrator.runs.store.sqlite_index import FILE_NAME, SqliteIndex
 
 KEY = "c" * 64

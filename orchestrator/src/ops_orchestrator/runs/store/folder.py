@@ -4,24 +4,18 @@ What is not `async` blocks; the event loop goes through `to_thread`.
 """
 
 import asyncio
-import base64
-import binascii
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
 
-from ops_contract import Problem
 from ops_orchestrator.errors import (
     ConfigurationError,
     ConflictError,
     DamagedRunError,
-    InvalidRequestError,
     NotFoundError,
     StoreError,
 )
@@ -32,7 +26,6 @@ from ops_orchestrator.runs.log_reader import LogReader
 from ops_orchestrator.runs.record import (
     FORMAT,
     LOGS,
-    MANIFEST,
     MODULES,
     RECORD,
     RESULTS,
@@ -42,29 +35,26 @@ from ops_orchestrator.runs.record import (
     StepResults,
 )
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
-from ops_orchestrator.runs.run_id import RUN_ID
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.folder_writer import FolderWriter
 from ops_orchestrator.runs.store.index_update import Report
 from ops_orchestrator.runs.store.lease import FolderLease
-from ops_orchestrator.runs.store.old_format import end_old_run
+from ops_orchestrator.runs.store.left_runs import end_left_runs
+from ops_orchestrator.runs.store.listed_run import IndexedRun, Page, Position
 from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile, files_in
-from ops_orchestrator.runs.store.protocols import IndexedRun, Page, Position, Reopened, RunIndex
+from ops_orchestrator.runs.store.protocols import Reopened, RunIndex
 from ops_orchestrator.runs.store.reading import (
     folder_of,
     open_log,
     parse_document,
     read_content,
-    read_listed,
     read_record,
     read_results,
     read_version,
-    record_on_disk,
-    run_ids_in,
     version_of,
 )
-from ops_orchestrator.runs.store.recovery import clear_unfinished, finish, is_unacknowledged, lease_of_the_dead, whole_log
-from ops_orchestrator.runs.store.removal import delete_removed, size_of, take_away
+from ops_orchestrator.runs.store.recovery import whole_log
+from ops_orchestrator.runs.store.removal import size_of, take_away
 from ops_orchestrator.runs.store.run_folder import RunFolder
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.runs.store.stored_log import StoredLog
@@ -74,8 +64,6 @@ from ops_orchestrator.runs.store.writer import Writer
 from ops_orchestrator.settings import Durability, SyncMethod
 
 _ROOM_FOR_A_RUN_BYTES: Final = 64 * 1024
-_MAY_BE_LEFT: Final = ("queued", "running", "damaged")
-_POSITION: Final = re.compile(rb"(-?[0-9]{1,18}) (\S+)")
 
 
 class FolderStore:
@@ -212,10 +200,10 @@ class FolderStore:
 
     def page(self, limit: int, cursor: str | None = None, where: RunFilter = EVERY_RUN) -> Page:
         """See RunStore."""
-        found = self._index.page(limit + 1, where, _position(cursor) if cursor else None)
+        found = self._index.page(limit + 1, where, Position.of(cursor) if cursor else None)
         runs = [run for indexed in found[:limit] if (run := self._listed(indexed)) and where.accepts(run)]
         last = found[limit - 1].position if len(found) > limit else None
-        return Page(runs, _cursor(last) if last else None, is_complete=self._index.is_complete)
+        return Page(runs, last.cursor() if last else None, is_complete=self._index.is_complete)
 
     def _listed(self, indexed: IndexedRun) -> RunSummary | None:
         """A run in a list, read again unless it was over and is as the index knows it; None when it cannot be read."""
@@ -268,48 +256,7 @@ class FolderStore:
 
     def recover(self) -> Mapping[str, OSError | StoreError | None]:
         """See RunStore. Folders that were never finished are removed."""
-        clear_unfinished(self.folder)
-        delete_removed(self.folder)
-        recovered: dict[str, OSError | StoreError | None] = {}
-        present = run_ids_in(self.folder)
-        left = set[str]().union(*(self._index.run_ids(status) for status in _MAY_BE_LEFT))
-        for run_id in sorted(left & present):
-            try:
-                if self._recover(run_id):
-                    recovered[run_id] = None
-            except (OSError, StoreError) as error:
-                if isinstance(error, DamagedRunError) and is_unacknowledged(self.folder, run_id):
-                    shutil.rmtree(self.folder / run_id, ignore_errors=True)
-                    self._index.drop([run_id])
-                    continue
-                recovered[run_id] = error
-                self._put_in_index(run_id)
-        return recovered
-
-    def _recover(self, run_id: str) -> bool:
-        """End a run that a dead service left; whether it was one. Raises DamagedRunError, StoreError, OSError."""
-        folder = self.folder / run_id
-        with lease_of_the_dead(folder) as lease:
-            try:
-                # Read under the lease: the record of a run that has just ended is final.
-                record = record_on_disk(self.folder, run_id)
-            except DamagedRunError:
-                if os.path.lexists(folder / MANIFEST):
-                    return False  # it was over, and is not ours to repair
-                record = None
-            if record is not None and record.is_over:
-                self._index.put([record])
-                return False
-            if not os.path.lexists(folder / LOGS):
-                raise DamagedRunError(folder, LOGS, "the file is missing")
-            if lease is None:
-                return False
-            if record is not None and record.format < FORMAT:
-                record = end_old_run(self.folder, record, lease, self._sync)
-            else:
-                record, _ = finish(self.folder, run_id, lease, self._sync)
-        self._index.put([record])
-        return True
+        return end_left_runs(self.folder, self._index, self._sync)
 
     def _reopened(self, run_id: str) -> tuple[RunFolder, StoredLog, dict[str, StepResults], bytes]:
         record = read_record(self.folder, run_id)
@@ -334,22 +281,3 @@ class FolderStore:
             lease.release()
             raise
         return RunFolder(self.folder / run_id, lease, content, log.state.files.values(), modules), log, results, modules
-
-    def _put_in_index(self, run_id: str) -> None:
-        """Note how a run ended: what is on disk counts, and a full disk may keep it at `running`."""
-        if run := read_listed(self.folder, run_id):
-            self._index.put([run])
-
-
-def _cursor(position: Position) -> str:
-    return base64.urlsafe_b64encode(f"{position.started_us} {position.run_id}".encode()).decode().rstrip("=")
-
-
-def _position(cursor: str) -> Position:
-    text = b""
-    with suppress(binascii.Error, ValueError):
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-    if (read := _POSITION.fullmatch(text)) and RUN_ID.fullmatch(run_id := read[2].decode(errors="replace")):
-        return Position(int(read[1]), run_id)
-    problem = Problem("cursor", "is not a cursor of this list")
-    raise InvalidRequestError("Take cursor from next_cursor of the page before, or leave it out.", [problem])

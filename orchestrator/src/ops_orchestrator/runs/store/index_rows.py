@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from ops_orchestrator.runs.run_filter import RunFilter
 from ops_orchestrator.runs.run_summary import RunSummary
-from ops_orchestrator.runs.store.protocols import ListedRun, Position
+from ops_orchestrator.runs.store.listed_run import ListedRun, Position
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS runs (

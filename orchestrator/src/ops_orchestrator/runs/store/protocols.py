@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Protocol
 
 from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.events import Event, RunEnded
@@ -12,87 +12,9 @@ from ops_orchestrator.runs.record import ArtifactRecord, Results, RunRecord, Ste
 from ops_orchestrator.runs.run_file import RunFile
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.run_state import RunState
-from ops_orchestrator.runs.run_summary import RunSummary
+from ops_orchestrator.runs.store.listed_run import IndexedRun, ListedRun, Page, Position, ReadRun
 from ops_orchestrator.runs.store.plain_file import OpenFile
 from ops_orchestrator.settings import Durability
-
-
-@dataclass(frozen=True)
-class DamagedRun:
-    """A run whose record cannot be used, as it stands in lists; `reason` says which document and why."""
-
-    run_id: str
-    reason: str
-    status: ClassVar = "damaged"
-    idempotency_key: ClassVar = None
-
-    @property
-    def started_at(self) -> str:
-        """When the run started, as far as its id says."""
-        date, time = self.run_id.split("_")[1].rstrip("Z").split("T")
-        return f"{date}T{time.replace('-', ':')}Z"
-
-    def summary(self) -> dict[str, Any]:
-        """The run in a list of runs: the fields of any other run, as far as they are known, and `reason`."""
-        return {
-            "run_id": self.run_id,
-            "status": self.status,
-            "reason": self.reason,
-            "started_at": self.started_at,
-            "finished_at": None,
-            "fingerprints": {"recipe": None, "result": None},
-            "scenario_id": None,
-            "modules": [],
-            "labels": {},
-            "warnings": 0,
-            "synthetic": False,
-        }
-
-
-ListedRun = RunRecord | DamagedRun
-"""A run that can be listed."""
-
-
-@dataclass(frozen=True)
-class ReadRun:
-    """A run as it was read, which others may change meanwhile.
-
-    `version` is that of its folder when the reading began, and `before` the one that the index knew then, None when it did not
-    know the run.
-    """
-
-    run: ListedRun
-    version: str | None
-    before: str | None
-
-
-@dataclass(frozen=True)
-class Position:
-    """A place in the list of runs, newest first; `started_us` is in microseconds since 1970."""
-
-    started_us: int
-    run_id: str
-
-
-@dataclass(frozen=True)
-class IndexedRun:
-    """A run as the index knows it, read from the `version` of its folder; None for one that is not known."""
-
-    position: Position
-    summary: RunSummary
-    version: str | None
-
-
-@dataclass(frozen=True)
-class Page:
-    """Part of the list of runs, newest first; `next_cursor` is None on the last page.
-
-    `is_complete` is False while the list of all runs is still being made.
-    """
-
-    runs: list[RunSummary]
-    next_cursor: str | None
-    is_complete: bool = True
 
 
 class Lease(Protocol):

@@ -13,8 +13,8 @@ from ops_orchestrator.runs.event_reader import LogError
 from ops_orchestrator.runs.log_reader import LogReader
 from ops_orchestrator.runs.record import FORMAT, LOGS, MODULES, RECORD, RESULTS, STEPS, Results, RunRecord
 from ops_orchestrator.runs.run_id import RUN_ID
+from ops_orchestrator.runs.store.listed_run import DamagedRun, ListedRun, ReadRun
 from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, open_below, read_below, sha256_below
-from ops_orchestrator.runs.store.protocols import DamagedRun, ListedRun, ReadRun
 from ops_orchestrator.runs.store.stored_log import LARGEST_DOCUMENT_BYTES, StoredLog, read_log
 from ops_orchestrator.runs.store.stored_log import read_results as read_step_results
 

@@ -25,7 +25,7 @@ from ops_orchestrator.runs.store.index_rows import (
     tags_in,
 )
 from ops_orchestrator.runs.store.index_update import IndexUpdate, Report
-from ops_orchestrator.runs.store.protocols import IndexedRun, ListedRun, Position, ReadRun
+from ops_orchestrator.runs.store.listed_run import IndexedRun, ListedRun, Position, ReadRun
 from ops_orchestrator.runs.store.reading import version_of
 
 FILE_NAME: Final = ".index.sqlite3"

@@ -1,0 +1,70 @@
+"""Ends the runs that a dead service left in a store."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from ops_orchestrator.errors import DamagedRunError, StoreError
+from ops_orchestrator.runs.record import FORMAT, LOGS, MANIFEST
+from ops_orchestrator.runs.store.old_format import end_old_run
+from ops_orchestrator.runs.store.protocols import RunIndex
+from ops_orchestrator.runs.store.reading import read_listed, record_on_disk, run_ids_in
+from ops_orchestrator.runs.store.recovery import clear_unfinished, finish, is_unacknowledged, lease_of_the_dead
+from ops_orchestrator.runs.store.removal import delete_removed
+from ops_orchestrator.runs.store.sync import Sync
+
+_MAY_BE_LEFT: Final = ("queued", "running", "damaged")
+
+
+def end_left_runs(store: Path, index: RunIndex, sync: Sync) -> Mapping[str, OSError | StoreError | None]:
+    """End the runs in the folder `store` that nobody executes; by run id, why one could not be ended, or None.
+
+    Folders that were never finished are removed. Raises OSError, StoreError.
+    """
+    clear_unfinished(store)
+    delete_removed(store)
+    ended: dict[str, OSError | StoreError | None] = {}
+    present = run_ids_in(store)
+    left = set[str]().union(*(index.run_ids(status) for status in _MAY_BE_LEFT))
+    for run_id in sorted(left & present):
+        try:
+            if _end_if_left(store, run_id, index, sync):
+                ended[run_id] = None
+        except (OSError, StoreError) as error:
+            if isinstance(error, DamagedRunError) and is_unacknowledged(store, run_id):
+                shutil.rmtree(store / run_id, ignore_errors=True)
+                index.drop([run_id])
+                continue
+            ended[run_id] = error
+            # What is on disk counts, and a full disk may keep it at `running`.
+            if run := read_listed(store, run_id):
+                index.put([run])
+    return ended
+
+
+def _end_if_left(store: Path, run_id: str, index: RunIndex, sync: Sync) -> bool:
+    """End a run unless it is over or somebody executes it; whether it was left. Raises DamagedRunError, StoreError, OSError."""
+    folder = store / run_id
+    with lease_of_the_dead(folder) as lease:
+        try:
+            # Read under the lease: the record of a run that has just ended is final.
+            record = record_on_disk(store, run_id)
+        except DamagedRunError:
+            if os.path.lexists(folder / MANIFEST):
+                return False  # it was over, and is not ours to repair
+            record = None
+        if record is not None and record.is_over:
+            index.put([record])
+            return False
+        if not os.path.lexists(folder / LOGS):
+            raise DamagedRunError(folder, LOGS, "the file is missing")
+        if lease is None:
+            return False
+        if record is not None and record.format < FORMAT:
+            record = end_old_run(store, record, lease, sync)
+        else:
+            record, _ = finish(store, run_id, lease, sync)
+    index.put([record])
+    return True
