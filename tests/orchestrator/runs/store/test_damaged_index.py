@@ -13,7 +13,7 @@ from run_records import keep, wait_for
 
 from ops_orchestrator.runs.run_filter import RunFilter
 from ops_orchestrator.runs.store.folder import FolderStore
-from ops_orchestrator.runs.store.sqlite_index import FILE_NAME
+from ops_orchestrator.runs.store.sqlite_index import FILE_NAME, SqliteIndex
 
 RUN_IDS = [f"run_2026-01-09T12-00-{number:02}Z_{number:06x}" for number in range(12)]
 PAGE_BYTES = 4096
@@ -138,6 +138,15 @@ def test_index_that_is_damaged_while_it_is_open_is_made_again(
     first(store)
     assert set(listed(store)) >= set(RUN_IDS[:-1])
     assert len(store.page(500, where=RunFilter(status="completed")).runs) == len(listed(store))
+
+
+@pytest.mark.parametrize("summary", ["", "[]", "{}", '{"scenario_id": [], "labels": {}, "status": {}}'])
+def test_run_whose_row_is_not_one_of_ours_is_listed_again_once_it_is_put(folder: Path, summary: str) -> None:
+    executed(f"UPDATE runs SET summary = '{summary}'")(folder / FILE_NAME)  # noqa: S608  # rows of the parametrised list
+    with closing(FolderStore.open(folder)) as store, closing(SqliteIndex.open(folder)) as index:
+        assert listed(store) == []
+        index.put(store.record(run_id) for run_id in RUN_IDS[:-1])
+        assert listed(store) == RUN_IDS[:-1]
 
 
 def test_what_a_link_in_the_place_of_the_index_leads_to_is_not_changed(folder: Path) -> None:

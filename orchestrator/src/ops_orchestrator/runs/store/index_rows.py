@@ -5,7 +5,7 @@ from: within a tag the runs are in the order of the list, and a run with several
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any, Final, Self
 
 from pydantic import ValidationError
+from pydantic_core import from_json, to_json
 
 from ops_orchestrator.runs.run_filter import RunFilter
 from ops_orchestrator.runs.run_summary import RunSummary
@@ -50,28 +51,27 @@ class Row:
 
     run_id: str
     started_us: int
-    summary: RunSummary
+    summary: Mapping[str, Any]
     idempotency_key: str | None
     version: str | None
 
     @classmethod
     def of(cls, run: ListedRun, version: str | None) -> Self:
         """The row of a run, which was read from this version of its folder."""
-        return cls(
-            run.run_id, _microseconds(run.started_at), RunSummary.model_validate(run.summary()), run.idempotency_key, version
-        )
+        return cls(run.run_id, _microseconds(run.started_at), run.summary(), run.idempotency_key, version)
 
     def values(self) -> tuple[object, ...]:
         """The columns of the table of runs."""
+        fingerprints = self.summary["fingerprints"]
         return (
             self.run_id,
             self.started_us,
-            self.summary.status,
-            self.summary.fingerprints.recipe,
-            self.summary.fingerprints.result,
+            self.summary["status"],
+            fingerprints["recipe"],
+            fingerprints["result"],
             self.idempotency_key,
             self.version,
-            self.summary.model_dump_json(exclude_unset=True),
+            to_json(self.summary).decode(),
         )
 
 
@@ -94,8 +94,7 @@ def drop(connection: sqlite3.Connection, run_id: str) -> str | None:
     known = _known(connection, run_id)
     if known is None:
         return None
-    summary = read_summary(known[2])
-    connection.executemany(_UNTAG, ((tag, known[1], run_id) for tag in (tags_of(summary) if summary else ())))
+    connection.executemany(_UNTAG, ((tag, known[1], run_id) for tag in _tags_in_row(known[2])))
     connection.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
     return str(known[3]) if known[3] is not None else None
 
@@ -105,8 +104,7 @@ def _known(connection: sqlite3.Connection, run_id: str) -> Any:
 
 
 def _write(connection: sqlite3.Connection, row: Row, known: Any) -> None:
-    summary = read_summary(known[2]) if known else None
-    before = {(tag, known[1], row.run_id) for tag in tags_of(summary)} if summary else set()
+    before = {(tag, known[1], row.run_id) for tag in _tags_in_row(known[2])} if known else set()
     now = {(tag, row.started_us, row.run_id) for tag in tags_of(row.summary)}
     connection.execute(_PUT, row.values())
     connection.executemany(_UNTAG, before - now)
@@ -132,18 +130,26 @@ def read_summary(text: str) -> RunSummary | None:
         return None
 
 
-def tags_of(run: RunSummary) -> set[int]:
-    """Everything that the run is found by."""
-    fingerprints = {value for value in (run.fingerprints.recipe, run.fingerprints.result) if value is not None}
+def tags_of(summary: Mapping[str, Any]) -> set[int]:
+    """Everything that a run with this summary is found by."""
+    scenario, labels = summary["scenario_id"], summary["labels"]
     return {
         EVERY_TAG,
-        tag_of("status", run.status),
-        *(tag_of("scenario", name) for name in (run.scenario_id,) if name is not None),
-        *(tag_of("module", name) for name in run.modules),
-        *(tag_of("label", key) for key in run.labels),
-        *(tag_of("label", key, value) for key, value in run.labels.items()),
-        *(tag_of("fingerprint", value) for value in fingerprints),
+        tag_of("status", summary["status"]),
+        *([tag_of("scenario", scenario)] if scenario is not None else ()),
+        *(tag_of("module", name) for name in summary["modules"]),
+        *(tag_of("label", key) for key in labels),
+        *(tag_of("label", key, value) for key, value in labels.items()),
+        *(tag_of("fingerprint", value) for value in summary["fingerprints"].values() if value is not None),
     }
+
+
+def _tags_in_row(text: str) -> set[int]:
+    """The tags of a row that is there already; none when it is not one of ours."""
+    try:
+        return tags_of(from_json(text))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return set()
 
 
 def tags_in(where: RunFilter, fingerprint: str | None) -> list[int]:
