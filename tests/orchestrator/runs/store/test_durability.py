@@ -1,6 +1,7 @@
 """What is on disk when the service says so, seen from outside: its system calls while it answers requests."""
 
 import signal
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -124,6 +125,14 @@ def test_no_module_is_called_before_the_folder_of_the_run_is_in_place_with_its_f
     assert '"event":"run.queued"' in first.text[0]
     assert first.returned < traced.in_place.began
     assert traced.in_place.returned < min(call.began for call in traced.module_calls)
+
+
+def test_every_file_of_a_run_is_written_by_one_call_and_every_folder_is_made_by_one(traced: TracedRun) -> None:
+    of_the_run = [call for call in traced.calls if traced.folder.name in (call.path or call.text[0])]
+    written = Counter(call.path for call in of_the_run if call.name == "write" and not call.path.endswith("/logs.jsonl"))
+    made = Counter(call.text[0] for call in of_the_run if call.name.startswith("mkdir"))
+    assert len(written) > len(made) > 3
+    assert {*written.values(), *made.values()} == {1}
 
 
 def test_answer_that_a_run_goes_on_is_sent_after_its_folder_was_flushed(tmp_path: Path, stubs: str, method: str) -> None:
