@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Sequence
 from email.utils import formatdate
 
 import httpx2
@@ -11,24 +12,40 @@ from scripted_module import ClientFor, ScriptedModule, demo, error_envelope
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.planning.planner import plan
-from ops_orchestrator.runs.events import AttemptFailed, StepFailed
+from ops_orchestrator.runs.events import AttemptFailed, Occurrence, StepFailed
+from ops_orchestrator.runs.record import StepResults
+from ops_orchestrator.runs.run_file import RunFile
 from ops_orchestrator.runs.runner import Runner
 
 LONGEST_S = 30.0
+
+
+class _LeftError(Exception):
+    """The run is left, since it is about to wait."""
+
+
+class _Emitted(list[Occurrence]):
+    """What a run emits; with `until` it is left at an event of that kind."""
+
+    def __init__(self, until: type[Occurrence] | None = None) -> None:
+        self._until = until
+
+    async def take(self, what: Occurrence, _files: Sequence[RunFile] = (), _results: StepResults | None = None) -> None:
+        self.append(what)
+        if self._until is not None and isinstance(what, self._until):
+            raise _LeftError
 
 
 async def announced_wait_s(client_for: ClientFor, module: Module, *retry_after: str, **headers: str) -> float:
     """Seconds until the second attempt, after a module that is busy and may say for how long."""
     fields = [("Retry-After", value) for value in retry_after] + list(headers.items())
     busy = httpx2.Response(503, json=error_envelope(retryable=True), headers=fields)
-    scenario = demo("alpha")
-    events = Runner(client_for(ScriptedModule(answers=[busy])), None).execute(
-        "run-1", scenario, plan(scenario, Catalogue({"alpha": module}))
-    )
-    try:
-        return await anext(event.what.retry_in_s async for event in events if isinstance(event.what, AttemptFailed))
-    finally:
-        await events.aclose()
+    scenario, emitted = demo("alpha"), _Emitted(until=AttemptFailed)
+    runner = Runner(client_for(ScriptedModule(answers=[busy])), None, emitted.take)
+    with pytest.raises(_LeftError):
+        await runner.execute("run-1", scenario, plan(scenario, Catalogue({"alpha": module})))
+    assert isinstance(emitted[-1], AttemptFailed)
+    return emitted[-1].retry_in_s
 
 
 @pytest.mark.parametrize("retry_after", [("7",), ("50",), ("3", "3", "7"), ("7, 3",), ("soon", "7")], ids=str)
@@ -80,10 +97,11 @@ async def test_retry_after_longer_than_the_step_ends_it_at_once_and_says_what_to
     client_for: ClientFor, module: Module, retry_after: str, seconds: str
 ) -> None:
     busy = httpx2.Response(503, json=error_envelope(message="busy", retryable=True), headers={"Retry-After": retry_after})
-    alpha, scenario = ScriptedModule(answers=[busy]), demo("alpha")
+    alpha, scenario, emitted = ScriptedModule(answers=[busy]), demo("alpha"), _Emitted()
     limited = module.model_copy(update={"step_timeout_s": 600.0})
-    run = Runner(client_for(alpha), None).execute("run-1", scenario, plan(scenario, Catalogue({"alpha": limited})))
-    (failed,) = [event.what async for event in run if isinstance(event.what, StepFailed)]
+    runner = Runner(client_for(alpha), None, emitted.take)
+    await runner.execute("run-1", scenario, plan(scenario, Catalogue({"alpha": limited})))
+    (failed,) = [what for what in emitted if isinstance(what, StepFailed)]
     assert (len(alpha.executed), failed.exchange and failed.exchange.status) == (1, 503)
     assert f"busy; the next attempt would follow after {seconds} s, for which Retry-After asks, but " in failed.error["message"]
     assert "of the 600 s for the step" in failed.error["message"]

@@ -1,5 +1,7 @@
 import json
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -8,6 +10,7 @@ import pytest
 from scripted_module import Answer, ClientFor, Gate, ScriptedModule, artifact, demo, error_envelope, success
 
 from ops_contract import SuccessEnvelope
+from ops_orchestrator.errors import StoreError
 from ops_orchestrator.modules.call import UpstreamAnswer
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
@@ -23,17 +26,40 @@ from ops_orchestrator.runs.events import (
     StepCompleted,
     StepFailed,
 )
+from ops_orchestrator.runs.record import StepResults
+from ops_orchestrator.runs.run_file import RunFile
 from ops_orchestrator.runs.runner import Earlier, Runner
 
 RETRYABLE = httpx2.Response(503, json=error_envelope(code="BUSY", message="busy", retryable=True))
 FINAL = httpx2.Response(422, json=error_envelope())
 
 
+@dataclass
+class Happened:
+    """What was emitted, or returned at the end."""
+
+    what: Occurrence
+    files: Sequence[RunFile] = ()
+    results: StepResults | None = None
+
+
+async def happened_in(
+    client: ModuleClient, scenario: Scenario, catalogue: Catalogue, staging: Path | None = None, earlier: Earlier | None = None
+) -> list[Happened]:
+    """Everything that happens in a run."""
+    happened: list[Happened] = []
+
+    async def emit(what: Occurrence, files: Sequence[RunFile] = (), results: StepResults | None = None) -> None:
+        happened.append(Happened(what, files, results))
+
+    ended = await Runner(client, staging, emit).execute("run-1", scenario, plan(scenario, catalogue), earlier)
+    return [*happened, Happened(ended)]
+
+
 async def events_of(client: ModuleClient, module: Module, staging: Path | None = None, **inputs: Any) -> list[Occurrence]:
-    """Everything that happens in a run of the one module."""
-    scenario = demo(module.name, **inputs)
-    steps = plan(scenario, Catalogue({module.name: module}))
-    return [event.what async for event in Runner(client, staging).execute("run-1", scenario, steps)]
+    """Everything that happens in a run of the one module, without its files."""
+    happened = await happened_in(client, demo(module.name, **inputs), Catalogue({module.name: module}), staging)
+    return [each.what for each in happened]
 
 
 Kind = TypeVar("Kind")
@@ -44,19 +70,18 @@ def only(kind: type[Kind], events: list[Occurrence]) -> Kind:
     return found
 
 
-async def test_run_of_two_steps_yields_its_events_in_order(
+async def test_run_of_two_steps_emits_its_events_in_order(
     client_for: ClientFor, catalogue: Catalogue, scenario: Scenario
 ) -> None:
     client = client_for(ScriptedModule(), ScriptedModule("beta"))
-    events = [event async for event in Runner(client, None).execute("run-1", scenario, plan(scenario, catalogue))]
+    events = await happened_in(client, scenario, catalogue)
     names = ["step.started", "module.ready", "step.completed"] * 2
     assert [event.what.name for event in events] == [*names, "run.ended"]
 
 
 async def test_step_with_warnings_says_so_in_the_log(client_for: ClientFor, catalogue: Catalogue) -> None:
     client = client_for(ScriptedModule(answers=[success(warnings=["half of the data is missing", "and old"])]))
-    events = [event async for event in Runner(client, None).execute("run-1", demo("alpha"), plan(demo("alpha"), catalogue))]
-    completed = events[2].what
+    completed = (await happened_in(client, demo("alpha"), catalogue))[2].what
     assert completed.level == "warning"
     assert completed.message == "step alpha completed, 2 warnings: half of the data is missing"
 
@@ -67,8 +92,7 @@ async def test_outputs_artifacts_and_evidence_of_a_step_reach_the_next_as_upstre
     evidence = [{"id": "e1", "kind": "dataset", "title": "Census", "supports": ["/kpis"]}]
     alpha = ScriptedModule(answers=[success(artifacts=[artifact("a.txt")], evidence=evidence)])
     beta = ScriptedModule("beta")
-    runner = Runner(client_for(alpha, beta), None)
-    assert [event async for event in runner.execute("run-1", scenario, plan(scenario, catalogue))]
+    await happened_in(client_for(alpha, beta), scenario, catalogue)
     upstream = json.loads(beta.executed[0].content)["upstream"]["alpha"]
     assert upstream["outputs"] == {"kpis": {"growth": 0.02}}
     assert upstream["artifacts"] == [{key: artifact("a.txt")[key] for key in ("name", "media_type", "size_bytes", "sha256")}]
@@ -81,8 +105,7 @@ async def test_step_whose_answer_is_given_is_not_called_and_reaches_the_next_as_
     alpha, beta = ScriptedModule(), ScriptedModule("beta")
     envelope = SuccessEnvelope(status="success", module="alpha", outputs={"kept": 1})
     given = {"alpha": UpstreamAnswer(envelope, (), None)}
-    run = Runner(client_for(alpha, beta), None).execute("run-1", scenario, plan(scenario, catalogue), Earlier(given))
-    events = [event async for event in run]
+    events = await happened_in(client_for(alpha, beta), scenario, catalogue, earlier=Earlier(given))
     assert alpha.executed == []
     assert json.loads(beta.executed[0].content)["upstream"]["alpha"]["outputs"] == {"kept": 1}
     assert [event.what.name for event in events] == ["step.started", "module.ready", "step.completed", "run.ended"]
@@ -126,17 +149,6 @@ async def test_what_a_failed_attempt_fetched_is_not_kept(client_for: ClientFor, 
     alpha.files = {"/a": httpx2.Response(200, content=b"figures"), "/b": httpx2.Response(200, content=b"figurez")}
     assert only(StepFailed, await events_of(client_for(alpha), module, tmp_path)).error["requirement"] == "OPS-ART-003"
     assert not any(os.scandir(tmp_path))
-
-
-async def test_retry_after_is_waited_for(client_for: ClientFor, module: Module) -> None:
-    busy = httpx2.Response(503, json=error_envelope(retryable=True), headers={"Retry-After": "7"})
-    alpha = ScriptedModule(answers=[busy])
-    client = client_for(alpha)
-    scenario = demo("alpha")
-    events = Runner(client, None).execute("run-1", scenario, plan(scenario, Catalogue({"alpha": module})))
-    retried = await anext(event.what async for event in events if isinstance(event.what, AttemptFailed))
-    await events.aclose()
-    assert retried.retry_in_s == 7.0
 
 
 async def test_backoff_doubles_from_attempt_to_attempt(client_for: ClientFor, module: Module) -> None:
@@ -254,9 +266,8 @@ async def test_number_that_json_cannot_carry_fails_the_step_with_its_pointer(
 async def test_failed_step_keeps_the_exchange_that_failed_it_and_those_of_earlier_attempts(
     client_for: ClientFor, module: Module
 ) -> None:
-    scenario = demo("alpha")
-    runner = Runner(client_for(ScriptedModule(answers=[RETRYABLE, FINAL])), Path("unused"))
-    happened = [each async for each in runner.execute("run-1", scenario, plan(scenario, Catalogue({"alpha": module})))]
+    client = client_for(ScriptedModule(answers=[RETRYABLE, FINAL]))
+    happened = await happened_in(client, demo("alpha"), Catalogue({"alpha": module}), Path("unused"))
     (failed,) = [each for each in happened if isinstance(each.what, StepFailed)]
     (retried,) = [each for each in happened if isinstance(each.what, AttemptFailed)]
     kept = {file.ref.path: json.loads(cast("bytes", file.content)) for each in (retried, failed) for file in each.files}
@@ -284,18 +295,21 @@ async def test_failure_ends_the_run_with_the_step_s_name(client_for: ClientFor, 
 
 async def test_large_answer_is_read_like_a_small_one(client_for: ClientFor, module: Module) -> None:
     alpha = ScriptedModule(answers=[success(outputs={"table": ["x" * 100] * 5000})])
-    scenario = demo("alpha")
-    runner = Runner(client_for(alpha, response_bytes=10_000_000), None)
-    happened = [each async for each in runner.execute("run-1", scenario, plan(scenario, Catalogue({"alpha": module})))]
+    client = client_for(alpha, response_bytes=10_000_000)
+    happened = await happened_in(client, demo("alpha"), Catalogue({"alpha": module}))
     assert [len(each.results.outputs["table"]) for each in happened if each.results] == [5000]
 
 
-async def test_runner_that_is_closed_midway_asks_no_further_module(client_for: ClientFor, catalogue: Catalogue) -> None:
+async def test_event_that_cannot_be_kept_ends_the_run_before_the_next_module(
+    client_for: ClientFor, catalogue: Catalogue
+) -> None:
     alpha, beta = ScriptedModule(), ScriptedModule("beta")
     scenario = demo("alpha", "beta")
-    events = Runner(client_for(alpha, beta), None).execute("run-1", scenario, plan(scenario, catalogue))
-    async for event in events:
-        if isinstance(event.what, StepCompleted):
-            break
-    await events.aclose()
-    assert beta.requests == []
+
+    async def emit(what: Occurrence, _files: Sequence[RunFile] = (), _results: StepResults | None = None) -> None:
+        if isinstance(what, StepCompleted):
+            raise StoreError("no room")
+
+    with pytest.raises(StoreError, match="no room"):
+        await Runner(client_for(alpha, beta), None, emit).execute("run-1", scenario, plan(scenario, catalogue))
+    assert (len(alpha.executed), beta.requests) == (1, [])

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -152,17 +152,10 @@ class ActiveRun:
             turns.leave(has_turn=True)
 
     async def _executed(self, client: ModuleClient) -> RunEnded:
-        work, record = self._work, self.record
-        staging = self._recorder.staging if work.scenario.run_options.save_artifacts else None
-        runner = Runner(client, staging)
-        async with aclosing(runner.execute(record.run_id, work.scenario, work.plan, work.earlier)) as happenings:
-            async for happened in happenings:
-                if isinstance(happened.what, RunEnded):
-                    return happened.what
-                await self._recorder.add(happened.what, happened.files, happened.results)
-                # Its files would stay in memory until something else happens.
-                del happened
-        raise AssertionError("a plan has an end")
+        work, recorder = self._work, self._recorder
+        staging = recorder.staging if work.scenario.run_options.save_artifacts else None
+        runner = Runner(client, staging, recorder.add)
+        return await runner.execute(recorder.run_id, work.scenario, work.plan, work.earlier)
 
     async def _stopped(self) -> RunEnded:
         if self._cancelled_by is not None:

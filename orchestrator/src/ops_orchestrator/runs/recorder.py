@@ -1,6 +1,6 @@
 """Keeps a run as it happens: numbers its events, folds them, and hands them to the store's writer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,13 +52,13 @@ class Recorder:
         self._state.apply(event)
         await self._writer.go_on(self.record, event)
 
-    async def add(self, what: Occurrence, files: Iterable[RunFile] = (), results: StepResults | None = None) -> None:
+    async def add(self, what: Occurrence, files: Sequence[RunFile] = (), results: StepResults | None = None) -> None:
         """Write what happened, and the files that it names; `results` are those of a step that it completes.
 
         Raises StoreError.
         """
         event = self._event(what)
-        await self._writer.append(event, tuple(files))
+        await self._writer.append(event, files)
         self._state.apply(event)
         if isinstance(what, StepCompleted) and results is not None:
             self._results[what.step] = results

@@ -1,10 +1,10 @@
-"""Interprets a plan: calls its modules one after another and yields what happens. Knows no consumer, keeps nothing."""
+"""Interprets a plan: calls its modules one after another and emits what happens. Knows no consumer, keeps nothing."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.exchange import Request
@@ -34,14 +34,12 @@ from ops_orchestrator.runs.run_file import RunFile
 from ops_orchestrator.runs.step_files import attempt_folder, completed_files, exchange_files, step_results
 
 
-@dataclass(frozen=True)
-class Happened:
-    """What happened and the files that it names; of a step that is completed also its results and the answer they are from."""
+class Emit(Protocol):
+    """Takes what happens, one after another; the run goes on when it returns."""
 
-    what: Occurrence
-    files: tuple[RunFile, ...] = ()
-    results: StepResults | None = None
-    answered: Answered | None = None
+    async def __call__(self, what: Occurrence, files: Sequence[RunFile] = (), results: StepResults | None = None, /) -> None:
+        """Take what happened and the files that it names; of a step that is completed also its results."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -58,13 +56,12 @@ class Runner:
 
     client: ModuleClient
     staging: Path | None
+    emit: Emit
 
-    async def execute(
-        self, run_id: str, scenario: Scenario, plan: Plan, earlier: Earlier | None = None
-    ) -> AsyncGenerator[Happened]:
-        """Call the modules of `plan` in order and yield what happens, RunEnded last.
+    async def execute(self, run_id: str, scenario: Scenario, plan: Plan, earlier: Earlier | None = None) -> RunEnded:
+        """Call the modules of `plan` in order and emit what happens, up to the end, which is returned.
 
-        Steps whose answers are in `earlier` are not called again. A failed step ends the plan.
+        Steps whose answers are in `earlier` are not called again. A failed step ends the plan. Raises what `emit` raises.
         """
         earlier = earlier or Earlier()
         upstream = dict(earlier.upstream)
@@ -72,35 +69,22 @@ class Runner:
         last_adapted = max((step.number for step in steps if step.module.adapter), default=0)
         for step in steps:
             call = _call(run_id, scenario, step, upstream)
-            async with aclosing(self._step(step, call, earlier.attempts.get(step.id, 0))) as happenings:
-                async for happened in happenings:
-                    yield happened
-                    if happened.answered is not None:
-                        upstream[step.id] = happened.answered.as_upstream(keep_exchange=step.number < last_adapted)
-                    if isinstance(happened.what, StepFailed):
-                        yield Happened(RunEnded(status="failed", error=happened.what.error))
-                        return
-                    # Its files would stay in memory during the next step.
-                    del happened
-        yield Happened(RunEnded(status="completed"))
+            keep_exchange = step.number < last_adapted
+            outcome = await self._step(step, call, earlier.attempts.get(step.id, 0), keep_exchange=keep_exchange)
+            if isinstance(outcome, StepFailed):
+                return RunEnded(status="failed", error=outcome.error)
+            upstream[step.id] = outcome
+        return RunEnded(status="completed")
 
-    async def _step(self, step: Step, call: Call, tried: int) -> AsyncGenerator[Happened]:
-        """What happens in a step. `tried` attempts were made before the run was resumed."""
-        module = step.module
-        started = StepStarted(
-            step=step.id,
-            module=module.name,
-            url=module.address,
-            ready_timeout_s=module.ready_timeout_s,
-            image_digest=module.image_digest,
-        )
-        yield Happened(started)
+    async def _step(self, step: Step, call: Call, tried: int, *, keep_exchange: bool) -> UpstreamAnswer | StepFailed:
+        """Execute a step. `tried` attempts were made before the run was resumed."""
+        await self.emit(_started(step))
         attempts = 0
-        # Each part has a limit to itself: none may be open where something is yielded.
+        # Each part has a limit to itself: none is open while something is emitted.
         time = StepTime(call.module)
         try:
             known, waited_s = await self._ready(call, time)
-            yield _ready(step, known, waited_s)
+            await self.emit(_ready(step, known, waited_s))
             request = await request_for(call, time)
             patience = StartupPatience(call.module)
             while True:
@@ -110,20 +94,20 @@ class Runner:
                     break
                 except StepError as error:
                     retry_in_s = back_off_s(call.module, attempts, error, time.left_s)
-                    yield self._retry(step, tried + attempts, error, retry_in_s)
+                    await self._emit_retry(step, tried + attempts, error, retry_in_s)
                     await asyncio.sleep(retry_in_s)
                     if error.is_of_connection:
                         # The module may be restarting, and is waited for as at its start.
                         patience = patience if error.unsent else StartupPatience(call.module)
                         readiness, waited_s = await self._ready(call, time)
                         if readiness != known:
-                            yield _ready(step, readiness, waited_s)
+                            await self.emit(_ready(step, readiness, waited_s))
                         known = readiness
             completed = await off_loop_if_large(lambda: self._completed(step, tried + attempts, answered), answered.size_bytes)
         except StepError as error:
-            yield self._failed(step, tried + attempts, error)
-            return
-        yield completed
+            return await self._emit_failed(step, tried + attempts, error)
+        await self.emit(*completed)
+        return answered.as_upstream(keep_exchange=keep_exchange)
 
     async def _ready(self, call: Call, time: StepTime) -> tuple[Readiness, float]:
         if known := self.client.checks.known(call.module):
@@ -147,7 +131,9 @@ class Runner:
     def _keeps(self) -> bool:
         return self.staging is not None
 
-    def _completed(self, step: Step, attempts: int, answered: Answered) -> Happened:
+    def _completed(
+        self, step: Step, attempts: int, answered: Answered
+    ) -> tuple[StepCompleted, tuple[RunFile, ...], StepResults]:
         envelope = answered.envelope
         results = step_results(step, answered, keep_artifacts=self._keeps)
         files = completed_files(step, answered, results, keep_artifacts=self._keeps)
@@ -163,9 +149,9 @@ class Runner:
             artifacts=tuple(artifact.ref.name for artifact in answered.artifacts),
             files=tuple(file.ref for file in files),
         )
-        return Happened(what, files, results, answered)
+        return what, files, results
 
-    def _retry(self, step: Step, attempt: int, error: StepError, retry_in_s: float) -> Happened:
+    async def _emit_retry(self, step: Step, attempt: int, error: StepError, retry_in_s: float) -> None:
         exchange, files = self._exchange(step, error, attempt_folder(step, attempt))
         what = AttemptFailed(
             step=step.id,
@@ -176,9 +162,9 @@ class Runner:
             exchange=exchange,
             files=tuple(file.ref for file in files),
         )
-        return Happened(what, files)
+        await self.emit(what, files)
 
-    def _failed(self, step: Step, attempts: int, error: StepError) -> Happened:
+    async def _emit_failed(self, step: Step, attempts: int, error: StepError) -> StepFailed:
         exchange, files = self._exchange(step, error, step_folder(step.number, step.id))
         what = StepFailed(
             step=step.id,
@@ -188,7 +174,8 @@ class Runner:
             exchange=exchange,
             files=tuple(file.ref for file in files),
         )
-        return Happened(what, files)
+        await self.emit(what, files)
+        return what
 
     def _exchange(self, step: Step, error: StepError, folder: str) -> tuple[ExchangeRecord | None, tuple[RunFile, ...]]:
         """The exchange of a failed attempt, when a whole answer came back, and its files."""
@@ -197,15 +184,24 @@ class Runner:
         return ExchangeRecord.of(error.exchange), exchange_files(step, error.exchange, folder, keep_artifacts=self._keeps)
 
 
-def _ready(step: Step, readiness: Readiness, waited_s: float) -> Happened:
-    return Happened(
-        ModuleReady(
-            step=step.id,
-            module=step.module.name,
-            module_version=readiness.version,
-            contract_versions=readiness.contract_versions,
-            waited_s=round(waited_s, 3),
-        )
+def _started(step: Step) -> StepStarted:
+    module = step.module
+    return StepStarted(
+        step=step.id,
+        module=module.name,
+        url=module.address,
+        ready_timeout_s=module.ready_timeout_s,
+        image_digest=module.image_digest,
+    )
+
+
+def _ready(step: Step, readiness: Readiness, waited_s: float) -> ModuleReady:
+    return ModuleReady(
+        step=step.id,
+        module=step.module.name,
+        module_version=readiness.version,
+        contract_versions=readiness.contract_versions,
+        waited_s=round(waited_s, 3),
     )
 
 
