@@ -11,6 +11,7 @@ from scripted_module import Answer, ClientFor, Gate, ScriptedModule, artifact, d
 
 from ops_contract import SuccessEnvelope
 from ops_orchestrator.errors import StoreError
+from ops_orchestrator.modules.adapters.declaration import Adapter
 from ops_orchestrator.modules.call import UpstreamAnswer
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
@@ -179,6 +180,26 @@ async def test_step_that_runs_out_of_time_names_the_bound_that_ended_it(
     assert failed.error["code"] == "MODULE_TIMEOUT"
     assert failed.error["message"].startswith("alpha was not done with its step within 0.2 s, ")
     assert "raise its step_timeout_s in modules.yaml" in failed.error["message"]
+
+
+async def test_step_that_runs_out_of_time_while_its_artifacts_come_keeps_the_answer(
+    client_for: ClientFor, module: Module
+) -> None:
+    alpha = ScriptedModule(answers=[success(artifacts=[artifact("a.txt", href="a")])], files={"/a": Gate()})
+    hasty = module.model_copy(update={"step_timeout_s": 0.2, "timeout_s": 600.0})
+    failed = only(StepFailed, await events_of(client_for(alpha), hasty))
+    assert failed.error["message"].startswith("alpha was not done with its step within 0.2 s, ")
+    assert failed.exchange is not None
+
+
+async def test_step_that_runs_out_of_time_waits_no_longer_for_a_module_without_a_health_check(
+    client_for: ClientFor, module: Module
+) -> None:
+    declared = {"health": "none", "actions": {"execute": {"path": "/execute", "outputs": "{}"}}}
+    options = {"adapter": Adapter.model_validate(declared), "step_timeout_s": 0.2, "ready_timeout_s": 5.0}
+    alpha = ScriptedModule(answers=[httpx2.ConnectError("refused")])
+    failed = only(StepFailed, await events_of(client_for(alpha), module.model_copy(update=options)))
+    assert failed.error["message"].startswith("alpha was not done with its step within 0.2 s, ")
 
 
 def test_step_has_time_for_all_of_its_parts_unless_it_is_given_another(module: Module) -> None:
