@@ -44,6 +44,7 @@ class Connection(ResponseHandler):
         self._interim_answers = 0
         self._is_answered = False
         self._body: aiohttp.StreamReader | None = None
+        self._waiting = select.poll()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
@@ -51,6 +52,7 @@ class Connection(ResponseHandler):
         # Not checked, since uvloop's transports are not of this type.
         reading = cast(asyncio.Transport, transport)
         reading.set_protocol(_SmallReads(self, reading))
+        self._waiting.register(reading.get_extra_info("socket").fileno(), select.POLLIN)
 
     def set_response_params(self, **parameters: Any) -> None:
         """Begin the next exchange."""
@@ -93,18 +95,11 @@ class Connection(ResponseHandler):
 
     def is_connected(self) -> bool:
         """Whether a request can be sent; not when something that was not requested waits to be read, or the end."""
-        return super().is_connected() and not (self._is_answered and self._is_readable())
+        return super().is_connected() and not (self._is_answered and self._waiting.poll(0))
 
     def _end_answer(self) -> None:
         self._is_answered = True
         self._body = None
-
-    def _is_readable(self) -> bool:
-        if self.transport is None:
-            return False
-        waiting = select.poll()
-        waiting.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return bool(waiting.poll(0))
 
     def _abort(self) -> None:
         if self.transport is not None:
