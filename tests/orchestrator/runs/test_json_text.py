@@ -1,15 +1,36 @@
 import json
 import unicodedata
+from typing import Any
 
 import pytest
+from pydantic_core import to_json
+from run_records import record
 
-from ops_orchestrator.runs.events import ExchangeRecord
+from ops_contract import Evidence
+from ops_orchestrator.runs.events import ExchangeRecord, Fingerprints
 from ops_orchestrator.runs.json_text import json_document, json_line, json_text
+from ops_orchestrator.runs.record import ArtifactRecord, Results, StepRecord, StepResults
 from ops_orchestrator.runs.run_file import FileRef
 
 EVERY_CHARACTER = "".join(chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
 BIDIRECTIONAL = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
 MARKS = set("\u061c\u200e\u200f\u2028\u2029")
+STEP = StepRecord(
+    step=1,
+    id="alpha",
+    module="alpha",
+    action="execute",
+    contract_versions=("1.0",),
+    exchange=ExchangeRecord("POST", "http://a", 200, "a", "b"),
+    error={"code": "X", "message": "broke"},
+)
+RESULT: dict[str, Any] = {
+    "module": "alpha",
+    "outputs": {"kpis": {"growth": 0.02}, "table": [[1, None]]},
+    "artifacts": (ArtifactRecord(name="a.txt", media_type="text/plain", size_bytes=1, sha256="a" * 64),),
+    "evidence": (Evidence(id="e1", kind="dataset", title="Census"),),
+    "warnings": ("careful",),
+}
 
 
 def nested(depth: int) -> object:
@@ -32,6 +53,19 @@ def test_text_is_kept_and_only_what_changes_a_terminal_is_escaped() -> None:
     assert {character for character in EVERY_CHARACTER if character not in raw} == set(
         filter(changes_a_terminal, EVERY_CHARACTER)
     )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        record(1).model_copy(update={"steps": (STEP,), "fingerprints": Fingerprints("a", None)}),
+        Results.of(record(1), {"alpha": StepResults(**RESULT)}),
+        {"count": 10**40, "empty": [{}, []]},
+    ],
+    ids=["record", "results", "integers"],
+)
+def test_document_is_what_its_model_writes(value: object) -> None:
+    assert json_document(value) == to_json(value, indent=2) + b"\n"
 
 
 def test_document_ends_with_a_newline_and_is_indented() -> None:

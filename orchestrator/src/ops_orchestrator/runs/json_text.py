@@ -18,14 +18,8 @@ _CONTROLS: Final = re.compile(
 
 
 def json_line(value: Any) -> bytes:
-    """A value of plain data, with finite numbers, as one line of JSON, with its newline."""
-    try:
-        # The line of an event takes half of the time.
-        text = orjson.dumps(value)
-    except orjson.JSONEncodeError:
-        # It refuses integers beyond 64 bits, among others.
-        text = to_json(value)
-    return _safe(text) + b"\n"
+    """A value as one line of JSON, with its newline."""
+    return _safe(_written(value)) + b"\n"
 
 
 def json_text(value: Any) -> bytes:
@@ -38,8 +32,8 @@ def json_document(value: Any) -> bytes:
 
     Indentation makes a text of deep values up to two hundred times as long, and a newline takes a copy of all of it.
     """
-    text = to_json(value)
-    return _safe(text) if len(text) > LARGEST_INDENTED_BYTES else _safe(to_json(value, indent=2)) + b"\n"
+    text = _written(value)
+    return _safe(text) if len(text) > LARGEST_INDENTED_BYTES else _safe(_written(value, orjson.OPT_INDENT_2)) + b"\n"
 
 
 def object_in_pieces(members: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
@@ -50,6 +44,16 @@ def object_in_pieces(members: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator
         yield from value
         before = b","
     yield b"}"
+
+
+def _written(value: Any, option: int = 0) -> bytes:
+    """A value with finite numbers as JSON, models by their fields."""
+    try:
+        # Half of the time for the line of an event, a third for a record.
+        return orjson.dumps(value, vars, option)
+    except orjson.JSONEncodeError:
+        # It refuses integers beyond 64 bits, among others.
+        return to_json(value, indent=2 if option else None)
 
 
 def _safe(text: bytes) -> bytes:
