@@ -105,8 +105,12 @@ class RunRecord(_Document):
 
     def summary(self) -> dict[str, Any]:
         """The run in a list of runs."""
-        fields = self.model_dump(mode="json", include={"run_id", "status", "started_at", "finished_at", "fingerprints"})
-        return fields | {
+        return {
+            "run_id": self.run_id,
+            "status": self.status,
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+            "fingerprints": {"recipe": self.fingerprints.recipe, "result": self.fingerprints.result},
             "scenario_id": self.scenario_id,
             "modules": [step.module for step in self.steps],
             "labels": self.labels,

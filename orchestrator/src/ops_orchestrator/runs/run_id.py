@@ -2,8 +2,9 @@
 
 import re
 import secrets
-from datetime import UTC, datetime
 from typing import Final
+
+from ops_orchestrator.runs.events import now
 
 RUN_ID: Final = re.compile(r"run_[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}Z_[0-9a-f]{6}")
 """What a run id looks like. Safe as the name of a folder."""
@@ -11,4 +12,5 @@ RUN_ID: Final = re.compile(r"run_[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0
 
 def new_run_id() -> str:
     """A new run id."""
-    return f"run_{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}_{secrets.token_hex(3)}"
+    date_and_time, _, _ = now().partition(".")
+    return f"run_{date_and_time.replace(':', '-')}Z_{secrets.token_hex(3)}"
