@@ -105,6 +105,11 @@ def test_answer_is_sent_after_every_file_and_folder_of_the_run_and_its_entry_wer
     assert traced.everything <= flushed(traced.calls, traced.answered)
 
 
+def test_run_shares_two_flushes_of_the_file_system(traced: TracedRun, method: str) -> None:
+    flushes = [call for call in traced.calls if call.name == "syncfs" and call.returned < traced.answered]
+    assert len(flushes) == (2 if method == "syncfs" else 0)
+
+
 def test_record_that_says_that_a_run_is_over_comes_after_all_else_was_flushed(traced: TracedRun) -> None:
     assert traced.files - {f"{traced.folder}/run.json"} <= flushed(traced.calls, traced.over.began)
 
