@@ -30,6 +30,7 @@ from ops_contract._refusal import RefusalError
 from ops_contract._request import ReadRequest, check_request_headers, is_encoded, media_type_of, read_request, trace_of
 from ops_contract._secret import MASK, is_secret, masked_url
 from ops_contract._suggestion import nearest, suggestion
+from ops_contract._terminal_safe import terminal_safe
 from ops_contract._verify import Violation, content_violation, resolve_pointer, violations
 from ops_contract._version import CONTRACT_VERSION, is_supported
 
@@ -99,6 +100,7 @@ __all__ = [
     "resolve_pointer",
     "sha256_hex",
     "suggestion",
+    "terminal_safe",
     "trace_of",
     "unstorable_names",
     "validate",

@@ -24,6 +24,7 @@ from typer.exceptions import TyperException
 from typer.main import get_group
 
 from ops_contract._errors import ContractError
+from ops_contract._terminal_safe import terminal_safe
 
 MOST_FILE_BYTES: Final = 64 * 1024 * 1024
 """A file that a command is given may have so many bytes; nothing that it is meant to read is that large."""
@@ -143,9 +144,14 @@ def say(name: str, sentence: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print `value` as indented JSON."""
+    """Print `value` as indented JSON; see `print_json_text`."""
     # A lone surrogate becomes its JSON escape.
-    write((json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode(errors="backslashreplace"))
+    print_json_text((json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode(errors="backslashreplace"))
+
+
+def print_json_text(text: bytes) -> None:
+    """Print JSON in UTF-8; control characters and those that change the direction of text are escaped."""
+    write(terminal_safe(text))
 
 
 def write(text: bytes) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ops_contract.command_line import new_group, say, write
+from ops_contract.command_line import new_group, print_json_text, say
 from ops_orchestrator.cli import display
 from ops_orchestrator.cli.following import followed, status_at_the_end
 from ops_orchestrator.cli.old_runs import prune, show_usage
@@ -94,7 +94,7 @@ def show_logs(
     with existing_store() as store:
         raw = store.document(find_run_id(store, run), LOGS)
     if as_json or not on_terminal():
-        write(raw)
+        print_json_text(raw)
         return
     for line in raw.splitlines():
         Console().print(display.log_text(line))
@@ -116,7 +116,7 @@ async def _follow(url: str, run: str, *, as_json: bool) -> str:
                 async for line in lines:
                     status = status_at_the_end(line)
                     if as_json or not on_terminal():
-                        write(line + b"\n")
+                        print_json_text(line + b"\n")
                     else:
                         Console().print(display.log_text(line))
         except asyncio.CancelledError:

@@ -1,30 +1,25 @@
 """JSON as it stands in a run's folder: its log lines and documents."""
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import orjson
 from pydantic_core import to_json
 
+from ops_contract import terminal_safe
+
 LARGEST_INDENTED_BYTES: Final = 128 * 1024
 """A longer document is not indented."""
-
-# DEL, C1 and bidirectional controls, in UTF-8: they can change what a terminal does or shows. C0 controls are escaped by JSON
-# itself. Decoding a text to look for them takes four times its size.
-_CONTROLS: Final = re.compile(
-    rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]"  # U+061C, U+200E.., U+2028.., U+2066..
-)
 
 
 def json_line(value: Any) -> bytes:
     """A value as one line of JSON, with its newline."""
-    return _safe(_written(value)) + b"\n"
+    return terminal_safe(_written(value)) + b"\n"
 
 
 def json_text(value: Any) -> bytes:
     """A value as JSON, as short as it can be: fields of models that are not set are left out."""
-    return _safe(to_json(value, exclude_none=True))
+    return terminal_safe(to_json(value, exclude_none=True))
 
 
 def json_document(value: Any) -> bytes:
@@ -33,7 +28,11 @@ def json_document(value: Any) -> bytes:
     Indentation makes a text of deep values up to two hundred times as long, and a newline takes a copy of all of it.
     """
     text = _written(value)
-    return _safe(text) if len(text) > LARGEST_INDENTED_BYTES else _safe(_written(value, orjson.OPT_INDENT_2)) + b"\n"
+    return (
+        terminal_safe(text)
+        if len(text) > LARGEST_INDENTED_BYTES
+        else terminal_safe(_written(value, orjson.OPT_INDENT_2)) + b"\n"
+    )
 
 
 def object_in_pieces(members: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
@@ -54,12 +53,3 @@ def _written(value: Any, option: int = 0) -> bytes:
     except orjson.JSONEncodeError:
         # It refuses integers beyond 64 bits, among others.
         return to_json(value, indent=2 if option else None)
-
-
-def _safe(text: bytes) -> bytes:
-    """JSON text that a terminal shows as it is: all of its control characters are escaped."""
-    # The search takes fifty times as long.
-    is_plain = text.isascii() and b"\x7f" not in text
-    if is_plain or _CONTROLS.search(text) is None:
-        return text
-    return _CONTROLS.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), text)

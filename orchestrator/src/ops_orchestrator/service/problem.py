@@ -7,13 +7,14 @@ from typing import Any, Final
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ops_contract import MAX_PROBLEMS, Problem, problem_of
 from ops_orchestrator.errors import BusyError, DamagedRunError, NotFoundError, RequestError, StoreError
 from ops_orchestrator.service.head import with_head
+from ops_orchestrator.service.json_response import SafeJsonResponse
 
 # As RFC 9110 says; Python names it otherwise before 3.13, and a problem's type must not depend on that.
 _RENAMED: Final = {416: "Range Not Satisfiable"}
@@ -21,7 +22,7 @@ _RENAMED: Final = {416: "Range Not Satisfiable"}
 _log: Any = structlog.get_logger("ops_orchestrator.http")
 
 
-class ProblemResponse(JSONResponse):
+class ProblemResponse(SafeJsonResponse):
     """A problem document."""
 
     media_type = "application/problem+json"

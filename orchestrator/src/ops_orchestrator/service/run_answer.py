@@ -8,6 +8,7 @@ from typing import Any, Final
 from fastapi.responses import Response
 from pydantic_core import to_json
 
+from ops_contract import terminal_safe
 from ops_orchestrator.off_loop import off_loop_if_large
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.answer import answer
@@ -86,7 +87,7 @@ async def run_response(  # noqa: PLR0913  # what an answer is made from, and how
     `results_bytes` is what the results take as JSON, where that is known.
     """
     body = answer(record, results, f"{store.location(record.run_id)}/")
-    content = await off_loop_if_large(lambda: to_json(body), results_bytes)
+    content = await off_loop_if_large(lambda: terminal_safe(to_json(body)), results_bytes)
     headers = {"Location": f"/runs/{record.run_id}"}
     if preference is not None and preference.applied:
         headers["Preference-Applied"] = preference.applied

@@ -10,13 +10,14 @@ from fastapi.responses import Response
 from ops_orchestrator.runs.record import ArtifactRecord
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.answers import ArtifactList
+from ops_orchestrator.service.json_response import SafeJsonResponse
 from ops_orchestrator.service.openapi import problems, stored
 from ops_orchestrator.service.stored_file import StoredFile, inline_as, respond_with
 
 
 def artifacts_routes(store: RunStore) -> APIRouter:
     """The routes over the artifacts of the runs in `store`."""
-    router = APIRouter(prefix="/runs", tags=["runs"])
+    router = APIRouter(prefix="/runs", tags=["runs"], default_response_class=SafeJsonResponse)
 
     @router.get(
         "/{run_id}/artifacts",

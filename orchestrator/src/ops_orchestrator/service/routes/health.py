@@ -3,12 +3,12 @@
 import asyncio
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse
 
 import ops_orchestrator
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.answers import Alive, NotReady, Ready
+from ops_orchestrator.service.json_response import SafeJsonResponse
 
 
 def health_routes(store: RunStore, runs: ActiveRuns) -> APIRouter:
@@ -25,10 +25,10 @@ def health_routes(store: RunStore, runs: ActiveRuns) -> APIRouter:
         response_model=Ready,
         responses={503: {"model": NotReady, "description": "No run can be stored, or the service is stopping."}},
     )
-    async def ready() -> JSONResponse:
+    async def ready() -> SafeJsonResponse:
         reason = "the service is stopping" if runs.stopping else await asyncio.to_thread(store.unwritable)
         if reason is None:
-            return JSONResponse(Ready(durability=store.durability).model_dump())
-        return JSONResponse(NotReady(reason=reason).model_dump(), 503)
+            return SafeJsonResponse(Ready(durability=store.durability).model_dump())
+        return SafeJsonResponse(NotReady(reason=reason).model_dump(), 503)
 
     return router

@@ -12,12 +12,13 @@ from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.readiness import check_health
 from ops_orchestrator.service.answers import ModuleList
+from ops_orchestrator.service.json_response import SafeJsonResponse
 from ops_orchestrator.service.openapi import problems
 
 
 def modules_routes(catalogue: Catalogue, client: ModuleClient) -> APIRouter:
     """The route over the modules in `catalogue`."""
-    router = APIRouter(tags=["modules"])
+    router = APIRouter(tags=["modules"], default_response_class=SafeJsonResponse)
 
     @router.get(
         "/modules",

@@ -18,6 +18,7 @@ from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter, read_filter
 from ops_orchestrator.runs.run_summary import ListedStatus
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.answers import RunList
+from ops_orchestrator.service.json_response import SafeJsonResponse
 from ops_orchestrator.service.openapi import json_of, problems, stored
 from ops_orchestrator.service.stored_file import StoredFile, respond_with
 
@@ -27,7 +28,7 @@ _LINES: Final = {"application/x-ndjson": {"schema": {"type": "string"}}}
 
 def runs_routes(store: RunStore, runs: ActiveRuns) -> APIRouter:
     """The routes over the runs in `store`; of `runs`, which go on, memory knows more."""
-    router = APIRouter(prefix="/runs", tags=["runs"])
+    router = APIRouter(prefix="/runs", tags=["runs"], default_response_class=SafeJsonResponse)
 
     @router.get(
         "",
