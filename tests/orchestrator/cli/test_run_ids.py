@@ -2,9 +2,15 @@
 
 from pathlib import Path
 
+import httpx2
 import pytest
 from command_line import ops
-from run_records import record
+from run_records import make_folders, record
+from scripted_module import ScriptedModule, StartService
+
+from ops_orchestrator.cli.run_ids import served_run_id
+from ops_orchestrator.cli.service_client import ServiceClient
+from ops_orchestrator.errors import ConfigurationError
 
 RUNS = ("run_2026-01-09T12-34-56Z_ab12cd", "run_2026-01-09T12-34-57Z_aaaaaa", "run_2026-02-01T00-00-00Z_ffffff")
 
@@ -63,3 +69,27 @@ def test_latest_of_no_runs_says_how_to_start_one(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     ran = ops(tmp_path, "runs", "show", "latest")
     assert (ran.returncode, ran.stderr) == (2, "ops: there are no runs yet; start one with `ops run FILE`\n")
+
+
+async def test_run_of_a_service_is_looked_up_among_all_of_its_runs(tmp_path: Path, start_service: StartService) -> None:
+    run_ids = make_folders(tmp_path / "runs", 509)
+    async with start_service(ScriptedModule()) as http:
+        while not (await http.get("/runs?limit=1")).json()["complete"]:
+            pass
+        service = ServiceClient(http)
+        assert await served_run_id(service, run_ids[-1][:-6]) == run_ids[-1]
+        assert await served_run_id(service, "latest") == run_ids[0]
+        # Of these, one is among the newest 500.
+        with pytest.raises(ConfigurationError, match="is the beginning of 10 runs"):
+            await served_run_id(service, "2026-01-09T12-00-0")
+
+
+@pytest.mark.parametrize("more", [{"next_cursor": "more"}, {"next_cursor": None, "complete": False}], ids=["many", "unread"])
+async def test_run_of_a_service_that_cannot_list_all_is_named_by_its_whole_id(more: dict[str, object]) -> None:
+    page = {"runs": [{"run_id": RUNS[0]}] * 500, **more}
+    pages = httpx2.MockTransport(lambda _: httpx2.Response(200, json=page))
+    async with httpx2.AsyncClient(transport=pages, base_url="http://ops.test") as http:
+        service = ServiceClient(http)
+        assert [await served_run_id(service, name) for name in (RUNS[0], "latest")] == [RUNS[0], RUNS[0]]
+        with pytest.raises(ConfigurationError, match="write the whole id"):
+            await served_run_id(service, RUNS[0][:-1])

@@ -20,6 +20,8 @@ _PREFIX: Final = "run_"
 _MOST_CANDIDATES: Final = 5
 # To compare names takes time, and most people mistype a run of today.
 _MOST_COMPARED: Final = 200
+# A hundred requests to the service.
+_MOST_LOOKED_UP: Final = 50_000
 _HOW_TO_LIST: Final = "`ops runs list` lists them"
 
 
@@ -49,7 +51,13 @@ def find_run_id(store: FolderStore, name: str) -> str:
 
 async def served_run_id(service: ServiceClient, name: str) -> str:
     """The id of the run of a service that `name` stands for; a whole id is not looked up. Raises as `find_run_id`."""
-    return name if RUN_ID.fullmatch(name) else named_run_id(name, await service.run_ids())
+    if RUN_ID.fullmatch(name):
+        return name
+    listed = await service.run_ids(1 if name == _LATEST else _MOST_LOOKED_UP)
+    if name != _LATEST and not listed.are_all:
+        reason = f"the service is still reading its runs, or has more than {_MOST_LOOKED_UP:,}"
+        raise ConfigurationError(f"{name!r} cannot be looked up: {reason}; write the whole id, or try again")
+    return named_run_id(name, listed.newest)
 
 
 def named_run_id(name: str, run_ids: Sequence[str]) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from urllib.parse import quote, urlsplit
 
 from ops_orchestrator.errors import CannotReachError, RefusedError
 
@@ -14,9 +14,16 @@ _TIMEOUT_S: Final = 30.0
 # The service sends a heartbeat every 15 seconds.
 _LONGEST_SILENCE_S: Final = 60.0
 _LARGEST_EVENT_BYTES: Final = 64 * 1024 * 1024
-_MOST_LISTED: Final = 500
+_LARGEST_PAGE: Final = 500
 _NOT_WAITING: Final = {"Prefer": "respond-async"}
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class RunIds(NamedTuple):
+    """Ids of runs, newest first; `are_all` says that the service has no other run."""
+
+    newest: list[str]
+    are_all: bool
 
 
 class ServiceClient:
@@ -58,10 +65,18 @@ class ServiceClient:
         """A run's results."""
         return await self._ask("run_id", "GET", f"/runs/{run_id}/results")
 
-    async def run_ids(self) -> list[str]:
-        """The ids of the newest runs, newest first."""
-        listed = await self._ask("runs", "GET", f"/runs?limit={_MOST_LISTED}")
-        return [str(run["run_id"]) for run in listed["runs"]]
+    async def run_ids(self, most: int) -> RunIds:
+        """The ids of the newest runs, at most `most` of them."""
+        newest: list[str] = []
+        following = ""
+        while True:
+            limit = min(most - len(newest), _LARGEST_PAGE)
+            page = await self._ask("runs", "GET", f"/runs?limit={limit}{following}")
+            newest += [str(run["run_id"]) for run in page["runs"]]
+            cursor = page.get("next_cursor")
+            if not cursor or not page["runs"] or len(newest) >= most:
+                return RunIds(newest, are_all=not cursor and bool(page.get("complete", True)))
+            following = f"&cursor={quote(cursor)}"
 
     async def events(self, run_id: str, after: int = 0) -> AsyncGenerator[tuple[int, bytes]]:
         """The lines of a run's log that are numbered above `after`, each with its number, as long as the service sends them.
