@@ -13,13 +13,15 @@ from local_service import HTTP, ROOT, command, environment, service, stub_addres
 
 from ops_orchestrator.service.openapi import EXAMPLE_SCENARIO
 
+DOCUMENTS = (ROOT / "README.md", ROOT / "runs/README.md", *sorted((ROOT / "docs").glob("*.md")))
+
 
 def documented_commands(first_word: str) -> list[str]:
-    """The commands of README and docs/ that begin with `first_word`."""
-    text = "".join(document.read_text() for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))))
+    """The commands of README, runs/README and docs/ that begin with `first_word`, each once."""
+    text = "".join(document.read_text() for document in DOCUMENTS)
     blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    return [line for line in lines if line.split()[:1] == [first_word]]
+    return [line for line in dict.fromkeys(lines) if line.split()[:1] == [first_word]]
 
 
 @pytest.fixture(scope="module")
