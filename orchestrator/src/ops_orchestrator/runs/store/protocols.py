@@ -56,7 +56,10 @@ class RunWriter(Protocol):
         ...
 
     async def append(self, event: Event, files: Sequence[RunFile] = ()) -> None:
-        """Write `files`, then the event that names them. Waits only while too much is waiting to be written."""
+        """Write `files`, then the event that names them.
+
+        Waits while too much is waiting to be written, and for what has 256 KiB or more until it is written.
+        """
         ...
 
     async def go_on(self, record: RunRecord, event: Event) -> None:
