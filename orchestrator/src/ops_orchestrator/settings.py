@@ -58,13 +58,11 @@ class Settings(BaseSettings):
     max_run_artifact_bytes: Annotated[int, Field(gt=0, description="most bytes of all artifacts of one run")] = 1024 * MIB
     max_concurrent_runs: Annotated[int, Field(gt=0, description="most runs executed at once; more wait for their turn")] = 64
     max_queued_runs: Annotated[int, Field(ge=0, description="most runs that wait; more are answered 503")] = 1000
-    resume_interrupted: Annotated[bool, Field(description="go on at the start with runs that a stopped service left")] = False
-    durability: Annotated[
-        Durability, Field(description="what an answer says is on disk before it is sent, or when the system likes")
-    ] = "sync"
-    sync: Annotated[
-        SyncMethod, Field(description="`syncfs` flushes the file system once for many runs, `fsync` each of their files")
-    ] = "syncfs"
+    resume_interrupted: Annotated[
+        bool, Field(description="resume, at start, the runs that a stopped or killed service left")
+    ] = False
+    durability: Annotated[Durability, Field(description="when a run is on disk")] = "sync"
+    sync: Annotated[SyncMethod, Field(description="how runs are put on disk")] = "syncfs"
     retention_days: Annotated[
         int | None, Field(gt=0, le=36500, description="runs that ended longer ago are deleted; unset, none are")
     ] = None

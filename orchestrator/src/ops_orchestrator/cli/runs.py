@@ -47,7 +47,7 @@ def list_runs(  # noqa: PLR0913  # one parameter for each option
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Only runs that started before this time.")] = None,
     fingerprint: Annotated[
         str | None,
-        typer.Option(metavar="HEX", help="Only runs whose recipe or result fingerprint begins so; 8 digits or more."),
+        typer.Option(metavar="HEX", help="Only runs whose recipe or result fingerprint has this prefix: at least 8 digits."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
