@@ -149,10 +149,10 @@ class Failure:
 
     def shortened(self) -> Self:
         """The failure with the beginning of what its module said; the kept answer has the rest."""
-        said = self.module_error
-        if said is not None and len(repr(said)) > _MOST_CHARACTERS:
-            said = {name: excerpt(value, _MOST_CHARACTERS) for name, value in said.items() if isinstance(value, str)}
-        return replace(self, message=excerpt(self.message, _MOST_CHARACTERS), module_error=said)
+        reported = self.module_error
+        if reported is not None and len(repr(reported)) > _MOST_CHARACTERS:
+            reported = {name: excerpt(value, _MOST_CHARACTERS) for name, value in reported.items() if isinstance(value, str)}
+        return replace(self, message=excerpt(self.message, _MOST_CHARACTERS), module_error=reported)
 
     def as_json(self) -> dict[str, Any]:
         """The failure as it stands in records and answers; empty fields are left out."""

@@ -41,10 +41,10 @@ def redacted(report: Report) -> Report:
     found = {value for finding in findings for exchange in finding.exchanges for value in _secrets_of(exchange)}
     found |= {*report.secrets, *_secrets_of_url(subject.url)}
     secrets = _to_mask(found)
-    shown = replace(subject, url=masked_url(subject.url), target=masked_url(subject.target))
+    masked = replace(subject, url=masked_url(subject.url), target=masked_url(subject.target))
     unreachable = None if report.unreachable is None else without_secrets(report.unreachable, secrets)
     kept = tuple(_redacted_finding(finding, secrets) for finding in findings)
-    return replace(report, subject=shown, findings=kept, unreachable=unreachable, secrets=())
+    return replace(report, subject=masked, findings=kept, unreachable=unreachable, secrets=())
 
 
 def secrets_of_settings(settings: Mapping[str, str]) -> tuple[str, ...]:

@@ -111,6 +111,6 @@ def shortened_version(version: str | None) -> str | None:
 
 def shortened_warnings(warnings: Sequence[str]) -> tuple[str, ...]:
     """A module's warnings as they are recorded and shown; the kept answer has all of them in full."""
-    shown = tuple(excerpt(warning, _MOST_WARNING_CHARACTERS) for warning in warnings[:_MOST_WARNINGS])
-    more = len(warnings) - len(shown)
-    return (*shown, f"and {more:,} more warnings, in the answer that the run's folder keeps") if more else shown
+    first = tuple(excerpt(warning, _MOST_WARNING_CHARACTERS) for warning in warnings[:_MOST_WARNINGS])
+    more = len(warnings) - len(first)
+    return (*first, f"and {more:,} more warnings, in the answer that the run's folder keeps") if more else first

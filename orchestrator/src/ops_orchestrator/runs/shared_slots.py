@@ -45,8 +45,8 @@ class SharedSlots:
         """Whether other processes have slots."""
         if self._count == 0:
             return False  # a length of 0 would mean everything up to the end of the file
-        asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, self._first, self._count, 0)
-        kind, *_ = _FLOCK.unpack(fcntl.fcntl(self._descriptor, fcntl.F_OFD_GETLK, asked))
+        range_lock = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, self._first, self._count, 0)
+        kind, *_ = _FLOCK.unpack(fcntl.fcntl(self._descriptor, fcntl.F_OFD_GETLK, range_lock))
         return bool(kind != fcntl.F_UNLCK)
 
     def _not_taken_here(self) -> Iterable[int]:

@@ -83,9 +83,9 @@ def _entries(text: str) -> Iterator[tuple[int, str, str]]:
 
 
 def _problem(identifier: str, reason: str, known: Collection[str]) -> str | None:
-    shown = repr(shortened(harmless(identifier), 60))
+    quoted = repr(shortened(harmless(identifier), 60))
     if identifier not in known:
         hint = suggestion(identifier, known) or "the ids are in contract/SPEC.md"
         kind = "is not a requirement of this kit" if _IDENTIFIER.fullmatch(identifier) else "is not an id such as OPS-ART-003"
-        return f"{shown} {kind}; {hint}"
+        return f"{quoted} {kind}; {hint}"
     return None if reason else f"{identifier} has no reason; write why it is not met after a #"
