@@ -9,7 +9,7 @@ OrchestratorError
 │   ├── ChangedModuleError       409, modules.yaml lacks what a run needs to go on
 │   ├── NotFoundError            404, a run or one of its documents
 │   ├── ReusedKeyError           422, an idempotency key came with another request
-│   ├── ConflictError            409, the run is not in a state for it
+│   ├── ConflictError            409, the run's status does not allow it
 │   └── BusyError                503, no run can be started now
 ├── StepError                a module's: ends the step as failed; `failure` says how
 ├── NetworkError             a module's: no whole response arrived; the module client makes a StepError of it
@@ -116,7 +116,7 @@ class ConflictError(RequestError):
 
     status = 409
     slug = "conflict"
-    title = "The run is not in a state for this"
+    title = "The run's status does not allow this"
 
 
 class ReusedKeyError(RequestError):
