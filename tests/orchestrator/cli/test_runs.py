@@ -77,6 +77,11 @@ def test_list_of_many_new_runs_is_complete(tmp_path: Path) -> None:
     assert f"ops: runs/{run_ids[0]}/results.json" in ops(tmp_path, "runs", "show", "latest").stderr
 
 
+def test_log_from_elsewhere_is_printed_with_its_controls_escaped(home: Path) -> None:
+    (home / "runs" / NEW / "logs.jsonl").write_text('{"message":"é\u202e"}\n')
+    assert ops(home, "runs", "logs", NEW).stdout == '{"message":"é\\u202e"}\n'
+
+
 def test_prune_without_yes_only_says_what_would_go(home: Path) -> None:
     ran = ops(home, "runs", "prune", "--older-than", "90d", "--json")
     found = json.loads(ran.stdout)
