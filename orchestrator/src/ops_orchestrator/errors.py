@@ -118,6 +118,14 @@ class ConflictError(RequestError):
     slug = "conflict"
     title = "The run's status does not allow this"
 
+    @classmethod
+    def under_way(cls, run_id: str, status: str) -> Self:
+        """A run that is to be resumed is still being executed; `status` says how far it is."""
+        return cls(
+            f"{run_id} is {status}: only a run that is over can be resumed; "
+            f"wait for it, or cancel it first: `ops runs cancel {run_id}`."
+        )
+
 
 class ReusedKeyError(RequestError):
     """An idempotency key came with another request than the first one."""

@@ -121,7 +121,7 @@ def test_run_that_is_over_is_not_cancelled_and_one_sentence_says_where_to_look(h
 def test_run_that_is_under_way_is_not_resumed(home: Home) -> None:
     run_id = home.under_way()
     code, out, err = home.ops("runs", "resume", run_id)
-    assert (code, out, f"ops: {run_id} is running: only a run that is over can be resumed." in err) == (2, "", True)
+    assert (code, out, f"ops: {run_id} is running: only a run that is over can be resumed; wait for it" in err) == (2, "", True)
     assert home.ops("runs", "cancel", run_id)[0] == 0
 
 

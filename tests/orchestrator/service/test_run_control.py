@@ -62,7 +62,10 @@ async def test_run_that_does_not_exist_is_404(start_service: StartService, actio
 
 @pytest.mark.parametrize(
     ("action", "reason"),
-    [("cancel", "is completed: only a run that is queued or running"), ("resume", "is completed: there is nothing to resume")],
+    [
+        ("cancel", "is completed: only a run that is queued or running"),
+        ("resume", "is completed: there is nothing to resume; start its request again"),
+    ],
 )
 async def test_completed_run_is_409(start_service: StartService, action: str, reason: str) -> None:
     async with start_service(ScriptedModule()) as service:
@@ -77,7 +80,9 @@ async def test_running_run_cannot_be_resumed(start_service: StartService) -> Non
         run_id = await begun(service, gate, "alpha")
         answer = await service.post(f"/runs/{run_id}/resume")
         await service.post(f"/runs/{run_id}/cancel")
-    assert (answer.status_code, "is running" in answer.json()["detail"]) == (409, True)
+    reason = f"{run_id} is running: only a run that is over can be resumed"
+    remedy = f"wait for it, or cancel it first: `ops runs cancel {run_id}`."
+    assert (answer.status_code, answer.json()["detail"]) == (409, f"{reason}; {remedy}")
 
 
 async def test_failed_run_that_is_resumed_answers_as_one_that_was_started(start_service: StartService) -> None:

@@ -201,7 +201,7 @@ class ActiveRuns:
 
     async def _reopened(self, run_id: str, *, has_turn: bool) -> ActiveRun:
         if (active := self.find(run_id)) is not None:
-            raise ConflictError(f"{run_id} is {active.record.status}: only a run that is over can be resumed.")
+            raise ConflictError.under_way(run_id, active.record.status)
         reopened = await self._store.reopen(run_id)
         try:
             work = await asyncio.to_thread(work_left, self._store, reopened, self._catalogue)

@@ -261,14 +261,16 @@ class FolderStore:
     def _reopened(self, run_id: str) -> tuple[RunFolder, StoredLog, dict[str, StepResults], bytes]:
         record = read_record(self.folder, run_id)
         if not record.is_over:
-            raise ConflictError(f"{run_id} is {record.status}: only a run that is over can be resumed.")
+            raise ConflictError.under_way(run_id, record.status)
         if record.status == "completed":
-            raise ConflictError(f"{run_id} is completed: there is nothing to resume.")
+            raise ConflictError(f"{run_id} is completed: there is nothing to resume; start its request again for another run.")
         if record.format < FORMAT:
-            raise ConflictError(f"{run_id} was made by a version that kept too little to go on with it; run its request again.")
+            raise ConflictError(
+                f"{run_id} was made by a version that kept too little to go on with it; start its request again."
+            )
         lease = FolderLease.take(self.folder / run_id / LOGS)
         if lease is None:
-            raise ConflictError(f"{run_id} is being resumed already.")
+            raise ConflictError.under_way(run_id, "being resumed already")
         try:
             log = whole_log(self.folder, run_id, is_over=True)
             results = read_step_results(self.folder, run_id, log.state)
