@@ -115,6 +115,18 @@ def test_how_long_and_where_a_module_is_called_is_that_of_today_and_its_actions_
     assert alpha == today.model_copy(update={"actions": ("execute", "score")})
 
 
+def test_request_of_a_resumed_run_gives_the_module_as_long_as_before_while_we_wait_as_long_as_today() -> None:
+    began = load("modules: { beta: { url: http://b, timeout_s: 5 } }")
+    beta = restore_modules(frozen(began), load("modules: { beta: { url: http://b, timeout_s: 50 } }")).modules["beta"]
+    assert (beta.timeout_s, beta.deadline_s("execute")) == (50.0, 4.0)
+
+
+def test_action_of_a_resumed_run_gives_the_module_as_long_as_its_own_time_out_said() -> None:
+    began, now = (adapted(f"timeout_s: {timeout_s}") for timeout_s in (3, 9))
+    score = restore_modules(frozen(began), now).modules["beta"].for_action("score")
+    assert (score.timeout_s, score.deadline_s("score")) == (9.0, 2.0)
+
+
 def test_module_that_has_an_adapter_today_is_called_as_the_run_began() -> None:
     began = load("modules: { beta: { url: http://old } }")
     beta = restore_modules(frozen(began), adapted("body: inputs")).modules["beta"]

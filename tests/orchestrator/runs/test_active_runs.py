@@ -349,6 +349,20 @@ async def test_resumed_run_goes_on_in_its_folder_and_calls_only_what_is_not_comp
     assert [line["event"] for line in lines].count("run.ended") == 2
 
 
+async def test_step_that_timed_out_is_sent_again_as_it_was_and_is_waited_for_as_long_as_is_registered_now(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor
+) -> None:
+    alpha = ScriptedModule(answers=[Gate(), success()])
+    hasty = catalogue.modules["alpha"].model_copy(update={"timeout_s": 0.1, "retries": 0})
+    run = await active_runs(Catalogue({"alpha": hasty}), store, client_for(alpha)).start(demo("alpha"))
+    await run.wait()
+    assert (run.record.error or {})["code"] == "MODULE_TIMEOUT"
+    again = await active_runs(catalogue, store, client_for(alpha)).resume(run.record.run_id)
+    await again.wait()
+    assert again.record.status == "completed"
+    assert alpha.executed[0].content == alpha.executed[1].content
+
+
 async def test_run_cannot_be_resumed_while_it_runs_nor_once_it_is_completed(
     catalogue: Catalogue, store: FolderStore, client_for: ClientFor
 ) -> None:

@@ -65,14 +65,9 @@ class Call:
     @property
     def options(self) -> dict[str, Any]:
         """The run options that are sent to the module."""
-        return {"seed": self.seed, "deadline_s": _deadline_s(self.module)}
+        return {"seed": self.seed, "deadline_s": self.module.deadline_s(self.action)}
 
     @property
     def missing_upstream(self) -> list[str]:
         """The steps whose answers the module's adapter uses and that are not in `upstream`."""
         return sorted(self.module.needs(self.action) - self.upstream.keys())
-
-
-def _deadline_s(module: Module) -> float:
-    """Seconds the module is given: one less than we wait, in which it can say that it was too slow (OPS-LIM-002)."""
-    return max(module.timeout_s - 1.0, module.timeout_s / 2)

@@ -12,7 +12,7 @@ from ops_orchestrator.modules.module import Module
 
 # More than the largest modules.yaml stands for.
 _MOST_VALUES: Final = 60_000
-_FROM_THE_RUN: Final = frozenset({"actions", "adapter"})
+_FROM_THE_RUN: Final = frozenset({"actions", "adapter", "timeout_s"})
 
 
 class _Document(ContractModel):
@@ -36,11 +36,11 @@ def freeze_modules(catalogue: Catalogue, names: Iterable[str]) -> bytes:
 def restore_modules(content: bytes, catalogue: Catalogue) -> Catalogue:
     """The modules of a run that goes on, from its modules.json and from what is registered today in `catalogue`.
 
-    What is sent and how an answer is read stay as they were when the run began: actions and mappings are those of the document.
+    What is sent and how an answer is read stay as they were when the run began: actions and mappings are those of the document,
+    and `options.deadline_s` of a request follows its time-outs, so that a step that is sent again has the same body.
     What cannot change a result is today's, since it may have been corrected: address, time-outs, retries, health check, shared
-    volume and secrets. With a time-out, `options.deadline_s` of a request changes. The image digest comes with the address,
-    because it says what answers there: steps that are still to be executed get that of today, and completed ones keep theirs
-    in the run's record.
+    volume and secrets. The image digest comes with the address, because it says what answers there: steps that are still to
+    be executed get that of today, and completed ones keep theirs in the run's record.
 
     Raises JsonError and ShapeError, with JSON pointers, for a document that is damaged, and ChangedModuleError for a module
     that is not registered any more, or whose secret or shared volume is not. Expressions are compiled: some milliseconds.
@@ -117,7 +117,8 @@ def _unmasked(pointer: str, text: str) -> str:
 
 def _restored(frozen: Module, registered: Module) -> Module:
     adapter = frozen.adapter and _adapter(frozen.name, frozen.adapter, registered.adapter)
-    return registered.model_copy(update={"actions": frozen.actions, "adapter": adapter})
+    deadlines = {action: frozen.for_action(action).deadline_s(action) for action in frozen.action_names}
+    return registered.model_copy(update={"actions": frozen.actions, "adapter": adapter, "earlier_deadlines": deadlines})
 
 
 def _adapter(name: str, frozen: Adapter, registered: Adapter | None) -> Adapter:

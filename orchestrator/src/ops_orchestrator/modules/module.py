@@ -1,5 +1,6 @@
 """A module as the operator registers it."""
 
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -32,6 +33,11 @@ class Module(CallOptions):
     def secrets(self) -> Secrets:
         """The values in the entry that nobody may see. Not a field: modules.yaml cannot set it, and no dump shows it."""
         return Secrets()
+
+    @cached_property
+    def earlier_deadlines(self) -> Mapping[str, float]:
+        """What `deadline_s` says in requests of a resumed run, by action. Not a field: as `secrets`."""
+        return {}
 
     @property
     def address(self) -> str:
@@ -70,6 +76,11 @@ class Module(CallOptions):
         """The module as it is called for `action`, whose time-out and retries may be its own."""
         own = self.adapter.actions[action].call_options if self.adapter else {}
         return self.model_copy(update=own) if own else self
+
+    def deadline_s(self, action: str) -> float:
+        """Seconds that requests give the module, as it is called for `action`."""
+        # One less than we wait, in which it can say that it was too slow (OPS-LIM-002).
+        return self.earlier_deadlines.get(action) or max(self.timeout_s - 1.0, self.timeout_s / 2)
 
     def needs(self, action: str) -> frozenset[str]:
         """The steps whose answers the adapter uses for `action`."""
