@@ -55,8 +55,9 @@ def disagreements(folder: Path) -> list[str]:
 
 
 def left_over(runs: Path) -> list[str]:
-    """What is in the folder of all runs besides runs, the index and the keys of callers."""
-    return sorted(path.name for path in runs.iterdir() if not path.name.startswith("run_") and path.name not in _STORE)
+    """What is in the folder of all runs besides runs, the index and the keys of callers, and what is left of making those."""
+    unknown = [path.name for path in runs.iterdir() if not path.name.startswith("run_") and path.name not in _STORE]
+    return sorted([*unknown, *(f"{path.parent.name}/{path.name}" for path in runs.glob(".keys/*.making"))])
 
 
 def _of_numbers(folder: _Folder) -> Iterator[str]:

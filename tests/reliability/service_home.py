@@ -72,6 +72,7 @@ class ServiceHome:
         self.findings = Findings()
         self.acknowledged: dict[str, Answer] = {}
         self._examined: set[str] = set()
+        self._unanswered: dict[str, tuple[str, ...]] = {}
         folder.mkdir(exist_ok=True)
         (folder / "modules.yaml").write_text(_MODULES_YAML.format(modules))
 
@@ -88,10 +89,24 @@ class ServiceHome:
         with self.starting(*words, **variables) as process:
             yield process, _address(process)
 
-    def ask(self, url: str, *steps: str, prefer: str = "") -> Answer | None:
-        """Have a run of `steps`; None when the service dies. What is answered of a run must be true from now on."""
+    def ask(self, url: str, *steps: str, prefer: str = "", key: str = "") -> Answer | None:
+        """Have a run of `steps`, or the run that has the idempotency key; None when the service dies.
+
+        What is answered of a run must be true from now on.
+        """
         scenario = {"scenario_id": "reliability", "modules": list(steps), "inputs": {"rows": [1, 2, 3]}}
-        return self._post(f"{url}/plan_and_execute", prefer, json=scenario)
+        answer = self._post(f"{url}/plan_and_execute", prefer, key, json=scenario)
+        if answer is None and key:
+            self._unanswered[key] = steps
+        return answer
+
+    def ask_again(self, url: str) -> None:
+        """Repeat the requests that had a key and got no answer: now they must get one."""
+        for key, steps in self._unanswered.items():
+            answer = self.ask(url, *steps, key=key)
+            if answer is None or answer.run_status == _REFUSED:
+                self.findings.unserved.add(f"a request that is repeated with its key: {answer}")
+        self._unanswered = {}
 
     def order(self, url: str, answer: Answer | None, what: str, prefer: str = "") -> Answer | None:
         """`cancel` or `resume` a run that was answered; None when the service dies, or was dead."""
@@ -101,9 +116,10 @@ class ServiceHome:
         self.acknowledged[answer.run_id] = replace(answer, run_status="running")
         return self._post(f"{url}/runs/{answer.run_id}/{what}", prefer)
 
-    def _post(self, address: str, prefer: str, **body: Any) -> Answer | None:
+    def _post(self, address: str, prefer: str, key: str = "", **body: Any) -> Answer | None:
+        headers = {"Prefer": prefer, "Idempotency-Key": key}
         try:
-            found = HTTP.post(address, headers={"Prefer": prefer} if prefer else {}, **body)
+            found = HTTP.post(address, headers={name: value for name, value in headers.items() if value}, **body)
         except httpx2.TransportError:
             return None
         kind = found.headers.get("Content-Type", "")

@@ -29,7 +29,7 @@ def modules() -> Iterator[str]:
 
 
 def completes(home: ServiceHome, url: str, prefer: str) -> None:
-    home.follow(url, home.ask(url, *STEPS, prefer=prefer))
+    home.follow(url, home.ask(url, *STEPS, prefer=prefer, key=f"key {home.findings.ordeals}"))
 
 
 def fails(home: ServiceHome, url: str, prefer: str) -> None:
@@ -57,6 +57,7 @@ def killed_in_a_run(home: ServiceHome, have_run: Run, change: int, *, torn: bool
     with HeldCalls(home.runs) as calls, home.serving(*calls.words) as (process, url):
         assert url is not None
         home.examine(url)
+        home.ask_again(url)
         calls.kill_at(change, torn=torn)
         # Some callers wait for their answer, others have a 202 at once: the one and the other must be true afterwards.
         have_run(home, url, "respond-async" if change % 2 else "")

@@ -28,6 +28,7 @@ def kill_while_it_serves(home: ServiceHome, callers: int, chance: random.Random)
     with home.serving() as (process, url), ThreadPoolExecutor(callers) as pool:
         assert url is not None
         home.examine(url)
+        home.ask_again(url)
         asking = [pool.submit(keep_asking, home, url, chance.random()) for _ in range(callers)]
         Timer(chance.uniform(0.05, LONGEST_S), process.kill).start()
         for caller in asking:

@@ -9,12 +9,15 @@ from threading import Event as Signal
 
 import httpx2
 import pytest
+from run_records import RUN_ID
 from scripted_module import Answer, ClientFor, Gate, ScriptedModule, artifact, demo, error_envelope, success
 
+from ops_contract import sha256_hex
 from ops_orchestrator.errors import BusyError, ConflictError, StoreError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.planning.scenario import RunOptions, Scenario
+from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.feed import Consumer, Line
 from ops_orchestrator.runs.run_filter import RunFilter
@@ -83,6 +86,34 @@ async def test_stopped_service_starts_no_more_runs(runs: ActiveRuns, scenario: S
     await runs.stop()
     with pytest.raises(BusyError, match="stopping"):
         await runs.start(scenario)
+
+
+async def test_service_that_stops_does_not_wait_for_a_key_whose_run_another_one_is_making(
+    runs: ActiveRuns, store: FolderStore, scenario: Scenario
+) -> None:
+    with closing(open_store(store.folder)) as other:
+        assert other.claim(sha256_hex(b"key"), RUN_ID) == RUN_ID
+        starting = asyncio.create_task(runs.start_once(scenario, "key"))
+        # Two turns of the loop: the caller has asked, and the run's task is waiting for the key.
+        for _ in range(2):
+            await asyncio.sleep(0)
+        await runs.stop()
+        with pytest.raises(BusyError, match="stopping"):
+            await starting
+
+
+async def test_caller_with_the_key_of_a_maker_who_died_has_its_run(
+    runs: ActiveRuns, store: FolderStore, scenario: Scenario
+) -> None:
+    other = open_store(store.folder)
+    assert other.claim(sha256_hex(b"key"), RUN_ID) == RUN_ID
+    starting = asyncio.create_task(runs.start_once(scenario, "key"))
+    await asyncio.sleep(0)
+    other.close()
+    run = await starting
+    assert isinstance(run, ActiveRun)
+    assert store.claim(sha256_hex(b"key"), RUN_ID) == run.record.run_id != RUN_ID
+    await runs.stop()
 
 
 async def test_caller_who_is_cancelled_while_the_folder_is_made_leaves_a_run_that_goes_on(

@@ -181,23 +181,34 @@ class ActiveRuns:
         return run
 
     async def _claim(self, key_sha256: str, run_id: str, request: dict[str, Any]) -> None:
-        """Claim an idempotency key for a new run. Raises _KeyIsHeld with the run that has it, ReusedKeyError, StoreError."""
+        """Claim an idempotency key for a new run.
+
+        Raises _KeyIsHeld with the run that has it, ReusedKeyError, StoreError, and BusyError when the service stops meanwhile.
+        """
         while (holder := await asyncio.to_thread(self._store.claim, key_sha256, run_id)) != run_id:
-            if holder in self._making:
+            run = await self._made(holder)
+            if run is None:
+                if self.stopping:
+                    raise BusyError(_STOPPING)
                 await asyncio.sleep(_UNTIL_MADE_S)
                 continue
-            run = self.find(holder)
-            try:
-                record = await asyncio.to_thread(self._store.record, holder) if run is None else run.record
-            except NotFoundError:
-                # It is being made, here or in another process, or its making fails and frees the key.
-                await asyncio.sleep(_UNTIL_MADE_S)
-                continue
-            if fingerprint(record.request) != fingerprint(request):
+            made_for = run.request if isinstance(run, RunRecord) else run.record.request
+            if fingerprint(made_for) != fingerprint(request):
                 raise ReusedKeyError(
                     f"{holder} was started with this key and another scenario; take a new key, or repeat that scenario."
                 )
-            raise _KeyIsHeld(run or record)
+            raise _KeyIsHeld(run)
+
+    async def _made(self, run_id: str | None) -> ActiveRun | RunRecord | None:
+        """The run that holds a key; None while it is being made, here or in another process, or when it was just removed."""
+        if run_id is None or run_id in self._making:
+            return None
+        run = self.find(run_id)
+        if run is not None:
+            return run
+        with suppress(NotFoundError):
+            return await asyncio.to_thread(self._store.record, run_id)
+        return None
 
     async def _reopened(self, run_id: str, *, has_turn: bool) -> ActiveRun:
         if (active := self.find(run_id)) is not None:

@@ -1,22 +1,22 @@
 """Which run holds which idempotency key: a symbolic link for each key, which only one process can make.
 
-The links stand apart from the index, so that a key stays with its run while the index is made again.
+The links stand apart from the index, so that a key stays with its run while the index is made again. Whoever makes the run of a
+key holds a lock beside the link until the run is in place: a link to no run, without a lock, was left by a process that died.
 """
 
 import fcntl
 import os
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from ops_orchestrator.runs.run_id import RUN_ID
 
 FOLDER_NAME: Final = ".keys"
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
-_LONGEST_CREATION_S: Final = 60.0
+_LOCK: Final = ".making"
 
 
 class ClaimedKeys:
@@ -26,6 +26,7 @@ class ClaimedKeys:
         self._store = store
         self.folder = store / FOLDER_NAME
         self._complete = self.folder / "complete"
+        self._making: dict[str, _Lock] = {}
 
     def make_folder(self) -> bool:
         """Make the folder of the keys; whether it does not have the keys of all runs, which must be given to `keep` then."""
@@ -45,33 +46,61 @@ class ClaimedKeys:
         with suppress(OSError):
             self._complete.touch()
 
-    def claim(self, key_sha256: str, run_id: str) -> str:
-        """The id of the run that holds the key, `run_id` when nobody held it.
+    def claim(self, key_sha256: str, run_id: str) -> str | None:
+        """The id of the run that holds the key: `run_id` when nobody held it, which now does; None while its run is being made.
 
-        A run that has not been made within a minute does not hold a key any more.
+        A run that is not made, because it was released or because its process ended, does not hold the key any more.
         """
         link = self._link(key_sha256)
-        while True:
-            try:
-                link.symlink_to(run_id)
-            except FileExistsError:
-                if (holder := self._holder(link)) is not None and not self._is_dead(link, holder):
-                    return holder
-                if holder is not None:
-                    self._remove(link, holder)
-            else:
-                return run_id
+        holder = self._holder(link)
+        if holder is not None and self._is_made(holder):
+            return holder
+        lock = _Lock.take(_lock_of(link))
+        if lock is None:
+            return None
+        self._making[run_id] = lock
+        holder = None
+        try:
+            holder = self._hold(link, run_id)
+        finally:
+            if holder != run_id:
+                self._unlock(run_id)
+        return holder
 
     def keep(self, key_sha256: str | None, run_id: str) -> None:
         """Give the key that a stored run says it has to that run, unless another holds it, or it is not a key at all."""
         if key_sha256 is not None and _KEY.fullmatch(key_sha256):
-            with suppress(FileExistsError):
-                self._link(key_sha256).symlink_to(run_id)
+            try:
+                with suppress(FileExistsError):
+                    self._link(key_sha256).symlink_to(run_id)
+            finally:
+                self._unlock(run_id)
 
     def release(self, key_sha256: str | None, run_id: str) -> None:
         """Free the key if `run_id` holds it."""
         if key_sha256 is not None and _KEY.fullmatch(key_sha256):
-            self._remove(self._link(key_sha256), run_id)
+            try:
+                self._remove(self._link(key_sha256), run_id)
+            finally:
+                self._unlock(run_id)
+
+    def free(self, key_sha256: str) -> None:
+        """Free a key whose run was never made, unless it is being made."""
+        link = self._link(key_sha256)
+        lock = _Lock.take(_lock_of(link))
+        if lock is None:
+            return
+        try:
+            holder = self._holder(link)
+            if holder is not None and not self._is_made(holder):
+                self._remove(link, holder)
+        finally:
+            lock.release()
+
+    def close(self) -> None:
+        """Give up the keys of runs that are still being made."""
+        for run_id in tuple(self._making):
+            self._unlock(run_id)
 
     def _link(self, key_sha256: str) -> Path:
         if not _KEY.fullmatch(key_sha256):
@@ -83,21 +112,80 @@ class ClaimedKeys:
             return str(link.readlink())
         return None
 
-    def _is_dead(self, link: Path, holder: str) -> bool:
-        """Whether the holder was never made, or is gone: its process may have died between claiming and making it."""
-        if not RUN_ID.fullmatch(holder):
-            return True
-        if os.path.lexists(self._store / holder):
-            return False
-        with suppress(FileNotFoundError):
-            return time.time() - link.lstat().st_mtime > _LONGEST_CREATION_S
-        return False
+    def _is_made(self, holder: str) -> bool:
+        return RUN_ID.fullmatch(holder) is not None and os.path.lexists(self._store / holder)
+
+    def _hold(self, link: Path, run_id: str) -> str:
+        """Have `run_id` hold the key, whose lock is held, unless a run that is made holds it; returns the holder."""
+        while (holder := self._holder(link)) is None or not self._is_made(holder):
+            if holder is not None:
+                self._remove(link, holder)
+            with suppress(FileExistsError):
+                link.symlink_to(run_id)
+                return run_id
+        return holder
+
+    def _unlock(self, run_id: str) -> None:
+        lock = self._making.pop(run_id, None)
+        if lock is not None:
+            lock.release()
 
     def _remove(self, link: Path, holder: str) -> None:
         # Locked: between a look at the link and its removal, it could become that of another run.
         with alone_in(self._store):
             if self._holder(link) == holder:
                 link.unlink(missing_ok=True)
+
+
+def free_abandoned_keys(store: Path) -> None:
+    """Free the keys in the folder `store` for which a process died while it made their runs."""
+    keys = ClaimedKeys(store)
+    with suppress(OSError):  # what cannot be freed now, the next claim frees
+        for name in os.listdir(keys.folder):  # noqa: PTH208  # there may be as many names as runs
+            if name.endswith(_LOCK) and _KEY.fullmatch(name.removesuffix(_LOCK)):
+                keys.free(name.removesuffix(_LOCK))
+
+
+class _Lock:
+    """A file that is locked, and that is there only as long as it is."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+
+    @classmethod
+    def take(cls, path: Path) -> Self | None:
+        """Make and lock the file; None while another holder has it. Raises OSError."""
+        while True:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # The last holder may have removed the file after it was opened here.
+                if _is_at(path, descriptor):
+                    return cls(path, descriptor)
+            except BlockingIOError:
+                os.close(descriptor)
+                return None
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+
+    def release(self) -> None:
+        """Remove and unlock the file."""
+        with suppress(OSError):  # without a lock on it, it means nothing
+            self._path.unlink()
+        os.close(self._descriptor)
+
+
+def _lock_of(link: Path) -> Path:
+    return link.with_name(link.name + _LOCK)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    return False
 
 
 @contextmanager

@@ -36,6 +36,7 @@ from ops_orchestrator.runs.record import (
 )
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.run_summary import RunSummary
+from ops_orchestrator.runs.store.claimed_keys import free_abandoned_keys
 from ops_orchestrator.runs.store.folder_writer import FolderWriter
 from ops_orchestrator.runs.store.index_update import Report
 from ops_orchestrator.runs.store.lease import FolderLease
@@ -229,7 +230,7 @@ class FolderStore:
         """See RunStore."""
         return self._index.wait_until_complete(seconds)
 
-    def claim(self, key_sha256: str, run_id: str) -> str:
+    def claim(self, key_sha256: str, run_id: str) -> str | None:
         """See RunStore."""
         return self._index.claim(key_sha256, run_id)
 
@@ -256,6 +257,7 @@ class FolderStore:
 
     def recover(self) -> Mapping[str, OSError | StoreError | None]:
         """See RunStore. Folders that were never finished are removed."""
+        free_abandoned_keys(self.folder)
         return end_left_runs(self.folder, self._index, self._sync)
 
     def _reopened(self, run_id: str) -> tuple[RunFolder, StoredLog, dict[str, StepResults], bytes]:

@@ -148,7 +148,7 @@ class RunStore(Protocol):
         """Wait until all runs are listed, at most so long; whether they are."""
         ...
 
-    def claim(self, key_sha256: str, run_id: str) -> str:
+    def claim(self, key_sha256: str, run_id: str) -> str | None:
         """See RunIndex."""
         ...
 
@@ -223,11 +223,13 @@ class RunIndex(Protocol):
         """
         ...
 
-    def claim(self, key_sha256: str, run_id: str) -> str:
+    def claim(self, key_sha256: str, run_id: str) -> str | None:
         """The id of the run that holds an idempotency key: `run_id` when nobody held it, which now does.
 
-        Of all threads and processes that claim a key, one gets it, also while the index is made again. The folder of a run that
-        holds a key may not be in place yet; a run that is not made within a minute loses the key. Raises StoreError.
+        None while the run that is to hold it is being made, by whatever thread or process: one gets the key, also while the
+        index is made again. It is free again when it is released, or when its process ends before the run is in place.
+
+        Raises StoreError.
         """
         ...
 

@@ -81,6 +81,7 @@ class SqliteIndex:
     def close(self) -> None:
         """See RunIndex."""
         self._update.stop()
+        self._keys.close()
         self._file.close()
 
     def put(self, runs: Iterable[ListedRun]) -> None:
@@ -118,7 +119,7 @@ class SqliteIndex:
         found = ((Position(started_us, run_id), read_summary(text), version) for started_us, run_id, text, version in rows)
         return [IndexedRun(position, summary, version) for position, summary, version in found if summary is not None]
 
-    def claim(self, key_sha256: str, run_id: str) -> str:
+    def claim(self, key_sha256: str, run_id: str) -> str | None:
         """See RunIndex."""
         try:
             if not self._keys.folder.is_dir():
