@@ -102,6 +102,20 @@ async def test_service_that_stops_does_not_wait_for_a_key_whose_run_another_one_
             await starting
 
 
+async def test_service_that_stops_waits_for_no_run_of_another(
+    runs: ActiveRuns, store: FolderStore, catalogue: Catalogue, client_for: ClientFor, scenario: Scenario
+) -> None:
+    run = await runs.start(scenario)
+    with closing(open_store(store.folder)) as same:
+        other = active_runs(catalogue, same, client_for(ScriptedModule()))
+        waiting = asyncio.create_task(other.wait_elsewhere(run.record, None))
+        await asyncio.sleep(0)
+        await other.stop()
+        with pytest.raises(BusyError, match="stopping"):
+            await waiting
+    await runs.stop()
+
+
 async def test_caller_with_the_key_of_a_maker_who_died_has_its_run(
     runs: ActiveRuns, store: FolderStore, scenario: Scenario
 ) -> None:

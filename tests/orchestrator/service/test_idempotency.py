@@ -39,6 +39,20 @@ async def test_request_that_is_repeated_while_its_run_goes_on_waits_for_the_same
     assert len({answer.json()["run_id"] for answer in answers}) == len(alpha.executed) == 1
 
 
+async def test_request_that_another_service_executes_is_waited_for_by_who_gets_it_again(start_service: StartService) -> None:
+    gate = Gate()
+    async with start_service(ScriptedModule(answers=[gate])) as one, start_service(ScriptedModule()) as other:
+        first = asyncio.create_task(submit(one))
+        await gate.asked.wait()
+        begun = await submit(other, Prefer="respond-async")
+        second = asyncio.create_task(submit(other))
+        gate.opened.set()
+        answers = [await first, await second]
+    assert (begun.status_code, begun.json()["status"]) == (202, "running")
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert {answer.json()["run_id"] for answer in (begun, *answers)} == {begun.json()["run_id"]}
+
+
 async def test_key_outlives_the_service(start_service: StartService) -> None:
     alpha = ScriptedModule()
     async with start_service(alpha) as client:

@@ -179,17 +179,11 @@ class ActiveRun:
                     _log.error("run.unrecorded", run_id=self.record.run_id, message=f"its end cannot be written yet: {error}")
                     self._recorder.end_in_memory(ended)
                     self._over.set()
-                if await self._is_interrupted_within(_RETRY_S):
+                if await within(self._interrupted, _RETRY_S):
                     return
             else:
                 _log.warning("run.recorded", run_id=self.record.run_id, message="its end is written, as far as it went")
                 return
-
-    async def _is_interrupted_within(self, seconds: float) -> bool:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._interrupted.wait()
-        return self._interrupted.is_set()
 
     def _stop(self, ended: RunEnded) -> None:
         self._ending = self._ending or ended
@@ -214,6 +208,14 @@ class ActiveRun:
         where = f"step {under_way} was under way" if under_way else "it waited for its turn"
         message = f"the run was not over within its deadline_s of {deadline_s:g} s; {where}; give it a longer one"
         self._stop(RunEnded(status="failed", error={"code": "RUN_DEADLINE", "message": message}))
+
+
+async def within(event: asyncio.Event, seconds: float) -> bool:
+    """Whether `event` is set within so many seconds."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
 
 
 def _planned(step: Step) -> PlannedModule:

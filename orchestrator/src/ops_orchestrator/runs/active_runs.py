@@ -1,6 +1,7 @@
 """The runs under way in this process, by id: starts and resumes them, finds them, stops them with the service."""
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
@@ -13,7 +14,7 @@ from ops_orchestrator.modules.frozen_modules import freeze_modules
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.planning.steps import Plan
-from ops_orchestrator.runs.active_run import ActiveRun, Work
+from ops_orchestrator.runs.active_run import ActiveRun, Work, within
 from ops_orchestrator.runs.events import Event, RunQueued, RunResumed
 from ops_orchestrator.runs.provenance import versions
 from ops_orchestrator.runs.record import RunRecord
@@ -25,6 +26,8 @@ from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.turns import Turns
 
 _UNTIL_MADE_S: Final = 0.02
+_ELSEWHERE_S: Final = 60.0
+_PAUSES_S: Final = (0.05, 1.0)
 _STOPPING: Final = "The service is stopping; try again when it is back."
 
 
@@ -62,7 +65,12 @@ class ActiveRuns:
         self._runs: dict[str, ActiveRun] = {}
         self._making: set[str] = set()
         self._leaves_runs = leaves_runs
-        self.stopping = False
+        self._stop_begun = asyncio.Event()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop_begun.is_set()
 
     async def start(self, scenario: Scenario) -> ActiveRun:
         """Plan the scenario and begin to execute it. Raises RequestError, StoreError."""
@@ -85,13 +93,28 @@ class ActiveRuns:
         """Go on with a run that is over, from its first step that is not completed. Raises RequestError, StoreError."""
         return await self._launch(lambda has_turn: self._reopened(run_id, has_turn=has_turn))
 
+    async def wait_elsewhere(self, record: RunRecord, seconds: float | None) -> RunRecord:
+        """Wait for a run that another process executes, at most `seconds`, and a minute; returns its record as of then.
+
+        Raises NotFoundError, StoreError, and BusyError when this service stops meanwhile.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + min(_ELSEWHERE_S, math.inf if seconds is None else seconds)
+        pause_s, longest_pause_s = _PAUSES_S
+        while not record.is_over and (left_s := until - loop.time()) > 0:
+            if await within(self._stop_begun, min(pause_s, left_s)):
+                raise BusyError(_STOPPING)
+            pause_s = min(2 * pause_s, longest_pause_s)
+            record = await asyncio.to_thread(self._store.record, record.run_id)
+        return record
+
     def find(self, run_id: str) -> ActiveRun | None:
         """The run `run_id` if it is under way in this process."""
         return self._runs.get(run_id)
 
     async def stop(self) -> None:
         """Start no more runs, end those under way as interrupted, or leave them, and wait until that is stored."""
-        self.stopping = True
+        self._stop_begun.set()
         for run in self._runs.values():
             self._stop(run)
         await asyncio.gather(*self._tasks)
@@ -125,7 +148,7 @@ class ActiveRuns:
             return
         if not made.done():
             made.set_result(run)
-        if self._is_stopping():
+        if self._stop_begun.is_set():
             self._stop(run)
         try:
             await run.execute(self._client, self._turns, has_turn=has_turn)
@@ -166,9 +189,6 @@ class ActiveRuns:
 
     def _queued(self, work: Work, key_sha256: str | None = None) -> RunQueued:
         return work.queued(self._versions, self._modules_of(work.plan), self._store.durability, key_sha256)
-
-    def _is_stopping(self) -> bool:
-        return self.stopping
 
     def _stop(self, run: ActiveRun) -> None:
         if self._leaves_runs:

@@ -64,10 +64,13 @@ RUN_RESPONSES: Final[Responses] = {
 async def answer_when_over(run: ActiveRun | RunRecord, store: RunStore, preference: Preference) -> Response:
     """The answer about a run when it is over, or when its caller does not want to wait any longer.
 
-    A record is that of a run which this process does not execute.
+    A record is that of a run which this process does not execute: see `ActiveRuns.wait_elsewhere`.
     """
     if isinstance(run, RunRecord):
         results = await asyncio.to_thread(store.results, run.run_id)
+        if not run.is_over:
+            # The process that executes it flushes when the run is over, or for callers of its own.
+            await asyncio.to_thread(store.flush, run.run_id)
         return await run_response(run, results, store, preference)
     await run.wait(preference.wait_s)
     return await run_response(run.record, run.results, store, preference, results_bytes=run.results_bytes)

@@ -16,6 +16,8 @@ from ops_orchestrator.runs.events import StepStarted
 from ops_orchestrator.runs.run_file import RunFile
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
+from ops_orchestrator.service.routes.prefer import Preference
+from ops_orchestrator.service.run_answer import answer_when_over
 
 EXAMPLE = ROOT / "examples" / "plan_and_execute.request.json"
 
@@ -182,3 +184,18 @@ async def test_folder_that_was_flushed_is_flushed_again_when_a_file_is_added(tmp
             await run.recorder.durable()
         await run.die()
         assert str(store.location(run.recorder.record.run_id) / "steps/1-alpha") in sync.paths[1]
+
+
+async def test_answer_about_a_run_that_another_process_writes_comes_after_all_that_it_has_was_flushed(tmp_path: Path) -> None:
+    sync = KeptFlushes()
+    with (
+        closing(FolderStore.open(tmp_path, durability="os")) as store,
+        closing(FolderStore(tmp_path, SqliteIndex.open(tmp_path), sync)) as other,
+    ):
+        run = await begin(store)
+        await run.complete()
+        await run.die()
+        answer = await answer_when_over(other.record(run.recorder.record.run_id), other, Preference())
+        folder = store.location(run.recorder.record.run_id)
+    assert answer.status_code == 202
+    assert sync.paths[0] >= {str(path) for path in (tmp_path, folder, *folder.rglob("*"))}

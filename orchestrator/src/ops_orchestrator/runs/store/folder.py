@@ -49,6 +49,7 @@ from ops_orchestrator.runs.store.reading import (
     open_log,
     parse_document,
     read_content,
+    read_log_of,
     read_record,
     read_results,
     read_version,
@@ -56,7 +57,7 @@ from ops_orchestrator.runs.store.reading import (
 )
 from ops_orchestrator.runs.store.recovery import whole_log
 from ops_orchestrator.runs.store.removal import size_of, take_away
-from ops_orchestrator.runs.store.run_folder import RunFolder
+from ops_orchestrator.runs.store.run_folder import RunFolder, paths_of
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.runs.store.stored_log import StoredLog
 from ops_orchestrator.runs.store.stored_log import read_results as read_step_results
@@ -150,6 +151,14 @@ class FolderStore:
     def record(self, run_id: str) -> RunRecord:
         """See RunStore."""
         return read_record(self.folder, run_id)
+
+    def flush(self, run_id: str) -> None:
+        """See RunStore."""
+        files = read_log_of(self.folder, run_id).state.files
+        try:
+            self._sync.flush(paths_of(self.folder / run_id, files))
+        except OSError as error:
+            raise StoreError(f"cannot flush {run_id} in {self.folder}: {error.strerror}") from error
 
     def results(self, run_id: str) -> Results:
         """See RunStore."""

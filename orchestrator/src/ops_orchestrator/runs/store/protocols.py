@@ -109,6 +109,13 @@ class RunStore(Protocol):
         """The record of a run. Raises NotFoundError, DamagedRunError."""
         ...
 
+    def flush(self, run_id: str) -> None:
+        """Return when a run that another process writes is on disk as it is now, as far as OPS_DURABILITY asks for.
+
+        Raises NotFoundError, DamagedRunError.
+        """
+        ...
+
     def results(self, run_id: str) -> Results:
         """The results of a run. Raises NotFoundError, DamagedRunError."""
         ...

@@ -71,7 +71,7 @@ def read_record(store: Path, run_id: str) -> RunRecord:
     if record.format < FORMAT:
         return record
     # While a run goes on, its record says only that it does, and its log tells the rest.
-    log = _log_of(store, run_id)
+    log = read_log_of(store, run_id)
     with _readable(store, run_id, MODULES):
         modules_sha256 = sha256_below(store, f"{run_id}/{MODULES}")
     if modules_sha256 != log.modules_sha256:
@@ -89,12 +89,13 @@ def read_results(store: Path, run_id: str) -> Results:
     record = read_record(store, run_id)
     if record.is_over or record.format < FORMAT:
         return parse_document(Results, folder_of(store, run_id), RESULTS, read_content(store, run_id, RESULTS))
-    state = _log_of(store, run_id).state
+    state = read_log_of(store, run_id).state
     with _readable(store, run_id, STEPS):
         return Results.of(state.record, read_step_results(store, run_id, state))
 
 
-def _log_of(store: Path, run_id: str) -> StoredLog:
+def read_log_of(store: Path, run_id: str) -> StoredLog:
+    """The log of a run, with what its lines tell. Raises NotFoundError, DamagedRunError, StoreError."""
     folder = folder_of(store, run_id)
     try:
         return read_log(store, run_id)

@@ -82,10 +82,7 @@ class RunFolder:
 
     def paths(self) -> Iterator[str]:
         """All files and folders of the run, and the folder in which it is an entry. May be called in any thread."""
-        files = [*self._hashes, LOGS, RECORD, RECORD + _PART, RESULTS, MANIFEST]
-        folders = {str(folder) for file in files for folder in PurePath(file).parents[:-1]}
-        yield from (self._folder + name for name in (*files, *ALWAYS_THERE, *folders))
-        yield from (str(self.path), str(self.path.parent))
+        return paths_of(self.path, self._hashes)
 
     def last_paths(self) -> tuple[str, str]:
         """What `conclude` changes."""
@@ -211,6 +208,14 @@ def settle(folder: Path, path: str) -> None:
 def place_before(path: str) -> str:
     """Where the file of an earlier attempt was before the run was resumed."""
     return f"{path.partition(ATTEMPTS)[0]}/{path.rpartition('/')[2]}"
+
+
+def paths_of(path: Path, files: Iterable[str]) -> Iterator[str]:
+    """All files and folders that a run in the folder `path` may have, `files` among them, and the folder that it is in."""
+    names = [*files, MODULES, LOGS, RECORD, RECORD + _PART, RESULTS, MANIFEST]
+    folders = {str(folder) for name in names for folder in PurePath(name).parents[:-1]}
+    yield from (f"{path}/{name}" for name in (*names, *ALWAYS_THERE, *folders))
+    yield from (str(path), str(path.parent))
 
 
 def unfinished_path(path: Path) -> Path:

@@ -35,8 +35,10 @@ def plan_and_execute_answer(
         raw = await _body(request, max_request_bytes)
         scenario = await off_loop_if_large(lambda: read_scenario(raw, max_values=max_request_values), len(raw))
         run = await runs.start(scenario) if key is None else await runs.start_once(scenario, key)
-        if isinstance(run, RunRecord) and (answer := await siblings.answer(request, run.run_id, raw)):
-            return answer
+        if isinstance(run, RunRecord):
+            if answer := await siblings.answer(request, run.run_id, raw):
+                return answer
+            run = await runs.wait_elsewhere(run, preference.wait_s)
         return await answer_when_over(run, store, preference)
 
     return plan_and_execute
