@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -247,7 +248,23 @@ def test_serve_on_a_port_that_is_taken_says_so(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         ran = ops(tmp_path, "serve", "--port", str(port))
     assert ran.returncode == 2
-    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in ran.stderr
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use; choose another port with --port" in ran.stderr
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "::g"])
+def test_serve_on_an_address_that_this_machine_does_not_have_asks_for_another_address(tmp_path: Path, host: str) -> None:
+    ran = ops(tmp_path, "serve", "--host", host, "--port", "0")
+    assert ran.returncode == 2
+    assert re.fullmatch(rf"ops: cannot listen on {host}:0: [A-Z][a-z ]+; choose another address with --host\n", ran.stderr)
+
+
+@pytest.mark.parametrize("words", [("serve", "--port", "0"), ("runs", "list")])
+def test_run_store_that_is_a_file_is_said_so(home: Path, words: tuple[str, ...]) -> None:
+    (home / "afile").touch()
+    ran = ops(home, *words, OPS_RUNS_DIR="afile")
+    assert ran.returncode == 2
+    assert "is not a folder" in ran.stderr
+    assert "set OPS_RUNS_DIR" in ran.stderr
 
 
 @pytest.fixture

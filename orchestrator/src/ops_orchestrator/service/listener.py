@@ -1,10 +1,13 @@
 """The socket that the service listens on."""
 
-import os
+import errno
 import socket
+from typing import Final
 
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.settings import Settings
+
+_OF_THE_PORT: Final = (errno.EADDRINUSE, errno.EACCES)
 
 
 def listening_socket(settings: Settings) -> socket.socket:
@@ -14,9 +17,10 @@ def listening_socket(settings: Settings) -> socket.socket:
         return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
-        # The error's own text repeats the address.
-        reason = os.strerror(error.errno) if error.errno else error.strerror
-        raise ConfigurationError(f"cannot listen on {where}: {reason}; choose another port with --port") from error
+        # The error's text repeats the address behind the reason.
+        reason = str(error.strerror).partition(" (while ")[0]
+        other = "port with --port" if error.errno in _OF_THE_PORT else "address with --host"
+        raise ConfigurationError(f"cannot listen on {where}: {reason}; choose another {other}") from error
 
 
 def url_of(listener: socket.socket) -> str:

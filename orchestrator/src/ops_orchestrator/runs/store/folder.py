@@ -101,13 +101,15 @@ class FolderStore:
             index = SqliteIndex.open(folder, report=report, in_background=in_background)
             return cls(folder, index, sync_of(folder, durability, sync), consumers, durability)
         except OSError as error:
-            raise StoreError(f"cannot open the run store {folder}: {error.strerror}; set OPS_RUNS_DIR") from error
+            reason = "it is not a folder" if isinstance(error, FileExistsError) else error.strerror
+            raise StoreError(f"cannot open the run store {folder}: {reason}; set OPS_RUNS_DIR to a folder") from error
 
     @classmethod
     def existing(cls, folder: Path, *, report: Report | None = None) -> Self:
         """The store in `folder`, for those who only read. Raises ConfigurationError when there is none."""
         if not folder.is_dir():
-            raise ConfigurationError(f"there is no run store at {folder}; change into the project's folder or set OPS_RUNS_DIR")
+            reason = f"{folder} is not a folder" if folder.exists() else f"there is no run store at {folder}"
+            raise ConfigurationError(f"{reason}; change into the project's folder or set OPS_RUNS_DIR")
         return cls.open(folder, report=report)
 
     def close(self) -> None:
