@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import pytest
 from compose_stack import PROJECT_PREFIX
 from container_engine import SOME_UID, build, docker, published, wait_for_log
-from local_service import HTTP, ROOT
+from local_service import HTTP, ROOT, service
 
 NAME: Final = f"{PROJECT_PREFIX}{os.getpid()}-alone"
-README: Final = (ROOT / "README.md").read_text()
+README: Final = (ROOT / "README.md").read_text().replace("\\\n", "")
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +28,14 @@ def image() -> Iterator[str]:
 
 
 @contextmanager
-def running(image: str, folder: Path, *options: str) -> Iterator[str]:
-    """The address of the README's `docker run`, detached, on a free port, with its run store in `folder`."""
+def running(image: str, folder: Path, *options: str, stubs_port: int = 8080) -> Iterator[str]:
+    """The address of the README's `docker run`, detached, on a free port, with its run store in `folder`.
+
+    The stubs on this machine, which it looks for on port 8080, are at `stubs_port`.
+    """
     (line,) = re.findall(r"^docker run (.*)$", README, re.MULTILINE)
     changed = re.sub(r"-p \S*8000:8000", "-p 127.0.0.1:0:8000", line.removeprefix("--rm ")).replace("$(pwd)", str(folder))
+    changed = changed.replace(":8080", f":{stubs_port}")
     words = shlex.split(changed.replace("openpolicystack-orchestrator:dev", image))
     docker("run", "--detach", "--name", NAME, *options, *words)
     try:
@@ -56,6 +61,17 @@ def test_service_is_the_owner_of_the_mounted_folder_without_any_capability(image
     assert f"Uid:\t{owner}\t" in status
     for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
         assert f"{name}:\t0000000000000000" in status
+
+
+def test_container_reaches_the_stubs_on_this_machine(image: str, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    words = ("ops-stubs", "serve", "--host", "0.0.0.0", "--port", "0")  # noqa: S104  # a container comes from outside
+    with (
+        service(tmp_path, *words) as (_, stubs),
+        running(image, tmp_path, stubs_port=urlsplit(stubs).port or 0) as url,
+    ):
+        answer = HTTP.post(f"{url}/plan_and_execute", json={"scenario_id": "x", "modules": ["monitor"]})
+    assert answer.json()["status"] == "completed", answer.text
 
 
 def test_container_that_may_not_write_its_store_says_so_and_is_not_ready(image: str, tmp_path: Path) -> None:
