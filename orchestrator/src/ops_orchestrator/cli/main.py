@@ -1,6 +1,7 @@
 """The command `ops`.
 
-Exit codes: 0 done, 1 the run did not complete, 2 usage, 3 cannot reach, 4 our bug, 130 interrupted.
+Exit codes: 0 done, 1 not completed, 2 usage, 3 cannot reach the service, or it cannot take the run now, 4 our bug,
+130 interrupted.
 """
 
 from typing import NoReturn

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem documents: what was wrong, where, what to do."""
 
+import errno
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -18,6 +19,12 @@ from ops_orchestrator.service.json_response import SafeJsonResponse
 
 # As RFC 9110 says; Python names it otherwise before 3.13, and a problem's type must not depend on that.
 _RENAMED: Final = {416: "Range Not Satisfiable"}
+
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
+_HOW_TO_MAKE_ROOM: Final = (
+    " `ops runs usage` shows how much room runs take and `ops runs prune --older-than 90d` which old ones can go;"
+    " or set OPS_RUNS_DIR to a folder on another disk and start the orchestrator again."
+)
 
 _log: Any = structlog.get_logger("ops_orchestrator.http")
 
@@ -76,7 +83,10 @@ def _on_request_error(request: Request, error: Exception) -> ProblemResponse:
 
 def _on_store_error(request: Request, error: Exception) -> ProblemResponse:
     _log.error("store.failed", reason=str(error))
-    return ProblemResponse(_problem(request, 503, "store-unavailable", "The run store cannot be used", f"{error}."), 503)
+    reason, cause = str(error), error.__cause__
+    advice = _HOW_TO_MAKE_ROOM if isinstance(cause, OSError) and cause.errno in _NO_ROOM else ""
+    detail = f"{reason[:1].upper()}{reason[1:]}.{advice}"
+    return ProblemResponse(_problem(request, 503, "store-unavailable", "The run store cannot be used", detail), 503)
 
 
 def _on_damaged_run(request: Request, error: Exception) -> ProblemResponse:
