@@ -13,7 +13,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ops_contract import MAX_PROBLEMS, Problem, problem_of
-from ops_orchestrator.errors import BusyError, DamagedRunError, NotFoundError, RequestError, StoreError
+from ops_orchestrator.errors import (
+    BusyError,
+    ChangedModuleError,
+    DamagedRunError,
+    NotFoundError,
+    RequestError,
+    StoreError,
+    UnknownActionError,
+    UnknownModuleError,
+)
 from ops_orchestrator.service.head import with_head
 from ops_orchestrator.service.json_response import SafeJsonResponse
 
@@ -25,6 +34,7 @@ _HOW_TO_MAKE_ROOM: Final = (
     " `ops runs usage` shows how much room runs take and `ops runs prune --older-than 90d` which old ones can go;"
     " or set OPS_RUNS_DIR to a folder on another disk and start the orchestrator again."
 )
+_READ_AT_START: Final = " The orchestrator reads modules.yaml when it starts: after a change, start it again."
 
 _log: Any = structlog.get_logger("ops_orchestrator.http")
 
@@ -75,10 +85,20 @@ def _errors(problems: Sequence[Problem], count: int) -> dict[str, Any]:
 
 def _on_request_error(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestError)  # noqa: S101  # registered for nothing else
-    hint = f" GET {error.listed_at} lists what there is." if isinstance(error, NotFoundError) and error.listed_at else ""
-    body = _problem(request, error.status, error.slug, error.title, f"{error.detail}{hint}")
+    body = _problem(request, error.status, error.slug, error.title, f"{error.detail}{_hint(error)}")
     body |= _errors(error.problems, error.problem_count)
     return ProblemResponse(body, error.status, {"Retry-After": "1"} if isinstance(error, BusyError) else None)
+
+
+def _hint(error: RequestError) -> str:
+    """What a caller of the service, and nobody else, has to know besides."""
+    match error:
+        case NotFoundError(listed_at=path) if path:
+            return f" GET {path} lists what there is."
+        case UnknownModuleError() | UnknownActionError() | ChangedModuleError():
+            return _READ_AT_START
+        case _:
+            return ""
 
 
 def _on_store_error(request: Request, error: Exception) -> ProblemResponse:
