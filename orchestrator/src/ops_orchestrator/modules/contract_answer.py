@@ -41,7 +41,8 @@ def read_health(exchange: Exchange, module: Module) -> Readiness:
         message = f"does not answer {exchange.url} as the contract says: {error}"
         raise StepError.of(module.name, "INVALID_ANSWER", message, requirement="OPS-HLT-002") from error
     if health.module != module.name:
-        message = f"is registered at {module.url}, but {health.module!r} answers there; correct its url in modules.yaml"
+        remedy = f"correct its url in modules.yaml, or name the entry {health.module!r}"
+        message = f"is registered at {module.url}, but {health.module!r} answers there; {remedy}"
         raise StepError.of(module.name, "INVALID_ANSWER", message)
     if health.contract_versions and not any(map(is_supported, health.contract_versions)):
         served = ", ".join(health.contract_versions)
