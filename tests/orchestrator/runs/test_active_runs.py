@@ -365,6 +365,7 @@ async def test_run_that_is_not_over_within_its_deadline_fails_and_says_which_bou
     error = store.record(run.record.run_id).error or {}
     assert (run.record.status, error["code"]) == ("failed", "RUN_DEADLINE")
     assert "was not over within its deadline_s of 0.2 s; step alpha was under way" in error["message"]
+    assert error["message"].endswith("run it again with `ops run FILE --deadline SECONDS`")
 
 
 async def test_resumed_run_goes_on_in_its_folder_and_calls_only_what_is_not_completed(

@@ -206,7 +206,8 @@ class ActiveRun:
     def _be_late(self, deadline_s: float) -> None:
         under_way = next((step.id for step in self.record.steps if step.status == "running"), None)
         where = f"step {under_way} was under way" if under_way else "it waited for its turn"
-        message = f"the run was not over within its deadline_s of {deadline_s:g} s; {where}; give it a longer one"
+        remedy = "a resume keeps this deadline, so run it again with `ops run FILE --deadline SECONDS`"
+        message = f"the run was not over within its deadline_s of {deadline_s:g} s; {where}; {remedy}"
         self._stop(RunEnded(status="failed", error={"code": "RUN_DEADLINE", "message": message}))
 
 
