@@ -331,7 +331,7 @@ async def test_cancelled_run_ends_as_cancelled_and_its_log_says_who_asked(
     run.cancel("somebody else")
     await run.wait()
     record = store.record(run.record.run_id)
-    assert (record.status, record.steps[0].status) == ("cancelled", "interrupted")
+    assert (record.status, record.steps[0].status, record.steps[0].attempts) == ("cancelled", "interrupted", 0)
     assert [(line["event"], line.get("by")) for line in log_of(store, record.run_id)[-2:]] == [
         ("run.cancelling", "somebody"),
         ("run.ended", None),
