@@ -91,9 +91,16 @@ def test_modules_are_looked_up_where_the_setting_says(tmp_path: Path, modules: P
 def test_file_that_cannot_be_read_is_reported_beside_the_others(tmp_path: Path, modules: Path) -> None:
     ran = ops(tmp_path, "validate", "none.json", "none.yaml", str(modules))
     assert ran.returncode == 1
-    assert ran.stdout.splitlines()[0] == "none.json:1: cannot read none.json: No such file or directory"
-    assert "cannot read none.yaml: No such file or directory" in ran.stdout.splitlines()[1]
+    assert ran.stdout.splitlines()[:2] == [
+        f"{name}: cannot be read: No such file or directory" for name in ("none.json", "none.yaml")
+    ]
     assert ": ok, " in ran.stdout.splitlines()[2]
+
+
+def test_file_that_is_not_utf_8_is_reported_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "modules.yaml").write_bytes(b"modules:\n  # caf\xe9\n")
+    ran = ops(tmp_path, "validate", "modules.yaml")
+    assert ran.stdout == "modules.yaml:2: cannot be read: it is not UTF-8; save it in that encoding\n"
 
 
 def test_scenario_may_come_from_standard_input(tmp_path: Path, modules: Path) -> None:
@@ -127,7 +134,7 @@ def test_scenario_is_not_fine_when_the_modules_cannot_be_looked_up(tmp_path: Pat
     (tmp_path / "scenario.json").write_text('{"scenario_id": "x", "modules": ["beta"]}')
     ran = ops(tmp_path, "validate", "scenario.json", OPS_MODULES_FILE="none.yaml")
     assert ran.returncode == 1
-    assert "cannot read none.yaml: No such file or directory; set OPS_MODULES_FILE" in ran.stdout.splitlines()[1]
+    assert ran.stdout.splitlines()[1].startswith("none.yaml: cannot be read: No such file or directory; set OPS_MODULES_FILE")
 
 
 def test_json_tells_programs_where_each_mistake_is(tmp_path: Path, modules: Path) -> None:

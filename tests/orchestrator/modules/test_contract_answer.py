@@ -140,7 +140,12 @@ def test_health_of_a_module_with_the_required_fields_is_read(module: Module) -> 
         (health(status=404), "MODULE_NOT_READY", "answers 404", False),
         (exchange(b"<html>", path="/health"), "INVALID_ANSWER", "does not answer", False),
         (exchange({"status": "ok"}, path="/health"), "INVALID_ANSWER", "/module: is required", False),
-        (health(module="beta"), "INVALID_ANSWER", "'beta' answers there; correct its url in modules.yaml, or name the entry 'beta'", False),
+        (
+            health(module="beta"),
+            "INVALID_ANSWER",
+            "'beta' answers there; correct its url in modules.yaml, or name the entry 'beta'",
+            False,
+        ),
         (health(contract_versions=["2.0", "3.1"]), "UNSUPPORTED_CONTRACT", "serves contract 2.0, 3.1", False),
     ],
 )

@@ -24,14 +24,14 @@ _MODULES: Final = re.compile(
     rb'^(?:\xef\xbb\xbf)?(?:modules|defaults)[ \t]*:|\A\s*\{\s*"?(?:modules|defaults)"?\s*:\s*\{', re.MULTILINE
 )
 _LINE_IN_MESSAGE: Final = re.compile(r" at line (\d+) column \d+")
-_BEFORE_MESSAGE: Final = re.compile(r"(?P<file>.*?):(?P<line>\d+): ")
+_BEFORE_MESSAGE: Final = re.compile(r"(?P<unreadable>cannot read )?(?P<file>.*?)(?::(?P<line>\d+))?: ")
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """What is wrong with a file, and where: the line, and the JSON pointer in a scenario."""
+    """What is wrong with a file, and where: the line, None for the file as a whole, and the JSON pointer in a scenario."""
 
-    line: int
+    line: int | None
     pointer: str
     message: str
 
@@ -114,18 +114,22 @@ def _catalogue(registered: Collection[Catalogue | ConfigurationError]) -> Catalo
 
 def _modules_verdict(file: Path, registered: Catalogue | ConfigurationError) -> Verdict:
     if isinstance(registered, ConfigurationError):
-        return Verdict(str(file), "modules", "", (_mistake_in_modules(str(registered)),))
+        return Verdict(str(file), "modules", "", (_mistake_in_file(str(registered)),))
     return Verdict(str(file), "modules", _counted(len(registered.modules), "module"), ())
 
 
-def _mistake_in_modules(message: str) -> Mistake:
+def _mistake_in_file(message: str) -> Mistake:
+    """The mistake of a message that begins with the name of its file, which is printed before it anyway."""
     found = _BEFORE_MESSAGE.match(message)
-    return Mistake(int(found["line"]), "", message[found.end() :]) if found else Mistake(1, "", message)
+    if found is None:
+        return Mistake(None, "", message)
+    reason = ("cannot be read: " if found["unreadable"] else "") + message[found.end() :]
+    return Mistake(int(found["line"]) if found["line"] else None, "", reason)
 
 
 def _scenario_verdict(file: Path, raw: bytes | UnreadableFileError, catalogue: Catalogue | None) -> Verdict:
     if isinstance(raw, UnreadableFileError):
-        return Verdict(str(file), "scenario", "", (Mistake(1, "", str(raw)),))
+        return Verdict(str(file), "scenario", "", (_mistake_in_file(str(raw)),))
     try:
         scenario = read_scenario(raw)
     except RequestError as error:
@@ -145,7 +149,8 @@ def _mistakes_in_scenario(raw: bytes, error: RequestError, advice: str = "") -> 
         found = _LINE_IN_MESSAGE.search(error.detail)
         return (Mistake(int(found[1]) if found else 1, "", error.detail.rstrip(".")),)
     lines = json_lines(raw.decode())
-    listed = sorted((_mistake(problem, lines, advice) for problem in error.problems), key=lambda mistake: mistake.line)
+    by_line = sorted(error.problems, key=lambda problem: _line(problem.pointer, lines))
+    listed = [_mistake(problem, lines, advice) for problem in by_line]
     more = error.problem_count - len(listed)
     return (*listed, *([Mistake(listed[-1].line, "", f"and {more} more")] if more else []))
 
@@ -166,10 +171,12 @@ def _line(pointer: str, lines: Mapping[str, int]) -> int:
 def _report(verdict: Verdict) -> str:
     if not verdict.mistakes:
         return f"{verdict.file}: ok, {verdict.content}\n"
-    return "".join(
-        f"{verdict.file}:{mistake.line}: {mistake.pointer}{': ' if mistake.pointer else ''}{mistake.message}\n"
-        for mistake in verdict.mistakes
-    )
+    return "".join(f"{verdict.file}{_place(mistake)}: {mistake.message}\n" for mistake in verdict.mistakes)
+
+
+def _place(mistake: Mistake) -> str:
+    line = "" if mistake.line is None else f":{mistake.line}"
+    return f"{line}: {mistake.pointer}" if mistake.pointer else line
 
 
 def _counted(count: int, noun: str) -> str:
