@@ -132,6 +132,13 @@ def test_run_that_the_service_does_not_have_is_answered_with_where_to_look(home:
     assert err.startswith(f"ops: the orchestrator at {home.url} has no run {UNKNOWN}; `ops runs list`")
 
 
+@pytest.mark.parametrize("action", ["resume", "show"])
+def test_damaged_run_is_never_called_a_bug(home: Home, failed: str, action: str) -> None:
+    (home.folder / "runs" / failed / "run.json").write_text("{")
+    code, out, err = home.ops("runs", action, failed)
+    assert (code, out, "run.json is damaged" in err) == (2, "", True)
+
+
 @pytest.mark.parametrize("action", ["cancel", "resume"])
 def test_service_that_is_not_there_exits_3(home: Home, action: str) -> None:
     code, _, err = home.ops("runs", action, UNKNOWN, "--url", "http://127.0.0.1:1")

@@ -19,6 +19,9 @@ def end_of(error: Exception) -> End | None:
             return End(ExitCode.USAGE, sentence(error))
         case ConfigurationError() | StoreError():
             return End(ExitCode.USAGE, str(error))
+        case RefusedError(slug="damaged-run"):
+            # As for a damaged run in a folder of ours, which is a StoreError.
+            return End(ExitCode.USAGE, str(error))
         case RefusedError():
             refused = {500: ExitCode.OUR_BUG, 503: ExitCode.UNREACHABLE}
             return End(refused.get(error.status, ExitCode.USAGE), str(error))
