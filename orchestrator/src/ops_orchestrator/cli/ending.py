@@ -19,11 +19,10 @@ def end_of(error: Exception) -> End | None:
             return End(ExitCode.USAGE, sentence(error))
         case ConfigurationError() | StoreError():
             return End(ExitCode.USAGE, str(error))
-        case RefusedError(slug="damaged-run"):
-            # As for a damaged run in a folder of ours, which is a StoreError.
-            return End(ExitCode.USAGE, str(error))
         case RefusedError():
-            refused = {500: ExitCode.OUR_BUG, 503: ExitCode.UNREACHABLE}
+            # A damaged run ends a command as one does that is read from its folder, a StoreError.
+            of_500 = ExitCode.USAGE if error.slug == "damaged-run" else ExitCode.OUR_BUG
+            refused = {500: of_500, 503: ExitCode.UNREACHABLE}
             return End(refused.get(error.status, ExitCode.USAGE), str(error))
         case CannotReachError():
             return End(ExitCode.UNREACHABLE, str(error))
