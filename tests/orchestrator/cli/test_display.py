@@ -7,7 +7,8 @@ from typing import Any, get_args
 import pytest
 from rich.console import Console, RenderableType
 
-from ops_orchestrator.cli.display import log_text, modules_table, plain, run_view, runs_table, steps_view
+from ops_orchestrator.cli.display import log_text, plain, run_view, steps_view
+from ops_orchestrator.cli.tables import modules_table, runs_table
 from ops_orchestrator.cli.terminal import show
 from ops_orchestrator.runs.events import Status
 

@@ -11,7 +11,7 @@ import typer
 
 from ops_contract import JsonError, NumberError, canonical_json, parse_json, suggestion
 from ops_contract.command_line import completing, read_file
-from ops_orchestrator.cli import display
+from ops_orchestrator.cli import display, tables
 from ops_orchestrator.cli.run_ids import complete_run_id, find_run_id
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.cli.terminal import AsJson, Url, show
@@ -50,7 +50,7 @@ def list_modules(context: typer.Context, url: Url = None, as_json: AsJson = Fals
     """List the registered modules, or look at one, try one."""
     if context.invoked_subcommand is None:
         listed = asyncio.run(_listed(read_settings(url=url)))
-        show(listed, lambda: display.modules_table(listed), as_json=as_json)
+        show(listed, lambda: tables.modules_table(listed), as_json=as_json)
 
 
 @modules_app.command("show")

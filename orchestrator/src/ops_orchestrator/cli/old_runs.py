@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ops_orchestrator.cli import display
+from ops_orchestrator.cli import display, tables
 from ops_orchestrator.cli.progress_line import ProgressLine
 from ops_orchestrator.cli.run_store import existing_store
 from ops_orchestrator.cli.terminal import AsJson, show
@@ -48,7 +48,7 @@ def show_usage(*, as_json: AsJson = False) -> None:
     """Show how much room the runs take, by status, and when the first and the last started."""
     with existing_store() as store, ProgressLine() as line:
         found = usage(store, lambda count: line.show(f"Measured {count:,} runs"))
-    show(asdict(found), lambda: display.usage_view(found), as_json=as_json)
+    show(asdict(found), lambda: tables.usage_view(found), as_json=as_json)
 
 
 def _age(text: str) -> timedelta:
@@ -71,7 +71,7 @@ def _deleted(store: FolderStore, sizes: dict[str, int], a_second: float, line: P
 
 
 def _pruned(count: int, size: int, *, deleted: bool) -> str:
-    runs = f"{count:,} run{'' if count == 1 else 's'} of {display.bytes_text(size)}"
+    runs = f"{count:,} run{'' if count == 1 else 's'} of {tables.bytes_text(size)}"
     if deleted:
         return f"Deleted {runs}."
     return f"Would delete {runs}; add --yes to delete." if count else "No run is that old."

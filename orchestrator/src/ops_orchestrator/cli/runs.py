@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from ops_contract.command_line import new_group, print_json_text, say
-from ops_orchestrator.cli import display
+from ops_orchestrator.cli import display, tables
 from ops_orchestrator.cli.following import followed, status_at_the_end
 from ops_orchestrator.cli.old_runs import prune, show_usage
 from ops_orchestrator.cli.run_control import cancel, resume
@@ -64,7 +64,7 @@ def list_runs(  # noqa: PLR0913  # one parameter for each option
         )
         page = store.page(limit, where=where)
     listed = [run.model_dump(mode="json", exclude_unset=True) for run in page.runs]
-    show(listed, lambda: display.runs_table(listed), as_json=as_json)
+    show(listed, lambda: tables.runs_table(listed), as_json=as_json)
     if not page.is_complete:
         typer.echo("The list of runs is not complete yet: runs are still being read; try again soon.", err=True)
 

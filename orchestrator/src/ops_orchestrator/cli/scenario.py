@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ops_contract.command_line import read_file
-from ops_orchestrator.cli import display
+from ops_orchestrator.cli import tables
 from ops_orchestrator.cli.ending import sentence
 from ops_orchestrator.cli.run_options import Deadline, Key, Labels, checked_key, with_run_options
 from ops_orchestrator.cli.service_client import ServiceClient
@@ -47,7 +47,7 @@ def show_plan(file: ScenarioFile, as_json: AsJson = False) -> None:
     """Show the plan of a scenario. Nothing is executed and no service is needed."""
     settings = read_settings()
     steps = plan(_scenario(file, read_file(file)), load_catalogue(settings.modules_file, os.environ))
-    show(steps.as_json(), lambda: display.plan_table(steps), as_json=as_json)
+    show(steps.as_json(), lambda: tables.plan_table(steps), as_json=as_json)
 
 
 async def _run(settings: Settings, scenario: bytes, key: str | None, *, as_json: bool) -> str:

@@ -1,0 +1,78 @@
+"""The lists of the command line on a terminal: plans, modules, runs and the room that they take."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from ops_orchestrator.cli.display import plain
+from ops_orchestrator.planning.steps import Plan
+from ops_orchestrator.runs.store.all_runs import Usage
+
+
+def plan_table(plan: Plan) -> Table:
+    """A plan, one step a line."""
+    rows = [(str(step.number), step.id, step.module.name, step.action, step.module.address) for step in plan.steps]
+    return _table(("", "step", "module", "action", "address"), rows)
+
+
+def modules_table(modules: list[dict[str, Any]]) -> Table:
+    """The registered modules and whether they are ready."""
+    rows = [
+        (
+            module["name"],
+            "ready" if module["ready"] else module["code"].lower().removeprefix("module_").replace("_", " "),
+            module.get("version"),
+            ", ".join(module.get("contract_versions") or []),
+            module["url"],
+        )
+        for module in modules
+    ]
+    return _table(("module", "state", "version", "contract", "address"), rows)
+
+
+def runs_table(runs: list[dict[str, Any]]) -> Table:
+    """Runs, one a line, newest first; of a run that is damaged, the reason stands in place of the scenario."""
+    rows = [
+        (
+            run["run_id"],
+            run["status"],
+            run.get("warnings") or None,
+            (run["fingerprints"]["result"] or "")[:8],
+            "synthetic" if run.get("synthetic") else None,
+            ", ".join(f"{key}={value}" for key, value in (run.get("labels") or {}).items()) or None,
+            run.get("reason") or run["scenario_id"],
+        )
+        for run in runs
+    ]
+    return _table(("run", "status", "warnings", "result", "data", "labels", "scenario"), rows)
+
+
+def usage_view(usage: Usage) -> RenderableType:
+    """How much room runs take, by status."""
+    rooms = [*sorted(usage.by_status.items()), ("all", usage.total)]
+    rows = [(status, f"{room.runs:,}", bytes_text(room.bytes)) for status, room in rooms]
+    times = [plain(f"{name:<8}{at}", "dim") for name, at in (("oldest", usage.oldest), ("newest", usage.newest)) if at]
+    return Group(_table(("status", "runs", "size"), rows), *times)
+
+
+def bytes_text(size: int) -> str:
+    """A number of bytes for people, in units of 1,000."""
+    amount, units = float(size), iter(("B", "kB", "MB", "GB"))
+    for unit in units:
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:,.1f} TB"
+
+
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> Table:
+    """A table of `rows`; a cell of None is empty, and a column of nothing else is left out."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    used = [at for at, _ in enumerate(columns) if not rows or any(row[at] is not None for row in rows)]
+    for column in (columns[at] for at in used):
+        table.add_column(column, overflow="fold", no_wrap=column in ("run", "module"))
+    for row in rows:
+        table.add_row(*(plain("" if row[at] is None else str(row[at])) for at in used))
+    return table
