@@ -55,6 +55,13 @@ def test_list_on_a_terminal_shows_labels(home: Path) -> None:
     assert "study=vat" in on_terminal(home, "runs", "list")[1]
 
 
+def test_list_without_a_run_says_so_on_a_terminal(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert on_terminal(home, "runs", "list", "--label", "other") == (0, "No run matches.\n")
+    empty = tmp_path_factory.mktemp("empty")
+    (empty / "runs").mkdir()
+    assert on_terminal(empty, "runs", "list")[1] == "There are no runs yet; start one with `ops run FILE`.\n"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -22,7 +22,7 @@ from ops_orchestrator.cli.waiting import say_how_to_go_on
 from ops_orchestrator.errors import ConfigurationError, InvalidRequestError
 from ops_orchestrator.exit_code import exit_code_of
 from ops_orchestrator.runs.record import LOGS
-from ops_orchestrator.runs.run_filter import read_filter
+from ops_orchestrator.runs.run_filter import EVERY_RUN, read_filter
 from ops_orchestrator.runs.run_summary import ListedStatus
 from ops_orchestrator.settings import read_settings
 
@@ -64,7 +64,8 @@ def list_runs(  # noqa: PLR0913  # one parameter for each option
         )
         page = store.page(limit, where=where)
     listed = [run.model_dump(mode="json", exclude_unset=True) for run in page.runs]
-    show(listed, lambda: tables.runs_table(listed), as_json=as_json)
+    nothing = "No run matches." if where != EVERY_RUN else "There are no runs yet; start one with `ops run FILE`."
+    show(listed, lambda: tables.runs_table(listed) if listed else display.plain(nothing), as_json=as_json)
     if not page.is_complete:
         typer.echo("The list of runs is not complete yet: runs are still being read; try again soon.", err=True)
 
