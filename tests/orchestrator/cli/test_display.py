@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from ops_orchestrator.cli.display import log_text, plain, run_view, steps_view
-from ops_orchestrator.cli.tables import modules_table, runs_table
+from ops_orchestrator.cli.tables import modules_view, runs_table
 from ops_orchestrator.cli.terminal import show
 from ops_orchestrator.runs.events import Status
 
@@ -153,7 +153,7 @@ def test_failed_run_shows_its_error() -> None:
     [
         run_view(record(error={"message": HOSTILE}), results(kpis={HOSTILE: HOSTILE}), Path("runs")),
         run_view(record(steps=[{**record()["steps"][0], "module_version": HOSTILE}]), results(), Path("runs")),
-        modules_table([{"name": "alpha", "ready": True, "version": HOSTILE, "url": "http://a"}]),
+        modules_view([{"name": "alpha", "ready": True, "version": HOSTILE, "url": "http://a"}]),
         runs_table([{"run_id": "run_1", "status": "failed", "scenario_id": HOSTILE, "fingerprints": {"result": None}}]),
         log_text(json.dumps({"level": "error", "timestamp": "now", "message": HOSTILE}).encode()),
         log_text(HOSTILE.encode()),
@@ -168,7 +168,15 @@ def test_text_from_a_module_is_neither_markup_nor_obeyed_by_the_terminal(rendera
 
 def test_module_that_tells_no_version_has_empty_cells() -> None:
     untold = {"name": "alpha", "ready": True, "version": None, "contract_versions": None, "url": "http://a"}
-    assert shown(modules_table([untold])).splitlines()[1].split() == ["alpha", "ready", "http://a"]
+    assert shown(modules_view([untold])).splitlines()[1].split() == ["alpha", "ready", "http://a"]
+
+
+def test_reason_why_a_module_is_not_ready_stands_below_the_list() -> None:
+    ready = {"name": "alpha", "ready": True, "url": "http://a"}
+    broken = {"name": "beta", "ready": False, "code": "INVALID_ANSWER", "reason": "beta answers 404", "url": "http://b"}
+    _, *rows, reason = shown(modules_view([broken, ready])).splitlines()
+    assert [row.split()[0] for row in rows] == ["beta", "alpha"]
+    assert reason == "✗ beta answers 404"
 
 
 def test_marks_of_writing_direction_are_replaced() -> None:

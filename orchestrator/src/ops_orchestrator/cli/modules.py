@@ -50,7 +50,7 @@ def list_modules(context: typer.Context, url: Url = None, as_json: AsJson = Fals
     """List the registered modules, or look at one, try one."""
     if context.invoked_subcommand is None:
         listed = asyncio.run(_listed(read_settings(url=url)))
-        show(listed, lambda: tables.modules_table(listed), as_json=as_json)
+        show(listed, lambda: tables.modules_view(listed), as_json=as_json)
 
 
 @modules_app.command("show")

@@ -17,8 +17,8 @@ def plan_table(plan: Plan) -> Table:
     return _table(("", "step", "module", "action", "address"), rows)
 
 
-def modules_table(modules: list[dict[str, Any]]) -> Table:
-    """The registered modules and whether they are ready."""
+def modules_view(modules: list[dict[str, Any]]) -> RenderableType:
+    """The registered modules and whether they are ready, and below them the reason of each that is not."""
     rows = [
         (
             module["name"],
@@ -29,7 +29,8 @@ def modules_table(modules: list[dict[str, Any]]) -> Table:
         )
         for module in modules
     ]
-    return _table(("module", "state", "version", "contract", "address"), rows)
+    reasons = [plain(f"✗ {module['reason']}", "red") for module in modules if not module["ready"]]
+    return Group(_table(("module", "state", "version", "contract", "address"), rows), *reasons)
 
 
 def runs_table(runs: list[dict[str, Any]]) -> Table:
