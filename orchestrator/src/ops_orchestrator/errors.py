@@ -10,7 +10,8 @@ OrchestratorError
 │   ├── NotFoundError            404, a run or one of its documents
 │   ├── ReusedKeyError           422, an idempotency key came with another request
 │   ├── ConflictError            409, the run's status does not allow it
-│   └── BusyError                503, no run can be started now
+│   ├── BusyError                503, no run can be started now
+│   └── UnresponsiveError        503, the process that executes a run hangs
 ├── StepError                a module's: ends the step as failed; `failure` says how
 ├── NetworkError             a module's: no whole response arrived; the module client makes a StepError of it
 ├── ResponseTooLargeError    a module's: its response exceeds a limit; the module client makes a StepError of it
@@ -141,6 +142,20 @@ class BusyError(RequestError):
     status = 503
     slug = "busy"
     title = "No run can be started now"
+
+
+class UnresponsiveError(RequestError):
+    """The process of this service that executes a run, or may execute it, does not answer."""
+
+    status = 503
+    slug = "unresponsive"
+    title = "The run's process does not answer"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"Another process of this service, which may be executing {run_id}, does not answer. Try again; if that does not "
+            f"help, restart the service, which ends the run as interrupted, so that it can be resumed."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -196,6 +196,26 @@ def test_request_that_is_repeated_at_the_other_worker_waits_for_the_first_run(he
     assert module.asked.empty()
 
 
+def test_worker_that_hangs_does_not_hang_the_other(held: tuple[Workers, HeldModule]) -> None:
+    service, module = held
+    here, headers = service.client(0), {"Idempotency-Key": "of a run whose worker hangs"}
+    run_id = here.post("/plan_and_execute", json=SCENARIO, headers=headers | AT_ONCE).json()["run_id"]
+    module.asked.get()
+    record, results, events, cancel, repeat = (service.client(1) for _ in range(5))
+    with paused([service.pids[0]]), ThreadPoolExecutor() as elsewhere:
+        asked = [
+            elsewhere.submit(record.get, f"/runs/{run_id}"),
+            elsewhere.submit(results.get, f"/runs/{run_id}/results"),
+            elsewhere.submit(events.get, f"/runs/{run_id}/events"),
+            elsewhere.submit(repeat.post, "/plan_and_execute", json=SCENARIO, headers=headers | {"Prefer": "wait=1"}),
+            elsewhere.submit(cancel.post, f"/runs/{run_id}/cancel"),
+        ]
+        answers = [each.result() for each in asked]
+    assert [answer.status_code for answer in answers] == [200, 503, 200, 202, 503]
+    assert {answers[number].json()["type"] for number in (1, 4)} == {"urn:openpolicystack:problem:unresponsive"}
+    assert here.post(f"/runs/{run_id}/cancel").json()["status"] == "cancelled"
+
+
 def test_run_that_is_over_or_unknown_is_the_same_at_both(held: tuple[Workers, HeldModule]) -> None:
     service, module = held
     module.opened.set()

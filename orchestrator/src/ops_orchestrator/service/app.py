@@ -87,7 +87,7 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     app.include_router(plan_and_execute_routes(start_run))
     app.include_router(runs_routes(parts.store, parts.runs))
     app.include_router(artifacts_routes(parts.store))
-    app.include_router(run_control_routes(parts.runs, parts.store))
+    app.include_router(run_control_routes(parts.runs, parts.store, parts.siblings))
     app.include_router(events_routes(parts.store, parts.events, lambda run_id: parts.runs.find(run_id) is not None))
     app.include_router(modules_routes(parts.catalogue, parts.client))
     app.include_router(health_routes(parts.store, parts.runs))

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import socket
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,11 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 from yarl import URL
 
-from ops_orchestrator.errors import RequestError, StoreError
+from ops_orchestrator.errors import RequestError, StoreError, UnresponsiveError
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.service.event_source import HEARTBEAT_S
+from ops_orchestrator.service.problem import problem_response
 
 FindRun = Callable[[str], ActiveRun | None]
 
@@ -28,7 +30,13 @@ _OF_ONE_HOP: Final = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect", "date"}
 )
 # What is answered from memory while a run goes on.
-_LIVE: Final = re.compile(r"/runs/(?P<run_id>[^/]+)(/results|/events|/cancel)?")
+_LIVE: Final = re.compile(r"/runs/(?P<run_id>[^/]+)(/results|/events)?")
+# An answer may take as long as a run. One that does not come at once may also be that of a worker that hangs, which a request
+# that is answered without any work tells apart.
+_AT_ONCE_S: Final = 1.0
+_LONGEST_SILENCE_S: Final = 3.0
+# A stream of events is never silent for longer than a heartbeat.
+_LONGEST_PAUSE_S: Final = 4 * HEARTBEAT_S
 _RUN: Final = "ops-run"
 _CALLER: Final = "ops-caller"
 
@@ -77,18 +85,42 @@ class Siblings:
         """Whether this worker executes the run."""
         return self._find(run_id) is not None
 
-    async def answer(self, request: Request, run_id: str, body: bytes = b"") -> Response | None:
-        """What the sibling that executes the run answers to the request, as it comes; None when there is no such sibling."""
+    async def answer(
+        self, request: Request, run_id: str, body: bytes = b"", *, within_s: float | None = None
+    ) -> Response | None:
+        """What the sibling that executes the run answers to the request, as it comes; None when there is no such sibling.
+
+        Raises UnresponsiveError when a sibling that may execute it hangs, or does not answer within `within_s`.
+        """
         if not self._sockets or _is_from_sibling(request.scope) or self.is_here(run_id):
             return None
         if not await asyncio.to_thread(self._is_under_way, run_id):
             return None
-        for path in self._sockets:
-            # One that just died executes nothing.
-            with suppress(aiohttp.ClientError, OSError):
-                answer = await _ask(path, request, run_id, body)
-                if answer is not None:
-                    return answer
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._first_answer(request, run_id, body)
+        except TimeoutError as error:
+            raise UnresponsiveError(run_id) from error
+
+    async def _first_answer(self, request: Request, run_id: str, body: bytes) -> Response | None:
+        """Ask all at once, so that one that hangs does not keep another one's answer back. Raises TimeoutError."""
+        asked = [asyncio.create_task(_ask(path, request, run_id, body)) for path in self._sockets]
+        hangs: TimeoutError | None = None
+        try:
+            for each in asyncio.as_completed(asked):
+                try:
+                    if (answer := await each) is not None:
+                        return answer
+                except TimeoutError as error:
+                    hangs = error
+                except (aiohttp.ClientError, OSError):
+                    continue  # one that just died executes nothing
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+        if hangs is not None:
+            raise hangs
         return None
 
     def _is_under_way(self, run_id: str) -> bool:
@@ -115,11 +147,18 @@ class AmongSiblings:
                     return
                 scope = {**scope, "client": (headers.get(_CALLER, ""), 0)}
             elif live := _LIVE.fullmatch(scope["path"]):
-                answer = await self._siblings.answer(Request(scope), live["run_id"])
+                answer = await self._passed_on(Request(scope), live["run_id"])
                 if answer is not None:
                     await answer(scope, receive, send)
                     return
         await self._app(scope, receive, send)
+
+    async def _passed_on(self, request: Request, run_id: str) -> Response | None:
+        try:
+            return await self._siblings.answer(request, run_id)
+        except UnresponsiveError as error:
+            # Record and log are in the run's folder, as far as they were written; results come there with the end.
+            return problem_response(request, error) if request.url.path.endswith("/results") else None
 
 
 class _PassedOn(StreamingResponse):
@@ -140,22 +179,21 @@ class _PassedOn(StreamingResponse):
 
 
 async def _ask(path: Path, request: Request, run_id: str, body: bytes) -> Response | None:
-    """The answer of the sibling that listens at `path`, None when it does not execute the run. Raises ClientError, OSError."""
-    # A session for each request: it ends with its answer, and a service that stops has none to wait for.
-    session = aiohttp.ClientSession(
-        connector=aiohttp.UnixConnector(str(path)),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(),  # the run takes as long as it takes
-        auto_decompress=False,
-        skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
-    )
+    """The answer of the sibling that listens at `path`, None when it does not execute the run.
+
+    Raises ClientError and OSError when it is gone, TimeoutError when it hangs.
+    """
+    session = _session(path)
     try:
-        answer = await session.request(
-            request.method,
-            _address(request.scope),
-            headers=_headers(request, run_id),
-            data=body or None,
-            allow_redirects=False,
+        answer = await _begun(
+            session.request(
+                request.method,
+                _address(request.scope),
+                headers=_headers(request, run_id),
+                data=body or None,
+                allow_redirects=False,
+            ),
+            path,
         )
     except BaseException:
         await session.close()
@@ -166,10 +204,34 @@ async def _ask(path: Path, request: Request, run_id: str, body: bytes) -> Respon
     return _PassedOn(answer, session)
 
 
+def _session(path: Path) -> aiohttp.ClientSession:
+    # A session for each request: it ends with its answer, and a service that stops has none to wait for.
+    return aiohttp.ClientSession(
+        connector=aiohttp.UnixConnector(str(path)),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(),  # the run takes as long as it takes
+        auto_decompress=False,
+        skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
+    )
+
+
+async def _begun(request: Awaitable[aiohttp.ClientResponse], path: Path) -> aiohttp.ClientResponse:
+    """The answer to `request`, which is waited for while the sibling at `path` lives. Raises as `_ask`."""
+    asked = asyncio.ensure_future(request)
+    try:
+        while not (await asyncio.wait([asked], timeout=_AT_ONCE_S))[0]:
+            async with asyncio.timeout(_LONGEST_SILENCE_S), _session(path) as session:
+                # About no run: answered by whoever is there.
+                await session.head("http://sibling/")
+        return asked.result()
+    finally:
+        asked.cancel()
+
+
 async def _chunks(answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
-    # Of a sibling that dies, the caller sees that the answer is too short, or that the stream has no end.
+    # Of a sibling that dies or hangs, the caller sees that the answer is too short, or that the stream has no end.
     with suppress(aiohttp.ClientError, OSError):
-        async for chunk in answer.content.iter_any():
+        while chunk := await asyncio.wait_for(answer.content.readany(), _LONGEST_PAUSE_S):
             yield chunk
 
 

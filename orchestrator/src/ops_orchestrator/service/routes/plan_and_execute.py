@@ -1,12 +1,13 @@
 """`POST /plan_and_execute`: the one way to start a run."""
 
+from contextlib import suppress
 from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from ops_contract import Problem, RefusalError, media_type_of, read_body
-from ops_orchestrator.errors import InvalidRequestError
+from ops_orchestrator.errors import InvalidRequestError, UnresponsiveError
 from ops_orchestrator.off_loop import off_loop_if_large
 from ops_orchestrator.planning.scenario import Scenario, read_scenario
 from ops_orchestrator.runs.active_runs import ActiveRuns
@@ -20,6 +21,8 @@ from ops_orchestrator.service.siblings import Siblings
 
 PATH: Final = "/plan_and_execute"
 _LONGEST_KEY: Final = 255
+# How much later than the caller wants an answer may come that another worker makes.
+_ON_THE_WAY_S: Final = 1.0
 _REQUEST: Final = {"application/json": {**json_of(Scenario)["application/json"], "example": EXAMPLE_SCENARIO}}
 _RESPONSES: Final[Responses] = RUN_RESPONSES | problems(400, 413, 415, 422)
 
@@ -36,9 +39,12 @@ def plan_and_execute_answer(
         scenario = await off_loop_if_large(lambda: read_scenario(raw, max_values=max_request_values), len(raw))
         run = await runs.start(scenario) if key is None else await runs.start_once(scenario, key)
         if isinstance(run, RunRecord):
-            if answer := await siblings.answer(request, run.run_id, raw):
-                return answer
-            run = await runs.wait_elsewhere(run, preference.wait_s)
+            within_s = None if preference.wait_s is None else preference.wait_s + _ON_THE_WAY_S
+            # One that hangs leaves what is stored of the run.
+            with suppress(UnresponsiveError):
+                if (answer := await siblings.answer(request, run.run_id, raw, within_s=within_s)) is not None:
+                    return answer
+                run = await runs.wait_elsewhere(run, preference.wait_s)
         return await answer_when_over(run, store, preference)
 
     return plan_and_execute

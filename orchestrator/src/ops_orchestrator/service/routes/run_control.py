@@ -14,6 +14,7 @@ from ops_orchestrator.service.answers import RunAnswer
 from ops_orchestrator.service.openapi import Responses, header, json_of, problems
 from ops_orchestrator.service.routes.prefer import read_preference
 from ops_orchestrator.service.run_answer import RUN_RESPONSES, answer_when_over, run_response
+from ops_orchestrator.service.siblings import Siblings
 
 _CANCELLED: Final[Responses] = {200: {"description": "The run is cancelled.", "content": json_of(RunAnswer)}}
 _WAITING: Final[dict[str, Any]] = {
@@ -21,8 +22,8 @@ _WAITING: Final[dict[str, Any]] = {
 }
 
 
-def run_control_routes(runs: ActiveRuns, store: RunStore) -> APIRouter:
-    """The routes, for runs kept in `store`."""
+def run_control_routes(runs: ActiveRuns, store: RunStore, siblings: Siblings) -> APIRouter:
+    """The routes, for runs kept in `store`; `siblings` execute those that are not in `runs`."""
     router = APIRouter(prefix="/runs", tags=["runs"])
 
     @router.post(
@@ -32,6 +33,8 @@ def run_control_routes(runs: ActiveRuns, store: RunStore) -> APIRouter:
     )
     async def cancel_run(request: Request, run_id: str) -> Response:
         run = runs.find(run_id)
+        if run is None and (answer := await siblings.answer(request, run_id)) is not None:
+            return answer
         if run is not None:
             run.cancel(f"POST {request.url.path} from {request.client.host if request.client else 'an unknown address'}")
             await run.wait()
