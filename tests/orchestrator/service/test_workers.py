@@ -196,6 +196,19 @@ def test_request_that_is_repeated_at_the_other_worker_waits_for_the_first_run(he
     assert module.asked.empty()
 
 
+def test_run_is_cancelled_while_the_other_worker_takes_it_up_again(held: tuple[Workers, HeldModule]) -> None:
+    service, _ = held
+    here, others = service.client(0), [service.client(number % 2) for number in range(8)]
+    run_id = start(here)
+    here.post(f"/runs/{run_id}/cancel")
+    for _ in range(10):
+        with ThreadPoolExecutor() as elsewhere:
+            elsewhere.submit(here.post, f"/runs/{run_id}/resume", headers=AT_ONCE)
+            cancelled = [elsewhere.submit(client.post, f"/runs/{run_id}/cancel") for client in others]
+        assert [each.result().json()["status"] for each in cancelled] == ["cancelled"] * len(others)
+        assert here.post(f"/runs/{run_id}/cancel").json()["status"] == "cancelled"
+
+
 def test_worker_that_hangs_does_not_hang_the_other(held: tuple[Workers, HeldModule]) -> None:
     service, module = held
     here, headers = service.client(0), {"Idempotency-Key": "of a run whose worker hangs"}

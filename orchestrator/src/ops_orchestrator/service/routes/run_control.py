@@ -1,6 +1,7 @@
 """`POST /runs/{id}/cancel` and `POST /runs/{id}/resume`: what can be done with a run."""
 
 import asyncio
+import time
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -16,6 +17,9 @@ from ops_orchestrator.service.routes.prefer import read_preference
 from ops_orchestrator.service.run_answer import RUN_RESPONSES, answer_when_over, run_response
 from ops_orchestrator.service.siblings import Siblings
 
+# While a run is made or taken up again, it is in its folder already, and cannot be cancelled yet.
+_LONGEST_MAKING_S: Final = 2.0
+_AGAIN_S: Final = 0.02
 _CANCELLED: Final[Responses] = {200: {"description": "The run is cancelled.", "content": json_of(RunAnswer)}}
 _WAITING: Final[dict[str, Any]] = {
     "parameters": [header("Prefer", "respond-async, or wait=N to wait for at most N seconds")],
@@ -32,16 +36,17 @@ def run_control_routes(runs: ActiveRuns, store: RunStore, siblings: Siblings) ->
         responses=_CANCELLED | problems(404, 409, 500, 503),
     )
     async def cancel_run(request: Request, run_id: str) -> Response:
-        run = runs.find(run_id)
-        if run is None and (answer := await siblings.answer(request, run_id)) is not None:
-            return answer
-        if run is not None:
-            run.cancel(f"POST {request.url.path} from {request.client.host if request.client else 'an unknown address'}")
-            await run.wait()
-        record, results = await asyncio.to_thread(_stored, store, run_id) if run is None else (run.record, run.results)
-        if record.status != "cancelled":
-            raise ConflictError(_why_not_cancelled(record))
-        return await run_response(record, results, store, status=200)
+        until = time.monotonic() + _LONGEST_MAKING_S
+        while (run := runs.find(run_id)) is None:
+            if (answer := await siblings.answer(request, run_id)) is not None:
+                return answer
+            record, results = await asyncio.to_thread(_stored, store, run_id)
+            if record.is_over or time.monotonic() > until:
+                return await _cancelled(record, results, store)
+            await asyncio.sleep(_AGAIN_S)
+        run.cancel(f"POST {request.url.path} from {request.client.host if request.client else 'an unknown address'}")
+        await run.wait()
+        return await _cancelled(run.record, run.results, store)
 
     @router.post(
         "/{run_id}/resume",
@@ -54,6 +59,13 @@ def run_control_routes(runs: ActiveRuns, store: RunStore, siblings: Siblings) ->
         return await answer_when_over(await runs.resume(run_id), store, preference)
 
     return router
+
+
+async def _cancelled(record: RunRecord, results: Results, store: RunStore) -> Response:
+    """The answer about a run that was to be cancelled. Raises ConflictError when it was not."""
+    if record.status != "cancelled":
+        raise ConflictError(_why_not_cancelled(record))
+    return await run_response(record, results, store, status=200)
 
 
 def _stored(store: RunStore, run_id: str) -> tuple[RunRecord, Results]:
