@@ -9,6 +9,7 @@ from threading import Event as Signal
 
 import httpx2
 import pytest
+from reliability.folder_agreement import disagreements
 from run_records import RUN_ID
 from scripted_module import Answer, ClientFor, Gate, ScriptedModule, artifact, demo, error_envelope, success
 
@@ -390,6 +391,7 @@ async def test_resumed_run_goes_on_in_its_folder_and_calls_only_what_is_not_comp
         *(f"steps/2-beta/{name}.json" for name in ("request", "response", "result")),
         *(f"steps/2-beta/attempts/1/{name}.json" for name in ("request", "response")),
     }
+    assert disagreements(store.location(run_id)) == []
     lines = log_of(store, run_id)
     assert [line["seq"] for line in lines] == [*range(1, len(lines) + 1)]
     assert [line["event"] for line in lines].count("run.ended") == 2
@@ -407,6 +409,25 @@ async def test_step_that_timed_out_is_sent_again_as_it_was_and_is_waited_for_as_
     await again.wait()
     assert again.record.status == "completed"
     assert alpha.executed[0].content == alpha.executed[1].content
+
+
+NO_ANSWER = httpx2.ConnectError("no route to beta")
+REFUSAL = httpx2.Response(422, json=error_envelope("beta"))
+
+
+@pytest.mark.parametrize("later", [[NO_ANSWER], [REFUSAL, NO_ANSWER], [NO_ANSWER, REFUSAL]])
+async def test_folder_of_a_run_that_fails_again_agrees_with_itself(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor, later: list[Answer]
+) -> None:
+    beta = ScriptedModule("beta", answers=[REFUSAL, *later])
+    runs = active_runs(catalogue, store, client_for(ScriptedModule(), beta))
+    run = await runs.start(demo("alpha", "beta"))
+    await run.wait()
+    for _ in later:
+        run = await runs.resume(run.record.run_id)
+        await run.wait()
+    assert (run.record.status, run.record.attempt) == ("failed", 1 + len(later))
+    assert disagreements(store.location(run.record.run_id)) == []
 
 
 async def test_run_cannot_be_resumed_while_it_runs_nor_once_it_is_completed(

@@ -141,6 +141,8 @@ class RunFolder:
         """Move files that earlier attempts left to where `files` say that they are since the run was resumed."""
         for file in files:
             settle(self.path, file.path)
+            del self._hashes[place_before(file.path)]
+            self._hashes[file.path] = file.sha256
 
     def give_up(self) -> FolderLease:
         """Take back what was written of a line that is not whole; returns the lease, which is still held."""
