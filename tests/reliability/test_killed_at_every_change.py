@@ -49,7 +49,11 @@ def is_resumed(home: ServiceHome, url: str, _: str) -> None:
     home.order(url, home.order(url, cancelled, "resume", "respond-async"), "cancel")
 
 
-RUNS = (completes, fails, is_stopped, is_cancelled, is_resumed)
+def fails_again(home: ServiceHome, url: str, prefer: str) -> None:
+    home.follow(url, home.order(url, home.ask(url, "inline", "refusing"), "resume", prefer))
+
+
+RUNS = (completes, fails, is_stopped, is_cancelled, is_resumed, fails_again)
 
 
 def killed_in_a_run(home: ServiceHome, have_run: Run, change: int, *, torn: bool) -> bool:

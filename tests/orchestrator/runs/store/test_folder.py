@@ -11,7 +11,7 @@ from run_records import GOOD, RUN_ID, begin, keep
 from ops_orchestrator.errors import InvalidRequestError, NotFoundError, RunExistsError, StoreError
 from ops_orchestrator.runs.events import Event, RunEnded
 from ops_orchestrator.runs.store.folder import FolderStore
-from ops_orchestrator.runs.store.sqlite_index import FILE_NAME
+from ops_orchestrator.runs.store.sqlite_index import FILE_NAME, SqliteIndex
 
 OpenStore = Callable[[], FolderStore]
 RUN_IDS = [f"run_2026-01-09T12-34-{second}Z_000000" for second in (10, 11, 12, 13, 14)]
@@ -161,6 +161,19 @@ async def test_run_that_ended_is_not_touched_by_recovery(store: FolderStore) -> 
     await keep(store)
     assert store.recover() == {}
     assert store.record(RUN_ID).status == "completed"
+
+
+async def test_run_whose_resumption_was_killed_at_once_has_nothing_left_over_and_stays_as_it_ended(
+    store: FolderStore,
+) -> None:
+    await keep(store)
+    record, files = store.record(RUN_ID), {*store.location(RUN_ID).rglob("*")}
+    with closing(SqliteIndex.open(store.folder)) as index:
+        index.put([record.model_copy(update={"status": "queued", "finished_at": None})])
+    (store.location(RUN_ID) / "run.json.part").write_bytes(b'{"run_id": "run_2026')
+    assert store.recover() == {}
+    assert (store.record(RUN_ID), {*store.location(RUN_ID).rglob("*")}) == (record, files)
+    assert [run.status for run in store.page(10).runs] == ["completed"]
 
 
 def test_folder_that_another_service_is_just_making_is_left_alone(tmp_path: Path, store: FolderStore) -> None:

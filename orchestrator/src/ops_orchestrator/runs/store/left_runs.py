@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from ops_orchestrator.errors import DamagedRunError, StoreError
-from ops_orchestrator.runs.record import FORMAT, LOGS, MANIFEST
+from ops_orchestrator.runs.record import FORMAT, LOGS, MANIFEST, RECORD
 from ops_orchestrator.runs.store.old_format import end_old_run
 from ops_orchestrator.runs.store.protocols import RunIndex
 from ops_orchestrator.runs.store.reading import read_listed, record_on_disk, run_ids_in
 from ops_orchestrator.runs.store.recovery import clear_unfinished, finish, is_unacknowledged, lease_of_the_dead
 from ops_orchestrator.runs.store.removal import delete_removed
+from ops_orchestrator.runs.store.run_folder import PART
 from ops_orchestrator.runs.store.sync import Sync
 
 _MAY_BE_LEFT: Final = ("queued", "running", "damaged")
@@ -56,6 +57,9 @@ def _end_if_left(store: Path, run_id: str, index: RunIndex, sync: Sync) -> bool:
                 return False  # it was over, and is not ours to repair
             record = None
         if record is not None and record.is_over:
+            if lease is not None:
+                # Whoever began to go on with the run died before that could be read from its record.
+                (folder / f"{RECORD}{PART}").unlink(missing_ok=True)
             index.put([record])
             return False
         if not os.path.lexists(folder / LOGS):

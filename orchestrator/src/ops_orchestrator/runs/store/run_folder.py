@@ -25,8 +25,10 @@ ALWAYS_THERE: Final = (ARTIFACTS, STEPS)
 
 STAGING: Final = ".staging"
 ATTEMPTS: Final = "/attempts/"
+PART: Final = ".part"
+"""The ending of a document until it is whole."""
+
 _NEW: Final = ".new-"
-_PART: Final = ".part"
 _TO_WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -126,16 +128,16 @@ class RunFolder:
         self._hashes[RECORD] = sha256_hex(record)
         self._hashes.pop(MANIFEST, None)
         self._document(MANIFEST, [manifest(self._hashes).encode()])
-        self._write(RECORD + _PART, [record])
+        self._write(RECORD + PART, [record])
 
     def conclude(self) -> None:
         """Put the final record into place: from now on the run is over."""
-        os.rename(self._folder + RECORD + _PART, self._folder + RECORD)
+        os.rename(self._folder + RECORD + PART, self._folder + RECORD)
 
     def replace(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write the document `name`; a reader sees the old content or the new, never a part."""
-        self._write(name + _PART, pieces)
-        os.rename(self._folder + name + _PART, self._folder + name)
+        self._write(name + PART, pieces)
+        os.rename(self._folder + name + PART, self._folder + name)
 
     def settle(self, files: Iterable[FileRef]) -> None:
         """Move files that earlier attempts left to where `files` say that they are since the run was resumed."""
@@ -214,7 +216,7 @@ def place_before(path: str) -> str:
 
 def paths_of(path: Path, files: Iterable[str]) -> Iterator[str]:
     """All files and folders that a run in the folder `path` may have, `files` among them, and the folder that it is in."""
-    names = [*files, MODULES, LOGS, RECORD, RECORD + _PART, RESULTS, MANIFEST]
+    names = [*files, MODULES, LOGS, RECORD, RECORD + PART, RESULTS, MANIFEST]
     folders = {str(folder) for name in names for folder in PurePath(name).parents[:-1]}
     yield from (f"{path}/{name}" for name in (*names, *ALWAYS_THERE, *folders))
     yield from (str(path), str(path.parent))
