@@ -2,7 +2,7 @@ import asyncio
 import errno
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from threading import Event as Signal
@@ -14,15 +14,20 @@ from run_records import RUN_ID
 from scripted_module import Answer, ClientFor, Gate, ScriptedModule, artifact, demo, error_envelope, success
 
 from ops_contract import sha256_hex
-from ops_orchestrator.errors import BusyError, ConflictError, StoreError
+from ops_orchestrator.errors import BusyError, ChangedModuleError, ConflictError, StoreError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
+from ops_orchestrator.modules.module import Module
 from ops_orchestrator.planning.scenario import RunOptions, Scenario
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.active_runs import ActiveRuns
+from ops_orchestrator.runs.events import Event
 from ops_orchestrator.runs.feed import Consumer, Line
+from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.run_filter import RunFilter
+from ops_orchestrator.runs.store.claimed_keys import FOLDER_NAME
 from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.folder_writer import FolderWriter
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.runs.store.sync import NoSync, Sync
 from ops_orchestrator.runs.turns import LocalTurns
@@ -129,6 +134,33 @@ async def test_caller_with_the_key_of_a_maker_who_died_has_its_run(
     assert isinstance(run, ActiveRun)
     assert store.claim(sha256_hex(b"key"), RUN_ID) == run.record.run_id != RUN_ID
     await runs.stop()
+
+
+class Unwritable(FolderStore):
+    """A store in which no run can be made as long as `has_room` is False."""
+
+    has_room = False
+
+    async def create(self, events: Sequence[Event], record: RunRecord, modules: bytes) -> FolderWriter:
+        """See RunStore."""
+        if not self.has_room:
+            raise StoreError("no room")
+        return await super().create(events, record, modules)
+
+
+async def test_key_whose_run_cannot_be_made_is_free_again(
+    tmp_path: Path, catalogue: Catalogue, client_for: ClientFor, scenario: Scenario
+) -> None:
+    with closing(Unwritable(tmp_path, SqliteIndex.open(tmp_path), NoSync())) as store:
+        runs = active_runs(catalogue, store, client_for(ScriptedModule()))
+        with pytest.raises(StoreError, match="no room"):
+            await runs.start_once(scenario, "key")
+        assert [path.name for path in (tmp_path / FOLDER_NAME).iterdir()] == ["complete"]
+        store.has_room = True
+        run = await runs.start_once(scenario, "key")
+        assert isinstance(run, ActiveRun)
+        await run.wait()
+        assert run.record.status == "completed"
 
 
 async def test_caller_who_is_cancelled_while_the_folder_is_made_leaves_a_run_that_goes_on(
@@ -321,11 +353,19 @@ async def test_runs_over_the_limit_wait_for_their_turn_in_order_and_more_are_ref
     await (await runs.start(demo("alpha"))).wait()
 
 
+WAITING: dict[str, Callable[[Gate], ScriptedModule]] = {
+    "readiness": lambda gate: ScriptedModule(health=[gate]),
+    "the answer": lambda gate: ScriptedModule(answers=[gate]),
+    "a download": lambda gate: ScriptedModule(answers=[success(artifacts=[artifact("a", href="a")])], files={"/a": gate}),
+}
+
+
+@pytest.mark.parametrize("waiting", WAITING.values(), ids=WAITING)
 async def test_cancelled_run_ends_as_cancelled_and_its_log_says_who_asked(
-    catalogue: Catalogue, store: FolderStore, client_for: ClientFor
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor, waiting: Callable[[Gate], ScriptedModule]
 ) -> None:
     gate = Gate()
-    runs = active_runs(catalogue, store, client_for(ScriptedModule(answers=[gate])))
+    runs = active_runs(catalogue, store, client_for(waiting(gate)))
     run = await runs.start(demo("alpha"))
     await gate.asked.wait()
     run.cancel("somebody")
@@ -337,6 +377,19 @@ async def test_cancelled_run_ends_as_cancelled_and_its_log_says_who_asked(
         ("run.cancelling", "somebody"),
         ("run.ended", None),
     ]
+
+
+async def test_run_that_is_cancelled_before_an_attempt_is_repeated_is_cancelled_at_once(
+    module: Module, store: FolderStore, client_for: ClientFor
+) -> None:
+    alpha = ScriptedModule(answers=[httpx2.Response(503, json=error_envelope(retryable=True))])
+    patient = module.model_copy(update={"backoff_s": 3600.0})
+    run = await active_runs(Catalogue({"alpha": patient}), store, client_for(alpha)).start(demo("alpha"))
+    while run.record.steps[0].attempts < 1:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    run.cancel("somebody")
+    await run.wait()
+    assert (store.record(run.record.run_id).status, len(alpha.executed)) == ("cancelled", 1)
 
 
 async def test_queued_run_that_is_cancelled_calls_no_module_and_leaves_its_place(
@@ -367,6 +420,19 @@ async def test_run_that_is_not_over_within_its_deadline_fails_and_says_which_bou
     assert (run.record.status, error["code"]) == ("failed", "RUN_DEADLINE")
     assert "was not over within its deadline_s of 0.2 s; step alpha was under way" in error["message"]
     assert error["message"].endswith("run it again with `ops run FILE --deadline SECONDS`")
+
+
+async def test_time_in_the_queue_counts_for_the_deadline(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor
+) -> None:
+    runs = active_runs(catalogue, store, client_for(ScriptedModule(answers=[Gate()])), at_once=1)
+    first = await runs.start(demo("alpha"))
+    queued = await runs.start(demo("alpha").model_copy(update={"run_options": RunOptions(deadline_s=0.2)}))
+    await queued.wait()
+    error = store.record(queued.record.run_id).error or {}
+    assert (first.record.status, queued.record.status, error["code"]) == ("running", "failed", "RUN_DEADLINE")
+    assert "was not over within its deadline_s of 0.2 s; it waited for its turn" in error["message"]
+    await runs.stop()
 
 
 async def test_resumed_run_goes_on_in_its_folder_and_calls_only_what_is_not_completed(
@@ -443,6 +509,35 @@ async def test_run_cannot_be_resumed_while_it_runs_nor_once_it_is_completed(
     await run.wait()
     with pytest.raises(ConflictError, match="is completed: there is nothing to resume"):
         await runs.resume(run.record.run_id)
+
+
+async def test_run_whose_resumption_is_refused_is_refused_again_for_the_same_reason(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor
+) -> None:
+    alpha = ScriptedModule(answers=[httpx2.Response(422, json=error_envelope())])
+    run = await active_runs(catalogue, store, client_for(alpha)).start(demo("alpha"))
+    await run.wait()
+    without = active_runs(Catalogue({}), store, client_for(alpha))
+    for _ in range(2):
+        with pytest.raises(ChangedModuleError, match="alpha is not registered"):
+            await without.resume(run.record.run_id)
+
+
+async def test_errored_run_is_resumed_like_another(tmp_path: Path, catalogue: Catalogue, client_for: ClientFor) -> None:
+    full, alpha, beta = Full(), ScriptedModule(), ScriptedModule("beta")
+    with closing(open_store(tmp_path / "runs", sync=full)) as store:
+        runs = active_runs(catalogue, store, client_for(alpha, beta))
+        run = await runs.start(demo("alpha", "beta"))
+        await run.wait()
+        full.has_room = True
+        while runs.find(run.record.run_id) is not None:  # noqa: ASYNC110  # another thread makes it true
+            await asyncio.sleep(0.01)
+        assert store.record(run.record.run_id).status == "errored"
+        again = await runs.resume(run.record.run_id)
+        await again.wait()
+        assert (store.record(run.record.run_id).status, again.record.error) == ("completed", None)
+        assert [*store.results(run.record.run_id).results] == ["alpha", "beta"]
+        assert (len(alpha.executed), len(beta.executed)) == (1, 1)
 
 
 async def test_interrupted_run_is_resumed_by_the_next_service(

@@ -515,6 +515,20 @@ async def test_mapping_that_the_library_does_in_one_piece_is_ended_with_the_step
     assert error["code"] == "MODULE_TIMEOUT"
 
 
+@pytest.mark.usefixtures("interrupted_threads_are_gone")
+async def test_run_that_is_cancelled_while_a_mapping_works_is_cancelled_at_once(start_service: StartService) -> None:
+    action = "path: /score\nbody: '{\"n\": $count($distinct(inputs.rows))}'\n"
+    module = beta(score=SCORED)
+    asked = {**scenario(), "inputs": {"rows": [{"name": str(number)} for number in range(20_000)]}}
+    async with start_service(module, registered=registered(action)) as service:
+        answer = await service.post("/plan_and_execute", json=asked, headers={"Prefer": "respond-async"})
+        address = f"/runs/{answer.json()['run_id']}"
+        while "module.ready" not in (await service.get(f"{address}/logs")).text:
+            pass
+        cancelled = await service.post(f"{address}/cancel")
+    assert (cancelled.json()["status"], module.requests) == ("cancelled", [])
+
+
 @pytest.mark.parametrize("mid", [httpx2.ReadError("closed at http://beta.test/score?api_key=s3cret&z=5")])
 async def test_secret_of_the_query_is_in_no_message_of_the_network(start_service: StartService, mid: Exception) -> None:
     action = SCORE + "query: {api_key: '\"s3cret\"', z: 5}\nretries: 0\n"

@@ -44,8 +44,9 @@ async def test_request_that_another_service_executes_is_waited_for_by_who_gets_i
     async with start_service(ScriptedModule(answers=[gate])) as one, start_service(ScriptedModule()) as other:
         first = asyncio.create_task(submit(one))
         await gate.asked.wait()
-        begun = await submit(other, Prefer="respond-async")
         second = asyncio.create_task(submit(other))
+        begun = await submit(other, Prefer="respond-async")
+        assert not second.done()
         gate.opened.set()
         answers = [await first, await second]
     assert (begun.status_code, begun.json()["status"]) == (202, "running")

@@ -1,6 +1,8 @@
 """Cancelling and resuming runs over HTTP."""
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -72,6 +74,15 @@ async def test_completed_run_is_409(start_service: StartService, action: str, re
         run_id = (await service.post("/plan_and_execute", json=scenario("alpha"))).json()["run_id"]
         answer = await service.post(f"/runs/{run_id}/{action}")
     assert (answer.status_code, reason in answer.json()["detail"]) == (409, True)
+
+
+async def test_run_of_version_0_1_0_cannot_be_resumed(start_service: StartService, read_run: ReadRun, tmp_path: Path) -> None:
+    async with start_service(ScriptedModule(answers=[httpx2.Response(422, json=error_envelope())])) as service:
+        run_id = (await service.post("/plan_and_execute", json=scenario("alpha"))).json()["run_id"]
+        old = {name: value for name, value in read_run(run_id, "run.json").items() if name != "format"}
+        (tmp_path / "runs" / run_id / "run.json").write_text(json.dumps(old))
+        answer = await service.post(f"/runs/{run_id}/resume")
+    assert (answer.status_code, "kept too little" in answer.json()["detail"]) == (409, True)
 
 
 async def test_running_run_cannot_be_resumed(start_service: StartService) -> None:

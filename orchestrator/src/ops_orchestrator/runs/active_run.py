@@ -204,11 +204,16 @@ class ActiveRun:
             timer.cancel()
 
     def _be_late(self, deadline_s: float) -> None:
-        under_way = next((step.id for step in self.record.steps if step.status == "running"), None)
-        where = f"step {under_way} was under way" if under_way else "it waited for its turn"
         remedy = "a resume keeps this deadline, so run it again with `ops run FILE --deadline SECONDS`"
-        message = f"the run was not over within its deadline_s of {deadline_s:g} s; {where}; {remedy}"
+        message = f"the run was not over within its deadline_s of {deadline_s:g} s; {self._doing()}; {remedy}"
         self._stop(RunEnded(status="failed", error={"code": "RUN_DEADLINE", "message": message}))
+
+    def _doing(self) -> str:
+        """What the run does now, in words."""
+        if self.record.status == "queued":
+            return "it waited for its turn"
+        under_way = next((step.id for step in self.record.steps if step.status == "running"), None)
+        return f"step {under_way} was under way" if under_way else "no step was under way"
 
 
 async def within(event: asyncio.Event, seconds: float) -> bool:

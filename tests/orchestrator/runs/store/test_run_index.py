@@ -128,19 +128,22 @@ def test_what_was_read_does_not_replace_what_was_put_meanwhile(index: RunIndex) 
     assert index.run_ids("completed") == {"run_1"}
 
 
-def test_key_belongs_to_the_first_run_that_claims_it(index: RunIndex) -> None:
-    assert [index.claim(KEY, run_id) for run_id in (RUN_ID, GOOD, RUN_ID)] == [RUN_ID] * 3
+def test_key_belongs_to_the_first_run_that_claims_it(index: RunIndex, tmp_path: Path) -> None:
+    assert [index.claim(KEY, run_id) for run_id in (RUN_ID, GOOD, RUN_ID)] == [RUN_ID, None, None]
+    (tmp_path / RUN_ID).mkdir()
+    assert [index.claim(KEY, run_id) for run_id in (RUN_ID, GOOD)] == [RUN_ID, RUN_ID]
 
 
 def test_key_that_is_released_can_be_claimed_again(index: RunIndex) -> None:
     index.claim(KEY, RUN_ID)
     index.release(KEY, GOOD)
-    assert index.claim(KEY, GOOD) == RUN_ID
+    assert index.claim(KEY, GOOD) is None
     index.release(KEY, RUN_ID)
     assert index.claim(KEY, GOOD) == GOOD
 
 
-def test_key_of_a_run_that_is_dropped_is_free(index: RunIndex) -> None:
+def test_key_of_a_run_that_is_dropped_is_free(index: RunIndex, tmp_path: Path) -> None:
+    (tmp_path / RUN_ID).mkdir()
     index.put([record(1).model_copy(update={"run_id": RUN_ID, "idempotency_key": KEY})])
     assert index.claim(KEY, GOOD) == RUN_ID
     index.drop([RUN_ID])

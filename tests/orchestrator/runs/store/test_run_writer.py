@@ -3,19 +3,25 @@
 import asyncio
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from threading import Event as Signal
 
 import pytest
-from run_records import RUN_ID, OpenRun, begin
+from run_records import RUN_ID, OpenRun, begin, first_events
 
 from ops_contract import sha256_hex
 from ops_orchestrator.errors import NotFoundError, StoreError
-from ops_orchestrator.runs.events import RunEnded, StepStarted
+from ops_orchestrator.runs.events import Event, RunEnded, StepStarted
+from ops_orchestrator.runs.feed import Line
 from ops_orchestrator.runs.run_file import FileRef, RunFile
+from ops_orchestrator.runs.run_state import RunState
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
+from ops_orchestrator.runs.store.sync import NoSync
+from ops_orchestrator.runs.store.writer import Writer
 
 STARTED = StepStarted(step="alpha", module="alpha", url="http://a", ready_timeout_s=0.0)
 
@@ -117,3 +123,63 @@ async def test_file_that_no_run_has_is_not_found(store: RunStore, run: OpenRun) 
     with pytest.raises(NotFoundError):
         store.document(RUN_ID, "steps/1-alpha/request.json")
     await run.die()
+
+
+class Held:
+    """Holds the threads of a writer back until released: as a consumer the files, as a Sync the flush."""
+
+    def __init__(self) -> None:
+        self.reached, self.released = Signal(), Signal()
+        self.flushed: list[set[str]] = []
+
+    def take(self, lines: Sequence[Line]) -> None:
+        """Wait until released, but for what a new run begins with."""
+        if lines[-1].seq > 2:
+            self._hold()
+
+    def flush(self, paths: Iterable[str]) -> None:
+        """Note what is flushed, and wait until released."""
+        self.flushed.append(set(paths))
+        self._hold()
+
+    def close(self) -> None:
+        """See Sync."""
+
+    def _hold(self) -> None:
+        self.reached.set()
+        self.released.wait()
+
+
+async def test_who_has_more_to_write_than_may_wait_waits_as_well(tmp_path: Path) -> None:
+    held, (_, events) = Held(), first_events()
+    with closing(SqliteIndex.open(tmp_path)) as index, closing(Writer(index, NoSync(), [held], most_queued_bytes=1)) as writer:
+        run = await writer.create(tmp_path / RUN_ID, events, RunState.of(events).record, b"{}")
+        await run.append(Event(run_id=RUN_ID, seq=3, what=STARTED))
+        await asyncio.to_thread(held.reached.wait)
+        second = asyncio.create_task(run.append(Event(run_id=RUN_ID, seq=4, what=STARTED)))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        waits = not second.done()
+        held.released.set()
+        await second
+        await run.abandon()
+    assert waits
+
+
+async def test_runs_that_end_while_a_flush_goes_on_share_the_next_ones(tmp_path: Path) -> None:
+    held = Held()
+    with closing(FolderStore(tmp_path, SqliteIndex.open(tmp_path), held)) as store:
+        first, last, *others = [await begin(store, run_id=f"{RUN_ID[:-1]}{number}") for number in range(7)]
+        ends = [asyncio.create_task(first.recorder.end(RunEnded(status="completed")))]
+        await asyncio.to_thread(held.reached.wait)
+        ends += [asyncio.create_task(run.recorder.end(RunEnded(status="completed"))) for run in others]
+        await asyncio.sleep(0)
+        # It is written after all ends that were handed over before, and waited for.
+        await last.recorder.add(STARTED, [RunFile.of("artifacts/alpha/large", bytes(1024 * 1024))])
+        held.released.set()
+        await asyncio.gather(*ends)
+        await last.die()
+        folders = {str(store.location(run.recorder.record.run_id)) for run in others}
+    # The first run's; then all others'; then their final records; and that of the run that died.
+    _, shared, *rest = held.flushed
+    assert (folders <= shared, len(rest)) == (True, 2)
