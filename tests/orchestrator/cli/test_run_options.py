@@ -51,7 +51,7 @@ def test_option_replaces_what_the_scenario_says() -> None:
             tuple(word for number in range(32) for word in ("--label", f"k{number}=")),
             "--label cannot be used: /labels has 33 labels; a run has at most 32",
         ),
-        (("--deadline", "0"), "--deadline cannot be used: /deadline_s must be greater than 0, not 0.0"),
+        (("--deadline", "0"), "--deadline cannot be used: /deadline_s must be greater than or equal to 0.001, not 0.0"),
         (("--deadline", "nan"), "--deadline cannot be used: /deadline_s must be a finite number, not nan"),
         (("--key", ""), KEY_RULE + "''"),
         (("--key", "clé"), KEY_RULE + "'clé'"),

@@ -135,6 +135,13 @@ def test_age_that_cannot_be_used_is_answered_with_what_to_write(home: Path, age:
     assert message in ran.stderr
 
 
+def test_more_runs_to_keep_than_there_can_be_is_answered_with_the_most(home: Path) -> None:
+    ran = ops(home, "runs", "prune", "--older-than", "0d", "--keep-last", "9" * 23)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "'--keep-last': must be less than or equal to 1000000000" in ran.stderr
+    assert json.loads(ops(home, "runs", "prune", "--older-than", "0d", "--keep-last", "1000000000").stdout)["runs"] == []
+
+
 def test_usage_is_told_by_status(home: Path) -> None:
     found = json.loads(ops(home, "runs", "usage").stdout)
     assert (found["total"]["runs"], list(found["by_status"])) == (3, ["completed"])

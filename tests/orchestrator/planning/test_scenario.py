@@ -25,8 +25,9 @@ def test_scenario_keeps_its_inputs_as_they_are() -> None:
     assert read(inputs=inputs).inputs == inputs
 
 
-def test_labels_and_deadline_are_kept_as_they_are_given() -> None:
-    options = {"labels": {"0/team.study_a-b": "", "a" * 63: "é \U0001f600" * 66 + "ab"}, "deadline_s": 30 * 86400}
+@pytest.mark.parametrize("deadline_s", [0.001, 30 * 86400])
+def test_labels_and_deadline_are_kept_as_they_are_given(deadline_s: float) -> None:
+    options = {"labels": {"0/team.study_a-b": "", "a" * 63: "é \U0001f600" * 66 + "ab"}, "deadline_s": deadline_s}
     assert read(run_options=options).as_json()["run_options"] == {"seed": 0, "save_artifacts": True, **options}
 
 
@@ -86,6 +87,7 @@ def test_scenario_with_30_000_bad_labels_has_one_problem_for_all() -> None:
         ({"run_options": {"labels": {"a": "\x9b2J"}}}, "/run_options/labels/a"),
         ({"run_options": {"labels": {"a": "\u202egpj.exe"}}}, "/run_options/labels/a"),
         ({"run_options": {"deadline_s": 0}}, "/run_options/deadline_s"),
+        ({"run_options": {"deadline_s": 0.0009}}, "/run_options/deadline_s"),
         ({"run_options": {"deadline_s": 30 * 86400 + 1}}, "/run_options/deadline_s"),
         ({"run_options": {"deadline_s": True}}, "/run_options/deadline_s"),
         ({"run_options": {"deadline_s": "60"}}, "/run_options/deadline_s"),

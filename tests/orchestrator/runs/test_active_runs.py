@@ -3,6 +3,7 @@ import errno
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from threading import Event as Signal
@@ -14,7 +15,7 @@ from run_records import RUN_ID
 from scripted_module import Answer, ClientFor, Gate, ScriptedModule, artifact, demo, error_envelope, success
 
 from ops_contract import sha256_hex
-from ops_orchestrator.errors import BusyError, ChangedModuleError, ConflictError, StoreError
+from ops_orchestrator.errors import BusyError, ChangedModuleError, ConflictError, ReusedKeyError, StoreError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
@@ -163,6 +164,76 @@ async def test_key_whose_run_cannot_be_made_is_free_again(
         assert run.record.status == "completed"
 
 
+async def test_caller_who_waits_for_a_key_takes_no_turn(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor, scenario: Scenario
+) -> None:
+    runs = active_runs(catalogue, store, client_for(ScriptedModule()), at_once=1, most=0)
+    with closing(open_store(store.folder)) as other:
+        assert other.claim(sha256_hex(b"key"), RUN_ID) == RUN_ID
+        starting = asyncio.create_task(runs.start_once(scenario, "key"))
+        await asyncio.sleep(0)
+        unrelated = await runs.start(scenario)
+        await unrelated.wait()
+        assert (unrelated.record.status, starting.done()) == ("completed", False)
+    run = await starting
+    assert isinstance(run, ActiveRun)
+    await run.wait()
+
+
+async def test_caller_who_hangs_up_while_a_key_is_not_free_starts_no_run_later(
+    runs: ActiveRuns, store: FolderStore, scenario: Scenario
+) -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    with closing(open_store(store.folder)) as other:
+        assert other.claim(sha256_hex(b"key"), RUN_ID) == RUN_ID
+        starting = [asyncio.create_task(runs.start_once(scenario, "key")) for _ in range(10)]
+        await asyncio.sleep(0)
+        for each in starting:
+            each.cancel()
+        await asyncio.wait(starting)
+        patient = asyncio.create_task(runs.start_once(demo("beta"), "key"))
+        # The one thread has looked for all of them when it comes to this.
+        await asyncio.to_thread(lambda: None)
+    assert isinstance(await patient, ActiveRun)
+    assert len(store.page(10).runs) == 1
+    await runs.stop()
+
+
+def id_of(run: ActiveRun | RunRecord) -> str:
+    return run.run_id if isinstance(run, RunRecord) else run.record.run_id
+
+
+async def test_key_is_looked_at_while_no_more_runs_can_wait(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor, scenario: Scenario
+) -> None:
+    alpha = ScriptedModule(answers=[success(), Gate()])
+    runs = active_runs(catalogue, store, client_for(alpha), at_once=1, most=1)
+    completed = await runs.start_once(scenario, "completed")
+    assert isinstance(completed, ActiveRun)
+    await completed.wait()
+    first = {key: id_of(await runs.start_once(scenario, key)) for key in ("completed", "running", "queued")}
+    assert len(set(first.values())) == 3
+    assert {key: id_of(await runs.start_once(scenario, key)) for key in first} == first
+    with pytest.raises(ReusedKeyError, match=first["completed"]):
+        await runs.start_once(demo("beta"), "completed")
+    await runs.stop()
+
+
+async def test_key_of_a_run_for_which_there_is_no_place_is_free_again(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor, scenario: Scenario
+) -> None:
+    gate = Gate()
+    runs = active_runs(catalogue, store, client_for(ScriptedModule(answers=[gate])), at_once=1, most=0)
+    running = await runs.start(scenario)
+    with pytest.raises(BusyError, match="1 runs are under way and 0 wait for their turn"):
+        await runs.start_once(scenario, "key")
+    assert [path.name for path in (store.folder / FOLDER_NAME).iterdir()] == ["complete"]
+    gate.opened.set()
+    await running.wait()
+    assert isinstance(await runs.start_once(demo("beta"), "key"), ActiveRun)
+    await runs.stop()
+
+
 async def test_caller_who_is_cancelled_while_the_folder_is_made_leaves_a_run_that_goes_on(
     runs: ActiveRuns, store: FolderStore, scenario: Scenario
 ) -> None:
@@ -183,6 +254,16 @@ async def test_store_that_cannot_be_written_is_the_caller_s_to_know(
     shutil.rmtree(store.folder)
     with pytest.raises(StoreError, match="cannot write a run in"):
         await runs.start(scenario)
+
+
+async def test_run_that_cannot_be_made_keeps_no_turn(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor, scenario: Scenario
+) -> None:
+    runs = active_runs(catalogue, store, client_for(ScriptedModule()), at_once=1, most=0)
+    shutil.rmtree(store.folder)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="cannot write a run in"):
+            await runs.start(scenario)
 
 
 class Listener:
@@ -538,6 +619,34 @@ async def test_errored_run_is_resumed_like_another(tmp_path: Path, catalogue: Ca
         assert (store.record(run.record.run_id).status, again.record.error) == ("completed", None)
         assert [*store.results(run.record.run_id).results] == ["alpha", "beta"]
         assert (len(alpha.executed), len(beta.executed)) == (1, 1)
+
+
+async def test_resume_is_refused_for_what_the_run_is_before_it_is_refused_for_want_of_a_place(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor
+) -> None:
+    gate, alpha = Gate(), ScriptedModule()
+    alpha.answers = [success(), httpx2.Response(422, json=error_envelope()), gate, success()]
+    runs = active_runs(catalogue, store, client_for(alpha), at_once=1, most=0)
+    completed, failed = [await executed(runs, demo("alpha")) for _ in range(2)]
+    running = await runs.start(demo("alpha"))
+    with pytest.raises(ConflictError, match="is completed: there is nothing to resume"):
+        await runs.resume(completed)
+    log = log_of(store, failed)
+    with pytest.raises(BusyError, match="1 runs are under way and 0 wait for their turn"):
+        await runs.resume(failed)
+    assert log_of(store, failed) == log
+    gate.opened.set()
+    await running.wait()
+    again = await runs.resume(failed)
+    await again.wait()
+    assert (again.record.status, again.record.attempt) == ("completed", 2)
+
+
+async def executed(runs: ActiveRuns, scenario: Scenario) -> str:
+    """The id of a run of `scenario` that is over."""
+    run = await runs.start(scenario)
+    await run.wait()
+    return run.record.run_id
 
 
 async def test_interrupted_run_is_resumed_by_the_next_service(

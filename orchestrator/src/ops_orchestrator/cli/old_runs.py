@@ -27,7 +27,7 @@ def prune(  # noqa: PLR0913  # one parameter for each option
     *,
     older_than: Annotated[str, typer.Option(metavar="AGE", help="Runs that ended longer ago, such as 90d, 12w or 36h.")],
     keep_labelled: Annotated[bool, typer.Option("--keep-labelled", help="Keep runs that have a label.")] = False,
-    keep_last: Annotated[int, typer.Option(min=0, help="Keep so many of the newest runs of all.")] = 0,
+    keep_last: Annotated[int, typer.Option(min=0, max=1_000_000_000, help="Keep so many of the newest runs of all.")] = 0,
     a_second: Annotated[
         float, typer.Option("--rate", min=0.1, max=10_000, help="Delete at most so many a second.")
     ] = RUNS_A_SECOND,

@@ -32,6 +32,7 @@ from ops_contract import (
 from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.planning.labels import Labels
 
+_SHORTEST_RUN_S: Final = 0.001
 _LONGEST_RUN_S: Final = 30 * 24 * 60 * 60
 _MOST_FIELDS: Final = 1000
 
@@ -57,7 +58,8 @@ class RunOptions(_Closed):
     save_artifacts: Annotated[bool, Field(description="false keeps the artifacts' hashes but no files")] = True
     labels: Labels = Field(default_factory=dict, description="to find the run by", examples=[{"study": "vat-2026"}])
     deadline_s: Annotated[
-        float | None, Field(gt=0, le=_LONGEST_RUN_S, description="seconds that the whole run may take", examples=[600])
+        float | None,
+        Field(ge=_SHORTEST_RUN_S, le=_LONGEST_RUN_S, description="seconds that the whole run may take", examples=[600]),
     ] = None
 
     @model_serializer

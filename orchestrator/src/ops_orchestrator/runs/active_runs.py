@@ -2,9 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, NamedTuple
 
 from ops_contract import fingerprint, sha256_hex
 from ops_orchestrator.errors import BusyError, ConflictError, NotFoundError, ReusedKeyError, RunExistsError
@@ -32,11 +32,18 @@ _STOPPING: Final = "The service is stopping; try again when it is back."
 
 
 class _KeyIsHeld(Exception):  # noqa: N818  # it is an answer
-    """An idempotency key has a run already."""
+    """An idempotency key has a run already; `run` is None while that is being made."""
 
-    def __init__(self, run: ActiveRun | RunRecord) -> None:
+    def __init__(self, run: ActiveRun | RunRecord | None) -> None:
         super().__init__()
         self.run = run
+
+
+class _Made(NamedTuple):
+    """A run that can be executed, and whether it has a turn or a place among those who wait for one."""
+
+    run: ActiveRun
+    has_turn: bool
 
 
 class ActiveRuns:
@@ -75,7 +82,7 @@ class ActiveRuns:
     async def start(self, scenario: Scenario) -> ActiveRun:
         """Plan the scenario and begin to execute it. Raises RequestError, StoreError."""
         work = Work(scenario, plan(scenario, self._catalogue))
-        return await self._launch(lambda has_turn: self._created_anyhow(work, has_turn=has_turn))
+        return await self._launch(lambda: self._created_anyhow(work))
 
     async def start_once(self, scenario: Scenario, key: str) -> ActiveRun | RunRecord:
         """As `start`, unless a run has this idempotency key already: then that run, or its record when it is not active here.
@@ -84,14 +91,19 @@ class ActiveRuns:
         """
         work = Work(scenario, plan(scenario, self._catalogue))
         key_sha256 = sha256_hex(key.encode())
-        try:
-            return await self._launch(lambda has_turn: self._created_once(work, key_sha256, has_turn=has_turn))
-        except _KeyIsHeld as held:
-            return held.run
+        queued = self._queued(work, key_sha256)
+        while True:
+            try:
+                return await self._launch(lambda: self._created_once(work, queued, key_sha256))
+            except _KeyIsHeld as held:
+                if held.run is not None:
+                    return held.run
+            # Not in the task, which goes on without its caller.
+            await within(self._stop_begun, _UNTIL_MADE_S)
 
     async def resume(self, run_id: str) -> ActiveRun:
         """Go on with a run that is over, from its first step that is not completed. Raises RequestError, StoreError."""
-        return await self._launch(lambda has_turn: self._reopened(run_id, has_turn=has_turn))
+        return await self._launch(lambda: self._reopened(run_id))
 
     async def wait_elsewhere(self, record: RunRecord, seconds: float | None) -> RunRecord:
         """Wait for a run that another process executes, at most `seconds`, and a minute; returns its record as of then.
@@ -119,20 +131,17 @@ class ActiveRuns:
             self._stop(run)
         await asyncio.gather(*self._tasks)
 
-    async def _launch(self, make: Callable[[bool], Coroutine[Any, Any, ActiveRun]]) -> ActiveRun:
+    async def _launch(self, make: Callable[[], Coroutine[Any, Any, _Made]]) -> ActiveRun:
         """Have a task make a run and execute it; returns the run when it is made."""
         if self.stopping:
             raise BusyError(_STOPPING)
-        has_turn = await self._turns.take_now()
         made: asyncio.Future[ActiveRun] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self._run(make, made, has_turn=has_turn))
+        task = asyncio.create_task(self._run(make, made))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return await made
 
-    async def _run(
-        self, make: Callable[[bool], Coroutine[Any, Any, ActiveRun]], made: "asyncio.Future[ActiveRun]", *, has_turn: bool
-    ) -> None:
+    async def _run(self, make: Callable[[], Coroutine[Any, Any, _Made]], made: "asyncio.Future[ActiveRun]") -> None:
         """Make the run, say so in `made`, and drive it to its end.
 
         Whoever hangs up, now or later, cancels `made` and not the run.
@@ -140,9 +149,8 @@ class ActiveRuns:
         try:
             if self.stopping:
                 raise BusyError(_STOPPING)  # noqa: TRY301  # as any other error it goes to the caller
-            run = await make(has_turn)
+            run, has_turn = await make()
         except Exception as error:  # noqa: BLE001  # handed to the caller, who is waiting for it
-            self._turns.leave(has_turn=has_turn)
             if not made.done():
                 made.set_exception(error)
             return
@@ -155,32 +163,42 @@ class ActiveRuns:
         finally:
             del self._runs[run.record.run_id]
 
-    async def _created(self, work: Work, *, has_turn: bool, queued: RunQueued, run_id: str) -> ActiveRun:
-        """Make the run `run_id`. Raises RunExistsError, StoreError."""
-        first = Event(run_id=run_id, seq=1, what=queued)
-        state, events = RunState(first), [first]
-        if has_turn:
-            events.append(Event(run_id=run_id, seq=2, what=work.started()))
-            state.apply(events[1])
-        writer = await self._store.create(events, state.record, self._modules_of(work.plan))
-        return self._register(ActiveRun(work, Recorder(writer, state)))
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[bool]:
+        """Take a turn, or a place among those who wait for one, for a run that is made inside. Raises BusyError."""
+        has_turn = await self._turns.take_now()
+        try:
+            yield has_turn
+        except BaseException:
+            self._turns.leave(has_turn=has_turn)
+            raise
 
-    async def _created_anyhow(self, work: Work, *, has_turn: bool) -> ActiveRun:
-        """Make a run under a new id. Raises StoreError."""
+    async def _created(self, work: Work, *, queued: RunQueued, run_id: str) -> _Made:
+        """Make the run `run_id`. Raises BusyError, RunExistsError, StoreError."""
+        async with self._turn() as has_turn:
+            first = Event(run_id=run_id, seq=1, what=queued)
+            state, events = RunState(first), [first]
+            if has_turn:
+                events.append(Event(run_id=run_id, seq=2, what=work.started()))
+                state.apply(events[1])
+            writer = await self._store.create(events, state.record, self._modules_of(work.plan))
+            return self._register(ActiveRun(work, Recorder(writer, state)), has_turn=has_turn)
+
+    async def _created_anyhow(self, work: Work) -> _Made:
+        """Make a run under a new id. Raises BusyError, StoreError."""
         queued = self._queued(work)
         while True:
             with suppress(RunExistsError):
-                return await self._created(work, has_turn=has_turn, queued=queued, run_id=new_run_id())
+                return await self._created(work, queued=queued, run_id=new_run_id())
 
-    async def _created_once(self, work: Work, key_sha256: str, *, has_turn: bool) -> ActiveRun:
-        """Make a run that has an idempotency key. Raises _KeyIsHeld, ReusedKeyError, StoreError."""
-        queued = self._queued(work, key_sha256)
+    async def _created_once(self, work: Work, queued: RunQueued, key_sha256: str) -> _Made:
+        """Make a run that has an idempotency key. Raises _KeyIsHeld, ReusedKeyError, BusyError, StoreError."""
         run_id = new_run_id()
         self._making.add(run_id)
         try:
             await self._claim(key_sha256, run_id, queued.request)
             try:
-                return await self._created(work, has_turn=has_turn, queued=queued, run_id=run_id)
+                return await self._created(work, queued=queued, run_id=run_id)
             except Exception:
                 await asyncio.to_thread(self._store.release, key_sha256, run_id)
                 raise
@@ -196,28 +214,23 @@ class ActiveRuns:
         else:
             run.interrupt()
 
-    def _register(self, run: ActiveRun) -> ActiveRun:
+    def _register(self, run: ActiveRun, *, has_turn: bool) -> _Made:
         self._runs[run.record.run_id] = run
-        return run
+        return _Made(run, has_turn)
 
     async def _claim(self, key_sha256: str, run_id: str, request: dict[str, Any]) -> None:
-        """Claim an idempotency key for a new run.
-
-        Raises _KeyIsHeld with the run that has it, ReusedKeyError, StoreError, and BusyError when the service stops meanwhile.
-        """
-        while (holder := await asyncio.to_thread(self._store.claim, key_sha256, run_id)) != run_id:
-            run = await self._made(holder)
-            if run is None:
-                if self.stopping:
-                    raise BusyError(_STOPPING)
-                await asyncio.sleep(_UNTIL_MADE_S)
-                continue
+        """Claim an idempotency key for a new run. Raises _KeyIsHeld with the run that has it, ReusedKeyError, StoreError."""
+        holder = await asyncio.to_thread(self._store.claim, key_sha256, run_id)
+        if holder == run_id:
+            return
+        run = await self._made(holder)
+        if run is not None:
             made_for = run.request if isinstance(run, RunRecord) else run.record.request
             if fingerprint(made_for) != fingerprint(request):
                 raise ReusedKeyError(
                     f"{holder} was started with this key and another scenario; take a new key, or repeat that scenario."
                 )
-            raise _KeyIsHeld(run)
+        raise _KeyIsHeld(run)
 
     async def _made(self, run_id: str | None) -> ActiveRun | RunRecord | None:
         """The run that holds a key; None while it is being made, here or in another process, or when it was just removed."""
@@ -230,20 +243,22 @@ class ActiveRuns:
             return await asyncio.to_thread(self._store.record, run_id)
         return None
 
-    async def _reopened(self, run_id: str, *, has_turn: bool) -> ActiveRun:
+    async def _reopened(self, run_id: str) -> _Made:
+        """Take up a run that is over. Raises RequestError, StoreError."""
         if (active := self.find(run_id)) is not None:
             raise ConflictError.under_way(run_id, active.record.status)
         reopened = await self._store.reopen(run_id)
         try:
             work = await asyncio.to_thread(work_left, self._store, reopened, self._catalogue)
             recorder = Recorder(reopened.writer, reopened.state, reopened.results)
-            await recorder.go_on(RunResumed(attempt=work.attempt, files=files_to_move(reopened.state)))
-            if has_turn:
-                await recorder.go_on(work.started())
+            async with self._turn() as has_turn:
+                await recorder.go_on(RunResumed(attempt=work.attempt, files=files_to_move(reopened.state)))
+                if has_turn:
+                    await recorder.go_on(work.started())
         except BaseException:
             await reopened.writer.abandon()
             raise
-        return self._register(ActiveRun(work, recorder))
+        return self._register(ActiveRun(work, recorder), has_turn=has_turn)
 
     def _modules_of(self, plan: Plan) -> bytes:
         """The modules.json of a run with this plan; the catalogue does not change while the service runs."""
