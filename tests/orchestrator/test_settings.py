@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ops_orchestrator.errors import ConfigurationError
-from ops_orchestrator.settings import read_settings
+from ops_orchestrator.settings import misspelt_settings, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -124,3 +124,24 @@ def test_message_about_a_setting_has_no_words_for_programmers(
     with pytest.raises(ConfigurationError) as caught:
         read_settings()
     assert not re.search("Value error|Input should|pydantic", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("variable", "hint"),
+    [
+        ("OPS_WORKER", "did you mean OPS_WORKERS?"),
+        ("OPS_RUN_DIR", "did you mean OPS_RUNS_DIR?"),
+        ("OPS_XYZZY", "`ops serve --show-settings` prints those that there are"),
+    ],
+)
+def test_misspelt_setting_is_named_with_what_was_meant(tmp_path: Path, variable: str, hint: str) -> None:
+    ignored = f"is not a setting and is ignored; {hint}"
+    assert [*misspelt_settings(read_settings(), {variable: "2"})] == [f"{variable} {ignored}"]
+    (tmp_path / ".env").write_text(f"UID=1\nOPS_PORT=1\nexport {variable}=2\n")
+    assert [*misspelt_settings(read_settings(), {})] == [f"{variable} in .env {ignored}"]
+
+
+def test_variables_that_are_read_elsewhere_or_empty_are_not_misspelt(tmp_path: Path) -> None:
+    (tmp_path / "modules.yaml").write_text("modules:\n  alpha: {url: '${OPS_ALPHA_URL}'}\n")
+    environment = {"OPS_ALPHA_URL": "http://a", "OPS_WORKERS": "2", "ops_port": "1", "OPS_PORTS": "", "OPSY": "1"}
+    assert not [*misspelt_settings(read_settings(), environment)]

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from local_service import MODULES, ROOT, environment, service
 
-from ops_orchestrator.settings import Settings
+from ops_orchestrator.settings import Settings, misspelt_settings
 from ops_stubs.catalogue import STUBS
 
 PUBLISHED_REQUEST = {
@@ -47,6 +47,14 @@ def test_every_stub_is_registered_and_in_the_stack() -> None:
     registered = yaml.safe_load((ROOT / "modules.yaml").read_text())["modules"]
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
     assert set(registered) == set(STUBS) == set(MODULES) == set(services) - {"orchestrator"}
+
+
+def test_no_variable_of_this_project_counts_as_a_misspelt_setting() -> None:
+    files = [ROOT / "compose.yaml", ROOT / "modules.yaml", ROOT / "Makefile", *(ROOT / path for path in scripts())]
+    files += [*(ROOT / "docs").glob("*.md"), ROOT / "stubs" / "README.md", ROOT / "stubs/src/ops_stubs/cli.py"]
+    variables = {name for file in files for name in re.findall(r"\bOPS_[A-Z_]+\b", file.read_text())}
+    assert "OPS_PUBLISH" in variables
+    assert not [*misspelt_settings(Settings(), dict.fromkeys(variables, "x"))]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -189,6 +189,8 @@ async def test_all_stubs_in_one_application_answer_unknown_paths_with_envelopes(
         old = await client.post("/supplychain-risk/score", json={"iso": "XX"})
     assert [answer.status_code for answer in answers] == [404, 404, 405]
     assert [answer.json()["module"] for answer in answers] == ["stubs", "policy-simulator", "policy-simulator"]
+    assert "the modules are below /data-layer, /policy-simulator, " in answers[0].json()["error"]["message"]
+    assert "the modules are below" not in answers[1].json()["error"]["message"]
     assert old.json() == {"detail": "no data for XX/all"}
 
 

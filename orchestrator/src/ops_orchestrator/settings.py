@@ -1,14 +1,17 @@
 """The orchestrator's settings: environment variables `OPS_*` or a `.env` file, read once at the edge."""
 
+import re
+from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
+from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ops_contract import MAX_VALUES, problems_of
+from ops_contract import MAX_VALUES, nearest, problems_of
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.modules.base_url import BaseUrl
 from ops_orchestrator.modules.limits import Limits
@@ -20,6 +23,10 @@ Durability = Literal["sync", "os"]
 
 SyncMethod = Literal["syncfs", "fsync"]
 """How runs are flushed: one `syncfs` for the whole file system, or `fsync` for each of their files and folders."""
+
+_PREFIX: Final = "OPS_"
+# Of compose.yaml, modules.yaml, the stubs, and this project's tests.
+_OTHER_VARIABLES: Final = re.compile(r"OPS_(PUBLISH|READY_TIMEOUT_S|STUBS_\w+|CI_STATE|WRITE_PAGES)")
 
 _ENV_FILE: Final = Path(".env")
 _MOST_ENV_BYTES: Final = MIB
@@ -39,7 +46,7 @@ class Settings(BaseSettings):
     """Everything an operator can set, with its default."""
 
     model_config = SettingsConfigDict(
-        env_prefix="OPS_", env_file=".env", env_file_encoding="utf-8-sig", extra="ignore", frozen=True, env_ignore_empty=True
+        env_prefix=_PREFIX, env_file=".env", env_file_encoding="utf-8-sig", extra="ignore", frozen=True, env_ignore_empty=True
     )
 
     runs_dir: Annotated[HomePath, Field(description="where run folders are kept")] = Path("runs")
@@ -91,8 +98,33 @@ def read_settings(**overrides: object) -> Settings:
         return Settings(**given)  # type: ignore[arg-type]  # each is validated by its field
     except ValidationError as error:
         named = [(problem.pointer.strip("/"), problem.message) for problem in problems_of(error)]
-        wrong = "; ".join(f"{f'--{name}' if name in given else f'OPS_{name.upper()}'} {message}" for name, message in named)
+        wrong = "; ".join(
+            f"{f'--{name}' if name in given else f'{_PREFIX}{name.upper()}'} {message}" for name, message in named
+        )
         raise ConfigurationError(f"settings: {wrong}") from error
+
+
+def misspelt_settings(settings: Settings, environment: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each variable of `environment` or the .env file that begins with OPS_ and that nothing reads.
+
+    A variable that modules.yaml refers to is read.
+    """
+    known = [name.upper() for name in Settings.model_fields]
+    variables = {**dotenv_values(_ENV_FILE, interpolate=False, encoding="utf-8-sig"), **environment}
+    for variable in (name for name, value in variables.items() if value and name.upper().startswith(_PREFIX)):
+        name = variable.upper().removeprefix(_PREFIX)
+        if name not in known and not _OTHER_VARIABLES.fullmatch(variable) and variable not in _text_of(settings.modules_file):
+            meant = nearest(name, known)
+            hint = f"did you mean {_PREFIX}{meant}?" if meant else "`ops serve --show-settings` prints those that there are"
+            yield f"{variable}{'' if variable in environment else f' in {_ENV_FILE}'} is not a setting and is ignored; {hint}"
+
+
+def _text_of(modules_file: Path) -> str:
+    """The file's text; empty when it cannot be read, which is reported where it is used."""
+    try:
+        return modules_file.read_text(encoding="utf-8", errors="replace") if modules_file.is_file() else ""
+    except OSError:
+        return ""
 
 
 def _check_env_file(path: Path) -> None:

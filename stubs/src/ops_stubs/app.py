@@ -90,7 +90,7 @@ def create_all(
 ) -> FastAPI:
     """One application for all `stubs`, each below `/<module>/`, and the legacy service; `/` and `/health` list them."""
     host = health_of(Stub(name="stubs", summary="All stubs in one service", actions={}))
-    app = _application(host, _warming_up(stubs.values()))
+    app = _application(host, _warming_up(stubs.values()), modules=stubs)
     listed = [{"module": stub.name, "path": f"/{stub.name}", "summary": stub.summary} for stub in stubs.values()]
     # Listed apart from the modules, each of which has a /health.
     neighbours = [{"name": LEGACY.name, "path": f"/{LEGACY.name}", "summary": LEGACY.summary}]
@@ -128,7 +128,9 @@ def _stage(  # noqa: PLR0913, PLR0917 - what the layer needs
     )
 
 
-def _application(health: Health, lifespan: Lifespan[FastAPI], bare: Collection[str] = ()) -> FastAPI:
+def _application(
+    health: Health, lifespan: Lifespan[FastAPI], bare: Collection[str] = (), modules: Collection[str] = ()
+) -> FastAPI:
     return FastAPI(
         title=health.module,
         version=health.version,
@@ -138,16 +140,17 @@ def _application(health: Health, lifespan: Lifespan[FastAPI], bare: Collection[s
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
-        exception_handlers=_handlers(health, bare),
+        exception_handlers=_handlers(health, bare, modules),
     )
 
 
 def _handlers(
-    health: Health, bare_paths: Collection[str]
+    health: Health, bare_paths: Collection[str], modules: Collection[str]
 ) -> dict[Any, Callable[[Request, Any], Coroutine[Any, Any, Response]]]:
     """Every error becomes an envelope of the module, except those of bare endpoints, which are older than envelopes.
 
-    FastAPI's own answer to a body that a bare endpoint cannot read stays as it is, for the same reason.
+    FastAPI's own answer to a body that a bare endpoint cannot read stays as it is, for the same reason. A 404 names
+    `modules`, when the application serves several.
     """
 
     async def refused(request: Request, error: RefusalError) -> Response:
@@ -156,7 +159,7 @@ def _handlers(
     async def not_served(request: Request, error: HTTPException) -> Response:
         if path_below(request.scope) in bare_paths and error.status_code != 405:
             return json_response({"detail": error.detail}, error.status_code)
-        return error_response(health, _refusal(error), request, dict(error.headers or {}))
+        return error_response(health, _refusal(error, modules), request, dict(error.headers or {}))
 
     async def bare(_: Request, error: BareError) -> Response:
         return json_response({"detail": error.detail}, error.status)
@@ -164,7 +167,12 @@ def _handlers(
     return {RefusalError: refused, HTTPException: not_served, BareError: bare}
 
 
-def _refusal(error: HTTPException) -> RefusalError:
+def _refusal(error: HTTPException, modules: Collection[str]) -> RefusalError:
+    if error.status_code == 404 and modules:
+        paths = ", ".join(f"/{name}" for name in modules)
+        return RefusalError(
+            404, "NOT_FOUND", f"nothing is served at this path; the modules are below {paths}; GET / lists them"
+        )
     if error.status_code == 404:
         return RefusalError.not_found()
     if error.status_code == 405:

@@ -109,6 +109,13 @@ async def test_module_that_refuses_unknown_inputs_can_be_idempotent() -> None:
     assert await module.checked("OPS-IDM-003") == {"OPS-IDM-003": Verdict.PASS}
 
 
+@pytest.mark.parametrize(("status", "advice"), [(500, "the module's log"), (422, "--inputs")])
+async def test_call_that_does_not_succeed_is_reported_with_where_to_look(status: int, advice: str) -> None:
+    report = await OddModule(lambda _: (status, refusal("no")[1])).report("OPS-EXE-001")
+    (found,) = (one for one in report.findings if one.verdict == Verdict.FAIL)
+    assert advice in found.actual
+
+
 async def test_repeat_may_have_another_time_of_observation() -> None:
     clock = itertools.count(10)
 

@@ -142,10 +142,11 @@ def test_seconds_of_a_step_under_way_are_counted_up_to_now() -> None:
     assert "0.0 s" in shown(steps_view(running, datetime(2026, 1, 9, 12, 0, tzinfo=UTC)))
 
 
-def test_failed_run_shows_its_error() -> None:
-    text = shown(run_view(record(status="failed", error={"message": "alpha broke"}), {"results": {}}, Path("runs/run_1")))
+def test_failed_run_shows_its_error_and_the_next_command() -> None:
+    failed = record(status="failed", error={"message": "alpha broke"}, format=2)
+    text = shown(run_view(failed, {"results": {}}, Path("runs/run_1")))
     assert "✗ failed" in text
-    assert "alpha broke" in text
+    assert text.splitlines()[-2:] == ["alpha broke", "Next: ops runs resume run_1"]
 
 
 @pytest.mark.parametrize(

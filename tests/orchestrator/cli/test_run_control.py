@@ -148,9 +148,11 @@ def test_service_that_is_not_there_exits_3(home: Home, action: str) -> None:
 @pytest.mark.usefixtures("monitor")
 def test_same_key_shows_the_first_run_and_another_scenario_is_refused(home: Home) -> None:
     words = ("run", home.scenario("monitor"), "--key", "order 66")
-    first, second = (json.loads(home.ops(*words)[1]) for _ in range(2))
-    assert first["status"] == "completed"
-    assert first == second
+    (_, out, err), (_, again, err_again) = home.ops(*words), home.ops(*words)
+    first = json.loads(out)
+    assert (first["status"], json.loads(again), err) == ("completed", first, "")
+    started_at = home.record(first["run_id"])["started_at"]
+    assert err_again.startswith(f"ops: key order 66: this run was started at {started_at}; ")
     code, out, err = home.ops("run", home.scenario("slow"), "--key", "order 66")
     assert (code, out) == (2, "")
     assert first["run_id"] in err

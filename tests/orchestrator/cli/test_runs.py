@@ -1,6 +1,7 @@
 """`ops runs list`, `prune` and `usage`, which read and change the folders of runs."""
 
 import json
+import shutil
 import subprocess
 from contextlib import closing
 from pathlib import Path
@@ -125,6 +126,27 @@ def test_prune_on_a_terminal_says_how_to_go_on(home: Path) -> None:
     assert "add --yes to delete." in screen
     assert "Deleted 3 runs of" in on_terminal(home, "runs", "prune", "--older-than", "36h", "--yes")[1]
     assert "No run is that old." in on_terminal(home, "runs", "prune", "--older-than", "36h")[1]
+
+
+def test_prune_on_a_terminal_names_the_first_runs_with_their_labels(tmp_path: Path, home: Path) -> None:
+    screen = on_terminal(home, "runs", "prune", "--older-than", "36h")[1]
+    _, new, labelled, *_ = (line.split() for line in screen.splitlines())
+    assert new == [NEW, "completed", "2026-01-09T12:00:00Z"]
+    assert labelled == [LABELLED, "completed", "2025-01-02T12:00:00Z", "study=vat"]
+    many = tmp_path / "many"
+    for number in range(22):
+        shutil.copytree(home / "runs" / OLD, many / "runs" / f"{OLD[:-6]}{number:06x}")
+    for file in many.glob("runs/*/run.json"):
+        file.write_text(file.read_text().replace(OLD, file.parent.name))
+    screen = on_terminal(many, "runs", "prune", "--older-than", "36h", "--yes", "--rate", "10000")[1]
+    assert (screen.count(OLD[:-6]), "and 2 more; --json shows all" in screen) == (20, True)
+
+
+def test_run_that_cannot_be_deleted_is_named_with_exit_code_1(home: Path) -> None:
+    (home / "runs" / f".drop-{LABELLED}" / "in the way").mkdir(parents=True)
+    ran = ops(home, "runs", "prune", "--older-than", "36h", "--yes")
+    assert (ran.returncode, json.loads(ran.stdout)["runs"]) == (1, [NEW, OLD])
+    assert ran.stderr == f"ops: cannot remove {LABELLED}: Directory not empty\n"
 
 
 @pytest.mark.parametrize("age", ["90", "d", "-1d", "1.5d", "1y", "100000d"])

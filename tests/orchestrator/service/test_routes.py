@@ -86,6 +86,15 @@ async def test_run_that_is_not_there_is_answered_with_where_runs_are_listed(star
     assert answer.json()["detail"] == "'nope' is not the id of a run. GET /runs lists what there is."
 
 
+async def test_root_is_answered_with_where_the_service_describes_itself(start_service: StartService) -> None:
+    async with start_service(ScriptedModule()) as service:
+        answer = await service.get("/")
+    assert answer.status_code == 404
+    assert (
+        answer.json()["detail"] == "There is nothing at /; /docs shows what there is in a browser, /openapi.json to programs."
+    )
+
+
 async def test_wrong_method_is_a_405_problem_with_allow(start_service: StartService) -> None:
     async with start_service(ScriptedModule()) as service:
         answer = await service.get("/plan_and_execute")

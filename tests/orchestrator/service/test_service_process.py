@@ -236,6 +236,12 @@ def test_serve_shows_its_settings_and_stops(tmp_path: Path) -> None:
     assert (settings["port"], settings["max_concurrent_runs"]) == (1234, 7)
 
 
+def test_serve_warns_of_a_misspelt_setting(tmp_path: Path) -> None:
+    ran = ops(tmp_path, "serve", "--show-settings", OPS_WORKER="2")
+    assert (ran.returncode, json.loads(ran.stdout)["workers"]) == (0, 1)
+    assert ran.stderr == "ops: OPS_WORKER is not a setting and is ignored; did you mean OPS_WORKERS?\n"
+
+
 def test_serve_with_a_bad_modules_file_names_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("modules:\n  alpha:\n    ulr: http://a\n")
     ran = ops(tmp_path, "serve", OPS_MODULES_FILE="bad.yaml")
@@ -374,9 +380,13 @@ def test_run_of_a_killed_service_is_interrupted_at_the_next_start(waiting_home: 
         run_id = start_run(url)
         while HTTP.get(f"{url}/runs/{run_id}").json()["steps"][0]["status"] != "running":
             pass
+        of_the_living = ops(waiting_home, "runs", "show", run_id)
         process.kill()
         process.wait()
     assert status_on_disk(waiting_home, run_id) == "running"
+    of_the_dead = ops(waiting_home, "runs", "show", run_id)
+    assert (json.loads(of_the_living.stdout)["status"], of_the_living.stderr) == ("running", "")
+    assert f"{run_id} is running, but no service executes it; `ops serve` ends it as interrupted" in of_the_dead.stderr
     with service(waiting_home, "ops", "serve", "--port", "0") as (_, url):
         record = HTTP.get(f"{url}/runs/{run_id}").json()
         listed = HTTP.get(f"{url}/runs", params={"status": "interrupted"}).json()["runs"]

@@ -9,6 +9,6 @@ def main() -> NoReturn:
     try:
         from ops_contract.compliance.cli import main as run  # noqa: PLC0415  # imported here to report a missing package
     except ModuleNotFoundError as error:
-        sys.stderr.write(f"ops-contract: {error.name} is missing; install openpolicystack-contract[kit]\n")
+        sys.stderr.write(f"ops-contract: the Python package {error.name} is missing; install openpolicystack-contract[kit]\n")
         sys.exit(4)
     run()

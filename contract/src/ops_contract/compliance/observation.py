@@ -66,6 +66,11 @@ class Seen:
         return self.exchange.status is not None and 400 <= self.exchange.status < 500
 
     @property
+    def is_failure(self) -> bool:
+        """Whether it is a 5xx."""
+        return self.exchange.status is not None and self.exchange.status >= 500
+
+    @property
     def is_done(self) -> bool:
         """Whether the call succeeded as far as HTTP is concerned: 200, with a complete answer."""
         return self.exchange.status == 200 and self.exchange.error is None

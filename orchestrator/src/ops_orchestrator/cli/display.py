@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ops_orchestrator.cli.next_step import next_step
 from ops_orchestrator.runs.figures import Figures, headline_figures
 
 _MOST_LINES: Final = 60
@@ -52,7 +53,7 @@ def steps_view(record: dict[str, Any], now: datetime | None = None, note: str = 
 
 
 def run_view(record: dict[str, Any], results: dict[str, Any], folder: Path) -> RenderableType:
-    """A run that is over: how it ended, its steps and their warnings, the headline figures, where everything is."""
+    """A run: how it ended, its steps and their warnings, the headline figures, where everything is, and what to do next."""
     made_up = _synthetic_steps(record, results)
     record = record | {"steps": [step | {"synthetic": step["id"] in made_up} for step in record["steps"]]}
     parts: list[RenderableType] = [_title(record), steps_view(record)]
@@ -64,6 +65,8 @@ def run_view(record: dict[str, Any], results: dict[str, Any], folder: Path) -> R
     parts += [Text.assemble(plain(f"{name:<11}", "bold"), plain(value)) for name, value in _pointers(record, results, folder)]
     if record["error"]:
         parts += [Text(""), plain(record["error"]["message"], "red")]
+    if commands := next_step(record):
+        parts.append(plain(f"Next: {commands}"))
     return Group(*parts)
 
 

@@ -1,18 +1,21 @@
 """`ops runs prune` and `ops runs usage`: which runs are old, and how much room runs take."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 import typer
+from rich.console import Group, RenderableType
 
+from ops_contract.command_line import say
 from ops_orchestrator.cli import display, tables
 from ops_orchestrator.cli.progress_line import ProgressLine
 from ops_orchestrator.cli.run_store import existing_store
 from ops_orchestrator.cli.terminal import AsJson, show
-from ops_orchestrator.errors import ConfigurationError
+from ops_orchestrator.errors import ConfigurationError, OrchestratorError
+from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.all_runs import usage
 from ops_orchestrator.runs.store.folder import FolderStore
@@ -34,14 +37,23 @@ def prune(  # noqa: PLR0913  # one parameter for each option
     yes: Annotated[bool, typer.Option("--yes", help="Delete them; without it, only say what would go.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete old runs. Without --yes, only show what would go; runs that are not over, or damaged, always stay."""
+    """Delete old runs. Without --yes, only show what would go; runs that are not over, or damaged, always stay.
+
+    Exits 1 when a run could not be deleted.
+    """
     rule = Rule(_age(older_than), keep_labelled=keep_labelled, keep_last=keep_last)
+    failures: list[OrchestratorError] = []
     with existing_store() as store, ProgressLine() as line:
-        runs = list(expired(store, rule, datetime.now(UTC)))
+        runs = {run.run_id: run for run in expired(store, rule, datetime.now(UTC))}
         sizes = dict(_sizes(store, runs, line))
-        gone = list(_deleted(store, sizes, a_second, line)) if yes else list(sizes)
-    found = {"deleted": yes, "runs": gone, "bytes": sum(sizes[run_id] for run_id in gone)}
-    show(found, lambda: display.plain(_pruned(len(gone), sum(sizes[run_id] for run_id in gone), deleted=yes)), as_json=as_json)
+        gone = list(_deleted(store, sizes, a_second, line, failures)) if yes else list(sizes)
+    size = sum(sizes[run_id] for run_id in gone)
+    found = {"deleted": yes, "runs": gone, "bytes": size}
+    show(found, lambda: _pruned([runs[run_id] for run_id in gone], size, deleted=yes), as_json=as_json)
+    for error in failures:
+        say("ops", str(error))
+    if failures:
+        raise typer.Exit(ExitCode.NOT_COMPLETED)
 
 
 def show_usage(*, as_json: AsJson = False) -> None:
@@ -58,20 +70,25 @@ def _age(text: str) -> timedelta:
     return int(age[1]) * _UNITS[age[2]]
 
 
-def _sizes(store: FolderStore, runs: list[RunSummary], line: ProgressLine) -> Iterator[tuple[str, int]]:
-    for number, run in enumerate(runs, start=1):
-        line.show(f"Measured {number:,} of {len(runs):,} runs")
-        yield run.run_id, store.size(run.run_id)
+def _sizes(store: FolderStore, run_ids: Collection[str], line: ProgressLine) -> Iterator[tuple[str, int]]:
+    for number, run_id in enumerate(run_ids, start=1):
+        line.show(f"Measured {number:,} of {len(run_ids):,} runs")
+        yield run_id, store.size(run_id)
 
 
-def _deleted(store: FolderStore, sizes: dict[str, int], a_second: float, line: ProgressLine) -> Iterator[str]:
-    for number, run_id in enumerate(delete(store, sizes, a_second), start=1):
-        line.show(f"Deleted {number:,} of {len(sizes):,} runs")
+def _deleted(
+    store: FolderStore, run_ids: Collection[str], a_second: float, line: ProgressLine, failures: list[OrchestratorError]
+) -> Iterator[str]:
+    """Delete the runs; yields those that are gone, and leaves in `failures` why others are not."""
+    for number, run_id in enumerate(delete(store, run_ids, a_second, failed=failures.append), start=1):
+        line.show(f"Deleted {number:,} of {len(run_ids):,} runs")
         yield run_id
 
 
-def _pruned(count: int, size: int, *, deleted: bool) -> str:
-    runs = f"{count:,} run{'' if count == 1 else 's'} of {tables.bytes_text(size)}"
+def _pruned(runs: Sequence[RunSummary], size: int, *, deleted: bool) -> RenderableType:
+    counted = f"{len(runs):,} run{'' if len(runs) == 1 else 's'} of {tables.bytes_text(size)}"
     if deleted:
-        return f"Deleted {runs}."
-    return f"Would delete {runs}; add --yes to delete." if count else "No run is that old."
+        summary = f"Deleted {counted}."
+    else:
+        summary = f"Would delete {counted}; add --yes to delete." if runs else "No run is that old."
+    return Group(*([tables.old_runs_view(runs)] if runs else []), display.plain(summary))

@@ -24,6 +24,7 @@ from ops_orchestrator.exit_code import exit_code_of
 from ops_orchestrator.runs.record import LOGS
 from ops_orchestrator.runs.run_filter import EVERY_RUN, read_filter
 from ops_orchestrator.runs.run_summary import ListedStatus
+from ops_orchestrator.runs.store.lease import has_no_holder
 from ops_orchestrator.settings import read_settings
 
 runs_app = new_group("Look at runs, cancel or resume one.")
@@ -75,10 +76,17 @@ def show_run(run: RunId, as_json: AsJson = False) -> None:
     """Show one run, from its folder."""
     with existing_store() as store:
         run_id = find_run_id(store, run)
-        record = store.record(run_id).model_dump(mode="json")
+        stored = store.record(run_id)
         results = store.results(run_id).model_dump(mode="json")
         folder = store.location(run_id)
+        # Read again: the run may have ended meanwhile.
+        is_left = not stored.is_over and has_no_holder(folder / LOGS) and not store.record(run_id).is_over
+    record = stored.model_dump(mode="json")
     show(record, lambda: display.run_view(record, results, folder), as_json=as_json)
+    if is_left:
+        say(
+            "ops", f"{run_id} is {stored.status}, but no service executes it; `ops serve` ends it as interrupted, or resumes it"
+        )
 
 
 @runs_app.command("logs")

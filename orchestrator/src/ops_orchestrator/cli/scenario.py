@@ -3,12 +3,13 @@
 import asyncio
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ops_contract.command_line import read_file
+from ops_contract.command_line import read_file, say
 from ops_orchestrator.cli import tables
 from ops_orchestrator.cli.ending import sentence
 from ops_orchestrator.cli.run_options import Deadline, Key, Labels, checked_key, with_run_options
@@ -52,13 +53,24 @@ def show_plan(file: ScenarioFile, as_json: AsJson = False) -> None:
 
 async def _run(settings: Settings, scenario: bytes, key: str | None, *, as_json: bool) -> str:
     """Run a scenario and show it; returns the run's status."""
+    sent_at = datetime.now(UTC)
     async with ServiceClient.at(settings.url) as service:
         try:
             started = await service.start(scenario, key)
         except asyncio.CancelledError:
             sys.stderr.write("If it was started, the run goes on without you: ops runs list\n")
             raise
+        if key is not None:
+            await _say_if_earlier(service, str(started["run_id"]), key, sent_at)
         return await shown_when_over(service, started, as_json=as_json)
+
+
+async def _say_if_earlier(service: ServiceClient, run_id: str, key: str, sent_at: datetime) -> None:
+    """Say on standard error when the run was started before this command, since the rest of the output looks the same."""
+    started_at = (await service.run(run_id))["started_at"]
+    # Times of runs are in whole milliseconds.
+    if datetime.fromisoformat(started_at) < sent_at.replace(microsecond=sent_at.microsecond // 1000 * 1000):
+        say("ops", f"key {key}: this run was started at {started_at}; to run the scenario again, take another key")
 
 
 def _scenario(file: Path, content: bytes) -> Scenario:

@@ -1,11 +1,12 @@
 """`ops serve`: start the service."""
 
+import os
 from typing import Annotated
 
 import typer
 
-from ops_contract.command_line import print_json
-from ops_orchestrator.settings import read_settings
+from ops_contract.command_line import print_json, say
+from ops_orchestrator.settings import misspelt_settings, read_settings
 
 
 def serve(
@@ -17,6 +18,8 @@ def serve(
 ) -> None:
     """Start the orchestrator."""
     settings = read_settings(host=host, port=port)
+    for sentence in misspelt_settings(settings, os.environ):
+        say("ops", sentence)
     if show_settings:
         print_json(settings.model_dump(mode="json"))
         return

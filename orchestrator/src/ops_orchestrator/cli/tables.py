@@ -1,14 +1,17 @@
 """The lists of the command line on a terminal: plans, modules, runs and the room that they take."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 
 from ops_orchestrator.cli.display import plain
 from ops_orchestrator.planning.steps import Plan
+from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.all_runs import Usage
+
+_MOST_OLD_RUNS: Final = 20
 
 
 def plan_table(plan: Plan) -> Table:
@@ -42,12 +45,19 @@ def runs_table(runs: list[dict[str, Any]]) -> Table:
             run.get("warnings") or None,
             (run["fingerprints"]["result"] or "")[:8],
             "synthetic" if run.get("synthetic") else None,
-            ", ".join(f"{key}={value}" for key, value in (run.get("labels") or {}).items()) or None,
+            _labels(run.get("labels") or {}),
             run.get("reason") or run["scenario_id"],
         )
         for run in runs
     ]
     return _table(("run", "status", "warnings", "result", "data", "labels", "scenario"), rows)
+
+
+def old_runs_view(runs: Sequence[RunSummary]) -> RenderableType:
+    """The first of `runs`, one a line, and how many more there are."""
+    rows = [(run.run_id, run.status, run.started_at, _labels(run.labels)) for run in runs[:_MOST_OLD_RUNS]]
+    more = [plain(f"and {len(runs) - len(rows):,} more; --json shows all", "dim")] if len(runs) > len(rows) else []
+    return Group(_table(("run", "status", "started", "labels"), rows), *more)
 
 
 def usage_view(usage: Usage) -> RenderableType:
@@ -66,6 +76,10 @@ def bytes_text(size: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:,.1f} TB"
+
+
+def _labels(labels: Mapping[str, str]) -> str | None:
+    return ", ".join(f"{key}={value}" for key, value in labels.items()) or None
 
 
 def _table(columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> Table:

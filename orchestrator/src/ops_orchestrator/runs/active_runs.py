@@ -228,7 +228,8 @@ class ActiveRuns:
             made_for = run.request if isinstance(run, RunRecord) else run.record.request
             if fingerprint(made_for) != fingerprint(request):
                 raise ReusedKeyError(
-                    f"{holder} was started with this key and another scenario; take a new key, or repeat that scenario."
+                    f"{holder} was started with this key and another request (scenario, labels or deadline); "
+                    "take a new key, or repeat that request."
                 )
         raise _KeyIsHeld(run)
 

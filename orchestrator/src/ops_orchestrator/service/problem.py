@@ -124,7 +124,7 @@ def _on_invalid_parameters(request: Request, error: Exception) -> ProblemRespons
 def _on_http_exception(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
     detail = {
-        404: f"There is nothing at {request.url.path}; GET /openapi.json lists what there is.",
+        404: f"There is nothing at {request.url.path}; /docs shows what there is in a browser, /openapi.json to programs.",
         405: f"{request.method} is not possible at {request.url.path}; the header Allow says what is.",
     }.get(error.status_code, str(error.detail))
     body = _problem(request, error.status_code, *_of_status(error.status_code), detail)

@@ -42,13 +42,20 @@ async def _envelope(module: ModuleUnderTest, answers: Sequence[JudgedAnswer]) ->
     for answer in answers:
         seen = answer.seen
         if not seen.is_done:
-            hint = "; if it needs other inputs, give them with --inputs" if seen.is_refusal else ""
-            return broken("OPS-EXE-001", expected, f"{seen.summary()}: {seen.error.get('message', '')}{hint}", seen)
+            reason = f"{seen.summary()}: {seen.error.get('message', '')}{_hint(seen)}"
+            return broken("OPS-EXE-001", expected, reason, seen)
         if seen.fields.get("status") == "error":
             return broken("OPS-EXE-001", expected, "200 with an error envelope", seen)
         if found := [*_of_no_other_requirement(module, answer), *await _of_undeclared_files(module, answer)]:
             return broken("OPS-EXE-001", expected, listed(found, "OPS-EXE-001"), seen)
     return judged("OPS-EXE-001", True, expected, "", answers[0].seen)
+
+
+def _hint(seen: Seen) -> str:
+    """What to do about a call that did not succeed."""
+    if seen.is_refusal:
+        return "; if it needs other inputs, give them with --inputs"
+    return "; the module's log may say why" if seen.is_failure else ""
 
 
 def _of_no_other_requirement(module: ModuleUnderTest, answer: JudgedAnswer) -> list[Violation]:

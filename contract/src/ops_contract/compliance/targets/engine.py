@@ -54,7 +54,7 @@ def connect() -> "DockerClient":
     try:
         import docker  # noqa: PLC0415  # see above
     except ModuleNotFoundError as error:
-        message = f"{error.name} is missing; install openpolicystack-contract[kit]"
+        message = f"the Python package {error.name} is missing; install openpolicystack-contract[kit]"
         raise TargetError(message, ExitCode.KIT_ERROR) from error
     try:
         client = docker.from_env(timeout=_LONGEST_ANSWER_S)

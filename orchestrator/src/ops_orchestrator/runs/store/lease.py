@@ -36,6 +36,17 @@ class FolderLease:
         self.log.close()
 
 
+def has_no_holder(log: Path) -> bool:
+    """Whether nobody executes the run whose log this is; False when that is not known. Takes the lease for a moment."""
+    try:
+        lease = FolderLease.take(log)
+    except OSError:
+        return False
+    if lease is not None:
+        lease.release()
+    return lease is not None
+
+
 def _locked(file: IO[bytes]) -> IO[bytes]:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from ops_orchestrator.errors import OrchestratorError
+from ops_orchestrator.errors import NotFoundError, OrchestratorError
 from ops_orchestrator.runs.run_filter import RunFilter
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.all_runs import all_runs
@@ -46,26 +46,33 @@ def expired(store: RunStore, rule: Rule, now: datetime) -> Iterator[RunSummary]:
             yield run
 
 
-def prune(
+def _log_failure(error: OrchestratorError) -> None:
+    _log.warning("an old run stays: %s", error)
+
+
+def prune(  # noqa: PLR0913  # what a test and a command replace, each by name
     store: RunStore,
     run_ids: Iterable[str],
     a_second: float = RUNS_A_SECOND,
     *,
+    failed: Callable[[OrchestratorError], object] = _log_failure,
     wait: Callable[[float], object] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[str]:
     """Delete runs, never more than `a_second` of them in a second; yields those that are gone, each right after it went.
 
     `wait` is called with the seconds between one and the next, and ends the work when it returns something true. Runs that went
-    on or were taken meanwhile are left out, and so are those that cannot be deleted.
+    on or were taken meanwhile are left out, and so are those that cannot be deleted, for each of which `failed` is called.
     """
     for run_id in run_ids:
         began = clock()
         try:
             if store.remove(run_id):
                 yield run_id
+        except NotFoundError:
+            pass  # somebody else was faster
         except OrchestratorError as error:
-            _log.warning("%s cannot be deleted: %s", run_id, error)
+            failed(error)
         if wait(max(began + 1 / a_second - clock(), 0)):
             return
 

@@ -1,0 +1,31 @@
+"""What to do about a run that did not complete, as commands."""
+
+import shlex
+from typing import Any, Final
+
+from ops_orchestrator.runs.record import FORMAT
+
+_CAN_BE_RESUMED: Final = ("failed", "errored", "cancelled", "interrupted")
+_BREACH: Final = "INVALID_ANSWER"
+_LATE: Final = "RUN_DEADLINE"
+_EXECUTE: Final = "/execute"
+
+
+def next_step(record: dict[str, Any]) -> str:
+    """The commands that help with the run of this record; empty when none does, or when its error names them itself."""
+    error = record["error"] or {}
+    resume = f"ops runs resume {record['run_id']}"
+    if record["status"] not in _CAN_BE_RESUMED or record.get("format", 1) < FORMAT:
+        return ""
+    if error.get("code") == _LATE or resume in error.get("message", ""):
+        return ""
+    return f"{_check(record, error['step'])}, then {resume}" if error.get("code") == _BREACH and "step" in error else resume
+
+
+def _check(record: dict[str, Any], step_id: str) -> str:
+    """The command that checks the module of a step against the contract."""
+    step: dict[str, Any] = next((step for step in record["steps"] if step["id"] == step_id), {})
+    if step.get("adapter"):
+        return shlex.join(("ops-contract", "check", "--adapter", f"modules.yaml:{step['module']}"))
+    url = (step.get("exchange") or {}).get("url", "")
+    return shlex.join(("ops-contract", "check", url.removesuffix(_EXECUTE) if url.endswith(_EXECUTE) else "URL"))
