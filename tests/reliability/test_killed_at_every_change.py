@@ -2,11 +2,16 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
+from local_service import HTTP
 from reliability.held_calls import MACHINE_IS_KNOWN, HeldCalls
+from reliability.log_fold import ENDED
 from reliability.page import write_row
 from reliability.service_home import STEPS, ServiceHome, module_server
 
@@ -90,6 +95,60 @@ def test_kill_at_a_change_during_a_run_breaks_no_promise(
         when = "half way through each write" if torn else "before each change"
         write_row(f"killed {when} of a run that {have_run.__name__.replace('_', ' ')}", home.findings)
     assert home.findings.broken == {}
+
+
+def test_kill_at_the_first_changes_of_a_run_leaves_nothing_over(tmp_path: Path, modules: str) -> None:
+    home = ServiceHome(tmp_path / "home", modules)
+    for change in range(1, 9):
+        assert killed_in_a_run(home, completes, change, torn=False)
+    with home.serving() as (_, url):
+        assert url is not None
+        home.examine(url)
+    assert home.findings.broken == {}
+
+
+def wait_until_all_go_on(home: ServiceHome, url: str | None) -> None:
+    """Wait until the second step of each run is under way, unless the run is over or the service dead."""
+    with suppress(httpx2.TransportError):
+        while url and any(is_before_its_second_step(HTTP.get(f"{url}/runs/{run_id}").json()) for run_id in home.acknowledged):
+            pass
+
+
+def is_before_its_second_step(run: dict[str, Any]) -> bool:
+    return run["status"] not in ENDED and run["steps"][1]["status"] != "running"
+
+
+@pytest.mark.parametrize("stride", [pytest.param(13, id="some"), EVERY])
+def test_kill_while_runs_are_taken_over_forgets_none(tmp_path: Path, modules: str, stride: int) -> None:
+    home = ServiceHome(tmp_path / "home", modules)
+    with home.serving() as (process, url):
+        assert url is not None
+        for _ in range(3):
+            home.ask(url, "inline", "slow", prefer="respond-async")
+        process.kill()
+        process.wait()
+    for change in count(1, stride):
+        with HeldCalls(home.runs) as calls:
+            calls.kill_at(change)
+            with home.serving(*calls.words, OPS_RESUME_INTERRUPTED="true") as (process, url):
+                wait_until_all_go_on(home, url)
+                process.kill()
+                process.wait()
+        home.findings.ordeals += calls.killed
+        if not calls.killed:
+            break
+    HTTP.put(f"{modules}/go")
+    with home.serving(OPS_RESUME_INTERRUPTED="true") as (_, url):
+        assert url is not None
+        while home.under_way(url):
+            pass
+        home.examine(url)
+        ends = [run["status"] for run in HTTP.get(f"{url}/runs").json()["runs"]]
+    HTTP.delete(f"{modules}/go")
+    home.count()
+    if stride == 1:
+        write_row("killed before each change of a start with OPS_RESUME_INTERRUPTED", home.findings)
+    assert (ends, home.findings.broken) == (["completed"] * 3, {})
 
 
 @pytest.mark.parametrize("left_by_a_kill", LEFT)

@@ -4,12 +4,13 @@ import random
 import resource
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from time import monotonic
 
 import pytest
+from local_service import HTTP
 from reliability.disk_image import small_disk
 from reliability.page import write_row
 from reliability.service_home import ServiceHome, module_server
@@ -87,6 +88,33 @@ def test_disk_that_is_full_for_a_while_breaks_no_promise(tmp_path: Path, modules
         home.count()
     if times > 2:
         write_row(f"disk full for a while, and no restart, with {CALLERS} callers", home.findings)
+    assert home.findings.broken == {}
+
+
+@pytest.mark.parametrize(("resume", "status"), [("false", "interrupted"), ("true", "completed")])
+def test_disk_that_is_full_at_the_start_keeps_no_run_from_being_taken_over_later(
+    tmp_path: Path, modules: str, resume: str, status: str
+) -> None:
+    with small_disk(tmp_path / "disk", ROOM) as folder:
+        home = ServiceHome(folder / "home", modules)
+        with home.serving(OPS_RESUME_INTERRUPTED=resume) as (process, url):
+            assert url is not None
+            left = home.ask(url, "inline", "slow", prefer="respond-async")
+            assert left is not None
+            process.kill()
+            process.wait()
+        HTTP.put(f"{modules}/go")
+        with ExitStack() as full:
+            full.enter_context(full_disk(folder))
+            with home.serving(OPS_RESUME_INTERRUPTED=resume) as (_, url):
+                assert url is not None
+                assert home.under_way(url) == [left.run_id]
+                full.close()
+                wait_until_all_runs_are_over(home, url)
+                assert HTTP.get(f"{url}/runs/{left.run_id}").json()["status"] == status
+                home.check_that_it_serves(url)
+                home.examine(url)
+    HTTP.delete(f"{modules}/go")
     assert home.findings.broken == {}
 
 

@@ -32,6 +32,7 @@ from ops_orchestrator.runs.store.folder_writer import FolderWriter
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.runs.store.sync import NoSync, Sync
 from ops_orchestrator.runs.turns import LocalTurns
+from ops_orchestrator.settings import Durability
 
 
 @pytest.fixture
@@ -412,6 +413,7 @@ async def test_run_whose_end_the_disk_refuses_is_errored_and_stored_without_a_re
             await asyncio.sleep(0.01)
         record = store.record(run_id)
         assert (record.status, [step.status for step in record.steps]) == ("errored", ["completed"])
+        assert json.loads(store.document(run_id, "run.json"))["status"] == "errored"
         assert [line["event"] for line in log_of(store, run_id)] == EVENTS
 
 
@@ -665,6 +667,21 @@ async def test_interrupted_run_is_resumed_by_the_next_service(
         await again.wait()
         assert again.record.status == store.record(run.record.run_id).status == "completed"
         assert (alpha.executed, len(beta.executed)) == ([], 1)
+
+
+@pytest.mark.parametrize(("settings", "expected"), [(["sync", "os"], "os"), (["os", "sync"], "os"), (["sync", "sync"], "sync")])
+async def test_record_says_how_durable_the_least_durable_attempt_was(
+    tmp_path: Path, catalogue: Catalogue, client_for: ClientFor, settings: list[Durability], expected: str
+) -> None:
+    client, run_id = client_for(ScriptedModule(answers=[httpx2.Response(422, json=error_envelope())])), ""
+    for durability in settings:
+        with closing(FolderStore.open(tmp_path, durability=durability)) as store:
+            runs = active_runs(catalogue, store, client)
+            run = await (runs.resume(run_id) if run_id else runs.start(demo("alpha")))
+            await run.wait()
+            run_id = run.record.run_id
+            assert store.record(run_id) == run.record
+    assert run.record.durability == expected
 
 
 async def test_run_that_keeps_no_artifacts_is_resumed_like_another(

@@ -25,7 +25,7 @@ class FullDisk:
     async def go_on(self, record: RunRecord, event: Event) -> None:
         """See RunWriter."""
 
-    async def end(self, event: Event, record: RunRecord, results: Results) -> None:
+    async def end(self, event: Event, record: RunRecord, results: Results, results_bytes: int) -> None:
         """See RunWriter."""
 
     async def durable(self) -> None:

@@ -120,6 +120,10 @@ class ActiveRuns:
             record = await asyncio.to_thread(self._store.record, record.run_id)
         return record
 
+    async def take_over(self, run_id: str) -> ActiveRun:
+        """Go on with a run that a dead service left, once that is on disk. Raises RequestError, StoreError."""
+        return await self._launch(lambda: self._reopened(run_id, is_left=True))
+
     def find(self, run_id: str) -> ActiveRun | None:
         """The run `run_id` if it is under way in this process."""
         return self._runs.get(run_id)
@@ -244,18 +248,22 @@ class ActiveRuns:
             return await asyncio.to_thread(self._store.record, run_id)
         return None
 
-    async def _reopened(self, run_id: str) -> _Made:
-        """Take up a run that is over. Raises RequestError, StoreError."""
+    async def _reopened(self, run_id: str, *, is_left: bool = False) -> _Made:
+        """Take up a run that is over, or that a dead service left. Raises RequestError, StoreError."""
         if (active := self.find(run_id)) is not None:
             raise ConflictError.under_way(run_id, active.record.status)
-        reopened = await self._store.reopen(run_id)
+        reopened = await (self._store.take_over if is_left else self._store.reopen)(run_id)
         try:
             work = await asyncio.to_thread(work_left, self._store, reopened, self._catalogue)
             recorder = Recorder(reopened.writer, reopened.state, reopened.results)
+            moved, durability = files_to_move(reopened.state), self._store.durability
             async with self._turn() as has_turn:
-                await recorder.go_on(RunResumed(attempt=work.attempt, files=files_to_move(reopened.state)))
+                await recorder.go_on(RunResumed(attempt=work.attempt, files=moved, durability=durability))
                 if has_turn:
                     await recorder.go_on(work.started())
+                if is_left:
+                    # While the disk is full it stays as it was left, and nothing of it is lost.
+                    await recorder.durable()
         except BaseException:
             await reopened.writer.abandon()
             raise

@@ -90,12 +90,13 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResumed:
-    """A run that was over goes on; its completed steps are kept, and `files` are those that earlier attempts left."""
+    """A run that was over, or left, goes on; its completed steps are kept, and `files` are those that earlier attempts left."""
 
     name: ClassVar = "run.resumed"
     level: ClassVar[Level] = "info"
     attempt: int
     files: tuple[FileRef, ...] = ()
+    durability: str = "sync"
 
     @property
     def message(self) -> str:

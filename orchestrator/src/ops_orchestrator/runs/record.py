@@ -57,7 +57,7 @@ class RunRecord(_Document):
     """run.json: request, plan, what happened, and pointers to the rest of the folder.
 
     `format` is 1 for version 0.1.0, whose logs do not tell everything. `attempt` counts how often the run was started or
-    resumed. `durability` says whether the folder was flushed to disk before the run was said to be over.
+    resumed. `durability` is `sync` if all that answers said of the run was flushed to disk before.
     """
 
     format: int = 1

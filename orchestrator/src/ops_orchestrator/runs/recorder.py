@@ -69,7 +69,7 @@ class Recorder:
         assert isinstance(event.what, RunEnded)  # noqa: S101  # see above
         final = ended(self.record, event.what, event.at)
         results = Results.of(final, self._results)
-        await self._writer.end(event, final, results)
+        await self._writer.end(event, final, results, self.results_bytes)
         self._stored, self._final = final, results
 
     def end_in_memory(self, what: RunEnded) -> None:

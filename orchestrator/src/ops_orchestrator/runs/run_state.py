@@ -129,6 +129,9 @@ class RunState:
                 del self.files[path]
             self._change(step.id, status="pending", started_at=None, finished_at=None, exchange=None, error=None)
         changes = {"status": "queued", "attempt": what.attempt, "finished_at": None, "error": None}
+        if what.durability != "sync":
+            # What one attempt did not flush, no other did.
+            changes["durability"] = what.durability
         self._record = self.record.model_copy(update={**changes, "fingerprints": Fingerprints()})
 
     def _end(self, what: RunEnded, finished_at: str) -> None:

@@ -12,7 +12,6 @@ import structlog
 from fastapi import FastAPI
 
 import ops_orchestrator
-from ops_orchestrator.errors import RequestError, StoreError
 from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.transport import Transport
@@ -21,7 +20,6 @@ from ops_orchestrator.runs.event_stream import EventStream
 from ops_orchestrator.runs.shared_turns import SharedTurns
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Progress
-from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.store.retention import Retention, retention_of
 from ops_orchestrator.runs.turns import LocalTurns, Turns
 from ops_orchestrator.service.head import HeadAsGet
@@ -37,6 +35,7 @@ from ops_orchestrator.service.routes.run_control import run_control_routes
 from ops_orchestrator.service.routes.runs import runs_routes
 from ops_orchestrator.service.service_log import RunLog
 from ops_orchestrator.service.siblings import AmongSiblings, Siblings, Worker
+from ops_orchestrator.service.takeover import Takeover
 from ops_orchestrator.settings import Settings
 
 _log: Any = structlog.get_logger("ops_orchestrator")
@@ -44,7 +43,7 @@ _log: Any = structlog.get_logger("ops_orchestrator")
 
 @dataclass(frozen=True)
 class _Parts:
-    """What the service is made of. `goes_on` has the runs that a dead service left taken up again; None ends them."""
+    """What the service is made of."""
 
     catalogue: Catalogue
     events: EventStream
@@ -53,7 +52,7 @@ class _Parts:
     client: ModuleClient
     turns: Turns
     runs: ActiveRuns
-    goes_on: ActiveRuns | None
+    takeover: Takeover
     siblings: Siblings
 
 
@@ -119,7 +118,7 @@ def _parts(settings: Settings, transport: Transport | None, worker: Worker | Non
         client=client,
         turns=turns,
         runs=runs,
-        goes_on=runs if settings.resume_interrupted else None,
+        takeover=Takeover(store, runs if settings.resume_interrupted else None),
         siblings=Siblings(worker.siblings if worker else (), runs.find, store),
     )
 
@@ -127,8 +126,9 @@ def _parts(settings: Settings, transport: Transport | None, worker: Worker | Non
 @asynccontextmanager
 async def _lifespan(parts: _Parts, _: FastAPI) -> AsyncIterator[None]:
     """Put in order what a dead service left, and stop in an order in which no run is left half written."""
-    await _recover(parts.store, parts.goes_on)
-    later = asyncio.create_task(_recover_when_complete(parts.store, parts.goes_on))
+    is_complete = parts.store.is_complete
+    again = await parts.takeover.begin()
+    later = asyncio.create_task(parts.takeover.end(again, is_complete=is_complete))
     if parts.retention is not None:
         parts.retention.start()
     if reason := parts.store.unwritable():
@@ -149,32 +149,6 @@ def _turns(settings: Settings, worker: Worker | None) -> Turns:
     if worker is None:
         return LocalTurns(at_once, most_waiting)
     return SharedTurns.open(worker.folder, worker.number, worker.count, at_once=at_once, most_waiting=most_waiting)
-
-
-async def _recover(store: RunStore, runs: ActiveRuns | None) -> None:
-    """End what a dead service left; with `runs`, go on with it."""
-    for run_id, problem in (await asyncio.to_thread(store.recover)).items():
-        if problem is not None:
-            _log.error("run.unrecovered", run_id=run_id, message=f"cannot be ended properly: {problem}")
-            continue
-        _log.warning("run.recovered", run_id=run_id, message="was not over when a service ended")
-        if runs is not None:
-            try:
-                await runs.resume(run_id)
-            except (RequestError, StoreError) as error:
-                _log.error("run.left", run_id=run_id, message=f"cannot go on: {error}")
-
-
-async def _recover_when_complete(store: RunStore, runs: ActiveRuns | None) -> None:
-    """Where many runs are read in the background, some of those may have been left too."""
-    if store.is_complete:
-        return
-    while not await asyncio.to_thread(store.wait_until_complete, 1.0):
-        pass
-    try:
-        await _recover(store, runs)
-    except (OSError, StoreError) as error:
-        _log.error("store.unrecovered", message=f"runs that a dead service left may not be ended: {error}")
 
 
 def _log_progress(progress: Progress) -> None:

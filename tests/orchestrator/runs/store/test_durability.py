@@ -1,5 +1,6 @@
 """What is on disk when the service says so, seen from outside: its system calls while it answers requests."""
 
+import json
 import signal
 from collections import Counter
 from collections.abc import Iterable
@@ -154,7 +155,7 @@ def test_answer_that_a_run_goes_on_is_sent_after_its_folder_was_flushed(tmp_path
 
 def test_service_that_leaves_it_to_the_operating_system_flushes_nothing_of_a_run(tmp_path: Path, stubs: str) -> None:
     run = traced_run(tmp_path, stubs, OPS_DURABILITY="os")
-    assert run.status == 200
+    assert (run.status, json.loads((run.folder / "run.json").read_bytes())["durability"]) == (200, "os")
     flushes = [call for call in run.calls if call.name in FLUSHES and call.began > run.in_place.began]
     # SQLite flushes the index when it is closed.
     assert all("/.index.sqlite3" in call.path and call.began > run.answered for call in flushes)

@@ -1,6 +1,7 @@
+import asyncio
 import json
-import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -11,6 +12,7 @@ from run_records import GOOD, RUN_ID, begin, keep
 from ops_orchestrator.errors import InvalidRequestError, NotFoundError, RunExistsError, StoreError
 from ops_orchestrator.runs.events import Event, RunEnded
 from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.sqlite_index import FILE_NAME, SqliteIndex
 
 OpenStore = Callable[[], FolderStore]
@@ -179,12 +181,30 @@ async def test_run_whose_resumption_was_killed_at_once_has_nothing_left_over_and
 def test_folder_that_another_service_is_just_making_is_left_alone(tmp_path: Path, store: FolderStore) -> None:
     young = tmp_path / "runs" / f".new-{RUN_ID}"
     young.mkdir()
+    lease = FolderLease.create(young / "logs.jsonl")
     store.recover()
     assert young.is_dir()
-    an_hour_ago = young.stat().st_mtime - 3600
-    os.utime(young, (an_hour_ago, an_hour_ago))
+    lease.release()
     store.recover()
     assert not young.exists()
+
+
+async def test_runs_are_made_while_other_services_start(open_store: OpenStore, store: FolderStore) -> None:
+    other, is_over = open_store(), threading.Event()
+
+    def start_again_and_again() -> None:
+        while not is_over.is_set():
+            assert other.recover() == {}
+
+    starting = asyncio.create_task(asyncio.to_thread(start_again_and_again))
+    run_ids = {f"run_2026-01-09T12-34-56Z_{number:06x}" for number in range(100)}
+    try:
+        for run_id in sorted(run_ids):
+            await keep(store, run_id)
+    finally:
+        is_over.set()
+    await starting
+    assert {run.run_id for run in store.page(200).runs} == run_ids
 
 
 @pytest.mark.parametrize(("name", "read"), [("run.json", FolderStore.record), ("results.json", FolderStore.results)])
@@ -202,10 +222,12 @@ async def test_document_that_is_missing_from_a_run_is_named(store: FolderStore) 
         store.document(RUN_ID, "logs.jsonl")
 
 
-def test_folder_that_a_crash_left_half_made_is_cleared_away(tmp_path: Path, store: FolderStore) -> None:
+@pytest.mark.parametrize("files", [(), ("logs.jsonl",), ("modules.json",)])
+def test_folder_that_a_crash_left_half_made_is_cleared_away(tmp_path: Path, store: FolderStore, files: tuple[str, ...]) -> None:
     half = tmp_path / "runs" / f".new-{RUN_ID}"
     half.mkdir()
-    (half / "logs.jsonl").touch()
+    for name in files:
+        (half / name).touch()
     store.recover()
     assert not half.exists()
 

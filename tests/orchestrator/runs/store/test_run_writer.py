@@ -1,6 +1,7 @@
 """What every RunWriter does."""
 
 import asyncio
+import errno
 import json
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from threading import Event as Signal
 
 import pytest
-from run_records import RUN_ID, OpenRun, begin, first_events
+from run_records import GOOD, RUN_ID, OpenRun, begin, first_events
 
 from ops_contract import sha256_hex
 from ops_orchestrator.errors import NotFoundError, StoreError
@@ -24,6 +25,17 @@ from ops_orchestrator.runs.store.sync import NoSync
 from ops_orchestrator.runs.store.writer import Writer
 
 STARTED = StepStarted(step="alpha", module="alpha", url="http://a", ready_timeout_s=0.0)
+
+
+class FullDisk:
+    """A disk that flushes nothing. See Sync."""
+
+    def flush(self, paths: Iterable[str]) -> None:  # noqa: ARG002  # see Sync
+        """See Sync."""
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def close(self) -> None:
+        """See Sync."""
 
 
 @pytest.fixture
@@ -80,6 +92,29 @@ async def test_line_is_not_written_when_one_of_its_files_cannot_be_and_the_write
     with pytest.raises(StoreError, match="cannot write in"):
         await run.recorder.add(STARTED)
     assert [line["seq"] for line in lines(store)] == [1, 2]
+
+
+async def test_run_that_cannot_be_written_ends_alone(store: RunStore, run: OpenRun) -> None:
+    other = await begin(store, run_id=GOOD)
+    await run.recorder.add(STARTED, [RunFile(FileRef("artifacts/b", "0" * 64, 0), run.writer.staging / "gone")])
+    with pytest.raises(StoreError, match="cannot write in"):
+        await run.recorder.durable()
+    await other.complete()
+    await other.recorder.end(RunEnded(status="completed"))
+    assert store.record(GOOD).status == "completed"
+    await run.writer.abandon()
+
+
+async def test_flush_that_fails_ends_every_run_under_way(tmp_path: Path) -> None:
+    with closing(FolderStore(tmp_path, SqliteIndex.open(tmp_path), FullDisk())) as store:
+        runs = [await begin(store, run_id=run_id) for run_id in (RUN_ID, GOOD)]
+        with pytest.raises(StoreError, match="No space left on device"):
+            await runs[0].recorder.durable()
+        # Nobody knows which run's bytes the disk lost.
+        with pytest.raises(StoreError, match="No space left on device"):
+            await runs[1].recorder.add(STARTED)
+        for run in runs:
+            await run.writer.abandon()
 
 
 async def test_run_for_which_the_writer_failed_can_be_ended_as_far_as_it_was_written(store: RunStore, run: OpenRun) -> None:

@@ -7,40 +7,33 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
 
 from ops_orchestrator.errors import (
     ConfigurationError,
-    ConflictError,
     DamagedRunError,
     NotFoundError,
     StoreError,
 )
-from ops_orchestrator.runs.event_reader import LogError
 from ops_orchestrator.runs.events import Event
 from ops_orchestrator.runs.feed import Consumer
 from ops_orchestrator.runs.log_reader import LogReader
 from ops_orchestrator.runs.record import (
-    FORMAT,
-    LOGS,
-    MODULES,
     RECORD,
     RESULTS,
     ArtifactRecord,
     Results,
     RunRecord,
-    StepResults,
 )
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.claimed_keys import free_abandoned_keys
 from ops_orchestrator.runs.store.folder_writer import FolderWriter
 from ops_orchestrator.runs.store.index_update import Report
-from ops_orchestrator.runs.store.lease import FolderLease
-from ops_orchestrator.runs.store.left_runs import end_left_runs
+from ops_orchestrator.runs.store.left_runs import end_left_runs, left_runs
 from ops_orchestrator.runs.store.listed_run import IndexedRun, Page, Position
 from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile, files_in
 from ops_orchestrator.runs.store.protocols import Reopened, RunIndex
@@ -55,12 +48,11 @@ from ops_orchestrator.runs.store.reading import (
     read_version,
     version_of,
 )
-from ops_orchestrator.runs.store.recovery import whole_log
+from ops_orchestrator.runs.store.recovery import damaged_by
 from ops_orchestrator.runs.store.removal import size_of, take_away
-from ops_orchestrator.runs.store.run_folder import RunFolder, paths_of
+from ops_orchestrator.runs.store.reopening import OpenedRun, reopen, take_over
+from ops_orchestrator.runs.store.run_folder import paths_of
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
-from ops_orchestrator.runs.store.stored_log import StoredLog
-from ops_orchestrator.runs.store.stored_log import read_results as read_step_results
 from ops_orchestrator.runs.store.sync import Sync, sync_of
 from ops_orchestrator.runs.store.writer import Writer
 from ops_orchestrator.settings import Durability, SyncMethod
@@ -144,11 +136,21 @@ class FolderStore:
 
     async def reopen(self, run_id: str) -> Reopened:
         """See RunStore."""
+        return await self._opened(reopen, run_id)
+
+    async def take_over(self, run_id: str) -> Reopened:
+        """See RunStore."""
+        return await self._opened(take_over, run_id)
+
+    async def _opened(self, open_run: Callable[[Path, str], OpenedRun], run_id: str) -> Reopened:
         try:
-            folder, log, results, modules = await asyncio.to_thread(self._reopened, run_id)
+            opened = await asyncio.to_thread(open_run, self.folder, run_id)
+        except NotPlainError as error:
+            raise damaged_by(self.folder, run_id, error) from error
         except OSError as error:
             raise StoreError(f"cannot go on in {self.folder / run_id}: {error.strerror}") from error
-        return Reopened(self._writer.writer_of(folder, log.state.seq), log.state, results, modules)
+        state = opened.log.state
+        return Reopened(self._writer.writer_of(opened.folder, state.seq), state, opened.results, opened.modules)
 
     def record(self, run_id: str) -> RunRecord:
         """See RunStore."""
@@ -266,33 +268,11 @@ class FolderStore:
         """See RunStore."""
         return size_of(folder_of(self.folder, run_id))
 
-    def recover(self) -> Mapping[str, OSError | StoreError | None]:
+    def left(self) -> set[str]:
         """See RunStore. Folders that were never finished are removed."""
         free_abandoned_keys(self.folder)
-        return end_left_runs(self.folder, self._index, self._sync)
+        return left_runs(self.folder, self._index)
 
-    def _reopened(self, run_id: str) -> tuple[RunFolder, StoredLog, dict[str, StepResults], bytes]:
-        record = read_record(self.folder, run_id)
-        if not record.is_over:
-            raise ConflictError.under_way(run_id, record.status)
-        if record.status == "completed":
-            raise ConflictError(f"{run_id} is completed: there is nothing to resume; start its request again for another run.")
-        if record.format < FORMAT:
-            raise ConflictError(
-                f"{run_id} was made by a version that kept too little to go on with it; start its request again."
-            )
-        lease = FolderLease.take(self.folder / run_id / LOGS)
-        if lease is None:
-            raise ConflictError.under_way(run_id, "being resumed already")
-        try:
-            log = whole_log(self.folder, run_id, is_over=True)
-            results = read_step_results(self.folder, run_id, log.state)
-            modules = read_content(self.folder, run_id, MODULES)
-            content = read_content(self.folder, run_id, LOGS)
-        except LogError as error:
-            lease.release()
-            raise DamagedRunError(self.folder / run_id, LOGS, str(error)) from error
-        except BaseException:
-            lease.release()
-            raise
-        return RunFolder(self.folder / run_id, lease, content, log.state.files.values(), modules), log, results, modules
+    def recover(self, run_ids: Iterable[str] | None = None) -> Mapping[str, OSError | StoreError | None]:
+        """See RunStore."""
+        return end_left_runs(self.folder, self.left() if run_ids is None else run_ids, self._index, self._sync)

@@ -81,7 +81,7 @@ class FolderWriter:
         line = event.as_line()
         await self._writer.put(Job(work, len(line), self, lines=(line_of(event, line),)))
 
-    async def end(self, event: Event, record: RunRecord, results: Results) -> None:
+    async def end(self, event: Event, record: RunRecord, results: Results, results_bytes: int) -> None:
         """See RunWriter."""
         self._check()
         line = event.as_line()
@@ -90,7 +90,9 @@ class FolderWriter:
             self.folder.end(results_text(results), line, json_document(record))
 
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        job = Job(work, _LINE_OVERHEAD_BYTES, self, answer=done, sync=Flush(self, done, record, line_of(event, line)))
+        # In results.json the outputs stand twice.
+        size = len(line) + _LINE_OVERHEAD_BYTES + 2 * results_bytes
+        job = Job(work, size, self, answer=done, sync=Flush(self, done, record, line_of(event, line)))
         await self._writer.put(job)
         await self._wait(done)
 

@@ -1,17 +1,26 @@
-"""Ends the runs that a dead service left in a store."""
+"""Finds the runs that a dead service left in a store, and ends them."""
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from ops_orchestrator.errors import DamagedRunError, StoreError
-from ops_orchestrator.runs.record import FORMAT, LOGS, MANIFEST, RECORD
+from ops_orchestrator.runs.record import FORMAT, LOGS, RECORD
 from ops_orchestrator.runs.store.old_format import end_old_run
+from ops_orchestrator.runs.store.plain_file import NotPlainError
 from ops_orchestrator.runs.store.protocols import RunIndex
-from ops_orchestrator.runs.store.reading import read_listed, record_on_disk, run_ids_in
-from ops_orchestrator.runs.store.recovery import clear_unfinished, finish, is_unacknowledged, lease_of_the_dead
+from ops_orchestrator.runs.store.reading import read_listed, run_ids_in
+from ops_orchestrator.runs.store.recovery import (
+    clear_unfinished,
+    damaged_by,
+    finish,
+    is_unacknowledged,
+    lease_of_the_dead,
+    record_of_the_left,
+)
 from ops_orchestrator.runs.store.removal import delete_removed
 from ops_orchestrator.runs.store.run_folder import PART
 from ops_orchestrator.runs.store.sync import Sync
@@ -19,17 +28,22 @@ from ops_orchestrator.runs.store.sync import Sync
 _MAY_BE_LEFT: Final = ("queued", "running", "damaged")
 
 
-def end_left_runs(store: Path, index: RunIndex, sync: Sync) -> Mapping[str, OSError | StoreError | None]:
-    """End the runs in the folder `store` that nobody executes; by run id, why one could not be ended, or None.
+def left_runs(store: Path, index: RunIndex) -> set[str]:
+    """The runs in the folder `store` that are not over, or damaged; whoever executes them may live.
 
     Folders that were never finished are removed. Raises OSError, StoreError.
     """
     clear_unfinished(store)
     delete_removed(store)
+    return run_ids_in(store) & set[str]().union(*(index.run_ids(status) for status in _MAY_BE_LEFT))
+
+
+def end_left_runs(
+    store: Path, run_ids: Iterable[str], index: RunIndex, sync: Sync
+) -> Mapping[str, OSError | StoreError | None]:
+    """End those of the runs in the folder `store` that nobody executes; by run id, why one could not be ended, or None."""
     ended: dict[str, OSError | StoreError | None] = {}
-    present = run_ids_in(store)
-    left = set[str]().union(*(index.run_ids(status) for status in _MAY_BE_LEFT))
-    for run_id in sorted(left & present):
+    for run_id in sorted(run_ids):
         try:
             if _end_if_left(store, run_id, index, sync):
                 ended[run_id] = None
@@ -38,7 +52,7 @@ def end_left_runs(store: Path, index: RunIndex, sync: Sync) -> Mapping[str, OSEr
                 shutil.rmtree(store / run_id, ignore_errors=True)
                 index.drop([run_id])
                 continue
-            ended[run_id] = error
+            ended[run_id] = damaged_by(store, run_id, error) if isinstance(error, NotPlainError) else error
             # What is on disk counts, and a full disk may keep it at `running`.
             if run := read_listed(store, run_id):
                 index.put([run])
@@ -51,15 +65,14 @@ def _end_if_left(store: Path, run_id: str, index: RunIndex, sync: Sync) -> bool:
     with lease_of_the_dead(folder) as lease:
         try:
             # Read under the lease: the record of a run that has just ended is final.
-            record = record_on_disk(store, run_id)
+            record = record_of_the_left(store, run_id)
         except DamagedRunError:
-            if os.path.lexists(folder / MANIFEST):
-                return False  # it was over, and is not ours to repair
-            record = None
+            return False  # it was over, and is not ours to repair
         if record is not None and record.is_over:
             if lease is not None:
                 # Whoever began to go on with the run died before that could be read from its record.
-                (folder / f"{RECORD}{PART}").unlink(missing_ok=True)
+                with suppress(OSError):
+                    (folder / f"{RECORD}{PART}").unlink()
             index.put([record])
             return False
         if not os.path.lexists(folder / LOGS):

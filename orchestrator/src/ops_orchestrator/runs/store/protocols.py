@@ -27,9 +27,9 @@ class Lease(Protocol):
 
 @dataclass(frozen=True)
 class Reopened:
-    """A run that is over and goes on: its writer, which holds the lease, what its log tells, and what its steps answered.
+    """A run that goes on after its end, or after its service died.
 
-    `modules` is its modules.json.
+    It has its writer, which holds the lease, what its log tells, what its steps answered, and its modules.json.
     """
 
     writer: "RunWriter"
@@ -66,8 +66,11 @@ class RunWriter(Protocol):
         """Write that a run goes on or has its turn, as `record` says; `event` says where files of earlier attempts are now."""
         ...
 
-    async def end(self, event: Event, record: RunRecord, results: Results) -> None:
-        """Write the last event and the final documents, make all of it durable, and release the lease."""
+    async def end(self, event: Event, record: RunRecord, results: Results, results_bytes: int) -> None:
+        """Write the last event and the final documents, make all of it durable, and release the lease.
+
+        The results take about `results_bytes` as JSON.
+        """
         ...
 
     async def durable(self) -> None:
@@ -103,6 +106,10 @@ class RunStore(Protocol):
 
     async def reopen(self, run_id: str) -> Reopened:
         """A run that is over, to go on with it. Raises NotFoundError, DamagedRunError, ConflictError."""
+        ...
+
+    async def take_over(self, run_id: str) -> Reopened:
+        """A run that a dead service left before its end, to go on with it as it is. Raises as `reopen` does."""
         ...
 
     def record(self, run_id: str) -> RunRecord:
@@ -174,8 +181,15 @@ class RunStore(Protocol):
         """How many bytes the files of a run have; 0 when there is no such run."""
         ...
 
-    def recover(self) -> Mapping[str, OSError | StoreError | None]:
-        """End the runs that a dead service left, as interrupted; by run id, why one could not be ended, or None."""
+    def left(self) -> set[str]:
+        """The ids of runs that a dead service may have left: those that are not over, also where it lives."""
+        ...
+
+    def recover(self, run_ids: Iterable[str] | None = None) -> Mapping[str, OSError | StoreError | None]:
+        """End the runs that a dead service left, or those of `run_ids`: as their logs say, else as interrupted.
+
+        By run id, why one could not be ended, or None. What was not left has no entry.
+        """
         ...
 
     def location(self, run_id: str) -> Path:

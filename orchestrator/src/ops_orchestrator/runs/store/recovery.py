@@ -5,7 +5,6 @@ What the log says happened is kept, as far as the files that it names are whole;
 
 import os
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -18,13 +17,14 @@ from ops_orchestrator.runs.events import Event, RunEnded, interrupted
 from ops_orchestrator.runs.json_text import json_document
 from ops_orchestrator.runs.record import LOGS, MANIFEST, MODULES, RECORD, RESULTS, Results, RunRecord, results_text
 from ops_orchestrator.runs.run_file import FileRef
+from ops_orchestrator.runs.store.claimed_keys import alone_in
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, read_below, sha256_below
+from ops_orchestrator.runs.store.reading import record_on_disk
 from ops_orchestrator.runs.store.run_folder import ALWAYS_THERE, ATTEMPTS, RunFolder, place_before, settle, unfinished_path
 from ops_orchestrator.runs.store.stored_log import LARGEST_DOCUMENT_BYTES, StoredLog, read_log, read_results, with_whole_files
 from ops_orchestrator.runs.store.sync import Sync
 
-_LONGEST_CREATION_S: Final = 60.0
 _LINES_OF_CREATION: Final = 2
 _MOST_MODULES_BYTES: Final = 64 * 1024 * 1024
 _DOCUMENTS: Final = frozenset({RECORD, RESULTS, LOGS, MODULES, MANIFEST})
@@ -75,6 +75,24 @@ def whole_log(store: Path, run_id: str, *, is_over: bool = False) -> StoredLog:
     return log
 
 
+def record_of_the_left(store: Path, run_id: str) -> RunRecord | None:
+    """The record of a run that may be left; None when it is damaged, and the log has to tell what it said.
+
+    Raises DamagedRunError when the run was over, and StoreError.
+    """
+    try:
+        return record_on_disk(store, run_id)
+    except DamagedRunError:
+        if os.path.lexists(store / run_id / MANIFEST):
+            raise
+        return None
+
+
+def damaged_by(store: Path, run_id: str, error: NotPlainError) -> DamagedRunError:
+    """The error of a run that has something other than a plain file of limited size in its folder."""
+    return DamagedRunError(store / run_id, error.name.removeprefix(f"{run_id}/"), f"it {error.reason}")
+
+
 def is_unacknowledged(store: Path, run_id: str) -> bool:
     """Whether a run that cannot be recovered was never acknowledged: a power cut took what its creation had not flushed."""
     with suppress(OSError):
@@ -85,24 +103,29 @@ def is_unacknowledged(store: Path, run_id: str) -> bool:
 
 
 def clear_unfinished(store: Path) -> None:
-    """Remove the folders that a dead service was making."""
+    """Remove the folders that a dead service was making. Raises OSError when `store` cannot be opened."""
     for folder in store.glob(unfinished_path(store / "run_*").name):
-        with suppress(OSError), lease_of_the_dead(folder) as lease:
-            # Without a log yet, it is just being made, or a crash left it: its age decides.
-            old = time.time() - folder.stat().st_mtime > _LONGEST_CREATION_S
-            if lease is not None or (old and not (folder / LOGS).exists()):
+        with alone_in(store), suppress(OSError), lease_of_the_dead(folder) as lease:
+            # Whoever makes a folder holds its lease as soon as others may look: see RunFolder.
+            if lease is not None or not os.path.lexists(folder / LOGS):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def swept(path: Path, lease: FolderLease, log: StoredLog) -> RunFolder:
+    """The folder of a run without what `log` does not tell, to go on writing. Raises DamagedRunError, OSError."""
+    store, run_id = path.parent, path.name
+    _sweep(store, run_id, log.state.files)
+    content = read_below(store, f"{run_id}/{LOGS}", LARGEST_DOCUMENT_BYTES)[: log.size]
+    os.ftruncate(lease.log.fileno(), log.size)
+    modules = read_below(store, f"{run_id}/{MODULES}", _MOST_MODULES_BYTES)
+    return RunFolder(path, lease, content, log.state.files.values(), modules)
 
 
 def _end(path: Path, lease: FolderLease, sync: Sync, log: StoredLog, ended: RunEnded) -> tuple[RunRecord, Event]:
     store, run_id = path.parent, path.name
     state = log.state
     results = Results.of(state.record, read_results(store, run_id, state))
-    _sweep(store, run_id, state.files)
-    content = read_below(store, f"{run_id}/{LOGS}", LARGEST_DOCUMENT_BYTES)[: log.size]
-    os.ftruncate(lease.log.fileno(), log.size)
-    modules = read_below(store, f"{run_id}/{MODULES}", _MOST_MODULES_BYTES)
-    folder = RunFolder(path, lease, content, state.files.values(), modules)
+    folder = swept(path, lease, log)
     event, line = log.events[-1], b""
     if log.ended is None:
         event = _last_event(log, ended)
@@ -138,7 +161,7 @@ def _sweep(store: Path, run_id: str, named: Mapping[str, FileRef]) -> None:
     try:
         files = all_files_in(store, run_id)
     except NotPlainError as error:
-        raise DamagedRunError(store / run_id, error.name.removeprefix(f"{run_id}/"), f"it {error.reason}") from error
+        raise damaged_by(store, run_id, error) from error
     for path in files:
         if path not in _DOCUMENTS and path not in named:
             Path(store / run_id / path).unlink()

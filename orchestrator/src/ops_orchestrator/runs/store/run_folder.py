@@ -18,6 +18,7 @@ from ops_contract import sha256_hex
 from ops_orchestrator.runs.provenance import manifest
 from ops_orchestrator.runs.record import ARTIFACTS, LOGS, MANIFEST, MODULES, RECORD, RESULTS, STEPS
 from ops_orchestrator.runs.run_file import FileRef, RunFile
+from ops_orchestrator.runs.store.claimed_keys import alone_in
 from ops_orchestrator.runs.store.lease import FolderLease
 
 ALWAYS_THERE: Final = (ARTIFACTS, STEPS)
@@ -62,10 +63,8 @@ class RunFolder:
             raise FileExistsError(path)
         # Made under another name and renamed, so that nobody ever sees a run folder without its record.
         unfinished = unfinished_path(path)
-        os.mkdir(unfinished)
-        lease: FolderLease | None = None
+        lease = _made_with_lease(unfinished)
         try:
-            lease = FolderLease.create(unfinished / LOGS)
             folder = cls(unfinished, lease, modules=modules)
             folder._is_new = True
             for name in ALWAYS_THERE:
@@ -75,8 +74,7 @@ class RunFolder:
             folder.log(lines)
             os.rename(unfinished, path)
         except BaseException:
-            if lease is not None:
-                lease.release()
+            lease.release()
             _remove_unfinished(unfinished)
             raise
         folder.path, folder._folder = path, f"{path}/"
@@ -185,6 +183,18 @@ class RunFolder:
                 write_all(descriptor, piece)
         finally:
             os.close(descriptor)
+
+
+def _made_with_lease(path: Path) -> FolderLease:
+    """Make the folder and its log, and lock that. Raises FileExistsError when the name is taken, OSError."""
+    # Locked out meanwhile, recovery never sees a folder without a lease whose maker lives.
+    with alone_in(path.parent):
+        os.mkdir(path)
+        try:
+            return FolderLease.create(path / LOGS)
+        except BaseException:
+            _remove_unfinished(path)
+            raise
 
 
 def _remove_unfinished(path: Path) -> None:

@@ -75,4 +75,8 @@ def _stored(store: RunStore, run_id: str) -> tuple[RunRecord, Results]:
 def _why_not_cancelled(record: RunRecord) -> str:
     if record.is_over:
         return f"{record.run_id} is {record.status}: only a run that is queued or running can be cancelled."
-    return f"{record.run_id} is {record.status} in another process, which has to be asked to cancel it."
+    return (
+        f"{record.run_id} is {record.status}, and this service does not execute it. If another service on this store does, "
+        "cancel it there. If its service died, it is taken over as soon as there is room on the disk and in the queue, "
+        "at the latest when a service starts; try again then."
+    )
