@@ -31,7 +31,15 @@ def test_check_request_headers_with_json_lets_pass(content_type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content_type", ["", "application/jsonp", "application/problem+json", "json", "application/json; charset=utf-16"]
+    "content_type",
+    [
+        "",
+        "application/jsonp",
+        "application/problem+json",
+        "json",
+        "application/json; charset=utf-16",
+        "application/json; x=1; charset=latin1",
+    ],
 )
 def test_check_request_headers_with_another_type_refuses(content_type: str) -> None:
     with pytest.raises(RefusalError, match="application/json") as raised:

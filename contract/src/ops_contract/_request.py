@@ -42,11 +42,11 @@ def check_request_headers(headers: Mapping[str, str]) -> None:
     Raises RefusalError.
     """
     content_type = headers.get("content-type", "")
-    parameters = content_type.partition(";")[2]
-    name, _, charset = parameters.strip().partition("=")
+    parameters = [parameter.strip().lower() for parameter in content_type.split(";")[1:]]
+    charsets = {parameter.partition("=")[2].strip(' "') for parameter in parameters if parameter.startswith("charset")}
     if media_type_of(content_type) != "application/json":
         raise RefusalError(415, "UNSUPPORTED_MEDIA_TYPE", "the body must be sent with Content-Type: application/json")
-    if name.strip().lower() == "charset" and charset.strip(' "').lower() not in {"utf-8", "utf8"}:
+    if charsets - {"utf-8", "utf8"}:
         raise RefusalError(415, "UNSUPPORTED_MEDIA_TYPE", "the body must be UTF-8; send application/json without a charset")
     if is_encoded(headers.get("content-encoding", "")):
         raise RefusalError(415, "UNSUPPORTED_MEDIA_TYPE", "the body must not be compressed; send it without Content-Encoding")

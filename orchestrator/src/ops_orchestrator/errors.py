@@ -153,8 +153,8 @@ class UnresponsiveError(RequestError):
 
     def __init__(self, run_id: str) -> None:
         super().__init__(
-            f"Another process of this service, which may be executing {run_id}, does not answer. Try again; if that does not "
-            f"help, restart the service, which ends the run as interrupted, so that it can be resumed."
+            f"Another process of this service, which may be executing {run_id}, does not answer. Try again; one that hangs "
+            f"is replaced within a minute, which ends its runs as interrupted, so that they can be resumed."
         )
 
 

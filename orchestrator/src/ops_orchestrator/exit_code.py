@@ -1,6 +1,9 @@
 """The exit codes of the command `ops`."""
 
+import signal
+from collections.abc import Mapping
 from enum import IntEnum
+from typing import Final
 
 
 class ExitCode(IntEnum):
@@ -12,6 +15,14 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3
     OUR_BUG = 4
     INTERRUPTED = 130
+
+
+STOPPED_BY: Final[Mapping[signal.Signals, ExitCode]] = {
+    signal.SIGTERM: ExitCode.DONE,
+    signal.SIGHUP: ExitCode.DONE,
+    signal.SIGINT: ExitCode.INTERRUPTED,
+}
+"""How a service ends that one of these signals stops."""
 
 
 def exit_code_of(status: str) -> ExitCode:

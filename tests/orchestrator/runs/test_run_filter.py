@@ -32,6 +32,7 @@ def test_time_is_a_date_in_utc_or_a_moment(text: str, at: datetime) -> None:
     ("parameters", "pointer", "message"),
     [
         ({"labels": ["=value"]}, "label", "must be KEY or KEY=VALUE, not '=value'"),
+        ({"labels": ["study"] * 33}, "label", "is given 33 times; a run has at most 32 labels"),
         ({"labels": [""]}, "label", "must be KEY or KEY=VALUE, not ''"),
         ({"labels": ["a\x1b[31m=b"]}, "label", "must be text without control characters"),
         ({"scenario_id": "a\udcff"}, "scenario_id", "must be text without control characters"),

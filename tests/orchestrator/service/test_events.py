@@ -345,6 +345,28 @@ async def test_last_event_that_is_not_a_number_is_refused(run: Run, store: Folde
         assert answer.json()["errors"][0]["pointer"] == name
 
 
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("last_event_di=2", "is not a parameter of this stream; did you mean 'last_event_id'?"),
+        ("x=1", "is not a parameter of this stream; it takes last_event_id"),
+        ("last_event_id=1&last_event_id=2", "is given more than once"),
+    ],
+)
+async def test_parameter_that_the_stream_would_pass_over_is_refused(
+    run: Run, store: FolderStore, query: str, detail: str
+) -> None:
+    async with served(run.app(store)) as url:
+        answer = await get(url, f"{PATH}?{query}")
+    assert (answer.status_code, answer.json()["errors"]) == (422, [{"pointer": query.partition("=")[0], "detail": detail}])
+
+
+async def test_last_event_that_is_given_twice_is_refused(run: Run, store: FolderStore) -> None:
+    async with served(run.app(store)) as url, httpx2.AsyncClient(timeout=None, verify=False) as client:
+        answer = await client.get(url + PATH, headers=[("Last-Event-ID", "1"), ("Last-Event-ID", "2")])
+    assert answer.json()["errors"] == [{"pointer": "Last-Event-ID", "detail": "is given more than once"}]
+
+
 async def test_run_that_is_not_there_or_is_damaged_is_a_problem_document(run: Run, store: FolderStore) -> None:
     run.log.unlink()
     run.log.symlink_to("/etc/passwd")

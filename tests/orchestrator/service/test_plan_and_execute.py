@@ -340,6 +340,29 @@ async def test_unusable_body_is_a_problem_that_says_why(
     assert said in response.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ([("Content-Type", "application/json"), ("Content-Type", "text/plain")], "not application/json, text/plain"),
+        ([("Content-Type", "application/json; charset=utf-16")], "must be UTF-8"),
+        ([("Content-Type", "application/json"), ("Content-Encoding", "gzip")], "send it without Content-Encoding"),
+        (
+            [("Content-Type", "application/json"), ("Content-Encoding", "identity"), ("Content-Encoding", "br")],
+            "send it without Content-Encoding",
+        ),
+    ],
+)
+async def test_body_that_is_announced_as_anything_but_plain_json_is_a_415_problem(
+    start_service: StartService, headers: list[tuple[str, str]], said: str
+) -> None:
+    async with start_service(ScriptedModule()) as service:
+        response = await service.post(
+            "/plan_and_execute", content=b'{"scenario_id": "x", "modules": ["alpha"]}', headers=headers
+        )
+    assert response.status_code == 415
+    assert said in response.json()["detail"]
+
+
 async def test_charset_parameter_of_the_content_type_is_accepted(start_service: StartService) -> None:
     content = b'{"scenario_id": "x", "modules": ["alpha"]}'
     async with start_service(ScriptedModule()) as service:

@@ -206,13 +206,34 @@ async def test_parameter_is_judged_in_plain_words(start_service: StartService) -
     assert answer.json()["errors"] == [{"pointer": "limit", "detail": "must be greater than or equal to 1, not '0'"}]
 
 
+async def test_number_that_is_not_written_in_digits_is_named(start_service: StartService) -> None:
+    async with start_service(ScriptedModule()) as service:
+        answer = await service.get("/runs?limit=1_0")
+    assert answer.json()["errors"] == [{"pointer": "limit", "detail": "must be a whole number written in digits, not '1_0'"}]
+
+
 async def test_path_with_a_slash_too_many_is_not_redirected(start_service: StartService) -> None:
     async with start_service(ScriptedModule()) as service:
         answer = await service.get("/runs/", headers={"Host": "elsewhere.test"})
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=many", "status=done", "cursor=zzz", "since=soon"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=501",
+        "limit=many",
+        "limit=1_0",
+        "limit=%2B5",
+        "limit=%205",
+        "limit=1.0",
+        "limit=",
+        "status=done",
+        "cursor=zzz",
+        "since=soon",
+    ],
+)
 async def test_query_that_cannot_be_used_is_a_422_problem_naming_the_parameter(start_service: StartService, query: str) -> None:
     async with start_service(ScriptedModule()) as service:
         answer = await service.get(f"/runs?{query}")

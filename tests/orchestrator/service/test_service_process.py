@@ -306,12 +306,30 @@ def status_on_disk(home: Path, run_id: str) -> str:
     return str(json.loads((home / "runs" / run_id / "run.json").read_bytes())["status"])
 
 
-def test_stopped_service_ends_its_runs_as_interrupted_and_exits_0(waiting_home: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_stopped_service_ends_its_runs_as_interrupted_and_exits_0(waiting_home: Path, number: int) -> None:
     with service(waiting_home, "ops", "serve", "--port", "0") as (process, url):
         run_id = start_run(url)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         assert process.wait() == 0
     assert status_on_disk(waiting_home, run_id) == "interrupted"
+
+
+def test_service_that_is_stopped_before_it_serves_ends_without_a_complaint(waiting_home: Path) -> None:
+    # The signal comes when the server is made and its event loop is not.
+    program = (
+        "import signal, sys\n"
+        "from ops_orchestrator.cli.main import main\n"
+        "def stop(frame, event, _):\n"
+        "    if event == 'call' and frame.f_code.co_name == 'get_loop_factory':\n"
+        "        signal.raise_signal(signal.SIGTERM)\n"
+        "sys.setprofile(stop)\n"
+        "sys.argv[1:] = ['serve', '--port', '0']\n"
+        "main()\n"
+    )
+    with started(waiting_home, "python", "-c", program, stderr=STDOUT) as process:
+        output = process.communicate()[0]
+    assert (process.returncode, "never awaited" in output) == (0, False)
 
 
 def test_stopped_service_ends_its_streams_with_the_last_lines_of_their_runs(waiting_home: Path) -> None:
@@ -349,7 +367,9 @@ def test_answer_that_nobody_reads_is_cut_off_with_a_sentence_when_the_service_st
         run = HTTP.post(f"{url}/plan_and_execute", content=EXAMPLE.read_bytes(), headers={"Content-Type": "application/json"})
         plot = next(tmp_path.glob("runs/*/artifacts/*/*.png"))
         os.truncate(plot, 64 * 1024 * 1024)  # more than the buffers between here and the service hold
-        with HTTP.stream("GET", f"{url}/runs/{run.json()['run_id']}/artifacts/{plot.parent.name}/{plot.name}"):
+        artifact = f"{url}/runs/{run.json()['run_id']}/artifacts/{plot.parent.name}/{plot.name}"
+        with HTTP.stream("GET", artifact), connected(url) as half_sent:
+            half_sent.sendall(b"POST /plan_and_execute HTTP/1.1\r\nHost: ops\r\nContent-Length: 9\r\n\r\n{")
             process.send_signal(signal.SIGTERM)
             output = process.communicate()[0]
     assert "caller did not read it to the end" in output

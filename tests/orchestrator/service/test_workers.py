@@ -267,7 +267,27 @@ def test_worker_that_is_killed_is_replaced_and_its_run_can_go_on(tmp_path: Path,
         assert (resumed["run_id"], resumed["status"]) == (first, "completed")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)])
+@pytest.mark.slow
+def test_worker_that_hangs_is_replaced_and_its_run_can_go_on(tmp_path: Path, module: HeldModule) -> None:
+    with workers(tmp_path, module) as service:
+        here, there = service.client(0), service.client(1)
+        run_id = start(here)
+        module.asked.get()
+        os.kill(service.pids[0], signal.SIGSTOP)
+        assert service.until("worker.hangs")["pid"] == service.pids[0]
+        service.until("worker.started")
+        module.opened.set()
+        assert there.post(f"/runs/{run_id}/resume").json()["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 0),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 0, marks=pytest.mark.slow),
+    ],
+)
 def test_workers_are_stopped_as_one(tmp_path: Path, module: HeldModule, number: int, code: int) -> None:
     with workers(tmp_path, module) as service:
         clients = [service.client(worker) for worker in range(2)]

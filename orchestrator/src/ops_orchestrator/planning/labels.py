@@ -6,7 +6,8 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-_MOST: Final = 32
+MOST_LABELS: Final = 32
+"""How many labels a run may have."""
 _LONGEST_VALUE: Final = 200
 _KEY: Final = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$"
 # No controls, no line breaks, and nothing that changes the direction of the text around it.
@@ -28,8 +29,8 @@ def _check_value(value: str) -> str:
 
 def _check_number(labels: Any) -> Any:
     # Before its entries are looked at: each that is wrong is a problem of its own.
-    if isinstance(labels, dict) and len(labels) > _MOST:
-        raise PydanticCustomError("complete", f"has {len(labels)} labels; a run has at most {_MOST}")
+    if isinstance(labels, dict) and len(labels) > MOST_LABELS:
+        raise PydanticCustomError("complete", f"has {len(labels)} labels; a run has at most {MOST_LABELS}")
     return labels
 
 
@@ -41,7 +42,7 @@ Labels = Annotated[
     BeforeValidator(_check_number),
     Field(
         json_schema_extra={
-            "maxProperties": _MOST,
+            "maxProperties": MOST_LABELS,
             "propertyNames": {"pattern": _KEY},
             "additionalProperties": {"type": "string", "maxLength": _LONGEST_VALUE, "pattern": _VALUE},
         }

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from ops_contract import Problem
 from ops_orchestrator.errors import InvalidRequestError
+from ops_orchestrator.planning.labels import MOST_LABELS
 from ops_orchestrator.runs.run_summary import RunSummary
 
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
@@ -68,7 +69,9 @@ def read_filter(  # noqa: PLR0913  # one parameter for each filter
             problems.append(Problem(name, str(error)))
             return None
 
-    pairs = [read("label", label, _label) for label in labels]
+    if len(labels) > MOST_LABELS:
+        problems.append(Problem("label", f"is given {len(labels)} times; a run has at most {MOST_LABELS} labels"))
+    pairs = [read("label", label, _label) for label in labels[:MOST_LABELS]]
     found = RunFilter(
         scenario_id=read("scenario_id", scenario_id, _text),
         status=status,

@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 import ops_orchestrator
-from ops_orchestrator.exit_code import ExitCode
+from ops_orchestrator.exit_code import STOPPED_BY, ExitCode
 from ops_orchestrator.service.app import create_app
 from ops_orchestrator.service.listener import listening_socket, url_of
 from ops_orchestrator.service.protocol import HttpProtocol
@@ -67,10 +67,14 @@ def serve_on(  # noqa: PLR0913  # what a server is made of, each by name
     )
     # Collecting garbage holds up every thread, and what exists now stays: it need not be looked at again.
     gc.freeze()
-    # The server ends its answers on a signal and then raises it again, for which these handlers wait.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.DONE))
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(ExitCode.INTERRUPTED))
-    _Server(config, started, lifespan_ends_first=lifespan_ends_first, shared=shared).run(sockets=listeners)
+    server = _Server(config, started, lifespan_ends_first=lifespan_ends_first, shared=shared)
+    # While it runs, the server has handlers of its own for some of these, and raises what came again when it has ended.
+    for number, code in STOPPED_BY.items():
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, lambda *_, code=code: server.end(code))
+    server.run(sockets=listeners)
+    if server.exit_code is not None:
+        sys.exit(server.exit_code)
 
 
 def _log_listening(url: str) -> None:
@@ -88,6 +92,13 @@ class _Server(uvicorn.Server):
         self._shared = shared
         self._announce = started
         self._lifespan_ends_first = lifespan_ends_first
+        self.exit_code: ExitCode | None = None
+
+    def end(self, code: ExitCode) -> None:
+        """End as soon as the server runs, with its answers; the process ends with `code`."""
+        self.should_exit = True
+        if self.exit_code is None:
+            self.exit_code = code
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -71,7 +71,10 @@ def configure_service_log(log_format: Literal["json", "console"]) -> None:
 def _shorten_cut_off(record: logging.LogRecord) -> bool:
     """The server reports an answer that its stop cut off with a traceback, as if something were broken."""
     if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
-        record.msg = "an answer was cut off: the service stopped, and its caller did not read it to the end in time"
+        record.msg = (
+            "an answer was cut off: the service stopped, and its caller did not read it to the end in time, "
+            "or had not sent the whole request"
+        )
         record.exc_info = None
         record.levelno, record.levelname = logging.WARNING, "WARNING"
     return True

@@ -20,6 +20,7 @@ from ops_orchestrator.errors import RequestError, StoreError, UnresponsiveError
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.event_source import HEARTBEAT_S
+from ops_orchestrator.service.liveness import answers, socket_of
 from ops_orchestrator.service.problem import problem_response
 
 FindRun = Callable[[str], ActiveRun | None]
@@ -57,20 +58,17 @@ class Worker:
     @property
     def siblings(self) -> list[Path]:
         """Where the others listen for what concerns their runs."""
-        return [self._socket(number) for number in range(self.count) if number != self.number]
+        return [socket_of(self.folder, number) for number in range(self.count) if number != self.number]
 
     def listen(self) -> socket.socket:
         """A socket that listens for requests of siblings. Raises OSError."""
-        path = self._socket(self.number)
+        path = socket_of(self.folder, self.number)
         # A predecessor that was killed has left it.
         path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(path))
         listener.listen()
         return listener
-
-    def _socket(self, number: int) -> Path:
-        return self.folder / f"worker-{number}"
 
 
 class Siblings:
@@ -105,20 +103,20 @@ class Siblings:
     async def _first_answer(self, request: Request, run_id: str, body: bytes) -> Response | None:
         """Ask all at once, so that one that hangs does not keep another one's answer back. Raises TimeoutError."""
         asked = [asyncio.create_task(_ask(path, request, run_id, body)) for path in self._sockets]
+        answer: _PassedOn | None = None
         hangs: TimeoutError | None = None
         try:
             for each in asyncio.as_completed(asked):
                 try:
-                    if (answer := await each) is not None:
-                        return answer
+                    answer = await each
                 except TimeoutError as error:
                     hangs = error
                 except (aiohttp.ClientError, OSError):
                     continue  # one that just died executes nothing
+                if answer is not None:
+                    return answer
         finally:
-            for task in asked:
-                task.cancel()
-            await asyncio.gather(*asked, return_exceptions=True)
+            await _give_up(asked, answer)
         if hangs is not None:
             raise hangs
         return None
@@ -177,8 +175,21 @@ class _PassedOn(StreamingResponse):
         async with self._session, aclosing(self._chunks):
             await super().__call__(scope, receive, send)
 
+    async def close(self) -> None:
+        """Give the answer up."""
+        await self._session.close()
 
-async def _ask(path: Path, request: Request, run_id: str, body: bytes) -> Response | None:
+
+async def _give_up(asked: Sequence["asyncio.Task[_PassedOn | None]"], answer: _PassedOn | None) -> None:
+    """Cancel what was asked, and close every answer but `answer`, as one may come when nobody waits for it any longer."""
+    for task in asked:
+        task.cancel()
+    for found in await asyncio.gather(*asked, return_exceptions=True):
+        if isinstance(found, _PassedOn) and found is not answer:
+            await found.close()
+
+
+async def _ask(path: Path, request: Request, run_id: str, body: bytes) -> _PassedOn | None:
     """The answer of the sibling that listens at `path`, None when it does not execute the run.
 
     Raises ClientError and OSError when it is gone, TimeoutError when it hangs.
@@ -220,9 +231,8 @@ async def _begun(request: Awaitable[aiohttp.ClientResponse], path: Path) -> aioh
     asked = asyncio.ensure_future(request)
     try:
         while not (await asyncio.wait([asked], timeout=_AT_ONCE_S))[0]:
-            async with asyncio.timeout(_LONGEST_SILENCE_S), _session(path) as session:
-                # About no run: answered by whoever is there.
-                await session.head("http://sibling/")
+            if not await answers(path, _LONGEST_SILENCE_S):
+                raise TimeoutError
         return asked.result()
     finally:
         asked.cancel()

@@ -1,4 +1,4 @@
-"""A service that is several processes: starts them on one socket, replaces those that die, and stops them as one.
+"""A service that is several processes: starts them on one socket, replaces those that die or hang, and stops them as one.
 
 uvicorn has a supervisor too. It restarts without a pause, waits without end for a process that does not stop, forgets the exit
 code, and lets each process report the same mistake.
@@ -20,14 +20,14 @@ import structlog
 
 import ops_orchestrator
 from ops_orchestrator.errors import ConfigurationError, OrchestratorError
-from ops_orchestrator.exit_code import ExitCode
+from ops_orchestrator.exit_code import STOPPED_BY, ExitCode
 from ops_orchestrator.runs.shared_slots import require_shared_slots
 from ops_orchestrator.service.listener import listening_socket, url_of
+from ops_orchestrator.service.liveness import socket_of, until_silent
 from ops_orchestrator.service.service_log import configure_service_log
 from ops_orchestrator.service.whole_writes import whole_lines
 from ops_orchestrator.settings import Settings
 
-_EXIT_CODES: Final = {signal.SIGTERM: ExitCode.DONE, signal.SIGINT: ExitCode.INTERRUPTED}
 # For what a worker does besides its open answers: it ends its calls and runs, and writes them.
 _LONGEST_END_S: Final = 10.0
 _LONGEST_PAUSE_S: Final = 30.0
@@ -64,8 +64,9 @@ class _Supervisor:
         """Keep the workers until a signal comes, or one of them cannot even begin; returns when all of them are gone."""
         loop = asyncio.get_running_loop()
         self._ending = loop.create_future()
-        for number, code in _EXIT_CODES.items():
-            loop.add_signal_handler(number, self._stop, code)
+        for number, code in STOPPED_BY.items():
+            if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+                loop.add_signal_handler(number, self._stop, code)
         keepers = [asyncio.create_task(self._keep(number)) for number in range(self._settings.workers)]
         for keeper in keepers:
             keeper.add_done_callback(self._let_go)
@@ -115,9 +116,9 @@ class _Supervisor:
             failure = await _failure(process)
             if failure is None:
                 self._note_ready(number)
-            elif not self._is_announced:
+            await self._end_of(number, process)
+            if failure is not None and not self._is_announced:
                 raise failure
-            await process.wait()
             self._ready.discard(number)
             if self._ending.done():
                 return
@@ -126,6 +127,19 @@ class _Supervisor:
             why = f"it cannot start: {failure}" if failure else f"it ended with exit code {process.returncode}"
             _log.error("worker.died", worker=number, pid=process.pid, message=f"{why}; another starts in {pause_s:g} s")
             await asyncio.wait([self._ending], timeout=pause_s)
+
+    async def _end_of(self, number: int, process: Process) -> None:
+        """Wait until the worker is gone. One that hangs is killed, so that another takes its place."""
+        ended = asyncio.create_task(process.wait())
+        silent = asyncio.create_task(until_silent(socket_of(Path(self._folder), number)))
+        await asyncio.wait([ended, silent], return_when=asyncio.FIRST_COMPLETED)
+        silent.cancel()
+        # While all are ended, those that hang have as much time as the others.
+        if not ended.done() and not self._ending.done():
+            message = "it has not answered several times in a row and is killed; its runs become interrupted"
+            _log.error("worker.hangs", worker=number, pid=process.pid, message=message)
+            _send(process, signal.SIGKILL)
+        await ended
 
     async def _start(self, number: int) -> Process | None:
         """Start the worker `number` and give it its task; None when all are being ended."""
@@ -152,8 +166,8 @@ class _Supervisor:
 
 
 async def _started(listener: int) -> Process:
-    # A terminal sends SIGINT to all its processes. Workers never see it: the supervisor decides, and tells them.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # A terminal sends these to all its processes. Workers never see them: the supervisor decides, and tells them.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         # -P: the folder in which the service is started is no place for Python to find libraries in.
         command = (sys.executable, "-P", "-m", "ops_orchestrator.service.worker")

@@ -13,6 +13,7 @@ from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.event_source import HEADERS, HEARTBEAT_S, MEDIA_TYPE, EventSource
 from ops_orchestrator.service.head import is_head
 from ops_orchestrator.service.openapi import Responses, problems
+from ops_orchestrator.service.routes.parameters import refuse_repeated_header, refuse_unusable_parameters
 
 _ID: Final = r"^[0-9]{0,15}$"
 # One event: before OpenAPI 3.2, which has `itemSchema` for it, a stream has no other place for this.
@@ -50,6 +51,8 @@ def events_routes(
         responses=_RESPONSES,
     )
     async def get_events(request: Request, run_id: str, header: EventId = "", last_event_id: EventIdInQuery = "") -> Response:
+        refuse_unusable_parameters(request, ("last_event_id",), "stream")
+        refuse_repeated_header(request, "Last-Event-ID")
         # A browser that comes again repeats the address and adds the header, which is newer.
         after = int(header or last_event_id or 0)
         log, has_more = await asyncio.to_thread(_opened, store, run_id, after)

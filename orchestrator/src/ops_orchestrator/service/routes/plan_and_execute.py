@@ -5,8 +5,9 @@ from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from starlette.datastructures import Headers
 
-from ops_contract import Problem, RefusalError, media_type_of, read_body
+from ops_contract import Problem, RefusalError, check_request_headers, media_type_of, read_body
 from ops_orchestrator.errors import InvalidRequestError, UnresponsiveError
 from ops_orchestrator.off_loop import off_loop_if_large
 from ops_orchestrator.planning.scenario import Scenario, read_scenario
@@ -82,12 +83,24 @@ def _key(values: list[str]) -> str | None:
 
 
 async def _body(request: Request, limit: int) -> bytes:
-    media_type = media_type_of(request.headers.get("content-type", ""))
-    if media_type != "application/json":
-        instead = f"not {media_type}" if media_type else "and the request names no content type"
-        raise InvalidRequestError(f"The body must be application/json, {instead}.", status=415)
+    _check_type(request.headers)
     try:
+        # A compressed body is not read: what it takes in memory would be known only afterwards.
+        check_request_headers({name: _joined(request.headers, name) for name in ("content-type", "content-encoding")})
         announced = request.headers.get("content-length")
         return await read_body(request.stream(), limit, announced=announced, setting="OPS_MAX_REQUEST_BYTES")
     except RefusalError as error:
         raise InvalidRequestError(f"{error.message[0].upper()}{error.message[1:]}.", status=error.status) from error
+
+
+def _check_type(headers: Headers) -> None:
+    """Raise InvalidRequestError unless the body is announced as JSON."""
+    media_type = media_type_of(_joined(headers, "content-type"))
+    if media_type != "application/json":
+        instead = f"not {media_type}" if media_type else "and the request names no content type"
+        raise InvalidRequestError(f"The body must be application/json, {instead}.", status=415)
+
+
+def _joined(headers: Headers, name: str) -> str:
+    """The different values of a header, as if they had been sent in one."""
+    return ", ".join(dict.fromkeys(headers.getlist(name)))

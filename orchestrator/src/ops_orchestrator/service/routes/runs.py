@@ -1,7 +1,6 @@
 """`GET /runs` and everything below it: what was done, read from the run folders."""
 
 import asyncio
-from collections import Counter
 from inspect import signature
 from io import BytesIO
 from typing import Annotated, Final
@@ -9,8 +8,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from ops_contract import MAX_PROBLEMS, Problem, sha256_hex, suggestion, terminal_safe
-from ops_orchestrator.errors import InvalidRequestError
+from ops_contract import sha256_hex, terminal_safe
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.json_text import json_document
 from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, Results, RunRecord
@@ -19,6 +17,7 @@ from ops_orchestrator.runs.run_summary import ListedStatus
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.answers import RunList
 from ops_orchestrator.service.openapi import json_of, problems, stored
+from ops_orchestrator.service.routes.parameters import WholeNumber, refuse_unusable_parameters
 from ops_orchestrator.service.stored_file import StoredFile, respond_with
 
 _REPEATABLE: Final = ("label",)
@@ -37,11 +36,11 @@ def runs_routes(store: RunStore, runs: ActiveRuns) -> APIRouter:
     )
     async def list_runs(
         request: Request,
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        limit: Annotated[WholeNumber, Query(ge=1, le=500)] = 50,
         cursor: Annotated[str | None, Query(description="next_cursor of the page before")] = None,
         where: Annotated[RunFilter, Depends(_filter)] = EVERY_RUN,
     ) -> Response:
-        _refuse_unusable_parameters(request)
+        refuse_unusable_parameters(request, _PARAMETERS, "list", _REPEATABLE)
         page = await asyncio.to_thread(store.page, limit, cursor, where)
         listed = RunList(runs=page.runs, next_cursor=page.next_cursor, complete=page.is_complete)
         # From the model at once: the framework would make plain data of up to 500 runs first.
@@ -92,21 +91,6 @@ def _filter(  # noqa: PLR0913  # one parameter for each filter
 
 
 _PARAMETERS: Final = ("limit", "cursor", *signature(_filter).parameters)
-
-
-def _refuse_unusable_parameters(request: Request) -> None:
-    """A filter that is misspelt would silently leave nothing out, and of two the first would be dropped."""
-    given = Counter(name for name, _ in request.query_params.multi_items())
-    unusable = [name for name, count in given.items() if name not in _PARAMETERS or (count > 1 and name not in _REPEATABLE)]
-    if unusable:
-        problems = [Problem(name, _why_unusable(name)) for name in unusable[:MAX_PROBLEMS]]
-        raise InvalidRequestError("A parameter cannot be used.", problems, len(unusable))
-
-
-def _why_unusable(name: str) -> str:
-    if name in _PARAMETERS:
-        return "is given more than once"
-    return f"is not a parameter of this list; {suggestion(name, _PARAMETERS) or 'it takes ' + ', '.join(_PARAMETERS)}"
 
 
 def _made(content: bytes) -> StoredFile:
