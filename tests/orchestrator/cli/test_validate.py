@@ -46,7 +46,7 @@ def test_examples_are_fine_without_a_service(tmp_path: Path) -> None:
         ),
         (
             b'{"scenario_id": "x", "modules": ["alpha"],\n"run_options": {\n"deadline_s": 0}}',
-            ":3: /run_options/deadline_s: must be greater than 0, not 0",
+            ":3: /run_options/deadline_s: must be greater than or equal to 0.001, not 0",
         ),
         (b'{"scenario_id":\n ]', ":2: This is not JSON as it should be: "),
         (b"# A heading\n", ":1: This is not JSON as it should be: "),

@@ -8,8 +8,9 @@ from scripted_module import ScriptedModule, StartService, artifact, success
 
 RUNS = 5
 COST = {
-    # Log, modules.json, run.json twice, results.json, manifest; per step request, response, result; two artifacts.
-    "files opened": 13,
+    # Log, modules.json, run.json twice, results.json, manifest; per step request, response, result; two artifacts; and the
+    # folder of runs, which is locked while that of the run is made.
+    "files opened": 14,
     # A line for each of nine events; run.json and results.json twice each, since their length says how they are written.
     "JSON texts written": 30,
     # One says that the folder is made, one that the run is on disk.
