@@ -155,6 +155,11 @@ def leave(folder: Path) -> None:
     file.write_text(json.dumps(json.loads(file.read_bytes()) | {"status": "running", "finished_at": None}))
 
 
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """The content of each file below `folder`, by its path; None for a folder."""
+    return {str(path.relative_to(folder)): None if path.is_dir() else path.read_bytes() for path in folder.rglob("*")}
+
+
 def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
     """The result of `work`, in a test that is not asynchronous itself."""
     return asyncio.run(work)

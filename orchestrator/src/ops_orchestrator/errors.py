@@ -246,12 +246,16 @@ class StoreError(OrchestratorError):
 
 
 class DamagedRunError(StoreError):
-    """A document of the run in `folder` cannot be used; `reason` says which and why, without the folder."""
+    """A document of the run in `folder` cannot be used; `reason` says which and why, without the folder.
 
-    def __init__(self, folder: Path, name: str, reason: str) -> None:
-        super().__init__(f"{folder / name} is damaged: {reason}; restore the run's folder from a copy, or remove it")
+    `remedy` is what to do, when that is not to restore or to remove the folder; it is a part of the reason then.
+    """
+
+    def __init__(self, folder: Path, name: str, reason: str, remedy: str = "") -> None:
+        usual = "restore the run's folder from a copy, or remove it"
+        super().__init__(f"{folder / name} is damaged: {reason}; {remedy or usual}")
         self.run_id = folder.name
-        self.reason = f"{name}: {reason}"
+        self.reason = f"{name}: {reason}; {remedy}" if remedy else f"{name}: {reason}"
 
 
 class RunExistsError(OrchestratorError):

@@ -62,6 +62,20 @@ def test_line_of_another_run_or_place_is_refused() -> None:
             read_event(line, run_id, seq)
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"{}", "/seq: is required"),
+        (b"null", "it is not a JSON object"),
+        (b'{"seq":"x","run_id":1,"event":"a","timestamp":"b"}', "/seq: must be an integer, not 'x'"),
+    ],
+)
+def test_line_that_is_not_an_event_is_refused_in_one_plain_sentence(line: bytes, reason: str) -> None:
+    with pytest.raises(LogError) as refused:
+        read_event(line, RUN_ID, 7)
+    assert str(refused.value) == f"line 7 is not an event: {reason}"
+
+
 def test_event_has_the_time_at_which_it_was_made() -> None:
     before = datetime.now(UTC)
     times = [datetime.fromisoformat(event(RunStarted, bare=True).at) for _ in range(2)]

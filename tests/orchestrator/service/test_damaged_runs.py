@@ -2,13 +2,16 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from command_line import ops
 from local_service import HTTP, service
-from run_records import GOOD, RUN_ID, store_two_runs
+from run_records import GOOD, RUN_ID, leave, store_two_runs
 from scripted_module import StartService, modules_yaml
+
+from ops_orchestrator.runs.store.sqlite_index import FILE_NAME
 
 
 @pytest.fixture
@@ -19,6 +22,24 @@ def folder(tmp_path: Path) -> Path:
     record = json.loads((folder / "run.json").read_bytes())
     (folder / "run.json").write_text(json.dumps(record | {"request": {}}))
     return folder
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path) -> Path:
+    """The folder of the run RUN_ID, which a dead service left: the next one ends it as interrupted."""
+    store_two_runs(tmp_path / "runs")
+    folder = tmp_path / "runs" / RUN_ID
+    leave(folder)
+    (tmp_path / "runs" / FILE_NAME).unlink()  # it knows the run as over
+    return folder
+
+
+@pytest.fixture
+def endless(interrupted: Path) -> Path:
+    """The same, whose modules.json is not the one that its log names, so that nobody can end it."""
+    with (interrupted / "modules.json").open("a") as modules:
+        modules.write(" ")
+    return interrupted
 
 
 async def test_damaged_run_stands_in_the_list_with_the_reason(start_service: StartService, folder: Path) -> None:
@@ -38,6 +59,55 @@ async def test_damaged_run_itself_is_a_problem_with_the_reason(start_service: St
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:openpolicystack:problem:damaged-run")
     assert "run.json is damaged: /request: must have scenario_id" in answer.json()["detail"]
     assert results.status_code == 200
+
+
+async def test_run_that_cannot_be_ended_is_a_problem_with_the_reason_for_which_it_is_listed(
+    start_service: StartService, endless: Path
+) -> None:
+    async with start_service() as client:
+        listed = {run["run_id"]: run for run in (await client.get("/runs")).json()["runs"]}
+        answers = [await client.get(f"/runs/{endless.name}"), await client.post(f"/runs/{endless.name}/cancel")]
+    assert listed[RUN_ID]["reason"] == "modules.json: the file is missing or has other content"
+    for answer in answers:
+        assert (answer.status_code, answer.json()["type"]) == (500, "urn:openpolicystack:problem:damaged-run")
+        assert "modules.json is damaged: the file is missing or has other content" in answer.json()["detail"]
+
+
+def test_following_a_run_that_cannot_be_ended_ends_with_the_reason(tmp_path: Path, endless: Path) -> None:
+    (tmp_path / "modules.yaml").write_text(modules_yaml(["alpha"]))
+    log = (endless / "logs.jsonl").read_text()
+    with service(tmp_path, "ops", "serve", "--port", "0") as (_, url):
+        followed = ops(tmp_path, "runs", "logs", RUN_ID, "--follow", "--url", url)
+    assert (followed.returncode, followed.stdout) == (2, log)
+    assert "modules.json is damaged: the file is missing or has other content" in followed.stderr
+
+
+def ask_for_nothing(log: Path) -> None:
+    """Have the log say that no module was asked for."""
+    content = log.read_bytes()
+    assert b'"modules":["alpha"]' in content
+    log.write_bytes(content.replace(b'"modules":["alpha"]', b'"modules":[]', 1))
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (Path.unlink, "the file is missing"),
+        (lambda log: log.write_bytes(b""), "the log has no line"),
+        (ask_for_nothing, "was not made by this orchestrator"),
+    ],
+    ids=["missing", "empty", "another request"],
+)
+async def test_run_with_a_damaged_log_that_is_to_be_resumed_is_a_problem_with_the_reason(
+    start_service: StartService, interrupted: Path, damage: Callable[[Path], object], reason: str
+) -> None:
+    async with start_service() as client:
+        assert (await client.get(f"/runs/{interrupted.name}")).json()["status"] == "interrupted"
+        damage(interrupted / "logs.jsonl")
+        answer = await client.post(f"/runs/{interrupted.name}/resume")
+    assert (answer.status_code, answer.json()["type"]) == (500, "urn:openpolicystack:problem:damaged-run")
+    assert "logs.jsonl is damaged" in answer.json()["detail"]
+    assert reason in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(("name", "path"), [("run.json", ""), ("results.json", "/results"), ("logs.jsonl", "/logs")])

@@ -281,10 +281,18 @@ async def test_run_whose_folder_is_gone_is_errored_and_stored_when_it_is_back(
         response = await service.post("/plan_and_execute", json={"scenario_id": "x", "modules": ["alpha"]})
         run_id = response.json()["run_id"]
         assert (response.status_code, (await service.get(f"/runs/{run_id}")).json()["status"]) == (500, "errored")
+        refused = [(await service.post(f"/runs/{run_id}/{what}")) for what in ("cancel", "resume")]
         (tmp_path / run_id).rename(tmp_path / "runs" / run_id)
         while read_run(run_id, "run.json")["status"] != "errored":  # noqa: ASYNC110  # a thread makes it true
             await asyncio.sleep(0.05)
     assert [step["status"] for step in read_run(run_id, "run.json")["steps"]] == ["interrupted"]
+    folder = tmp_path / "runs" / run_id
+    reason = f"{run_id} has ended, but its end cannot be written yet: cannot write in {folder}: No such file or directory"
+    for answer in refused:
+        assert (answer.status_code, answer.json()["detail"][: len(reason)]) == (409, reason)
+    error = response.json()["error"]["message"]
+    assert f"cannot write in {folder}: No such file or directory" in error
+    assert f"`ops runs resume {run_id}` goes on with the run" in error
 
 
 async def test_scenario_with_countless_mistakes_is_answered_with_the_first_of_them(start_service: StartService) -> None:

@@ -183,3 +183,27 @@ async def test_run_of_a_living_service_and_damaged_runs_are_not_tried_again(
     assert await Takeover(other, runs_in(other) if goes_on else None).begin() == set()
     assert [run.status for run in other.page(10).runs] == ["damaged", "running"]
     await living.die()
+
+
+@pytest.mark.parametrize(("goes_on", "status"), [(False, "interrupted"), (True, "completed")])
+async def test_living_service_takes_over_what_another_one_leaves_that_dies_meanwhile(
+    open_store: Callable[[], FolderStore], runs_in: RunsIn, goes_on: bool, status: str
+) -> None:
+    store, other = open_store(), open_store()
+    gate = Gate()
+    runs, others = runs_in(store), runs_in(other, ScriptedModule(answers=[gate]))
+    run_id = (await others.start(demo("alpha"))).record.run_id
+    await gate.asked.wait()
+    living = await begin(other, run_id=GOOD)
+    takeover = Takeover(store, runs if goes_on else None, look_every_s=0.01)
+    watching = asyncio.create_task(takeover.keep_on(await takeover.begin(), is_complete=True))
+    assert store.record(run_id).status == "running"
+    await others.stop()
+    while not store.record(run_id).is_over:  # noqa: ASYNC110  # another thread makes it true
+        await asyncio.sleep(0.01)
+    watching.cancel()
+    await wait_until_over(runs, [run_id])
+    assert store.record(run_id).status == status
+    assert disagreements(store.location(run_id)) == []
+    assert store.record(GOOD).status == "running"
+    await living.die()

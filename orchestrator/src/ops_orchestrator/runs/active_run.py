@@ -60,6 +60,8 @@ class ActiveRun:
     def __init__(self, work: Work, recorder: Recorder) -> None:
         self._work = work
         self._recorder = recorder
+        self.unwritten: str | None = None
+        """Why the end that the run has reached is not on disk, in words that follow the run's name; None when it is."""
         self._ending: RunEnded | None = None
         self._cancelled_by: str | None = None
         self._task: asyncio.Task[None] | None = None
@@ -123,7 +125,7 @@ class ActiveRun:
                 return
             await self._recorder.end(ended)
         except Exception as error:  # noqa: BLE001  # whatever it is, the run has to end
-            await self._finish(ended if ended.status == "errored" else _errored(error))
+            await self._finish(ended if ended.status == "errored" else self._errored(error))
         finally:
             self._over.set()
 
@@ -139,7 +141,7 @@ class ActiveRun:
             return await self._stopped()
         except Exception as error:  # noqa: BLE001  # see above
             _log.exception("run.errored", run_id=self.record.run_id)
-            return _errored(error)
+            return self._errored(error)
 
     async def _in_turn(self, client: ModuleClient, turns: Turns, *, has_turn: bool) -> RunEnded:
         if not has_turn:
@@ -162,8 +164,14 @@ class ActiveRun:
             try:
                 await self._recorder.add(RunCancelling(by=self._cancelled_by))
             except Exception as error:  # noqa: BLE001  # see above
-                return _errored(error)
+                return self._errored(error)
         return self._ending or interrupted()
+
+    def _errored(self, error: Exception) -> RunEnded:
+        reason = f"cannot write in {self._recorder.folder}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        remedy = f"when that is repaired, `ops runs resume {self.record.run_id}` goes on with the run"
+        message = f"the orchestrator could not go on: {reason}; {remedy}"
+        return RunEnded(status="errored", error={"code": "ORCHESTRATOR_ERROR", "message": message})
 
     async def _finish(self, ended: RunEnded) -> None:
         """End a run that could not be written; while the disk does not take its end either, it is over for all who wait."""
@@ -175,8 +183,9 @@ class ActiveRun:
                 self._recorder.end_in_memory(ended)
                 return
             except Exception as error:  # noqa: BLE001  # a disk that is full, or gone
+                self.unwritten = f"has ended, but its end cannot be written yet: {error}; make room, or repair the disk"
                 if not self._over.is_set():
-                    _log.error("run.unrecorded", run_id=self.record.run_id, message=f"its end cannot be written yet: {error}")
+                    _log.error("run.unrecorded", run_id=self.record.run_id, message=self.unwritten)
                     self._recorder.end_in_memory(ended)
                     self._over.set()
                 if await within(self._interrupted, _RETRY_S):
@@ -228,8 +237,3 @@ def _planned(step: Step) -> PlannedModule:
     module = step.module
     adapter = module.adapter.fingerprint(step.action) if module.adapter else None
     return PlannedModule(step.id, module.name, step.action, module.image_digest, adapter)
-
-
-def _errored(error: Exception) -> RunEnded:
-    message = f"the orchestrator could not go on: {error}"
-    return RunEnded(status="errored", error={"code": "ORCHESTRATOR_ERROR", "message": message})

@@ -251,6 +251,8 @@ class ActiveRuns:
     async def _reopened(self, run_id: str, *, is_left: bool = False) -> _Made:
         """Take up a run that is over, or that a dead service left. Raises RequestError, StoreError."""
         if (active := self.find(run_id)) is not None:
+            if active.unwritten is not None:
+                raise ConflictError(f"{run_id} {active.unwritten}, and try again.")
             raise ConflictError.under_way(run_id, active.record.status)
         reopened = await (self._store.take_over if is_left else self._store.reopen)(run_id)
         try:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import get_args
+from typing import Any, get_args
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from ops_contract import JsonError, parse_json
+from ops_contract import JsonError, parse_json, problem_of
 from ops_orchestrator.runs.document_fields import Time
 from ops_orchestrator.runs.events import Event, Occurrence, Unknown
 
@@ -18,15 +18,24 @@ class LogError(ValueError):
 def read_event(line: bytes, run_id: str, seq: int) -> Event:
     """The event number `seq` of the run, from its line. Unknown fields and kinds are ignored. Raises LogError."""
     try:
-        values = parse_json(line)
+        values = _object(line)
         header = _header_reader().validate_python(values)
         reader = _readers().get(header.event)
         what = reader.validate_python(values) if reader else Unknown(header.event)
+    except ValidationError as error:
+        raise LogError(f"line {seq} is not an event: {problem_of(error.errors()[0])}") from error
     except (ValueError, JsonError) as error:
         raise LogError(f"line {seq} is not an event: {error}") from error
     if (header.run_id, header.seq) != (run_id, seq):
         raise LogError(f"line {seq} is not event {seq} of {run_id}")
     return Event(run_id=run_id, seq=seq, at=header.timestamp, what=what)
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    values = parse_json(line)
+    if not isinstance(values, dict):
+        raise ValueError("it is not a JSON object")  # noqa: TRY004  # of the line, not of the program
+    return values
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,14 @@ class LogReader:
         """The number of the line that was read last, or skipped; 0 at the beginning."""
         return self._place.seq
 
+    @property
+    def has_next(self) -> bool:
+        """Whether a line follows."""
+        place = self._place
+        found = self._next() is not None
+        self._go_to(place)
+        return found
+
     def close(self) -> None:
         """Close the file; closing twice is harmless."""
         self._file.close()

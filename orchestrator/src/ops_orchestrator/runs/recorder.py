@@ -42,6 +42,11 @@ class Recorder:
         return sum(file.size for path, file in self._state.files.items() if path.endswith(f"/{RESULT}"))
 
     @property
+    def folder(self) -> Path:
+        """Where the run is kept."""
+        return self._writer.staging.parent
+
+    @property
     def staging(self) -> Path:
         """Where fetched artifacts wait until their step is completed."""
         return self._writer.staging

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from ops_contract import JsonError, ShapeError
-from ops_orchestrator.errors import DamagedRunError
+from ops_orchestrator.errors import DamagedRunError, StoreError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.frozen_modules import restore_modules
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.runs.active_run import Work
 from ops_orchestrator.runs.history import exchange_of, scenario_of, upstream_answer
-from ops_orchestrator.runs.record import MODULES, step_folder
+from ops_orchestrator.runs.record import LOGS, MODULES, step_folder
 from ops_orchestrator.runs.run_file import FileRef
 from ops_orchestrator.runs.run_state import RunState
 from ops_orchestrator.runs.runner import Earlier
@@ -19,11 +19,15 @@ from ops_orchestrator.runs.store.protocols import Reopened, RunStore
 def work_left(store: RunStore, reopened: Reopened, catalogue: Catalogue) -> Work:
     """What is left to do of a run. Blocking. Raises RequestError, StoreError."""
     record = reopened.state.record
-    scenario = scenario_of(record)
+    folder = store.location(record.run_id)
+    try:
+        scenario = scenario_of(record)
+    except StoreError as error:
+        raise DamagedRunError(folder, LOGS, str(error)) from error
     try:
         modules = restore_modules(reopened.modules, catalogue)
     except (JsonError, ShapeError) as error:
-        raise DamagedRunError(store.location(record.run_id), MODULES, str(error)) from error
+        raise DamagedRunError(folder, MODULES, str(error)) from error
     upstream = {
         step.id: upstream_answer(step, reopened.results[step.id], exchange_of(store, record.run_id, step))
         for step in record.steps

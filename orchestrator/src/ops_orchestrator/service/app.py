@@ -128,7 +128,7 @@ async def _lifespan(parts: _Parts, _: FastAPI) -> AsyncIterator[None]:
     """Put in order what a dead service left, and stop in an order in which no run is left half written."""
     is_complete = parts.store.is_complete
     again = await parts.takeover.begin()
-    later = asyncio.create_task(parts.takeover.end(again, is_complete=is_complete))
+    later = asyncio.create_task(parts.takeover.keep_on(again, is_complete=is_complete))
     if parts.retention is not None:
         parts.retention.start()
     if reason := parts.store.unwritable():

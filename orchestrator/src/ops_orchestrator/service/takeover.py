@@ -1,7 +1,10 @@
-"""What a dead service left: each of its runs is ended, or gone on with, at the start or as soon as that can be done."""
+"""What a dead service left: each of its runs is ended, or gone on with, at the start or as soon as that can be done.
+
+A service may also die while others live that share its store.
+"""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import structlog
@@ -11,6 +14,7 @@ from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.store.protocols import RunStore
 
 _TRY_AGAIN_S: Final = 1.0
+_LOOK_EVERY_S: Final = 5.0
 
 _log: Any = structlog.get_logger("ops_orchestrator")
 
@@ -21,14 +25,21 @@ class Takeover:
     A run that goes on is not ended in between, so that it counts as left again if this service dies before it goes on.
     """
 
-    def __init__(self, store: RunStore, goes_on: ActiveRuns | None) -> None:
+    def __init__(self, store: RunStore, goes_on: ActiveRuns | None, look_every_s: float = _LOOK_EVERY_S) -> None:
         self._store = store
         self._goes_on = goes_on
+        self._look_every_s = look_every_s
         self._complained: set[str] = set()
 
     async def begin(self) -> set[str]:
         """Take over what can be taken over now; returns the runs that have to be tried again. Raises OSError, StoreError."""
         return await self._take(await asyncio.to_thread(self._store.left))
+
+    async def keep_on(self, again: set[str], *, is_complete: bool) -> None:
+        """Do as `end` does, and take over what services leave that die meanwhile; returns when it is cancelled."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self.end(again, is_complete=is_complete))
+            both.create_task(self._watch())
 
     async def end(self, again: set[str], *, is_complete: bool) -> None:
         """Try `again` each second until none is left, and those that are found until the store `is_complete`."""
@@ -36,13 +47,19 @@ class Takeover:
             if is_complete:
                 await asyncio.sleep(_TRY_AGAIN_S)
             elif await asyncio.to_thread(self._store.wait_until_complete, _TRY_AGAIN_S):
-                is_complete, again = True, again | await self._found()
+                is_complete, again = True, again | await self._found(self._store.left)
             again = await self._take(again)
 
-    async def _found(self) -> set[str]:
-        """Where many runs are read in the background, some of those may have been left too."""
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._look_every_s)
+            # What cannot be taken over now is found again.
+            await self._take(await self._found(self._store.abandoned))
+
+    async def _found(self, find: Callable[[], set[str]]) -> set[str]:
+        """The runs that `find` finds; none while the store cannot be read."""
         try:
-            return await asyncio.to_thread(self._store.left)
+            return await asyncio.to_thread(find)
         except (OSError, StoreError) as error:
             _log.error("store.unrecovered", message=f"runs that a dead service left may not be ended: {error}")
             return set()
@@ -71,7 +88,11 @@ class Takeover:
 
     async def _is_ended(self, run_id: str) -> bool:
         """End a run if it was left; False when that has to be tried again."""
-        for problem in (await asyncio.to_thread(self._store.recover, [run_id])).values():
+        try:
+            problems = await asyncio.to_thread(self._store.recover, [run_id])
+        except (OSError, StoreError) as error:
+            problems = {run_id: error}
+        for problem in problems.values():
             if problem is not None:
                 self._complain("run.unrecovered", run_id, f"cannot be ended properly: {problem}")
                 return isinstance(problem, DamagedRunError)

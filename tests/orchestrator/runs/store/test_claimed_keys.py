@@ -1,9 +1,10 @@
 """Idempotency keys stay with one run: among processes, over restarts, and while the index is lost and made again."""
 
 import json
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -200,3 +201,18 @@ def test_keys_are_not_kept_where_a_link_leads(store: FolderStore, tmp_path: Path
     with closing(FolderStore.open(tmp_path)) as again:
         assert again.claim(KEY, RUN_ID) == RUN_ID
     assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["complete"]
+
+
+@pytest.mark.parametrize("make", [Path.touch, Path.mkdir])
+def test_key_that_is_no_link_is_not_given_to_another_run_and_is_found_again_when_the_keys_are_deleted(
+    store: FolderStore, make: Callable[[Path], None]
+) -> None:
+    keep_run(store)
+    keys = store.folder / FOLDER_NAME
+    assert store.claim(KEY, GOOD) == RUN_ID
+    (keys / KEY).unlink()
+    make(keys / KEY)
+    with pytest.raises(StoreError, match=f"{KEY} is not a link; delete {keys}, which is then made again from the runs"):
+        store.claim(KEY, GOOD)
+    shutil.rmtree(keys)
+    assert store.claim(KEY, GOOD) == RUN_ID

@@ -138,19 +138,6 @@ async def test_step_whose_files_a_power_cut_took_did_not_happen(open_store: Open
     assert "names steps/2-beta/result.json, which" in str((record.error or {})["message"])
 
 
-async def test_run_of_which_a_power_cut_left_nothing_usable_was_never_acknowledged_and_is_removed(
-    open_store: OpenStore, store: FolderStore
-) -> None:
-    run = await begin(store)
-    await run.die()
-    for name in ("run.json", "logs.jsonl", "modules.json"):
-        (store.location(RUN_ID) / name).write_bytes(b"")
-    again = open_store()
-    assert again.recover() == {}
-    assert not store.location(RUN_ID).exists()
-    assert again.page(10).runs == []
-
-
 async def test_run_of_a_living_service_is_left_alone(open_store: OpenStore, store: FolderStore) -> None:
     run = await begin(store)
     again = open_store()

@@ -4,6 +4,7 @@ The links stand apart from the index, so that a key stays with its run while the
 key holds a lock beside the link until the run is in place: a link to no run, without a lock, was left by a process that died.
 """
 
+import errno
 import fcntl
 import os
 import re
@@ -108,9 +109,16 @@ class ClaimedKeys:
         return self.folder / key_sha256
 
     def _holder(self, link: Path) -> str | None:
-        with suppress(FileNotFoundError):
+        try:
             return str(link.readlink())
-        return None
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            # Which run held the key is lost here, and known to the run: to free the key could start it a second time.
+            reason = f"{link.name} is not a link; delete {self.folder}, which is then made again from the runs"
+            raise OSError(errno.EINVAL, reason) from error
 
     def _is_made(self, holder: str) -> bool:
         return RUN_ID.fullmatch(holder) is not None and os.path.lexists(self._store / holder)

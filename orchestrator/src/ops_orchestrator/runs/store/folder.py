@@ -33,11 +33,12 @@ from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.claimed_keys import free_abandoned_keys
 from ops_orchestrator.runs.store.folder_writer import FolderWriter
 from ops_orchestrator.runs.store.index_update import Report
-from ops_orchestrator.runs.store.left_runs import end_left_runs, left_runs
+from ops_orchestrator.runs.store.left_runs import abandoned_runs, end_left_runs, left_runs
 from ops_orchestrator.runs.store.listed_run import IndexedRun, Page, Position
 from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile, files_in
 from ops_orchestrator.runs.store.protocols import Reopened, RunIndex
 from ops_orchestrator.runs.store.reading import (
+    check_record,
     folder_of,
     open_log,
     parse_document,
@@ -172,7 +173,7 @@ class FolderStore:
         """See RunStore. Record and results are returned only when they can be used."""
         content = read_content(self.folder, run_id, name)
         if name == RECORD:
-            parse_document(RunRecord, self.folder / run_id, name, content)
+            check_record(self.folder, run_id, content)
         elif name == RESULTS:
             parse_document(Results, self.folder / run_id, name, content)
         return content
@@ -272,6 +273,10 @@ class FolderStore:
         """See RunStore. Folders that were never finished are removed."""
         free_abandoned_keys(self.folder)
         return left_runs(self.folder, self._index)
+
+    def abandoned(self) -> set[str]:
+        """See RunStore."""
+        return abandoned_runs(self.folder, self._index)
 
     def recover(self, run_ids: Iterable[str] | None = None) -> Mapping[str, OSError | StoreError | None]:
         """See RunStore."""

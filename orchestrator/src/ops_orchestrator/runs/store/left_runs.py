@@ -5,7 +5,9 @@ import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import structlog
 
 from ops_orchestrator.errors import DamagedRunError, StoreError
 from ops_orchestrator.runs.record import FORMAT, LOGS, RECORD
@@ -17,15 +19,21 @@ from ops_orchestrator.runs.store.recovery import (
     clear_unfinished,
     damaged_by,
     finish,
-    is_unacknowledged,
     lease_of_the_dead,
     record_of_the_left,
+    was_never_flushed,
 )
 from ops_orchestrator.runs.store.removal import delete_removed
 from ops_orchestrator.runs.store.run_folder import PART
 from ops_orchestrator.runs.store.sync import Sync
 
-_MAY_BE_LEFT: Final = ("queued", "running", "damaged")
+_NOT_OVER: Final = ("queued", "running")
+_MAY_BE_LEFT: Final = (*_NOT_OVER, "damaged")
+_NEVER_FLUSHED: Final = (
+    "a power failure took the beginning of the run before any caller had an answer about it: its folder is removed"
+)
+
+_log: Any = structlog.get_logger("ops_orchestrator")
 
 
 def left_runs(store: Path, index: RunIndex) -> set[str]:
@@ -38,6 +46,11 @@ def left_runs(store: Path, index: RunIndex) -> set[str]:
     return run_ids_in(store) & set[str]().union(*(index.run_ids(status) for status in _MAY_BE_LEFT))
 
 
+def abandoned_runs(store: Path, index: RunIndex) -> set[str]:
+    """The runs in the folder `store` that the index knows as not over, and that nobody executes. Raises StoreError."""
+    return {run_id for status in _NOT_OVER for run_id in index.run_ids(status) if _is_abandoned(store / run_id)}
+
+
 def end_left_runs(
     store: Path, run_ids: Iterable[str], index: RunIndex, sync: Sync
 ) -> Mapping[str, OSError | StoreError | None]:
@@ -48,7 +61,8 @@ def end_left_runs(
             if _end_if_left(store, run_id, index, sync):
                 ended[run_id] = None
         except (OSError, StoreError) as error:
-            if isinstance(error, DamagedRunError) and is_unacknowledged(store, run_id):
+            if isinstance(error, DamagedRunError) and was_never_flushed(store, run_id):
+                _log.warning("run.removed", run_id=run_id, message=_NEVER_FLUSHED)
                 shutil.rmtree(store / run_id, ignore_errors=True)
                 index.drop([run_id])
                 continue
@@ -57,6 +71,12 @@ def end_left_runs(
             if run := read_listed(store, run_id):
                 index.put([run])
     return ended
+
+
+def _is_abandoned(folder: Path) -> bool:
+    with suppress(OSError), lease_of_the_dead(folder) as lease:
+        return lease is not None
+    return False
 
 
 def _end_if_left(store: Path, run_id: str, index: RunIndex, sync: Sync) -> bool:

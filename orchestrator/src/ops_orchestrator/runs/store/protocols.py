@@ -185,6 +185,10 @@ class RunStore(Protocol):
         """The ids of runs that a dead service may have left: those that are not over, also where it lives."""
         ...
 
+    def abandoned(self) -> set[str]:
+        """The ids of runs that are not over, and that nobody executes. Raises StoreError."""
+        ...
+
     def recover(self, run_ids: Iterable[str] | None = None) -> Mapping[str, OSError | StoreError | None]:
         """End the runs that a dead service left, or those of `run_ids`: as their logs say, else as interrupted.
 

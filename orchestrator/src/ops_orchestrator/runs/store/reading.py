@@ -64,9 +64,18 @@ def _readable(store: Path, run_id: str, name: str) -> Iterator[None]:
 
 def read_record(store: Path, run_id: str) -> RunRecord:
     """The record of a run, as of now. Raises NotFoundError, DamagedRunError, StoreError."""
-    record = record_on_disk(store, run_id)
+    return _as_of_now(store, record_on_disk(store, run_id))
+
+
+def check_record(store: Path, run_id: str, content: bytes) -> None:
+    """Raise as `read_record` does for a run whose run.json is `content`."""
+    _as_of_now(store, parse_document(RunRecord, folder_of(store, run_id), RECORD, content))
+
+
+def _as_of_now(store: Path, record: RunRecord) -> RunRecord:
     if record.is_over:
         return record
+    run_id = record.run_id
     _check_that_it_can_end(folder_of(store, run_id))
     if record.format < FORMAT:
         return record
@@ -82,6 +91,16 @@ def read_record(store: Path, run_id: str) -> RunRecord:
 def record_on_disk(store: Path, run_id: str) -> RunRecord:
     """The record of a run as its run.json has it. Raises NotFoundError, DamagedRunError, StoreError."""
     return parse_document(RunRecord, folder_of(store, run_id), RECORD, read_content(store, run_id, RECORD))
+
+
+def check_format(store: Path, run_id: str) -> None:
+    """Raise DamagedRunError when run.json says that another version's format holds in the folder; OSError."""
+    try:
+        content = read_below(store, f"{run_id}/{RECORD}", _LARGEST_RECORD_BYTES)
+        values = parse_json(content, max_values=_MOST_VALUES[RECORD])
+    except (FileNotFoundError, NotPlainError, JsonError):
+        return  # it says nothing
+    _check_format(store / run_id, RECORD, values)
 
 
 def read_results(store: Path, run_id: str) -> Results:
@@ -150,7 +169,9 @@ def parse_document(model: type[Document], folder: Path, name: str, content: byte
     """The `content` of the document `name` of the run in `folder`, as a `model`. Raises DamagedRunError."""
     try:
         with _LARGE if len(content) > _LARGE_BYTES else nullcontext():
-            document = validate(model, parse_json(content, max_values=_MOST_VALUES[name]), name)
+            values = parse_json(content, max_values=_MOST_VALUES[name])
+            _check_format(folder, name, values)
+            document = validate(model, values, name)
     except ShapeError as error:
         raise DamagedRunError(folder, name, str(error.problems[0])) from error
     except JsonError as error:
@@ -158,6 +179,16 @@ def parse_document(model: type[Document], folder: Path, name: str, content: byte
     if document.run_id != folder.name:
         raise DamagedRunError(folder, name, f"it belongs to the run {document.run_id[:60]!r}")
     return document
+
+
+def _check_format(folder: Path, name: str, values: object) -> None:
+    """Raise DamagedRunError for a run in a format that this version does not know: nothing in it may mean what it seems to."""
+    found = values.get("format", 1) if name == RECORD and isinstance(values, dict) else 1
+    if isinstance(found, bool) or not isinstance(found, int) or found < 1:
+        raise DamagedRunError(folder, name, f"format {str(found)[:40]!r} is not a version of the run folder")
+    if found > FORMAT:
+        reason = f"made by a later version of the orchestrator, format {str(found)[:40]}"
+        raise DamagedRunError(folder, name, reason, "upgrade to read it")
 
 
 def _check_that_it_can_end(folder: Path) -> None:

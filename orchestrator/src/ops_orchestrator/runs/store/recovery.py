@@ -15,19 +15,36 @@ from ops_orchestrator.errors import DamagedRunError
 from ops_orchestrator.runs.event_reader import LogError
 from ops_orchestrator.runs.events import Event, RunEnded, interrupted
 from ops_orchestrator.runs.json_text import json_document
-from ops_orchestrator.runs.record import LOGS, MANIFEST, MODULES, RECORD, RESULTS, Results, RunRecord, results_text
+from ops_orchestrator.runs.record import (
+    LOGS,
+    MANIFEST,
+    MODULES,
+    RECORD,
+    RESULTS,
+    Results,
+    RunRecord,
+    results_text,
+)
 from ops_orchestrator.runs.run_file import FileRef
 from ops_orchestrator.runs.store.claimed_keys import alone_in
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, read_below, sha256_below
-from ops_orchestrator.runs.store.reading import record_on_disk
-from ops_orchestrator.runs.store.run_folder import ALWAYS_THERE, ATTEMPTS, RunFolder, place_before, settle, unfinished_path
+from ops_orchestrator.runs.store.reading import check_format, record_on_disk
+from ops_orchestrator.runs.store.run_folder import (
+    ALWAYS_THERE,
+    ATTEMPTS,
+    RunFolder,
+    place_before,
+    settle,
+    unfinished_path,
+)
 from ops_orchestrator.runs.store.stored_log import LARGEST_DOCUMENT_BYTES, StoredLog, read_log, read_results, with_whole_files
 from ops_orchestrator.runs.store.sync import Sync
 
-_LINES_OF_CREATION: Final = 2
 _MOST_MODULES_BYTES: Final = 64 * 1024 * 1024
-_DOCUMENTS: Final = frozenset({RECORD, RESULTS, LOGS, MODULES, MANIFEST})
+_PAGE_BYTES: Final = 4096
+_FILES_OF_CREATION: Final = frozenset({RECORD, MODULES, LOGS})
+_DOCUMENTS: Final = _FILES_OF_CREATION | {RESULTS, MANIFEST}
 
 
 @contextmanager
@@ -63,8 +80,10 @@ def finish(store: Path, run_id: str, lease: FolderLease, sync: Sync, ended: RunE
 def whole_log(store: Path, run_id: str, *, is_over: bool = False) -> StoredLog:
     """The log of a run whose lease is held, as far as it is whole, with files where it says that they are.
 
-    Raises LogError when not even its first line is whole, or any later one of a run that `is_over`; OSError.
+    Raises LogError when not even its first line is whole, or any later one of a run that `is_over`; DamagedRunError when the
+    folder has the format of another version; OSError.
     """
+    check_format(store, run_id)
     log = read_log(store, run_id)
     _settle_moves(store / run_id, log.state.files)
     log = with_whole_files(log, store, run_id)
@@ -93,13 +112,31 @@ def damaged_by(store: Path, run_id: str, error: NotPlainError) -> DamagedRunErro
     return DamagedRunError(store / run_id, error.name.removeprefix(f"{run_id}/"), f"it {error.reason}")
 
 
-def is_unacknowledged(store: Path, run_id: str) -> bool:
-    """Whether a run that cannot be recovered was never acknowledged: a power cut took what its creation had not flushed."""
+def was_never_flushed(store: Path, run_id: str) -> bool:
+    """Whether a power failure took the beginning of a run that is not over, and all that came after it.
+
+    Then nobody knows of the run: an answer waits until its log and modules.json are flushed. A page that was not flushed reads
+    as zeros, or is missing at the end of its file. What has lost anything else may have been acknowledged.
+    """
+
+    def remains(name: str) -> bytes:
+        return _remains(read_below(store, f"{run_id}/{name}", LARGEST_DOCUMENT_BYTES))
+
     with suppress(OSError):
-        files = set(all_files_in(store, run_id))
-        lines = read_below(store, f"{run_id}/{LOGS}", LARGEST_DOCUMENT_BYTES).rstrip(b"\0").count(b"\n") if LOGS in files else 0
-        return files <= {RECORD, MODULES, LOGS} and lines <= _LINES_OF_CREATION
+        files = {*all_files_in(store, run_id)}
+        if files >= _FILES_OF_CREATION and not any(map(remains, files - _FILES_OF_CREATION)):
+            log = read_below(store, f"{run_id}/{LOGS}", LARGEST_DOCUMENT_BYTES)
+            return _lost_its_first_line(log) or not remains(MODULES)
     return False
+
+
+def _remains(content: bytes) -> bytes:
+    return content.rstrip(b"\0")
+
+
+def _lost_its_first_line(log: bytes) -> bool:
+    written = _remains(log)
+    return b"\n" not in written and (len(written) < len(log) or len(log) % _PAGE_BYTES == 0)
 
 
 def clear_unfinished(store: Path) -> None:

@@ -56,6 +56,8 @@ def events_routes(
         # A browser that comes again repeats the address and adds the header, which is newer.
         after = int(header or last_event_id or 0)
         log, has_more = await asyncio.to_thread(_opened, store, run_id, after)
+        if has_more and not is_active(run_id):
+            await asyncio.to_thread(_check_that_more_may_come, store, log)
         if has_more and not is_head(request.scope):
             return EventSource(log, events, is_active, heartbeat_s)
         await asyncio.to_thread(log.close)
@@ -74,3 +76,13 @@ def _opened(store: RunStore, run_id: str, after: int) -> tuple[LogReader, bool]:
         log.close()
         raise
     return log, last is None or last.seq != after or not last.is_last
+
+
+def _check_that_more_may_come(store: RunStore, log: LogReader) -> None:
+    """Raise DamagedRunError where nothing is left to send of a run that nobody can end: callers would come again for ever."""
+    try:
+        if not log.has_next:
+            store.record(log.run_id)
+    except BaseException:
+        log.close()
+        raise

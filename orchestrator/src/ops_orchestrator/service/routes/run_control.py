@@ -46,6 +46,8 @@ def run_control_routes(runs: ActiveRuns, store: RunStore, siblings: Siblings) ->
             await asyncio.sleep(_AGAIN_S)
         run.cancel(f"POST {request.url.path} from {request.client.host if request.client else 'an unknown address'}")
         await run.wait()
+        if run.unwritten is not None:
+            raise ConflictError(f"{run_id} {run.unwritten}. It cannot be cancelled any more.")
         return await _cancelled(run.record, run.results, store)
 
     @router.post(
@@ -77,6 +79,6 @@ def _why_not_cancelled(record: RunRecord) -> str:
         return f"{record.run_id} is {record.status}: only a run that is queued or running can be cancelled."
     return (
         f"{record.run_id} is {record.status}, and this service does not execute it. If another service on this store does, "
-        "cancel it there. If its service died, it is taken over as soon as there is room on the disk and in the queue, "
-        "at the latest when a service starts; try again then."
+        "cancel it there. If its service died, this one takes it over within seconds, once there is room on the disk and in "
+        "the queue; try again then."
     )

@@ -1,0 +1,170 @@
+"""What a power failure leaves of a run that nobody knows of is removed; whatever has content is kept, as damaged."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+from run_records import RUN_ID, begin, contents, wait_for
+from structlog.testing import capture_logs
+
+from ops_orchestrator.runs.store.folder import FolderStore
+
+OpenStore = Callable[[], FolderStore]
+CREATED = {"run.json", "modules.json", "logs.jsonl"}
+
+
+@pytest.fixture
+def open_store(tmp_path: Path) -> Iterator[OpenStore]:
+    """Opens the store in `tmp_path`, as often as a service is started."""
+    with ExitStack() as opened:
+        yield lambda: opened.enter_context(closing(FolderStore.open(tmp_path)))
+
+
+@pytest.fixture
+def left(open_store: OpenStore) -> Path:
+    """The folder of a run that was acknowledged, and whose service died."""
+    store = open_store()
+
+    async def die() -> None:
+        await (await begin(store)).die()
+
+    wait_for(die())
+    return store.location(RUN_ID)
+
+
+def append_a_blank(folder: Path) -> None:
+    with (folder / "modules.json").open("a") as file:
+        file.write(" ")
+
+
+def remove(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+def only(name: str) -> Callable[[Path], None]:
+    """Remove everything but `name`."""
+
+    def empty(folder: Path) -> None:
+        for other in CREATED - {name}:
+            (folder / other).unlink()
+
+    return empty
+
+
+def empty_but(name: str) -> Callable[[Path], None]:
+    """Take the content of all files but `name`."""
+
+    def empty(folder: Path) -> None:
+        for other in CREATED - {name}:
+            (folder / other).write_bytes(b"")
+
+    return empty
+
+
+def empty_beside_a_note(folder: Path) -> None:
+    empty_but("none")(folder)
+    (folder / "note.txt").write_text("mine")
+
+
+def flip_a_byte_of_the_log(folder: Path) -> None:
+    content = (folder / "logs.jsonl").read_bytes()
+    (folder / "logs.jsonl").write_bytes(content[:50] + b"\xff" + content[51:])
+
+
+def cut_the_log(folder: Path) -> None:
+    os.truncate(folder / "logs.jsonl", 30)
+
+
+def pad_the_log(folder: Path) -> None:
+    """Add zeros, as a failed disk may, to a log that is cut in a later line."""
+    content = (folder / "logs.jsonl").read_bytes()
+    (folder / "logs.jsonl").write_bytes(content[: content.index(b"\n") + 20] + bytes(4096))
+    (folder / "modules.json").write_bytes(b"{")
+
+
+def lose_the_log(folder: Path) -> None:
+    (folder / "logs.jsonl").write_bytes(b"")
+
+
+def lose_the_log_beside_a_step(folder: Path) -> None:
+    lose_the_log(folder)
+    (folder / "steps/1-alpha").mkdir(parents=True)
+    (folder / "steps/1-alpha/request.json").write_text("{}")
+
+
+def zeros_in_the_first_line(folder: Path) -> None:
+    content = (folder / "logs.jsonl").read_bytes()
+    (folder / "logs.jsonl").write_bytes(content[:30] + bytes(len(content) - 30))
+
+
+def a_page_of_the_first_line(folder: Path) -> None:
+    (folder / "logs.jsonl").write_bytes(b'{"seq":1,"request":"'.ljust(4096, b"x"))
+
+
+def lose_modules_beside_a_step(folder: Path) -> None:
+    (folder / "modules.json").write_bytes(b"")
+    (folder / "steps/1-alpha").mkdir(parents=True)
+    (folder / "steps/1-alpha/request.json").touch()
+
+
+LOST: dict[str, Callable[[Path], None]] = {
+    "all content but that of modules.json": empty_but("modules.json"),
+    "the log, but not the record": lose_the_log,
+    "the rest of the first line, which reads as zeros": zeros_in_the_first_line,
+    "the second page of the first line": a_page_of_the_first_line,
+    "modules.json, and the files of a step": lose_modules_beside_a_step,
+}
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_run_whose_beginning_a_power_cut_took_was_never_acknowledged_and_is_removed(
+    open_store: OpenStore, left: Path, lost: str
+) -> None:
+    LOST[lost](left)
+    again = open_store()
+    assert again.recover() == {}
+    assert not left.exists()
+    assert again.page(10).runs == []
+
+
+DAMAGE: dict[str, Callable[[Path], None]] = {
+    "a blank after modules.json": append_a_blank,
+    "no modules.json": remove("modules.json"),
+    "no log": remove("logs.jsonl"),
+    "a log with another byte": flip_a_byte_of_the_log,
+    "a log cut in its first line": cut_the_log,
+    "nothing but a log": only("logs.jsonl"),
+    "nothing but modules.json": only("modules.json"),
+    "nothing": only("none"),
+    "a note beside empty files": empty_beside_a_note,
+    "a later line cut by zeros, and modules.json cut": pad_the_log,
+    "an empty log beside the files of a step": lose_the_log_beside_a_step,
+}
+
+
+@pytest.mark.parametrize("content", [b"", bytes(4096)], ids=["empty", "zeros"])
+def test_run_of_which_a_power_cut_left_no_content_was_never_acknowledged_and_is_removed(
+    open_store: OpenStore, left: Path, content: bytes
+) -> None:
+    for name in CREATED:
+        (left / name).write_bytes(content)
+    again = open_store()
+    with capture_logs() as logged:
+        assert again.recover() == {}
+    assert [(line["log_level"], line["event"], line["run_id"]) for line in logged] == [("warning", "run.removed", RUN_ID)]
+    assert not left.exists()
+    assert again.page(10).runs == []
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_run_that_may_have_been_acknowledged_is_kept_and_listed_as_damaged(
+    open_store: OpenStore, left: Path, damage: str
+) -> None:
+    DAMAGE[damage](left)
+    before = contents(left)
+    again = open_store()
+    again.recover()
+    assert [(run.run_id, run.status) for run in again.page(10).runs] == [(RUN_ID, "damaged")]
+    assert contents(left) == before
