@@ -42,9 +42,10 @@ bench: sync ## measure throughput, in a short form, and what adapters, HTTP libr
 	@$(RUN) python benchmarks/throughput.py --short
 
 .PHONY: performance
-performance: sync ## measure throughput at length and write docs/performance.md again; takes 15 minutes on an idle machine
+performance: sync ## measure throughput and large stores, and write docs/performance.md again; takes 30 minutes on an idle machine
 	@$(RUN) python benchmarks/throughput.py --write
 	@$(RUN) python benchmarks/throughput.py --write --memory
+	@$(RUN) python benchmarks/store_scale.py --write
 
 .PHONY: check
 check: sync-dev ## check lint, types, import rules, and that the schemas are up to date

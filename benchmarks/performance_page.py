@@ -34,7 +34,8 @@ def page(results: Results) -> str:
 def measured(results: Results) -> str:
     """What the document says below the marker."""
     parts = [_picture(results), figures(results), _about_rows(results), "## Targets", _verdict(results), _targets(results)]
-    return "\n\n".join([*parts, "## Memory", _memory(results), "## Conditions", _conditions(results)]) + "\n"
+    parts += ["## Memory", _memory(results), "## Many runs", scale_text(results), "## Conditions", _conditions(results)]
+    return "\n\n".join(parts) + "\n"
 
 
 def figures(results: Results) -> str:
@@ -115,6 +116,21 @@ def _memory(results: Results) -> str:
     return _wrapped(
         f"With one worker and {results.memory.callers} callers, the orchestrator held {', '.join(points)}"
         f" (commit {results.memory.commit})."
+    )
+
+
+def scale_text(results: Results) -> str:
+    """What a store of many runs costs."""
+    scale = results.scale
+    if scale is None:
+        return "Not measured."
+    fastest, slowest = scale.pages_ms
+    return _wrapped(
+        f"With {scale.runs:,} runs in the store (commit {scale.commit}), a new run takes {scale.run_ratio:.2f} times as long"
+        f" as in an empty store, and {scale.run_cpu_ratio:.2f} times the CPU. It starts in {scale.start_s:.2f} s, a page"
+        f" of 50 runs takes {fastest:.1f} to {slowest:.1f} ms, whatever it is filtered by, and memory reaches"
+        f" {scale.peak_mib:,.0f} MiB. An index that was lost is made again in {scale.made_again_s:,.0f} s at once; in the"
+        f" background of a service, a new run takes {scale.run_ratio_meanwhile:.2f} times as long meanwhile."
     )
 
 

@@ -62,6 +62,20 @@ class Memory(_Kept):
     samples: tuple[tuple[int, float], ...]
 
 
+class Scale(_Kept):
+    """What a store of so many runs costs, at a commit; ratios are to the same in an empty store."""
+
+    commit: str
+    runs: int
+    start_s: float
+    run_ratio: float
+    run_cpu_ratio: float
+    pages_ms: tuple[float, float]  # the fastest and the slowest of the lists that were measured
+    peak_mib: float
+    made_again_s: float  # the index, at once
+    run_ratio_meanwhile: float  # a new run while the index is made again in the background, to its usual time
+
+
 class Conditions(_Kept):
     """When, of what and on what the rows were measured."""
 
@@ -77,11 +91,12 @@ class Conditions(_Kept):
 
 
 class Results(_Kept):
-    """Everything measured; the memory over many runs is measured by itself."""
+    """Everything measured; the memory over many runs and the store of many runs are measured by themselves."""
 
     conditions: Conditions
     rows: tuple[Row, ...]
     memory: Memory | None = None
+    scale: Scale | None = None
 
     def row(self, program: str, workers: int, callers: int) -> Row:
         """The row of a program; an empty one when it was not measured."""

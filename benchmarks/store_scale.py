@@ -1,7 +1,7 @@
 """What a store of many runs costs: a new run beside many others, the start, a page of each filter, memory, a lost index.
 
-Run it with `python benchmarks/store_scale.py`, and with `--runs 2000` to see that it works. It makes the folders of so many
-runs, of a record and a log each, in `--folder`, where it uses them again the next time. It does not delete them: deleting
+`make performance` writes the result into docs/performance.md; `--runs 2000` shows that it works. It makes the folders of so
+many runs, of a record and a log each, in `--folder`, where it uses them again the next time. It does not delete them: deleting
 thousands of folders makes an ext4 file system slow for minutes. Ratios hold on other machines, and times do not.
 """
 
@@ -13,7 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, redirect_stderr
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
@@ -22,7 +22,10 @@ from typing import Any, Final
 
 import structlog
 from answer_memory import BETA, CONTRACT, REQUEST, OneAnswer, in_fork, peak_bytes, post
+from conditions import commit
 from fastapi import FastAPI
+from performance_page import scale_text, write_page
+from results import Scale, read_results, write_results
 
 from ops_orchestrator.runs.events import Fingerprints
 from ops_orchestrator.runs.record import LOGS, RECORD, RunRecord, StepRecord
@@ -162,28 +165,36 @@ def measured(home: Path, work: Callable[[], Any]) -> Any:
     return json.loads((home / "result").read_text())
 
 
-def report(home: Path, runs: Path) -> None:
-    """Measure and print."""
+def measure(home: Path, runs: Path, count: int) -> Scale:
+    """Measure everything, and print what is not kept."""
     again = measured(home, lambda: made_again(runs))
-    print(
-        f"index made again     {again['wall_s']:.1f} s, {again['cpu_s']:.1f} s of CPU, peak {again['peak_bytes'] / MIB:.0f} MiB"
-    )
+    print(f"index made again with {again['cpu_s']:.1f} s of CPU and at most {again['peak_bytes'] / MIB:.0f} MiB")
     rounds = []
     for number in range(ROUNDS):
         empty = home / f"empty-{number}"
         rounds.append([measured(home, partial(serve, home, at)) for at in (empty, runs)])
-    for name, unit, scale in (("start_s", "s", 1), ("run_s", "ms", 1000), ("run_cpu_s", "ms of CPU", 1000)):
-        beside_none, beside_many = (statistics.median(pair[at][name] for pair in rounds) * scale for at in (0, 1))
-        label = "start of the service" if name == "start_s" else "a new run"
-        print(f"{label:20} {beside_many:.2f} {unit}, {beside_many / beside_none:.2f} of that in an empty store")
-    print(f"peak memory          {max(many['peak_bytes'] for _, many in rounds) / MIB:.0f} MiB")
-    for name, seconds in measured(home, lambda: pages(runs)).items():
+
+    def medians(name: str) -> tuple[float, float]:
+        return tuple(statistics.median(pair[at][name] for pair in rounds) for at in (0, 1))
+
+    (run_empty_s, run_s), (cpu_empty_s, cpu_s) = medians("run_s"), medians("run_cpu_s")
+    listed = measured(home, lambda: pages(runs))
+    for name, seconds in listed.items():
         print(f"page, {name:16}{seconds * 1000:6.2f} ms")
     (runs / FILE_NAME).unlink()
     reading = measured(home, partial(serve, home, runs))
-    usual = statistics.median(many["run_s"] for _, many in rounds)
-    print(f"while the index is made again: a new run takes {reading['run_s'] / usual:.2f} of its usual time")
-    print(f"                               the service starts in {reading['start_s']:.2f} s")
+    print(f"while the index is made again, the service starts in {reading['start_s']:.2f} s")
+    return Scale(
+        commit=commit(),
+        runs=count,
+        start_s=medians("start_s")[1],
+        run_ratio=run_s / run_empty_s,
+        run_cpu_ratio=cpu_s / cpu_empty_s,
+        pages_ms=(1000 * min(listed.values()), 1000 * max(listed.values())),
+        peak_mib=max(many["peak_bytes"] for _, many in rounds) / MIB,
+        made_again_s=again["wall_s"],
+        run_ratio_meanwhile=reading["run_s"] / run_s,
+    )
 
 
 def main() -> None:
@@ -193,15 +204,26 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, default=Path(tempfile.gettempdir()) / "ops-store-scale", help="where they are kept"
     )
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     arguments = parser.parse_args()
     runs = arguments.folder / f"runs-{arguments.runs}"
     make_folders(runs, arguments.runs)
     print(f"a store of {arguments.runs:,} runs in {runs}, which stays there")
-    with Path(os.devnull).open("w") as nobody, tempfile.TemporaryDirectory(dir=arguments.folder) as home:
+    # The log of the runs would be written as well.
+    with (
+        Path(os.devnull).open("w") as nobody,
+        redirect_stderr(nobody),
+        tempfile.TemporaryDirectory(dir=arguments.folder) as home,
+    ):
         structlog.configure(
             processors=[structlog.processors.JSONRenderer()], logger_factory=structlog.PrintLoggerFactory(nobody)
         )
-        report(Path(home), runs)
+        scale = measure(Path(home), runs, arguments.runs)
+    results = read_results().model_copy(update={"scale": scale})
+    print(scale_text(results))
+    if arguments.write:
+        write_results(results)
+        write_page(results)
 
 
 if __name__ == "__main__":

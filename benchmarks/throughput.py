@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def with_rows(plan: Plan, folder: Path, modules: Running) -> Results:
-    """New rows, without a memory: that is measured after them."""
+    """New rows, without what is measured after them."""
     measured_on = conditions(folder, plan.window_s)
     return Results(conditions=measured_on, rows=tuple(measure_rows(plan, folder, modules)))
 
