@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from run_records import RUN_ID, begin, contents, wait_for
-from structlog.testing import capture_logs
 
 from ops_orchestrator.runs.store.folder import FolderStore
 
@@ -146,14 +145,15 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("content", [b"", bytes(4096)], ids=["empty", "zeros"])
 def test_run_of_which_a_power_cut_left_no_content_was_never_acknowledged_and_is_removed(
-    open_store: OpenStore, left: Path, content: bytes
+    open_store: OpenStore, left: Path, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in CREATED:
         (left / name).write_bytes(content)
     again = open_store()
-    with capture_logs() as logged:
-        assert again.recover() == {}
-    assert [(line["log_level"], line["event"], line["run_id"]) for line in logged] == [("warning", "run.removed", RUN_ID)]
+    assert again.recover() == {}
+    assert [(line.levelname, line.getMessage().partition(":")[0], vars(line)["run_id"]) for line in caplog.records] == [
+        ("WARNING", "run.removed", RUN_ID)
+    ]
     assert not left.exists()
     assert again.page(10).runs == []
 

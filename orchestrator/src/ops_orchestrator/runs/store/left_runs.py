@@ -1,13 +1,12 @@
 """Finds the runs that a dead service left in a store, and ends them."""
 
+import logging
 import os
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
-
-import structlog
+from typing import Final
 
 from ops_orchestrator.errors import DamagedRunError, StoreError
 from ops_orchestrator.runs.record import FORMAT, LOGS, RECORD
@@ -33,7 +32,7 @@ _NEVER_FLUSHED: Final = (
     "a power failure took the beginning of the run before any caller had an answer about it: its folder is removed"
 )
 
-_log: Any = structlog.get_logger("ops_orchestrator")
+_log: Final = logging.getLogger("ops_orchestrator.store")
 
 
 def left_runs(store: Path, index: RunIndex) -> set[str]:
@@ -62,7 +61,7 @@ def end_left_runs(
                 ended[run_id] = None
         except (OSError, StoreError) as error:
             if isinstance(error, DamagedRunError) and was_never_flushed(store, run_id):
-                _log.warning("run.removed", run_id=run_id, message=_NEVER_FLUSHED)
+                _log.warning("run.removed: %s", _NEVER_FLUSHED, extra={"run_id": run_id})
                 shutil.rmtree(store / run_id, ignore_errors=True)
                 index.drop([run_id])
                 continue
