@@ -1,9 +1,12 @@
 """The index is a cache: whatever becomes of its file, and whenever, the runs are listed and nobody deletes a file."""
 
+import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -188,3 +191,43 @@ def test_two_processes_may_make_the_index_again_at_once(folder: Path) -> None:
     assert [process.returncode for process in processes] == [0, 0]
     with closing(sqlite3.connect(folder / FILE_NAME)) as connection:
         assert connection.execute("SELECT count(*) FROM runs").fetchone() == (len(RUN_IDS) - 1,)
+
+
+NOBODY = 65534
+LATER = "run_2026-01-09T12-30-00Z_ffffff"
+
+
+def listed_by(user: int, folder: Path) -> list[str]:
+    """The runs that a process of another user lists after it made one."""
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        try:
+            os.setuid(user)
+            with closing(FolderStore.open(folder)) as store:
+                wait_for(keep(store, LATER, at="2026-01-09T12:30:00.000Z"))
+                os.write(writing, json.dumps(listed(store)).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        return list(json.loads(answer.read() or "[]"))
+
+
+@pytest.fixture
+def public(stored: Path) -> Iterator[Path]:
+    """A copy of the store in a folder that any user can reach."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(shutil.copytree(stored, f"{name}/runs"))
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may become another user")
+def test_index_that_a_crash_of_another_user_left_and_that_may_not_be_written_is_made_again(public: Path) -> None:
+    with closing(SqliteIndex.open(public)) as index:
+        index.drop([RUN_IDS[3]])
+        as_after_a_crash = {path: path.read_bytes() for path in public.glob(f"{FILE_NAME}*")}
+    for path, content in as_after_a_crash.items():
+        path.write_bytes(content)
+    for path in (public, public / ".keys"):
+        os.chown(path, NOBODY, NOBODY)
+    assert listed_by(NOBODY, public) == [*RUN_IDS[:-1], LATER]

@@ -84,7 +84,7 @@ class IndexFile:
         return self._made(":memory:"), None
 
     def _whole(self, *, thoroughly: bool) -> sqlite3.Connection | None:
-        """A connection to the file; None when it is missing, damaged or something else."""
+        """A connection to the file; None when it is missing, damaged, may not be written, or is something else."""
         # SQLite would follow a link, and change whatever it leads to.
         if not _is_plain_file(self._path):
             return None
@@ -103,6 +103,8 @@ class IndexFile:
         with closing(sqlite3.connect(":memory:")) as model:
             model.executescript(self._schema)
             expected = model.execute(_OBJECTS).fetchall()
+        # SQLite opens for reading what it may not write, and only a change fails.
+        connection.executescript("BEGIN IMMEDIATE; PRAGMA user_version = 0; ROLLBACK;")
         # A damaged page is noticed when it is used; see `_has_damaged_page`.
         return connection.execute(_OBJECTS).fetchall() == expected and connection.execute(self._foreign).fetchall() == []
 
