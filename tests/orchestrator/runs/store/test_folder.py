@@ -138,6 +138,15 @@ async def test_step_whose_files_a_power_cut_took_did_not_happen(open_store: Open
     assert "names steps/2-beta/result.json, which" in str((record.error or {})["message"])
 
 
+async def test_run_goes_on_in_lists_while_its_end_is_no_more_than_a_line_of_its_log(store: FolderStore) -> None:
+    run = await begin(store)
+    await run.recorder.add(RunEnded(status="completed"))
+    await run.recorder.durable()
+    assert store.record(RUN_ID).status == "running"
+    assert [listed.status for listed in store.page(10).runs] == ["running"]
+    await run.writer.abandon()
+
+
 async def test_run_of_a_living_service_is_left_alone(open_store: OpenStore, store: FolderStore) -> None:
     run = await begin(store)
     again = open_store()
