@@ -3,8 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,6 @@ from ops_orchestrator.runs.store.sqlite_index import FILE_NAME
 
 STEP = {"step": 1, "id": "alpha", "module": "alpha", "action": "execute"}
 OpenStore = Callable[[], FolderStore]
-
-
-@pytest.fixture
-def open_store(tmp_path: Path) -> Iterator[OpenStore]:
-    """Opens the store in `tmp_path`, as often as a service is started."""
-    with ExitStack() as opened:
-        yield lambda: opened.enter_context(closing(FolderStore.open(tmp_path)))
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """What a power failure leaves of a run that nobody knows of is removed; whatever has content is kept, as damaged."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,6 @@ from ops_orchestrator.runs.store.folder import FolderStore
 
 OpenStore = Callable[[], FolderStore]
 CREATED = {"run.json", "modules.json", "logs.jsonl"}
-
-
-@pytest.fixture
-def open_store(tmp_path: Path) -> Iterator[OpenStore]:
-    """Opens the store in `tmp_path`, as often as a service is started."""
-    with ExitStack() as opened:
-        yield lambda: opened.enter_context(closing(FolderStore.open(tmp_path)))
 
 
 @pytest.fixture
