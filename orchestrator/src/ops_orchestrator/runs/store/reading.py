@@ -85,10 +85,7 @@ def _as_of_now(store: Path, record: RunRecord) -> RunRecord:
         modules_sha256 = sha256_below(store, f"{run_id}/{MODULES}")
     if modules_sha256 != log.modules_sha256:
         raise DamagedRunError(folder_of(store, run_id), MODULES, "the file is missing or has other content")
-    if log.ended is not None:
-        # Its end is being written, and may come to be another one when that fails.
-        log = log.first(len(log.events) - 1, log.rest)
-    return log.state.record
+    return log.without_end().state.record
 
 
 def record_on_disk(store: Path, run_id: str) -> RunRecord:

@@ -71,9 +71,9 @@ def finish(store: Path, run_id: str, lease: FolderLease, sync: Sync, ended: RunE
         log = whole_log(store, run_id)
     except LogError as error:
         raise DamagedRunError(store / run_id, LOGS, str(error)) from error
-    if ended is not None and log.ended is not None:
-        # The end that it has could not be stored as it should have been.
-        log = log.first(len(log.events) - 1, log.rest)
+    if ended is not None:
+        # The end that it may have could not be stored as it should have been.
+        log = log.without_end()
     return _end(store / run_id, lease, sync, log, ended or interrupted())
 
 

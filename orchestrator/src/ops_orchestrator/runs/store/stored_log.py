@@ -56,6 +56,10 @@ class StoredLog:
         events = self.events[:count]
         return StoredLog(events, RunState.of(events), self.ends[:count], rest)
 
+    def without_end(self) -> "StoredLog":
+        """The log before its last event, if that says how the run ended: until more is written, that may come to be another."""
+        return self if self.ended is None else self.first(len(self.events) - 1, self.rest)
+
 
 def read_log(store: Path, run_id: str) -> StoredLog:
     """The log of a run, as far as its lines are events. Raises LogError when not even the first one is, and OSError."""
