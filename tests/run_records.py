@@ -92,8 +92,8 @@ def first_events(
     names = modules or ("alpha",)
     scenario = demo(*names).model_copy(update={"scenario_id": scenario_id})
     registered = {name: Module(name=name, url=f"http://{name}.test") for name in names}
-    work = Work(scenario, plan(scenario, Catalogue(registered)))
-    occurrences: list[Occurrence] = [work.queued({}, _MODULES), work.started()]
+    work = Work(scenario, plan(scenario, Catalogue(registered)), _MODULES)
+    occurrences: list[Occurrence] = [work.queued({}), work.started()]
     return work, [Event(run_id=run_id, seq=seq, at=at, what=what) for seq, what in enumerate(occurrences, start=1)]
 
 

@@ -22,7 +22,7 @@ from ops_orchestrator.modules.module import Module
 from ops_orchestrator.planning.scenario import RunOptions, Scenario
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.active_runs import ActiveRuns
-from ops_orchestrator.runs.events import Event
+from ops_orchestrator.runs.events import Event, Origin
 from ops_orchestrator.runs.feed import Consumer, Line
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.run_filter import RunFilter
@@ -312,6 +312,19 @@ async def test_run_is_found_by_its_id_while_it_is_under_way(runs: ActiveRuns, sc
     assert runs.find("run_2026-01-09T12-34-56Z_ab12cd") is None
     await runs.stop()
     assert runs.find(run_id) is None
+
+
+async def test_run_is_started_with_modules_that_are_not_registered_and_says_what_for(
+    store: FolderStore, catalogue: Catalogue, scenario: Scenario, client_for: ClientFor
+) -> None:
+    runs = active_runs(Catalogue({}), store, client_for(ScriptedModule()))
+    run = await runs.start(scenario, catalogue=catalogue, origin=Origin(reproduces=RUN_ID))
+    await run.wait()
+    stored = store.run(run.record.run_id)
+    assert (stored.record().status, stored.record().reproduces) == ("completed", RUN_ID)
+    assert list(json.loads(stored.document("modules.json"))["modules"]) == ["alpha"]
+    assert [listed.run_id for listed in store.page(9, where=RunFilter(reproduces=RUN_ID)).runs] == [stored.run_id]
+    assert stored.files() == sorted(str(path.relative_to(stored.location)) for path in stored.location.rglob("*.*"))
 
 
 async def test_lines_of_a_run_that_is_stopped_are_numbered_to_the_end(

@@ -67,7 +67,7 @@ def recipe(catalogue: Catalogue, version: str = "1.0", **fields: Any) -> str | N
     """The recipe fingerprint of a run of such a scenario, its modules having said `version`."""
     scenario = Scenario(**{"scenario_id": "demo", "modules": ("alpha",), "inputs": {"a": 1}, **fields})
     work = Work(scenario, plan(scenario, catalogue))
-    state = RunState(Event(run_id="run_1", seq=1, what=work.queued({}, b"")))
+    state = RunState(Event(run_id="run_1", seq=1, what=work.queued({})))
     for seq, step in enumerate(work.plan.steps, start=2):
         ready = ModuleReady(step=step.id, module=step.module.name, module_version=version, contract_versions=(), waited_s=0)
         state.apply(Event(run_id="run_1", seq=seq, what=ready))

@@ -163,18 +163,18 @@ class LateReader(LogReader):
 
 
 class LateStore(FolderStore):
-    """Opens the log of `run` as a LateReader."""
+    """Opens the log of `late` as a LateReader."""
 
-    run: Run
+    late: Run
 
     def log(self, run_id: str) -> LogReader:
         assert run_id == RUN_ID
-        return LateReader(self.run)
+        return LateReader(self.late)
 
 
 async def test_lines_that_are_written_while_the_log_is_read_come_once(run: Run, tmp_path: Path) -> None:
     with closing(LateStore.open(tmp_path / "runs")) as store:
-        store.run = run
+        store.late = run
         async with served(run.app(store)) as url:
             assert await followed(url) == logged(run)
     assert len(logged(run)) == 4

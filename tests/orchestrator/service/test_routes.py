@@ -102,7 +102,19 @@ async def test_wrong_method_is_a_405_problem_with_allow(start_service: StartServ
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-PARAMETERS = ("limit", "cursor", "scenario_id", "status", "label", "module", "since", "until", "fingerprint")
+PARAMETERS = (
+    "limit",
+    "cursor",
+    "scenario_id",
+    "status",
+    "label",
+    "module",
+    "since",
+    "until",
+    "fingerprint",
+    "reproduces",
+    "sweep",
+)
 
 
 async def test_list_of_runs_is_newest_first_with_filters_and_cursor(start_service: StartService) -> None:

@@ -19,7 +19,7 @@ from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.runs.history import StoredRun, run_before
+from ops_orchestrator.runs.history import EarlierRun, run_before
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.settings import Settings, read_settings
 
@@ -122,7 +122,7 @@ def serve_module(
     serve_until_stopped(create_facade(module, settings), settings, announce)
 
 
-def _run_before(settings: Settings, run: str, module: str) -> StoredRun:
+def _run_before(settings: Settings, run: str, module: str) -> EarlierRun:
     with closing(FolderStore.existing(settings.runs_dir)) as store:
         return run_before(store, find_run_id(store, run), module)
 

@@ -15,7 +15,16 @@ from ops_orchestrator.errors import DamagedRunError
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.planning.steps import Plan, Step
-from ops_orchestrator.runs.events import PlannedModule, RunCancelling, RunEnded, RunQueued, RunStarted, interrupted
+from ops_orchestrator.runs.events import (
+    NO_ORIGIN,
+    Origin,
+    PlannedModule,
+    RunCancelling,
+    RunEnded,
+    RunQueued,
+    RunStarted,
+    interrupted,
+)
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.recorder import Recorder
 from ops_orchestrator.runs.runner import Earlier, Runner
@@ -28,25 +37,27 @@ _log: Any = structlog.get_logger("ops_orchestrator.run")
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be executed, and what is there already of a run that goes on."""
+    """What is to be executed, and what is there already of a run that goes on. `modules` is the modules.json of a new run."""
 
     scenario: Scenario
     plan: Plan
+    modules: bytes = b""
     earlier: Earlier = field(default_factory=Earlier)
     attempt: int = 1
+    origin: Origin = NO_ORIGIN
 
-    def queued(
-        self, versions: dict[str, str | None], modules: bytes, durability: str = "sync", key_sha256: str | None = None
-    ) -> RunQueued:
-        """The event with which the run begins; `modules` is its modules.json, `key_sha256` that of its idempotency key."""
+    def queued(self, versions: dict[str, str | None], durability: str = "sync", key_sha256: str | None = None) -> RunQueued:
+        """The event with which the run begins; `key_sha256` is that of its idempotency key."""
         return RunQueued(
             request=self.scenario.as_json(),
             plan=self.plan.as_json(),
             steps=tuple(_planned(step) for step in self.plan.steps),
             versions=versions,
-            modules_sha256=sha256_hex(modules),
+            modules_sha256=sha256_hex(self.modules),
             durability=durability,
             idempotency_key=key_sha256,
+            reproduces=self.origin.reproduces,
+            sweep=self.origin.sweep,
         )
 
     def started(self) -> RunStarted:

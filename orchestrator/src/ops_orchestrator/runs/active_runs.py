@@ -13,9 +13,8 @@ from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.frozen_modules import freeze_modules
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario
-from ops_orchestrator.planning.steps import Plan
 from ops_orchestrator.runs.active_run import ActiveRun, Work, within
-from ops_orchestrator.runs.events import Event, RunQueued, RunResumed
+from ops_orchestrator.runs.events import NO_ORIGIN, Event, Origin, RunQueued, RunResumed
 from ops_orchestrator.runs.provenance import versions
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.recorder import Recorder
@@ -79,17 +78,22 @@ class ActiveRuns:
         """Whether `stop` was called."""
         return self._stop_begun.is_set()
 
-    async def start(self, scenario: Scenario) -> ActiveRun:
-        """Plan the scenario and begin to execute it. Raises RequestError, StoreError."""
-        work = Work(scenario, plan(scenario, self._catalogue))
+    async def start(self, scenario: Scenario, *, catalogue: Catalogue | None = None, origin: Origin = NO_ORIGIN) -> ActiveRun:
+        """Plan the scenario and begin to execute it, with the registered modules unless others are given.
+
+        Raises RequestError, StoreError.
+        """
+        work = self._work(scenario, catalogue, origin)
         return await self._launch(lambda: self._created_anyhow(work))
 
-    async def start_once(self, scenario: Scenario, key: str) -> ActiveRun | RunRecord:
+    async def start_once(
+        self, scenario: Scenario, key: str, *, catalogue: Catalogue | None = None, origin: Origin = NO_ORIGIN
+    ) -> ActiveRun | RunRecord:
         """As `start`, unless a run has this idempotency key already: then that run, or its record when it is not active here.
 
         Raises RequestError, StoreError.
         """
-        work = Work(scenario, plan(scenario, self._catalogue))
+        work = self._work(scenario, catalogue, origin)
         key_sha256 = sha256_hex(key.encode())
         queued = self._queued(work, key_sha256)
         while True:
@@ -185,7 +189,7 @@ class ActiveRuns:
             if has_turn:
                 events.append(Event(run_id=run_id, seq=2, what=work.started()))
                 state.apply(events[1])
-            writer = await self._store.create(events, state.record, self._modules_of(work.plan))
+            writer = await self._store.create(events, state.record, work.modules)
             return self._register(ActiveRun(work, Recorder(writer, state)), has_turn=has_turn)
 
     async def _created_anyhow(self, work: Work) -> _Made:
@@ -210,7 +214,7 @@ class ActiveRuns:
             self._making.discard(run_id)
 
     def _queued(self, work: Work, key_sha256: str | None = None) -> RunQueued:
-        return work.queued(self._versions, self._modules_of(work.plan), self._store.durability, key_sha256)
+        return work.queued(self._versions, self._store.durability, key_sha256)
 
     def _stop(self, run: ActiveRun) -> None:
         if self._leaves_runs:
@@ -271,9 +275,15 @@ class ActiveRuns:
             raise
         return self._register(ActiveRun(work, recorder), has_turn=has_turn)
 
-    def _modules_of(self, plan: Plan) -> bytes:
-        """The modules.json of a run with this plan; the catalogue does not change while the service runs."""
-        names = tuple(dict.fromkeys(step.module.name for step in plan.steps))
+    def _work(self, scenario: Scenario, catalogue: Catalogue | None, origin: Origin) -> Work:
+        """What a new run has to do, with the registered modules unless others are given. Raises RequestError."""
+        steps = plan(scenario, catalogue or self._catalogue)
+        names = tuple(dict.fromkeys(step.module.name for step in steps.steps))
+        modules = self._modules_of(names) if catalogue is None else freeze_modules(catalogue, names)
+        return Work(scenario, steps, modules, origin=origin)
+
+    def _modules_of(self, names: tuple[str, ...]) -> bytes:
+        """The modules.json of a run that calls these registered modules, which do not change while the service runs."""
         if names not in self._modules:
             self._modules[names] = freeze_modules(self._catalogue, names)
         return self._modules[names]

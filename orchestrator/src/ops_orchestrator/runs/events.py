@@ -40,6 +40,18 @@ class ExchangeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """What a run was started for: the id of the run that it reproduces, or that of the sweep that it belongs to."""
+
+    reproduces: str | None = None
+    sweep: str | None = None
+
+
+NO_ORIGIN: Final = Origin()
+"""That of a run that somebody wanted for itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedModule:
     """What a step of the plan is made with, besides the version that its module states."""
 
@@ -54,7 +66,8 @@ class PlannedModule:
 class RunQueued:
     """A plan was made and its run exists: the first event of each run.
 
-    `modules_sha256` is that of modules.json, `idempotency_key` the SHA-256 of the caller's key.
+    `modules_sha256` is that of modules.json, `idempotency_key` the SHA-256 of the caller's key; `reproduces` and `sweep` are
+    those of its Origin.
     """
 
     name: ClassVar = "run.queued"
@@ -65,6 +78,8 @@ class RunQueued:
     versions: Annotated[dict[str, str | None], FewEntries]
     modules_sha256: str
     idempotency_key: str | None = None
+    reproduces: str | None = None
+    sweep: str | None = None
     durability: str = "sync"
 
     @property

@@ -13,14 +13,14 @@ from ops_orchestrator.runs.store.protocols import RunStore
 
 
 @dataclass(frozen=True)
-class StoredRun:
+class EarlierRun:
     """A run as it was when one of its steps began: its scenario, with the step's own inputs, and the earlier answers."""
 
     scenario: Scenario
     upstream: Mapping[str, UpstreamAnswer]
 
 
-def run_before(store: RunStore, run_id: str, module: str) -> StoredRun:
+def run_before(store: RunStore, run_id: str, module: str) -> EarlierRun:
     """The run `run_id` as it was before its first step of `module`; all of it when the module is not in it.
 
     Raises NotFoundError, StoreError.
@@ -31,7 +31,7 @@ def run_before(store: RunStore, run_id: str, module: str) -> StoredRun:
     upstream = {step.id: upstream_answer(step, results.steps[step.id], exchange_of(store, run_id, step)) for step in earlier}
     scenario = scenario_of(record)
     own = scenario.modules[turn.step - 1].inputs if turn else {}
-    return StoredRun(scenario.model_copy(update={"inputs": merged(scenario.inputs, own)}), upstream)
+    return EarlierRun(scenario.model_copy(update={"inputs": merged(scenario.inputs, own)}), upstream)
 
 
 def scenario_of(record: RunRecord) -> Scenario:

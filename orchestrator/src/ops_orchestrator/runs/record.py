@@ -57,7 +57,8 @@ class RunRecord(_Document):
     """run.json: request, plan, what happened, and pointers to the rest of the folder.
 
     `format` is 1 for version 0.1.0, whose logs do not tell everything. `attempt` counts how often the run was started or
-    resumed. `durability` is `sync` if all that answers said of the run was flushed to disk before.
+    resumed. `reproduces` is the id of the run that it reproduces, `sweep` that of the sweep that it belongs to. `durability`
+    is `sync` if all that answers said of the run was flushed to disk before.
     """
 
     format: int = 1
@@ -68,6 +69,8 @@ class RunRecord(_Document):
     started_at: Time
     finished_at: Time | None = None
     idempotency_key: str | None = None
+    reproduces: str | None = None
+    sweep: str | None = None
     versions: Annotated[dict[str, str | None], FewEntries]
     durability: str = "sync"
     attempt: int = 1
@@ -105,6 +108,7 @@ class RunRecord(_Document):
 
     def summary(self) -> dict[str, Any]:
         """The run in a list of runs."""
+        origin = {name: value for name in ("reproduces", "sweep") if (value := getattr(self, name)) is not None}
         return {
             "run_id": self.run_id,
             "status": self.status,
@@ -116,6 +120,7 @@ class RunRecord(_Document):
             "labels": self.labels,
             "warnings": sum(len(step.warnings) for step in self.steps),
             "synthetic": any(step.synthetic for step in self.steps),
+            **origin,
         }
 
 

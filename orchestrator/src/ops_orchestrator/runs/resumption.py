@@ -34,7 +34,7 @@ def work_left(store: RunStore, reopened: Reopened, catalogue: Catalogue) -> Work
         if step.id in reopened.results
     }
     attempts = {step.id: step.attempts for step in record.steps}
-    return Work(scenario, plan(scenario, modules), Earlier(upstream, attempts), record.attempt + 1)
+    return Work(scenario, plan(scenario, modules), earlier=Earlier(upstream, attempts), attempt=record.attempt + 1)
 
 
 def files_to_move(state: RunState) -> tuple[FileRef, ...]:

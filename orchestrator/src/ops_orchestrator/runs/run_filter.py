@@ -22,7 +22,7 @@ class RunFilter:
     """What a run must have to be listed; all of it at once, and None or nothing stands for any.
 
     `labels` are pairs of a key and a value, None for any value. A run is listed that started at `since` or later, and before
-    `until`. `fingerprint` is the beginning of its recipe or result fingerprint.
+    `until`. `fingerprint` is the beginning of its recipe or result fingerprint. `reproduces` and `sweep` are ids.
     """
 
     scenario_id: str | None = None
@@ -32,6 +32,8 @@ class RunFilter:
     since: datetime | None = None
     until: datetime | None = None
     fingerprint: str | None = None
+    reproduces: str | None = None
+    sweep: str | None = None
 
     def accepts(self, run: RunSummary) -> bool:
         """Whether a run with this summary is listed, whenever it started."""
@@ -39,6 +41,8 @@ class RunFilter:
         return (
             self.scenario_id in (None, run.scenario_id)
             and self.status in (None, run.status)
+            and self.reproduces in (None, run.reproduces)
+            and self.sweep in (None, run.sweep)
             and (self.module is None or self.module in run.modules)
             and all(key in run.labels and value in (None, run.labels[key]) for key, value in self.labels)
             and (self.fingerprint is None or any((value or "").startswith(self.fingerprint) for value in fingerprints))
@@ -58,6 +62,8 @@ def read_filter(  # noqa: PLR0913  # one parameter for each filter
     since: str | None = None,
     until: str | None = None,
     fingerprint: str | None = None,
+    reproduces: str | None = None,
+    sweep: str | None = None,
 ) -> RunFilter:
     """The filter that people wrote. Raises InvalidRequestError, which names each parameter that cannot be used."""
     problems: list[Problem] = []
@@ -80,6 +86,8 @@ def read_filter(  # noqa: PLR0913  # one parameter for each filter
         since=read("since", since, _time),
         until=read("until", until, _time),
         fingerprint=read("fingerprint", fingerprint, _fingerprint),
+        reproduces=read("reproduces", reproduces, _text),
+        sweep=read("sweep", sweep, _text),
     )
     if found.since is not None and found.until is not None and found.since >= found.until:
         problems.append(Problem("until", f"must be later than since, and {until} is not later than {since}"))

@@ -195,6 +195,8 @@ def _opened(event: Event, queued: RunQueued) -> RunRecord:
         versions=queued.versions,
         durability=queued.durability,
         idempotency_key=queued.idempotency_key,
+        reproduces=queued.reproduces,
+        sweep=queued.sweep,
         modules=MODULES,
         steps=tuple(
             StepRecord(

@@ -27,3 +27,5 @@ class RunSummary(BaseModel):
     labels: dict[str, str]
     warnings: Annotated[int, Field(description="how many warnings its modules gave")]
     synthetic: Annotated[bool, Field(description="whether a module calls some of its figures made up")]
+    reproduces: Annotated[str | None, Field(description="the run that it reproduces; left out for any other")] = None
+    sweep: Annotated[str | None, Field(description="the sweep that it is part of; left out for any other")] = None

@@ -17,7 +17,7 @@ from ops_orchestrator.modules.confidential import masked_headers, secrets_of
 from ops_orchestrator.planning.planner import steps_of
 from ops_orchestrator.planning.scenario import Scenario, merged
 from ops_orchestrator.planning.steps import Step
-from ops_orchestrator.runs.history import StoredRun
+from ops_orchestrator.runs.history import EarlierRun
 from ops_orchestrator.runs.run_id import new_run_id
 from ops_orchestrator.settings import Settings
 
@@ -60,7 +60,7 @@ def step_of(catalogue: Catalogue, module: str, action: str | None) -> Step:
     return step
 
 
-def call_of(step: Step, inputs: Mapping[str, Any], earlier: StoredRun | None, seed: int | None) -> Call:
+def call_of(step: Step, inputs: Mapping[str, Any], earlier: EarlierRun | None, seed: int | None) -> Call:
     """The call of `step`, `inputs` merged over those of the run. Raises InvalidRequestError when it lacks earlier steps."""
     seed_of_run = earlier.scenario.run_options.seed if earlier else 0
     call = Call(

@@ -21,6 +21,8 @@ SINGLE = [
     RunFilter(since=AT),
     RunFilter(until=AT),
     RunFilter(fingerprint="f" * 64),
+    RunFilter(reproduces="run_1"),
+    RunFilter(sweep="sweep_1"),
 ]
 
 

@@ -35,6 +35,8 @@ FULL = record(1).model_copy(
     update={
         "request": {"scenario_id": "a", "inputs": {}, "run_options": {"labels": {"team": "x", "study": "y"}}},
         "steps": (StepRecord(step=1, id="s", module="m", action="execute"),),
+        "reproduces": GOOD,
+        "sweep": "sweep_1",
         "fingerprints": Fingerprints(recipe="aaaaaaaa" + "1" * 56, result="bbbbbbbb" + "2" * 56),
     }
 )
@@ -52,11 +54,15 @@ WANTED = [
     RunFilter(until=NEXT_DAY),
     RunFilter(fingerprint="aaaaaaaa"),
     RunFilter(fingerprint="bbbbbbbb" + "2" * 56),
+    RunFilter(reproduces=GOOD),
+    RunFilter(sweep="sweep_1"),
     RunFilter("a", "completed", (("team", "x"),), "m", datetime(2026, 1, 9, tzinfo=UTC), NEXT_DAY, "aaaaaaaa1"),
 ]
 UNWANTED = [
     RunFilter(scenario_id="A"),
     RunFilter(status="failed"),
+    RunFilter(reproduces=RUN_ID),
+    RunFilter(sweep="sweep_2"),
     RunFilter(labels=(("x", None),)),
     RunFilter(labels=(("team", "y"),)),
     RunFilter(labels=(("team", None), ("other", None))),

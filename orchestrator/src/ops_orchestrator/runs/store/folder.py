@@ -31,6 +31,7 @@ from ops_orchestrator.runs.record import (
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.claimed_keys import free_abandoned_keys
+from ops_orchestrator.runs.store.folder_run import FolderRun
 from ops_orchestrator.runs.store.folder_writer import FolderWriter
 from ops_orchestrator.runs.store.index_update import Report
 from ops_orchestrator.runs.store.left_runs import abandoned_runs, end_left_runs, left_runs
@@ -152,6 +153,10 @@ class FolderStore:
             raise StoreError(f"cannot go on in {self.folder / run_id}: {error.strerror}") from error
         state = opened.log.state
         return Reopened(self._writer.writer_of(opened.folder, state.seq), state, opened.results, opened.modules)
+
+    def run(self, run_id: str) -> FolderRun:
+        """See RunStore."""
+        return FolderRun(self.folder, run_id)
 
     def record(self, run_id: str) -> RunRecord:
         """See RunStore."""

@@ -35,6 +35,7 @@ _KNOWN: Final = "SELECT version, started_us, summary, idempotency_key FROM runs 
 _PUT: Final = "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _TAG: Final = "INSERT OR IGNORE INTO tagged VALUES (?, ?, ?)"
 _UNTAG: Final = "DELETE FROM tagged WHERE tag = ? AND started_us = ? AND run_id = ?"
+_ORIGINS: Final = ("reproduces", "sweep")
 _FIRST: Final = -(2**63)
 _LAST: Final = (2**63 - 1, "")
 _PAGE: Final = """
@@ -140,6 +141,7 @@ def tags_of(summary: Mapping[str, Any]) -> set[int]:
         *(tag_of("module", name) for name in summary["modules"]),
         *(tag_of("label", key) for key in labels),
         *(tag_of("label", key, value) for key, value in labels.items()),
+        *(tag_of(name, summary[name]) for name in _ORIGINS if name in summary),
         *(tag_of("fingerprint", value) for value in summary["fingerprints"].values() if value is not None),
     }
 
@@ -154,7 +156,13 @@ def _tags_in_row(text: str) -> set[int]:
 
 def tags_in(where: RunFilter, fingerprint: str | None) -> list[int]:
     """What all runs have that `where` accepts; `fingerprint` is the whole one that it names the beginning of."""
-    given = (("status", where.status), ("scenario", where.scenario_id), ("module", where.module), ("fingerprint", fingerprint))
+    given = (
+        ("status", where.status),
+        ("scenario", where.scenario_id),
+        ("module", where.module),
+        ("fingerprint", fingerprint),
+        *((name, getattr(where, name)) for name in _ORIGINS),
+    )
     labels = (tag_of("label", key) if value is None else tag_of("label", key, value) for key, value in where.labels)
     return [*(tag_of(kind, value) for kind, value in given if value is not None), *labels]
 

@@ -89,6 +89,40 @@ class RunWriter(Protocol):
         ...
 
 
+class StoredRun(Protocol):
+    """One run, to be read wherever it is kept, as it is now. Raises NotFoundError, DamagedRunError, StoreError."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        ...
+
+    @property
+    def location(self) -> Path:
+        """Where people find the run."""
+        ...
+
+    def record(self) -> RunRecord:
+        """The run's record."""
+        ...
+
+    def results(self) -> Results:
+        """The run's results."""
+        ...
+
+    def document(self, name: str) -> bytes:
+        """The bytes of one of the run's files that is a document: 256 MiB at most."""
+        ...
+
+    def files(self) -> list[str]:
+        """The names of all files of the run, sorted."""
+        ...
+
+    def open(self, name: str) -> OpenFile:
+        """One of the run's files, however large; the caller closes it."""
+        ...
+
+
 class RunStore(Protocol):
     """Creates, finds, lists and recovers runs. What is not `async` blocks. Raises StoreError when it cannot be used."""
 
@@ -110,6 +144,10 @@ class RunStore(Protocol):
 
     async def take_over(self, run_id: str) -> Reopened:
         """A run that a dead service left before its end, to go on with it as it is. Raises as `reopen` does."""
+        ...
+
+    def run(self, run_id: str) -> StoredRun:
+        """A run, to be read; whether there is one shows when it is read."""
         ...
 
     def record(self, run_id: str) -> RunRecord:

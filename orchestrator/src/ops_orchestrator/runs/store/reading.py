@@ -30,19 +30,19 @@ Document = TypeVar("Document", RunRecord, Results)
 
 def read_content(store: Path, run_id: str, name: str) -> bytes:
     """The bytes of the document `name` of a run in the folder `store`. Raises NotFoundError, DamagedRunError, StoreError."""
-    with _readable(store, run_id, name):
+    with readable(store, run_id, name):
         return read_below(store, f"{run_id}/{name}", _LARGEST_RECORD_BYTES if name == RECORD else LARGEST_DOCUMENT_BYTES)
 
 
 def open_log(store: Path, run_id: str) -> LogReader:
     """The log of a run in the folder `store`, open for reading. Raises as `read_content` does."""
-    with _readable(store, run_id, LOGS):
+    with readable(store, run_id, LOGS):
         return LogReader(run_id, open_below(store, f"{run_id}/{LOGS}"))
 
 
 @contextmanager
-def _readable(store: Path, run_id: str, name: str) -> Iterator[None]:
-    """Say of what cannot be read why: it is not there, it is damaged, or the store cannot be read."""
+def readable(store: Path, run_id: str, name: str) -> Iterator[None]:
+    """Say of the file `name` of a run that cannot be read why: it is not there, it is damaged, or the store cannot be read."""
     folder = folder_of(store, run_id)
     # Looked at before and after: a run may be made, or removed, meanwhile, and has all of its documents as long as it is there.
     was_there = os.path.lexists(folder)
@@ -81,7 +81,7 @@ def _as_of_now(store: Path, record: RunRecord) -> RunRecord:
         return record
     # While a run goes on, its record says only that it does, and its log tells the rest.
     log = read_log_of(store, run_id)
-    with _readable(store, run_id, MODULES):
+    with readable(store, run_id, MODULES):
         modules_sha256 = sha256_below(store, f"{run_id}/{MODULES}")
     if modules_sha256 != log.modules_sha256:
         raise DamagedRunError(folder_of(store, run_id), MODULES, "the file is missing or has other content")
@@ -109,7 +109,7 @@ def read_results(store: Path, run_id: str) -> Results:
     if record.is_over or record.format < FORMAT:
         return parse_document(Results, folder_of(store, run_id), RESULTS, read_content(store, run_id, RESULTS))
     state = read_log_of(store, run_id).state
-    with _readable(store, run_id, STEPS):
+    with readable(store, run_id, STEPS):
         return Results.of(state.record, read_step_results(store, run_id, state))
 
 

@@ -78,6 +78,8 @@ def _filter(  # noqa: PLR0913  # one parameter for each filter
     since: Annotated[str | None, Query(description="started at this time or later: RFC 3339, or a date, in UTC")] = None,
     until: Annotated[str | None, Query(description="started before this time: RFC 3339, or a date, in UTC")] = None,
     fingerprint: Annotated[str | None, Query(description="the beginning of a recipe or result fingerprint")] = None,
+    reproduces: Annotated[str | None, Query(description="the id of the run that they reproduce")] = None,
+    sweep: Annotated[str | None, Query(description="the id of the sweep that they are part of")] = None,
 ) -> RunFilter:
     return read_filter(
         scenario_id=scenario_id,
@@ -87,6 +89,8 @@ def _filter(  # noqa: PLR0913  # one parameter for each filter
         since=since,
         until=until,
         fingerprint=fingerprint,
+        reproduces=reproduces,
+        sweep=sweep,
     )
 
 
