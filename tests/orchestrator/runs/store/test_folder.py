@@ -211,6 +211,17 @@ async def test_damaged_document_is_named(store: FolderStore, name: str, read: Ca
         read(store, RUN_ID)
 
 
+async def test_record_and_results_of_a_run_that_another_service_executes_are_as_of_now(
+    open_store: OpenStore, store: FolderStore
+) -> None:
+    run = await begin(store, "alpha", "beta")
+    await run.complete(1)
+    await run.writer.durable()
+    record, results = (json.loads(open_store().document(RUN_ID, name)) for name in ("run.json", "results.json"))
+    assert (record["status"], [step["status"] for step in record["steps"]]) == ("running", ["completed", "pending"])
+    assert list(results["results"]) == ["alpha"]
+
+
 async def test_document_that_is_missing_from_a_run_is_named(store: FolderStore) -> None:
     await keep(store)
     (store.folder / RUN_ID / "logs.jsonl").unlink()

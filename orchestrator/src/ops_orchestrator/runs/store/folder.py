@@ -20,6 +20,7 @@ from ops_orchestrator.errors import (
 )
 from ops_orchestrator.runs.events import Event
 from ops_orchestrator.runs.feed import Consumer
+from ops_orchestrator.runs.json_text import json_document
 from ops_orchestrator.runs.log_reader import LogReader
 from ops_orchestrator.runs.record import (
     RECORD,
@@ -39,8 +40,8 @@ from ops_orchestrator.runs.store.listed_run import IndexedRun, Page, Position
 from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile, files_in
 from ops_orchestrator.runs.store.protocols import Reopened, RunIndex
 from ops_orchestrator.runs.store.reading import (
-    check_record,
     folder_of,
+    is_kept_in_documents,
     open_log,
     parse_document,
     read_content,
@@ -48,6 +49,7 @@ from ops_orchestrator.runs.store.reading import (
     read_record,
     read_results,
     read_version,
+    record_in,
     version_of,
 )
 from ops_orchestrator.runs.store.recovery import damaged_by
@@ -175,13 +177,22 @@ class FolderStore:
         return read_results(self.folder, run_id)
 
     def document(self, run_id: str, name: str) -> bytes:
-        """See RunStore. Record and results are returned only when they can be used."""
+        """See RunStore. Record and results are returned when they can be used, and come from the log while a run goes on."""
+        if name == RESULTS and self._goes_on(run_id):
+            return json_document(self.results(run_id))
         content = read_content(self.folder, run_id, name)
         if name == RECORD:
-            check_record(self.folder, run_id, content)
-        elif name == RESULTS:
+            record = record_in(self.folder, run_id, content)
+            return content if is_kept_in_documents(record) else json_document(record)
+        if name == RESULTS:
             parse_document(Results, self.folder / run_id, name, content)
         return content
+
+    def _goes_on(self, run_id: str) -> bool:
+        try:
+            return not is_kept_in_documents(self.record(run_id))
+        except DamagedRunError:
+            return False  # its other documents may be whole
 
     def log(self, run_id: str) -> LogReader:
         """See RunStore."""

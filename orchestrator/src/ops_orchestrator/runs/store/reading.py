@@ -67,9 +67,9 @@ def read_record(store: Path, run_id: str) -> RunRecord:
     return _as_of_now(store, record_on_disk(store, run_id))
 
 
-def check_record(store: Path, run_id: str, content: bytes) -> None:
-    """Raise as `read_record` does for a run whose run.json is `content`."""
-    _as_of_now(store, parse_document(RunRecord, folder_of(store, run_id), RECORD, content))
+def record_in(store: Path, run_id: str, content: bytes) -> RunRecord:
+    """As `read_record`, for a run whose run.json is `content`."""
+    return _as_of_now(store, parse_document(RunRecord, folder_of(store, run_id), RECORD, content))
 
 
 def _as_of_now(store: Path, record: RunRecord) -> RunRecord:
@@ -86,6 +86,11 @@ def _as_of_now(store: Path, record: RunRecord) -> RunRecord:
     if modules_sha256 != log.modules_sha256:
         raise DamagedRunError(folder_of(store, run_id), MODULES, "the file is missing or has other content")
     return log.without_end().state.record
+
+
+def is_kept_in_documents(record: RunRecord) -> bool:
+    """Whether run.json and results.json have all of a run; the log of one that goes on has more."""
+    return record.is_over or record.format < FORMAT
 
 
 def record_on_disk(store: Path, run_id: str) -> RunRecord:
@@ -106,7 +111,7 @@ def check_format(store: Path, run_id: str) -> None:
 def read_results(store: Path, run_id: str) -> Results:
     """The results of a run, as of now. Raises NotFoundError, DamagedRunError, StoreError."""
     record = read_record(store, run_id)
-    if record.is_over or record.format < FORMAT:
+    if is_kept_in_documents(record):
         return parse_document(Results, folder_of(store, run_id), RESULTS, read_content(store, run_id, RESULTS))
     state = read_log_of(store, run_id).state
     with readable(store, run_id, STEPS):
