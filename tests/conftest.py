@@ -1,9 +1,13 @@
+import signal
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 pytest_plugins = ["stack_scheduling", "time_limit"]
+
+# Under nohup, services that are started by tests would not stop at a SIGHUP.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 SCORES = pytest.StashKey[list[str]]()
 
