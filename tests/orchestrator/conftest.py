@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from local_service import service
 from scripted_module import ClientFor, ReadRun, ScriptedModule, StartService, demo, modules_yaml, transport
+from stub_runs import StubRuns, make_stub_runs
 
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
@@ -24,6 +25,12 @@ def stubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("stubs")
     with service(folder, "ops-stubs", "serve", "--port", "0", "--shared-dir", str(folder / "volume")) as (_, url):
         yield url
+
+
+@pytest.fixture(scope="session")
+def stub_runs(tmp_path_factory: pytest.TempPathFactory) -> StubRuns:
+    """Runs of shipped scenarios, to be read."""
+    return make_stub_runs(tmp_path_factory.mktemp("stub-runs"))
 
 
 @pytest.fixture

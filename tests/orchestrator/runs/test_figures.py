@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ops_orchestrator.runs.figures import MOST_FIGURES, Figure, headline_figures
+from ops_orchestrator.runs.figures import MOST_FIGURES, Figure, FigureValue, figure_values, headline_figures
 
 
 def only(value: Any, unit: Any = None, **others: Any) -> Figure:
@@ -76,7 +76,7 @@ def test_key_figures_that_are_not_an_object_are_none(kpis: Any) -> None:
     assert headline_figures({"kpis": kpis}).listed == ()
 
 
-@pytest.mark.parametrize("name", ["units", "labels", "baseline", "change"])
+@pytest.mark.parametrize("name", ["units", "labels", "baseline", "change", "directions"])
 def test_company_of_the_figures_may_be_anything(name: str) -> None:
     assert headline_figures({"kpis": {"k": 1}, name: ["k"]}).listed == (Figure("k", "1", "", "", ""),)
 
@@ -84,3 +84,16 @@ def test_company_of_the_figures_may_be_anything(name: str) -> None:
 def test_thousands_of_figures_are_counted() -> None:
     figures = headline_figures({"kpis": {f"k{number}": number for number in range(5000)}})
     assert (len(figures.listed), figures.more) == (MOST_FIGURES, 5000 - MOST_FIGURES)
+
+
+def test_values_are_read_with_all_that_the_module_says_of_them() -> None:
+    outputs = {
+        "kpis": {"risk": 41.5, "grade": "B"},
+        "units": {"risk": "points"},
+        "labels": {"risk": "Overall risk"},
+        "baseline": {"risk": 40},
+        "directions": {"risk": "lower", "grade": "sideways"},
+    }
+    risk, grade = figure_values(outputs)
+    assert risk == FigureValue("risk", "Overall risk", 41.5, "points", baseline=40, change=1.5, direction="lower")
+    assert (grade, grade.number) == (FigureValue("grade", "grade", "B"), None)

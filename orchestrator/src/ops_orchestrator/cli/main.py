@@ -16,11 +16,13 @@ add_deferred(
 )
 add_deferred(app, "serve", "ops_orchestrator.cli.serve:serve", "Start the orchestrator.")
 add_deferred(app, "run", "ops_orchestrator.cli.scenario:run", "Run a scenario.")
+add_deferred(app, "sweep", "ops_orchestrator.cli.sweep:sweep", "Run a scenario for many values and seeds.")
 add_deferred(app, "plan", "ops_orchestrator.cli.scenario:show_plan", "Show the plan of a scenario.")
 add_deferred(
     app, "modules", "ops_orchestrator.cli.modules:modules_app", "List the registered modules, or look at one, try one."
 )
 add_deferred(app, "runs", "ops_orchestrator.cli.runs:runs_app", "Look at runs, cancel or resume one.")
+add_deferred(app, "keys", "ops_orchestrator.cli.keys:keys_app", "Make the keys that runs are signed with.")
 
 
 def main() -> NoReturn:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ops_contract.command_line import new_group, print_json_text, say
+from ops_contract.command_line import add_deferred, new_group, print_json_text, say
 from ops_orchestrator.cli import display, tables
 from ops_orchestrator.cli.following import followed, status_at_the_end
 from ops_orchestrator.cli.old_runs import prune, show_usage
@@ -111,6 +111,19 @@ def show_logs(
 
 runs_app.command("cancel")(cancel)
 runs_app.command("resume")(resume)
+add_deferred(runs_app, "verify", "ops_orchestrator.cli.verify:verify", "Check that a run is intact, without a service.")
+add_deferred(runs_app, "diff", "ops_orchestrator.cli.diff:diff", "Say what differs between two runs, and why.")
+add_deferred(runs_app, "compare", "ops_orchestrator.cli.compare:compare", "Put the key figures of several runs side by side.")
+add_deferred(runs_app, "evidence", "ops_orchestrator.cli.evidence:show_evidence", "Show what the figures of a run rest on.")
+add_deferred(
+    runs_app, "reproduce", "ops_orchestrator.cli.reproduce:reproduce", "Run a stored run again and grade the difference."
+)
+add_deferred(runs_app, "expect", "ops_orchestrator.cli.expectations:expect", "Write down what a run must come to.")
+add_deferred(runs_app, "check", "ops_orchestrator.cli.expectations:check", "Run a scenario and judge what it comes to.")
+add_deferred(runs_app, "export", "ops_orchestrator.cli.archive:export_runs", "Put runs into a zip file.")
+add_deferred(runs_app, "import", "ops_orchestrator.cli.archive:import_runs", "Take runs from a zip file into the store.")
+add_deferred(runs_app, "cite", "ops_orchestrator.cli.cite:cite", "Print how to cite a run.")
+add_deferred(runs_app, "script", "ops_orchestrator.cli.script:script", "Print a run as a script of curl or Python.")
 runs_app.command("prune")(prune)
 runs_app.command("usage")(show_usage)
 

@@ -17,7 +17,7 @@ _MOST_OLD_RUNS: Final = 20
 def plan_table(plan: Plan) -> Table:
     """A plan, one step a line."""
     rows = [(str(step.number), step.id, step.module.name, step.action, step.module.address) for step in plan.steps]
-    return _table(("", "step", "module", "action", "address"), rows)
+    return plain_table(("", "step", "module", "action", "address"), rows)
 
 
 def modules_view(modules: list[dict[str, Any]]) -> RenderableType:
@@ -33,7 +33,7 @@ def modules_view(modules: list[dict[str, Any]]) -> RenderableType:
         for module in modules
     ]
     reasons = [plain(f"✗ {module['reason']}", "red") for module in modules if not module["ready"]]
-    return Group(_table(("module", "state", "version", "contract", "address"), rows), *reasons)
+    return Group(plain_table(("module", "state", "version", "contract", "address"), rows), *reasons)
 
 
 def runs_table(runs: list[dict[str, Any]]) -> Table:
@@ -50,14 +50,14 @@ def runs_table(runs: list[dict[str, Any]]) -> Table:
         )
         for run in runs
     ]
-    return _table(("run", "status", "warnings", "result", "data", "labels", "scenario"), rows)
+    return plain_table(("run", "status", "warnings", "result", "data", "labels", "scenario"), rows)
 
 
 def old_runs_view(runs: Sequence[RunSummary]) -> RenderableType:
     """The first of `runs`, one a line, and how many more there are."""
     rows = [(run.run_id, run.status, run.started_at, _labels(run.labels)) for run in runs[:_MOST_OLD_RUNS]]
     more = [plain(f"and {len(runs) - len(rows):,} more; --json shows all", "dim")] if len(runs) > len(rows) else []
-    return Group(_table(("run", "status", "started", "labels"), rows), *more)
+    return Group(plain_table(("run", "status", "started", "labels"), rows), *more)
 
 
 def usage_view(usage: Usage) -> RenderableType:
@@ -65,7 +65,7 @@ def usage_view(usage: Usage) -> RenderableType:
     rooms = [*sorted(usage.by_status.items()), ("all", usage.total)]
     rows = [(status, f"{room.runs:,}", bytes_text(room.bytes)) for status, room in rooms]
     times = [plain(f"{name:<8}{at}", "dim") for name, at in (("oldest", usage.oldest), ("newest", usage.newest)) if at]
-    return Group(_table(("status", "runs", "size"), rows), *times)
+    return Group(plain_table(("status", "runs", "size"), rows), *times)
 
 
 def bytes_text(size: int) -> str:
@@ -82,7 +82,7 @@ def _labels(labels: Mapping[str, str]) -> str | None:
     return ", ".join(f"{key}={value}" for key, value in labels.items()) or None
 
 
-def _table(columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> Table:
+def plain_table(columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> Table:
     """A table of `rows`; a cell of None is empty, and a column of nothing else is left out."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     used = [at for at, _ in enumerate(columns) if not rows or any(row[at] is not None for row in rows)]

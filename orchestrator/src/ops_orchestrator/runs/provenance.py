@@ -29,7 +29,7 @@ def step_fingerprint(envelope: SuccessEnvelope, artifacts: Iterable[ArtifactRef]
     return fingerprint(
         {
             "outputs": envelope.outputs,
-            "evidence": [_lasting(item) for item in envelope.evidence],
+            "evidence": [lasting_evidence(item) for item in envelope.evidence],
             "artifacts": {artifact.name: artifact.sha256 for artifact in artifacts},
         }
     )
@@ -54,5 +54,6 @@ def manifest(hashes: Mapping[str, str]) -> str:
     return "".join(f"{sha256}  {path}\n" for path, sha256 in sorted(hashes.items()))
 
 
-def _lasting(evidence: Evidence) -> dict[str, Any]:
+def lasting_evidence(evidence: Evidence) -> dict[str, Any]:
+    """What of a piece of evidence counts for a fingerprint: all that is given, less `observed_at`."""
     return {name: value for name, value in vars(evidence).items() if name != "observed_at" and value is not None}

@@ -267,3 +267,21 @@ def test_step_named_in_the_expression_is_collected(text: str, steps: set[str]) -
 )
 def test_step_that_is_looked_up_when_it_is_evaluated_is_not_collected(text: str) -> None:
     assert upstream_of(text) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        ("inputs.rates.vat", {("inputs", "rates", "vat")}),
+        ("upstream.`a-b`.outputs.kpis.gdp", {("upstream", "a-b", "outputs", "kpis", "gdp")}),
+        ("upstream.a.outputs.rows[year = 1].x", {("upstream", "a", "outputs", "rows", "x")}),
+        ("upstream.a.(outputs.x)", {("upstream", "a")}),
+        ("upstream.*.outputs", {("upstream",)}),
+        ('$lookup(upstream, "a")', {("upstream",)}),
+        ("($u := upstream.a; $u.outputs)", {("upstream", "a")}),
+        ('{ "s": seed, "c": $$.inputs.country }', {("seed",), ("inputs", "country")}),
+        ("'inputs.x'", set()),
+    ],
+)
+def test_paths_from_the_context_are_collected_as_far_as_they_are_plain_names(text: str, paths: set[tuple[str, ...]]) -> None:
+    assert Expression(text, NAMES).reads == paths

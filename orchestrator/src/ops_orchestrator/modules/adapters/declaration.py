@@ -185,6 +185,11 @@ class Action(_Declaration):
         return frozenset().union(*(expression.upstream for expression in self._expressions()))
 
     @property
+    def reads(self) -> frozenset[tuple[str, ...]]:
+        """The paths from the context that the request and the answer are made from, such as `("inputs", "country")`."""
+        return frozenset().union(*(expression.reads for expression in self._expressions()))
+
+    @property
     def call_options(self) -> dict[str, Any]:
         """The time-out, retries and back-off that this action has of its own."""
         own = {"timeout_s": self.timeout_s, "retries": self.retries, "backoff_s": self.backoff_s}

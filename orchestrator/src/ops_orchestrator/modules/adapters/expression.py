@@ -44,8 +44,8 @@ class Room:
 class Expression:
     """The JSONata expression `text`, which may use the context's `names`. Raises ExpressionError when it is wrong.
 
-    `names` are then those that it uses, and `upstream` the steps that it refers to as `upstream.NAME`: they must have been
-    executed before.
+    `names` are then those that it uses, `upstream` the steps that it refers to as `upstream.NAME`, which must have been
+    executed before, and `reads` the paths that it follows, as in UsedNames.
     """
 
     def __init__(self, text: str, names: Collection[str]) -> None:
@@ -65,7 +65,7 @@ class Expression:
         except Exception as error:  # the tokenizer looks up what it does not know, and reads on behind the end
             at = text.find(str(error.args[0])) + 1 if isinstance(error, KeyError) else 0
             raise ExpressionError(text, at or len(text), "Syntax error") from error
-        self.names, self.upstream = used.names, used.upstream
+        self.names, self.upstream, self.reads = used.names, used.upstream, used.reads
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Expression) and other.text == self.text

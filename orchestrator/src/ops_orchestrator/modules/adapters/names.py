@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Final
 
 from ops_contract import nearest, suggestion
@@ -35,23 +36,28 @@ class NameUseError(Exception):
 
 @dataclass(frozen=True)
 class UsedNames:
-    """What an expression refers to: `names` of the context, and `upstream` the steps that it names as `upstream.NAME`."""
+    """What an expression refers to: `names` of the context, and `upstream` the steps that it names as `upstream.NAME`.
+
+    `reads` has the paths that it follows from the context, each as far as it is plain names.
+    """
 
     names: frozenset[str]
     upstream: frozenset[str]
+    reads: frozenset[tuple[str, ...]]
 
 
 def used_names(ast: Any, text: str, names: Collection[str]) -> UsedNames:
     """What the expression uses. Raises NameUseError for what is not among `names`, and for what cannot be used."""
     check = _Check(text, names, bound={name for node in _nodes(ast) for name in _bound_names(node)})
     check.visit(ast, at_root=True)
-    return UsedNames(frozenset(check.used), frozenset(check.upstream))
+    return UsedNames(frozenset(check.used), frozenset(check.upstream), frozenset(check.reads))
 
 
 class _Check:
     def __init__(self, text: str, names: Collection[str], bound: set[str]) -> None:
         self.used: set[str] = set()
         self.upstream: set[str] = set()
+        self.reads: set[tuple[str, ...]] = set()
         self._text = text
         self._names = names
         self._bound = bound
@@ -83,10 +89,12 @@ class _Check:
 
     def _path(self, steps: list[Any], *, at_root: bool) -> None:
         for index, step in enumerate(steps):
-            if step.type == "name" and step.value == "upstream" and at_root and index + 1 < len(steps):
-                following = steps[index + 1]
-                if following.type == "name":
-                    self.upstream.add(following.value)
+            if step.type == "name" and at_root:
+                names = takewhile(lambda following: following.type == "name", steps[index:])
+                path = tuple(str(following.value) for following in names)
+                self.reads.add(path)
+                if path[0] == "upstream":
+                    self.upstream.update(path[1:2])
             self.visit(step, at_root=at_root)
             # `$` is the context itself, `$$` the whole one; after any other step it is what that step found.
             at_root = step.type == "variable" and (step.value == "$" or (step.value == "" and at_root))

@@ -1,0 +1,1 @@
+"""What differs between two runs, how much alike their results are, and why they differ."""

@@ -1,0 +1,117 @@
+"""Why the results of two runs differ: one sentence for people, and a clause for each step."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from ops_orchestrator.excerpt import excerpt
+from ops_orchestrator.runs.comparison.grades import SAME
+from ops_orchestrator.runs.comparison.reasons import input_reasons, module_reasons, reasons_of, seed_reasons, unexplained
+from ops_orchestrator.runs.comparison.sides import Pair, Side
+from ops_orchestrator.runs.comparison.steps import StepDiff
+from ops_orchestrator.runs.comparison.wording import joined, sentence, visible
+
+_LONGEST_MESSAGE: Final = 300
+_MOST_NAMED: Final = 3
+
+
+def why_of(pair: Pair, step_id: str, found: Mapping[str, StepDiff]) -> str:
+    """Why the step differs or is missing, as a clause; `found` says how all steps compare."""
+    only = _only_in(pair, step_id)
+    if only:
+        return f"it is a step only in {only}"
+    if found[step_id].grade == "missing":
+        failed_alone = sorted((found[step_id].a, found[step_id].b)) == ["completed", "failed"]
+        return "; ".join([_missing(pair, step_id), *(reasons_of(pair, step_id, found) if failed_alone else [])])
+    return ", and ".join(reasons_of(pair, step_id, found)) or unexplained(pair, step_id)
+
+
+def cause_of(pair: Pair, steps: Sequence[StepDiff]) -> str:
+    """The first step that differs, and why. `steps` have their clauses already."""
+    differing = [step for step in steps if step.grade not in SAME]
+    if not differing:
+        return sentence(_same(pair, steps))
+    in_both = next((step for step in differing if not _only_in(pair, step.id)), None)
+    if in_both is differing[0]:
+        return sentence(_first(in_both))
+    rest = _first(in_both) if in_both else "the results of the other steps are the same"
+    return sentence(f"{_one_sided(pair, differing)}; {rest}")
+
+
+def _one_sided(pair: Pair, steps: Sequence[StepDiff]) -> str:
+    only = {name: [step.id for step in steps if _only_in(pair, step.id) == name] for name in ("A", "B")}
+    clauses = [
+        f"{_listed(ids)} {'is a step' if len(ids) == 1 else 'are steps'} only in {name}" for name, ids in only.items() if ids
+    ]
+    return " and ".join(clauses)
+
+
+def _first(step: StepDiff) -> str:
+    if step.grade == "missing":
+        return f"{visible(step.id)} {step.why}"
+    return f"{visible(step.id)} is the first step whose result differs: {step.why}"
+
+
+def _same(pair: Pair, steps: Sequence[StepDiff]) -> str:
+    """That nothing differs, also where something went in that does."""
+    within = " within tolerance" if any(step.grade == "within tolerance" for step in steps) else ""
+    reasons = [
+        *input_reasons("the", pair.a.record.request["inputs"], pair.b.record.request["inputs"]),
+        *seed_reasons(pair),
+        *(["the steps stand in another order"] if pair.moved else []),
+        *(reason for step in steps for reason in _changes_of_step(pair, step.id)),
+    ]
+    if not reasons:
+        return f"The same result{within}, step by step"
+    more = len(reasons) - _MOST_NAMED
+    named = [*reasons[:_MOST_NAMED], *([f"{more:,} more that went in differ"] if more > 0 else [])]
+    return f"The same result{within}, step by step, although {', and '.join(named)}"
+
+
+def _changes_of_step(pair: Pair, step_id: str) -> Iterator[str]:
+    whose = f"{visible(step_id)}'s"
+    own, others = (side.own_inputs(side.steps[step_id]) for side in (pair.a, pair.b))
+    yield from input_reasons(whose, own, others)
+    yield from module_reasons(whose, pair, step_id)
+
+
+def _missing(pair: Pair, step_id: str) -> str:
+    """How it came that a step of both has no result in at least one of them."""
+    endings = {name: _ending(side, step_id) for name, side in (("A", pair.a), ("B", pair.b)) if step_id not in side.results}
+    if len(endings) > 1 and endings["A"] == endings["B"]:
+        return _in("both", endings["A"])
+    return "; ".join(_in(name, ending) for name, ending in endings.items())
+
+
+def _in(where: str, ending: tuple[str, str]) -> str:
+    return f"{ending[0]} in {where}{ending[1]}"
+
+
+def _ending(side: Side, step_id: str) -> tuple[str, str]:
+    """What became of a step without a result, and more about it."""
+    step = side.steps[step_id]
+    if step.status == "failed":
+        return "failed", f": {visible(step.error['code'])}, {_message(step.error)}" if step.error else ""
+    if step.status in ("pending", "running") and side.record.is_over:
+        return "was not reached", f", which {_how(side)}"
+    if step.status == "interrupted":
+        return "was interrupted", f", which {_how(side)}"
+    return "is not completed yet", ""
+
+
+def _how(side: Side) -> str:
+    status = side.record.status
+    return {"failed": "failed before", "completed": "is completed without it"}.get(status, f"was {status}")
+
+
+def _message(error: Mapping[str, object]) -> str:
+    return visible(excerpt(str(error["message"]), _LONGEST_MESSAGE)).rstrip(". ")
+
+
+def _only_in(pair: Pair, step_id: str) -> str:
+    """Which of the runs alone has the step; empty when both have it."""
+    return "" if step_id in pair.a.steps and step_id in pair.b.steps else "A" if step_id in pair.a.steps else "B"
+
+
+def _listed(ids: Sequence[str]) -> str:
+    more = len(ids) - _MOST_NAMED
+    return joined([*map(visible, ids[:_MOST_NAMED]), *([f"{more:,} more"] if more > 0 else [])])

@@ -1,0 +1,100 @@
+"""What differs between two runs, in layers, and how much alike the results of their steps are."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from ops_orchestrator.runs.comparison.artifacts import ArtifactReader
+from ops_orchestrator.runs.comparison.cause import cause_of, why_of
+from ops_orchestrator.runs.comparison.grades import EXACT, SAME, Grade, Tolerances, worst
+from ops_orchestrator.runs.comparison.layers import (
+    modules_places,
+    options_places,
+    plan_places,
+    request_places,
+    versions_places,
+)
+from ops_orchestrator.runs.comparison.places import BRIEF, NO_PLACES, Limits, Places, Shape
+from ops_orchestrator.runs.comparison.sides import Pair, Side
+from ops_orchestrator.runs.comparison.steps import StepDiff, step_diff
+from ops_orchestrator.runs.events import Status
+from ops_orchestrator.runs.store.protocols import StoredRun
+
+
+class ComparedRun(Shape):
+    """One of the two runs."""
+
+    run_id: str
+    scenario_id: str
+    status: Status
+
+
+class RunDiff(Shape):
+    """What differs between the runs A and B. A layer in which nothing differs is left out.
+
+    `grade` is the worst of the steps', and `cause` a sentence for people.
+    """
+
+    a: ComparedRun
+    b: ComparedRun
+    grade: Grade
+    cause: str
+    notes: Annotated[tuple[str, ...], Field(description="what limits the comparison")] = ()
+    request: Annotated[Places, Field(description="pointers into an object of scenario_id and inputs")] = NO_PLACES
+    options: Annotated[Places, Field(description="pointers into run_options")] = NO_PLACES
+    plan: Annotated[Places, Field(description="pointers into an object of steps by id")] = NO_PLACES
+    modules: Annotated[Places, Field(description="what steps were made with, by id: version, adapter and so on")] = NO_PLACES
+    versions: Annotated[Places, Field(description="of the orchestrators")] = NO_PLACES
+    steps: tuple[StepDiff, ...] = ()
+
+
+def diff_runs(a: StoredRun, b: StoredRun, tolerances: Tolerances = EXACT, limits: Limits = BRIEF) -> RunDiff:
+    """What differs between two runs, and why. A run under way is compared as far as it is.
+
+    Raises NotFoundError, DamagedRunError, StoreError.
+    """
+    pair = Pair(Side.of(a), Side.of(b))
+    if _is_one_run(a, b):
+        steps = tuple(StepDiff(id=step.id, grade="identical", a=step.status, b=step.status) for step in pair.a.record.steps)
+        return RunDiff(a=_compared(pair.a), b=_compared(pair.b), grade="identical", cause="The same run.", steps=steps)
+    artifacts = ArtifactReader(a, b, tolerances, limits)
+    found = {step: step_diff(pair, step, artifacts) for step in pair.order}
+    steps = tuple(_explained(pair, step, found) for step in found.values())
+    layers = {
+        "request": request_places(pair, limits),
+        "options": options_places(pair, limits),
+        "plan": plan_places(pair, limits),
+        "modules": modules_places(pair, limits),
+        "versions": versions_places(pair, limits),
+    }
+    notes = tuple(note for name, side in (("A", pair.a), ("B", pair.b)) for note in _notes(name, side))
+    return RunDiff(
+        a=_compared(pair.a),
+        b=_compared(pair.b),
+        grade=worst(step.grade for step in steps),
+        cause=cause_of(pair, steps),
+        **({"notes": notes} if notes else {}),
+        **{name: places for name, places in layers.items() if places.count},
+        steps=steps,
+    )
+
+
+def _is_one_run(a: StoredRun, b: StoredRun) -> bool:
+    return a.run_id == b.run_id and a.location.resolve() == b.location.resolve()
+
+
+def _explained(pair: Pair, step: StepDiff, found: Mapping[str, StepDiff]) -> StepDiff:
+    return step if step.grade in SAME else step.model_copy(update={"why": why_of(pair, step.id, found)})
+
+
+def _notes(name: str, side: Side) -> Iterator[str]:
+    """What limits how far a run can be compared."""
+    if not side.record.is_over:
+        yield f"{name} is {side.record.status}: it is compared as far as it is."
+    if not side.modules:
+        yield f"{name} does not say how its modules were called, so that changes of adapters are known by their hashes only."
+
+
+def _compared(side: Side) -> ComparedRun:
+    return ComparedRun(run_id=side.record.run_id, scenario_id=side.record.scenario_id, status=side.record.status)

@@ -1,0 +1,75 @@
+"""In what two runs differ besides their results: request, options, plan, modules, and what executed them."""
+
+from typing import Any
+
+from ops_orchestrator.modules.adapters.declaration import WITHOUT_EFFECT
+from ops_orchestrator.runs.comparison.places import Limits, Places, places_of
+from ops_orchestrator.runs.comparison.sides import Pair, Side
+from ops_orchestrator.runs.record import StepRecord
+
+
+def request_places(pair: Pair, limits: Limits) -> Places:
+    """In the scenario's id and its inputs; steps are the matter of the plan."""
+    first, second = ({name: side.record.request[name] for name in ("scenario_id", "inputs")} for side in (pair.a, pair.b))
+    return places_of(first, second, limits=limits)
+
+
+def options_places(pair: Pair, limits: Limits) -> Places:
+    """In the options of the run, its seed among them."""
+    return places_of(pair.a.record.request["run_options"], pair.b.record.request["run_options"], limits=limits)
+
+
+def plan_places(pair: Pair, limits: Limits) -> Places:
+    """In the steps, by id: one that only one run has is one place, and `step` is its number where the order differs."""
+    first, second = ({step.id: _planned(pair, side, step) for step in side.record.steps} for side in (pair.a, pair.b))
+    return places_of(first, second, limits=limits)
+
+
+def modules_places(pair: Pair, limits: Limits) -> Places:
+    """In what the steps of both were made with, by id."""
+    both = [step for step in pair.order if step in pair.a.steps and step in pair.b.steps]
+    made = {step: made_with(pair, step) for step in both}
+    return places_of({step: a for step, (a, _) in made.items()}, {step: b for step, (_, b) in made.items()}, limits=limits)
+
+
+def versions_places(pair: Pair, limits: Limits) -> Places:
+    """In the versions of the orchestrators that executed the runs."""
+    return places_of(pair.a.record.versions, pair.b.record.versions, limits=limits)
+
+
+def made_with(pair: Pair, step_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a step of both was made with, in A and in B: version, image digest, address, and the adapter's mappings.
+
+    Of adapters whose mappings were not both kept, the fingerprints are compared.
+    """
+    a, b = pair.a.steps[step_id], pair.b.steps[step_id]
+    adapters: tuple[Any, Any] = (a.adapter, b.adapter)
+    if a.adapter and b.adapter and a.adapter != b.adapter:
+        first, second = (_effective(side, step) for side, step in ((pair.a, a), (pair.b, b)))
+        if first and second and first != second:
+            adapters = first, second
+    first, second = _made(pair.a, a, adapters[0]), _made(pair.b, b, adapters[1])
+    # The version of a module that was not reached is not known, which does not make it another one.
+    if all(step.status == "completed" or step.module_version for step in (a, b)):
+        first["version"], second["version"] = a.module_version, b.module_version
+    return first, second
+
+
+def _made(side: Side, step: StepRecord, adapter: Any) -> dict[str, Any]:
+    made = {"image_digest": step.image_digest, "address": side.address(step), "adapter": adapter}
+    return {name: value for name, value in made.items() if value is not None}
+
+
+def _effective(side: Side, step: StepRecord) -> dict[str, Any]:
+    return {name: value for name, value in side.mappings(step).items() if name not in WITHOUT_EFFECT}
+
+
+def _planned(pair: Pair, side: Side, step: StepRecord) -> dict[str, Any]:
+    planned: dict[str, Any] = {"module": step.module, "action": step.action}
+    numbered = {"step": step.step} if step.id in pair.moved or _is_in_one(pair, step.id) else {}
+    own = side.own_inputs(step)
+    return numbered | planned | ({"inputs": own} if own else {})
+
+
+def _is_in_one(pair: Pair, step_id: str) -> bool:
+    return (step_id in pair.a.steps) != (step_id in pair.b.steps)

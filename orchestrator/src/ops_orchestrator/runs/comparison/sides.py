@@ -1,0 +1,123 @@
+"""The two runs of a comparison, each read once."""
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from ops_contract import JsonError, parse_json
+from ops_orchestrator.errors import NotFoundError
+from ops_orchestrator.planning.scenario import merged
+from ops_orchestrator.runs.record import MODULES, RunRecord, StepRecord, StepResults
+from ops_orchestrator.runs.store.protocols import StoredRun
+
+# As many as a modules.json can have that was written by us.
+_MOST_VALUES: Final = 60_000
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two runs."""
+
+    run: StoredRun
+    record: RunRecord
+    results: Mapping[str, StepResults]
+    modules: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, run: StoredRun) -> "Side":
+        """The run as it is now. Raises NotFoundError, DamagedRunError, StoreError."""
+        record = run.record()
+        return cls(run, record, run.results().steps, _modules(run))
+
+    @cached_property
+    def steps(self) -> Mapping[str, StepRecord]:
+        """The steps of the plan, in their order."""
+        return {step.id: step for step in self.record.steps}
+
+    def own_inputs(self, step: StepRecord) -> Mapping[str, Any]:
+        """The inputs that the plan gives to one step alone."""
+        planned = self.record.plan[step.step - 1] if step.step <= len(self.record.plan) else {}
+        own = planned.get("inputs")
+        return own if isinstance(own, dict) else {}
+
+    def inputs(self, step: StepRecord) -> Mapping[str, Any]:
+        """The inputs that the module was given: the scenario's with the step's own merged over them."""
+        return merged(self.record.request["inputs"], self.own_inputs(step))
+
+    def entry(self, step: StepRecord) -> Mapping[str, Any]:
+        """How the module of a step was registered; empty where that was not kept, as by version 0.1.0."""
+        entry = self.modules.get(step.module)
+        return entry if isinstance(entry, dict) else {}
+
+    def address(self, step: StepRecord) -> str | None:
+        """The base address of the module of a step: of what answered, or else of what was registered."""
+        registered = self.entry(step).get("url")
+        base = registered if isinstance(registered, str) else None
+        if step.exchange is None or (base is not None and step.exchange.url.startswith(base)):
+            return base
+        # A resumed run calls its modules where they are registered then, which modules.json does not say.
+        if step.adapter is None:
+            return step.exchange.url.removesuffix("/execute")
+        return "/".join(step.exchange.url.split("/", 3)[:3])
+
+    def mappings(self, step: StepRecord) -> Mapping[str, Any]:
+        """What the adapter of a step declares for its action; empty without an adapter, or where that was not kept."""
+        value: Any = self.entry(step)
+        for key in ("adapter", "actions", step.action):
+            value = value.get(key) if isinstance(value, dict) else None
+        return value if isinstance(value, dict) else {}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The runs A and B."""
+
+    a: Side
+    b: Side
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """The ids of all steps: in the order of A, those that only B has after the one that they follow in B."""
+        following: dict[str | None, list[str]] = {}
+        before = None
+        for step in self.b.steps:
+            if step in self.a.steps:
+                before = step
+            else:
+                following.setdefault(before, []).append(step)
+        after_each = (each for step in self.a.steps for each in (step, *following.get(step, ())))
+        return (*following.get(None, ()), *after_each)
+
+    @cached_property
+    def moved(self) -> frozenset[str]:
+        """The steps of both that stand in another order, as few as explain it."""
+        both = [step for step in self.b.steps if step in self.a.steps]
+        places = {step: at for at, step in enumerate(self.a.steps)}
+        unmoved = _longest_rising([places[step] for step in both])
+        return frozenset(step for step in both if places[step] not in unmoved)
+
+
+def _longest_rising(numbers: list[int]) -> frozenset[int]:
+    """The longest selection of different `numbers`, in their order, that rises."""
+    # The least number in which a rising selection of each length ends, and what comes before a number in its selection.
+    ends, before = list[int](), dict[int, int | None]()
+    for number in numbers:
+        length = bisect_left(ends, number)
+        before[number] = ends[length - 1] if length else None
+        ends[length : length + 1] = [number]
+    selected, last = set[int](), ends[-1] if ends else None
+    while last is not None:
+        selected.add(last)
+        last = before[last]
+    return frozenset(selected)
+
+
+def _modules(run: StoredRun) -> Mapping[str, Any]:
+    with suppress(NotFoundError, JsonError):
+        document = parse_json(run.document(MODULES), max_values=_MOST_VALUES)
+        entries = document.get("modules") if isinstance(document, dict) else None
+        return entries if isinstance(entries, dict) else {}
+    return {}

@@ -1,0 +1,203 @@
+"""Headline figures of several runs side by side, and how each differs from that of the first run."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any, Final, Literal
+
+from ops_orchestrator.errors import ConfigurationError
+from ops_orchestrator.runs.figures import Direction, FigureValue
+from ops_orchestrator.runs.headings import headings
+from ops_orchestrator.runs.run_figures import RunFigures, StepFigures
+from ops_orchestrator.runs.scale import Scale, difference, is_number
+
+MOST_RUNS: Final = 20
+"""So many runs are compared at once."""
+
+MOST_ROWS: Final = 500
+"""So many figures are compared; the rest is counted."""
+
+Mark = Literal["best", "worst"]
+_RELATIVE: Final = Scale(factor=100, change_decimals=1, change_sign="%")
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """One run of a comparison; no two have the same heading. `synthetic` says that some of its figures are."""
+
+    run_id: str
+    heading: str
+    scenario_id: str
+    status: str
+    synthetic: bool
+    warnings: int
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know before the figures; empty for a run that completed and is not made up."""
+        warned = f"{self.warnings} warning{'' if self.warnings == 1 else 's'}" if self.warnings else ""
+        ended = "" if self.status == "completed" else self.status
+        return tuple(note for note in (ended, "synthetic" if self.synthetic else "", warned) if note)
+
+
+@dataclass(frozen=True)
+class ComparedValue:
+    """A figure of one run: any JSON value, None when the run has none.
+
+    `change` and `relative`, a share of the first run's value, are those against the first run. They are None where there is
+    nothing to subtract, and where `has_other_unit`: the unit is not that of the row. `relative` is None at a base of 0 too.
+    """
+
+    value: Any = None
+    unit: str = ""
+    has_other_unit: bool = False
+    change: float | None = None
+    relative: float | None = None
+    synthetic: bool = False
+    mark: Mark | None = None
+
+    @property
+    def text(self) -> str:
+        """The value for people; with its unit where that is not the one of the row."""
+        scale = Scale.of(self.unit)
+        written = scale.value(self.value)
+        return f"{written} ({scale.unit or self.unit or 'no unit'})" if self.has_other_unit else written
+
+    @property
+    def change_text(self) -> str:
+        """The change against the first run for people, absolute and relative; empty where there is none."""
+        if self.change is None:
+            return ""
+        absolute = Scale.of(self.unit).change(self.change)
+        return absolute if self.relative is None else f"{absolute}, {_RELATIVE.change(self.relative)}"
+
+
+@dataclass(frozen=True)
+class ComparedFigure:
+    """A headline figure in all runs. `direction` is there when all runs that have the figure declare the same one."""
+
+    step: str
+    key: str
+    label: str
+    unit: str
+    direction: Direction | None
+    values: tuple[ComparedValue, ...]
+
+
+@dataclass(frozen=True)
+class FigureComparison:
+    """Runs in the order in which they were given, their figures by step, and how many figures are left out."""
+
+    runs: tuple[ComparedRun, ...]
+    figures: tuple[ComparedFigure, ...]
+    more: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The comparison as JSON: `runs`, `figures` with `values` in the order of the runs, `more`."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Steps that stand for one another: by the run's place, the step that it has."""
+
+    step: str
+    module: str
+    by_run: dict[int, StepFigures]
+
+
+def compare_figures(runs: Sequence[RunFigures]) -> FigureComparison:
+    """Put figures side by side that have the same step and key. Raises ConfigurationError for fewer than 2 runs or over 20.
+
+    A step whose id the runs before do not have stands beside that of the same module, where each has only one of it.
+    """
+    if len(runs) < 2:
+        raise ConfigurationError("a comparison takes two runs or more; to look at one, use `ops runs show RUN`")
+    if len(runs) > MOST_RUNS:
+        raise ConfigurationError(f"a comparison takes at most {MOST_RUNS} runs, not {len(runs)}; name fewer")
+    compared = tuple(
+        ComparedRun(run.record.run_id, heading, run.record.scenario_id, run.record.status, run.synthetic, run.warnings)
+        for run, heading in zip(runs, headings([run.record for run in runs]), strict=True)
+    )
+    figures = (figure for row in _rows(runs) for figure in _figures(row, len(runs)))
+    listed = tuple(islice(figures, MOST_ROWS))
+    return FigureComparison(compared, listed, sum(1 for _ in figures))
+
+
+def _rows(runs: Sequence[RunFigures]) -> list[_Row]:
+    rows: list[_Row] = []
+    for at, run in enumerate(runs):
+        ids = {step.step for step in run.steps}
+        modules = [step.module for step in run.steps]
+        for step in run.steps:
+            same = [row for row in rows if row.step == step.step]
+            alike = [row for row in rows if row.module == step.module and row.step not in ids]
+            found = same or (alike if len(alike) == 1 and modules.count(step.module) == 1 else [])
+            if not found:
+                found = [_Row(step.step, step.module, {})]
+                rows += found
+            found[0].by_run[at] = step
+    return rows
+
+
+def _figures(row: _Row, runs: int) -> Iterator[ComparedFigure]:
+    by_run = {at: {figure.key: figure for figure in step.figures} for at, step in row.by_run.items()}
+    for key in dict.fromkeys(key for figures in by_run.values() for key in figures):
+        cells = [by_run[at].get(key) if at in by_run else None for at in range(runs)]
+        given = [cell for cell in cells if cell is not None]
+        unit, first = given[0].unit, cells[0]
+        direction = _common_direction(given)
+        marks = _marks(given, direction)
+        values = (
+            _value(cell, first, unit, synthetic=row.by_run[at].synthetic, mark=marks.get(cell.number))
+            if cell
+            else ComparedValue()
+            for at, cell in enumerate(cells)
+        )
+        yield ComparedFigure(row.step, key, given[0].label, unit, direction, tuple(values))
+
+
+def _value(figure: FigureValue, first: FigureValue | None, unit: str, *, synthetic: bool, mark: Mark | None) -> ComparedValue:
+    change = relative = None
+    if first is not None and figure is not first and figure.unit == first.unit:
+        change, relative = _change(figure.number, first.number)
+    return ComparedValue(
+        figure.value,
+        unit=figure.unit,
+        has_other_unit=figure.unit != unit,
+        change=change,
+        relative=relative,
+        synthetic=synthetic,
+        mark=mark,
+    )
+
+
+def _change(number: float | None, base: float | None) -> tuple[float | None, float | None]:
+    """The change against `base`, and the same as a share of its size."""
+    if number is None or base is None:
+        return None, None
+    change = difference(number, base)
+    try:
+        return _finite(change), _finite(change / abs(base)) if base else None
+    except OverflowError:  # an integer beyond a double's range
+        return None, None
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _common_direction(figures: Sequence[FigureValue]) -> Direction | None:
+    declared = {figure.direction for figure in figures}
+    return declared.pop() if len(declared) == 1 else None
+
+
+def _marks(figures: Sequence[FigureValue], direction: Direction | None) -> dict[float | None, Mark]:
+    """Which numbers are the best and the worst; none without a direction, in different units, and when all are equal."""
+    numbers = {figure.value for figure in figures if is_number(figure.value)}
+    if direction is None or len(numbers) < 2 or len({figure.unit for figure in figures}) > 1:
+        return {}
+    highest, lowest = max(numbers), min(numbers)
+    best, worst = (highest, lowest) if direction == "higher" else (lowest, highest)
+    return {best: "best", worst: "worst"}

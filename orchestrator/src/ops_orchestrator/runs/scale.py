@@ -1,0 +1,115 @@
+"""How numbers of one unit are written for people: per cent, percentage points, thousands separators, significant digits."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from typing import Any, Final, Self, TypeGuard
+
+_LONGEST_TEXT: Final = 60
+_SIGNIFICANT_DIGITS: Final = 4
+# Outside of these bounds a number is easier to read with an exponent.
+_SMALLEST_PLAIN: Final = 1e-4
+_LARGEST_PLAIN: Final = 1e15
+_PRECISE: Final = Context(prec=50)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How numbers of one unit are written: the factor, decimals (None for significant digits), signs and words after them.
+
+    `unit` has all that a number and its sign do not say of the unit.
+    """
+
+    factor: int = 1
+    decimals: int | None = None
+    change_decimals: int | None = None
+    sign: str = ""
+    change_sign: str = ""
+    unit: str = ""
+
+    @classmethod
+    def of(cls, unit: str) -> Self:
+        """Units that begin with `share` are fractions of one, and are read as per cent."""
+        words = shortened(unit.replace("_", " ").strip())
+        if unit.startswith("share"):
+            return cls(100, 2, 2, "%", "pp", words.removeprefix("share").strip())
+        if unit.startswith("index"):
+            return cls(1, 1, 2, unit=words)
+        return cls(unit=words)
+
+    def value(self, value: Any) -> str:
+        """A figure; what is not a number says what it is."""
+        if not is_number(value):
+            return _not_a_number(value)
+        return f"{_written(value, self.factor, self.decimals)} {self.sign}".rstrip()
+
+    def change(self, change: float) -> str:
+        """A change, with a plus when it is one."""
+        written = _written(change, self.factor, self.change_decimals)
+        plus = "+" if change > 0 else ""
+        return f"{plus}{written} {self.change_sign}".rstrip()
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Is the JSON value a number?"""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def difference(value: float, before: float) -> float:
+    """`value` less `before`, exact in the decimals in which they are written; infinite beyond a double's range."""
+    if isinstance(value, int) and isinstance(before, int):
+        return value - before
+    try:
+        # With doubles, 0.3 less 0.1 is 0.19999999999999998.
+        return float(_PRECISE.subtract(Decimal(str(value)), Decimal(str(before))))
+    except (ArithmeticError, ValueError):
+        return math.nan
+
+
+def shortened(text: str) -> str:
+    """A text of a module, cut where it is too long for a table."""
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 3]}..."
+
+
+def _written(value: float, factor: int, decimals: int | None) -> str:
+    """A number with thousands separators; with an exponent where it is very large or very small."""
+    try:
+        # An integer is kept as one: a float would not have all of its digits.
+        number = value * factor if factor != 1 or isinstance(value, float) else value
+        return _digits(number, decimals)
+    except OverflowError:
+        return "less than -1.8e308" if value < 0 else "more than 1.8e308"
+
+
+def _digits(number: float, decimals: int | None) -> str:
+    size = abs(number)
+    if not math.isfinite(size):
+        return "not a number" if math.isnan(size) else f"{'-' if number < 0 else ''}infinite"
+    if size and not _SMALLEST_PLAIN <= size < _LARGEST_PLAIN:
+        return f"{number:.{_SIGNIFICANT_DIGITS}g}"
+    if isinstance(number, int) and decimals is None:
+        return f"{number:,}"
+    if decimals is None:
+        places = max(_SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(size)), 0) if size else 0
+        text = f"{number:,.{places}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    else:
+        text = f"{number:,.{decimals}f}"
+        if size and not text.strip("-0.,"):
+            return f"{number:.1g}"
+    return text.removeprefix("-") if not size else text
+
+
+def _not_a_number(value: Any) -> str:
+    match value:
+        case None:
+            return "no value"
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return shortened(value)
+        case Mapping():
+            return "an object"
+        case _:
+            return "an array"
