@@ -19,6 +19,7 @@ from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.steps import Step
 from ops_orchestrator.runs.active_run import Work
 from ops_orchestrator.runs.events import Event, ExchangeRecord, Occurrence, RunEnded, StepCompleted, StepStarted
+from ops_orchestrator.runs.provenance import step_fingerprint
 from ops_orchestrator.runs.record import RECORD, RunRecord
 from ops_orchestrator.runs.recorder import Recorder
 from ops_orchestrator.runs.run_state import RunState
@@ -67,7 +68,7 @@ class OpenRun:
             module=step.module.name,
             attempts=1,
             exchange=ExchangeRecord.of(answered.exchange),
-            result="f" * 64,
+            result=step_fingerprint(results, ()),
             module_version="1.2.3",
             files=tuple(file.ref for file in files),
         )

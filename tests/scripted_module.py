@@ -16,6 +16,9 @@ from ops_orchestrator.planning.scenario import Scenario
 StartService = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 ClientFor = Callable[..., ModuleClient]
 ReadRun = Callable[[str, str], Any]
+EVIDENCE = ({"id": "model", "kind": "computation", "title": "Growth model", "supports": ["/kpis/growth"]},)
+"""What the figure of an envelope rests on; a step without any evidence has a warning."""
+
 Answer = httpx2.Response | Exception | Callable[[httpx2.Request], httpx2.Response | Awaitable[httpx2.Response]]
 
 

@@ -1,6 +1,7 @@
 """What a command loads before it does its work; a library that it does not need would be time that everybody waits."""
 
 import subprocess
+import sys
 from itertools import takewhile
 from pathlib import Path
 from subprocess import PIPE
@@ -12,7 +13,12 @@ from local_service import ROOT, command, environment, started
 SERVICE = {"aiohttp", "fastapi", "starlette", "structlog", "uvicorn"}
 CLIENT = {"httpx2"}
 COMMANDS = {"asyncio", "jsonata", "pydantic_settings", "rich", "sqlite3", "yaml"}
-UNUSED_BY_SERVICE = {"fastapi_offline", "ops_orchestrator.cli.display", "ops_orchestrator.workbench"}
+UNUSED_BY_SERVICE = {
+    "fastapi_offline",
+    "ops_orchestrator.cli.display",
+    "ops_orchestrator.notebook",
+    "ops_orchestrator.workbench",
+}
 
 
 def loaded(log: str) -> set[str]:
@@ -34,6 +40,14 @@ def test_command_loads_nothing_that_only_others_need(tmp_path: Path, words: str,
     ran = subprocess.run(typed, cwd=tmp_path, env=given, capture_output=True, text=True, check=True)
     assert "typer" in loaded(ran.stderr)
     assert loaded(ran.stderr) & unneeded == set()
+
+
+def test_package_itself_loads_nothing_that_stands_behind_its_names(tmp_path: Path) -> None:
+    given = environment(PYTHONPROFILEIMPORTTIME="1")
+    typed = [sys.executable, "-c", "import ops_orchestrator"]
+    ran = subprocess.run(typed, cwd=tmp_path, env=given, capture_output=True, text=True, check=True)
+    assert "ops_orchestrator" in loaded(ran.stderr)
+    assert loaded(ran.stderr) & (SERVICE | CLIENT | COMMANDS | {"pandas", "pydantic", "typer"}) == set()
 
 
 def test_service_listens_before_it_loads_what_few_requests_need(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ OrchestratorError
 │   ├── UnknownModuleError       422, lists the registered ones
 │   ├── UnknownActionError       422, lists those of the module
 │   ├── ChangedModuleError       409, modules.yaml lacks what a run needs to go on
+│   ├── PinnedVersionError       409, a module is not the version that a run insists on
 │   ├── NotFoundError            404, a run or one of its documents
 │   ├── ReusedKeyError           422, an idempotency key came with another request
 │   ├── ConflictError            409, the run's status does not allow it
@@ -95,6 +96,14 @@ class ChangedModuleError(RequestError):
     status = 409
     slug = "changed-module"
     title = "A module is not registered as the run needs it"
+
+
+class PinnedVersionError(RequestError):
+    """A run is not started, since a module has another version or image than the run pins."""
+
+    status = 409
+    slug = "pinned-version"
+    title = "A module is not the one that is pinned"
 
 
 class NotFoundError(RequestError):
@@ -246,7 +255,7 @@ class StoreError(OrchestratorError):
 
 
 class DamagedRunError(StoreError):
-    """A document of the run in `folder` cannot be used; `reason` says which and why, without the folder.
+    """The document `name` of the run in `folder` cannot be used; `cause` says why, and `reason` which and why.
 
     `remedy` is what to do, when that is not to restore or to remove the folder; it is a part of the reason then.
     """
@@ -255,6 +264,8 @@ class DamagedRunError(StoreError):
         usual = "restore the run's folder from a copy, or remove it"
         super().__init__(f"{folder / name} is damaged: {reason}; {remedy or usual}")
         self.run_id = folder.name
+        self.name = name
+        self.cause = reason
         self.reason = f"{name}: {reason}; {remedy}" if remedy else f"{name}: {reason}"
 
 

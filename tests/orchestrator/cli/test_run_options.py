@@ -33,6 +33,12 @@ def test_options_are_added_to_those_of_the_scenario_and_nothing_else_changes() -
     assert scenario == {**SCENARIO, "run_options": options}
 
 
+def test_pin_is_added_to_those_of_the_scenario() -> None:
+    content = json.dumps({**SCENARIO, "run_options": {"pin": {"alpha": "1", "beta": {"image_digest": "d"}}}}).encode()
+    options = read_scenario(with_run_options(content, [], None, ["alpha=2.0=rc"])).as_json()["run_options"]
+    assert options["pin"] == {"alpha": "2.0=rc", "beta": {"image_digest": "d"}}
+
+
 def test_option_replaces_what_the_scenario_says() -> None:
     in_file = {"labels": {"study": "cit", "team": "a"}, "deadline_s": 5}
     options = sent(in_file, "study=vat", deadline_s=60)["run_options"]
@@ -53,6 +59,8 @@ def test_option_replaces_what_the_scenario_says() -> None:
         ),
         (("--deadline", "0"), "--deadline cannot be used: /deadline_s must be greater than or equal to 0.001, not 0.0"),
         (("--deadline", "nan"), "--deadline cannot be used: /deadline_s must be a finite number, not nan"),
+        (("--pin", "alpha"), "--pin 'alpha' has no value; write --pin MODULE=VERSION"),
+        (("--pin", "alpha="), "--pin cannot be used: /pin/alpha/version "),
         (("--key", ""), KEY_RULE + "''"),
         (("--key", "clé"), KEY_RULE + "'clé'"),
         (("--key", "a\nb"), KEY_RULE + r"'a\nb'"),

@@ -14,7 +14,7 @@ from ops_orchestrator.errors import ChangedModuleError
 from ops_orchestrator.masking import Secrets
 from ops_orchestrator.modules.adapters import BUILT_IN
 from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
-from ops_orchestrator.modules.frozen_modules import freeze_modules, restore_modules
+from ops_orchestrator.modules.frozen_modules import freeze_modules, recorded_modules, restore_modules
 from ops_orchestrator.modules.module import Module
 
 SECRETS: Final = {"RISK_TOKEN": "r1sk+token", "TENANT": "ten4nt", "SECRET_PATH": "p4th-key"}
@@ -127,6 +127,29 @@ def test_action_of_a_resumed_run_gives_the_module_as_long_as_its_own_time_out_sa
     assert (score.timeout_s, score.deadline_s("score")) == (9.0, 2.0)
 
 
+def test_deadline_of_the_first_run_is_that_of_each_run_that_reproduces_it() -> None:
+    first, second, third = (load(f"modules: {{ beta: {{ url: http://b, timeout_s: {seconds} }} }}") for seconds in (5, 50, 70))
+    again = restore_modules(frozen(restore_modules(frozen(first), second)), third)
+    assert again.modules["beta"].deadline_s("execute") == 4.0
+    assert recorded_modules(frozen(again)).modules["beta"].deadline_s("execute") == 4.0
+
+
+def test_modules_that_are_restored_with_the_same_time_outs_are_frozen_as_before() -> None:
+    content = frozen(load(EVERYTHING))
+    assert frozen(restore_modules(content, load(EVERYTHING))) == content
+
+
+@pytest.mark.parametrize("text", texts_of_the_repository())
+def test_modules_are_read_from_their_document_alone_and_show_what_it_shows(text: str) -> None:
+    content = frozen(load(text))
+    assert frozen(recorded_modules(content)) == content
+
+
+def test_document_that_means_nothing_without_its_secret_is_refused_with_what_to_do() -> None:
+    with pytest.raises(ChangedModuleError, match="Reproduce the run with its modules"):
+        recorded_modules(frozen(adapted("outputs: response.body.ten4nt, query: {tenant: '\"${TENANT}\"'}")))
+
+
 def test_module_that_has_an_adapter_today_is_called_as_the_run_began() -> None:
     began = load("modules: { beta: { url: http://old } }")
     beta = restore_modules(frozen(began), adapted("body: inputs")).modules["beta"]
@@ -221,7 +244,7 @@ def test_module_whose_secret_is_not_registered_any_more_is_refused_with_what_to_
     with pytest.raises(ChangedModuleError) as caught:
         restore_modules(frozen(began), now)
     assert f"at '/modules/beta/adapter/actions/{place}'" in str(caught.value)
-    assert "Register the module as it was when the run began, and resume the run again." in str(caught.value)
+    assert "Register the module as it was when the run began, and try again." in str(caught.value)
     assert "r1sk" not in str(caught.value)
 
 
@@ -236,7 +259,7 @@ def test_module_that_is_not_registered_any_more_is_refused_with_what_to_do() -> 
     content = freeze_modules(load(EVERYTHING), ["alpha", "beta"])
     with pytest.raises(ChangedModuleError) as caught:
         restore_modules(content, load(TODAY))
-    assert str(caught.value) == ("beta is not registered in modules.yaml any more. Register it, and resume the run again.")
+    assert str(caught.value) == ("beta is not registered in modules.yaml any more. Register it, and try again.")
 
 
 @pytest.mark.parametrize("entry", [{"url": "http://elsewhere"}, {"url": "file:///etc/passwd"}, {"name": "gamma", "later": 1}])

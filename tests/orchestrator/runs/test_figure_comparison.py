@@ -108,6 +108,12 @@ def test_steps_stand_beside_those_of_the_same_id_or_else_of_the_same_module() ->
     assert compared(one, run(2, other=risk(2))) == [("forecast", [1, None]), ("other", [None, 2])]
 
 
+def test_step_does_not_stand_beside_one_that_its_run_has_too() -> None:
+    one = run(1, forecast={**risk(1), "module": "simulator"})
+    two = run(2, forecast={**risk(2), "module": "rival"}, other={**risk(3), "module": "simulator"})
+    assert compared(one, two) == [("forecast", [1, 2]), ("other", [None, 3])]
+
+
 def test_module_that_a_run_has_twice_is_not_taken_for_that_of_another() -> None:
     one = run(1, forecast={**risk(1), "module": "simulator"})
     twice = run(2, low={**risk(2), "module": "simulator"}, high={**risk(3), "module": "simulator"})

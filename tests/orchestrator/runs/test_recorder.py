@@ -17,7 +17,7 @@ class FullDisk:
 
     def __init__(self, written: int) -> None:
         self.staging = Path()
-        self.written = written
+        self.accepted = self.written = written
 
     async def append(self, event: Event, files: Sequence[RunFile] = ()) -> None:
         """See RunWriter."""

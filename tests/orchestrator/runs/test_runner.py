@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 import httpx2
 import pytest
-from scripted_module import Answer, ClientFor, Gate, ScriptedModule, artifact, demo, error_envelope, success
+from scripted_module import EVIDENCE, Answer, ClientFor, Gate, ScriptedModule, artifact, demo, error_envelope, success
 
 from ops_contract import SuccessEnvelope
 from ops_orchestrator.errors import StoreError
@@ -81,7 +81,9 @@ async def test_run_of_two_steps_emits_its_events_in_order(
 
 
 async def test_step_with_warnings_says_so_in_the_log(client_for: ClientFor, catalogue: Catalogue) -> None:
-    client = client_for(ScriptedModule(answers=[success(warnings=["half of the data is missing", "and old"])]))
+    client = client_for(
+        ScriptedModule(answers=[success(warnings=["half of the data is missing", "and old"], evidence=EVIDENCE)])
+    )
     completed = (await happened_in(client, demo("alpha"), catalogue))[2].what
     assert completed.level == "warning"
     assert completed.message == "step alpha completed, 2 warnings: half of the data is missing"

@@ -71,7 +71,7 @@ async def test_key_with_another_scenario_is_refused_and_nothing_is_started(start
         for other in ({"inputs": {"a": True}}, {"run_options": {"seed": 1}}, {"scenario_id": "other"}, labelled):
             answer = await submit(client, {**SCENARIO, **other})
             assert (answer.status_code, answer.json()["type"]) == (422, "urn:openpolicystack:problem:reused-key")
-            another = "was started with this key and another request (scenario, labels or deadline)"
+            another = "was started with this key and another request (scenario, labels, deadline or pins)"
             assert answer.json()["detail"].startswith(f"{first.json()['run_id']} {another}")
     assert len(alpha.executed) == 1
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import httpx2
 import pytest
-from scripted_module import Gate, ReadRun, ScriptedModule, StartService, artifact, error_envelope, success
+from scripted_module import EVIDENCE, Gate, ReadRun, ScriptedModule, StartService, artifact, error_envelope, success
 
 from ops_orchestrator.runs.events import Status
 from ops_orchestrator.service.run_answer import HTTP_STATUS
@@ -17,8 +17,9 @@ RUN_ID = re.compile(r"run_\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}Z_[0-9a-f]{6}")
 async def test_run_of_two_modules_answers_with_exactly_the_fields_of_the_seed(
     start_service: StartService, request_body: dict[str, Any]
 ) -> None:
-    alpha = ScriptedModule(answers=[success(artifacts=[artifact("kpis.json"), artifact("plot.png")])])
-    async with start_service(alpha, ScriptedModule("beta")) as service:
+    alpha = ScriptedModule(answers=[success(artifacts=[artifact("kpis.json"), artifact("plot.png")], evidence=EVIDENCE)])
+    beta = ScriptedModule("beta", answers=[success("beta", evidence=EVIDENCE)])
+    async with start_service(alpha, beta) as service:
         response = await service.post("/plan_and_execute", json=request_body)
     body = response.json()
     assert response.status_code == 200
@@ -42,25 +43,27 @@ async def test_run_of_two_modules_answers_with_exactly_the_fields_of_the_seed(
 async def test_warnings_of_modules_stand_in_the_answer_by_step(
     start_service: StartService, request_body: dict[str, Any]
 ) -> None:
+    alpha = ScriptedModule(answers=[success(evidence=EVIDENCE)])
     beta = ScriptedModule("beta", answers=[success("beta", warnings=["half of the data is missing", "and old"])])
-    async with start_service(ScriptedModule(), beta) as service:
+    async with start_service(alpha, beta) as service:
         body = (await service.post("/plan_and_execute", json=request_body)).json()
-    assert body["warnings"] == {"beta": ["half of the data is missing", "and old"]}
+    without_evidence = "no evidence: nothing says what its figures rest on"
+    assert body["warnings"] == {"beta": ["half of the data is missing", "and old", without_evidence]}
 
 
 async def test_list_of_runs_counts_warnings_and_marks_made_up_figures(
     start_service: StartService, request_body: dict[str, Any]
 ) -> None:
     made_up = {"id": "e", "kind": "dataset", "title": "Figures for a demonstration", "synthetic": True}
-    alpha = ScriptedModule(answers=[success(warnings=["careful"], evidence=[made_up]), success()])
-    beta = ScriptedModule("beta", answers=[success("beta", warnings=["one", "two"]), success("beta")])
+    alpha = ScriptedModule(answers=[success(warnings=["careful"], evidence=[made_up]), success(evidence=EVIDENCE)])
+    beta = ScriptedModule("beta", answers=[success("beta", warnings=["one"]), success("beta", evidence=EVIDENCE)])
     async with start_service(alpha, beta) as service:
         for _ in range(2):
             await service.post("/plan_and_execute", json=request_body)
         listed = (await service.get("/runs")).json()["runs"]
         record = (await service.get(f"/runs/{marked(listed)['run_id']}")).json()
     assert sorted((run["warnings"], run["synthetic"]) for run in listed) == [(0, False), (3, True)]
-    assert [step["synthetic"] for step in record["steps"]] == [True, False]
+    assert [step["synthetic"] for step in record["steps"]] == [True, True]
 
 
 def marked(runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -420,7 +423,7 @@ def test_run_of_every_status_has_an_http_status_that_module_and_orchestrator_fai
 async def test_what_a_module_says_at_great_length_is_recorded_in_short_and_kept_in_full(
     start_service: StartService, read_run: ReadRun, request_body: dict[str, Any]
 ) -> None:
-    talkative = ScriptedModule(answers=[success(version="1" * 5_000, warnings=["w" * 5_000] * 500)])
+    talkative = ScriptedModule(answers=[success(version="1" * 5_000, warnings=["w" * 5_000] * 500, evidence=EVIDENCE)])
     failing = ScriptedModule(
         "beta", answers=[httpx2.Response(400, json=error_envelope("beta", message="m" * 50_000, code="c" * 50_000))]
     )

@@ -1,4 +1,4 @@
-"""`ops run --label KEY=VALUE --deadline SECONDS --key KEY`: what a run is given besides its scenario's file."""
+"""What `ops run` is given besides its scenario's file: labels, a deadline, pins, an idempotency key."""
 
 import json
 from collections.abc import Iterable
@@ -18,6 +18,10 @@ Deadline = Annotated[
     float | None,
     typer.Option("--deadline", metavar="SECONDS", help="How long the whole run may take, in place of the scenario's deadline."),
 ]
+Pins = Annotated[
+    list[str] | None,
+    typer.Option("--pin", metavar="MODULE=VERSION", help="Refuse to run with another version of the module; repeatable."),
+]
 
 Key = Annotated[
     str | None,
@@ -35,33 +39,38 @@ def checked_key(key: str | None) -> str | None:
     raise ConfigurationError(f"--key must be {rule}, such as $(uuidgen), not {key[:60]!r}")
 
 
-def with_run_options(scenario: bytes, labels: Iterable[str], deadline_s: float | None) -> bytes:
-    """`scenario`, which `read_scenario` accepts, with these `labels` and this deadline in its run options.
+def with_run_options(scenario: bytes, labels: Iterable[str], deadline_s: float | None, pins: Iterable[str] = ()) -> bytes:
+    """`scenario`, which `read_scenario` accepts, with these `labels`, this deadline and these `pins` in its run options.
 
-    Raises ConfigurationError for a label that is not `KEY=VALUE`, and for what a run cannot have.
+    Raises ConfigurationError for a label that is not `KEY=VALUE` or a pin that is not `MODULE=VERSION`, and for what a run
+    cannot have.
     """
-    own_labels = _labels(labels)
-    if not own_labels and deadline_s is None:
+    own_labels = _pairs("--label", "KEY=VALUE", labels)
+    own_pins = _pairs("--pin", "MODULE=VERSION", pins)
+    if not own_labels and not own_pins and deadline_s is None:
         return scenario
     value = parse_json(scenario)
     options = value.get("run_options", {})
     changed = {**options, "labels": {**options.get("labels", {}), **own_labels}}
     if deadline_s is not None:
         changed["deadline_s"] = deadline_s
+    if own_pins:
+        changed["pin"] = {**options.get("pin", {}), **own_pins}
     _check(changed)
     return json.dumps({**value, "run_options": changed}, ensure_ascii=False).encode()
 
 
-def _labels(texts: Iterable[str]) -> dict[str, str]:
-    labels: dict[str, str] = {}
+def _pairs(option: str, form: str, texts: Iterable[str]) -> dict[str, str]:
+    """What an option that is given several times says, by key. Raises ConfigurationError."""
+    pairs: dict[str, str] = {}
     for text in texts:
         key, separator, value = text.partition("=")
         if not separator:
-            raise ConfigurationError(f"--label {text!r} has no value; write --label KEY=VALUE")
-        if key in labels:
-            raise ConfigurationError(f"--label {text!r}: the key {key!r} stands twice; a run has one value for each key")
-        labels[key] = value
-    return labels
+            raise ConfigurationError(f"{option} {text!r} has no value; write {option} {form}")
+        if key in pairs:
+            raise ConfigurationError(f"{option} {text!r}: the key {key!r} stands twice; a run has one value for each key")
+        pairs[key] = value
+    return pairs
 
 
 def _check(options: dict[str, object]) -> None:
@@ -69,5 +78,6 @@ def _check(options: dict[str, object]) -> None:
         validate(RunOptions, options, "run_options")
     except ShapeError as error:
         problem = error.problems[0]
-        option = "--deadline" if problem.pointer == "/deadline_s" else "--label"
+        named = {"deadline_s": "--deadline", "pin": "--pin"}
+        option = named.get(problem.pointer.split("/")[1], "--label")
         raise ConfigurationError(f"{option} cannot be used: {problem.pointer} {problem.message}") from error

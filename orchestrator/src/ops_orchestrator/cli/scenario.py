@@ -12,7 +12,7 @@ import typer
 from ops_contract.command_line import read_file, say
 from ops_orchestrator.cli import tables
 from ops_orchestrator.cli.ending import sentence
-from ops_orchestrator.cli.run_options import Deadline, Key, Labels, checked_key, with_run_options
+from ops_orchestrator.cli.run_options import Deadline, Key, Labels, Pins, checked_key, with_run_options
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal, show
 from ops_orchestrator.cli.waiting import shown_when_over
@@ -31,6 +31,7 @@ def run(  # noqa: PLR0913  # one parameter for each option
     file: ScenarioFile,
     label: Labels = None,
     deadline: Deadline = None,
+    pin: Pins = None,
     key: Key = None,
     url: Url = None,
     as_json: AsJson = False,
@@ -39,7 +40,7 @@ def run(  # noqa: PLR0913  # one parameter for each option
     settings = read_settings(url=url)
     content = read_file(file)
     _scenario(file, content)
-    scenario = with_run_options(content, label or (), deadline)
+    scenario = with_run_options(content, label or (), deadline, pin or ())
     status = asyncio.run(_run(settings, scenario, checked_key(key), as_json=as_json or not on_terminal()))
     raise typer.Exit(exit_code_of(status))
 

@@ -44,9 +44,13 @@ class Answered:
         """The artifacts without their bytes."""
         return tuple(artifact.ref for artifact in self.artifacts)
 
-    def as_upstream(self, *, keep_exchange: bool) -> UpstreamAnswer:
-        """The answer for later steps; with its exchange when one of them may use the raw answer."""
-        return UpstreamAnswer(self.envelope, self.refs, self.exchange if keep_exchange else None, self.size_bytes)
+    def as_upstream(self, *, keep_exchange: bool, synthetic: bool = False) -> UpstreamAnswer:
+        """The answer for later steps; with its exchange when one of them may use the raw answer.
+
+        `synthetic` as in UpstreamAnswer.
+        """
+        exchange = self.exchange if keep_exchange else None
+        return UpstreamAnswer(self.envelope, self.refs, exchange, self.size_bytes, synthetic)
 
 
 async def request_for(call: Call, step: StepTime | None = None) -> Request:

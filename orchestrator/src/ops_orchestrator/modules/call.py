@@ -17,13 +17,14 @@ class UpstreamAnswer:
     """What an earlier step of the run answered: its envelope, and its artifacts as they were received.
 
     `exchange` is kept when a later step may use the raw answer. `size_bytes` is about what the
-    envelope takes as JSON, infinite when it is not known.
+    envelope takes as JSON, infinite when it is not known. `synthetic` says that its figures are made up or rest on such ones.
     """
 
     envelope: SuccessEnvelope
     artifacts: tuple[ArtifactRef, ...]
     exchange: Exchange | None
     size_bytes: float = math.inf
+    synthetic: bool = False
 
     @classmethod
     def of(  # noqa: PLR0913  # the parts of an answer, each by name
@@ -36,12 +37,13 @@ class UpstreamAnswer:
         version: str | None = None,
         warnings: tuple[str, ...] = (),
         exchange: Exchange | None = None,
+        synthetic: bool = False,
     ) -> Self:
         """The answer made from parts that were judged when they were first received."""
         envelope = SuccessEnvelope.model_construct(
             status="success", module=module, version=version, outputs=outputs, evidence=evidence, warnings=warnings
         )
-        return cls(envelope, artifacts, exchange)
+        return cls(envelope, artifacts, exchange, synthetic=synthetic)
 
     @cached_property
     def raw(self) -> Any:
@@ -71,3 +73,8 @@ class Call:
     def missing_upstream(self) -> list[str]:
         """The steps whose answers the module's adapter uses and that are not in `upstream`."""
         return sorted(self.module.needs(self.action) - self.upstream.keys())
+
+    @property
+    def may_rest_on_synthetic(self) -> bool:
+        """Are the figures of an earlier step synthetic that the module may use?"""
+        return any(self.upstream[step].synthetic for step in self.module.may_use(self.action, self.upstream))

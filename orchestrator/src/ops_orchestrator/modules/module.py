@@ -1,8 +1,8 @@
 """A module as the operator registers it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field
@@ -13,6 +13,8 @@ from ops_orchestrator.modules.adapters.declaration import Adapter
 from ops_orchestrator.modules.base_url import BaseUrl
 from ops_orchestrator.modules.call_options import CallOptions
 
+# A mapping that reads it looks steps up by expressions of its own.
+_ALL_EARLIER: Final = ("upstream",)
 # Each answer has the same few headers.
 _is_secret = lru_cache(maxsize=1024)(is_secret)
 
@@ -85,6 +87,13 @@ class Module(CallOptions):
     def needs(self, action: str) -> frozenset[str]:
         """The steps whose answers the adapter uses for `action`."""
         return self.adapter.actions[action].upstream if self.adapter else frozenset()
+
+    def may_use(self, action: str, earlier: Iterable[str]) -> frozenset[str]:
+        """Those of the `earlier` steps on whose answers the module's own may rest: all that it is given, or that are read."""
+        reads = self.adapter.actions[action].reads if self.adapter else frozenset({_ALL_EARLIER})
+        if _ALL_EARLIER in reads:
+            return frozenset(earlier)
+        return frozenset(path[1] for path in reads if path[0] == "upstream").intersection(earlier)
 
     def answer_holds_artifacts(self, action: str) -> bool:
         """Are bytes of artifacts part of the raw answer, in a place that only the adapter knows?"""

@@ -36,6 +36,19 @@ async def check_health(client: ModuleClient, module: Module) -> Readiness:
     return masked_readiness(readiness, module, secrets)
 
 
+async def ready_now(client: ModuleClient, module: Module) -> Readiness | None:
+    """What one check finds, which all who need one share; None when the module is not ready."""
+    if known := client.checks.known(module):
+        return known
+    request = dialect_of(module).health_request()
+    if request is None:
+        return _NOT_CHECKED
+    try:
+        return await _shared_check(client, module, request, HEALTH_TIMEOUT_S)
+    except StepError:
+        return None
+
+
 async def wait_until_ready(client: ModuleClient, module: Module) -> tuple[Readiness, float]:
     """Poll the module's health until it is ready; returns what the check found and the seconds waited.
 

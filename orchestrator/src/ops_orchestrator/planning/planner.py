@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ops_contract import Problem, suggestion
+from ops_contract import Problem, join_pointer, suggestion
 from ops_orchestrator.errors import InvalidRequestError, UnknownActionError, UnknownModuleError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.module import Module
@@ -17,6 +17,7 @@ def plan(scenario: Scenario, catalogue: Catalogue) -> Plan:
     """
     steps = steps_of(scenario, catalogue)
     _refuse_missing_upstream(steps)
+    _refuse_unused_pins(scenario)
     return Plan(steps)
 
 
@@ -81,6 +82,17 @@ def _refuse_missing_upstream(steps: tuple[Step, ...]) -> None:
     if problems:
         advice = "Put the steps that are used before those that use them; a step's id is its module's name unless given."
         raise InvalidRequestError(advice, problems)
+
+
+def _refuse_unused_pins(scenario: Scenario) -> None:
+    called = {entry.module for entry in scenario.modules}
+    problems = [
+        Problem(join_pointer("/run_options/pin", name), f"no step calls {name!r}{_hint(name, called)}")
+        for name in scenario.run_options.pin
+        if name not in called
+    ]
+    if problems:
+        raise InvalidRequestError("Pin modules that the run calls.", problems)
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

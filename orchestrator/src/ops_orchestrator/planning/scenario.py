@@ -31,6 +31,7 @@ from ops_contract import (
 )
 from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.planning.labels import Labels
+from ops_orchestrator.planning.pins import Pins
 
 _SHORTEST_RUN_S: Final = 0.001
 _LONGEST_RUN_S: Final = 30 * 24 * 60 * 60
@@ -61,11 +62,17 @@ class RunOptions(_Closed):
         float | None,
         Field(ge=_SHORTEST_RUN_S, le=_LONGEST_RUN_S, description="seconds that the whole run may take", examples=[600]),
     ] = None
+    pin: Pins = Field(
+        default_factory=dict,
+        description="by module, the version that it must have; another is refused",
+        examples=[{"policy-simulator": "1.2.0"}],
+    )
 
     @model_serializer
     def as_json(self) -> dict[str, Any]:
-        """The options as a record keeps them; labels and deadline only where they are given."""
-        found = {"labels": self.labels or None, "deadline_s": self.deadline_s}
+        """The options as a record keeps them; labels, deadline and pins only where they are given."""
+        pin = {name: pin.as_json() for name, pin in self.pin.items()}
+        found = {"labels": self.labels or None, "deadline_s": self.deadline_s, "pin": pin or None}
         given = {name: value for name, value in found.items() if value is not None}
         return {"seed": self.seed, "save_artifacts": self.save_artifacts} | given
 

@@ -15,6 +15,7 @@ from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.runs.active_run import ActiveRun, Work, within
 from ops_orchestrator.runs.events import NO_ORIGIN, Event, Origin, RunQueued, RunResumed
+from ops_orchestrator.runs.pins import refuse_unless_pinned
 from ops_orchestrator.runs.provenance import versions
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.recorder import Recorder
@@ -182,7 +183,8 @@ class ActiveRuns:
             raise
 
     async def _created(self, work: Work, *, queued: RunQueued, run_id: str) -> _Made:
-        """Make the run `run_id`. Raises BusyError, RunExistsError, StoreError."""
+        """Make the run `run_id`. Raises PinnedVersionError, BusyError, RunExistsError, StoreError."""
+        await refuse_unless_pinned(self._client, work.plan, work.scenario.run_options.pin)
         async with self._turn() as has_turn:
             first = Event(run_id=run_id, seq=1, what=queued)
             state, events = RunState(first), [first]
@@ -236,7 +238,7 @@ class ActiveRuns:
             made_for = run.request if isinstance(run, RunRecord) else run.record.request
             if fingerprint(made_for) != fingerprint(request):
                 raise ReusedKeyError(
-                    f"{holder} was started with this key and another request (scenario, labels or deadline); "
+                    f"{holder} was started with this key and another request (scenario, labels, deadline or pins); "
                     "take a new key, or repeat that request."
                 )
         raise _KeyIsHeld(run)

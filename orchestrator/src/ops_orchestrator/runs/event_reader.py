@@ -15,20 +15,35 @@ class LogError(ValueError):
     """A line of a log is not an event; the message says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReadLine:
+    """A line of a log: its event, and the SHA-256 by which it refers to the line before, if it does."""
+
+    event: Event
+    previous_sha256: str | None
+
+
 def read_event(line: bytes, run_id: str, seq: int) -> Event:
     """The event number `seq` of the run, from its line. Unknown fields and kinds are ignored. Raises LogError."""
+    event = read_line(line, seq).event
+    if (event.run_id, event.seq) != (run_id, seq):
+        raise LogError(f"line {seq} is not event {seq} of {run_id}")
+    return event
+
+
+def read_line(line: bytes, number: int) -> ReadLine:
+    """The line number `number` of a log, whatever event of whatever run it has. Raises LogError as `read_event` does."""
     try:
         values = _object(line)
         header = _header_reader().validate_python(values)
         reader = _readers().get(header.event)
         what = reader.validate_python(values) if reader else Unknown(header.event)
     except ValidationError as error:
-        raise LogError(f"line {seq} is not an event: {problem_of(error.errors()[0])}") from error
+        raise LogError(f"line {number} is not an event: {problem_of(error.errors()[0])}") from error
     except (ValueError, JsonError) as error:
-        raise LogError(f"line {seq} is not an event: {error}") from error
-    if (header.run_id, header.seq) != (run_id, seq):
-        raise LogError(f"line {seq} is not event {seq} of {run_id}")
-    return Event(run_id=run_id, seq=seq, at=header.timestamp, what=what)
+        raise LogError(f"line {number} is not an event: {error}") from error
+    event = Event(run_id=header.run_id, seq=header.seq, at=header.timestamp, what=what)
+    return ReadLine(event, header.previous_sha256)
 
 
 def _object(line: bytes) -> dict[str, Any]:
@@ -44,6 +59,7 @@ class _Header:
     run_id: str
     event: str
     timestamp: Time
+    previous_sha256: str | None = None
 
 
 @lru_cache

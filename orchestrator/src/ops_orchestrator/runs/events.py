@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Annotated, ClassVar, Final, Literal, get_args
 
+from ops_contract import sha256_hex
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.runs.document_fields import Array, Error, FewEntries, Objects, RequestObject
 from ops_orchestrator.runs.json_text import json_line
@@ -313,8 +314,11 @@ class Event:
     what: Occurrence | Unknown
     at: str = field(default_factory=now)
 
-    def as_line(self) -> bytes:
-        """The event as it stands in logs.jsonl: what every line has, and the event's own fields, less the empty ones."""
+    def as_line(self, previous_sha256: str | None = None) -> bytes:
+        """The event as it stands in logs.jsonl: what every line has, and the event's own fields, less the empty ones.
+
+        `previous_sha256` is that of the line before, see `line_sha256`; the first line has none.
+        """
         what = self.what
         assert not isinstance(what, Unknown)  # noqa: S101  # it is only read
         line = {
@@ -331,7 +335,14 @@ class Event:
             # What can be empty has that as its default, and is read back so.
             if value is not None and value != ():
                 line[name] = value
+        if previous_sha256 is not None:
+            line["previous_sha256"] = previous_sha256
         return json_line(line)
+
+
+def line_sha256(line: bytes) -> str:
+    """The SHA-256 by which the next line of a log refers to `line`: that of its bytes without the newline."""
+    return sha256_hex(line.removesuffix(b"\n"))
 
 
 def interrupted() -> RunEnded:

@@ -10,6 +10,7 @@ from ops_orchestrator.modules.call import UpstreamAnswer
 from ops_orchestrator.planning.scenario import Scenario, merged
 from ops_orchestrator.runs.record import RunRecord, StepRecord, StepResults, response_type, step_folder
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.synthetic import calls_figures_made_up
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def upstream_answer(step: StepRecord, results: StepResults, exchange: Exchange |
         artifacts=tuple(artifact.ref for artifact in results.artifacts),
         warnings=results.warnings,
         exchange=exchange,
+        synthetic=step.synthetic or calls_figures_made_up(results.evidence),
     )
 
 

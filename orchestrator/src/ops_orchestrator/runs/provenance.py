@@ -2,13 +2,13 @@
 
 import platform
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import ops_orchestrator
-from ops_contract import CONTRACT_VERSION, ArtifactRef, Evidence, SuccessEnvelope, fingerprint
+from ops_contract import CONTRACT_VERSION, ArtifactRef, Evidence, fingerprint
 
-# They say how a run is found and how long it may take, not what it finds.
-_WITHOUT_EFFECT: Final = ("labels", "deadline_s")
+# They say how a run is found, how long it may take and when it is refused, not what it finds.
+_WITHOUT_EFFECT: Final = ("labels", "deadline_s", "pin")
 
 
 def versions(image_digest: str | None) -> dict[str, str | None]:
@@ -21,15 +21,29 @@ def versions(image_digest: str | None) -> dict[str, str | None]:
     }
 
 
-def step_fingerprint(envelope: SuccessEnvelope, artifacts: Iterable[ArtifactRef]) -> str:
+class Answer(Protocol):
+    """The part of a module's answer that its fingerprint is made of, besides its artifacts."""
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """What the module found."""
+        ...
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """What that rests on."""
+        ...
+
+
+def step_fingerprint(answer: Answer, artifacts: Iterable[ArtifactRef]) -> str:
     """SHA-256 over what a step found: outputs, evidence less `observed_at`, artifact hashes by name.
 
     Raises ops_contract.NumberError, with a pointer, for numbers that canonical JSON cannot carry.
     """
     return fingerprint(
         {
-            "outputs": envelope.outputs,
-            "evidence": [lasting_evidence(item) for item in envelope.evidence],
+            "outputs": answer.outputs,
+            "evidence": [lasting_evidence(item) for item in answer.evidence],
             "artifacts": {artifact.name: artifact.sha256 for artifact in artifacts},
         }
     )
@@ -43,7 +57,7 @@ def result_fingerprint(steps: Mapping[str, str]) -> str:
 def recipe_fingerprint(request: Mapping[str, Any], plan: list[dict[str, Any]], modules: Mapping[str, Any]) -> str:
     """SHA-256 over what a result is made from: plan, inputs and options, and by step id each module's version and image.
 
-    Labels and the deadline are not part of it.
+    Labels, the deadline and pins are not part of it: what the modules are is.
     """
     options = {name: value for name, value in request["run_options"].items() if name not in _WITHOUT_EFFECT}
     return fingerprint({"plan": plan, "inputs": request["inputs"], "options": options, "modules": dict(modules)})

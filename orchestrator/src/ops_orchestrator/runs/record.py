@@ -21,6 +21,10 @@ RESULTS: Final = "results.json"
 LOGS: Final = "logs.jsonl"
 RESULT: Final = "result.json"
 MANIFEST: Final = "manifest-sha256.txt"
+SIGNATURE: Final = "manifest-signature.json"
+DERIVED: Final = ("report.html", "ro-crate-metadata.json")
+"""What may be made of a folder at any time, and put into it; it is not part of what the run left."""
+
 ARTIFACTS: Final = "artifacts"
 STEPS: Final = "steps"
 _MOST_LABELS: Final = 32
@@ -32,7 +36,10 @@ class _Document(BaseModel):
 
 
 class StepRecord(_Document):
-    """One step of run.json. Times are RFC 3339 in UTC; `synthetic` says that its module calls some of its figures made up."""
+    """One step of run.json. Times are RFC 3339 in UTC.
+
+    `synthetic` says that its module calls some of its figures made up, or that those of a step are that it may use.
+    """
 
     step: int
     id: str

@@ -1,5 +1,6 @@
 """Keeps a run as it happens: numbers its events, folds them, and hands them to the store's writer."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +56,12 @@ class Recorder:
         """Write that the run goes on, or that it has its turn, also in its record. Raises StoreError."""
         event = self._event(what)
         self._state.apply(event)
-        await self._writer.go_on(self.record, event)
+        try:
+            await self._writer.go_on(self.record, event)
+        except asyncio.CancelledError:
+            if self._writer.accepted < event.seq:
+                self._state = self._state.after(event.seq - 1)
+            raise
 
     async def add(self, what: Occurrence, files: Sequence[RunFile] = (), results: StepResults | None = None) -> None:
         """Write what happened, and the files that it names; `results` are those of a step that it completes.
@@ -63,10 +69,14 @@ class Recorder:
         Raises StoreError.
         """
         event = self._event(what)
-        await self._writer.append(event, files)
-        self._state.apply(event)
-        if isinstance(what, StepCompleted) and results is not None:
-            self._results[what.step] = results
+        try:
+            await self._writer.append(event, files)
+        except asyncio.CancelledError:
+            # It was waited for, and the log has it all the same.
+            if self._writer.accepted >= event.seq:
+                self._take_in(event, results)
+            raise
+        self._take_in(event, results)
 
     async def end(self, what: RunEnded) -> None:
         """Write the end of the run; returns when it is durable, and only then says that the run is over. Raises StoreError."""
@@ -95,6 +105,11 @@ class Recorder:
     async def durable(self) -> None:
         """Wait until all that happened so far is on disk. Raises StoreError."""
         await self._writer.durable()
+
+    def _take_in(self, event: Event, results: StepResults | None) -> None:
+        self._state.apply(event)
+        if isinstance(event.what, StepCompleted) and results is not None:
+            self._results[event.what.step] = results
 
     def _event(self, what: Occurrence) -> Event:
         return Event(run_id=self.run_id, seq=self._state.seq + 1, what=what)

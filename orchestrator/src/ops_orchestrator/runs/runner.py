@@ -15,6 +15,7 @@ from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.readiness import StartupPatience, wait_until_ready
 from ops_orchestrator.modules.time_limit import StepTime
 from ops_orchestrator.off_loop import off_loop_if_large
+from ops_orchestrator.planning.pins import ModulePin
 from ops_orchestrator.planning.scenario import Scenario, merged
 from ops_orchestrator.planning.steps import Plan, Step
 from ops_orchestrator.runs.back_off import back_off_s
@@ -28,10 +29,13 @@ from ops_orchestrator.runs.events import (
     StepFailed,
     StepStarted,
 )
+from ops_orchestrator.runs.pins import check_answer, check_when_ready
 from ops_orchestrator.runs.provenance import step_fingerprint
 from ops_orchestrator.runs.record import StepResults, step_folder
 from ops_orchestrator.runs.run_file import RunFile
 from ops_orchestrator.runs.step_files import attempt_folder, completed_files, exchange_files, step_results
+from ops_orchestrator.runs.supports import warnings_of
+from ops_orchestrator.runs.synthetic import calls_figures_made_up
 
 
 class Emit(Protocol):
@@ -70,13 +74,16 @@ class Runner:
         for step in steps:
             call = _call(run_id, scenario, step, upstream)
             keep_exchange = step.number < last_adapted
-            outcome = await self._step(step, call, earlier.attempts.get(step.id, 0), keep_exchange=keep_exchange)
+            tried = earlier.attempts.get(step.id, 0)
+            outcome = await self._step(step, call, tried, pins=scenario.run_options.pin, keep_exchange=keep_exchange)
             if isinstance(outcome, StepFailed):
                 return RunEnded(status="failed", error=outcome.error)
             upstream[step.id] = outcome
         return RunEnded(status="completed")
 
-    async def _step(self, step: Step, call: Call, tried: int, *, keep_exchange: bool) -> UpstreamAnswer | StepFailed:
+    async def _step(
+        self, step: Step, call: Call, tried: int, *, pins: Mapping[str, ModulePin], keep_exchange: bool
+    ) -> UpstreamAnswer | StepFailed:
         """Execute a step. `tried` attempts were made before the run was resumed."""
         await self.emit(_started(step))
         attempts = 0
@@ -85,6 +92,7 @@ class Runner:
         try:
             known, waited_s = await self._ready(call, time)
             await self.emit(_ready(step, known, waited_s))
+            check_when_ready(step, known.version, pins)
             request = await request_for(call, time)
             patience = StartupPatience(call.module)
             while True:
@@ -102,12 +110,16 @@ class Runner:
                         readiness, waited_s = await self._ready(call, time)
                         if readiness != known:
                             await self.emit(_ready(step, readiness, waited_s))
+                            check_when_ready(step, readiness.version, pins)
                         known = readiness
-            completed = await off_loop_if_large(lambda: self._completed(step, tried + attempts, answered), answered.size_bytes)
+            check_answer(step, answered.envelope.version, answered.exchange, pins)
+            completed = await off_loop_if_large(
+                lambda: self._completed(step, call, tried + attempts, answered), answered.size_bytes
+            )
         except StepError as error:
             return await self._emit_failed(step, tried + attempts, error)
         await self.emit(*completed)
-        return answered.as_upstream(keep_exchange=keep_exchange)
+        return answered.as_upstream(keep_exchange=keep_exchange, synthetic=completed[0].synthetic)
 
     async def _ready(self, call: Call, time: StepTime) -> tuple[Readiness, float]:
         if known := self.client.checks.known(call.module):
@@ -132,7 +144,7 @@ class Runner:
         return self.staging is not None
 
     def _completed(
-        self, step: Step, attempts: int, answered: Answered
+        self, step: Step, call: Call, attempts: int, answered: Answered
     ) -> tuple[StepCompleted, tuple[RunFile, ...], StepResults]:
         envelope = answered.envelope
         results = step_results(step, answered, keep_artifacts=self._keeps)
@@ -144,8 +156,8 @@ class Runner:
             exchange=ExchangeRecord.of(answered.exchange),
             result=step_fingerprint(envelope, answered.refs),
             module_version=envelope.version,
-            warnings=envelope.warnings,
-            synthetic=any(item.synthetic for item in envelope.evidence),
+            warnings=warnings_of(envelope),
+            synthetic=calls_figures_made_up(envelope.evidence) or call.may_rest_on_synthetic,
             artifacts=tuple(artifact.ref.name for artifact in answered.artifacts),
             files=tuple(file.ref for file in files),
         )

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from ops_contract import Evidence
 from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.settings import Durability
@@ -82,6 +83,39 @@ class ArtifactList(BaseModel):
 
     run_id: str
     artifacts: list[ListedArtifact]
+
+
+class SupportedFigure(BaseModel):
+    """A value in a step's outputs: where it is, and the ids of the evidence that supports it, at most 100."""
+
+    pointer: str
+    value: Any
+    label: str
+    unit: str
+    synthetic: Annotated[bool | None, Field(description="null when neither evidence nor an earlier step says so")]
+    evidence: list[str]
+
+
+class EvidenceOfStep(BaseModel):
+    """What the figures of a completed step rest on, the numbers in its outputs; at most 1,000 are in `values`."""
+
+    step: str
+    module: str
+    figures: Annotated[int, Field(description="how many there are")]
+    supported: Annotated[int, Field(description="how many of them some evidence supports")]
+    synthetic: bool
+    synthetic_because: Annotated[list[str], Field(description="steps whose own evidence calls figures made up")]
+    evidence: list[Evidence]
+    values: Annotated[list[SupportedFigure], Field(description="those with evidence first")]
+    more: Annotated[int, Field(description="how many values are left out")]
+
+
+class EvidenceAnswer(BaseModel):
+    """What the figures of a run rest on, by completed step."""
+
+    run_id: str
+    status: Status
+    steps: list[EvidenceOfStep]
 
 
 class ModuleState(BaseModel):

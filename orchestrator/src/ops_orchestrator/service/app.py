@@ -29,6 +29,7 @@ from ops_orchestrator.service.routes.artifacts import artifacts_routes
 from ops_orchestrator.service.routes.comparison import comparison_routes
 from ops_orchestrator.service.routes.description import description_routes
 from ops_orchestrator.service.routes.events import events_routes
+from ops_orchestrator.service.routes.evidence import evidence_routes
 from ops_orchestrator.service.routes.health import health_routes
 from ops_orchestrator.service.routes.modules import modules_routes
 from ops_orchestrator.service.routes.plan_and_execute import PATH, plan_and_execute_answer, plan_and_execute_routes
@@ -87,6 +88,7 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     app.include_router(plan_and_execute_routes(start_run))
     app.include_router(runs_routes(parts.store, parts.runs))
     app.include_router(artifacts_routes(parts.store))
+    app.include_router(evidence_routes(parts.store, parts.runs))
     app.include_router(comparison_routes(parts.store))
     app.include_router(run_control_routes(parts.runs, parts.store, parts.siblings))
     app.include_router(events_routes(parts.store, parts.events, lambda run_id: parts.runs.find(run_id) is not None))

@@ -248,6 +248,14 @@ def test_text_that_a_filter_compares_with_is_fine() -> None:
 )
 def test_step_named_in_the_expression_is_collected(text: str, steps: set[str]) -> None:
     assert upstream_of(text) == steps
+    assert ("upstream",) not in Expression(text, NAMES).reads
+
+
+@pytest.mark.parametrize(
+    "text", ["upstream", "upstream.*", "$$.upstream.*", '$lookup(upstream, "x")', "[upstream.a, upstream]", "$string(upstream)"]
+)
+def test_expression_that_uses_upstream_as_a_whole_may_read_any_step(text: str) -> None:
+    assert ("upstream",) in Expression(text, NAMES).reads
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from run_records import GOOD, RUN_ID, OpenRun, begin, first_events
 
 from ops_contract import sha256_hex
 from ops_orchestrator.errors import NotFoundError, StoreError
-from ops_orchestrator.runs.events import Event, RunEnded, StepStarted
+from ops_orchestrator.runs.events import Event, RunCancelling, RunEnded, RunStarted, StepStarted
 from ops_orchestrator.runs.feed import Line
+from ops_orchestrator.runs.recorder import Recorder
 from ops_orchestrator.runs.run_file import FileRef, RunFile
 from ops_orchestrator.runs.run_state import RunState
 from ops_orchestrator.runs.store.folder import FolderStore
@@ -218,3 +219,43 @@ async def test_runs_that_end_while_a_flush_goes_on_share_the_next_ones(tmp_path:
     # The first run's; then all others'; then their final records; and that of the run that died.
     _, shared, *rest = held.flushed
     assert (folders <= shared, len(rest)) == (True, 2)
+
+
+async def test_event_that_is_being_written_when_its_run_is_cancelled_counts(tmp_path: Path) -> None:
+    held = Held()
+    with closing(FolderStore(tmp_path, SqliteIndex.open(tmp_path), NoSync(), [held])) as store:
+        run = await begin(store)
+        await run.recorder.add(STARTED)
+        await asyncio.to_thread(held.reached.wait)
+        large = asyncio.create_task(run.recorder.add(STARTED, [RunFile.of("artifacts/alpha/large", bytes(1024 * 1024))]))
+        await asyncio.sleep(0)
+        large.cancel()
+        held.released.set()
+        with pytest.raises(asyncio.CancelledError):
+            await large
+        await run.recorder.add(RunCancelling(by="a test"))
+        await run.recorder.durable()
+        assert [line["seq"] for line in lines(store)] == [1, 2, 3, 4, 5]
+        await run.writer.abandon()
+
+
+async def test_event_for_which_there_is_no_room_when_its_run_is_cancelled_does_not_count(tmp_path: Path) -> None:
+    held, (_, events) = Held(), first_events()
+    with closing(SqliteIndex.open(tmp_path)) as index, closing(Writer(index, NoSync(), [held], most_queued_bytes=1)) as writer:
+        state = RunState.of(events)
+        recorder = Recorder(await writer.create(tmp_path / RUN_ID, events, state.record, b"{}"), state)
+        await recorder.add(STARTED)
+        await asyncio.to_thread(held.reached.wait)
+        waiting = [recorder.add(STARTED), recorder.go_on(RunStarted(executor="x", attempt=2))]
+        for each in map(asyncio.ensure_future, waiting):
+            await asyncio.sleep(0)
+            each.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await each
+        held.released.set()
+        await recorder.add(RunCancelling(by="a test"))
+        await recorder.leave()
+    log = (tmp_path / RUN_ID / "logs.jsonl").read_text().splitlines()
+    assert [json.loads(line)["event"] for line in log] == ["run.queued", "run.started", "step.started", "run.cancelling"]
+    assert [json.loads(line)["seq"] for line in log] == [1, 2, 3, 4]
+    assert recorder.record.attempt == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from scripted_module import ReadRun, ScriptedModule, StartService, artifact, error_envelope, success
+from scripted_module import EVIDENCE, ReadRun, ScriptedModule, StartService, artifact, error_envelope, success
 
 from ops_orchestrator.runs.store.folder import FolderStore
 
@@ -144,7 +144,8 @@ async def test_failed_step_leaves_earlier_ones_and_none_of_its_own_artifacts(
 async def test_run_without_saved_artifacts_keeps_hashes_but_no_content(
     start_service: StartService, tmp_path: Path, read_run: ReadRun
 ) -> None:
-    alpha = ScriptedModule(answers=[success(artifacts=[artifact("a.txt", b"figures"), artifact("b.txt", href="b")])])
+    artifacts = [artifact("a.txt", b"figures"), artifact("b.txt", href="b")]
+    alpha = ScriptedModule(answers=[success(artifacts=artifacts, evidence=EVIDENCE)])
     alpha.files["/b"] = httpx2.Response(200, content=b"figures")
     async with start_service(alpha) as service:
         run_id = await run(service, "alpha", save_artifacts=False)

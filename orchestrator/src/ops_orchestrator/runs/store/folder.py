@@ -154,7 +154,8 @@ class FolderStore:
         except OSError as error:
             raise StoreError(f"cannot go on in {self.folder / run_id}: {error.strerror}") from error
         state = opened.log.state
-        return Reopened(self._writer.writer_of(opened.folder, state.seq), state, opened.results, opened.modules)
+        writer = self._writer.writer_of(opened.folder, state.seq, opened.log.last_line)
+        return Reopened(writer, state, opened.results, opened.modules)
 
     def run(self, run_id: str) -> FolderRun:
         """See RunStore."""

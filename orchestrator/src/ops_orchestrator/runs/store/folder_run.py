@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops_orchestrator.runs.record import Results, RunRecord
-from ops_orchestrator.runs.store.plain_file import OpenFile, all_files_in
+from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile, all_files_in
 from ops_orchestrator.runs.store.reading import read_content, read_record, read_results, readable
+from ops_orchestrator.runs.store.recovery import damaged_by
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,10 @@ class FolderRun:
     def files(self) -> list[str]:
         """See StoredRun."""
         with readable(self.store, self.run_id, ""):
-            return all_files_in(self.store, self.run_id)
+            try:
+                return all_files_in(self.store, self.run_id)
+            except NotPlainError as error:
+                raise damaged_by(self.store, self.run_id, error) from error
 
     def open(self, name: str) -> OpenFile:
         """See StoredRun."""

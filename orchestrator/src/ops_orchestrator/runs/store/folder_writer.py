@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from ops_orchestrator.errors import StoreError
-from ops_orchestrator.runs.events import Event, RunEnded, RunResumed
+from ops_orchestrator.runs.events import Event, RunEnded, RunResumed, line_sha256
 from ops_orchestrator.runs.feed import Line
 from ops_orchestrator.runs.json_text import json_document
 from ops_orchestrator.runs.record import RECORD, Results, RunRecord, results_text
@@ -41,13 +41,14 @@ class RunThreads(Protocol):
 
 
 class FolderWriter:
-    """A RunWriter for a folder."""
+    """A RunWriter for a folder, whose log ends with `last_line`, the event number `written`."""
 
-    def __init__(self, writer: "RunThreads", folder: RunFolder, written: int) -> None:
+    def __init__(self, writer: "RunThreads", folder: RunFolder, written: int, last_line: bytes) -> None:
         self.folder = folder
         self.error: Exception | None = None
-        self.written = written
+        self.accepted = self.written = written
         self._writer = writer
+        self._previous_sha256 = line_sha256(last_line)
 
     @property
     def staging(self) -> Path:
@@ -57,15 +58,15 @@ class FolderWriter:
     async def append(self, event: Event, files: Sequence[RunFile] = ()) -> None:
         """See RunWriter."""
         self._check()
-        line = event.as_line()
+        line = event.as_line(self._previous_sha256)
         size = len(line) + _LINE_OVERHEAD_BYTES + sum(len(file.content) for file in files if isinstance(file.content, bytes))
         work = partial(self.folder.append, files, line)
         lines = (line_of(event, line),)
         if size < _LARGE_BYTES:
-            await self._writer.put(Job(work, size, self, lines=lines))
+            await self._put_line(Job(work, size, self, lines=lines), event, line)
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await self._writer.put(Job(work, size, self, answer=done, lines=lines))
+        await self._put_line(Job(work, size, self, answer=done, lines=lines), event, line)
         await self._wait(done)
 
     async def go_on(self, record: RunRecord, event: Event) -> None:
@@ -78,13 +79,13 @@ class FolderWriter:
             self.folder.log(line)
             self.folder.settle(event.what.files if isinstance(event.what, RunResumed) else ())
 
-        line = event.as_line()
-        await self._writer.put(Job(work, len(line), self, lines=(line_of(event, line),)))
+        line = event.as_line(self._previous_sha256)
+        await self._put_line(Job(work, len(line), self, lines=(line_of(event, line),)), event, line)
 
     async def end(self, event: Event, record: RunRecord, results: Results, results_bytes: int) -> None:
         """See RunWriter."""
         self._check()
-        line = event.as_line()
+        line = event.as_line(self._previous_sha256)
 
         def work() -> None:
             self.folder.end(results_text(results), line, json_document(record))
@@ -115,6 +116,12 @@ class FolderWriter:
     async def abandon(self) -> None:
         """See RunWriter."""
         (await self._give_up()).release()
+
+    async def _put_line(self, job: "Job", event: Event, line: bytes) -> None:
+        """Have the file thread do `job`, which writes `line`; who is cancelled while there is no room has written nothing."""
+        await self._writer.put(job)
+        self.accepted = event.seq
+        self._previous_sha256 = line_sha256(line)
 
     async def _give_up(self) -> FolderLease:
         """Write nothing any more; returns the lease, which is kept."""

@@ -51,6 +51,11 @@ class RunWriter(Protocol):
         ...
 
     @property
+    def accepted(self) -> int:
+        """The number of the last event that was handed over, and will be in the run's log if nothing fails."""
+        ...
+
+    @property
     def written(self) -> int:
         """The number of the last event that is in the run's log."""
         ...
@@ -58,7 +63,8 @@ class RunWriter(Protocol):
     async def append(self, event: Event, files: Sequence[RunFile] = ()) -> None:
         """Write `files`, then the event that names them.
 
-        Waits while too much is waiting to be written, and for what has 256 KiB or more until it is written.
+        Waits while too much is waiting to be written, and for what has 256 KiB or more until it is written. Who is cancelled
+        meanwhile learns from `accepted` whether the event counts.
         """
         ...
 

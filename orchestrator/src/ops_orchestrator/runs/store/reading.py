@@ -19,8 +19,9 @@ from ops_orchestrator.runs.store.stored_log import LARGEST_DOCUMENT_BYTES, Store
 from ops_orchestrator.runs.store.stored_log import read_results as read_step_results
 
 _LARGEST_RECORD_BYTES: Final = 16 * 1024 * 1024
-# More than runs have: eight steps with the largest answers, each of which stands twice in the results.
-_MOST_VALUES: Final = {RECORD: 1_000_000, RESULTS: 4_000_000}
+MOST_VALUES: Final = {RECORD: 1_000_000, RESULTS: 4_000_000}
+"""More JSON values than the documents have: eight steps with the largest answers, each of which stands twice in the results."""
+
 # Reading takes many times the memory of a document, so that large ones are read one after another.
 _LARGE_BYTES: Final = 1024 * 1024
 _LARGE: Final = Lock()
@@ -102,7 +103,7 @@ def check_format(store: Path, run_id: str) -> None:
     """Raise DamagedRunError when run.json says that another version's format holds in the folder; OSError."""
     try:
         content = read_below(store, f"{run_id}/{RECORD}", _LARGEST_RECORD_BYTES)
-        values = parse_json(content, max_values=_MOST_VALUES[RECORD])
+        values = parse_json(content, max_values=MOST_VALUES[RECORD])
     except (FileNotFoundError, NotPlainError, JsonError):
         return  # it says nothing
     _check_format(store / run_id, RECORD, values)
@@ -174,7 +175,7 @@ def parse_document(model: type[Document], folder: Path, name: str, content: byte
     """The `content` of the document `name` of the run in `folder`, as a `model`. Raises DamagedRunError."""
     try:
         with _LARGE if len(content) > _LARGE_BYTES else nullcontext():
-            values = parse_json(content, max_values=_MOST_VALUES[name])
+            values = parse_json(content, max_values=MOST_VALUES[name])
             _check_format(folder, name, values)
             document = validate(model, values, name)
     except ShapeError as error:

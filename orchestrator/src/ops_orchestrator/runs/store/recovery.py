@@ -13,7 +13,8 @@ from typing import Final
 
 from ops_orchestrator.errors import DamagedRunError
 from ops_orchestrator.runs.event_reader import LogError
-from ops_orchestrator.runs.events import Event, RunEnded, interrupted
+from ops_orchestrator.runs.events import Event, RunEnded, interrupted, line_sha256
+from ops_orchestrator.runs.feed import Line
 from ops_orchestrator.runs.json_text import json_document
 from ops_orchestrator.runs.record import (
     LOGS,
@@ -27,6 +28,7 @@ from ops_orchestrator.runs.record import (
 )
 from ops_orchestrator.runs.run_file import FileRef
 from ops_orchestrator.runs.store.claimed_keys import alone_in
+from ops_orchestrator.runs.store.folder_writer import line_of
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, read_below, sha256_below
 from ops_orchestrator.runs.store.reading import check_format, record_on_disk
@@ -61,8 +63,8 @@ def lease_of_the_dead(folder: Path) -> Iterator[FolderLease | None]:
             lease.release()
 
 
-def finish(store: Path, run_id: str, lease: FolderLease, sync: Sync, ended: RunEnded | None = None) -> tuple[RunRecord, Event]:
-    """End the run, whose lease is held, and make its folder agree with its log; returns its record and last event.
+def finish(store: Path, run_id: str, lease: FolderLease, sync: Sync, ended: RunEnded | None = None) -> tuple[RunRecord, Line]:
+    """End the run, whose lease is held, and make its folder agree with its log; returns its record and last line.
 
     It ends with `ended`, or else as its log says, or as interrupted when that does not say how. Raises DamagedRunError when the
     log says nothing, and OSError; may be repeated then.
@@ -152,27 +154,26 @@ def swept(path: Path, lease: FolderLease, log: StoredLog) -> RunFolder:
     """The folder of a run without what `log` does not tell, to go on writing. Raises DamagedRunError, OSError."""
     store, run_id = path.parent, path.name
     _sweep(store, run_id, log.state.files)
-    content = read_below(store, f"{run_id}/{LOGS}", LARGEST_DOCUMENT_BYTES)[: log.size]
-    os.ftruncate(lease.log.fileno(), log.size)
+    os.ftruncate(lease.log.fileno(), len(log.whole))
     modules = read_below(store, f"{run_id}/{MODULES}", _MOST_MODULES_BYTES)
-    return RunFolder(path, lease, content, log.state.files.values(), modules)
+    return RunFolder(path, lease, log.whole, log.state.files.values(), modules)
 
 
-def _end(path: Path, lease: FolderLease, sync: Sync, log: StoredLog, ended: RunEnded) -> tuple[RunRecord, Event]:
+def _end(path: Path, lease: FolderLease, sync: Sync, log: StoredLog, ended: RunEnded) -> tuple[RunRecord, Line]:
     store, run_id = path.parent, path.name
     state = log.state
     results = Results.of(state.record, read_results(store, run_id, state))
     folder = swept(path, lease, log)
-    event, line = log.events[-1], b""
+    event, line, added = log.events[-1], log.last_line, b""
     if log.ended is None:
         event = _last_event(log, ended)
         state.apply(event)
-        line = event.as_line()
-    folder.end(results_text(results), line, json_document(state.record))
+        line = added = event.as_line(line_sha256(log.last_line))
+    folder.end(results_text(results), added, json_document(state.record))
     sync.flush(folder.paths())
     folder.conclude()
     sync.flush(folder.last_paths())
-    return state.record, event
+    return state.record, line_of(event, line)
 
 
 def _last_event(log: StoredLog, ended: RunEnded) -> Event:

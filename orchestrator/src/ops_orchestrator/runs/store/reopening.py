@@ -36,8 +36,8 @@ def reopen(store: Path, run_id: str) -> OpenedRun:
     _check_format(record)
     with _lease(store, run_id) as lease:
         log = whole_log(store, run_id, is_over=True)
-        content, modules = (read_content(store, run_id, name) for name in (LOGS, MODULES))
-        folder = RunFolder(store / run_id, lease, content, log.state.files.values(), modules)
+        modules = read_content(store, run_id, MODULES)
+        folder = RunFolder(store / run_id, lease, log.whole, log.state.files.values(), modules)
         return OpenedRun(folder, log, read_results(store, run_id, log.state), modules)
 
 

@@ -23,11 +23,12 @@ _MOST_VALUES: Final = 4_000_000
 
 @dataclass(frozen=True)
 class StoredLog:
-    """The beginning of a log that is whole: its events and the run as they tell it, and how many bytes they take.
+    """The beginning of a log that is whole: its events and the run as they tell it, and where in `content` each ends.
 
     `rest` says what is wrong after that, None when nothing follows.
     """
 
+    content: bytes
     events: tuple[Event, ...]
     state: RunState
     ends: tuple[int, ...]
@@ -41,9 +42,15 @@ class StoredLog:
         return first.modules_sha256
 
     @property
-    def size(self) -> int:
-        """The bytes of the events."""
-        return self.ends[-1]
+    def whole(self) -> bytes:
+        """The lines of the events."""
+        return self.content[: self.ends[-1]]
+
+    @property
+    def last_line(self) -> bytes:
+        """The line of the last event, with its newline."""
+        start = self.ends[-2] if len(self.ends) > 1 else 0
+        return self.content[start : self.ends[-1]]
 
     @property
     def ended(self) -> RunEnded | None:
@@ -54,7 +61,7 @@ class StoredLog:
     def first(self, count: int, rest: str | None) -> "StoredLog":
         """The first `count` events, before what `rest` says."""
         events = self.events[:count]
-        return StoredLog(events, RunState.of(events), self.ends[:count], rest)
+        return StoredLog(self.content, events, RunState.of(events), self.ends[:count], rest)
 
     def without_end(self) -> "StoredLog":
         """The log before its last event, if that says how the run ended: until more is written, that may come to be another."""
@@ -68,7 +75,7 @@ def read_log(store: Path, run_id: str) -> StoredLog:
     ends: list[int] = []
     rest = None
     state: RunState | None = None
-    for line, end in _lines(content):
+    for line, end in lines_of(content):
         try:
             event = read_event(line, run_id, len(events) + 1)
             if state is None:
@@ -84,7 +91,7 @@ def read_log(store: Path, run_id: str) -> StoredLog:
         raise LogError(rest or "the log has no line")
     if rest is None and ends[-1] < len(content):
         rest = f"line {len(events) + 1} is not complete"
-    return StoredLog(tuple(events), state, tuple(ends), rest)
+    return StoredLog(content, tuple(events), state, tuple(ends), rest)
 
 
 def with_whole_files(log: StoredLog, store: Path, run_id: str) -> StoredLog:
@@ -123,7 +130,7 @@ def read_results(store: Path, run_id: str, state: RunState) -> dict[str, StepRes
     return results
 
 
-def _lines(content: bytes) -> Iterator[tuple[bytes, int]]:
+def lines_of(content: bytes) -> Iterator[tuple[bytes, int]]:
     """The complete lines, each with the position behind it."""
     start = 0
     while (end := content.find(b"\n", start)) >= 0:

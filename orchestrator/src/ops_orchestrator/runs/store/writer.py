@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ops_orchestrator.errors import RunExistsError, StoreError
-from ops_orchestrator.runs.events import Event, RunEnded
+from ops_orchestrator.runs.events import Event, RunEnded, line_sha256
 from ops_orchestrator.runs.feed import Consumer, Line
 from ops_orchestrator.runs.json_text import json_document
 from ops_orchestrator.runs.record import RunRecord
@@ -58,11 +58,12 @@ class Writer:
 
     async def create(self, path: Path, events: Sequence[Event], record: RunRecord, modules: bytes) -> FolderWriter:
         """The writer of a new run in the folder `path`, which is in place. Raises RunExistsError, StoreError."""
-        lines = [line_of(event, event.as_line()) for event in events]
+        lines = _lines(events)
 
         def work() -> FolderWriter:
             text = b"".join(line.data for line in lines)
-            return FolderWriter(self, RunFolder.create(path, json_document(record), modules, text), lines[-1].seq)
+            folder = RunFolder.create(path, json_document(record), modules, text)
+            return FolderWriter(self, folder, lines[-1].seq, lines[-1].data)
 
         answer: asyncio.Future[FolderWriter] = asyncio.get_running_loop().create_future()
         await self._jobs.put(Job(work, len(modules), answer=answer, lines=tuple(lines), record=record))
@@ -73,9 +74,9 @@ class Writer:
         except OSError as error:
             raise StoreError(f"cannot write a run in {path.parent}: {error.strerror}") from error
 
-    def writer_of(self, folder: RunFolder, written: int) -> FolderWriter:
-        """The writer of a run that goes on, whose log has so many events."""
-        writer = FolderWriter(self, folder, written)
+    def writer_of(self, folder: RunFolder, written: int, last_line: bytes) -> FolderWriter:
+        """The writer of a run that goes on, whose log ends with `last_line`, the event number `written`."""
+        writer = FolderWriter(self, folder, written, last_line)
         self._open.add(writer)
         return writer
 
@@ -85,7 +86,7 @@ class Writer:
         record, last = finish(path.parent, path.name, lease, self._sync, ended)
         self._open.discard(writer)
         self.index.put([record])
-        self._publish([line_of(last, last.as_line())])
+        self._publish([last])
         lease.release()
         return record
 
@@ -188,6 +189,14 @@ class Writer:
                 consumer.take(lines)
             except Exception:  # noqa: BLE001  # one consumer keeps neither runs nor the others from going on
                 _log.exception("consumer.failed: %s", type(consumer).__name__)
+
+
+def _lines(events: Sequence[Event]) -> list[Line]:
+    """The first lines of a log."""
+    lines: list[Line] = []
+    for event in events:
+        lines.append(line_of(event, event.as_line(line_sha256(lines[-1].data) if lines else None)))
+    return lines
 
 
 def _paths(fresh: Sequence[Flush], concluded: Sequence[Flush]) -> Iterator[str]:

@@ -1,0 +1,162 @@
+"""Whether a run is as it was written: everything in its folder against everything else, without a service or a network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from ops_contract import ShapeError, validate
+from ops_orchestrator.runs.events import ENDED, Status
+from ops_orchestrator.runs.integrity.documents import (
+    check_fingerprints,
+    check_record,
+    check_results_frame,
+    check_step_results,
+)
+from ops_orchestrator.runs.integrity.exchanges import check_exchanges, claim_old_exchanges
+from ops_orchestrator.runs.integrity.files import CheckedFolder, check_listed, read_manifest
+from ops_orchestrator.runs.integrity.finding import Finding, Findings
+from ops_orchestrator.runs.integrity.log import NO_LOG, CheckedLog, check_log, check_old_log
+from ops_orchestrator.runs.integrity.steps import check_answer, step_answers
+from ops_orchestrator.runs.record import DERIVED, FORMAT, LOGS, MANIFEST, MODULES, RECORD, RESULTS, RunRecord
+from ops_orchestrator.runs.store.protocols import StoredRun
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of verifying a run: how many files and events it has, what is wrong, and what could not be checked.
+
+    `left_out` counts the findings beyond the first 1,000.
+    """
+
+    run_id: str
+    files: int
+    events: int
+    findings: tuple[Finding, ...]
+    left_out: int
+    notes: tuple[str, ...]
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether nothing was found to be wrong."""
+        return not self.findings
+
+    def as_json(self) -> dict[str, Any]:
+        """The verification as a JSON value."""
+        return {
+            "run_id": self.run_id,
+            "intact": self.is_intact,
+            "files": self.files,
+            "events": self.events,
+            "findings": [
+                {"file": finding.file, "expected": finding.expected, "found": finding.found} for finding in self.findings
+            ],
+            "findings_left_out": self.left_out,
+            "notes": list(self.notes),
+        }
+
+
+def verify_run(run: StoredRun) -> Verification:
+    """Check a run against itself: every file, line, document and fingerprint. Blocking. Raises NotFoundError, StoreError.
+
+    All findings are collected, whatever is wrong; what a foreign folder may hold is read within bounds.
+    """
+    folder = CheckedFolder.of(run)
+    values = folder.values(RECORD)
+    events = 0
+    if values is None or _can_be_verified(values, folder.findings):
+        events = _Verifier(folder, values).verify()
+    findings = folder.findings
+    files = len({*(folder.names or ())} - {*DERIVED})
+    return Verification(run.run_id, files, events, findings.all, findings.left_out, findings.notes)
+
+
+def _can_be_verified(values: Mapping[str, Any], findings: Findings) -> bool:
+    """Whether a run is over, and in a format that this version knows."""
+    format_, status = values.get("format", 1), values.get("status")
+    if isinstance(format_, int) and format_ > FORMAT:
+        reason = f"format {format_}, made by a later version of the orchestrator; upgrade to verify it"
+        findings.add(RECORD, f"format {FORMAT} or an earlier one", reason)
+        return False
+    if isinstance(status, str) and status in get_args(Status) and status not in ENDED:
+        findings.add(RECORD, "a run that is over", status)
+        return False
+    return True
+
+
+class _Verifier:
+    """Verifies the run in `folder`, whose run.json has `values`, None when it cannot be read."""
+
+    def __init__(self, folder: CheckedFolder, values: Mapping[str, Any] | None) -> None:
+        self._folder = folder
+        self._findings = folder.findings
+        self._values = values
+        self._record = self._read_record()
+        self._is_old = self._record is not None and self._record.format < FORMAT
+
+    def verify(self) -> int:
+        """Check everything; returns the number of events."""
+        manifest = self._folder.content(MANIFEST)
+        listed = {} if manifest is None else read_manifest(manifest, self._findings)
+        for path, sha256 in listed.items():
+            self._folder.claims.add(path, sha256, None, MANIFEST)
+        log = self._check_log()
+        record = self._record
+        if log.state is not None and (log.is_whole or record is None):
+            record = log.state.record
+        if log.is_whole and record is not None and self._values is not None:
+            check_record(self._values, record, self._findings)
+        if record is not None:
+            self._check_results(record, log)
+        self._check_files(listed, log)
+        return log.lines
+
+    def _read_record(self) -> RunRecord | None:
+        if self._values is None:
+            return None
+        try:
+            record = validate(RunRecord, self._values, RECORD)
+        except ShapeError as error:
+            self._findings.add(RECORD, "the record of a run", str(error.problems[0]))
+            return None
+        if record.format < 1:
+            self._findings.add(RECORD, f"format {FORMAT} or an earlier one", f"format {record.format}")
+        if record.run_id != self._folder.run.run_id:
+            self._findings.add(RECORD, f"the record of {self._folder.run.run_id}", f"that of {record.run_id}")
+        return record
+
+    def _check_log(self) -> CheckedLog:
+        content = self._folder.content(LOGS)
+        if content is None:
+            return NO_LOG
+        if self._record is not None and self._is_old:
+            return check_old_log(content, self._record.status, self._findings)
+        log = check_log(content, self._folder.run.run_id, self._findings)
+        for file in log.state.files.values() if log.state else ():
+            self._folder.claims.add(file.path, file.sha256, file.size, LOGS)
+        if log.modules_sha256 is not None:
+            self._folder.claims.add(MODULES, log.modules_sha256, None, LOGS)
+        return log
+
+    def _check_results(self, record: RunRecord, log: CheckedLog) -> None:
+        """Check what the steps answered, and the documents and fingerprints that are made of it."""
+        keeps = record.request["run_options"].get("save_artifacts", True) is not False
+        results = self._folder.values(RESULTS)
+        after_synthetic = False
+        for answer in step_answers(self._folder, record, results):
+            completed = log.completed.get(answer.step.id)
+            check_answer(answer, completed, self._folder, keeps=keeps, after_synthetic=after_synthetic)
+            after_synthetic = after_synthetic or (completed is not None and completed.synthetic)
+            if results is not None:
+                check_step_results(answer, results, self._findings)
+        if results is not None:
+            check_results_frame(results, record, self._findings)
+        check_fingerprints(record, self._findings)
+        if self._is_old:
+            claim_old_exchanges(self._folder, record, keeps=keeps)
+        else:
+            check_exchanges(log, record, self._findings, keeps=keeps)
+
+    def _check_files(self, listed: Mapping[str, str], log: CheckedLog) -> None:
+        needed = (RECORD, RESULTS, LOGS) if self._is_old else (RECORD, RESULTS, LOGS, MODULES)
+        check_listed(self._folder, listed, needed, log.state.files.keys() if log.state and log.is_whole else None)
+        self._folder.claims.check(self._folder.run, self._findings)
