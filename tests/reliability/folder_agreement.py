@@ -1,4 +1,7 @@
-"""Whether the folder of a run that is over agrees with itself, by what runs/README.md says of it and nothing else."""
+"""Whether the folder of a run that is over agrees with itself: by what runs/README.md says of it, and as `ops` verifies it.
+
+The two are written independently, so that neither has to be believed.
+"""
 
 import hashlib
 import json
@@ -12,6 +15,8 @@ from typing import Any, Final
 from reliability.log_fold import ENDED, Folded, Line, fold, read_lines
 
 from ops_contract import fingerprint
+from ops_orchestrator.runs.store.folder_run import FolderRun
+from ops_orchestrator.runs.verification import verify_run
 
 _MANIFEST: Final = "manifest-sha256.txt"
 _DOCUMENTS: Final = ("run.json", "results.json", "logs.jsonl", _MANIFEST)
@@ -41,6 +46,17 @@ class _Folder:
 
 def disagreements(folder: Path) -> list[str]:
     """What contradicts what in the folder of a run that is over, or is left over in it; empty when nothing does."""
+    return [*contradictions(folder), *unverified(folder)]
+
+
+def unverified(folder: Path) -> list[str]:
+    """What `ops runs verify` finds."""
+    findings = verify_run(FolderRun(folder.parent, folder.name)).findings
+    return [f"{finding.file}: expected {finding.expected}, found {finding.found}" for finding in findings]
+
+
+def contradictions(folder: Path) -> list[str]:
+    """What contradicts what by a reading of the folder that uses none of the orchestrator's code."""
     missing = [f"{name}: is missing" for name in _DOCUMENTS if not (folder / name).is_file()]
     if missing:
         return missing

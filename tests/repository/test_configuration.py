@@ -69,7 +69,8 @@ def test_compose_gives_the_orchestrator_each_module_s_address_and_digest(name: s
 
 def test_compose_passes_on_every_setting_that_means_the_same_inside() -> None:
     # The image decides where things are inside, and Compose mounts what they name; `url` is the command line's.
-    inside = {"runs_dir", "modules_file", "host", "port", "url"}
+    # A signing key is mounted by those who have one.
+    inside = {"runs_dir", "modules_file", "host", "port", "url", "signing_key"}
     assert {f"OPS_{name.upper()}" for name in set(Settings.model_fields) - inside} <= set(orchestrator_environment())
 
 

@@ -12,6 +12,7 @@ from local_service import ROOT, command, environment, started
 
 SERVICE = {"aiohttp", "fastapi", "starlette", "structlog", "uvicorn"}
 CLIENT = {"httpx2"}
+SIGNING = {"cryptography"}
 COMMANDS = {"asyncio", "jsonata", "pydantic_settings", "rich", "sqlite3", "yaml"}
 UNUSED_BY_SERVICE = {
     "fastapi_offline",
@@ -29,8 +30,8 @@ def loaded(log: str) -> set[str]:
 @pytest.mark.parametrize(
     ("words", "unneeded"),
     [
-        ("--help", SERVICE | CLIENT | COMMANDS),
-        ("runs list", SERVICE | CLIENT),
+        ("--help", SERVICE | CLIENT | COMMANDS | SIGNING),
+        ("runs list", SERVICE | CLIENT | SIGNING),
     ],
 )
 def test_command_loads_nothing_that_only_others_need(tmp_path: Path, words: str, unneeded: set[str]) -> None:
@@ -55,7 +56,7 @@ def test_service_listens_before_it_loads_what_few_requests_need(tmp_path: Path) 
     with started(tmp_path, "ops", "serve", "--port", "0", stdout=PIPE, stderr=PIPE, **given) as process:
         log = "".join(takewhile(lambda line: "service.listening" not in line, process.stderr or ()))
     assert loaded(log) >= SERVICE
-    assert loaded(log) & (UNUSED_BY_SERVICE | CLIENT) == set()
+    assert loaded(log) & (UNUSED_BY_SERVICE | CLIENT | SIGNING) == set()
 
 
 def test_command_is_listed_with_the_first_sentence_of_its_own_help(tmp_path: Path) -> None:

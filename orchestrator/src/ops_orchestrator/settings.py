@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     ] = False
     durability: Annotated[Durability, Field(description="when a run is on disk")] = "sync"
     sync: Annotated[SyncMethod, Field(description="how runs are put on disk")] = "syncfs"
+    signing_key: Annotated[HomePath | None, Field(description="the private key that signs runs; unset, none is signed")] = None
     retention_days: Annotated[
         int | None, Field(gt=0, le=36500, description="runs that ended longer ago are deleted; unset, none are")
     ] = None

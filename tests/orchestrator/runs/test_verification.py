@@ -68,6 +68,7 @@ def test_run_is_intact_as_it_was_written(recorded: Path) -> None:
         "intact": True,
         "files": len(files_in(recorded)),
         "events": 9,
+        "signed_by": None,
         "findings": [],
         "findings_left_out": 0,
         "notes": [],

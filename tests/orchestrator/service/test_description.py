@@ -43,6 +43,7 @@ async def test_document_names_every_path(document: dict[str, Any]) -> None:
         "/runs/{run_id}/artifacts",
         "/runs/{run_id}/evidence",
         "/runs/{run_id}/artifacts/{step}/{name}",
+        "/runs/{run_id}/verification",
         "/runs/{run_id}/cancel",
         "/runs/{run_id}/resume",
         "/runs/{a}/diff/{b}",

@@ -20,13 +20,17 @@ class ProgressLine:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._write("")
+        self.clear()
 
     def show(self, text: str) -> None:
         """Replace the line, a few times a second at most."""
         if self._visible and time.monotonic() >= self._next:
             self._next = time.monotonic() + _EVERY_S
             self._write(text)
+
+    def clear(self) -> None:
+        """Remove the line, so that something else can be printed."""
+        self._write("")
 
     def _write(self, text: str) -> None:
         if self._visible and (text or self._width):

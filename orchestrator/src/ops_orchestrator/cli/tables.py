@@ -5,13 +5,16 @@ from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from ops_orchestrator.cli.display import plain
 from ops_orchestrator.planning.steps import Plan
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.all_runs import Usage
+from ops_orchestrator.runs.verification import Verification
 
 _MOST_OLD_RUNS: Final = 20
+_MOST_FINDINGS: Final = 20
 
 
 def plan_table(plan: Plan) -> Table:
@@ -66,6 +69,33 @@ def usage_view(usage: Usage) -> RenderableType:
     rows = [(status, f"{room.runs:,}", bytes_text(room.bytes)) for status, room in rooms]
     times = [plain(f"{name:<8}{at}", "dim") for name, at in (("oldest", usage.oldest), ("newest", usage.newest)) if at]
     return Group(plain_table(("status", "runs", "size"), rows), *times)
+
+
+def verification_view(verification: Verification) -> RenderableType:
+    """Whether a run is intact, and what was found if it is not."""
+    count = len(verification.findings) + verification.left_out
+    signature = _signature(verification)
+    if verification.is_intact:
+        sentence = f"is intact: {verification.files:,} files, {verification.events:,} events, {signature}"
+    else:
+        sentence = f"is not intact: {count:,} finding{'s' * (count != 1)}, {signature}"
+    mark = plain("✓ ", "green") if verification.is_intact else plain("✗ ", "red")
+    rows = [(finding.file, finding.expected, finding.found) for finding in verification.findings[:_MOST_FINDINGS]]
+    more = [plain(f"and {count - len(rows):,} more; --json shows up to 1,000", "dim")] if count > len(rows) else []
+    return Group(
+        Text.assemble(mark, plain(f"{verification.run_id} {sentence}")),
+        *([_table(("file", "expected", "found"), rows)] if rows else []),
+        *more,
+        *(plain(f"  {note}", "dim") for note in verification.notes[:_MOST_FINDINGS]),
+    )
+
+
+def _signature(verification: Verification) -> str:
+    key = verification.signed_by
+    if key is None:
+        return "not signed"
+    trusted = "whom you trust" if verification.is_trusted else "which nobody vouched for; pass --trust KEY"
+    return f"signed by {key.fingerprint}, {trusted}"
 
 
 def bytes_text(size: int) -> str:

@@ -1,7 +1,7 @@
 """Whether a run is as it was written: everything in its folder against everything else, without a service or a network."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 from ops_contract import ShapeError, validate
@@ -16,7 +16,9 @@ from ops_orchestrator.runs.integrity.exchanges import check_exchanges, claim_old
 from ops_orchestrator.runs.integrity.files import CheckedFolder, check_listed, read_manifest
 from ops_orchestrator.runs.integrity.finding import Finding, Findings
 from ops_orchestrator.runs.integrity.log import NO_LOG, CheckedLog, check_log, check_old_log
+from ops_orchestrator.runs.integrity.signature import check_signature
 from ops_orchestrator.runs.integrity.steps import check_answer, step_answers
+from ops_orchestrator.runs.public_key import PublicKey
 from ops_orchestrator.runs.record import DERIVED, FORMAT, LOGS, MANIFEST, MODULES, RECORD, RESULTS, RunRecord
 from ops_orchestrator.runs.store.protocols import StoredRun
 
@@ -25,7 +27,8 @@ from ops_orchestrator.runs.store.protocols import StoredRun
 class Verification:
     """What came of verifying a run: how many files and events it has, what is wrong, and what could not be checked.
 
-    `left_out` counts the findings beyond the first 1,000.
+    `left_out` counts the findings beyond the first 1,000. `signed_by` is the key of the signature, if that is good, and
+    `is_trusted` whether it is one of those that the caller trusts.
     """
 
     run_id: str
@@ -34,6 +37,8 @@ class Verification:
     findings: tuple[Finding, ...]
     left_out: int
     notes: tuple[str, ...]
+    signed_by: PublicKey | None = None
+    is_trusted: bool = False
 
     @property
     def is_intact(self) -> bool:
@@ -42,32 +47,44 @@ class Verification:
 
     def as_json(self) -> dict[str, Any]:
         """The verification as a JSON value."""
+        key = self.signed_by
+        signed_by = key and {"public_key": key.text, "fingerprint": key.fingerprint, "trusted": self.is_trusted}
         return {
             "run_id": self.run_id,
             "intact": self.is_intact,
             "files": self.files,
             "events": self.events,
-            "findings": [
-                {"file": finding.file, "expected": finding.expected, "found": finding.found} for finding in self.findings
-            ],
+            "signed_by": signed_by,
+            "findings": [asdict(finding) for finding in self.findings],
             "findings_left_out": self.left_out,
             "notes": list(self.notes),
         }
 
 
-def verify_run(run: StoredRun) -> Verification:
+def verify_run(run: StoredRun, trusted: Sequence[PublicKey] = ()) -> Verification:
     """Check a run against itself: every file, line, document and fingerprint. Blocking. Raises NotFoundError, StoreError.
 
-    All findings are collected, whatever is wrong; what a foreign folder may hold is read within bounds.
+    With `trusted` keys, it must be signed with one of them. All findings are collected, whatever is wrong; what a foreign
+    folder may hold is read within bounds.
     """
     folder = CheckedFolder.of(run)
     values = folder.values(RECORD)
-    events = 0
+    events, signed_by = 0, None
     if values is None or _can_be_verified(values, folder.findings):
         events = _Verifier(folder, values).verify()
+        signed_by = check_signature(folder, trusted)
     findings = folder.findings
     files = len({*(folder.names or ())} - {*DERIVED})
-    return Verification(run.run_id, files, events, findings.all, findings.left_out, findings.notes)
+    return Verification(
+        run.run_id,
+        files,
+        events,
+        findings.all,
+        findings.left_out,
+        findings.notes,
+        signed_by=signed_by,
+        is_trusted=signed_by in trusted,
+    )
 
 
 def _can_be_verified(values: Mapping[str, Any], findings: Findings) -> bool:
@@ -94,7 +111,7 @@ class _Verifier:
         self._is_old = self._record is not None and self._record.format < FORMAT
 
     def verify(self) -> int:
-        """Check everything; returns the number of events."""
+        """Check everything but the signature; returns the number of events."""
         manifest = self._folder.content(MANIFEST)
         listed = {} if manifest is None else read_manifest(manifest, self._findings)
         for path, sha256 in listed.items():

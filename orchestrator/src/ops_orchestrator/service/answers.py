@@ -118,6 +118,35 @@ class EvidenceAnswer(BaseModel):
     steps: list[EvidenceOfStep]
 
 
+class VerificationFinding(BaseModel):
+    """Something in a run's folder that is not as it should be."""
+
+    file: Annotated[str, Field(description="relative to the run's folder")]
+    expected: str
+    found: str
+
+
+class RunSignature(BaseModel):
+    """Who signed a run: an Ed25519 public key in base64, and the beginning of its SHA-256, for people."""
+
+    public_key: str
+    fingerprint: str
+    trusted: Annotated[bool, Field(description="always false: the service trusts no key; `ops runs verify --trust KEY` does")]
+
+
+class RunVerification(BaseModel):
+    """Whether a run is intact; `notes` say what could not be checked."""
+
+    run_id: str
+    intact: bool
+    files: int
+    events: int
+    signed_by: Annotated[RunSignature | None, Field(description="null when the run is not signed, or its signature is bad")]
+    findings: Annotated[list[VerificationFinding], Field(description="at most 1,000")]
+    findings_left_out: int
+    notes: list[str]
+
+
 class ModuleState(BaseModel):
     """A registered module: `code` and `reason` say why it is not ready, the fields after them what its health check found."""
 

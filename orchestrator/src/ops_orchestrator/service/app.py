@@ -21,6 +21,7 @@ from ops_orchestrator.runs.shared_turns import SharedTurns
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Progress
 from ops_orchestrator.runs.store.retention import Retention, retention_of
+from ops_orchestrator.runs.store.run_folder import Signer
 from ops_orchestrator.runs.turns import LocalTurns, Turns
 from ops_orchestrator.service.head import HeadAsGet
 from ops_orchestrator.service.hot_route import HotRoute
@@ -35,6 +36,7 @@ from ops_orchestrator.service.routes.modules import modules_routes
 from ops_orchestrator.service.routes.plan_and_execute import PATH, plan_and_execute_answer, plan_and_execute_routes
 from ops_orchestrator.service.routes.run_control import run_control_routes
 from ops_orchestrator.service.routes.runs import runs_routes
+from ops_orchestrator.service.routes.verification import verification_routes
 from ops_orchestrator.service.service_log import RunLog
 from ops_orchestrator.service.siblings import AmongSiblings, Siblings, Worker
 from ops_orchestrator.service.takeover import Takeover
@@ -90,6 +92,7 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     app.include_router(artifacts_routes(parts.store))
     app.include_router(evidence_routes(parts.store, parts.runs))
     app.include_router(comparison_routes(parts.store))
+    app.include_router(verification_routes(parts.store))
     app.include_router(run_control_routes(parts.runs, parts.store, parts.siblings))
     app.include_router(events_routes(parts.store, parts.events, lambda run_id: parts.runs.find(run_id) is not None))
     app.include_router(modules_routes(parts.catalogue, parts.client))
@@ -108,6 +111,7 @@ def _parts(settings: Settings, transport: Transport | None, worker: Worker | Non
         sync=settings.sync,
         report=_log_progress,
         in_background=True,
+        signer=_signer(settings, worker),
     )
     client = ModuleClient(settings.limits, transport)
     turns = _turns(settings, worker)
@@ -146,6 +150,18 @@ async def _lifespan(parts: _Parts, _: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(parts.retention.stop)
     await parts.client.aclose()
     await asyncio.to_thread(parts.store.close)
+
+
+def _signer(settings: Settings, worker: Worker | None) -> Signer | None:
+    """What signs runs, if a key is set. Raises ConfigurationError."""
+    if settings.signing_key is None:
+        return None
+    from ops_orchestrator.runs.signing import read_signing_key, why_exposed  # noqa: PLC0415  # its library is not needed otherwise
+
+    signer = read_signing_key(settings.signing_key)
+    if (worker is None or worker.is_first) and (warning := why_exposed(settings.signing_key)):
+        _log.warning("signing_key.exposed", message=warning)
+    return signer
 
 
 def _turns(settings: Settings, worker: Worker | None) -> Turns:

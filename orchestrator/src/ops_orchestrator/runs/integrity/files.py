@@ -48,7 +48,7 @@ class Claims:
             try:
                 _check_file(run, path, claims, findings)
             except NotFoundError:
-                findings.add(path, f"a file, as {_sources(claims)} says", _MISSING)
+                findings.add(path, f"a file, {_by(claims)}", _MISSING)
             except (StoreError, OSError) as error:
                 findings.add(path, "a file that can be read", _reason(error))
 
@@ -152,8 +152,8 @@ def _check_file(run: StoredRun, path: str, claims: list[_Claim], findings: Findi
     with closing(run.open(path)) as opened:
         sizes = dict.fromkeys(claim.size for claim in claims if claim.size not in (None, opened.size))
         for size in sizes:
-            sources = _sources(claim for claim in claims if claim.size == size)
-            findings.add(path, f"{size:,} bytes, as {sources} says", f"{opened.size:,} bytes")
+            stated_by = _by(claim for claim in claims if claim.size == size)
+            findings.add(path, f"{size:,} bytes, {stated_by}", f"{opened.size:,} bytes")
         if sizes:
             return
         digest = hashlib.sha256()
@@ -161,8 +161,8 @@ def _check_file(run: StoredRun, path: str, claims: list[_Claim], findings: Findi
             digest.update(piece)
     found = digest.hexdigest()
     for sha256 in dict.fromkeys(claim.sha256 for claim in claims if claim.sha256 != found):
-        sources = _sources(claim for claim in claims if claim.sha256 == sha256)
-        findings.add(path, f"SHA-256 {sha256}, as {sources} says", f"SHA-256 {found}")
+        stated_by = _by(claim for claim in claims if claim.sha256 == sha256)
+        findings.add(path, f"SHA-256 {sha256}, {stated_by}", f"SHA-256 {found}")
 
 
 def _reason(error: Exception) -> str:
@@ -172,5 +172,7 @@ def _reason(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
-def _sources(claims: Iterable[_Claim]) -> str:
-    return " and ".join(dict.fromkeys(claim.source for claim in claims))
+def _by(claims: Iterable[_Claim]) -> str:
+    """By whom it is stated, in words."""
+    sources = list(dict.fromkeys(claim.source for claim in claims))
+    return f"as {' and '.join(sources)} {'say' if len(sources) > 1 else 'says'}"

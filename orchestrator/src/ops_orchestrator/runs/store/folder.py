@@ -55,7 +55,7 @@ from ops_orchestrator.runs.store.reading import (
 from ops_orchestrator.runs.store.recovery import damaged_by
 from ops_orchestrator.runs.store.removal import size_of, take_away
 from ops_orchestrator.runs.store.reopening import OpenedRun, reopen, take_over
-from ops_orchestrator.runs.store.run_folder import paths_of
+from ops_orchestrator.runs.store.run_folder import Signer, paths_of
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.runs.store.sync import Sync, sync_of
 from ops_orchestrator.runs.store.writer import Writer
@@ -67,14 +67,22 @@ _ROOM_FOR_A_RUN_BYTES: Final = 64 * 1024
 class FolderStore:
     """Keeps runs as folders below one folder. Several processes can share it. See RunStore."""
 
-    def __init__(
-        self, folder: Path, index: RunIndex, sync: Sync, consumers: Sequence[Consumer] = (), durability: Durability = "sync"
+    def __init__(  # noqa: PLR0913  # what a store is made of
+        self,
+        folder: Path,
+        index: RunIndex,
+        sync: Sync,
+        consumers: Sequence[Consumer] = (),
+        durability: Durability = "sync",
+        *,
+        signer: Signer | None = None,
     ) -> None:
         self.folder = folder
         self.durability: Durability = durability
         self._index = index
         self._sync = sync
         self._consumers = consumers
+        self._signer = signer
 
     @classmethod
     def open(  # noqa: PLR0913  # what a store is made with, each by name
@@ -86,16 +94,17 @@ class FolderStore:
         sync: SyncMethod = "syncfs",
         report: Report | None = None,
         in_background: bool = False,
+        signer: Signer | None = None,
     ) -> Self:
         """The store in `folder`, made when missing; its index is brought up to date, `in_background` if many runs came.
 
         `consumers` get the lines of runs that are written. `report` is called every few seconds while runs are read for the
-        index. Raises StoreError, ConfigurationError.
+        index. Runs that end are signed by `signer`. Raises StoreError, ConfigurationError.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
             index = SqliteIndex.open(folder, report=report, in_background=in_background)
-            return cls(folder, index, sync_of(folder, durability, sync), consumers, durability)
+            return cls(folder, index, sync_of(folder, durability, sync), consumers, durability, signer=signer)
         except OSError as error:
             reason = "it is not a folder" if isinstance(error, FileExistsError) else error.strerror
             raise StoreError(f"cannot open the run store {folder}: {reason}; set OPS_RUNS_DIR to a folder") from error
@@ -118,7 +127,7 @@ class FolderStore:
     @cached_property
     def _writer(self) -> Writer:
         """Made for the first run that is written: whoever only reads needs no threads."""
-        return Writer(self._index, self._sync, self._consumers)
+        return Writer(self._index, self._sync, self._consumers, signer=self._signer)
 
     def location(self, run_id: str) -> Path:
         """See RunStore."""
@@ -297,4 +306,4 @@ class FolderStore:
 
     def recover(self, run_ids: Iterable[str] | None = None) -> Mapping[str, OSError | StoreError | None]:
         """See RunStore."""
-        return end_left_runs(self.folder, self.left() if run_ids is None else run_ids, self._index, self._sync)
+        return end_left_runs(self.folder, self.left() if run_ids is None else run_ids, self._index, self._sync, self._signer)

@@ -15,7 +15,7 @@ from ops_orchestrator.runs.record import RECORD, Results, RunRecord, results_tex
 from ops_orchestrator.runs.run_file import RunFile
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.protocols import RunIndex
-from ops_orchestrator.runs.store.run_folder import STAGING, RunFolder
+from ops_orchestrator.runs.store.run_folder import STAGING, RunFolder, Signer
 
 _LARGE_BYTES: Final = 256 * 1024
 """Who writes more than this at once waits for it: while it waits in the queue, the next step would need as much again."""
@@ -29,6 +29,11 @@ class RunThreads(Protocol):
     @property
     def index(self) -> RunIndex:
         """Which runs there are."""
+        ...
+
+    @property
+    def signer(self) -> Signer | None:
+        """What signs the runs that end, if they are signed."""
         ...
 
     async def put(self, job: "Job") -> None:
@@ -88,7 +93,7 @@ class FolderWriter:
         line = event.as_line(self._previous_sha256)
 
         def work() -> None:
-            self.folder.end(results_text(results), line, json_document(record))
+            self.folder.end(results_text(results), line, json_document(record), self._writer.signer)
 
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # In results.json the outputs stand twice.

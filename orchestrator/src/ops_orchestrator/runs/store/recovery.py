@@ -36,6 +36,7 @@ from ops_orchestrator.runs.store.run_folder import (
     ALWAYS_THERE,
     ATTEMPTS,
     RunFolder,
+    Signer,
     place_before,
     settle,
     unfinished_path,
@@ -63,7 +64,15 @@ def lease_of_the_dead(folder: Path) -> Iterator[FolderLease | None]:
             lease.release()
 
 
-def finish(store: Path, run_id: str, lease: FolderLease, sync: Sync, ended: RunEnded | None = None) -> tuple[RunRecord, Line]:
+def finish(  # noqa: PLR0913  # where the run is, what it needs, and how it ends
+    store: Path,
+    run_id: str,
+    lease: FolderLease,
+    sync: Sync,
+    ended: RunEnded | None = None,
+    *,
+    signer: Signer | None = None,
+) -> tuple[RunRecord, Line]:
     """End the run, whose lease is held, and make its folder agree with its log; returns its record and last line.
 
     It ends with `ended`, or else as its log says, or as interrupted when that does not say how. Raises DamagedRunError when the
@@ -76,7 +85,11 @@ def finish(store: Path, run_id: str, lease: FolderLease, sync: Sync, ended: RunE
     if ended is not None:
         # The end that it may have could not be stored as it should have been.
         log = log.without_end()
-    return _end(store / run_id, lease, sync, log, ended or interrupted())
+    folder, line = _ended(store / run_id, lease, log, ended or interrupted(), signer)
+    sync.flush(folder.paths())
+    folder.conclude()
+    sync.flush(folder.last_paths())
+    return log.state.record, line
 
 
 def whole_log(store: Path, run_id: str, *, is_over: bool = False) -> StoredLog:
@@ -159,7 +172,8 @@ def swept(path: Path, lease: FolderLease, log: StoredLog) -> RunFolder:
     return RunFolder(path, lease, log.whole, log.state.files.values(), modules)
 
 
-def _end(path: Path, lease: FolderLease, sync: Sync, log: StoredLog, ended: RunEnded) -> tuple[RunRecord, Line]:
+def _ended(path: Path, lease: FolderLease, log: StoredLog, ended: RunEnded, signer: Signer | None) -> tuple[RunFolder, Line]:
+    """The folder of the run with everything that an ended run has, and its last line; see `RunFolder.end`."""
     store, run_id = path.parent, path.name
     state = log.state
     results = Results.of(state.record, read_results(store, run_id, state))
@@ -169,11 +183,8 @@ def _end(path: Path, lease: FolderLease, sync: Sync, log: StoredLog, ended: RunE
         event = _last_event(log, ended)
         state.apply(event)
         line = added = event.as_line(line_sha256(log.last_line))
-    folder.end(results_text(results), added, json_document(state.record))
-    sync.flush(folder.paths())
-    folder.conclude()
-    sync.flush(folder.last_paths())
-    return state.record, line_of(event, line)
+    folder.end(results_text(results), added, json_document(state.record), signer)
+    return folder, line_of(event, line)
 
 
 def _last_event(log: StoredLog, ended: RunEnded) -> Event:

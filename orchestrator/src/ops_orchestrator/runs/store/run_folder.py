@@ -4,19 +4,19 @@ The order is what recovery relies on: files come before the log line that names 
 only when everything else was flushed. See runs/README.md for the layout.
 """
 
-# ruff: noqa: PTH102, PTH104  # path objects take a seventh of the time of writing a run
+# ruff: noqa: PTH102, PTH104, PTH108  # path objects take a seventh of the time of writing a run
 
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Final, Self
 
 from ops_contract import sha256_hex
 from ops_orchestrator.runs.provenance import manifest
-from ops_orchestrator.runs.record import ARTIFACTS, LOGS, MANIFEST, MODULES, RECORD, RESULTS, STEPS
+from ops_orchestrator.runs.record import ARTIFACTS, LOGS, MANIFEST, MODULES, RECORD, RESULTS, SIGNATURE, STEPS
 from ops_orchestrator.runs.run_file import FileRef, RunFile
 from ops_orchestrator.runs.store.claimed_keys import alone_in
 from ops_orchestrator.runs.store.lease import FolderLease
@@ -28,6 +28,9 @@ STAGING: Final = ".staging"
 ATTEMPTS: Final = "/attempts/"
 PART: Final = ".part"
 """The ending of a document until it is whole."""
+
+Signer = Callable[[bytes], bytes]
+"""Makes the content of manifest-signature.json from that of the manifest."""
 
 _NEW: Final = ".new-"
 _TO_WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -106,26 +109,33 @@ class RunFolder:
             self._hashes[path] = file.ref.sha256
         self.log(line)
 
-    def end(self, results: Iterable[bytes], line: bytes, record: bytes) -> None:
+    def end(self, results: Iterable[bytes], line: bytes, record: bytes, signer: Signer | None = None) -> None:
         """Write everything that an ended run has, its final record under another name: see `conclude`.
 
-        `results` are pieces of results.json.
+        `results` are pieces of results.json. Without a `signer` the run is not signed.
         """
         digest = hashlib.sha256()
         self._document(RESULTS, _hashed(results, digest))
         self._hashes[RESULTS] = digest.hexdigest()
         self.log(line)
         self._hashes[LOGS] = self._log_hash.hexdigest()
-        self.seal(record)
+        self.seal(record, signer)
 
-    def seal(self, record: bytes) -> None:
-        """Write the manifest, and the final record under another name."""
+    def seal(self, record: bytes, signer: Signer | None = None) -> None:
+        """Write the manifest and its signature, and the final record under another name."""
         # `rmtree` is slow to find that there is nothing.
         if os.path.lexists(self._folder + STAGING):
             shutil.rmtree(self._folder + STAGING)
         self._hashes[RECORD] = sha256_hex(record)
-        self._hashes.pop(MANIFEST, None)
-        self._document(MANIFEST, [manifest(self._hashes).encode()])
+        for name in (MANIFEST, SIGNATURE):
+            self._hashes.pop(name, None)
+        listed = manifest(self._hashes).encode()
+        self._document(MANIFEST, [listed])
+        if signer is not None:
+            self._document(SIGNATURE, [signer(listed)])
+        elif not self._is_new:
+            with suppress(FileNotFoundError):  # an earlier end may have been signed
+                os.unlink(self._folder + SIGNATURE)
         self._write(RECORD + PART, [record])
 
     def conclude(self) -> None:
@@ -226,7 +236,7 @@ def place_before(path: str) -> str:
 
 def paths_of(path: Path, files: Iterable[str]) -> Iterator[str]:
     """All files and folders that a run in the folder `path` may have, `files` among them, and the folder that it is in."""
-    names = [*files, MODULES, LOGS, RECORD, RECORD + PART, RESULTS, MANIFEST]
+    names = [*files, MODULES, LOGS, RECORD, RECORD + PART, RESULTS, MANIFEST, SIGNATURE]
     folders = {str(folder) for name in names for folder in PurePath(name).parents[:-1]}
     yield from (f"{path}/{name}" for name in (*names, *ALWAYS_THERE, *folders))
     yield from (str(path), str(path.parent))

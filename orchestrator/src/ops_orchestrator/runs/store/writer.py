@@ -24,7 +24,7 @@ from ops_orchestrator.runs.store.folder_writer import Flush, FolderWriter, Job, 
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.protocols import RunIndex
 from ops_orchestrator.runs.store.recovery import finish
-from ops_orchestrator.runs.store.run_folder import RunFolder
+from ops_orchestrator.runs.store.run_folder import RunFolder, Signer
 from ops_orchestrator.runs.store.sync import Sync
 from ops_orchestrator.runs.store.write_queue import WriteQueue, tell, waiting
 
@@ -41,9 +41,15 @@ class Writer:
     """
 
     def __init__(
-        self, index: RunIndex, sync: Sync, consumers: Sequence[Consumer] = (), most_queued_bytes: int = MOST_QUEUED_BYTES
+        self,
+        index: RunIndex,
+        sync: Sync,
+        consumers: Sequence[Consumer] = (),
+        most_queued_bytes: int = MOST_QUEUED_BYTES,
+        signer: Signer | None = None,
     ) -> None:
         self.index = index
+        self.signer = signer
         self._sync = sync
         self._consumers = consumers
         self._open: set[FolderWriter] = set()
@@ -83,7 +89,7 @@ class Writer:
     def finish(self, writer: FolderWriter, lease: FolderLease, ended: RunEnded) -> RunRecord:
         """End the run of a writer that failed, as far as it was written. Blocking. Raises DamagedRunError, OSError."""
         path = writer.folder.path
-        record, last = finish(path.parent, path.name, lease, self._sync, ended)
+        record, last = finish(path.parent, path.name, lease, self._sync, ended, signer=self.signer)
         self._open.discard(writer)
         self.index.put([record])
         self._publish([last])
