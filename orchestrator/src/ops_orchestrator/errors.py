@@ -20,6 +20,7 @@ OrchestratorError
 ├── StoreError               ours: the run store cannot be read or written
 │   └── DamagedRunError          a stored run cannot be read; all others can
 ├── RunExistsError           ours: a new run's id is taken
+├── ArchiveError             a zip file's: runs cannot be taken from it, or not be put into one
 ├── CannotReachError         the command line's: no orchestrator answers
 └── RefusedError             the command line's: the orchestrator answered with a problem document
 """
@@ -122,7 +123,7 @@ class NotFoundError(RequestError):
 
 
 class ConflictError(RequestError):
-    """A run cannot be cancelled or resumed as it is now."""
+    """A run cannot be cancelled, resumed or handed on as it is now."""
 
     status = 409
     slug = "conflict"
@@ -271,6 +272,10 @@ class DamagedRunError(StoreError):
 
 class RunExistsError(OrchestratorError):
     """There is a run with this id already; a new run takes another id."""
+
+
+class ArchiveError(OrchestratorError):
+    """A zip file holds no runs that can be taken from it, or a run cannot be put into one; the message says which and why."""
 
 
 class CannotReachError(OrchestratorError):

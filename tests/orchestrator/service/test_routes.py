@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from run_records import make_folders
-from scripted_module import ScriptedModule, StartService, artifact, success
+from scripted_module import Gate, ScriptedModule, StartService, artifact, success
 
 SCENARIO = {"scenario_id": "demo", "modules": ["alpha"]}
 
@@ -292,3 +292,19 @@ async def test_service_whose_store_is_gone_is_alive_but_not_ready(start_service:
     assert (ready.status_code, health.status_code) == (503, 200)
     assert "No such file or directory" in ready.json()["reason"]
     assert (run.status_code, run.json()["type"]) == (503, "urn:openpolicystack:problem:store-unavailable")
+
+
+async def test_crate_of_a_run_is_served_when_the_run_is_over(start_service: StartService) -> None:
+    gate = Gate()
+    async with start_service(ScriptedModule(answers=[gate])) as service:
+        started = await service.post("/plan_and_execute", json=SCENARIO, headers={"Prefer": "respond-async"})
+        address = f"{started.headers['location']}/ro-crate-metadata.json"
+        await gate.asked.wait()
+        early = await service.get(address)
+        await service.post(f"{started.headers['location']}/cancel")
+        crate = await service.get(address)
+        again = await service.get(address, headers={"If-None-Match": crate.headers["etag"]})
+        unknown = await service.get("/runs/run_2026-01-09T12-34-56Z_ab12cd/ro-crate-metadata.json")
+    assert (early.status_code, unknown.status_code, again.status_code) == (409, 404, 304)
+    assert crate.headers["content-type"] == "application/ld+json"
+    assert "https://w3id.org/ro/wfrun/provenance/0.5" in {entity["@id"] for entity in crate.json()["@graph"]}

@@ -1,7 +1,11 @@
 """How the command `ops` ends when it fails: errors become exit codes and sentences."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from ops_contract.command_line import End
 from ops_orchestrator.errors import (
+    ArchiveError,
     CannotReachError,
     ConfigurationError,
     OrchestratorError,
@@ -10,6 +14,11 @@ from ops_orchestrator.errors import (
     StoreError,
 )
 from ops_orchestrator.exit_code import ExitCode
+
+_OTHER_CODES: Final[Mapping[type[OrchestratorError], ExitCode]] = {
+    ArchiveError: ExitCode.NOT_COMPLETED,
+    CannotReachError: ExitCode.UNREACHABLE,
+}
 
 
 def end_of(error: Exception) -> End | None:
@@ -24,10 +33,8 @@ def end_of(error: Exception) -> End | None:
             of_500 = ExitCode.USAGE if error.slug == "damaged-run" else ExitCode.OUR_BUG
             refused = {500: of_500, 503: ExitCode.UNREACHABLE}
             return End(refused.get(error.status, ExitCode.USAGE), str(error))
-        case CannotReachError():
-            return End(ExitCode.UNREACHABLE, str(error))
         case OrchestratorError():
-            return End(ExitCode.OUR_BUG, str(error))
+            return End(_OTHER_CODES.get(type(error), ExitCode.OUR_BUG), str(error))
         case _:
             return None
 

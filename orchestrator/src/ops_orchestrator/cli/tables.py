@@ -84,7 +84,7 @@ def verification_view(verification: Verification) -> RenderableType:
     more = [plain(f"and {count - len(rows):,} more; --json shows up to 1,000", "dim")] if count > len(rows) else []
     return Group(
         Text.assemble(mark, plain(f"{verification.run_id} {sentence}")),
-        *([_table(("file", "expected", "found"), rows)] if rows else []),
+        *([plain_table(("file", "expected", "found"), rows)] if rows else []),
         *more,
         *(plain(f"  {note}", "dim") for note in verification.notes[:_MOST_FINDINGS]),
     )

@@ -26,6 +26,7 @@ from ops_orchestrator.runs.turns import LocalTurns, Turns
 from ops_orchestrator.service.head import HeadAsGet
 from ops_orchestrator.service.hot_route import HotRoute
 from ops_orchestrator.service.problem import install_problem_handlers
+from ops_orchestrator.service.routes.archive import archive_routes
 from ops_orchestrator.service.routes.artifacts import artifacts_routes
 from ops_orchestrator.service.routes.comparison import comparison_routes
 from ops_orchestrator.service.routes.description import description_routes
@@ -34,6 +35,7 @@ from ops_orchestrator.service.routes.evidence import evidence_routes
 from ops_orchestrator.service.routes.health import health_routes
 from ops_orchestrator.service.routes.modules import modules_routes
 from ops_orchestrator.service.routes.plan_and_execute import PATH, plan_and_execute_answer, plan_and_execute_routes
+from ops_orchestrator.service.routes.ro_crate import ro_crate_routes
 from ops_orchestrator.service.routes.run_control import run_control_routes
 from ops_orchestrator.service.routes.runs import runs_routes
 from ops_orchestrator.service.routes.verification import verification_routes
@@ -92,6 +94,8 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     app.include_router(artifacts_routes(parts.store))
     app.include_router(evidence_routes(parts.store, parts.runs))
     app.include_router(comparison_routes(parts.store))
+    app.include_router(archive_routes(parts.store))
+    app.include_router(ro_crate_routes(parts.store))
     app.include_router(verification_routes(parts.store))
     app.include_router(run_control_routes(parts.runs, parts.store, parts.siblings))
     app.include_router(events_routes(parts.store, parts.events, lambda run_id: parts.runs.find(run_id) is not None))

@@ -31,6 +31,7 @@ from ops_orchestrator.runs.record import (
 )
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.run_summary import RunSummary
+from ops_orchestrator.runs.store.adoption import adopt
 from ops_orchestrator.runs.store.claimed_keys import free_abandoned_keys
 from ops_orchestrator.runs.store.folder_run import FolderRun
 from ops_orchestrator.runs.store.folder_writer import FolderWriter
@@ -165,6 +166,12 @@ class FolderStore:
         state = opened.log.state
         writer = self._writer.writer_of(opened.folder, state.seq, opened.log.last_line)
         return Reopened(writer, state, opened.results, opened.modules)
+
+    def adopt(self, run_id: str, fill: Callable[[Path], None]) -> RunRecord:
+        """See RunStore."""
+        record = adopt(folder_of(self.folder, run_id), fill, self._sync)
+        self._index.put([record])
+        return record
 
     def run(self, run_id: str) -> FolderRun:
         """See RunStore."""

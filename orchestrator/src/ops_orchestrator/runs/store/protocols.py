@@ -1,6 +1,6 @@
 """What a place that keeps runs can do, whatever it is made of. One test suite runs against every implementation."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -150,6 +150,14 @@ class RunStore(Protocol):
 
     async def take_over(self, run_id: str) -> Reopened:
         """A run that a dead service left before its end, to go on with it as it is. Raises as `reopen` does."""
+        ...
+
+    def adopt(self, run_id: str, fill: Callable[[Path], None]) -> RunRecord:
+        """Take a run that was made elsewhere: `fill` puts its files into a folder that nobody sees until all is on disk.
+
+        Raises RunExistsError, ConflictError when the run is not over or another process is at it, DamagedRunError when its
+        record cannot be used, and what `fill` raises; nothing is left then.
+        """
         ...
 
     def run(self, run_id: str) -> StoredRun:

@@ -157,10 +157,15 @@ def _lost_its_first_line(log: bytes) -> bool:
 def clear_unfinished(store: Path) -> None:
     """Remove the folders that a dead service was making. Raises OSError when `store` cannot be opened."""
     for folder in store.glob(unfinished_path(store / "run_*").name):
-        with alone_in(store), suppress(OSError), lease_of_the_dead(folder) as lease:
-            # Whoever makes a folder holds its lease as soon as others may look: see RunFolder.
-            if lease is not None or not os.path.lexists(folder / LOGS):
-                shutil.rmtree(folder, ignore_errors=True)
+        clear_if_dead(folder)
+
+
+def clear_if_dead(folder: Path) -> None:
+    """Remove a folder that is not finished, unless whoever makes it lives. Raises OSError when its store cannot be opened."""
+    with alone_in(folder.parent), suppress(OSError), lease_of_the_dead(folder) as lease:
+        # Whoever makes a folder holds its lease as soon as others may look: see RunFolder.
+        if lease is not None or not os.path.lexists(folder / LOGS):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def swept(path: Path, lease: FolderLease, log: StoredLog) -> RunFolder:

@@ -66,7 +66,7 @@ class RunFolder:
             raise FileExistsError(path)
         # Made under another name and renamed, so that nobody ever sees a run folder without its record.
         unfinished = unfinished_path(path)
-        lease = _made_with_lease(unfinished)
+        lease = made_with_lease(unfinished)
         try:
             folder = cls(unfinished, lease, modules=modules)
             folder._is_new = True
@@ -195,8 +195,8 @@ class RunFolder:
             os.close(descriptor)
 
 
-def _made_with_lease(path: Path) -> FolderLease:
-    """Make the folder and its log, and lock that. Raises FileExistsError when the name is taken, OSError."""
+def made_with_lease(path: Path) -> FolderLease:
+    """Make a folder that is not finished and its log, and lock that. Raises FileExistsError when the name is taken, OSError."""
     # Locked out meanwhile, recovery never sees a folder without a lease whose maker lives.
     with alone_in(path.parent):
         os.mkdir(path)

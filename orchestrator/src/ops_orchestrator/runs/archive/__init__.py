@@ -1,0 +1,1 @@
+"""Runs in a zip file, to be handed on."""
