@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -98,6 +99,18 @@ async def test_example_gives_the_same_result_again(tmp_path: Path, monkeypatch: 
             fingerprints.append((await service.get(f"/runs/{run_id}")).json()["fingerprints"])
     assert fingerprints[0] == fingerprints[1]
     assert None not in fingerprints[0].values()
+
+
+async def test_example_is_reproduced_offline_with_every_shape_of_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with orchestrator(tmp_path, DECLARED, monkeypatch) as service:
+        run_id = (await service.post("/plan_and_execute", json=SCENARIO)).json()["run_id"]
+        shutil.rmtree(tmp_path / "volume")
+        answer = (await service.post(f"/runs/{run_id}/reproduce", json={"offline": True})).json()
+        fingerprints = [(await service.get(f"/runs/{each}")).json()["fingerprints"] for each in (run_id, answer["run_id"])]
+    assert answer["reproduction"]["grade"] == "identical", answer
+    assert fingerprints[0] == fingerprints[1]
 
 
 def slips() -> list[Any]:

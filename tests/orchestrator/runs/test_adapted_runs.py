@@ -14,6 +14,10 @@ import pytest
 from scripted_module import Gate, ReadRun, ScriptedModule, StartService, artifact, envelope, success
 
 from ops_contract import sha256_hex
+from ops_orchestrator.exchange import Exchange
+from ops_orchestrator.modules.catalogue import load_catalogue
+from ops_orchestrator.planning.steps import Step
+from ops_orchestrator.runs.step_files import exchange_files
 
 SCORE = "path: /score\nbody: '{\"iso\": inputs.country}'\n"
 SCORED = httpx2.Response(200, json={"score": "0.41"})
@@ -85,10 +89,35 @@ async def test_request_without_a_body_is_kept_by_what_was_mapped(start_service: 
     async with start_service(module, registered=registered(action)) as service:
         answer = await answer_of(service)
     kept = folder_of(answer) / "steps/1-beta"
-    assert sorted(path.name for path in kept.iterdir()) == ["mapped-request.json", "response.json", "result.json"]
+    assert sorted(path.name for path in kept.iterdir()) == [
+        "mapped-request.json",
+        "response-headers.json",
+        "response.json",
+        "result.json",
+    ]
     mapped = json.loads((kept / "mapped-request.json").read_bytes())
     assert (mapped["method"], mapped["url"]) == ("GET", "http://beta.test/score/DO?last=5")
     assert "body" not in mapped
+
+
+async def test_headers_of_an_adapted_answer_are_kept_without_its_secrets(start_service: StartService, folder_of: Any) -> None:
+    headers = [(b"X-Odd", b"a\x1b[2J"), (b"Set-Cookie", b"id=1234567"), (b"Content-Type", b"application/json; charset=x")]
+    async with start_service(beta(score=httpx2.Response(200, headers=headers, json={})), registered=registered()) as service:
+        kept = (folder_of(await answer_of(service)) / "steps/1-beta/response-headers.json").read_bytes()
+    assert b"\x1b" not in kept
+    found = json.loads(kept)
+    assert (found["content-type"], found["set-cookie"]) == ("application/json; charset=x", "***")
+
+
+def test_header_with_bytes_that_are_not_text_is_kept_as_far_as_it_is_text() -> None:
+    module = load_catalogue(Path("modules.yaml"), {}, registered().encode()).modules["beta"]
+    exchange = Exchange(
+        method="POST", url="", request_headers={}, request=b"", status=200, headers={"x-odd": "a\udcff"}, response=b"{}"
+    )
+    files = exchange_files(Step(1, "beta", module, "score"), exchange, "steps/1-beta", keep_artifacts=True)
+    (headers,) = (file.content for file in files if file.ref.path.endswith("/response-headers.json"))
+    assert isinstance(headers, bytes)
+    assert json.loads(headers) == {"x-odd": "a?"}
 
 
 async def test_secret_of_a_header_or_the_query_is_sent_and_stands_nowhere_else(

@@ -8,7 +8,16 @@ from typing import Any, get_args
 import pytest
 
 from ops_orchestrator.runs.event_reader import LogError, read_event
-from ops_orchestrator.runs.events import Event, ExchangeRecord, Fingerprints, Occurrence, PlannedModule, RunStarted, Unknown
+from ops_orchestrator.runs.events import (
+    Event,
+    ExchangeRecord,
+    Fingerprints,
+    Occurrence,
+    PlannedModule,
+    Reproduction,
+    RunStarted,
+    Unknown,
+)
 from ops_orchestrator.runs.run_file import FileRef
 
 RUN_ID = "run_2026-01-09T12-34-56Z_ab12cd"
@@ -22,6 +31,7 @@ VALUES: dict[str, Any] = {
     "exchange": ExchangeRecord("POST", "http://a", 200, "a", "b"),
     "files": (FileRef("a/b", "c", 3),),
     "fingerprints": Fingerprints("a", "b"),
+    "reproduction": Reproduction("current", offline=True, rel=0.1, grade="different", steps={"a": "different"}, cause="so"),
     "contract_versions": ("1.0",),
     "warnings": ("careful",),
     "artifacts": ("a.txt",),

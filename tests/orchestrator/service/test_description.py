@@ -47,6 +47,7 @@ async def test_document_names_every_path(document: dict[str, Any]) -> None:
         "/runs/{run_id}/ro-crate-metadata.json",
         "/runs/{run_id}/verification",
         "/runs/{run_id}/cancel",
+        "/runs/{run_id}/reproduce",
         "/runs/{run_id}/resume",
         "/runs/{a}/diff/{b}",
         "/modules",
@@ -69,7 +70,8 @@ async def test_every_error_is_described_as_a_problem_document(document: dict[str
         for status, response in operation["responses"].items()
         if status >= "400"
     }
-    runs_and_readiness = {("/plan_and_execute", "502"), ("/runs/{run_id}/resume", "502"), ("/ready", "503")}
+    of_runs = {("/plan_and_execute", "502"), ("/runs/{run_id}/resume", "502"), ("/runs/{run_id}/reproduce", "502")}
+    runs_and_readiness = of_runs | {("/ready", "503")}
     assert {where for where, content in errors.items() if "application/problem+json" not in content} == runs_and_readiness
 
 

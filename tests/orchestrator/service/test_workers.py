@@ -196,6 +196,28 @@ def test_request_that_is_repeated_at_the_other_worker_waits_for_the_first_run(he
     assert module.asked.empty()
 
 
+def test_run_is_reproduced_through_the_other_worker_and_once_for_a_key(held: tuple[Workers, HeldModule]) -> None:
+    service, module = held
+    here, there, third = service.client(0), service.client(1), service.client(1)
+    run_id = start(here)
+    module.asked.get()
+    assert there.post(f"/runs/{run_id}/reproduce").status_code == 409
+    module.opened.set()
+    wait_for(lambda: status(there, run_id) == "completed")
+    module.opened.clear()
+    headers = {"Idempotency-Key": "reproduced"}
+    with ThreadPoolExecutor() as elsewhere:
+        first = elsewhere.submit(there.post, f"/runs/{run_id}/reproduce", headers=headers)
+        module.asked.get()
+        second = elsewhere.submit(here.post, f"/runs/{run_id}/reproduce", headers=headers)
+        assert third.post(f"/runs/{run_id}/reproduce", headers=headers | AT_ONCE).status_code == 202
+        module.opened.set()
+        answers = [first.result(), second.result()]
+    assert [answer.json()["reproduction"]["grade"] for answer in answers] == ["identical"] * 2
+    assert answers[0].json() == answers[1].json()
+    assert module.asked.empty()
+
+
 def test_run_is_cancelled_while_the_other_worker_takes_it_up_again(held: tuple[Workers, HeldModule]) -> None:
     service, _ = held
     here, others = service.client(0), [service.client(number % 2) for number in range(8)]

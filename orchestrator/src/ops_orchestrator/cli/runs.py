@@ -7,12 +7,13 @@ from functools import partial
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group
 
 from ops_contract.command_line import add_deferred, new_group, print_json_text, say
 from ops_orchestrator.cli import display, tables
 from ops_orchestrator.cli.following import followed, status_at_the_end
 from ops_orchestrator.cli.old_runs import prune, show_usage
+from ops_orchestrator.cli.reproduction_view import reproduced_by, reproduction_lines
 from ops_orchestrator.cli.run_control import cancel, resume
 from ops_orchestrator.cli.run_ids import RunId, find_run_id, served_run_id
 from ops_orchestrator.cli.run_store import existing_store
@@ -78,11 +79,13 @@ def show_run(run: RunId, as_json: AsJson = False) -> None:
         run_id = find_run_id(store, run)
         stored = store.record(run_id)
         results = store.results(run_id).model_dump(mode="json")
+        reproductions = reproduced_by(store, run_id)
         folder = store.location(run_id)
         # Read again: the run may have ended meanwhile.
         is_left = not stored.is_over and has_no_holder(folder / LOGS) and not store.record(run_id).is_over
     record = stored.model_dump(mode="json")
-    show(record, lambda: display.run_view(record, results, folder), as_json=as_json)
+    lines = [*reproduction_lines(record), *reproductions]
+    show(record, lambda: Group(display.run_view(record, results, folder), *lines), as_json=as_json)
     if is_left:
         say(
             "ops", f"{run_id} is {stored.status}, but no service executes it; `ops serve` ends it as interrupted, or resumes it"

@@ -57,6 +57,10 @@ class ServiceClient:
         """Go on with a run; returns the answer as far as it is known at once."""
         return await self._ask("run_id", "POST", f"/runs/{run_id}/resume", headers=_NOT_WAITING)
 
+    async def reproduce(self, run_id: str, how: bytes) -> dict[str, Any]:
+        """Start a run that reproduces another one; `how` is the body of the request. Returns the answer as it is at once."""
+        return await self._ask("run_id", "POST", f"/runs/{run_id}/reproduce", how, _NOT_WAITING)
+
     async def run(self, run_id: str) -> dict[str, Any]:
         """A run's record."""
         return await self._ask("run_id", "GET", f"/runs/{run_id}")

@@ -10,6 +10,7 @@ from rich.console import Console
 from ops_contract.command_line import print_json
 from ops_orchestrator.cli import display
 from ops_orchestrator.cli.progress import run_ended
+from ops_orchestrator.cli.reproduction_view import reproduction_lines
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.errors import CannotReachError
 from ops_orchestrator.runs.answer import answer
@@ -36,7 +37,7 @@ def show_run(record: dict[str, Any], results: dict[str, Any], artifacts_path: st
     if as_json:
         print_json(answer(RunRecord.model_validate(record), Results.model_validate(results), artifacts_path))
     else:
-        Console().print(display.run_view(record, results, Path(artifacts_path)))
+        Console().print(display.run_view(record, results, Path(artifacts_path)), *reproduction_lines(record), sep="\n")
 
 
 def say_how_to_go_on(run_id: str) -> None:

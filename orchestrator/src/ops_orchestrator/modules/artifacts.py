@@ -60,6 +60,8 @@ async def receive(
 
     They are streamed into a new file in the folder `staging`; with None they are checked and dropped.
     """
+    if client.take_artifact is not None:
+        return await client.take_artifact(source, module, staging, limit)
     if isinstance(source, SharedFile):
         return await shared_volume.take(source, module.name, staging, limit)
     async with staged_file(staging) as target:

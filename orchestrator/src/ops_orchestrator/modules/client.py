@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import nullcontext, suppress
 from functools import lru_cache
+from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from ops_contract import is_encoded, masked_url
@@ -12,9 +13,11 @@ from ops_orchestrator.errors import UNREACHABLE, Failure, NetworkError, Response
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.masking import masked_text
 from ops_orchestrator.modules.aiohttp_transport import AiohttpTransport
+from ops_orchestrator.modules.allowance import ByteLimit
+from ops_orchestrator.modules.answer import ReceivedArtifact, RemoteFile, SharedFile
 from ops_orchestrator.modules.limits import Limits
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.modules.shared_checks import SharedChecks
+from ops_orchestrator.modules.shared_checks import HealthChecks, SharedChecks
 from ops_orchestrator.modules.transport import Response, Transport
 
 _MAX_HEALTH_BYTES: Final = 64 * 1024
@@ -28,17 +31,47 @@ _HEADERS: Final = {
 _masked_url = lru_cache(maxsize=128)(masked_url)
 
 
+class TakeArtifact(Protocol):
+    """Takes the bytes of an artifact that did not come with the answer of its module."""
+
+    async def __call__(
+        self, source: RemoteFile | SharedFile, module: Module, staging: Path | None, limit: ByteLimit, /
+    ) -> ReceivedArtifact:
+        """The artifact, in a new file in the folder `staging`; with None it is checked and dropped. Raises StepError."""
+        ...
+
+
+class StepClients(Protocol):
+    """The client with which the module of each step is called."""
+
+    def of_step(self, step_id: str) -> "ModuleClient":
+        """That of one step."""
+        ...
+
+
 class ModuleClient:
     """One client with kept connections for all modules; close it with `aclose`.
 
     Every call raises StepError, and none bounds its own time: callers put `asyncio.timeout` around what belongs together.
+    With `take_artifact`, artifacts that do not come with an answer are not fetched from the module, but taken so.
     """
 
-    def __init__(self, limits: Limits, transport: Transport | None = None, checks: SharedChecks | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        transport: Transport | None = None,
+        checks: HealthChecks | None = None,
+        take_artifact: TakeArtifact | None = None,
+    ) -> None:
         self.limits = limits
-        self.checks = checks or SharedChecks()
+        self.checks: HealthChecks = checks or SharedChecks()
+        self.take_artifact = take_artifact
         self._transport = transport
         self._transports: dict[str, Transport] = {}
+
+    def of_step(self, step_id: str) -> "ModuleClient":  # noqa: ARG002  # one for all steps
+        """See StepClients."""
+        return self
 
     async def aclose(self) -> None:
         """Close the kept connections."""
@@ -88,7 +121,7 @@ class _Opened:
     A class: the event loop keeps account of each generator.
     """
 
-    def __init__(self, transport: Transport, checks: SharedChecks, module: Module, request: Request, limit: int) -> None:
+    def __init__(self, transport: Transport, checks: HealthChecks, module: Module, request: Request, limit: int) -> None:
         self._transport = transport
         self._checks = checks
         self._module = module

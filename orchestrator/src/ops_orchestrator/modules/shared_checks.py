@@ -4,13 +4,29 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ops_orchestrator.modules.answer import Readiness
 from ops_orchestrator.modules.module import Module
 
 GOOD_FOR_S: Final = 1.0
 """Seconds after which a module that was ready is checked again."""
+
+
+class HealthChecks(Protocol):
+    """What is known of the health of modules, and who checks it."""
+
+    def known(self, module: Module) -> Readiness | None:
+        """What a check found in the last second."""
+        ...
+
+    async def share(self, module: Module, check: Callable[[], Coroutine[Any, Any, Readiness]]) -> Readiness:
+        """What the check under way finds, or else `check`. Raises what that raises."""
+        ...
+
+    def forget(self, module: Module) -> None:
+        """Have the next caller check the module: something has happened to it since the last check began."""
+        ...
 
 
 class SharedChecks:

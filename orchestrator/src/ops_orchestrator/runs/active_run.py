@@ -5,20 +5,21 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import structlog
 
 from ops_contract import sha256_hex
 from ops_orchestrator.errors import DamagedRunError
-from ops_orchestrator.modules.client import ModuleClient
+from ops_orchestrator.modules.client import ModuleClient, StepClients
 from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.planning.steps import Plan, Step
 from ops_orchestrator.runs.events import (
     NO_ORIGIN,
     Origin,
     PlannedModule,
+    Reproduction,
     RunCancelling,
     RunEnded,
     RunQueued,
@@ -26,7 +27,9 @@ from ops_orchestrator.runs.events import (
     interrupted,
 )
 from ops_orchestrator.runs.record import Results, RunRecord
+from ops_orchestrator.runs.recorded_modules import tried_once
 from ops_orchestrator.runs.recorder import Recorder
+from ops_orchestrator.runs.reproduction import Original
 from ops_orchestrator.runs.runner import Earlier, Runner
 from ops_orchestrator.runs.turns import Turns
 
@@ -37,7 +40,10 @@ _log: Any = structlog.get_logger("ops_orchestrator.run")
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be executed, and what is there already of a run that goes on. `modules` is the modules.json of a new run."""
+    """What is to be executed, and what is there already of a run that goes on. `modules` is the modules.json of a new run.
+
+    `original` is there when the run reproduces another one.
+    """
 
     scenario: Scenario
     plan: Plan
@@ -45,6 +51,7 @@ class Work:
     earlier: Earlier = field(default_factory=Earlier)
     attempt: int = 1
     origin: Origin = NO_ORIGIN
+    original: Original | None = None
 
     def queued(self, versions: dict[str, str | None], durability: str = "sync", key_sha256: str | None = None) -> RunQueued:
         """The event with which the run begins; `key_sha256` is that of its idempotency key."""
@@ -58,6 +65,7 @@ class Work:
             idempotency_key=key_sha256,
             reproduces=self.origin.reproduces,
             sweep=self.origin.sweep,
+            reproduction=self.origin.reproduction or (Reproduction() if self.origin.reproduces else None),
         )
 
     def started(self) -> RunStarted:
@@ -134,7 +142,7 @@ class ActiveRun:
             if self._is_left:
                 await self._recorder.leave()
                 return
-            await self._recorder.end(ended)
+            await self._recorder.end(await self._judged(ended))
         except Exception as error:  # noqa: BLE001  # whatever it is, the run has to end
             await self._finish(ended if ended.status == "errored" else self._errored(error))
         finally:
@@ -167,8 +175,26 @@ class ActiveRun:
     async def _executed(self, client: ModuleClient) -> RunEnded:
         work, recorder = self._work, self._recorder
         staging = recorder.staging if work.scenario.run_options.save_artifacts else None
-        runner = Runner(client, staging, recorder.add)
-        return await runner.execute(recorder.run_id, work.scenario, work.plan, work.earlier)
+        clients, plan = await self._modules(client)
+        runner = Runner(clients, staging, recorder.add)
+        return await runner.execute(recorder.run_id, work.scenario, plan, work.earlier)
+
+    async def _modules(self, client: ModuleClient) -> tuple[StepClients, Plan]:
+        """What is called, and how: the modules, or what was recorded of them. Raises NotFoundError, StoreError."""
+        plan, original, terms = self._work.plan, self._work.original, self.record.reproduction
+        if original is None or terms is None or not terms.offline:
+            return client, plan
+        return await asyncio.to_thread(original.modules, plan, self._recorder.run_id, client.limits), tried_once(plan)
+
+    async def _judged(self, what: RunEnded) -> RunEnded:
+        """The end of the run, with a grade when it reproduces another one and was not stopped before."""
+        original, terms = self._work.original, self.record.reproduction
+        if original is None or terms is None or what.status not in ("completed", "failed"):
+            return what
+        # The comparison reads files of this run.
+        await self._recorder.durable()
+        record, results = self._recorder.ending(what)
+        return replace(what, reproduction=await asyncio.to_thread(original.judged, record, results, terms))
 
     async def _stopped(self) -> RunEnded:
         if self._cancelled_by is not None:

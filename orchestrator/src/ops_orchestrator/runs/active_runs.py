@@ -14,15 +14,16 @@ from ops_orchestrator.modules.frozen_modules import freeze_modules
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.runs.active_run import ActiveRun, Work, within
-from ops_orchestrator.runs.events import NO_ORIGIN, Event, Origin, RunQueued, RunResumed
+from ops_orchestrator.runs.events import NO_ORIGIN, Event, Origin, Reproduction, RunQueued, RunResumed
 from ops_orchestrator.runs.pins import refuse_unless_pinned
 from ops_orchestrator.runs.provenance import versions
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.recorder import Recorder
+from ops_orchestrator.runs.reproduction import Original
 from ops_orchestrator.runs.resumption import files_to_move, work_left
 from ops_orchestrator.runs.run_id import new_run_id
 from ops_orchestrator.runs.run_state import RunState
-from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.store.protocols import RunStore, StoredRun
 from ops_orchestrator.runs.turns import Turns
 
 _UNTIL_MADE_S: Final = 0.02
@@ -79,12 +80,19 @@ class ActiveRuns:
         """Whether `stop` was called."""
         return self._stop_begun.is_set()
 
-    async def start(self, scenario: Scenario, *, catalogue: Catalogue | None = None, origin: Origin = NO_ORIGIN) -> ActiveRun:
+    async def start(
+        self,
+        scenario: Scenario,
+        *,
+        catalogue: Catalogue | None = None,
+        origin: Origin = NO_ORIGIN,
+        original: StoredRun | None = None,
+    ) -> ActiveRun:
         """Plan the scenario and begin to execute it, with the registered modules unless others are given.
 
-        Raises RequestError, StoreError.
+        The run that it reproduces is looked up in the store unless `original` is given. Raises RequestError, StoreError.
         """
-        work = self._work(scenario, catalogue, origin)
+        work = self._work(scenario, catalogue, origin, original)
         return await self._launch(lambda: self._created_anyhow(work))
 
     async def start_once(
@@ -94,7 +102,7 @@ class ActiveRuns:
 
         Raises RequestError, StoreError.
         """
-        work = self._work(scenario, catalogue, origin)
+        work = self._work(scenario, catalogue, origin, None)
         key_sha256 = sha256_hex(key.encode())
         queued = self._queued(work, key_sha256)
         while True:
@@ -184,7 +192,8 @@ class ActiveRuns:
 
     async def _created(self, work: Work, *, queued: RunQueued, run_id: str) -> _Made:
         """Make the run `run_id`. Raises PinnedVersionError, BusyError, RunExistsError, StoreError."""
-        await refuse_unless_pinned(self._client, work.plan, work.scenario.run_options.pin)
+        if queued.reproduction is None or not queued.reproduction.offline:
+            await refuse_unless_pinned(self._client, work.plan, work.scenario.run_options.pin)
         async with self._turn() as has_turn:
             first = Event(run_id=run_id, seq=1, what=queued)
             state, events = RunState(first), [first]
@@ -206,7 +215,7 @@ class ActiveRuns:
         run_id = new_run_id()
         self._making.add(run_id)
         try:
-            await self._claim(key_sha256, run_id, queued.request)
+            await self._claim(key_sha256, run_id, queued)
             try:
                 return await self._created(work, queued=queued, run_id=run_id)
             except Exception:
@@ -228,19 +237,17 @@ class ActiveRuns:
         self._runs[run.record.run_id] = run
         return _Made(run, has_turn)
 
-    async def _claim(self, key_sha256: str, run_id: str, request: dict[str, Any]) -> None:
+    async def _claim(self, key_sha256: str, run_id: str, queued: RunQueued) -> None:
         """Claim an idempotency key for a new run. Raises _KeyIsHeld with the run that has it, ReusedKeyError, StoreError."""
         holder = await asyncio.to_thread(self._store.claim, key_sha256, run_id)
         if holder == run_id:
             return
         run = await self._made(holder)
-        if run is not None:
-            made_for = run.request if isinstance(run, RunRecord) else run.record.request
-            if fingerprint(made_for) != fingerprint(request):
-                raise ReusedKeyError(
-                    f"{holder} was started with this key and another request (scenario, labels, deadline or pins); "
-                    "take a new key, or repeat that request."
-                )
+        if run is not None and _wanted(run if isinstance(run, RunRecord) else run.record) != _wanted(queued):
+            raise ReusedKeyError(
+                f"{holder} was started with this key and another request (scenario, labels, deadline or pins); "
+                "take a new key, or repeat that request."
+            )
         raise _KeyIsHeld(run)
 
     async def _made(self, run_id: str | None) -> ActiveRun | RunRecord | None:
@@ -277,15 +284,21 @@ class ActiveRuns:
             raise
         return self._register(ActiveRun(work, recorder), has_turn=has_turn)
 
-    def _work(self, scenario: Scenario, catalogue: Catalogue | None, origin: Origin) -> Work:
+    def _work(self, scenario: Scenario, catalogue: Catalogue | None, origin: Origin, original: StoredRun | None) -> Work:
         """What a new run has to do, with the registered modules unless others are given. Raises RequestError."""
         steps = plan(scenario, catalogue or self._catalogue)
         names = tuple(dict.fromkeys(step.module.name for step in steps.steps))
         modules = self._modules_of(names) if catalogue is None else freeze_modules(catalogue, names)
-        return Work(scenario, steps, modules, origin=origin)
+        run = original or (self._store.run(origin.reproduces) if origin.reproduces else None)
+        return Work(scenario, steps, modules, origin=origin, original=Original(run, self._store) if run else None)
 
     def _modules_of(self, names: tuple[str, ...]) -> bytes:
         """The modules.json of a run that calls these registered modules, which do not change while the service runs."""
         if names not in self._modules:
             self._modules[names] = freeze_modules(self._catalogue, names)
         return self._modules[names]
+
+
+def _wanted(run: RunRecord | RunQueued) -> tuple[str, str | None, Reproduction | None]:
+    """What a run was wanted for, which has to be the same when its idempotency key comes again."""
+    return fingerprint(run.request), run.reproduces, run.reproduction and run.reproduction.ungraded()

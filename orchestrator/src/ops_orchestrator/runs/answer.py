@@ -1,12 +1,13 @@
 """The answer about a run: the body of `POST /plan_and_execute`, and what `ops run` prints when piped."""
 
+from dataclasses import asdict
 from typing import Any
 
 from ops_orchestrator.runs.record import Results, RunRecord
 
 
 def answer(record: RunRecord, results: Results, artifacts_path: str) -> dict[str, Any]:
-    """The seed's fields, `warnings` by step when a module gave one, `error` when the run did not complete.
+    """The seed's fields, and as far as there are any: `warnings` by step, `error`, which run it reproduces, and how.
 
     `artifacts_path` is the run's folder, with a slash at its end.
     """
@@ -19,4 +20,6 @@ def answer(record: RunRecord, results: Results, artifacts_path: str) -> dict[str
         "artifacts_path": artifacts_path,
         "logs_path": f"{artifacts_path}{record.logs}",
     }
-    return fields | ({"warnings": warnings} if warnings else {}) | ({"error": record.error} if record.error else {})
+    how = record.reproduction and asdict(record.reproduction)
+    found = {"warnings": warnings, "error": record.error, "reproduces": record.reproduces, "reproduction": how}
+    return fields | {name: value for name, value in found.items() if value}

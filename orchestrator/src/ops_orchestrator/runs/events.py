@@ -4,12 +4,13 @@ An event holds plain data and refers to files by path, SHA-256 and size. Its fie
 """
 
 import time
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Annotated, ClassVar, Final, Literal, get_args
 
 from ops_contract import sha256_hex
 from ops_orchestrator.exchange import Exchange
+from ops_orchestrator.runs.comparison.grades import Grade
 from ops_orchestrator.runs.document_fields import Array, Error, FewEntries, Objects, RequestObject
 from ops_orchestrator.runs.json_text import json_line
 from ops_orchestrator.runs.run_file import FileRef
@@ -41,11 +42,34 @@ class ExchangeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Reproduction:
+    """How a run reproduces another one, and what came of it once it is over.
+
+    `modules` are those of the other run's record or those that are registered; `offline` says that they were not called, and
+    that the recorded answers stand in for theirs. Numbers may differ by `rel`, relative, or `abs`. `grade` is the worst of
+    `steps`, None until all is compared, and `cause` says in words what differs and why.
+    """
+
+    modules: Literal["recorded", "current"] = "recorded"
+    offline: bool = False
+    rel: float = 0.0
+    abs: float = 0.0
+    grade: Grade | None = None
+    steps: Annotated[dict[str, Grade], FewEntries] = field(default_factory=dict)
+    cause: str = ""
+
+    def ungraded(self) -> "Reproduction":
+        """How the run is reproduced, without what came of it."""
+        return replace(self, grade=None, steps={}, cause="")
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
-    """What a run was started for: the id of the run that it reproduces, or that of the sweep that it belongs to."""
+    """What a run was started for: the id of the run that it reproduces, and how, or that of the sweep that it belongs to."""
 
     reproduces: str | None = None
     sweep: str | None = None
+    reproduction: Reproduction | None = None
 
 
 NO_ORIGIN: Final = Origin()
@@ -67,8 +91,8 @@ class PlannedModule:
 class RunQueued:
     """A plan was made and its run exists: the first event of each run.
 
-    `modules_sha256` is that of modules.json, `idempotency_key` the SHA-256 of the caller's key; `reproduces` and `sweep` are
-    those of its Origin.
+    `modules_sha256` is that of modules.json, `idempotency_key` the SHA-256 of the caller's key; `reproduces`, `reproduction`
+    and `sweep` are those of its Origin.
     """
 
     name: ClassVar = "run.queued"
@@ -81,6 +105,7 @@ class RunQueued:
     idempotency_key: str | None = None
     reproduces: str | None = None
     sweep: str | None = None
+    reproduction: Reproduction | None = None
     durability: str = "sync"
 
     @property
@@ -251,12 +276,16 @@ class Fingerprints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded:
-    """The run is over; nothing of it changes any more, unless it is resumed. `error` is as in the answer."""
+    """The run is over; nothing of it changes any more, unless it is resumed. `error` is as in the answer.
+
+    `reproduction` is there with its grade when the run reproduces another one and was compared with it.
+    """
 
     name: ClassVar = "run.ended"
     status: Status
     error: Error | None = None
     fingerprints: Fingerprints = Fingerprints()
+    reproduction: Reproduction | None = None
 
     @property
     def level(self) -> Level:
@@ -266,7 +295,8 @@ class RunEnded:
     @property
     def message(self) -> str:
         """The sentence of the log line."""
-        return f"run {self.status}"
+        graded = f", its results are {self.reproduction.grade}" if self.reproduction else ""
+        return f"run {self.status}{graded}"
 
 
 Occurrence = (

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from ops_contract import ArtifactRef, Evidence
 from ops_orchestrator.runs.document_fields import Array, Error, FewEntries, FlatResults, Objects, RequestObject, Time
-from ops_orchestrator.runs.events import ENDED, ExchangeRecord, Fingerprints, Status
+from ops_orchestrator.runs.events import ENDED, ExchangeRecord, Fingerprints, Reproduction, Status
 from ops_orchestrator.runs.json_text import LARGEST_INDENTED_BYTES, json_document, json_text, object_in_pieces
 
 FORMAT: Final = 2
@@ -64,8 +64,9 @@ class RunRecord(_Document):
     """run.json: request, plan, what happened, and pointers to the rest of the folder.
 
     `format` is 1 for version 0.1.0, whose logs do not tell everything. `attempt` counts how often the run was started or
-    resumed. `reproduces` is the id of the run that it reproduces, `sweep` that of the sweep that it belongs to. `durability`
-    is `sync` if all that answers said of the run was flushed to disk before.
+    resumed. `reproduces` is the id of the run that it reproduces, `reproduction` says how and with which outcome, `sweep` is
+    the id of the sweep that it belongs to. `durability` is `sync` if all that answers said of the run was flushed to disk
+    before.
     """
 
     format: int = 1
@@ -77,6 +78,7 @@ class RunRecord(_Document):
     finished_at: Time | None = None
     idempotency_key: str | None = None
     reproduces: str | None = None
+    reproduction: Reproduction | None = None
     sweep: str | None = None
     versions: Annotated[dict[str, str | None], FewEntries]
     durability: str = "sync"

@@ -78,6 +78,11 @@ class Recorder:
             raise
         self._take_in(event, results)
 
+    def ending(self, what: RunEnded) -> tuple[RunRecord, Results]:
+        """Record and results as they are when the run ends now."""
+        record = ended(self.record, replace(what, fingerprints=self._state.fingerprints(what.status)), now())
+        return record, Results.of(record, self._results)
+
     async def end(self, what: RunEnded) -> None:
         """Write the end of the run; returns when it is durable, and only then says that the run is over. Raises StoreError."""
         event = self._event(replace(what, fingerprints=self._state.fingerprints(what.status)))

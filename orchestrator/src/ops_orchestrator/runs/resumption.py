@@ -10,6 +10,7 @@ from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.runs.active_run import Work
 from ops_orchestrator.runs.history import exchange_of, scenario_of, upstream_answer
 from ops_orchestrator.runs.record import LOGS, MODULES, step_folder
+from ops_orchestrator.runs.reproduction import Original
 from ops_orchestrator.runs.run_file import FileRef
 from ops_orchestrator.runs.run_state import RunState
 from ops_orchestrator.runs.runner import Earlier
@@ -34,7 +35,13 @@ def work_left(store: RunStore, reopened: Reopened, catalogue: Catalogue) -> Work
         if step.id in reopened.results
     }
     attempts = {step.id: step.attempts for step in record.steps}
-    return Work(scenario, plan(scenario, modules), earlier=Earlier(upstream, attempts), attempt=record.attempt + 1)
+    return Work(
+        scenario,
+        plan(scenario, modules),
+        earlier=Earlier(upstream, attempts),
+        attempt=record.attempt + 1,
+        original=Original(store.run(record.reproduces), store) if record.reproduces else None,
+    )
 
 
 def files_to_move(state: RunState) -> tuple[FileRef, ...]:

@@ -132,6 +132,8 @@ class RunState:
         if what.durability != "sync":
             # What one attempt did not flush, no other did.
             changes["durability"] = what.durability
+        if (reproduction := self.record.reproduction) is not None:
+            changes["reproduction"] = reproduction.ungraded()
         self._record = self.record.model_copy(update={**changes, "fingerprints": Fingerprints()})
 
     def _end(self, what: RunEnded, finished_at: str) -> None:
@@ -155,6 +157,7 @@ def ended(record: RunRecord, what: RunEnded, finished_at: str) -> RunRecord:
             "error": what.error,
             "steps": tuple(steps),
             "fingerprints": what.fingerprints,
+            "reproduction": what.reproduction or record.reproduction,
         }
     )
 
@@ -196,6 +199,7 @@ def _opened(event: Event, queued: RunQueued) -> RunRecord:
         durability=queued.durability,
         idempotency_key=queued.idempotency_key,
         reproduces=queued.reproduces,
+        reproduction=queued.reproduction,
         sweep=queued.sweep,
         modules=MODULES,
         steps=tuple(

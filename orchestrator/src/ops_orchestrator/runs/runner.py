@@ -11,7 +11,7 @@ from ops_orchestrator.exchange import Request
 from ops_orchestrator.modules.answer import Readiness
 from ops_orchestrator.modules.attempt import Answered, attempt, request_for
 from ops_orchestrator.modules.call import Call, UpstreamAnswer
-from ops_orchestrator.modules.client import ModuleClient
+from ops_orchestrator.modules.client import StepClients
 from ops_orchestrator.modules.readiness import StartupPatience, wait_until_ready
 from ops_orchestrator.modules.time_limit import StepTime
 from ops_orchestrator.off_loop import off_loop_if_large
@@ -56,9 +56,9 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Runner:
-    """Executes plans with `client`. Artifacts that are fetched land in `staging`; None checks and drops them."""
+    """Executes plans with `clients`. Artifacts that are fetched land in `staging`; None checks and drops them."""
 
-    client: ModuleClient
+    clients: StepClients
     staging: Path | None
     emit: Emit
 
@@ -122,16 +122,18 @@ class Runner:
         return answered.as_upstream(keep_exchange=keep_exchange, synthetic=completed[0].synthetic)
 
     async def _ready(self, call: Call, time: StepTime) -> tuple[Readiness, float]:
-        if known := self.client.checks.known(call.module):
+        client = self.clients.of_step(call.step_id)
+        if known := client.checks.known(call.module):
             return known, 0.0
         async with time.limit():
-            return await wait_until_ready(self.client, call.module)
+            return await wait_until_ready(client, call.module)
 
     async def _attempt(self, call: Call, request: Request, patience: StartupPatience, time: StepTime) -> Answered:
         """Call the module once; one without a health check may still be starting, which is no attempt."""
+        client = self.clients.of_step(call.step_id)
         while True:
             try:
-                return await attempt(call, request, self.client, self.staging, time)
+                return await attempt(call, request, client, self.staging, time)
             except StepError as error:
                 pause_s = patience.next_pause_s() if error.unsent else None
                 if pause_s is None:

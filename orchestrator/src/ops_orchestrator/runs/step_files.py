@@ -1,7 +1,7 @@
 """What a step leaves in the folder of its run: its result, its exchange, its artifacts. Pure: the store writes them."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from ops_contract import JsonError
 from ops_orchestrator.exchange import Exchange
@@ -11,6 +11,10 @@ from ops_orchestrator.planning.steps import Step
 from ops_orchestrator.runs.json_text import json_document, json_line, json_text
 from ops_orchestrator.runs.record import ArtifactRecord, StepResults, artifacts_folder, response_name, result_name, step_folder
 from ops_orchestrator.runs.run_file import FileRef, RunFile
+
+REQUEST: Final = "request.json"
+MAPPED_REQUEST: Final = "mapped-request.json"
+ANSWER_HEADERS: Final = "response-headers.json"
 
 
 def step_results(step: Step, answered: Answered, *, keep_artifacts: bool) -> StepResults:
@@ -41,9 +45,13 @@ def exchange_files(
     """The files of one exchange of a step, in `folder`. `holds_artifacts` says that its answer has bytes of artifacts."""
     adapted = step.module.adapter is not None
     response = f"{folder}/{response_name(exchange.media_type)}"
-    files = [RunFile.of(f"{folder}/mapped-request.json", _mapped_request(exchange))] if adapted else []
+    files = []
+    if adapted:
+        # An adapter may read any header of an answer.
+        files.append(RunFile.of(f"{folder}/{MAPPED_REQUEST}", _mapped_request(exchange)))
+        files.append(RunFile.of(f"{folder}/{ANSWER_HEADERS}", _answer_headers(exchange)))
     if exchange.request:
-        files.append(RunFile.of(f"{folder}/request.json", exchange.request, exchange.request_sha256))
+        files.append(RunFile.of(f"{folder}/{REQUEST}", exchange.request, exchange.request_sha256))
     if keep_artifacts or (adapted and not holds_artifacts):
         files.append(RunFile.of(response, exchange.response, exchange.response_sha256))
     elif not adapted:
@@ -77,6 +85,11 @@ def _mapped_request(exchange: Exchange) -> bytes:
     """What an adapter made of a call, for people: also of a call without a body."""
     request: dict[str, Any] = {"method": exchange.method, "url": exchange.url, "headers": dict(exchange.request_headers)}
     return json_document(request | ({"body": json.loads(exchange.request)} if exchange.request else {}))
+
+
+def _answer_headers(exchange: Exchange) -> bytes:
+    # A header may hold bytes that are no text.
+    return json_document({name: value.encode(errors="replace").decode() for name, value in exchange.headers.items()})
 
 
 def _without_contents(exchange: Exchange) -> bytes:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from ops_contract import Evidence
 from ops_orchestrator.runs.events import Status
+from ops_orchestrator.runs.events import Reproduction, Status
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.settings import Durability
 
@@ -57,6 +58,10 @@ class RunAnswer(BaseModel):
     logs_path: str
     warnings: Annotated[dict[str, list[str]], Field(description="by step; left out when no module gave one")] = {}
     error: Annotated[RunError | None, Field(description="left out when nothing failed")] = None
+    reproduces: Annotated[str, Field(description="the run that it reproduces; left out for any other")] = ""
+    reproduction: Annotated[
+        Reproduction | None, Field(description="how it reproduces a run, and the grades; left out for any other")
+    ] = None
 
 
 class RunList(BaseModel):

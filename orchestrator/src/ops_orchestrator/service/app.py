@@ -36,6 +36,13 @@ from ops_orchestrator.service.routes.health import health_routes
 from ops_orchestrator.service.routes.modules import modules_routes
 from ops_orchestrator.service.routes.plan_and_execute import PATH, plan_and_execute_answer, plan_and_execute_routes
 from ops_orchestrator.service.routes.ro_crate import ro_crate_routes
+from ops_orchestrator.service.routes.plan_and_execute import (
+    PATH,
+    Started,
+    plan_and_execute_answer,
+    plan_and_execute_routes,
+)
+from ops_orchestrator.service.routes.reproduction import reproduction_routes
 from ops_orchestrator.service.routes.run_control import run_control_routes
 from ops_orchestrator.service.routes.runs import runs_routes
 from ops_orchestrator.service.routes.verification import verification_routes
@@ -69,9 +76,8 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     Raises ConfigurationError for a bad modules.yaml, StoreError when the run store cannot be made.
     """
     parts = _parts(settings, transport, worker)
-    start_run = plan_and_execute_answer(
-        parts.runs, parts.store, parts.siblings, settings.max_request_bytes, settings.max_request_values
-    )
+    started = Started(parts.runs, parts.store, parts.siblings)
+    start_run = plan_and_execute_answer(started, settings.max_request_bytes, settings.max_request_values)
     app = FastAPI(
         title="OpenPolicyStack orchestrator",
         version=ops_orchestrator.__version__,
@@ -98,6 +104,7 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     app.include_router(ro_crate_routes(parts.store))
     app.include_router(verification_routes(parts.store))
     app.include_router(run_control_routes(parts.runs, parts.store, parts.siblings))
+    app.include_router(reproduction_routes(parts.runs, parts.store, started, parts.catalogue, settings.max_request_bytes))
     app.include_router(events_routes(parts.store, parts.events, lambda run_id: parts.runs.find(run_id) is not None))
     app.include_router(modules_routes(parts.catalogue, parts.client))
     app.include_router(health_routes(parts.store, parts.runs))

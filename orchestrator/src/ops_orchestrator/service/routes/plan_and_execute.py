@@ -1,6 +1,7 @@
 """`POST /plan_and_execute`: the one way to start a run."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -11,12 +12,13 @@ from ops_contract import Problem, RefusalError, check_request_headers, media_typ
 from ops_orchestrator.errors import InvalidRequestError, UnresponsiveError
 from ops_orchestrator.off_loop import off_loop_if_large
 from ops_orchestrator.planning.scenario import Scenario, read_scenario
+from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.hot_route import Answer
 from ops_orchestrator.service.openapi import EXAMPLE_SCENARIO, Responses, header, json_of, problems
-from ops_orchestrator.service.routes.prefer import read_preference
+from ops_orchestrator.service.routes.prefer import Preference, read_preference
 from ops_orchestrator.service.run_answer import RUN_RESPONSES, answer_when_over
 from ops_orchestrator.service.siblings import Siblings
 
@@ -28,25 +30,37 @@ _REQUEST: Final = {"application/json": {**json_of(Scenario)["application/json"],
 _RESPONSES: Final[Responses] = RUN_RESPONSES | problems(400, 413, 415, 422)
 
 
-def plan_and_execute_answer(
-    runs: ActiveRuns, store: RunStore, siblings: Siblings, max_request_bytes: int, max_request_values: int
-) -> Answer:
-    """What answers the request, for runs kept in `store`; `siblings` execute the others."""
+@dataclass(frozen=True)
+class Started:
+    """Answers requests that start a run in `runs`, or find one that `siblings` execute; all are kept in `store`."""
 
-    async def plan_and_execute(request: Request) -> Response:
-        preference = read_preference(request.headers.getlist("prefer"))
-        key = _key(request.headers.getlist("idempotency-key"))
-        raw = await _body(request, max_request_bytes)
-        scenario = await off_loop_if_large(lambda: read_scenario(raw, max_values=max_request_values), len(raw))
-        run = await runs.start(scenario) if key is None else await runs.start_once(scenario, key)
+    runs: ActiveRuns
+    store: RunStore
+    siblings: Siblings
+
+    async def answer(self, request: Request, raw: bytes, run: ActiveRun | RunRecord, preference: Preference) -> Response:
+        """The answer about the run to a request with the body `raw`; a record is that of a run found by its key."""
         if isinstance(run, RunRecord):
             within_s = None if preference.wait_s is None else preference.wait_s + _ON_THE_WAY_S
             # One that hangs leaves what is stored of the run.
             with suppress(UnresponsiveError):
-                if (answer := await siblings.answer(request, run.run_id, raw, within_s=within_s)) is not None:
+                if (answer := await self.siblings.answer(request, run.run_id, raw, within_s=within_s)) is not None:
                     return answer
-                run = await runs.wait_elsewhere(run, preference.wait_s)
-        return await answer_when_over(run, store, preference)
+                run = await self.runs.wait_elsewhere(run, preference.wait_s)
+        return await answer_when_over(run, self.store, preference)
+
+
+def plan_and_execute_answer(started: Started, max_request_bytes: int, max_request_values: int) -> Answer:
+    """What answers the request."""
+    runs = started.runs
+
+    async def plan_and_execute(request: Request) -> Response:
+        preference = read_preference(request.headers.getlist("prefer"))
+        key = read_key(request.headers.getlist("idempotency-key"))
+        raw = await read_json_body(request, max_request_bytes)
+        scenario = await off_loop_if_large(lambda: read_scenario(raw, max_values=max_request_values), len(raw))
+        run = await runs.start(scenario) if key is None else await runs.start_once(scenario, key)
+        return await started.answer(request, raw, run, preference)
 
     return plan_and_execute
 
@@ -72,7 +86,7 @@ def plan_and_execute_routes(answer: Answer) -> APIRouter:
     return router
 
 
-def _key(values: list[str]) -> str | None:
+def read_key(values: list[str]) -> str | None:
     """The idempotency key of a request, None when it has none. Raises InvalidRequestError."""
     if not values:
         return None
@@ -82,7 +96,8 @@ def _key(values: list[str]) -> str | None:
     return values[0]
 
 
-async def _body(request: Request, limit: int) -> bytes:
+async def read_json_body(request: Request, limit: int) -> bytes:
+    """The body of a request, announced as JSON, of at most `limit` bytes. Raises InvalidRequestError: 400, 413 or 415."""
     _check_type(request.headers)
     try:
         # A compressed body is not read: what it takes in memory would be known only afterwards.
