@@ -13,6 +13,7 @@ from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import read_scenario
+from ops_orchestrator.planning.sweep import read_sweep
 from ops_orchestrator.runs.events import Occurrence
 from ops_orchestrator.settings import Settings
 
@@ -83,9 +84,10 @@ def test_modules_that_the_documents_declare_can_be_registered(tmp_path: Path) ->
 
 
 def test_scenario_of_the_http_api_can_be_planned() -> None:
-    (scenario,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs/http-api.md").read_text(), re.DOTALL)
+    scenario, sweep = re.findall(r"```json\n(.*?)```", (ROOT / "docs/http-api.md").read_text(), re.DOTALL)
     planned = plan(read_scenario(scenario.encode()), load_catalogue(ROOT / "modules.yaml", {}))
     assert [step.id for step in planned.steps] == ["policy-simulator", "raised"]
+    assert read_sweep(sweep.encode()).size == 100
 
 
 def test_keys_and_names_of_adapters_are_documented() -> None:

@@ -11,6 +11,7 @@ OrchestratorError
 │   ├── NotFoundError            404, a run or one of its documents
 │   ├── ReusedKeyError           422, an idempotency key came with another request
 │   ├── ConflictError            409, the run's status does not allow it
+│   │   └── SweepConflictError       409, the sweep's status does not allow it
 │   ├── BusyError                503, no run can be started now
 │   └── UnresponsiveError        503, the process that executes a run hangs
 ├── StepError                a module's: ends the step as failed; `failure` says how
@@ -125,6 +126,8 @@ class NotFoundError(RequestError):
 class ConflictError(RequestError):
     """A run cannot be cancelled, resumed or handed on as it is now."""
 
+    """A run cannot be cancelled or resumed as it is now, or nothing can be made of it yet."""
+
     status = 409
     slug = "conflict"
     title = "The run's status does not allow this"
@@ -136,6 +139,12 @@ class ConflictError(RequestError):
             f"{run_id} is {status}: only a run that is over can be resumed; "
             f"wait for it, or cancel it first: `ops runs cancel {run_id}`."
         )
+
+
+class SweepConflictError(ConflictError):
+    """A sweep cannot be cancelled or resumed as it is now."""
+
+    title = "The sweep's status does not allow this"
 
 
 class ReusedKeyError(RequestError):

@@ -66,8 +66,9 @@ class Settings(BaseSettings):
     max_import_bytes: Annotated[int, Field(gt=0, description="most bytes that one zip file of runs unpacks to")] = 4096 * MIB
     max_concurrent_runs: Annotated[int, Field(gt=0, description="most runs executed at once; more wait for their turn")] = 64
     max_queued_runs: Annotated[int, Field(ge=0, description="most runs that wait; more are answered 503")] = 1000
+    max_sweep_points: Annotated[int, Field(gt=0, description="most points of a sweep, each of which is a run")] = 10_000
     resume_interrupted: Annotated[
-        bool, Field(description="resume, at start, the runs that a stopped or killed service left")
+        bool, Field(description="resume, at start, the runs and sweeps that a stopped or killed service left")
     ] = False
     durability: Annotated[Durability, Field(description="when a run is on disk")] = "sync"
     sync: Annotated[SyncMethod, Field(description="how runs are put on disk")] = "syncfs"

@@ -384,3 +384,28 @@ def test_port_that_is_taken_is_reported_once(tmp_path: Path) -> None:
             _, err = process.communicate()
     assert process.returncode == 2
     assert err == f"ops: cannot listen on 127.0.0.1:{port}: Address already in use; choose another port with --port\n"
+
+
+def test_sweep_is_seen_and_cancelled_through_the_other_worker(held: tuple[Workers, HeldModule]) -> None:
+    service, module = held
+    here, there = service.client(0), service.client(1)
+    sweep_id = here.post("/sweeps", json={**SCENARIO, "sweep": {"seeds": 3, "concurrency": 1}}).json()["sweep_id"]
+    module.asked.get()
+    assert there.get(f"/sweeps/{sweep_id}").json()["status"] == "running"
+    assert there.post(f"/sweeps/{sweep_id}/resume").status_code == 409
+    cancelled = there.post(f"/sweeps/{sweep_id}/cancel")
+    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
+    assert here.get(f"/sweeps/{sweep_id}").json()["points"]["pending"] == 3
+
+
+def test_sweep_of_a_worker_that_was_killed_goes_on_in_another(tmp_path: Path, module: HeldModule) -> None:
+    with workers(tmp_path, module) as service:
+        here, there = service.client(0), service.client(1)
+        sweep_id = here.post("/sweeps", json={**SCENARIO, "sweep": {"seeds": 3, "concurrency": 1}}).json()["sweep_id"]
+        module.asked.get()
+        os.kill(service.pids[0], signal.SIGKILL)
+        wait_for(lambda: there.get(f"/sweeps/{sweep_id}").json()["status"] == "interrupted")
+        module.opened.set()
+        resumed = there.post(f"/sweeps/{sweep_id}/resume", headers={"Prefer": "wait=60"}).json()
+        assert (resumed["status"], resumed["points"]["completed"]) == ("completed", 3)
+        assert len(there.get("/runs").json()["runs"]) == 3

@@ -137,7 +137,7 @@ def _shown(pieces: Iterable[bytes], line: ProgressLine) -> Iterator[bytes]:
 
 def _exported(target: Path | None, size: int, count: int) -> RenderableType:
     counted = f"{count:,} run{'' if count == 1 else 's'}, {bytes_text(size)}"
-    return plain(f"Wrote {target}: {counted}. `ops runs import {target}` takes them into another store.")
+    return plain(f"Wrote {target}: {counted}. `ops runs import {target}` reads it into another store.")
 
 
 def _taken(

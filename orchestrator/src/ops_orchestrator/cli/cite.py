@@ -33,7 +33,10 @@ def cite(
     ] = Style.text,
     author: Annotated[str, typer.Option(help="Who is to be named; a run does not record who had it executed.")] = "",
 ) -> None:
-    """Print how to cite a run: its id, its date, all versions and its fingerprints."""
+    """Print how to cite a run.
+
+    A citation names the run's id, its date, all versions and its fingerprints.
+    """
     with opened_run(run) as stored:
         citation = Citation.of(stored, author)
     write(f"{_WRITTEN[style](citation)}\n".encode())

@@ -32,7 +32,10 @@ def script(
         ),
     ] = Form.curl,
 ) -> None:
-    """Print a run as a shell script with curl, or as a cell for a Python notebook with pandas."""
+    """Print a run as a script of curl or Python.
+
+    curl calls the modules again, as the run did; the Python is a notebook cell that makes tables of the results with pandas.
+    """
     with opened_run(run) as stored:
         made = _MADE_BY[form](stored)
     # Whatever a folder from elsewhere holds: its texts were cleaned where they were quoted.

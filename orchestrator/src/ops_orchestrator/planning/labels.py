@@ -10,8 +10,8 @@ MOST_LABELS: Final = 32
 """How many labels a run may have."""
 _LONGEST_VALUE: Final = 200
 _KEY: Final = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$"
-# No controls, no line breaks, and nothing that changes the direction of the text around it.
-_VALUE: Final = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]*$"
+PLAIN_TEXT: Final = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]*$"
+"""Text without controls, line breaks, and what changes the direction of the text around it."""
 
 
 def _check_key(key: str) -> str:
@@ -22,7 +22,7 @@ def _check_key(key: str) -> str:
 
 
 def _check_value(value: str) -> str:
-    if not re.fullmatch(_VALUE, value):
+    if not re.fullmatch(PLAIN_TEXT, value):
         raise PydanticCustomError("label", "must be text without control characters")
     return value
 
@@ -44,7 +44,7 @@ Labels = Annotated[
         json_schema_extra={
             "maxProperties": MOST_LABELS,
             "propertyNames": {"pattern": _KEY},
-            "additionalProperties": {"type": "string", "maxLength": _LONGEST_VALUE, "pattern": _VALUE},
+            "additionalProperties": {"type": "string", "maxLength": _LONGEST_VALUE, "pattern": PLAIN_TEXT},
         }
     ),
 ]

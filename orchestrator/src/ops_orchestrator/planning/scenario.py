@@ -1,7 +1,7 @@
 """What a person asks for: the body of `POST /plan_and_execute`."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -38,8 +38,8 @@ _LONGEST_RUN_S: Final = 30 * 24 * 60 * 60
 _MOST_FIELDS: Final = 1000
 
 
-class _Closed(ContractModel):
-    """Refuses unknown fields: a typo would silently change a result."""
+class Closed(ContractModel):
+    """A model that refuses unknown fields: a typo would silently change a result."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,7 +52,7 @@ class _Closed(ContractModel):
         return value
 
 
-class RunOptions(_Closed):
+class RunOptions(Closed):
     """What holds for the whole run."""
 
     seed: Seed = 0
@@ -77,7 +77,7 @@ class RunOptions(_Closed):
         return {"seed": self.seed, "save_artifacts": self.save_artifacts} | given
 
 
-class StepRequest(_Closed):
+class StepRequest(Closed):
     """One entry of `modules`. A bare name stands for `{"module": name}`, and is how such an entry is written down."""
 
     module: Identifier
@@ -118,7 +118,7 @@ def _not_empty(steps: tuple[StepRequest, ...]) -> tuple[StepRequest, ...]:
     return steps
 
 
-class Scenario(_Closed):
+class Scenario(Closed):
     """A scenario request, as in the seed."""
 
     scenario_id: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
@@ -140,25 +140,34 @@ class Scenario(_Closed):
         }
 
 
+AnyScenario = TypeVar("AnyScenario", bound=Scenario)
+
+
 def read_scenario(body: bytes, *, max_values: int = MAX_VALUES) -> Scenario:
     """Make a scenario of a request body.
 
     Raises InvalidRequestError: 400 for bad JSON, 413 for more than `max_values` values, 422 with pointers for the rest.
     """
+    return read_as(Scenario, body, "scenario", max_values=max_values)
+
+
+def read_as(model: type[AnyScenario], body: bytes, subject: str, *, max_values: int = MAX_VALUES) -> AnyScenario:
+    """Make a `model` of a request body; `subject` names it in messages. Raises as `read_scenario` does."""
     try:
         value = parse_json(body, max_values=max_values)
     except TooManyValuesError as error:
         allowed = f"{error.limit} JSON values, keys included, that OPS_MAX_REQUEST_VALUES allows"
-        raise InvalidRequestError(f"The scenario holds more than the {allowed}.", status=413) from error
+        raise InvalidRequestError(f"The {subject} holds more than the {allowed}.", status=413) from error
     except JsonError as error:
         raise InvalidRequestError(f"This is not JSON as it should be: {error}.", status=400) from error
     try:
-        scenario = validate(Scenario, value, "scenario")
+        scenario = validate(model, value, subject)
     except ShapeError as error:
-        raise InvalidRequestError("The scenario does not have the right shape.", error.problems, error.problem_count) from error
-    _refuse_numbers("/inputs", scenario.inputs)
+        message = f"The {subject} does not have the right shape."
+        raise InvalidRequestError(message, error.problems, error.problem_count) from error
+    refuse_numbers("/inputs", scenario.inputs)
     for index, step in enumerate(scenario.modules):
-        _refuse_numbers(f"/modules/{index}/inputs", step.inputs)
+        refuse_numbers(f"/modules/{index}/inputs", step.inputs)
     return scenario
 
 
@@ -176,7 +185,8 @@ def merged(inputs: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def _refuse_numbers(pointer: str, inputs: dict[str, Any]) -> None:
+def refuse_numbers(pointer: str, inputs: Any) -> None:
+    """Raise InvalidRequestError for a number in `inputs`, which stand at `pointer`, that JSON cannot carry safely."""
     try:
         check_numbers(inputs)
     except NumberError as error:

@@ -30,14 +30,14 @@ def csv_of(comparison: FigureComparison) -> str:
             f"{run.heading} [{run.run_id}]",
             *(f"{run.heading}: {name}" for name in ("change", "relative change", "note")),
         ]
-    writer.writerow(map(_cell, names))
+    writer.writerow(map(spreadsheet_cell, names))
     for figure in comparison.figures:
         cells: list[Any] = [figure.step, figure.key, figure.label, figure.unit, figure.direction]
         for at, (run, value) in enumerate(zip(comparison.runs, figure.values, strict=True)):
             ended = "" if run.status == "completed" else run.status
             changes = [value.change, value.relative] if at else []
             cells += [_plain_value(value.value), *changes, "; ".join(filter(None, (ended, *_notes(value))))]
-        writer.writerow(map(_cell, cells))
+        writer.writerow(map(spreadsheet_cell, cells))
     return out.getvalue()
 
 
@@ -75,7 +75,7 @@ def _plain_value(value: Any) -> Any:
     return value if is_number(value) or value is None else Scale().value(value)
 
 
-def _cell(value: Any) -> Any:
+def spreadsheet_cell(value: Any) -> Any:
     """A number as it is; text on one line, so that neither a spreadsheet nor a terminal acts on it."""
     if value is None or is_number(value):
         return "" if value is None else value

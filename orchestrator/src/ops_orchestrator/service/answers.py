@@ -5,7 +5,6 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from ops_contract import Evidence
-from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.events import Reproduction, Status
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.settings import Durability

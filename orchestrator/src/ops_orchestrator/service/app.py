@@ -22,6 +22,9 @@ from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Progress
 from ops_orchestrator.runs.store.retention import Retention, retention_of
 from ops_orchestrator.runs.store.run_folder import Signer
+from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
+from ops_orchestrator.runs.sweeps.sweep_run import RunsOfSweeps
+from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.runs.turns import LocalTurns, Turns
 from ops_orchestrator.service.head import HeadAsGet
 from ops_orchestrator.service.hot_route import HotRoute
@@ -34,8 +37,6 @@ from ops_orchestrator.service.routes.events import events_routes
 from ops_orchestrator.service.routes.evidence import evidence_routes
 from ops_orchestrator.service.routes.health import health_routes
 from ops_orchestrator.service.routes.modules import modules_routes
-from ops_orchestrator.service.routes.plan_and_execute import PATH, plan_and_execute_answer, plan_and_execute_routes
-from ops_orchestrator.service.routes.ro_crate import ro_crate_routes
 from ops_orchestrator.service.routes.plan_and_execute import (
     PATH,
     Started,
@@ -43,8 +44,10 @@ from ops_orchestrator.service.routes.plan_and_execute import (
     plan_and_execute_routes,
 )
 from ops_orchestrator.service.routes.reproduction import reproduction_routes
+from ops_orchestrator.service.routes.ro_crate import ro_crate_routes
 from ops_orchestrator.service.routes.run_control import run_control_routes
 from ops_orchestrator.service.routes.runs import runs_routes
+from ops_orchestrator.service.routes.sweeps import sweeps_routes
 from ops_orchestrator.service.routes.verification import verification_routes
 from ops_orchestrator.service.service_log import RunLog
 from ops_orchestrator.service.siblings import AmongSiblings, Siblings, Worker
@@ -65,6 +68,8 @@ class _Parts:
     client: ModuleClient
     turns: Turns
     runs: ActiveRuns
+    sweep_store: SweepStore
+    sweeps: ActiveSweeps
     takeover: Takeover
     siblings: Siblings
 
@@ -108,6 +113,7 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     app.include_router(events_routes(parts.store, parts.events, lambda run_id: parts.runs.find(run_id) is not None))
     app.include_router(modules_routes(parts.catalogue, parts.client))
     app.include_router(health_routes(parts.store, parts.runs))
+    app.include_router(sweeps_routes(parts.sweeps, parts.sweep_store, settings))
     app.include_router(description_routes(app))
     return app
 
@@ -129,6 +135,8 @@ def _parts(settings: Settings, transport: Transport | None, worker: Worker | Non
     runs = ActiveRuns(
         catalogue, store, client, turns=turns, image_digest=settings.image_digest, leaves_runs=settings.resume_interrupted
     )
+    sweep_store = SweepStore.open(settings.runs_dir, settings.durability, settings.sync)
+    through = RunsOfSweeps(runs, store, settings.max_concurrent_runs, leaves_sweeps=settings.resume_interrupted)
     return _Parts(
         catalogue=catalogue,
         events=events,
@@ -137,6 +145,8 @@ def _parts(settings: Settings, transport: Transport | None, worker: Worker | Non
         client=client,
         turns=turns,
         runs=runs,
+        sweep_store=sweep_store,
+        sweeps=ActiveSweeps(catalogue, sweep_store, through),
         takeover=Takeover(store, runs if settings.resume_interrupted else None),
         siblings=Siblings(worker.siblings if worker else (), runs.find, store),
     )
@@ -147,19 +157,25 @@ async def _lifespan(parts: _Parts, _: FastAPI) -> AsyncIterator[None]:
     """Put in order what a dead service left, and stop in an order in which no run is left half written."""
     is_complete = parts.store.is_complete
     again = await parts.takeover.begin()
-    later = asyncio.create_task(parts.takeover.keep_on(again, is_complete=is_complete))
+    later = (
+        asyncio.create_task(parts.takeover.keep_on(again, is_complete=is_complete)),
+        asyncio.create_task(parts.sweeps.take_over()),
+    )
     if parts.retention is not None:
         parts.retention.start()
     if reason := parts.store.unwritable():
         _log.error("store.unwritable", message=reason)
     yield
-    later.cancel()
+    for task in later:
+        task.cancel()
     await parts.runs.stop()
+    await parts.sweeps.stop()
     parts.turns.close()
     parts.events.close()
     if parts.retention is not None:
         await asyncio.to_thread(parts.retention.stop)
     await parts.client.aclose()
+    await asyncio.to_thread(parts.sweep_store.close)
     await asyncio.to_thread(parts.store.close)
 
 

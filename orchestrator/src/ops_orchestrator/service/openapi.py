@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from pydantic.json_schema import models_json_schema
 
 from ops_orchestrator.planning.scenario import Scenario
+from ops_orchestrator.planning.sweep_spec import SweepScenario
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.service.answers import ProblemDocument, RunAnswer
 from ops_orchestrator.service.reproduction_request import ReproductionRequest
@@ -110,7 +111,7 @@ def document_of(app: FastAPI) -> dict[str, Any]:
 @cache
 def _shared_schemas() -> dict[str, Any]:
     answers = [(model, "serialization") for model in (RunAnswer, RunRecord, Results, ProblemDocument)]
-    models: list[Any] = [(Scenario, "validation"), (ReproductionRequest, "validation"), *answers]
+    models: list[Any] = [(Scenario, "validation"), (SweepScenario, "validation"), (ReproductionRequest, "validation"), *answers]
     return dict(models_json_schema(models, ref_template=_SCHEMAS)[1]["$defs"])
 
 

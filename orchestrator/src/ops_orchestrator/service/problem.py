@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from ops_contract import MAX_PROBLEMS, Problem, problem_of
 from ops_orchestrator.errors import (
@@ -34,6 +35,7 @@ _HOW_TO_MAKE_ROOM: Final = (
     " `ops runs usage` shows how much room runs take and `ops runs prune --older-than 90d` which old ones can go;"
     " or set OPS_RUNS_DIR to a folder on another disk and start the orchestrator again."
 )
+_METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _READ_AT_START: Final = " The orchestrator reads modules.yaml when it starts: after a change, start it again."
 
 _log: Any = structlog.get_logger("ops_orchestrator.http")
@@ -129,8 +131,17 @@ def _on_http_exception(request: Request, error: Exception) -> ProblemResponse:
     }.get(error.status_code, str(error.detail))
     body = _problem(request, error.status_code, *_of_status(error.status_code), detail)
     headers = dict(error.headers or {})
-    return ProblemResponse(
-        body, error.status_code, headers | ({"Allow": with_head(headers["Allow"])} if "Allow" in headers else {})
+    allow = {"Allow": with_head(_allowed(request))} if "Allow" in headers else {}
+    return ProblemResponse(body, error.status_code, headers | allow)
+
+
+def _allowed(request: Request) -> str:
+    """The methods that the path takes: the framework names those of the first route that has the path."""
+    routes = request.app.routes
+    return ", ".join(
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     )
 
 

@@ -6,7 +6,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 import recorded_run
@@ -76,6 +76,16 @@ def test_import_is_seen_by_whoever_has_the_store_open(
 
 def test_same_runs_give_the_same_bytes(tmp_path: Path, run: FolderRun, archive: Path) -> None:
     assert zipped(tmp_path / "again.zip", copied(run, tmp_path)).read_bytes() == archive.read_bytes()
+
+
+def test_archive_can_be_read_while_it_comes(archive: Path) -> None:
+    with ZipFile(archive) as file:
+        entries = file.infolist()
+    has_descriptor = [entry for entry in entries if entry.flag_bits & 0x08]
+    assert len(has_descriptor) > 10
+    assert {entry.compress_type for entry in has_descriptor} == {ZIP_DEFLATED}
+    plot = next(entry for entry in entries if entry.filename.endswith("plot.png"))
+    assert 0 < plot.compress_size - plot.file_size < 100
 
 
 def test_archive_describes_the_run_and_the_store_keeps_only_what_is_not_derived(

@@ -100,14 +100,17 @@ def _written(archive: ZipFile, run: StoredRun, *, damaged: bool) -> Generator[No
     manifest = run.document(MANIFEST) if MANIFEST in names else b""
     hashes = {} if damaged else {**read_manifest(manifest, Findings()), MANIFEST: sha256_hex(manifest)}
     for folder in ALWAYS_THERE:
-        archive.writestr(_entry(f"{run.run_id}/{folder}/", at, _FOLDER), b"")
+        archive.mkdir(_entry(f"{run.run_id}/{folder}/", at, _FOLDER))
     # A run that is damaged may not have all that the description needs.
     with suppress(StoreError) if damaged else nullcontext():
-        archive.writestr(_entry(f"{run.run_id}/{METADATA}", at, _FILE, ZIP_DEFLATED), ro_crate(run))
+        archive.writestr(_entry(f"{run.run_id}/{METADATA}", at, _FILE), ro_crate(run))
     for name in names:
         with closing(run.open(name)) as opened:
-            entry = _entry(f"{run.run_id}/{name}", at, _FILE, _method(name, opened))
+            entry = _entry(f"{run.run_id}/{name}", at, _FILE)
             entry.file_size = opened.size
+            if _is_packed(name) or _looks_like_a_bomb(opened):
+                # Deflated without an effort: of a file that is only stored, those who read a stream would not see the end.
+                entry._compresslevel = 0  # type: ignore[attr-defined]  # noqa: SLF001  # compress_level from Python 3.13 on
             yield from _copied(archive, entry, opened, hashes.get(name))
 
 
@@ -124,18 +127,14 @@ def _copied(archive: ZipFile, entry: ZipInfo, opened: OpenFile, expected: str | 
         raise ArchiveError(f"{entry.filename!r} is not what the manifest says, or has changed while it was read; try again")
 
 
-def _entry(name: str, at: _Time, kind: int, method: int = ZIP_STORED) -> ZipInfo:
+def _entry(name: str, at: _Time, kind: int) -> ZipInfo:
     """An entry that depends on nothing but the run."""
     entry = ZipInfo(name, at)
     entry.create_system = _UNIX
     entry.external_attr = kind
-    entry.compress_type = method
+    entry.compress_type = ZIP_STORED if entry.is_dir() else ZIP_DEFLATED
+    entry.CRC = 0  # that of a folder, which Python 3.11 leaves unset
     return entry
-
-
-def _method(name: str, opened: OpenFile) -> int:
-    """How a file is packed: not at all when it is packed already, or when the archive would look like a bomb."""
-    return ZIP_STORED if _is_packed(name) or _looks_like_a_bomb(opened) else ZIP_DEFLATED
 
 
 def _is_packed(name: str) -> bool:

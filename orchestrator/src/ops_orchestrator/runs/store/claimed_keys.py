@@ -21,10 +21,14 @@ _LOCK: Final = ".making"
 
 
 class ClaimedKeys:
-    """The keys of the runs in the folder `store`, by their SHA-256. Safe among threads and processes. Raises OSError."""
+    """The keys of the runs in the folder `store`, by their SHA-256. Safe among threads and processes. Raises OSError.
 
-    def __init__(self, store: Path) -> None:
+    `ids` is what their names look like, where they are not runs.
+    """
+
+    def __init__(self, store: Path, ids: re.Pattern[str] = RUN_ID) -> None:
         self._store = store
+        self._ids = ids
         self.folder = store / FOLDER_NAME
         self._complete = self.folder / "complete"
         self._making: dict[str, _Lock] = {}
@@ -121,7 +125,7 @@ class ClaimedKeys:
             raise OSError(errno.EINVAL, reason) from error
 
     def _is_made(self, holder: str) -> bool:
-        return RUN_ID.fullmatch(holder) is not None and os.path.lexists(self._store / holder)
+        return self._ids.fullmatch(holder) is not None and os.path.lexists(self._store / holder)
 
     def _hold(self, link: Path, run_id: str) -> str:
         """Have `run_id` hold the key, whose lock is held, unless a run that is made holds it; returns the holder."""

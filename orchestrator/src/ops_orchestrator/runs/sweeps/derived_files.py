@@ -1,0 +1,29 @@
+"""What is made of a sweep when it is over: its table in the forms that people use, and its charts."""
+
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from ops_orchestrator.runs.sweeps.charts import write_charts
+from ops_orchestrator.runs.sweeps.sweep_folder import SweepFolder
+from ops_orchestrator.runs.sweeps.table import SweepTable
+from ops_orchestrator.runs.sweeps.table_files import TABLE_CSV, TABLE_PARQUET, csv_of, write_parquet
+
+_log: Any = structlog.get_logger("ops_orchestrator.sweep")
+
+
+def write_derived(folder: SweepFolder, table: SweepTable) -> tuple[str, ...]:
+    """Write the table of a sweep and its charts into its folder; returns sentences about what is not drawn.
+
+    Blocking; raises OSError.
+    """
+    folder.write(TABLE_CSV, csv_of(table))
+    write_parquet(table, Path(folder.path, TABLE_PARQUET))
+    try:
+        return write_charts(folder.write, table)
+    except OSError:
+        raise
+    except Exception:  # noqa: BLE001  # they are drawn from what modules sent, and the table has it all
+        _log.exception("sweep.undrawn", sweep_id=table.sweep_id)
+        return ("The charts could not be drawn; the log has the details.",)

@@ -1,0 +1,94 @@
+"""One figure of a sweep as a chart reads it: numbers in the unit in which they are written, and those of its runs together."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final, Literal
+
+from ops_orchestrator.charts.words import typeset
+from ops_orchestrator.runs.scale import Scale
+from ops_orchestrator.runs.sweeps.sides import scaled
+from ops_orchestrator.runs.sweeps.table import FigureCell, SweepRow, SweepTable
+
+Reading = Literal["level", "change"]
+"""A figure as it is, or how much it differs from the baseline of its own run, which is free of what a seed does to both."""
+
+FAILED: Final = frozenset({"failed", "errored"})
+"""How a run ended that is marked as failed. Others that did not complete may still do so."""
+
+
+@dataclass
+class RunsTogether:
+    """What the runs at one place came to: their figures in ascending order, their baselines, and how many failed."""
+
+    figures: list[float] = field(default_factory=list)
+    baselines: list[float] = field(default_factory=list)
+    failed: int = 0
+
+
+@dataclass(frozen=True)
+class DrawnFigure:
+    """The figure in column `index` of a sweep's table, read in one way."""
+
+    table: SweepTable
+    index: int
+    reading: Reading = "level"
+
+    @property
+    def is_change(self) -> bool:
+        """Does the chart show changes?"""
+        return self.reading == "change"
+
+    @property
+    def label(self) -> str:
+        """What people call the figure."""
+        return self.table.figures[self.index].label
+
+    @cached_property
+    def unit(self) -> str:
+        """The unit of the numbers in the chart."""
+        sign = self._scale.change_sign if self.is_change else self._scale.sign
+        return " ".join(filter(None, (sign, self._scale.unit)))
+
+    @cached_property
+    def count(self) -> int:
+        """How many runs have a number to draw."""
+        return sum(self._number(cell) is not None for cell in self._cells())
+
+    @cached_property
+    def is_synthetic(self) -> bool:
+        """Does a module call some of the figures made up?"""
+        return any(row.synthetic and self._number(_cell(row, self.index)) is not None for row in self.table.rows)
+
+    def text(self, number: float) -> str:
+        """A number of the chart with its sign."""
+        write: Callable[[float], str] = self._scale.change if self.is_change else self._scale.value
+        return typeset(write(number / self._scale.factor))
+
+    def together(self, places: Sequence[int], count: int) -> list[RunsTogether]:
+        """The runs at each of `count` places, from the place of each row."""
+        gathered = [RunsTogether() for _ in range(count)]
+        for place, row in zip(places, self.table.rows, strict=True):
+            runs, cell = gathered[place], _cell(row, self.index)
+            runs.failed += row.status in FAILED
+            if (number := self._number(cell)) is not None:
+                runs.figures.append(number)
+            if cell and (baseline := scaled(cell.baseline, self._scale.factor)) is not None:
+                runs.baselines.append(baseline)
+        for runs in gathered:
+            runs.figures.sort()
+        return gathered
+
+    @cached_property
+    def _scale(self) -> Scale:
+        return Scale.of(self.table.figures[self.index].unit)
+
+    def _cells(self) -> list[FigureCell | None]:
+        return [_cell(row, self.index) for row in self.table.rows]
+
+    def _number(self, cell: FigureCell | None) -> float | None:
+        return scaled(cell.change if self.is_change else cell.value, self._scale.factor) if cell else None
+
+
+def _cell(row: SweepRow, index: int) -> FigureCell | None:
+    return row.figures[index] if index < len(row.figures) else None

@@ -1,0 +1,110 @@
+"""What became of the points of a sweep, one line a point: the log that a sweep goes on from after it was killed."""
+
+import math
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ops_orchestrator.runs.document_fields import Array
+from ops_orchestrator.runs.events import Status
+from ops_orchestrator.runs.figures import FigureValue
+from ops_orchestrator.runs.json_text import json_text
+from ops_orchestrator.runs.record import Results, RunRecord
+from ops_orchestrator.runs.run_figures import RunFigures
+
+MOST_FIGURES: Final = 100
+"""Of one run, so many figures are kept in the table."""
+
+_LONGEST_TEXT: Final = 200
+_LONGEST_MESSAGE: Final = 1_000
+
+
+class PointFigure(BaseModel):
+    """A figure that the run of a point found."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
+
+    step: str
+    key: str
+    label: str
+    unit: str = ""
+    value: int | float | None = None
+    baseline: int | float | None = None
+    change: int | float | None = None
+
+    @classmethod
+    def of(cls, step: str, figure: FigureValue) -> Self:
+        """A figure as its module gave it; texts are cut where they are too long for a table."""
+        return cls(
+            step=step,
+            key=figure.key[:_LONGEST_TEXT],
+            label=figure.label[:_LONGEST_TEXT],
+            unit=figure.unit[:_LONGEST_TEXT],
+            value=_finite(figure.number),
+            baseline=_finite(figure.baseline),
+            change=_finite(figure.change),
+        )
+
+
+class PointOutcome(BaseModel):
+    """How the run of a point ended, and what it found; `result` is the fingerprint of all that it found.
+
+    There is no run when it could not even be made.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    number: int
+    status: Status
+    run_id: str | None = None
+    result: str | None = None
+    synthetic: bool = False
+    message: str = ""
+    figures: Array[PointFigure] = ()
+
+    @classmethod
+    def of(cls, number: int, record: RunRecord, results: Results) -> Self:
+        """What became of the point `number`, whose run is over."""
+        found = RunFigures.of(record, results)
+        figures = (PointFigure.of(step.step, figure) for step in found.steps for figure in step.figures)
+        return cls(
+            number=number,
+            status=record.status,
+            run_id=record.run_id,
+            result=record.fingerprints.result,
+            synthetic=found.synthetic,
+            message=str((record.error or {}).get("message", ""))[:_LONGEST_MESSAGE],
+            figures=tuple(islice((figure for figure in figures if _has_number(figure)), MOST_FIGURES)),
+        )
+
+    @classmethod
+    def refused(cls, number: int, message: str) -> Self:
+        """The point `number`, whose run could not be started."""
+        return cls(number=number, status="failed", message=message[:_LONGEST_MESSAGE])
+
+    def as_line(self) -> bytes:
+        """The line of the log."""
+        return json_text(self.model_dump(exclude_defaults=True)) + b"\n"
+
+
+def latest(lines: Iterable[bytes], size: int) -> dict[int, PointOutcome]:
+    """By number, what became last of each of the `size` points. A line that cannot be read tells nothing."""
+    return {outcome.number: outcome for outcome in _read(lines) if 1 <= outcome.number <= size}
+
+
+def _read(lines: Iterable[bytes]) -> Iterator[PointOutcome]:
+    for line in lines:
+        try:
+            yield PointOutcome.model_validate_json(line)
+        except ValidationError:
+            continue
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _has_number(figure: PointFigure) -> bool:
+    return any(number is not None for number in (figure.value, figure.baseline, figure.change))

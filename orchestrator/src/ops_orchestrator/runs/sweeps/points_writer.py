@@ -1,0 +1,54 @@
+"""Writes what became of the points of a sweep, behind the back of those who run them, many points at once."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+from ops_orchestrator.runs.sweeps.points_log import PointOutcome
+from ops_orchestrator.runs.sweeps.state import SweepState
+from ops_orchestrator.runs.sweeps.sweep_folder import SweepFolder
+
+_SAVE_EVERY_S: Final = 1.0
+
+
+class PointsWriter:
+    """Writes in `folder` what it is given, and about each second the state of the sweep, for readers in other processes."""
+
+    def __init__(self, folder: SweepFolder, state: Callable[[], SweepState]) -> None:
+        self._folder = folder
+        self._state = state
+        self._waiting: list[PointOutcome] = []
+        self._has_news = asyncio.Event()
+        self._is_closed = False
+        self._saved_at = time.monotonic()
+        self.failure: OSError | None = None
+        """Why nothing can be written any more."""
+
+    def put(self, outcome: PointOutcome) -> None:
+        """Have it written soon."""
+        self._waiting.append(outcome)
+        self._has_news.set()
+
+    def close(self) -> None:
+        """Let `write` return when it has written what waits."""
+        self._is_closed = True
+        self._has_news.set()
+
+    async def write(self) -> None:
+        """Write what comes until the writer is closed, or fails."""
+        while self._waiting or not self._is_closed:
+            await self._has_news.wait()
+            self._has_news.clear()
+            waiting, self._waiting = self._waiting, []
+            try:
+                await asyncio.to_thread(self._folder.add, waiting)
+                await self._save_now_and_then()
+            except OSError as error:
+                self.failure = error
+                return
+
+    async def _save_now_and_then(self) -> None:
+        if time.monotonic() >= self._saved_at + _SAVE_EVERY_S:
+            await asyncio.to_thread(self._folder.save, self._state())
+            self._saved_at = time.monotonic()

@@ -1,0 +1,108 @@
+"""The folder of a sweep while it is executed, whose lock is held. Blocking; raises OSError."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import takewhile
+from pathlib import Path
+from typing import Final, Self
+
+from ops_orchestrator.runs.json_text import json_document
+from ops_orchestrator.runs.store.lease import FolderLease
+from ops_orchestrator.runs.store.plain_file import read_below
+from ops_orchestrator.runs.store.run_folder import write_all
+from ops_orchestrator.runs.store.sync import Sync
+from ops_orchestrator.runs.sweeps.points_log import PointOutcome, latest
+from ops_orchestrator.runs.sweeps.state import SweepState
+
+REQUEST: Final = "request.json"
+POINTS: Final = "points.jsonl"
+STATE: Final = "sweep.json"
+CANCEL: Final = ".cancel"
+
+_OWN: Final = (REQUEST, POINTS, STATE)
+_PART: Final = ".part"
+_LONGEST_WORD_BYTES: Final = 1_000
+
+
+class SweepFolder:
+    """Writes in the folder `path` of a sweep. Its files become whole at once, and `settle` flushes them."""
+
+    def __init__(self, path: Path, lease: FolderLease, sync: Sync) -> None:
+        self.path = path
+        self._lease = lease
+        self._sync = sync
+
+    @classmethod
+    def create(cls, path: Path, state: SweepState, request: bytes, sync: Sync) -> Self:
+        """Make the folder with its first documents and flush it. Raises FileExistsError when the name is taken."""
+        path.mkdir()
+        folder = cls(path, FolderLease.create(path / POINTS), sync)
+        try:
+            folder.write(REQUEST, [request])
+            # The last one: what has no state is not a sweep yet.
+            folder.save(state)
+            folder.settle()
+        except BaseException:
+            folder.release()
+            raise
+        return folder
+
+    @classmethod
+    def take(cls, path: Path, sync: Sync) -> Self | None:
+        """Open the folder of a sweep to go on with it; None when somebody executes it."""
+        lease = FolderLease.take(path / POINTS)
+        return None if lease is None else cls(path, lease, sync)
+
+    def outcomes(self, size: int) -> dict[int, PointOutcome]:
+        """What became of those of the `size` points that are over; a last line that was written in part is taken away."""
+        with (self.path / POINTS).open("rb") as file:
+            lines = list(takewhile(lambda line: line.endswith(b"\n"), file))
+        descriptor = self._lease.log.fileno()
+        os.ftruncate(descriptor, sum(map(len, lines)))
+        os.lseek(descriptor, 0, os.SEEK_END)
+        return latest(lines, size)
+
+    def add(self, outcomes: Iterable[PointOutcome]) -> None:
+        """Note what became of points."""
+        write_all(self._lease.log.fileno(), b"".join(outcome.as_line() for outcome in outcomes))
+
+    def save(self, state: SweepState) -> None:
+        """Write the state; a reader sees the old one or the new one, never a part."""
+        self.write(STATE, [json_document(state.model_dump(mode="json"))])
+
+    def write(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Write a file of the sweep, as `save` does."""
+        part = self.path / f"{name}{_PART}"
+        with part.open("wb") as file:
+            file.writelines(pieces)
+        part.replace(self.path / name)
+
+    def begin_again(self, state: SweepState) -> None:
+        """Remove what was made of the points that were over, and the word to cancel the sweep; then write the new state."""
+        for entry in os.scandir(self.path):
+            if entry.name not in _OWN:
+                with suppress(OSError):
+                    Path(entry.path).unlink()
+        self.save(state)
+        self.settle()
+
+    @property
+    def cancelled_by(self) -> str | None:
+        """Who wants the sweep to be cancelled, in words; None when nobody does."""
+        try:
+            return read_below(self.path, CANCEL, _LONGEST_WORD_BYTES).decode(errors="replace")
+        except OSError:
+            return None
+
+    def settle(self) -> None:
+        """Return when all that was written is on disk, as far as OPS_DURABILITY asks for."""
+        self._sync.flush(self._paths())
+
+    def release(self) -> None:
+        """Let others execute the sweep."""
+        self._lease.release()
+
+    def _paths(self) -> Iterator[str]:
+        yield from (entry.path for entry in os.scandir(self.path))
+        yield from (str(self.path), str(self.path.parent), str(self.path.parent.parent))

@@ -1,0 +1,229 @@
+"""One sweep under way: its points are run, several at once, and what became of each is noted."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import Any, Final
+
+import structlog
+
+from ops_orchestrator.errors import BusyError, DamagedRunError, RequestError
+from ops_orchestrator.planning.sweep import Point, SweepRequest, points
+from ops_orchestrator.runs.active_run import ActiveRun
+from ops_orchestrator.runs.active_runs import ActiveRuns
+from ops_orchestrator.runs.events import now
+from ops_orchestrator.runs.record import RunRecord
+from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.sweeps.derived_files import write_derived
+from ops_orchestrator.runs.sweeps.point_run import point_run
+from ops_orchestrator.runs.sweeps.points_log import PointOutcome
+from ops_orchestrator.runs.sweeps.points_writer import PointsWriter
+from ops_orchestrator.runs.sweeps.state import Counts, SweepState, SweepStatus
+from ops_orchestrator.runs.sweeps.sweep_folder import SweepFolder
+from ops_orchestrator.runs.sweeps.table import table_of
+
+# Between two attempts to get a place among the runs.
+_FIRST_PAUSES_S: Final = (0.05, 0.1, 0.2)
+_PAUSE_S: Final = 0.5
+_LOOK_EVERY_S: Final = 0.2
+# How runs end that the end of the sweep ends.
+_OWN_ENDS: Final = ("cancelled", "interrupted")
+_WITH_TABLE: Final = ("completed", "failed", "cancelled")
+
+_log: Any = structlog.get_logger("ops_orchestrator.sweep")
+
+
+@dataclass(frozen=True)
+class RunsOfSweeps:
+    """What sweeps start their runs with, where those are kept, and how many of one sweep are executed at once at most.
+
+    With `leaves_sweeps`, the next service goes on with those that this one leaves when it stops.
+    """
+
+    runs: ActiveRuns
+    store: RunStore
+    at_once: int
+    leaves_sweeps: bool = False
+
+
+class SweepRun:
+    """Executes a sweep in its `folder`, whose state is `begun`."""
+
+    def __init__(self, request: SweepRequest, begun: SweepState, folder: SweepFolder, through: RunsOfSweeps) -> None:
+        self._request = request
+        self._state = begun
+        self._folder = folder
+        self._runs = through.runs
+        self._store = through.store
+        self._at_once = min(request.spec.concurrency or through.at_once, through.at_once)
+        self._is_left = through.leaves_sweeps
+        self._under_way: set[ActiveRun] = set()
+        self._counts = Counts(total=request.size)
+        self._done_before = 0
+        self._began = time.monotonic()
+        self._writer = PointsWriter(folder, lambda: self.state)
+        self._cancelled_by: str | None = None
+        self._broken: Exception | None = None
+        self._over = asyncio.Event()
+
+    @property
+    def state(self) -> SweepState:
+        """How far the sweep is."""
+        if self._over.is_set():
+            return self._state
+        counts = self._counts.model_copy(update={"running": len(self._under_way)})
+        return self._state.model_copy(update={"points": counts, **self._speed()})
+
+    async def wait(self, seconds: float | None = None) -> None:
+        """Wait until the sweep is over, at most `seconds`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._over.wait()
+
+    async def execute(self) -> None:
+        """Execute the sweep to its end, or until the service stops; when this returns, others may go on with it."""
+        try:
+            await self._run(await asyncio.to_thread(self._left))
+        except Exception as error:  # noqa: BLE001  # whatever it is, the sweep has to end
+            self._broken = error
+        await self._end()
+
+    async def _run(self, left: Iterator[Point]) -> None:
+        watching, writing = asyncio.create_task(self._watch()), asyncio.create_task(self._writer.write())
+        try:
+            await asyncio.gather(*(self._work(left) for _ in range(min(self._at_once, self._counts.pending))))
+        finally:
+            watching.cancel()
+            self._writer.close()
+            await writing
+
+    def _left(self) -> Iterator[Point]:
+        """The points that are not completed. Those that failed are run again."""
+        outcomes = self._folder.outcomes(self._request.size)
+        completed = {number for number, outcome in outcomes.items() if outcome.status == "completed"}
+        self._done_before = len(completed)
+        self._counts = Counts(total=self._request.size, completed=len(completed))
+        return (point for point in points(self._request) if point.number not in completed)
+
+    async def _work(self, left: Iterator[Point]) -> None:
+        """Run points as long as there are some, and as long as nothing ends the sweep."""
+        for point in left:
+            if self._is_ending:
+                return
+            try:
+                outcome = await self._outcome(point)
+            except (DamagedRunError, RequestError) as error:
+                outcome = PointOutcome.refused(point.number, str(error))
+            except Exception as error:  # noqa: BLE001  # the store, or a bug: no other point would fare better
+                self._broken = self._broken or error
+                return
+            if outcome is not None:
+                self._note(outcome)
+
+    async def _outcome(self, point: Point) -> PointOutcome | None:
+        """What becomes of a point; None when it has to be run again, since the sweep ends before."""
+        run = await self._started(point)
+        if run is None:
+            return None
+        if isinstance(run, RunRecord):
+            results = await asyncio.to_thread(self._store.results, run.run_id)
+            return PointOutcome.of(point.number, run, results)
+        self._under_way.add(run)
+        try:
+            if self._cancelled_by is not None:
+                run.cancel(self._cancelled_by)
+            await run.wait()
+        finally:
+            self._under_way.discard(run)
+        ended = run.record
+        if not ended.is_over or (self._is_ending and ended.status in _OWN_ENDS):
+            return None
+        return PointOutcome.of(point.number, ended, run.results)
+
+    async def _started(self, point: Point) -> ActiveRun | RunRecord | None:
+        """The run of a point; None when the sweep ends while it waits for a place among the runs."""
+        for pause_s in chain(_FIRST_PAUSES_S, repeat(_PAUSE_S)):
+            if self._is_ending:
+                break
+            try:
+                return await point_run(self._runs, self._state.sweep_id, point)
+            except BusyError:
+                await asyncio.sleep(pause_s)
+        return None
+
+    def _note(self, outcome: PointOutcome) -> None:
+        field = "completed" if outcome.status == "completed" else "failed"
+        self._counts = self._counts.model_copy(update={field: getattr(self._counts, field) + 1})
+        self._writer.put(outcome)
+
+    @property
+    def _is_ending(self) -> bool:
+        ends = (self._cancelled_by, self._broken, self._writer.failure)
+        return self._runs.stopping or any(end is not None for end in ends)
+
+    async def _watch(self) -> None:
+        """Cancel the sweep when somebody wants that, in whatever process."""
+        while (by := await asyncio.to_thread(lambda: self._folder.cancelled_by)) is None:  # noqa: ASYNC110  # it may be another process
+            await asyncio.sleep(_LOOK_EVERY_S)
+        self._cancelled_by = by
+        for run in tuple(self._under_way):
+            run.cancel(by)
+
+    async def _end(self) -> None:
+        """Write the end, and let go of the sweep. What cannot be written leaves it to be gone on with."""
+        ended = self._ended()
+        try:
+            ended = await asyncio.to_thread(self._write_end, ended)
+        except Exception as error:  # noqa: BLE001  # the edge
+            self._broken = error
+            ended = self._ended()
+            with suppress(OSError):
+                await asyncio.to_thread(self._folder.save, ended)
+        if (broken := self._broken or self._writer.failure) is not None:
+            _log.error("sweep.errored", sweep_id=ended.sweep_id, exc_info=broken)
+        self._state = ended
+        self._folder.release()
+        self._over.set()
+
+    def _write_end(self, ended: SweepState) -> SweepState:
+        if ended.status in _WITH_TABLE:
+            outcomes = self._folder.outcomes(self._request.size)
+            notes = write_derived(self._folder, table_of(ended.sweep_id, self._request, outcomes))
+            ended = ended.model_copy(update={"notes": (*ended.notes, *notes)})
+        if not (ended.status == "interrupted" and self._is_left):
+            self._folder.save(ended)
+        self._folder.settle()
+        return ended
+
+    def _ended(self) -> SweepState:
+        status, error = self._ending()
+        counts = self._counts
+        return self._state.model_copy(
+            update={"status": status, "error": error, "points": counts, "finished_at": now()}
+            | self._speed()
+            | {"seconds_left": None}
+        )
+
+    def _ending(self) -> tuple[SweepStatus, dict[str, Any] | None]:
+        """How the sweep ends, and why it could not go on."""
+        go_on = f"`ops sweep resume {self._state.sweep_id}` goes on with it"
+        broken = self._broken or self._writer.failure
+        if broken is not None:
+            return "errored", {"code": "ORCHESTRATOR_ERROR", "message": f"the sweep could not go on: {broken}; {go_on}"}
+        if self._counts.pending == 0:
+            return ("failed" if self._counts.failed else "completed"), None
+        if self._cancelled_by is not None:
+            return "cancelled", {"code": "CANCELLED", "message": f"the sweep was cancelled: {self._cancelled_by}; {go_on}"}
+        return "interrupted", {"code": "INTERRUPTED", "message": f"the service stopped before the sweep was over; {go_on}"}
+
+    def _speed(self) -> dict[str, float | None]:
+        """How many points are done in a second, and how long the rest takes at that rate."""
+        done = self._counts.done - self._done_before
+        elapsed_s = time.monotonic() - self._began
+        if not done or elapsed_s <= 0:
+            return {"points_per_s": None, "seconds_left": None}
+        left = self._counts.total - self._counts.done
+        return {"points_per_s": round(done / elapsed_s, 3), "seconds_left": round(left * elapsed_s / done, 1)}

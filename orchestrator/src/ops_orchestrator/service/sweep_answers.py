@@ -1,0 +1,82 @@
+"""The bodies of the service's answers about sweeps, as its OpenAPI document describes them."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, Field
+
+from ops_orchestrator.runs.sweeps.state import SweepState
+from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
+from ops_orchestrator.runs.sweeps.table import PointStatus, SweepRow, SweepTable
+
+
+class SweepAnswer(SweepState):
+    """A sweep as far as it is, where it is kept, and the files that it has: `GET /sweeps/{sweep_id}/FILE` has each."""
+
+    sweep_path: str
+    files: list[str]
+
+    @classmethod
+    def of(cls, state: SweepState, store: SweepStore) -> Self:
+        """The answer about a sweep in `store`. Blocks."""
+        return cls(**dict(state), sweep_path=f"{store.location(state.sweep_id)}/", files=store.files(state.sweep_id))
+
+
+class SweepList(BaseModel):
+    """One page of sweeps, newest first; `next_cursor` is null on the last page."""
+
+    sweeps: list[SweepState]
+    next_cursor: str | None
+
+
+class FigureOfPoint(BaseModel):
+    """A figure that a point's run found; null where the module gave no number."""
+
+    step: str
+    key: str
+    label: str
+    unit: str
+    value: float | None
+    baseline: float | None
+    change: float | None
+
+
+class PointAnswer(BaseModel):
+    """A point of a sweep: `parameters` by pointer into the inputs; there is no run while it is pending."""
+
+    number: int
+    parameters: dict[str, Any]
+    seed: int
+    status: PointStatus
+    run_id: str | None
+    synthetic: Annotated[bool, Field(description="whether figures are made up, or rest on what is")]
+    message: Annotated[str, Field(description="why its run did not complete; empty for any other")]
+    figures: list[FigureOfPoint]
+
+    @classmethod
+    def of(cls, table: SweepTable, row: SweepRow) -> Self:
+        """The answer about a row of the table."""
+        return cls(
+            number=row.number,
+            parameters={parameter.pointer: value for parameter, value in zip(table.parameters, row.parameters, strict=True)},
+            seed=row.seed,
+            status=row.status,
+            run_id=row.run_id,
+            synthetic=row.synthetic,
+            message=row.message,
+            figures=list(_figures(table, row)),
+        )
+
+
+class PointList(BaseModel):
+    """One page of the points of a sweep, by number; `next_after` is null on the last page."""
+
+    sweep_id: str
+    points: list[PointAnswer]
+    next_after: int | None
+
+
+def _figures(table: SweepTable, row: SweepRow) -> Iterator[FigureOfPoint]:
+    for column, cell in zip(table.figures, row.figures, strict=True):
+        if cell is not None:
+            yield FigureOfPoint(**vars(column), value=cell.value, baseline=cell.baseline, change=cell.change)
