@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import recorded_run
 from local_service import service
 from scripted_module import ClientFor, ReadRun, ScriptedModule, StartService, demo, modules_yaml, transport
 from stub_runs import StubRuns, make_stub_runs
@@ -97,3 +98,9 @@ def read_run(tmp_path: Path) -> ReadRun:
         return json.loads((tmp_path / "runs" / run_id / name).read_bytes())
 
     return read
+
+
+@pytest.fixture(scope="session")
+def example_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of the shipped example, to be read only."""
+    return recorded_run.run(tmp_path_factory.mktemp("example"), recorded_run.scenario())

@@ -68,22 +68,17 @@ def test_bibtex_is_one_entry_that_means_what_the_text_says() -> None:
     assert "a" * 64 in entry
 
 
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return recorded_run.run(tmp_path_factory.mktemp("cited"), recorded_run.scenario())
-
-
-def test_citation_is_read_from_the_run(folder: Path) -> None:
-    found = Citation.of(FolderRun(folder.parent, folder.name), "  A\nB\u202e\x1b[31m ")
-    record = recorded_run.document(folder)
+def test_citation_is_read_from_the_run(example_run: Path) -> None:
+    found = Citation.of(FolderRun(example_run.parent, example_run.name), "  A\nB\u202e\x1b[31m ")
+    record = recorded_run.document(example_run)
     assert found.author == "A B [31m"
     assert (found.recipe, found.result) == (record["fingerprints"]["recipe"], record["fingerprints"]["result"])
     assert found.modules == ("policy-simulator 0.1.0", "strategy-agent 0.1.0")
     assert found.is_synthetic
 
 
-def test_run_that_goes_on_is_not_cited(folder: Path, tmp_path: Path) -> None:
-    copy = recorded_run.copy(folder, tmp_path)
+def test_run_that_goes_on_is_not_cited(example_run: Path, tmp_path: Path) -> None:
+    copy = recorded_run.copy(example_run, tmp_path)
     record = recorded_run.document(copy)
     (copy / "run.json").write_text(json.dumps(record | {"status": "running", "finished_at": None}))
     with pytest.raises(ConflictError, match="a citation is made of a run that is over"):

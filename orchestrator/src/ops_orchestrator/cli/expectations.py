@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from ops_contract.command_line import read_file, write
+from ops_contract.command_line import read_file, say, write
 from ops_orchestrator.cli.display import plain
 from ops_orchestrator.cli.ending import sentence
 from ops_orchestrator.cli.opened_run import AnyRun, opened_run
@@ -53,6 +54,7 @@ def expect(
         to.write_bytes(content)
     except OSError as error:
         raise ConfigurationError(f"cannot write {to}: {error.strerror}") from error
+    say("ops", f"wrote {to}; `ops runs check {shlex.quote(str(to))}` runs its scenario and judges it")
 
 
 def check(

@@ -15,11 +15,12 @@ from ops_orchestrator.runs.comparison.text import Line, lines_of, text_of
 from ops_orchestrator.runs.comparison.wording import path_text, value_texts
 from ops_orchestrator.runs.store.folder_run import FolderRun
 
+RUN = ComparedRun(run_id="run_1", scenario_id="demo", status="completed", warnings=2, synthetic=True)
+
 
 def of_step(step: StepDiff) -> list[str]:
     """What is said of a step, below the table of all steps."""
-    run = ComparedRun(run_id="run_1", scenario_id="demo", status="completed")
-    text = text_of(RunDiff(a=run, b=run, grade=step.grade, cause="Why.", steps=(step,)))
+    text = text_of(RunDiff(a=RUN, b=RUN, grade=step.grade, cause="Why.", steps=(step,)))
     return text.partition("\nSteps\n")[2].splitlines()[2:]
 
 
@@ -121,3 +122,8 @@ def test_every_line_says_what_it_is(stub_runs: StubRuns) -> None:
 
     kinds = {line.kind for line in lines_of(diff_runs(a, b, limits=SCREEN))}
     assert kinds == {"cause", "heading", "plain", "faint", "dropped", "gained", "rest"}
+
+
+def test_each_run_says_at_first_glance_that_it_is_synthetic_and_warned() -> None:
+    text = text_of(RunDiff(a=RUN, b=RUN, grade="identical", cause="Why.", steps=()))
+    assert "\nA  run_1  completed  demo  synthetic, 2 warnings\n" in text

@@ -16,12 +16,6 @@ from ops_orchestrator.runs.store.folder_run import FolderRun
 pytest.importorskip("pandas")
 
 
-@pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run of the shipped example, which is only read."""
-    return recorded_run.run(tmp_path_factory.mktemp("cell"), recorded_run.scenario())
-
-
 def cell_of(folder: Path) -> str:
     return notebook_cell(FolderRun(folder.parent, folder.name))
 
@@ -33,9 +27,9 @@ def executed(cell: str) -> dict[str, Any]:
     return names
 
 
-def test_cell_makes_tables_of_figures_series_and_artifacts(run: Path) -> None:
-    names = executed(cell_of(run))
-    outputs = recorded_run.document(run, "results.json")["steps"]["policy-simulator"]["outputs"]
+def test_cell_makes_tables_of_figures_series_and_artifacts(example_run: Path) -> None:
+    names = executed(cell_of(example_run))
+    outputs = recorded_run.document(example_run, "results.json")["steps"]["policy-simulator"]["outputs"]
     row = names["figures"].set_index("key").loc["gdp_growth"]
     assert (row["value"], row["change"], row["step"]) == (
         outputs["kpis"]["gdp_growth"],
@@ -43,26 +37,28 @@ def test_cell_makes_tables_of_figures_series_and_artifacts(run: Path) -> None:
         "policy-simulator",
     )
     assert list(names["series"]["scenario.gini"]) == [point["scenario"]["gini"] for point in outputs["path"]]
-    assert (run / names["artifacts"].set_index("name").loc["plot.png"]["path"]).is_file()
+    assert (example_run / names["artifacts"].set_index("name").loc["plot.png"]["path"]).is_file()
 
 
-async def test_cell_reads_from_a_service_as_well(run: Path) -> None:
-    async with served(FileResponse(run / "results.json")) as address:
-        cell = cell_of(run).replace(ascii(str(run / "results.json")), ascii(f"{address}/runs/{run.name}/results"))
+async def test_cell_reads_from_a_service_as_well(example_run: Path) -> None:
+    async with served(FileResponse(example_run / "results.json")) as address:
+        cell = cell_of(example_run).replace(
+            ascii(str(example_run / "results.json")), ascii(f"{address}/runs/{example_run.name}/results")
+        )
         names = await asyncio.to_thread(executed, cell)
-    assert len(names["figures"]) == len(executed(cell_of(run))["figures"])
+    assert len(names["figures"]) == len(executed(cell_of(example_run))["figures"])
 
 
-def test_cell_of_a_run_without_figures_makes_empty_tables(run: Path, tmp_path: Path) -> None:
-    folder = recorded_run.copy(run, tmp_path)
+def test_cell_of_a_run_without_figures_makes_empty_tables(example_run: Path, tmp_path: Path) -> None:
+    folder = recorded_run.copy(example_run, tmp_path)
     results = recorded_run.document(folder, "results.json")
     results["steps"]["policy-simulator"]["outputs"] = {"kpis": [1], "path": {"year": 1}}
     (folder / "results.json").write_text(json.dumps(results))
     assert len(executed(cell_of(folder))["figures"]) == 0
 
 
-def test_cell_reads_the_table_of_the_sweep_that_the_run_belongs_to(run: Path, tmp_path: Path) -> None:
-    folder = recorded_run.copy(run, tmp_path / 'o"dd')
+def test_cell_reads_the_table_of_the_sweep_that_the_run_belongs_to(example_run: Path, tmp_path: Path) -> None:
+    folder = recorded_run.copy(example_run, tmp_path / 'o"dd')
     record = recorded_run.document(folder)
     record["request"]["scenario_id"] = 'x\nraise SystemExit("""'
     (folder / "run.json").write_text(json.dumps(record | {"sweep": "sweep_1"}))

@@ -19,12 +19,6 @@ from ops_orchestrator.runs.store.folder_run import FolderRun
 Graph = dict[str, dict[str, Any]]
 
 
-@pytest.fixture(scope="session")
-def completed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run of the shipped example, which is only read."""
-    return recorded_run.run(tmp_path_factory.mktemp("completed"), recorded_run.scenario())
-
-
 def crate_of(folder: Path) -> bytes:
     return ro_crate(FolderRun(folder.parent, folder.name))
 
@@ -45,28 +39,28 @@ async def run_with(start_service: StartService, home: Path, *modules: ScriptedMo
     return home / "runs" / str(answer["run_id"])
 
 
-def test_crate_is_made_of_the_folder_alone(completed: Path, tmp_path: Path) -> None:
-    copy = recorded_run.copy(completed, tmp_path)
-    crate = crate_of(completed)
+def test_crate_is_made_of_the_folder_alone(example_run: Path, tmp_path: Path) -> None:
+    copy = recorded_run.copy(example_run, tmp_path)
+    crate = crate_of(example_run)
     (copy / "ro-crate-metadata.json").write_bytes(crate)
     assert crate_of(copy) == crate
-    assert str(completed.parent) not in crate.decode()
+    assert str(example_run.parent) not in crate.decode()
 
 
-def test_crate_names_every_file_with_its_size_and_hash(completed: Path) -> None:
-    graph = graph_of(completed)
+def test_crate_names_every_file_with_its_size_and_hash(example_run: Path) -> None:
+    graph = graph_of(example_run)
     parts = {part["@id"] for part in graph["./"]["hasPart"]}
-    files = {str(path.relative_to(completed)): path.read_bytes() for path in completed.rglob("*") if path.is_file()}
+    files = {str(path.relative_to(example_run)): path.read_bytes() for path in example_run.rglob("*") if path.is_file()}
     assert parts == set(files)
     for name, content in files.items():
         assert (graph[name]["contentSize"], graph[name]["sha256"]) == (str(len(content)), sha256_hex(content))
     assert graph["artifacts/policy-simulator/plot.png"]["encodingFormat"] == "image/png"
 
 
-def test_crate_says_what_was_run_with_what_and_what_came_of_it(completed: Path) -> None:
-    graph = graph_of(completed)
-    record = recorded_run.document(completed)
-    kpis = recorded_run.document(completed, "results.json")["results"]["policy-simulator"]["kpis"]
+def test_crate_says_what_was_run_with_what_and_what_came_of_it(example_run: Path) -> None:
+    graph = graph_of(example_run)
+    record = recorded_run.document(example_run)
+    kpis = recorded_run.document(example_run, "results.json")["results"]["policy-simulator"]["kpis"]
     figure = graph["#outputs%20of%20policy-simulator/%2Fkpis%2Fgdp_growth"]
     assert graph["#inputs/%2Fpolicy_parameters%2Fvat_rate"]["value"] == 0.18
     assert figure["value"] == kpis["gdp_growth"]
@@ -80,8 +74,8 @@ def test_crate_says_what_was_run_with_what_and_what_came_of_it(completed: Path) 
     assert "synthetic" in graph["./"]["description"]
 
 
-def test_crate_has_no_reference_to_nothing(completed: Path) -> None:
-    graph = graph_of(completed)
+def test_crate_has_no_reference_to_nothing(example_run: Path) -> None:
+    graph = graph_of(example_run)
     references = {
         item["@id"]
         for entity in graph.values()
@@ -92,8 +86,8 @@ def test_crate_has_no_reference_to_nothing(completed: Path) -> None:
     assert {reference for reference in references - set(graph) if not reference.startswith("https://")} == set()
 
 
-def test_crate_uses_terms_that_its_contexts_define(completed: Path) -> None:
-    graph = graph_of(completed)
+def test_crate_uses_terms_that_its_contexts_define(example_run: Path) -> None:
+    graph = graph_of(example_run)
     types = {
         name
         for entity in graph.values()

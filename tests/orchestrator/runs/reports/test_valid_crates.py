@@ -52,8 +52,8 @@ async def ended(service: httpx2.AsyncClient, home: Path, run_id: str, status: st
     return put_crate(folder)
 
 
-def test_crate_of_a_completed_run_does_what_is_required_and_recommended(tmp_path: Path, cache: Path) -> None:
-    folder = put_crate(recorded_run.run(tmp_path, recorded_run.scenario()))
+def test_crate_of_a_completed_run_does_what_is_required_and_recommended(example_run: Path, tmp_path: Path, cache: Path) -> None:
+    folder = put_crate(recorded_run.copy(example_run, tmp_path))
     assert crate_validator.findings(folder, cache, "recommended", NOT_OURS_TO_MEET) == []
 
 
@@ -95,8 +95,8 @@ async def test_crate_of_a_run_with_an_adapter_is_valid(start_service: StartServi
     assert crate_validator.findings(folder, cache, "recommended", NOT_OURS_TO_MEET) == []
 
 
-def test_crate_that_lacks_what_the_profile_requires_is_found(tmp_path: Path, cache: Path) -> None:
-    folder = put_crate(recorded_run.run(tmp_path, recorded_run.scenario()))
+def test_crate_that_lacks_what_the_profile_requires_is_found(example_run: Path, tmp_path: Path, cache: Path) -> None:
+    folder = put_crate(recorded_run.copy(example_run, tmp_path))
     crate = (folder / "ro-crate-metadata.json").read_text()
     (folder / "ro-crate-metadata.json").write_text(crate.replace('"workExample"', '"unknown"'))
     assert any("HowToStep must refer to its corresponding tool" in found for found in crate_validator.findings(folder, cache))

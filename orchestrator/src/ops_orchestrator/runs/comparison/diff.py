@@ -28,6 +28,8 @@ class ComparedRun(Shape):
     run_id: str
     scenario_id: str
     status: Status
+    warnings: Annotated[int, Field(description="how many warnings its modules gave")]
+    synthetic: Annotated[bool, Field(description="whether a module calls some of its figures made up")]
 
 
 class RunDiff(Shape):
@@ -97,4 +99,5 @@ def _notes(name: str, side: Side) -> Iterator[str]:
 
 
 def _compared(side: Side) -> ComparedRun:
-    return ComparedRun(run_id=side.record.run_id, scenario_id=side.record.scenario_id, status=side.record.status)
+    summary = side.record.summary()
+    return ComparedRun.model_validate({name: summary[name] for name in ComparedRun.model_fields})

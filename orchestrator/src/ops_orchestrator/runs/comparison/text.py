@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import Final, Literal
 
 from ops_orchestrator.runs.comparison.artifacts import ArtifactDiff
-from ops_orchestrator.runs.comparison.diff import RunDiff
+from ops_orchestrator.runs.comparison.diff import ComparedRun, RunDiff
 from ops_orchestrator.runs.comparison.evidence import EvidenceDiff
 from ops_orchestrator.runs.comparison.places import Place, Places
 from ops_orchestrator.runs.comparison.steps import StepDiff
@@ -60,7 +60,8 @@ def lines_of(diff: RunDiff) -> Iterator[Line]:
     yield Line(visible(diff.cause), "cause", 0)
     yield from (Line(visible(note), "faint", 0) for note in diff.notes)
     yield Line("")
-    yield from _aligned((name, run.run_id, run.status, run.scenario_id) for name, run in (("A", diff.a), ("B", diff.b)))
+    runs = (("A", diff.a), ("B", diff.b))
+    yield from _aligned((name, run.run_id, run.status, run.scenario_id, _marks(run)) for name, run in runs)
     for name, heading in _SETTINGS.items():
         places: Places = getattr(diff, name)
         if places.count:
@@ -173,6 +174,12 @@ def _changes(dropped: Iterable[str], gained: Iterable[str], more: int) -> Iterat
 def _more(count: int, what: str, indent: str) -> Iterator[Line]:
     if count:
         yield Line(f"{indent}and {count:,} more {what}", "rest")
+
+
+def _marks(run: ComparedRun) -> str:
+    """What is seen at first glance wherever a run is shown."""
+    warned = f"{run.warnings} warning{'s' * (run.warnings > 1)}" if run.warnings else ""
+    return ", ".join(mark for mark in ("synthetic" if run.synthetic else "", warned) if mark)
 
 
 def _aligned(rows: Iterable[tuple[str, ...]], indent: str = "", numbers: Sequence[int] = ()) -> Iterator[Line]:
