@@ -64,7 +64,17 @@ def contradictions(folder: Path) -> list[str]:
     try:
         record, results = (json.loads((folder / name).read_bytes()) for name in ("run.json", "results.json"))
         read = _Folder(folder, record, results, lines, fold(lines))
-        checks = (_of_numbers, _of_ends, _of_record, _of_results, _of_fingerprints, _of_artifacts, _of_files, _of_manifest)
+        checks = (
+            _of_numbers,
+            _of_chain,
+            _of_ends,
+            _of_record,
+            _of_results,
+            _of_fingerprints,
+            _of_artifacts,
+            _of_files,
+            _of_manifest,
+        )
         return [*wrong, *(complaint for check in checks for complaint in check(read))]
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         return [*wrong, f"a document lacks what it must have: {error!r}"]
@@ -85,6 +95,14 @@ def _of_numbers(folder: _Folder) -> Iterator[str]:
     for name, document in (("run.json", folder.record), ("results.json", folder.results)):
         if document["run_id"] != folder.path.name:
             yield f"{name}: belongs to {document['run_id']}"
+
+
+def _of_chain(folder: _Folder) -> Iterator[str]:
+    lines = (folder.path / "logs.jsonl").read_bytes().splitlines()
+    hashes = [None, *(hashlib.sha256(line).hexdigest() for line in lines)]
+    for number, (line, expected) in enumerate(zip(folder.lines, hashes, strict=False), start=1):
+        if line.get("previous_sha256") != expected and not folder.is_version_1:
+            yield f"logs.jsonl:{number}: refers to {line.get('previous_sha256')}, the line before is {expected}"
 
 
 def _of_ends(folder: _Folder) -> Iterator[str]:

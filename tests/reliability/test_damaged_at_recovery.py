@@ -13,6 +13,8 @@ from reliability.folder_agreement import disagreements
 from reliability.log_fold import ENDED
 from reliability.service_home import STEPS, ServiceHome, module_server
 
+from ops_contract import sha256_hex
+
 pytestmark = pytest.mark.slow
 OUTSIDE = b"nobody's business\n"
 MIB = 1024 * 1024
@@ -27,9 +29,10 @@ def append_to_log(content: bytes) -> Callable[[Path], None]:
 
 
 def append_unknown_event(folder: Path) -> None:
-    last = json.loads((folder / "logs.jsonl").read_bytes().splitlines()[-1])
+    before = (folder / "logs.jsonl").read_bytes().splitlines()[-1]
+    last = json.loads(before)
     line = {"seq": last["seq"] + 1, "timestamp": last["timestamp"], "run_id": folder.name, "event": "run.painted"}
-    append_to_log(json.dumps(line).encode() + b"\n")(folder)
+    append_to_log(json.dumps(line | {"previous_sha256": sha256_hex(before)}).encode() + b"\n")(folder)
 
 
 def cut_last_line(folder: Path) -> None:

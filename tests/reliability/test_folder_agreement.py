@@ -61,6 +61,10 @@ CONTRADICTIONS: dict[str, tuple[Change, str]] = {
     "no manifest": (lambda folder: (folder / "manifest-sha256.txt").unlink(), "manifest-sha256.txt: is missing"),
     "torn line": (edit_log(lambda lines: [*lines[:-1], lines[-1][:-9]]), "its last line has no end"),
     "line twice": (edit_log(lambda lines: [lines[0], *lines]), "seq is"),
+    "line of another chain": (
+        edit_log(lambda lines: [lines[0], lines[1].replace(b"run started", b"run begun"), *lines[2:]]),
+        "logs.jsonl:3: refers to",
+    ),
     "line after the end": (edit_log(lambda lines: [*lines, lines[1]]), "logs.jsonl: ends with"),
     "no end": (edit_log(lambda lines: lines[:-1]), "logs.jsonl: leaves the run running"),
     "other status": (put("run.json", "status", value="interrupted"), "run.json: status is 'interrupted'"),

@@ -58,12 +58,30 @@ def modules() -> Iterator[str]:
         yield address
 
 
+def stop(process: Popen[str]) -> None:
+    """Stop the service, and wait until each of its threads has stopped.
+
+    One that is flushing goes on until that is done, and a disk that is copied meanwhile is not what it ever was.
+    """
+    process.send_signal(signal.SIGSTOP)
+    tasks = Path(f"/proc/{process.pid}/task")
+    while not all(map(is_stopped, tasks.iterdir())):
+        pass
+
+
+def is_stopped(task: Path) -> bool:
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except FileNotFoundError:
+        return True  # it ended
+
+
 def lose_power(
     home: ServiceHome, disk: DiskImage, copied: Path, *, process: Popen[str], url: str, answered: Ask
 ) -> ServiceHome:
     """Copy the disk at the moment at which a run is `answered`, and tell what callers knew then."""
     answer = answered(home, url)
-    process.send_signal(signal.SIGSTOP)
+    stop(process)
     left = home.as_of_now(mount_point(copied) / "home")
     disk.copy(copied)
     process.send_signal(signal.SIGCONT)

@@ -20,7 +20,7 @@ def documented_commands(first_word: str) -> list[str]:
     """The commands of README, runs/README and docs/ that begin with `first_word`, each once."""
     text = "".join(document.read_text() for document in DOCUMENTS)
     blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
-    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    lines = [line.partition(" # ")[0].rstrip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     return [line for line in dict.fromkeys(lines) if line.split()[:1] == [first_word]]
 
 
@@ -63,15 +63,48 @@ def prepare_latest(action: str, orchestrator: str, slow_module: str) -> None:
         HTTP.post(f"{run}/cancel").raise_for_status()
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, runs: Path) -> Path:
+    """A folder like the project's, in which commands may write."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("examples", "modules.yaml"):
+        (home / name).symlink_to(ROOT / name)
+    (home / "runs").symlink_to(runs)
+    return home
+
+
+class Shell:
+    """Runs commands in the folder `home`, as a reader of the documents would."""
+
+    def __init__(self, home: Path, variables: dict[str, str]) -> None:
+        self._home = home
+        self._variables = variables | {"PATH": f"{Path(command('ops')).parent}:{variables['PATH']}"}
+
+    def run(self, line: str) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(["sh", "-c", line], cwd=self._home, env=self._variables, capture_output=True, check=False)
+
+    def prepare(self, line: str) -> None:
+        """Make the files that the command reads, as the commands before it in its document would have."""
+        if "ops runs import" in line or "ops runs verify" in line or "ops runs diff" in line:
+            for archive in re.findall(r"\S+\.zip", line):
+                assert self.run(f"ops runs export latest --force --to {archive}").returncode == 0
+        if (expectation := re.search(r"ops runs check (\S+)", line)) is not None:
+            assert self.run(f"ops runs expect latest --to {expectation[1]}").returncode == 0
+
+
+@pytest.fixture
+def shell(home: Path, orchestrator: str, addresses: dict[str, str], runs: Path) -> Shell:
+    return Shell(home, environment(OPS_URL=orchestrator, OPS_RUNS_DIR=str(runs), **addresses))
+
+
 @pytest.mark.parametrize("line", documented_commands("ops"))
-def test_ops_command_of_the_documents_works(
-    line: str, orchestrator: str, addresses: dict[str, str], slow_module: str, runs: Path
-) -> None:
+def test_ops_command_of_the_documents_works(line: str, shell: Shell, orchestrator: str, slow_module: str) -> None:
     words = shlex.split(line)
+    a, b = (HTTP.post(f"{orchestrator}/plan_and_execute", json=EXAMPLE_SCENARIO).json()["run_id"] for _ in range(2))
     if words[1] == "runs" and words[2] in ("cancel", "resume"):
         prepare_latest(words[2], orchestrator, slow_module)
-    variables = environment(OPS_URL=orchestrator, OPS_RUNS_DIR=str(runs), **addresses)
-    ran = subprocess.run([command(words[0]), *words[1:]], cwd=ROOT, env=variables, capture_output=True, check=False)
+    shell.prepare(line)
+    ran = shell.run(line.replace("RUN_A", a).replace("RUN_B", b))
     assert ran.returncode == 0, ran.stderr
 
 
