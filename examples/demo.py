@@ -1,7 +1,7 @@
 """`make demo`: the whole path once, without Docker.
 
 Starts the stubs and the orchestrator as local processes on free ports, runs the example scenario, shows the results,
-cancels a second run and resumes it, and stops what it started.
+cancels a second run and resumes it, compares two scenarios, and stops what it started.
 """
 
 import asyncio
@@ -24,6 +24,8 @@ from ops_orchestrator.cli.service_client import ServiceClient
 ROOT: Final = Path(__file__).parents[1]
 EXAMPLE: Final = Path("examples/plan_and_execute.request.json")
 MODULES: Final = ("data-layer", "policy-simulator", "supplychain-risk", "dr-anticorruption", "strategy-agent", "monitor")
+COMPARED: Final = (Path("examples/baseline.json"), Path("examples/vat-raised.json"))
+REPORT: Final = Path("build/demo/baseline-and-vat-raised.md")
 SLOW: Final = "strategy-agent"
 BRIEF_LINES: Final = 14
 
@@ -49,7 +51,7 @@ def main() -> int:
         if run.returncode:
             return run.returncode
         show(console, Path(json.loads(run.stdout)["artifacts_path"]))
-        return cancel_and_resume(console, orchestrator)
+        return cancel_and_resume(console, orchestrator) or compare(console, orchestrator)
 
 
 def cancel_and_resume(console: Console, orchestrator: str) -> int:
@@ -76,6 +78,32 @@ def cancel_and_resume(console: Console, orchestrator: str) -> int:
         console.print(f"The run is {record['status']}, and the first step was not called again:\n")
         console.print(steps_view(record))
     return resumed.returncode
+
+
+def compare(console: Console, orchestrator: str) -> int:
+    """Run two scenarios and compare their figures, also in a report. Returns an exit code."""
+    console.print("\nTwo scenarios side by side:\n", style="bold")
+    run_ids = []
+    for scenario in COMPARED:
+        say_command(console, f"ops run {scenario}")
+        words = [command("ops"), "run", str(scenario), "--json", "--url", orchestrator]
+        run = subprocess.run(words, stdout=subprocess.PIPE, check=False)
+        if run.returncode:
+            return run.returncode
+        run_ids.append(json.loads(run.stdout)["run_id"])
+    say_command(console, f"ops runs compare {' '.join(run_ids)}")
+    print(compared(run_ids, "table"), flush=True)  # noqa: T201  # it is as wide as it should be
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORT.write_text(compared(run_ids, "markdown"), encoding="utf-8")
+    console.print(f"The report is {REPORT.resolve()}", highlight=False)
+    console.print(f"Why they differ: ops runs diff {' '.join(run_ids)}", highlight=False)
+    return 0
+
+
+def compared(run_ids: list[str], form: str) -> str:
+    """The key figures of the runs side by side."""
+    words = [command("ops"), "runs", "compare", *run_ids, "--format", form]
+    return subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 async def start(orchestrator: str) -> str:

@@ -138,8 +138,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 
 def first_try(runs: Path) -> Path:
-    """The run of the demo that needed no second attempt. Ids do not order runs of one second."""
-    [run] = (file.parent for file in runs.glob("run_*/run.json") if json.loads(file.read_bytes())["attempt"] == 1)
+    """The run of the demo's first scenario that needed no second attempt. Ids do not order runs of one second."""
+    records = {file.parent: json.loads(file.read_bytes()) for file in runs.glob("run_*/run.json")}
+    scenario_id = EXAMPLE_SCENARIO["scenario_id"]
+    [run] = (
+        run for run, record in records.items() if (scenario_id, 1) == (record["request"]["scenario_id"], record["attempt"])
+    )
     return run
 
 
@@ -156,7 +160,15 @@ def test_demo_follows_a_run_cancels_it_and_resumes_it(demo: Demo) -> None:
     for expected in ("--follow", "run cancelled", "$ ops runs resume run_", "was not called again"):
         assert expected in demo.output
     records = [json.loads(file.read_bytes()) for file in demo.runs.glob("run_*/run.json")]
-    assert sorted((record["status"], record["attempt"]) for record in records) == [("completed", 1), ("completed", 2)]
+    assert sorted((record["status"], record["attempt"]) for record in records) == [("completed", 1)] * 3 + [("completed", 2)]
+
+
+@pytest.mark.slow
+def test_demo_ends_with_a_comparison_of_two_scenarios_and_says_where_the_report_is(demo: Demo) -> None:
+    comparison = demo.output.partition("$ ops runs compare run_")[2]
+    assert re.search(r"GDP growth +4\.28 % +4\.23 %", comparison)
+    [report] = re.findall(r"The report is (\S+\.md)", comparison.replace("\n", " "))
+    assert "| GDP growth" in Path(report).read_text()
 
 
 @pytest.mark.slow
