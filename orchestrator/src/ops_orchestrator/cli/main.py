@@ -1,6 +1,6 @@
 """The command `ops`.
 
-Exit codes: 0 done, 1 not completed, 2 usage, 3 cannot reach the service, or it cannot take the run now, 4 our bug,
+Exit codes: 0 done, 1 not completed or differs, 2 usage, 3 cannot reach the service, or it cannot take the run now, 4 our bug,
 130 interrupted.
 """
 
