@@ -18,13 +18,15 @@ def seal(folder: Path) -> None:
     (folder / MANIFEST).write_text("".join(listed))
 
 
-def rewrite_log(folder: Path, change: Callable[[list[dict[str, Any]]], object] = lambda _: None) -> None:
-    """Change the log, make it say the hashes that its files have, chain its lines, and seal the folder."""
+def rewrite_log(
+    folder: Path, change: Callable[[list[dict[str, Any]]], object] = lambda _: None, *, hashes: bool = True
+) -> None:
+    """Change the log, make it say the `hashes` that its files have, chain its lines, and seal the folder."""
     events = [json.loads(line) for line in (folder / "logs.jsonl").read_bytes().splitlines()]
     change(events)
     lines: list[bytes] = []
     for event in events:
-        for file in event.get("files", ()):
+        for file in event.get("files", ()) if hashes else ():
             content = (folder / file["path"]).read_bytes()
             file |= {"sha256": sha256_hex(content), "size": len(content)}
         if lines:

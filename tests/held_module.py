@@ -12,13 +12,14 @@ from scripted_module import ScriptedModule, envelope
 
 
 class HeldModule(ThreadingHTTPServer):
-    """The module `alpha`: `asked` gets an entry for each call, which is answered once `opened` is set."""
+    """The module `alpha`: `asked` gets an entry for each call, and `bodies` its body; it is answered once `opened` is set."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: SimpleQueue[str] = SimpleQueue()
+        self.bodies: list[bytes] = []
         self.opened = Event()
 
     def handle_error(self, *_: Any) -> None:
@@ -37,7 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(ScriptedModule().healthy())
 
     def do_POST(self) -> None:  # as above
-        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.put(self.path)
         self.server.opened.wait()
         self._answer(envelope())

@@ -19,7 +19,7 @@ from pkgutil import resolve_name
 from typing import Annotated, Any, Final, NamedTuple, NoReturn
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_group
 
@@ -80,9 +80,15 @@ def new_command(name: str, package: str, description: str) -> typer.Typer:
     return app
 
 
-def new_group(description: str) -> typer.Typer:
-    """A group of commands below another command."""
-    group = typer.Typer(help=description, rich_markup_mode=None)
+def new_group(description: str, default: str = "") -> typer.Typer:
+    """A group of commands below another command. With `default`, words that begin with none of them are for that one."""
+
+    class WithDefault(TyperGroup):
+        def parse_args(self, context: Any, words: list[str]) -> list[str]:
+            names_one = not words or words[0] in self.commands or words[0] in context.help_option_names
+            return super().parse_args(context, words if names_one else [default, *words])
+
+    group = typer.Typer(help=description, rich_markup_mode=None, cls=WithDefault if default else None)
     group.callback(invoke_without_command=True)(_help_without_a_command)
     return group
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from command_line import ops
 
+from ops_orchestrator.cli.input_options import with_inputs
 from ops_orchestrator.cli.run_options import with_run_options
 from ops_orchestrator.planning.scenario import read_scenario
 
@@ -39,6 +40,37 @@ def test_pin_is_added_to_those_of_the_scenario() -> None:
     assert options["pin"] == {"alpha": "2.0=rc", "beta": {"image_digest": "d"}}
 
 
+def test_seed_takes_the_place_of_that_of_the_scenario() -> None:
+    content = json.dumps({**SCENARIO, "run_options": {"seed": 7, "save_artifacts": False}}).encode()
+    options = read_scenario(with_run_options(content, [], None, seed=8)).as_json()["run_options"]
+    assert options == {"seed": 8, "save_artifacts": False}
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("/rate=0.2", {"rate": 0.2, "years": [1, 2.0]}),
+        ("/years/1=3", {"rate": 0.1, "years": [1, 3]}),
+        ("/country=DR", {"rate": 0.1, "years": [1, 2.0], "country": "DR"}),
+        ('/country="1"', {"rate": 0.1, "years": [1, 2.0], "country": "1"}),
+        ('/a/b={"c": null}', {"rate": 0.1, "years": [1, 2.0], "a": {"b": {"c": None}}}),
+        ("/text=a=b", {"rate": 0.1, "years": [1, 2.0], "text": "a=b"}),
+    ],
+)
+def test_input_is_set_to_json_or_else_to_text(setting: str, expected: dict[str, Any]) -> None:
+    assert read_scenario(with_inputs(json.dumps(SCENARIO).encode(), [setting])).inputs == expected
+
+
+def test_scenario_is_sent_byte_for_byte_when_nothing_is_set() -> None:
+    content = b'{"scenario_id":  "x", "modules": ["alpha"]}\n'
+    assert with_inputs(content, []) == content
+
+
+def test_input_that_the_scenario_does_not_have_is_noted(capsys: pytest.CaptureFixture[str]) -> None:
+    with_inputs(json.dumps(SCENARIO).encode(), ["/rat=1"])
+    assert capsys.readouterr().err == "ops: --set /rat: the scenario has no input /rat; did you mean /rate?\n"
+
+
 def test_option_replaces_what_the_scenario_says() -> None:
     in_file = {"labels": {"study": "cit", "team": "a"}, "deadline_s": 5}
     options = sent(in_file, "study=vat", deadline_s=60)["run_options"]
@@ -57,6 +89,12 @@ def test_option_replaces_what_the_scenario_says() -> None:
             tuple(word for number in range(32) for word in ("--label", f"k{number}=")),
             "--label cannot be used: /labels has 33 labels; a run has at most 32",
         ),
+        (("--seed", "-1"), "--seed cannot be used: /seed must be greater than or equal to 0, not -1"),
+        (("--set", "/rate"), "--set '/rate' has no value; write --set POINTER=VALUE"),
+        (("--set", "rate=1"), "--set 'rate' must be a JSON pointer into the inputs, which begins with a slash"),
+        (("--set", "/rate/x=1"), "--set /rate/x leads to 'x' within a value that is neither an object nor a list"),
+        (("--set", "/rate=1", "--set", "/rate=2"), "--set /rate stands twice; an input has one value"),
+        (("--set", f"/rate={2**60}"), "--set '/rate' the integer 1152921504606846976 is beyond 2^53 - 1"),
         (("--deadline", "0"), "--deadline cannot be used: /deadline_s must be greater than or equal to 0.001, not 0.0"),
         (("--deadline", "nan"), "--deadline cannot be used: /deadline_s must be a finite number, not nan"),
         (("--pin", "alpha"), "--pin 'alpha' has no value; write --pin MODULE=VERSION"),

@@ -30,6 +30,10 @@ def test_examples_are_fine_without_a_service(tmp_path: Path) -> None:
             b'{"scenario_id": "x",\n "modules": [\n  "alpha",\n  "alhpa"]}',
             ":4: /modules/1: 'alhpa' is not registered; did you mean",
         ),
+        (
+            b'{"scenario_id": "x", "modules": ["alpha"],\n"sweep": {"parameters": {\n"/a": {"from": 1,\n"to": 2, "step": 0}}}}',
+            ":4: /sweep/parameters/~1a/step: must not be 0",
+        ),
         (b'{"scenario_id": "x",\n\t"modulse": ["alpha"]}', ":2: /modulse: is not a known field; did you mean 'modules'?"),
         (b'{\n\n"modules": ["alpha"]}', ":1: /scenario_id: is required"),
         (
@@ -147,3 +151,16 @@ def test_json_tells_programs_where_each_mistake_is(tmp_path: Path, modules: Path
 
 def test_without_a_file_it_is_a_mistake_of_usage(tmp_path: Path) -> None:
     assert ops(tmp_path, "validate").returncode == 2
+
+
+def test_sweep_is_fine_with_the_number_of_its_points_and_what_may_not_be_meant(modules: Path) -> None:
+    sweep = {
+        "scenario_id": "x",
+        "modules": ["alpha"],
+        "inputs": {"rate": 1},
+        "sweep": {"parameters": {"/rat": [1, 2]}, "seeds": 3},
+    }
+    (modules.parent / "sweep.json").write_text(json.dumps(sweep))
+    ran = ops(modules.parent, "validate", "sweep.json", "modules.yaml")
+    assert ran.returncode == 0
+    assert "sweep.json: ok, 1 step, 6 points; the scenario has no input /rat; did you mean /rate?\n" in ran.stdout

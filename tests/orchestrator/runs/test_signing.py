@@ -184,7 +184,10 @@ def test_private_key_that_cannot_be_used_is_refused_in_a_sentence(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(pem(SIGNER.key), "it is a private key, so keep it secret, and pass .*key.pub"), (b"what", "is not a public key, as PEM")],
+    [
+        (pem(SIGNER.key), "it is a private key, so keep it secret, and pass .*key.pub"),
+        (b"what", "is not an Ed25519 public key, as PEM"),
+    ],
 )
 def test_key_to_trust_that_is_none_is_refused_in_a_sentence(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "key").write_bytes(content)

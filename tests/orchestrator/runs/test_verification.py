@@ -14,6 +14,7 @@ from forged_run import MANIFEST, change_json, rewrite_log, seal
 from run_records import RUN_ID, begin
 from scripted_module import Gate, ScriptedModule, StartService, artifact, error_envelope, success
 
+from ops_contract import sha256_hex
 from ops_orchestrator.errors import NotFoundError
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.folder_run import FolderRun
@@ -169,6 +170,14 @@ FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
         "run.json",
     ),
     "member added to run.json": (lambda folder: change_json(folder, "run.json", lambda values: values.update(x=1)), "run.json"),
+    "scenario of results.json": (
+        lambda folder: change_json(folder, "results.json", lambda values: values.update(scenario_id="x")),
+        "results.json",
+    ),
+    "step added to results.json": (
+        lambda folder: change_json(folder, "results.json", lambda values: values["results"].update(x={"artifacts": []})),
+        "results.json",
+    ),
     "modules.json": (lambda folder: (folder / "modules.json").write_text('{"modules": {}}'), "modules.json"),
     "format of version 0.1.0": (
         lambda folder: change_json(folder, "run.json", lambda values: values.pop("format")),
@@ -185,17 +194,14 @@ def test_forgery_is_found_also_when_log_chain_and_manifest_were_made_again(folde
     assert file in {name.rpartition("/")[2] for name in files_with_findings(folder)}
 
 
-def change_all_fingerprints(events: list[dict[str, Any]]) -> None:
-    events[-1]["fingerprints"] = {"recipe": "0" * 64, "result": "0" * 64}
-
-
 FORGED_LOG: dict[str, Callable[[list[dict[str, Any]]], object]] = {
     "request": lambda events: events[0]["request"]["inputs"].update(x=1),
     "attempts": lambda events: events[4].update(attempts=7),
     "time": lambda events: events[2].update(timestamp="2026-01-01T00:00:00.000Z"),
-    "fingerprints": change_all_fingerprints,
+    "fingerprints": lambda events: events[-1]["fingerprints"].update(result="0" * 64),
     "another run": lambda events: [event.update(run_id=RUN_ID) for event in events],
-    "line after the end": lambda events: events.append({**events[1], "seq": 10}),
+    "line dropped": lambda events: events.pop(1),
+    "line after the end": lambda events: events.extend(({**events[1], "seq": 10}, {**events[-1], "seq": 11})),
     "no end": lambda events: events.pop(),
 }
 
@@ -204,6 +210,22 @@ FORGED_LOG: dict[str, Callable[[list[dict[str, Any]]], object]] = {
 def test_event_that_is_changed_does_not_agree_with_the_record_also_in_a_new_chain(folder: Path, change: str) -> None:
     rewrite_log(folder, FORGED_LOG[change])
     assert {"run.json", "logs.jsonl"} & files_with_findings(folder)
+
+
+@pytest.mark.parametrize("name", ["recipe", "result"])
+def test_fingerprint_that_is_changed_wherever_it_stands_is_found(folder: Path, name: str) -> None:
+    change_json(folder, "run.json", lambda values: values["fingerprints"].update({name: "0" * 64}))
+    rewrite_log(folder, lambda events: events[-1]["fingerprints"].update({name: "0" * 64}))
+    (finding,) = verified(folder).findings
+    assert (finding.file, finding.found) == ("run.json", "0" * 64)
+    assert finding.expected.endswith(f" as fingerprint of the {name}, computed again")
+
+
+@pytest.mark.parametrize("change", [lambda lines: [*lines, lines[0]], lambda lines: lines[::-1]], ids=["twice", "order"])
+def test_manifest_lists_each_file_once_and_in_order(folder: Path, change: Callable[[list[str]], list[str]]) -> None:
+    lines = (folder / MANIFEST).read_text().splitlines(keepends=True)
+    (folder / MANIFEST).write_text("".join(change(lines)))
+    assert files_with_findings(folder) == {MANIFEST}
 
 
 def test_file_that_is_missing_left_over_or_named_by_the_manifest_alone_is_found(folder: Path) -> None:
@@ -299,11 +321,12 @@ def test_what_is_made_from_the_folder_is_a_note(folder: Path) -> None:
     assert verification.notes == (f"report.html is made from the folder: {MANIFEST} does not cover it",)
 
 
-def test_findings_are_bounded(folder: Path) -> None:
-    (folder / MANIFEST).write_text("what\n" * 2_000)
+@pytest.mark.parametrize("name", [MANIFEST, "logs.jsonl"])
+def test_findings_are_bounded_and_so_is_what_is_read_for_them(folder: Path, name: str) -> None:
+    (folder / name).write_text("what\n" * 2_000_000)
     verification = verified(folder)
     assert len(verification.findings) == 1_000
-    assert verification.left_out >= 1_000
+    assert 0 < verification.left_out < 1_000
 
 
 ODD = [
@@ -400,7 +423,16 @@ async def test_run_that_failed_was_cancelled_and_resumed_is_intact_each_time(
         run = (await service.post(f"/runs/{run['run_id']}/resume")).json()
     outcomes.append((run["status"], verified(folder).findings))
     assert outcomes == [("failed", ()), ("cancelled", ()), ("completed", ())]
-    assert (folder / "steps/2-beta/attempts/1/response.json").exists()
+    (folder / "steps/2-beta/attempts/2/response.json").write_bytes(b"{}")
+    hashed = {"sha256": sha256_hex(b"{}"), "size": 2}
+    rewrite_log(folder, lambda events: replace_file(events, "steps/2-beta/attempts/2/response.json", hashed), hashes=False)
+    assert files_with_findings(folder) == {"steps/2-beta/attempts/2/response.json"}
+
+
+def replace_file(events: list[dict[str, Any]], path: str, hashed: dict[str, object]) -> None:
+    """Make all events say that the file at `path` is another."""
+    for event in events:
+        event["files"] = [{**file, **hashed} if file["path"] == path else file for file in event.get("files", ())]
 
 
 async def test_run_that_was_recovered_is_intact(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Charts as PNG, where the extra `charts` is installed."""
 
+import logging
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, Final
@@ -27,6 +28,8 @@ def png(drawn: str) -> bytes:
     """The PNG of an SVG text, two pixels for each of its units. Needs the library; blocks, other threads go on."""
     from pyvips import Image  # noqa: PLC0415 - an extra, which takes tens of megabytes of memory once it is loaded
 
+    # It tells the log of each picture how many threads drew it.
+    logging.getLogger("pyvips").setLevel(logging.WARNING)
     image: Any = Image.svgload_buffer(drawn.encode(), scale=_PIXELS_PER_UNIT)
     encoded: bytes = image.pngsave_buffer(keep=0)
     return encoded

@@ -38,8 +38,8 @@ def compare(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN|DIR...",
-            help="Two runs or more as in `ops runs show`, or folders of runs, with a slash in their paths.",
+            metavar="RUN|DIR|ZIP...",
+            help="Two runs or more as in `ops runs show`, or folders (with a slash in their paths) or zip files of runs.",
             autocompletion=complete_run_id,
         ),
     ],

@@ -63,7 +63,9 @@ def check(
     run: Annotated[
         str | None,
         typer.Option(
-            metavar="RUN|DIR", help="Judge this run instead of a new one; no service is needed.", autocompletion=complete_run_id
+            metavar="RUN|DIR|ZIP",
+            help="Judge this run instead of a new one; no service is needed.",
+            autocompletion=complete_run_id,
         ),
     ] = None,
     url: Url = None,

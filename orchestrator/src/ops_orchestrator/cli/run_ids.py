@@ -1,6 +1,7 @@
 """How people name a run on the command line: its id, the beginning of it, or `latest`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -16,13 +17,23 @@ from ops_orchestrator.runs.store.reading import run_ids_in
 from ops_orchestrator.settings import read_settings
 
 _LATEST: Final = "latest"
-_PREFIX: Final = "run_"
 _MOST_CANDIDATES: Final = 5
 # To compare names takes time, and most people mistype a run of today.
 _MOST_COMPARED: Final = 200
 # A hundred requests to the service.
 _MOST_LOOKED_UP: Final = 50_000
-_HOW_TO_LIST: Final = "`ops runs list` lists them"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What an id names: the noun with which it begins, and the commands that start one and list all."""
+
+    noun: str
+    start: str
+    listing: str
+
+
+_RUN: Final = Kind("run", "ops run FILE", "ops runs list")
 
 
 def _stored(store: Path) -> list[str]:
@@ -62,20 +73,25 @@ async def served_run_id(service: ServiceClient, name: str) -> str:
 
 def named_run_id(name: str, run_ids: Sequence[str]) -> str:
     """That of `run_ids`, newest first, for which `name` stands. Raises ConfigurationError as `find_run_id` does."""
+    return named_id(name, run_ids, _RUN)
+
+
+def named_id(name: str, ids: Sequence[str], kind: Kind) -> str:
+    """That of `ids`, newest first, for which `name` stands. Raises ConfigurationError when it stands for none, or several."""
     if name == _LATEST:
-        if not run_ids:
-            raise ConfigurationError("there are no runs yet; start one with `ops run FILE`")
-        return run_ids[0]
-    begins = (name, f"{_PREFIX}{name}")
-    found = [run_id for run_id in run_ids if name and run_id.startswith(begins)]
+        if not ids:
+            raise ConfigurationError(f"there are no {kind.noun}s yet; start one with `{kind.start}`")
+        return ids[0]
+    begins = (name, f"{kind.noun}_{name}")
+    found = [each for each in ids if name and each.startswith(begins)]
     if len(found) > 1:
-        raise ConfigurationError(f"{name!r} is the beginning of {len(found)} runs; write more of it: {_listed(found)}")
+        raise ConfigurationError(f"{name!r} is the beginning of {len(found)} {kind.noun}s; write more of it: {_listed(found)}")
     if not found:
-        meant = suggestion(name, run_ids[:_MOST_COMPARED])
-        raise ConfigurationError(f"there is no run {name!r}; {meant or _HOW_TO_LIST}")
+        meant = suggestion(name, ids[:_MOST_COMPARED])
+        raise ConfigurationError(f"there is no {kind.noun} {name!r}; {meant or f'`{kind.listing}` lists them'}")
     return found[0]
 
 
-def _listed(run_ids: Sequence[str]) -> str:
-    more = len(run_ids) - _MOST_CANDIDATES
-    return ", ".join(run_ids[:_MOST_CANDIDATES]) + (f" and {more} more" if more > 0 else "")
+def _listed(ids: Sequence[str]) -> str:
+    more = len(ids) - _MOST_CANDIDATES
+    return ", ".join(ids[:_MOST_CANDIDATES]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""What `ops run` is given besides its scenario's file: labels, a deadline, pins, an idempotency key."""
+"""What `ops run` is given besides its scenario's file: labels, a deadline, pins, a seed, an idempotency key."""
 
 import json
 from collections.abc import Iterable
@@ -22,6 +22,7 @@ Pins = Annotated[
     list[str] | None,
     typer.Option("--pin", metavar="MODULE=VERSION", help="Refuse to run with another version of the module; repeatable."),
 ]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="The seed of the run, in place of the scenario's.")]
 
 Key = Annotated[
     str | None,
@@ -39,15 +40,17 @@ def checked_key(key: str | None) -> str | None:
     raise ConfigurationError(f"--key must be {rule}, such as $(uuidgen), not {key[:60]!r}")
 
 
-def with_run_options(scenario: bytes, labels: Iterable[str], deadline_s: float | None, pins: Iterable[str] = ()) -> bytes:
-    """`scenario`, which `read_scenario` accepts, with these `labels`, this deadline and these `pins` in its run options.
+def with_run_options(
+    scenario: bytes, labels: Iterable[str], deadline_s: float | None, pins: Iterable[str] = (), seed: int | None = None
+) -> bytes:
+    """`scenario`, which `read_scenario` accepts, with these `labels`, deadline, `pins` and `seed` in its run options.
 
     Raises ConfigurationError for a label that is not `KEY=VALUE` or a pin that is not `MODULE=VERSION`, and for what a run
     cannot have.
     """
     own_labels = _pairs("--label", "KEY=VALUE", labels)
     own_pins = _pairs("--pin", "MODULE=VERSION", pins)
-    if not own_labels and not own_pins and deadline_s is None:
+    if not own_labels and not own_pins and deadline_s is None and seed is None:
         return scenario
     value = parse_json(scenario)
     options = value.get("run_options", {})
@@ -56,6 +59,8 @@ def with_run_options(scenario: bytes, labels: Iterable[str], deadline_s: float |
         changed["deadline_s"] = deadline_s
     if own_pins:
         changed["pin"] = {**options.get("pin", {}), **own_pins}
+    if seed is not None:
+        changed["seed"] = seed
     _check(changed)
     return json.dumps({**value, "run_options": changed}, ensure_ascii=False).encode()
 
@@ -78,6 +83,6 @@ def _check(options: dict[str, object]) -> None:
         validate(RunOptions, options, "run_options")
     except ShapeError as error:
         problem = error.problems[0]
-        named = {"deadline_s": "--deadline", "pin": "--pin"}
+        named = {"deadline_s": "--deadline", "pin": "--pin", "seed": "--seed"}
         option = named.get(problem.pointer.split("/")[1], "--label")
         raise ConfigurationError(f"{option} cannot be used: {problem.pointer} {problem.message}") from error

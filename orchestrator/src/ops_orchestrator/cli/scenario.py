@@ -12,7 +12,8 @@ import typer
 from ops_contract.command_line import read_file, say
 from ops_orchestrator.cli import tables
 from ops_orchestrator.cli.ending import sentence
-from ops_orchestrator.cli.run_options import Deadline, Key, Labels, Pins, checked_key, with_run_options
+from ops_orchestrator.cli.input_options import Inputs, with_inputs
+from ops_orchestrator.cli.run_options import Deadline, Key, Labels, Pins, Seed, checked_key, with_run_options
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal, show
 from ops_orchestrator.cli.waiting import shown_when_over
@@ -32,6 +33,8 @@ def run(  # noqa: PLR0913  # one parameter for each option
     label: Labels = None,
     deadline: Deadline = None,
     pin: Pins = None,
+    seed: Seed = None,
+    set_: Inputs = None,
     key: Key = None,
     url: Url = None,
     as_json: AsJson = False,
@@ -40,7 +43,7 @@ def run(  # noqa: PLR0913  # one parameter for each option
     settings = read_settings(url=url)
     content = read_file(file)
     _scenario(file, content)
-    scenario = with_run_options(content, label or (), deadline, pin or ())
+    scenario = with_run_options(with_inputs(content, set_ or ()), label or (), deadline, pin or (), seed)
     status = asyncio.run(_run(settings, scenario, checked_key(key), as_json=as_json or not on_terminal()))
     raise typer.Exit(exit_code_of(status))
 
@@ -80,5 +83,7 @@ def _scenario(file: Path, content: bytes) -> Scenario:
     try:
         return read_scenario(content)
     except InvalidRequestError as error:
+        if any(problem.pointer == "/sweep" for problem in error.problems):
+            raise ConfigurationError(f"{name} asks for a sweep; run it with `ops sweep {file}`") from error
         reason = sentence(error)
         raise ConfigurationError(f"{name} is not a scenario: {reason[:1].lower()}{reason[1:]}") from error

@@ -106,6 +106,32 @@ class ServiceClient:
                         # A carriage return, which only a log from elsewhere has, was sent as the end of a line.
                         yield int(event.id), event.data.replace("\n", "\r").encode()
 
+    async def start_sweep(self, body: bytes) -> dict[str, Any]:
+        """Start a sweep; returns it as it is at once."""
+        return await self._ask("sweep_id", "POST", "/sweeps", body)
+
+    async def sweep(self, sweep_id: str) -> dict[str, Any]:
+        """How far a sweep is."""
+        return await self._ask("sweep_id", "GET", f"/sweeps/{sweep_id}")
+
+    async def cancel_sweep(self, sweep_id: str) -> dict[str, Any]:
+        """Cancel a sweep; returns it once it is over."""
+        return await self._ask("sweep_id", "POST", f"/sweeps/{sweep_id}/cancel")
+
+    async def resume_sweep(self, sweep_id: str) -> dict[str, Any]:
+        """Go on with a sweep; returns it as it is at once."""
+        return await self._ask("sweep_id", "POST", f"/sweeps/{sweep_id}/resume")
+
+    async def sweep_ids(self) -> list[str]:
+        """The ids of the newest sweeps, up to 500 of them."""
+        page = await self._ask("sweeps", "GET", f"/sweeps?limit={_LARGEST_PAGE}")
+        return [str(sweep["sweep_id"]) for sweep in page["sweeps"]]
+
+    async def failed_points(self, sweep_id: str, most: int) -> list[dict[str, Any]]:
+        """The first points of a sweep whose runs did not complete."""
+        page = await self._ask("points", "GET", f"/sweeps/{sweep_id}/points?status=failed&limit={most}")
+        return list(page["points"])
+
     async def modules(self) -> list[dict[str, Any]]:
         """The registered modules and their state."""
         return list((await self._ask("modules", "GET", "/modules"))["modules"])

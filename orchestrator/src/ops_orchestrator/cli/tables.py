@@ -117,7 +117,7 @@ def plain_table(columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) ->
     table = Table(box=None, pad_edge=False, header_style="bold")
     used = [at for at, _ in enumerate(columns) if not rows or any(row[at] is not None for row in rows)]
     for column in (columns[at] for at in used):
-        table.add_column(column, overflow="fold", no_wrap=column in ("run", "module"))
+        table.add_column(column, overflow="fold", no_wrap=column in ("run", "module", "sweep"))
     for row in rows:
         table.add_row(*(plain("" if row[at] is None else str(row[at])) for at in used))
     return table

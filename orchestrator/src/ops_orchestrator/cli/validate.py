@@ -1,4 +1,4 @@
-"""`ops validate`: check scenarios and modules.yaml without running anything; no service is needed."""
+"""`ops validate`: check scenarios, sweeps and modules.yaml without running anything; no service is needed."""
 
 import os
 import re
@@ -9,14 +9,15 @@ from typing import Annotated, Final, Literal
 
 import typer
 
-from ops_contract import Problem
+from ops_contract import JsonError, Problem, parse_json
 from ops_contract.command_line import UnreadableFileError, print_json, read_file, write
 from ops_orchestrator.errors import ConfigurationError, RequestError
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
 from ops_orchestrator.planning.json_lines import json_lines
 from ops_orchestrator.planning.planner import plan
-from ops_orchestrator.planning.scenario import read_scenario
+from ops_orchestrator.planning.scenario import Scenario, read_scenario
+from ops_orchestrator.planning.sweep import read_sweep
 from ops_orchestrator.settings import read_settings
 
 _SCENARIO: Final = re.compile(rb'\s*\{.*"scenario_id"', re.DOTALL)
@@ -41,7 +42,7 @@ class Verdict:
     """What was found in a file: what it has when it is fine, or else its mistakes."""
 
     file: str
-    kind: Literal["scenario", "modules"]
+    kind: Literal["scenario", "sweep", "modules"]
     content: str
     mistakes: tuple[Mistake, ...]
 
@@ -130,18 +131,33 @@ def _mistake_in_file(message: str) -> Mistake:
 def _scenario_verdict(file: Path, raw: bytes | UnreadableFileError, catalogue: Catalogue | None) -> Verdict:
     if isinstance(raw, UnreadableFileError):
         return Verdict(str(file), "scenario", "", (_mistake_in_file(str(raw)),))
+    kind: Literal["scenario", "sweep"] = "sweep" if _asks_for_a_sweep(raw) else "scenario"
     try:
-        scenario = read_scenario(raw)
+        scenario, more = _swept(raw) if kind == "sweep" else (read_scenario(raw), "")
     except RequestError as error:
-        return Verdict(str(file), "scenario", "", _mistakes_in_scenario(raw, error))
+        return Verdict(str(file), kind, "", _mistakes_in_scenario(raw, error))
+    content = _counted(len(scenario.modules), "step") + more
     if catalogue is None:
-        content = f"{_counted(len(scenario.modules), 'step')}; no modules.yaml could be read to look up their modules"
-        return Verdict(str(file), "scenario", content, ())
+        return Verdict(str(file), kind, f"{content}; no modules.yaml could be read to look up their modules", ())
     try:
-        steps = plan(scenario, catalogue).steps
+        plan(scenario, catalogue)
     except RequestError as error:
-        return Verdict(str(file), "scenario", "", _mistakes_in_scenario(raw, error, advice=error.detail))
-    return Verdict(str(file), "scenario", _counted(len(steps), "step"), ())
+        return Verdict(str(file), kind, "", _mistakes_in_scenario(raw, error, advice=error.detail))
+    return Verdict(str(file), kind, content, ())
+
+
+def _asks_for_a_sweep(raw: bytes) -> bool:
+    try:
+        value = parse_json(raw) if b'"sweep"' in raw else None
+    except JsonError:
+        return False
+    return isinstance(value, dict) and "sweep" in value
+
+
+def _swept(raw: bytes) -> tuple[Scenario, str]:
+    """The scenario of a sweep, and in words how many points it has, and what may not be meant. Raises RequestError."""
+    sweep = read_sweep(raw, max_points=read_settings().max_sweep_points)
+    return sweep.scenario, "".join((f", {_counted(sweep.size, 'point')}", *(f"; {note}" for note in sweep.notes)))
 
 
 def _mistakes_in_scenario(raw: bytes, error: RequestError, advice: str = "") -> tuple[Mistake, ...]:

@@ -27,8 +27,8 @@ def verify(
     runs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="RUN|DIR...",
-            help="Runs as in `ops runs show`, or the folders of runs anywhere, with a slash in their paths.",
+            metavar="RUN|DIR|ZIP...",
+            help="Runs as in `ops runs show`, or folders (with a slash in their paths) or zip files of runs.",
             autocompletion=complete_run_id,
         ),
     ] = None,

@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, Final
 
 from ops_contract import JsonError, parse_json
@@ -15,7 +16,9 @@ from ops_orchestrator.runs.record import DERIVED, MANIFEST, RESULTS, SIGNATURE
 from ops_orchestrator.runs.store.protocols import StoredRun
 from ops_orchestrator.runs.store.reading import MOST_VALUES
 
-_LINE: Final = re.compile(rb"([0-9a-f]{64})  (.+)")
+_LINE: Final = re.compile(rb"([0-9a-f]{64})  (.+)\n")
+# A run has 1,000 artifacts a step at most, unless the operator raised that.
+_MOST_FILES: Final = 100_000
 _PIECE_BYTES: Final = 1024 * 1024
 _MISSING: Final = "no such file"
 
@@ -104,23 +107,19 @@ class CheckedFolder:
 def read_manifest(content: bytes, findings: Findings) -> dict[str, str]:
     """The SHA-256 of each file that a manifest lists, by path."""
     before = len(findings)
-    lines = content.split(b"\n")
-    if lines[-1]:
-        findings.add(MANIFEST, "a newline at its end", "a last line without one")
-    else:
-        lines.pop()
     listed: dict[str, str] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(BytesIO(content), start=1):
         match = _LINE.fullmatch(line)
         path = match[2].decode(errors="replace") if match else ""
+        if findings.left_out or len(listed) == _MOST_FILES:
+            findings.add(MANIFEST, f"at most {_MOST_FILES:,} files, and few errors", f"more, from line {number} on")
+            break
         if match is None:
-            findings.add(MANIFEST, f"a SHA-256, two spaces and a path in line {number}", repr(line[:120]))
-        elif path in listed:
-            findings.add(MANIFEST, "one line for each file", f"a second line for {path}")
+            findings.add(MANIFEST, f"a SHA-256, two spaces, a path and a newline as line {number}", repr(line[:120]))
         else:
             listed[path] = match[1].decode()
     if len(findings) == before and manifest(listed).encode(errors="replace") != content:
-        findings.add(MANIFEST, "lines in the order of their paths", "lines in another order")
+        findings.add(MANIFEST, "each file once, in the order of their paths", "a file twice, or another order")
     return listed
 
 

@@ -1,15 +1,14 @@
 """The run of one point: started once whatever happens, and gone on with when an earlier attempt of the sweep left it."""
 
-from typing import Final
+import asyncio
 
-from ops_orchestrator.errors import ConflictError
+from ops_orchestrator.errors import BusyError, ConflictError
 from ops_orchestrator.planning.sweep import Point
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.events import Origin
 from ops_orchestrator.runs.record import RunRecord
-
-_LOOK_EVERY_S: Final = 1.0
+from ops_orchestrator.runs.store.protocols import RunStore
 
 
 def key_of(sweep_id: str, number: int) -> str:
@@ -17,19 +16,17 @@ def key_of(sweep_id: str, number: int) -> str:
     return f"{sweep_id}/{number}"
 
 
-async def point_run(runs: ActiveRuns, sweep_id: str, point: Point) -> ActiveRun | RunRecord:
-    """The run of a point, under way in `runs`, or its record when it completed before. Raises RequestError, StoreError."""
-    origin = Origin(sweep=sweep_id)
-    found = await runs.start_once(point.scenario, key_of(sweep_id, point.number), origin=origin)
-    while isinstance(found, RunRecord) and found.status != "completed":
-        found = await _gone_on(runs, found)
-    return found
+async def point_run(runs: ActiveRuns, store: RunStore, sweep_id: str, point: Point) -> ActiveRun | RunRecord:
+    """The run of a point, under way in `runs`, or its record when it completed before.
 
-
-async def _gone_on(runs: ActiveRuns, record: RunRecord) -> ActiveRun | RunRecord:
-    """Go on with a run that is not completed, unless somebody executes it: then its record of later."""
+    Raises BusyError when that has to be tried again, RequestError, StoreError.
+    """
+    found = await runs.start_once(point.scenario, key_of(sweep_id, point.number), origin=Origin(sweep=sweep_id))
+    if isinstance(found, ActiveRun) or found.status == "completed":
+        return found
     try:
-        return await (runs.resume if record.is_over else runs.take_over)(record.run_id)
-    except ConflictError:
-        # Whoever took over what a dead service left may be faster.
-        return runs.find(record.run_id) or await runs.wait_elsewhere(record, _LOOK_EVERY_S)
+        return await (runs.resume if found.is_over else runs.take_over)(found.run_id)
+    except ConflictError as error:
+        # Another process was faster to take it over, or it has ended and only its record does not say so.
+        await asyncio.to_thread(store.recover, [found.run_id])
+        raise BusyError(f"{found.run_id} cannot go on yet: {error}") from error

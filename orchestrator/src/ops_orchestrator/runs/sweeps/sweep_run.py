@@ -149,7 +149,7 @@ class SweepRun:
             if self._is_ending:
                 break
             try:
-                return await point_run(self._runs, self._state.sweep_id, point)
+                return await point_run(self._runs, self._store, self._state.sweep_id, point)
             except BusyError:
                 await asyncio.sleep(pause_s)
         return None
@@ -217,7 +217,7 @@ class SweepRun:
             return ("failed" if self._counts.failed else "completed"), None
         if self._cancelled_by is not None:
             return "cancelled", {"code": "CANCELLED", "message": f"the sweep was cancelled: {self._cancelled_by}; {go_on}"}
-        return "interrupted", {"code": "INTERRUPTED", "message": f"the service stopped before the sweep was over; {go_on}"}
+        return "interrupted", {"code": "INTERRUPTED", "message": f"the sweep was stopped before all points were run; {go_on}"}
 
     def _speed(self) -> dict[str, float | None]:
         """How many points are done in a second, and how long the rest takes at that rate."""

@@ -17,6 +17,7 @@ from ops_orchestrator.planning.sweep import read_sweep
 from ops_orchestrator.planning.sweep_spec import SweepScenario
 from ops_orchestrator.runs.run_id import SWEEP_ID
 from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
+from ops_orchestrator.runs.sweeps.answers import PointList, SweepAnswer, SweepList
 from ops_orchestrator.runs.sweeps.state import SweepState
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.runs.sweeps.table import PointStatus
@@ -26,7 +27,6 @@ from ops_orchestrator.service.routes.parameters import WholeNumber, refuse_unusa
 from ops_orchestrator.service.routes.plan_and_execute import read_json_body, read_key
 from ops_orchestrator.service.routes.prefer import Preference, read_preference
 from ops_orchestrator.service.stored_file import StoredFile, respond_with
-from ops_orchestrator.service.sweep_answers import PointAnswer, PointList, SweepAnswer, SweepList
 from ops_orchestrator.settings import Settings
 
 _LOOK_EVERY_S: Final = 0.2
@@ -119,7 +119,7 @@ def sweeps_routes(sweeps: ActiveSweeps, store: SweepStore, settings: Settings) -
         status: PointStatus | None = None,
     ) -> Response:
         refuse_unusable_parameters(request, ("limit", "after", "status"), "list")
-        return _json(await asyncio.to_thread(_points, store, sweep_id, limit, after, status))
+        return _json(await asyncio.to_thread(PointList.of, store, sweep_id, limit, after, status))
 
     @router.post(
         "/{sweep_id}/cancel",
@@ -202,13 +202,6 @@ class _Answers:
     def _refuse_unless_running(state: SweepState) -> None:
         if state.is_over:
             raise SweepConflictError(f"{state.sweep_id} is {state.status}: only a sweep that is running can be cancelled.")
-
-
-def _points(store: SweepStore, sweep_id: str, limit: int, after: int, status: PointStatus | None) -> PointList:
-    table = store.table(sweep_id)
-    rows = [row for row in table.rows if row.number > after and status in (None, row.status)]
-    listed = [PointAnswer.of(table, row) for row in rows[:limit]]
-    return PointList(sweep_id=sweep_id, points=listed, next_after=rows[limit - 1].number if len(rows) > limit else None)
 
 
 def _file(store: SweepStore, sweep_id: str, name: str) -> StoredFile:

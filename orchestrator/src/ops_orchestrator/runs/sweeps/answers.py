@@ -1,4 +1,4 @@
-"""The bodies of the service's answers about sweeps, as its OpenAPI document describes them."""
+"""A sweep as it is answered, by the service and by commands."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Self
@@ -74,6 +74,14 @@ class PointList(BaseModel):
     sweep_id: str
     points: list[PointAnswer]
     next_after: int | None
+
+    @classmethod
+    def of(cls, store: SweepStore, sweep_id: str, limit: int, after: int = 0, status: PointStatus | None = None) -> Self:
+        """Up to `limit` points of a sweep that come after the number `after`, with this status. Blocks."""
+        table = store.table(sweep_id)
+        rows = [row for row in table.rows if row.number > after and status in (None, row.status)]
+        listed = [PointAnswer.of(table, row) for row in rows[:limit]]
+        return cls(sweep_id=sweep_id, points=listed, next_after=rows[limit - 1].number if len(rows) > limit else None)
 
 
 def _figures(table: SweepTable, row: SweepRow) -> Iterator[FigureOfPoint]:
