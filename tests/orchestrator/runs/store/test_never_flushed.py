@@ -5,9 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from run_records import RUN_ID, begin, contents, wait_for
+from reliability.folder_agreement import disagreements
+from run_records import RUN_ID, begin, contents, keep, wait_for
 
 from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.sqlite_index import FILE_NAME
 
 OpenStore = Callable[[], FolderStore]
 CREATED = {"run.json", "modules.json", "logs.jsonl"}
@@ -98,6 +100,25 @@ def lose_modules_beside_a_step(folder: Path) -> None:
     (folder / "modules.json").write_bytes(b"")
     (folder / "steps/1-alpha").mkdir(parents=True)
     (folder / "steps/1-alpha/request.json").touch()
+
+
+@pytest.mark.parametrize("content", [b"", bytes(4096)], ids=["empty", "zeros"])
+def test_run_of_which_a_power_cut_left_its_beginning_and_names_is_interrupted(open_store: OpenStore, content: bytes) -> None:
+    """As when each file is flushed by itself, and power fails when the log and modules.json are."""
+    store = open_store()
+    wait_for(keep(store))
+    folder = store.location(RUN_ID)
+    (folder / "run.json.part").touch()
+    for file in folder.rglob("*.*"):
+        if file.name not in ("logs.jsonl", "modules.json"):
+            file.write_bytes(content)
+    for file in store.folder.glob(f"{FILE_NAME}*"):
+        file.unlink()
+    again = open_store()
+    assert again.recover() == {RUN_ID: None}
+    record = again.record(RUN_ID)
+    assert (record.status, [step.status for step in record.steps]) == ("interrupted", ["interrupted"])
+    assert disagreements(folder) == []
 
 
 LOST: dict[str, Callable[[Path], None]] = {

@@ -117,9 +117,19 @@ def record_of_the_left(store: Path, run_id: str) -> RunRecord | None:
     try:
         return record_on_disk(store, run_id)
     except DamagedRunError:
-        if os.path.lexists(store / run_id / MANIFEST):
+        if _has_content(store, run_id, MANIFEST):
             raise
         return None
+
+
+def _has_content(store: Path, run_id: str, name: str) -> bool:
+    """Whether there is such a file, and not only its name: a power failure may keep that alone of what was not flushed."""
+    try:
+        return bool(_remains(read_below(store, f"{run_id}/{name}", LARGEST_DOCUMENT_BYTES)))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
 
 
 def damaged_by(store: Path, run_id: str, error: NotPlainError) -> DamagedRunError:

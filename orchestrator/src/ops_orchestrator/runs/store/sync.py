@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ops_orchestrator.errors import ConfigurationError
-from ops_orchestrator.runs.record import LOGS, MODULES
+from ops_orchestrator.runs.record import LOGS, MODULES, RECORD
 from ops_orchestrator.settings import Durability, SyncMethod
 
 _THREADS: Final = 16
-_BEGINNINGS: Final = (f"/{LOGS}", f"/{MODULES}")
+_BEGINNINGS: Final = (f"/{LOGS}", f"/{MODULES}", f"/{RECORD}")
 
 
 class Sync(Protocol):
@@ -70,8 +70,8 @@ class FileSystemSync:
 class FileSync:
     """Flushes each file and folder, several at once: for a file system that others write much to.
 
-    Logs and modules.json come first. Where power fails in between, a run that lost one of them has nothing else on disk, by
-    which recovery knows that nobody was told of it.
+    What a run began with comes first. Where power fails in between, a run that lost its log or modules.json has nothing else on
+    disk, by which recovery knows that nobody was told of it; and one without a whole run.json has no manifest yet.
     """
 
     def __init__(self) -> None:
