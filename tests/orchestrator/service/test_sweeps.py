@@ -30,7 +30,8 @@ def growth(request: httpx2.Request) -> httpx2.Response:
 async def test_sweep_is_answered_at_once_and_found_when_it_is_over(start_service: StartService) -> None:
     gate = Gate()
     async with start_service(ScriptedModule(answers=[gate, growth])) as client:
-        started = await client.post("/sweeps", json=sweep())
+        # One after another, so that the first point is the one that waits.
+        started = await client.post("/sweeps", json=sweep(concurrency=1))
         sweep_id = started.json()["sweep_id"]
         assert (started.status_code, started.headers["Location"]) == (202, f"/sweeps/{sweep_id}")
         assert started.json()["status"] == "running"

@@ -131,17 +131,18 @@ def _on_http_exception(request: Request, error: Exception) -> ProblemResponse:
     }.get(error.status_code, str(error.detail))
     body = _problem(request, error.status_code, *_of_status(error.status_code), detail)
     headers = dict(error.headers or {})
-    allow = {"Allow": with_head(_allowed(request))} if "Allow" in headers else {}
+    allow = {"Allow": with_head(_allowed(request, headers["Allow"]))} if "Allow" in headers else {}
     return ProblemResponse(body, error.status_code, headers | allow)
 
 
-def _allowed(request: Request) -> str:
-    """The methods that the path takes: the framework names those of the first route that has the path."""
+def _allowed(request: Request, of_first: str) -> str:
+    """The methods that the path takes; `of_first` are those of the first route that has it, all that the framework names."""
     routes = request.app.routes
     return ", ".join(
         method
         for method in _METHODS
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+        if method in of_first.split(", ")
+        or any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     )
 
 
