@@ -96,6 +96,12 @@ async def test_stopped_service_starts_no_more_runs(runs: ActiveRuns, scenario: S
         await runs.start(scenario)
 
 
+async def test_run_that_is_started_with_a_new_key_is_found_by_it(runs: ActiveRuns, scenario: Scenario) -> None:
+    run = await runs.start(scenario, new_key="key")
+    assert await runs.start_once(scenario, "key") is run
+    await runs.stop()
+
+
 async def test_service_that_stops_does_not_wait_for_a_key_whose_run_another_one_is_making(
     runs: ActiveRuns, store: FolderStore, scenario: Scenario
 ) -> None:

@@ -16,6 +16,8 @@ _UNRULY: Final = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u20
 
 def visible(text: str) -> str:
     """`text` with control characters as symbols, so that it stays on its line and in its direction, and XML can hold it."""
+    if text.isascii() and text.isprintable():
+        return text  # as most are: a chart has a thousand numbers
     return "".join(_symbol(char) for char in text)
 
 

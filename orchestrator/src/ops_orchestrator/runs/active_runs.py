@@ -87,13 +87,16 @@ class ActiveRuns:
         catalogue: Catalogue | None = None,
         origin: Origin = NO_ORIGIN,
         original: StoredRun | None = None,
+        new_key: str | None = None,
     ) -> ActiveRun:
         """Plan the scenario and begin to execute it, with the registered modules unless others are given.
 
-        The run that it reproduces is looked up in the store unless `original` is given. Raises RequestError, StoreError.
+        The run that it reproduces is looked up in the store unless `original` is given. `new_key` is an idempotency key of
+        which the caller knows that it was never used; `start_once` finds the run by it. Raises RequestError, StoreError.
         """
         work = self._work(scenario, catalogue, origin, original)
-        return await self._launch(lambda: self._created_anyhow(work))
+        key_sha256 = None if new_key is None else sha256_hex(new_key.encode())
+        return await self._launch(lambda: self._created_anyhow(work, key_sha256))
 
     async def start_once(
         self, scenario: Scenario, key: str, *, catalogue: Catalogue | None = None, origin: Origin = NO_ORIGIN
@@ -203,9 +206,9 @@ class ActiveRuns:
             writer = await self._store.create(events, state.record, work.modules)
             return self._register(ActiveRun(work, Recorder(writer, state)), has_turn=has_turn)
 
-    async def _created_anyhow(self, work: Work) -> _Made:
+    async def _created_anyhow(self, work: Work, key_sha256: str | None) -> _Made:
         """Make a run under a new id. Raises BusyError, StoreError."""
-        queued = self._queued(work)
+        queued = self._queued(work, key_sha256)
         while True:
             with suppress(RunExistsError):
                 return await self._created(work, queued=queued, run_id=new_run_id())

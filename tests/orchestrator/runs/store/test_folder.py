@@ -303,3 +303,12 @@ async def test_store_that_is_gone_says_that_it_cannot_be_written(tmp_path: Path,
     assert "cannot be written as user" in (store.unwritable() or "")
     with pytest.raises(StoreError, match="cannot write a run in"):
         await begin(store)
+
+
+async def test_run_whose_maker_died_before_it_was_listed_is_found(store: FolderStore, tmp_path: Path) -> None:
+    with closing(FolderStore.open(tmp_path / "elsewhere")) as elsewhere:
+        await keep(elsewhere)
+    shutil.copytree(tmp_path / "elsewhere" / RUN_ID, store.folder / RUN_ID)
+    assert store.page(10).runs == []
+    store.find_unlisted()
+    assert [run.run_id for run in store.page(10).runs] == [RUN_ID]

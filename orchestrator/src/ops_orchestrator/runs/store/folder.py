@@ -51,6 +51,7 @@ from ops_orchestrator.runs.store.reading import (
     read_results,
     read_version,
     record_in,
+    run_ids_in,
     version_of,
 )
 from ops_orchestrator.runs.store.recovery import damaged_by
@@ -276,6 +277,15 @@ class FolderStore:
     def wait_until_complete(self, seconds: float) -> bool:
         """See RunStore."""
         return self._index.wait_until_complete(seconds)
+
+    def find_unlisted(self) -> None:
+        """See RunStore."""
+        try:
+            unlisted = sorted(run_ids_in(self.folder) - self._index.run_ids())
+        except OSError as error:
+            raise StoreError(f"cannot read the run store {self.folder}: {error.strerror}") from error
+        found = (read_version(self.folder, run_id, None) for run_id in unlisted)
+        self._index.learn([read for read in found if read is not None])
 
     def claim(self, key_sha256: str, run_id: str) -> str | None:
         """See RunStore."""

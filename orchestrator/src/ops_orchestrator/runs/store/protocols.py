@@ -214,6 +214,10 @@ class RunStore(Protocol):
         """Wait until all runs are listed, at most so long; whether they are."""
         ...
 
+    def find_unlisted(self) -> None:
+        """List the runs that are not listed, such as one that a process had just made when it died."""
+        ...
+
     def claim(self, key_sha256: str, run_id: str) -> str | None:
         """See RunIndex."""
         ...

@@ -5,11 +5,14 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from ops_orchestrator.runs.active_run import within
 from ops_orchestrator.runs.sweeps.points_log import PointOutcome
 from ops_orchestrator.runs.sweeps.state import SweepState
 from ops_orchestrator.runs.sweeps.sweep_folder import SweepFolder
 
 _SAVE_EVERY_S: Final = 1.0
+# A hop to a thread for each point would cost more than the point's line; a line that is lost is found again by its run.
+_GATHER_S: Final = 0.05
 
 
 class PointsWriter:
@@ -20,7 +23,7 @@ class PointsWriter:
         self._state = state
         self._waiting: list[PointOutcome] = []
         self._has_news = asyncio.Event()
-        self._is_closed = False
+        self._closing = asyncio.Event()
         self._saved_at = time.monotonic()
         self.failure: OSError | None = None
         """Why nothing can be written any more."""
@@ -32,12 +35,12 @@ class PointsWriter:
 
     def close(self) -> None:
         """Let `write` return when it has written what waits."""
-        self._is_closed = True
+        self._closing.set()
         self._has_news.set()
 
     async def write(self) -> None:
         """Write what comes until the writer is closed, or fails."""
-        while self._waiting or not self._is_closed:
+        while self._waiting or not self._closing.is_set():
             await self._has_news.wait()
             self._has_news.clear()
             waiting, self._waiting = self._waiting, []
@@ -47,6 +50,7 @@ class PointsWriter:
             except OSError as error:
                 self.failure = error
                 return
+            await within(self._closing, _GATHER_S)
 
     async def _save_now_and_then(self) -> None:
         if time.monotonic() >= self._saved_at + _SAVE_EVERY_S:

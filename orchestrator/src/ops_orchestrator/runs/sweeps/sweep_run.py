@@ -18,7 +18,7 @@ from ops_orchestrator.runs.events import now
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.sweeps.derived_files import write_derived
-from ops_orchestrator.runs.sweeps.point_run import point_run
+from ops_orchestrator.runs.sweeps.point_run import first_run, point_run
 from ops_orchestrator.runs.sweeps.points_log import PointOutcome
 from ops_orchestrator.runs.sweeps.points_writer import PointsWriter
 from ops_orchestrator.runs.sweeps.state import Counts, SweepState, SweepStatus
@@ -102,6 +102,8 @@ class SweepRun:
 
     def _left(self) -> Iterator[Point]:
         """The points that are not completed. Those that failed are run again."""
+        if self._state.attempt > 1:
+            self._store.find_unlisted()
         outcomes = self._folder.outcomes(self._request.size)
         completed = {number for number, outcome in outcomes.items() if outcome.status == "completed"}
         self._done_before = len(completed)
@@ -149,6 +151,8 @@ class SweepRun:
             if self._is_ending:
                 break
             try:
+                if self._state.attempt == 1:
+                    return await first_run(self._runs, self._state.sweep_id, point)
                 return await point_run(self._runs, self._store, self._state.sweep_id, point)
             except BusyError:
                 await asyncio.sleep(pause_s)
