@@ -1,6 +1,7 @@
 """The table of docs/reliability.md that says what was done to the service, and what came of it."""
 
 import os
+from itertools import takewhile
 from typing import Final
 
 from local_service import ROOT
@@ -24,6 +25,7 @@ def write_row(ordeal: str, findings: Findings) -> None:
     )
     row = f"| {' | '.join([ordeal, *(f'{figure:,}' for figure in figures)])} |"
     before, mark, after = PAGE.read_text().partition(_MARK)
-    table, gap, rest = after.partition("\n\n")
-    rows = {line.split(" | ")[0].removeprefix("| "): line for line in table.splitlines()} | {ordeal: row}
-    PAGE.write_text(f"{before}{mark}{chr(10).join(rows.values())}{gap}{rest}")
+    table = [*takewhile(lambda line: line.startswith("| "), after.splitlines())]
+    rest = after.removeprefix("".join(f"{line}\n" for line in table))
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in table} | {ordeal: row}
+    PAGE.write_text(f"{before}{mark}{''.join(f'{line}{chr(10)}' for line in rows.values())}{rest}")

@@ -216,6 +216,24 @@ async def test_service_that_stops_leaves_a_sweep_interrupted_and_the_next_goes_o
     assert calls(module) == {0.1: 1, 0.2: 2, 0.3: 1, 0.4: 1}
 
 
+async def test_run_that_was_made_but_not_listed_when_its_process_died_is_not_made_again(opened: Opened, tmp_path: Path) -> None:
+    gate = Gate()
+    module = ScriptedModule(answers=[gate])
+    async with opened(module, at_once=1) as home:
+        sweep_id = (await home.start(body())).state.sweep_id
+        await gate.asked.wait()
+        run_id = home.store.page(1).runs[0].run_id
+    aside, folder = tmp_path / run_id, tmp_path / "runs" / run_id
+    folder.rename(aside)
+    module.answers[:] = [growth]
+    async with opened(module) as home:
+        assert home.store.page(1).runs == []
+        aside.rename(folder)
+        await (await home.resume(sweep_id)).wait()
+        assert len(home.store.page(100).runs) == 4
+        assert home.rows(sweep_id)[0]["run_id"] == run_id
+
+
 async def test_cancelled_sweep_ends_its_runs_and_starts_no_more(opened: Opened) -> None:
     gate = Gate()
     async with opened(ScriptedModule(answers=[growth, gate])) as home:
