@@ -43,7 +43,7 @@ def test_run_is_shown_with_what_it_reproduces_and_the_first_with_what_reproduces
     code, shown = on_terminal(home, "runs", "reproduce", original.name, "--offline")
     assert code == 0
     assert f"Reproduces {original.name}, answered from its record, no module was called" in shown
-    assert "policy-simulator  identical\n" in plain(shown)
+    assert "  policy-simulator  identical\n  strategy-agent    identical\n" in plain(shown)
     (made,) = {path.name for path in (home / "runs").glob("run_*")} - {original.name}
     code, shown = on_terminal(home, "runs", "show", original.name)
     assert (code, f"reproduced by {made}: identical" in plain(shown)) == (0, True)

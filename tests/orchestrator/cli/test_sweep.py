@@ -91,6 +91,8 @@ def test_interrupted_local_sweep_says_how_to_go_on(home: Path, module: HeldModul
     left = sweep(home, "show", "latest")
     assert left["status"] == "interrupted"
     assert f"ops sweep resume {left['sweep_id']} --local" in errors
+    _, shown = on_terminal(home, "sweep", "show", "latest")
+    assert ("folder" in shown, "files" in shown) == (True, False), shown
     module.opened.set()
     assert sweep(home, "resume", "latest", "--local")["status"] == "completed"
     assert calls(module) == {0.1: 2, 0.2: 1, 0.3: 1, 0.4: 1}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from ops_orchestrator.cli.display import plain
@@ -23,7 +24,8 @@ def reproduction_lines(record: Mapping[str, Any]) -> list[Text]:
     lines = [Text(""), plain(f"Reproduces {record['reproduces']}, {called}")]
     if how["grade"] is None:
         return lines
-    lines += [_graded(step, grade) for step, grade in how["steps"].items()]
+    width = max(map(cell_len, how["steps"]), default=0)
+    lines += [_graded(step, grade, width) for step, grade in how["steps"].items()]
     if how["cause"]:
         lines.append(plain(how["cause"]))
     if how["grade"] not in SAME:
@@ -50,8 +52,8 @@ def _line(store: RunStore, run_id: str, status: str) -> Text:
     )
 
 
-def _graded(step: str, grade: str) -> Text:
-    return Text.assemble(plain(f"  {step}  "), _styled(grade))
+def _graded(step: str, grade: str, width: int) -> Text:
+    return Text.assemble(plain(f"  {step}{' ' * (width - cell_len(step))}  "), _styled(grade))
 
 
 def _styled(grade: str) -> Text:

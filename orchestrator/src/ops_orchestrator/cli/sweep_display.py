@@ -31,7 +31,7 @@ def sweep_view(sweep: Mapping[str, Any], failed: Sequence[Mapping[str, Any]], *,
         *(_pointer("varied", f"{each['label']}  {each['pointer']}") for each in sweep["parameters"]),
         _pointer("seeds", _seeds(sweep["seeds"])),
         _pointer("folder", sweep["sweep_path"]),
-        _pointer("files", _files(sweep["files"])),
+        *([_pointer("files", files)] if (files := _files(sweep["files"])) else []),
         *(plain(f"▲ {note}", "yellow") for note in sweep["notes"]),
     ]
     if failed:
