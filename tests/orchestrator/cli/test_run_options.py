@@ -9,6 +9,7 @@ from command_line import ops
 
 from ops_orchestrator.cli.input_options import with_inputs
 from ops_orchestrator.cli.run_options import with_run_options
+from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.planning.scenario import read_scenario
 
 SCENARIO = {"scenario_id": "país", "modules": ["alpha"], "inputs": {"rate": 0.10, "years": [1, 2.0]}}
@@ -67,8 +68,13 @@ def test_scenario_is_sent_byte_for_byte_when_nothing_is_set() -> None:
 
 
 def test_input_that_the_scenario_does_not_have_is_noted(capsys: pytest.CaptureFixture[str]) -> None:
-    with_inputs(json.dumps(SCENARIO).encode(), ["/rat=1"])
-    assert capsys.readouterr().err == "ops: --set /rat: the scenario has no input /rat; did you mean /rate?\n"
+    with_inputs(json.dumps(SCENARIO).encode(), ["/horizon=1"])
+    assert capsys.readouterr().err == "ops: --set /horizon: the scenario has no input /horizon; it is added to the inputs\n"
+
+
+def test_input_that_is_nearly_called_as_one_of_the_scenario_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"/rat is not an input of the scenario; did you mean /rate"):
+        with_inputs(json.dumps(SCENARIO).encode(), ["/rat=1"])
 
 
 def test_option_replaces_what_the_scenario_says() -> None:

@@ -158,9 +158,9 @@ def test_sweep_is_fine_with_the_number_of_its_points_and_what_may_not_be_meant(m
         "scenario_id": "x",
         "modules": ["alpha"],
         "inputs": {"rate": 1},
-        "sweep": {"parameters": {"/rat": [1, 2]}, "seeds": 3},
+        "sweep": {"parameters": {"/horizon": [1, 2]}, "seeds": 3},
     }
     (modules.parent / "sweep.json").write_text(json.dumps(sweep))
     ran = ops(modules.parent, "validate", "sweep.json", "modules.yaml")
     assert ran.returncode == 0
-    assert "sweep.json: ok, 1 step, 6 points; the scenario has no input /rat; did you mean /rate?\n" in ran.stdout
+    assert "sweep.json: ok, 1 step, 6 points; the scenario has no input /horizon; it is added to the inputs\n" in ran.stdout

@@ -9,7 +9,7 @@ import typer
 from ops_contract import JsonError, NumberError, check_numbers, parse_json
 from ops_contract.command_line import say
 from ops_orchestrator.errors import ConfigurationError
-from ops_orchestrator.planning.input_pointer import PointerError, check_pointer, misspelt, with_value
+from ops_orchestrator.planning.input_pointer import PointerError, check_pointer, check_spelling, note_of_new, with_value
 
 Inputs = Annotated[
     list[str] | None,
@@ -38,9 +38,10 @@ def with_inputs(scenario: bytes, settings: Iterable[str]) -> bytes:
         seen.add(pointer)
         try:
             inputs = with_value(inputs, pointer, given)
+            check_spelling(own, pointer)
         except PointerError as error:
             raise ConfigurationError(f"--set {pointer} {error}") from error
-        if note := misspelt(own, pointer):
+        if note := note_of_new(own, pointer):
             say("ops", f"--set {pointer}: {note}")
     return json.dumps({**value, "inputs": inputs}, ensure_ascii=False).encode()
 

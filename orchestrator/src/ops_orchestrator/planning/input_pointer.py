@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
 from itertools import islice
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ _LONGEST_POINTER: Final = 1_000
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}")
 _BAD_ESCAPE: Final = re.compile(r"~(?![01])")
 _MOST_COMPARED: Final = 500
+_SAME_BUT_FOR_A_SLIP: Final = 0.85
 
 
 class PointerError(ValueError):
@@ -59,12 +61,30 @@ def with_value(inputs: Mapping[str, Any], pointer: str, value: Any) -> dict[str,
     return changed
 
 
-def misspelt(inputs: Mapping[str, Any], pointer: str) -> str:
-    """A sentence for a pointer to an input that `inputs` do not have, which is often a misspelt one; empty for any other."""
+def check_spelling(inputs: Mapping[str, Any], pointer: str) -> None:
+    """Raise PointerError for an input that `inputs` do not have, when they have one of nearly the same name.
+
+    A run in which another input was set than was meant looks like one in which the input has no effect.
+    """
+    meant = _nearest_to_missing(inputs, pointer)
+    if meant and SequenceMatcher(None, pointer, meant).ratio() >= _SAME_BUT_FOR_A_SLIP:
+        raise PointerError(
+            f"is not an input of the scenario; did you mean {meant}? To add an input of this name, write it into `inputs` first"
+        )
+
+
+def note_of_new(inputs: Mapping[str, Any], pointer: str) -> str:
+    """A sentence for a pointer to an input that `inputs` do not have; empty for any other."""
     if value_at(inputs, pointer) is not MISSING:
         return ""
-    meant = nearest(pointer, islice(_pointers_in(inputs), _MOST_COMPARED))
-    return f"the scenario has no input {pointer}; " + (f"did you mean {meant}?" if meant else "it is added to the inputs")
+    meant = _nearest_to_missing(inputs, pointer)
+    return f"the scenario has no input {pointer}; it is added to the inputs" + (f", or did you mean {meant}?" if meant else "")
+
+
+def _nearest_to_missing(inputs: Mapping[str, Any], pointer: str) -> str | None:
+    """The pointer most like one that leads to nothing in `inputs`; None when it leads to something, or none is like it."""
+    missing = value_at(inputs, pointer) is MISSING
+    return nearest(pointer, islice(_pointers_in(inputs), _MOST_COMPARED)) if missing else None
 
 
 def hidden_by(own: Mapping[str, Any], pointer: str) -> bool:

@@ -12,8 +12,9 @@ from ops_orchestrator.planning.axes import PLACE, Axis, axes_of, refused, seeds_
 from ops_orchestrator.planning.input_pointer import (
     MISSING,
     PointerError,
+    check_spelling,
     hidden_by,
-    misspelt,
+    note_of_new,
     tokens_of,
     value_at,
     with_value,
@@ -71,7 +72,7 @@ class SweepRequest:
     def notes(self) -> tuple[str, ...]:
         """What may not be meant as it is written, in sentences."""
         inputs, steps = self.scenario.inputs, self.scenario.modules
-        unknown = (misspelt(inputs, parameter.pointer) for parameter in self.parameters)
+        unknown = (note_of_new(inputs, parameter.pointer) for parameter in self.parameters)
         hidden = (
             f"the step {step.step_id} has its own {parameter.pointer}, which the sweep does not change"
             for parameter in self.parameters
@@ -134,6 +135,7 @@ def _check(request: SweepRequest, max_points: int) -> None:
         for pointer, value in zip(axis.pointers, axis.places[0], strict=True):
             try:
                 with_value(request.scenario.inputs, pointer, value)
+                check_spelling(request.scenario.inputs, pointer)
             except PointerError as error:
                 raise refused(axis.source, f"{pointer} {error}") from error
     _check_names(request)
