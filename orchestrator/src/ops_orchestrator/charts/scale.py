@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
+from functools import cached_property
 from typing import Final
 
 from ops_orchestrator.charts.words import typeset
@@ -18,6 +19,8 @@ _MOST_PLAIN: Final = 6
 _MOST_DECIMALS: Final = 12
 # Doubles go beyond the exponents at which their differences can be divided; decimals do not.
 _ROOMY: Final = Context(prec=34)
+# With ends that are so many lengths of the axis away from zero, a double still has nine digits for a place on it.
+_MOST_LENGTHS: Final = 1e6
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,18 @@ class Axis:
 
     def share(self, value: float) -> float:
         """How far `value` is from the low end to the high end: 0 to 1 between them."""
+        if self._doubles is not None:
+            low, length = self._doubles
+            return (value - low) / length
         with localcontext(_ROOMY):
             return float((exact(value) - self.low) / (self.high - self.low))
+
+    @cached_property
+    def _doubles(self) -> tuple[float, float] | None:
+        """The low end and the length, unless values differ so little that doubles cannot tell where they are."""
+        low, high = float(self.low), float(self.high)
+        length = high - low
+        return (low, length) if max(abs(low), abs(high)) < _MOST_LENGTHS * length < math.inf else None
 
     @property
     def power(self) -> str:

@@ -63,10 +63,14 @@ def number(value: float) -> str:
 
 def element(name: str, *content: Markup, look: str = "", **attributes: str | float) -> Markup:
     """An element. Underscores in names of attributes are hyphens, so that `text_anchor` is a keyword."""
-    named = {key.replace("_", "-"): value if isinstance(value, str) else number(value) for key, value in attributes.items()}
-    every = {**({"class": look} if look else {}), **named, **_LOOKS.get(look, {})}
-    start = name + "".join(f' {key}="{escape(visible(value))}"' for key, value in every.items())
+    named = {key.replace("_", "-"): value for key, value in attributes.items()}
+    every = {"class": look, **named, **_LOOKS.get(look, {})} if look else named
+    start = name + "".join([f' {key}="{_written(value)}"' for key, value in every.items()])
     return Markup(f"<{start}>{''.join(content)}</{name}>" if content else f"<{start}/>")
+
+
+def _written(value: str | float) -> str:
+    return escape(visible(value)) if isinstance(value, str) else number(value)
 
 
 def text(content: str) -> Markup:

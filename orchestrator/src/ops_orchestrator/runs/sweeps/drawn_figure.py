@@ -53,12 +53,12 @@ class DrawnFigure:
     @cached_property
     def count(self) -> int:
         """How many runs have a number to draw."""
-        return sum(self._number(cell) is not None for cell in self._cells())
+        return sum(number is not None for number in self._numbers)
 
     @cached_property
     def is_synthetic(self) -> bool:
         """Does a module call some of the figures made up?"""
-        return any(row.synthetic and self._number(_cell(row, self.index)) is not None for row in self.table.rows)
+        return any(row.synthetic and number is not None for row, number in zip(self.table.rows, self._numbers, strict=True))
 
     def text(self, number: float) -> str:
         """A number of the chart with its sign."""
@@ -68,10 +68,10 @@ class DrawnFigure:
     def together(self, places: Sequence[int], count: int) -> list[RunsTogether]:
         """The runs at each of `count` places, from the place of each row."""
         gathered = [RunsTogether() for _ in range(count)]
-        for place, row in zip(places, self.table.rows, strict=True):
+        for place, row, number in zip(places, self.table.rows, self._numbers, strict=True):
             runs, cell = gathered[place], _cell(row, self.index)
             runs.failed += row.status in FAILED
-            if (number := self._number(cell)) is not None:
+            if number is not None:
                 runs.figures.append(number)
             if cell and (baseline := scaled(cell.baseline, self._scale.factor)) is not None:
                 runs.baselines.append(baseline)
@@ -83,8 +83,10 @@ class DrawnFigure:
     def _scale(self) -> Scale:
         return Scale.of(self.table.figures[self.index].unit)
 
-    def _cells(self) -> list[FigureCell | None]:
-        return [_cell(row, self.index) for row in self.table.rows]
+    @cached_property
+    def _numbers(self) -> list[float | None]:
+        """What is drawn of each row."""
+        return [self._number(_cell(row, self.index)) for row in self.table.rows]
 
     def _number(self, cell: FigureCell | None) -> float | None:
         return scaled(cell.change if self.is_change else cell.value, self._scale.factor) if cell else None

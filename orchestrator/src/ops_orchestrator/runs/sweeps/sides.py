@@ -76,7 +76,7 @@ def scaled(value: Any, factor: int = 1) -> float | None:
     """A number times a factor, as the product is written in decimals: 0.14 times 100 is 14. None for all that no axis holds."""
     if not is_number(value):
         return None
-    product = float(exact(value) * factor)
+    product = value if factor == 1 and isinstance(value, float) else float(exact(value) * factor)
     return product if math.isfinite(product) else None
 
 
