@@ -2,13 +2,14 @@
 
 import hashlib
 import mimetypes
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
 from ops_orchestrator.errors import NotFoundError
+from ops_orchestrator.runs.integrity.files import read_manifest
+from ops_orchestrator.runs.integrity.finding import Findings
 from ops_orchestrator.runs.record import LOGS, MANIFEST, MODULES, RECORD, RESULTS, STEPS, Results, StepRecord, step_folder
 from ops_orchestrator.runs.reports.entities import Entity, entity, file_id
 from ops_orchestrator.runs.store.protocols import StoredRun
@@ -29,7 +30,6 @@ _STEP_FILES: Final = {
     "response": "What {step} answered",
     "result": "The result of {step}",
 }
-_MANIFEST_LINE: Final = re.compile(r"([0-9a-f]{64})  (.+)")
 # As they are in Python: those of the machine would make another crate of the same run elsewhere.
 _TYPES: Final = mimetypes.MimeTypes()
 _TYPES.add_type("application/x-ndjson", ".jsonl")
@@ -92,16 +92,9 @@ def _described(run: StoredRun, path: str, name: str, media_type: str, sha256: st
 
 def _hashes(run: StoredRun) -> dict[str, str]:
     try:
-        manifest = run.document(MANIFEST).decode(errors="replace")
+        return read_manifest(run.document(MANIFEST), Findings())
     except NotFoundError:
         return {}
-    return dict(_hashed(manifest))
-
-
-def _hashed(manifest: str) -> Iterator[tuple[str, str]]:
-    for line in manifest.splitlines():
-        if found := _MANIFEST_LINE.fullmatch(line):
-            yield found[2], found[1]
 
 
 def _name(path: str) -> str:
