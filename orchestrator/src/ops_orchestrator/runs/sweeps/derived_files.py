@@ -5,7 +5,6 @@ from typing import Any
 
 import structlog
 
-from ops_orchestrator.runs.sweeps.charts import write_charts
 from ops_orchestrator.runs.sweeps.sweep_folder import SweepFolder
 from ops_orchestrator.runs.sweeps.table import SweepTable
 from ops_orchestrator.runs.sweeps.table_files import TABLE_CSV, TABLE_PARQUET, csv_of, write_parquet
@@ -21,6 +20,9 @@ def write_derived(folder: SweepFolder, table: SweepTable) -> tuple[str, ...]:
     folder.write(TABLE_CSV, csv_of(table))
     write_parquet(table, Path(folder.path, TABLE_PARQUET))
     try:
+        # Loaded for the first sweep that ends: a twentieth of the time in which the service starts.
+        from ops_orchestrator.runs.sweeps.charts import write_charts  # noqa: PLC0415
+
         return write_charts(folder.write, table)
     except OSError:
         raise
