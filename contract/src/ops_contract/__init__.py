@@ -23,7 +23,9 @@ from ops_contract._json import (
     fingerprint,
     join_pointer,
     parse_json,
+    pointer_to,
     sha256_hex,
+    split_pointer,
 )
 from ops_contract._quick_json import MAX_DEPTH
 from ops_contract._refusal import RefusalError
@@ -92,6 +94,7 @@ __all__ = [
     "nearest",
     "parse_envelope",
     "parse_json",
+    "pointer_to",
     "problem_of",
     "problems_of",
     "read_body",
@@ -99,6 +102,7 @@ __all__ = [
     "request_target",
     "resolve_pointer",
     "sha256_hex",
+    "split_pointer",
     "suggestion",
     "terminal_safe",
     "trace_of",

@@ -6,7 +6,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import reduce
 from typing import Any, Final, NoReturn
 
 import rfc8785
@@ -21,7 +20,9 @@ __all__ = [
     "fingerprint",
     "join_pointer",
     "parse_json",
+    "pointer_to",
     "sha256_hex",
+    "split_pointer",
 ]
 
 MAX_VALUES: Final = 250_000
@@ -43,10 +44,20 @@ def join_pointer(pointer: str, token: str | int) -> str:
     return f"{pointer}/{str(token).replace('~', '~0').replace('/', '~1')}"
 
 
+def split_pointer(pointer: str) -> tuple[str, ...]:
+    """The reference tokens of a JSON pointer, without escapes; none of the empty pointer."""
+    return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
+
+
 def pointer_to(path: Sequence[str | int]) -> str:
     """The JSON pointer of the reference tokens `path`, cut where a long key makes it longer than 1,000 characters."""
-    pointer = reduce(join_pointer, path, "")
-    return pointer if len(pointer) <= _LONGEST_POINTER else f"{pointer[:_LONGEST_POINTER]}..."
+    pointer = ""
+    for token in path:
+        pointer = join_pointer(pointer, token)
+        # Here and not at the end: a key may be as long as an answer, and each token copies what is there.
+        if len(pointer) > _LONGEST_POINTER:
+            return f"{pointer[:_LONGEST_POINTER]}..."
+    return pointer
 
 
 def parse_json(raw: bytes, *, max_values: int = MAX_VALUES) -> Any:

@@ -11,7 +11,7 @@ from ops_contract._artifact_name import unstorable_names
 from ops_contract._base import excerpt
 from ops_contract._envelope import SuccessEnvelope
 from ops_contract._errors import MAX_PROBLEMS
-from ops_contract._json import join_pointer
+from ops_contract._json import join_pointer, split_pointer
 
 __all__ = ["Violation", "content_violation", "resolve_pointer", "violations"]
 
@@ -54,8 +54,7 @@ def resolve_pointer(value: Any, pointer: str) -> Any:
     """Follow an RFC 6901 pointer into `value`. Raises LookupError where it leads nowhere."""
     if pointer and not pointer.startswith("/"):
         raise LookupError(pointer)
-    for token in pointer.split("/")[1:]:
-        key = token.replace("~1", "/").replace("~0", "~")
+    for key in split_pointer(pointer):
         if isinstance(value, dict):
             value = value[key]
         elif isinstance(value, list) and _ARRAY_INDEX.fullmatch(key):

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from ops_contract import ShapeError, canonical_json, is_secret, join_pointer, suggestion, validate
+from ops_contract import ShapeError, canonical_json, is_secret, join_pointer, split_pointer, suggestion, validate
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.masking import Secrets
 from ops_orchestrator.modules.adapters import BUILT_IN
@@ -165,8 +165,8 @@ def _checked(file: YamlFile, model: type[Options], pointer: str, value: dict[str
 
 def _named(pointer: str) -> str:
     """The last key of `pointer` as people say it; entries of a list with the list's name."""
-    *_, around, key = ["", *pointer.split("/")]
-    return f"{around}[{key}]" if key.isdecimal() else key.replace("~1", "/").replace("~0", "~")
+    *_, around, key = ("", "", *split_pointer(pointer))
+    return f"{around}[{key}]" if key.isdecimal() else key
 
 
 def _fields_at(model: type[BaseModel], pointer: str) -> list[str]:

@@ -6,9 +6,8 @@ from fractions import Fraction
 from itertools import chain
 from typing import Any, Final
 
-from ops_contract import NumberError, Problem, canonical_json, check_numbers, join_pointer
+from ops_contract import NumberError, Problem, canonical_json, check_numbers, join_pointer, split_pointer
 from ops_orchestrator.errors import InvalidRequestError
-from ops_orchestrator.planning.input_pointer import tokens_of
 from ops_orchestrator.planning.sweep_spec import LARGEST_SEED, Range, SweepSpec
 
 PLACE: Final = "/sweep"
@@ -131,7 +130,7 @@ def _refuse_inputs_given_twice(spec: SweepSpec) -> None:
     """Refuse an input that two axes set, or that lies within what another one sets: one would undo the other."""
     given: dict[tuple[str, ...], str] = {}
     for place, pointer in _places_of_pointers(spec):
-        tokens = tokens_of(pointer)
+        tokens = split_pointer(pointer)
         for other, known in given.items():
             if tokens[: len(other)] == other or other[: len(tokens)] == tokens:
                 raise refused(

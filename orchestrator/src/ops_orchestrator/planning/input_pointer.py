@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from itertools import islice
 from typing import Any, Final
 
-from ops_contract import join_pointer, nearest
+from ops_contract import join_pointer, nearest, resolve_pointer, split_pointer
 
 MISSING: Final = object()
 """What stands at a pointer that leads nowhere."""
@@ -33,22 +33,12 @@ def check_pointer(pointer: str) -> str:
     return pointer
 
 
-def tokens_of(pointer: str) -> tuple[str, ...]:
-    """The names and indices that a pointer consists of."""
-    return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
-
-
 def value_at(inputs: Mapping[str, Any], pointer: str) -> Any:
     """What stands in `inputs` at `pointer`; MISSING where there is nothing."""
-    found: Any = inputs
-    for token in tokens_of(pointer):
-        if isinstance(found, Mapping) and token in found:
-            found = found[token]
-        elif isinstance(found, list) and _INDEX.fullmatch(token) and int(token) < len(found):
-            found = found[int(token)]
-        else:
-            return MISSING
-    return found
+    try:
+        return resolve_pointer(inputs, pointer)
+    except LookupError:
+        return MISSING
 
 
 def with_value(inputs: Mapping[str, Any], pointer: str, value: Any) -> dict[str, Any]:
@@ -57,7 +47,7 @@ def with_value(inputs: Mapping[str, Any], pointer: str, value: Any) -> dict[str,
     What is not on the way is shared with `inputs`. Raises PointerError when the way leads through what is not an object, or
     beyond the end of a list.
     """
-    changed: dict[str, Any] = _changed(inputs, tokens_of(pointer), value)
+    changed: dict[str, Any] = _changed(inputs, split_pointer(pointer), value)
     return changed
 
 
@@ -90,7 +80,7 @@ def _nearest_to_missing(inputs: Mapping[str, Any], pointer: str) -> str | None:
 def hidden_by(own: Mapping[str, Any], pointer: str) -> bool:
     """Whether inputs of a step's own, merged over the scenario's, take the place of what stands there at `pointer`."""
     found: Any = own
-    for token in tokens_of(pointer):
+    for token in split_pointer(pointer):
         if not isinstance(found, Mapping):
             return True
         if token not in found:

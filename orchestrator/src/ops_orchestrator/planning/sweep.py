@@ -7,7 +7,7 @@ from itertools import chain, product
 from math import prod
 from typing import Any, Final
 
-from ops_contract import MAX_VALUES, join_pointer, suggestion
+from ops_contract import MAX_VALUES, join_pointer, split_pointer, suggestion
 from ops_orchestrator.planning.axes import PLACE, Axis, axes_of, refused, seeds_of, too_many
 from ops_orchestrator.planning.input_pointer import (
     MISSING,
@@ -15,7 +15,6 @@ from ops_orchestrator.planning.input_pointer import (
     check_spelling,
     hidden_by,
     note_of_new,
-    tokens_of,
     value_at,
     with_value,
 )
@@ -83,7 +82,7 @@ class SweepRequest:
 
     def _parameter(self, pointer: str) -> Parameter:
         own = value_at(self.scenario.inputs, pointer)
-        label = self.spec.labels.get(pointer) or tokens_of(pointer)[-1] or pointer
+        label = self.spec.labels.get(pointer) or split_pointer(pointer)[-1] or pointer
         return Parameter(pointer, label, self.spec.units.get(pointer, ""), None if own is MISSING else own)
 
 

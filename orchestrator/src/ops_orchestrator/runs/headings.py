@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
-from ops_contract import differences, resolve_pointer
+from ops_contract import differences, resolve_pointer, split_pointer
 from ops_orchestrator.runs.record import RunRecord
 
 _MOST_PLACES: Final = 100
@@ -40,7 +40,7 @@ def _varying(records: Sequence[RunRecord]) -> list[str]:
     chosen = next((place for place, values in by_place.items() if len(set(values)) == len(values)), next(iter(places), None))
     if chosen is None:
         return [""] * len(records)
-    name = chosen.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+    name = split_pointer(chosen)[-1]
     return [f"no {name}" if value is None else f"{name} = {value}" for value in by_place[chosen]]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any, Final, Protocol
 
-from ops_contract import Evidence, join_pointer, resolve_pointer
+from ops_contract import Evidence, pointer_to, resolve_pointer, split_pointer
 from ops_orchestrator.runs.scale import is_number
 
 NO_EVIDENCE: Final = "no evidence: nothing says what its figures rest on"
@@ -17,8 +17,6 @@ NO_EVIDENCE: Final = "no evidence: nothing says what its figures rest on"
 
 MOST_ITEMS: Final = 100
 """So many pieces of evidence are named of those that support one value."""
-
-_LONGEST_POINTER: Final = 1_000
 
 # A place and the pieces of evidence that support it, each as what is above and what is added, so that nothing is copied.
 _Path = tuple[Any, str | int] | None
@@ -55,12 +53,7 @@ class Leaf:
     @property
     def pointer(self) -> str:
         """The place as a JSON pointer, cut where a long key makes it longer than 1,000 characters."""
-        pointer = ""
-        for token in self.tokens:
-            pointer = join_pointer(pointer, token)
-            if len(pointer) > _LONGEST_POINTER:
-                return f"{pointer[:_LONGEST_POINTER]}..."
-        return pointer
+        return pointer_to(self.tokens)
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
@@ -113,7 +106,7 @@ def leaves(outputs: Mapping[str, Any], evidence: Iterable[Evidence] = (), pointe
     value: Any = outputs
     path: _Path = None
     items = _with(None, node)
-    for token in _tokens(pointer):
+    for token in split_pointer(pointer):
         value = value[int(token)] if isinstance(value, list) else value[token]
         node, path = _below(node, token), (path, token)
         items = _with(items, node)
@@ -165,7 +158,7 @@ def _named_places(evidence: Iterable[Evidence]) -> _Node:
     for item in evidence:
         for pointer in item.supports:
             node = root
-            for token in _tokens(pointer):
+            for token in split_pointer(pointer):
                 node = node.below.setdefault(token, _Node())
             node.items.append(item)
     return root
@@ -177,7 +170,3 @@ def _below(node: _Node | None, token: str) -> _Node | None:
 
 def _with(items: _Items, node: _Node | None) -> _Items:
     return (items, node.items) if node and node.items else items
-
-
-def _tokens(pointer: str) -> list[str]:
-    return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]

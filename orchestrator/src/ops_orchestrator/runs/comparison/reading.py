@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from ops_contract import MASK, JsonError, ShapeError, parse_json, validate
+from ops_contract import MASK, JsonError, ShapeError, parse_json, split_pointer, validate
 from ops_orchestrator.errors import NotFoundError, StoreError
 from ops_orchestrator.modules.adapters.declaration import Action
 from ops_orchestrator.runs.comparison.places import Limits, Place, Places, places_of
@@ -33,7 +33,7 @@ def touched(places: Sequence[Place], below: tuple[str, ...], reads: Sequence[Rea
     if any(paths is None for paths in reads):
         return list(places)
     paths = [path for some in reads for path in some or ()]
-    return [place for place in places if any(_meet(path, (*below, *_tokens(place.pointer))) for path in paths)]
+    return [place for place in places if any(_meet(path, (*below, *split_pointer(place.pointer))) for path in paths)]
 
 
 def sent_places(pair: Pair, step_id: str) -> Places | None:
@@ -56,10 +56,6 @@ def _meet(path: tuple[str, ...], tokens: tuple[str, ...]) -> bool:
         elif not token.isdigit():
             return False
     return True
-
-
-def _tokens(pointer: str) -> list[str]:
-    return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
 
 
 def _without_masks(mappings: Any) -> Any:
