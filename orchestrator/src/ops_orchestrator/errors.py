@@ -124,8 +124,6 @@ class NotFoundError(RequestError):
 
 
 class ConflictError(RequestError):
-    """A run cannot be cancelled, resumed or handed on as it is now."""
-
     """A run cannot be cancelled or resumed as it is now, or nothing can be made of it yet."""
 
     status = 409

@@ -33,7 +33,6 @@ _LOOKS: Final[Mapping[str, Mapping[str, str]]] = {
     "ax": {"stroke": GREY},
     "own": {"stroke": GREY, "stroke-dasharray": "2 3"},
     "bd": {"fill": BLUE, "fill-opacity": "0.15"},
-    "rng": {"stroke": BLUE, "stroke-opacity": "0.15"},
     "ln": {"fill": "none", "stroke": BLUE, "stroke-width": "2.2", "stroke-linejoin": "round"},
     "dash": {"fill": "none", "stroke": GREY, "stroke-width": "1.6", "stroke-dasharray": "6 3"},
     "pt": {"fill": BLUE},
@@ -50,7 +49,6 @@ _LOOKS: Final[Mapping[str, Mapping[str, str]]] = {
     "th": {"fill": INK, "font-size": "12", "font-weight": "600"},
     "lab": {"fill": INK, "font-size": "12"},
     "soft": {"fill": SOFT, "font-size": "12"},
-    "bad": {"fill": "#a6211a", "font-size": "12"},
     **{f"on{step}": {"fill": ink, "font-size": "13"} for step, ink in enumerate(INK_ON_SHADES)},
 }
 
