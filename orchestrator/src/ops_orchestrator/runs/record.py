@@ -20,6 +20,13 @@ MODULES: Final = "modules.json"
 RESULTS: Final = "results.json"
 LOGS: Final = "logs.jsonl"
 RESULT: Final = "result.json"
+REQUEST: Final = "request.json"
+"""The body of a step's request, byte for byte."""
+
+MAPPED_REQUEST: Final = "mapped-request.json"
+"""The whole request that an adapter made for a step."""
+
+ANSWER_HEADERS: Final = "response-headers.json"
 MANIFEST: Final = "manifest-sha256.txt"
 SIGNATURE: Final = "manifest-signature.json"
 DERIVED: Final = ("report.html", "ro-crate-metadata.json")

@@ -10,8 +10,16 @@ from ops_orchestrator.errors import NotFoundError
 from ops_orchestrator.exchange import Request
 from ops_orchestrator.modules.confidential import masked_headers, secrets_of
 from ops_orchestrator.modules.module import Module
-from ops_orchestrator.runs.record import MODULES, RunRecord, StepRecord, response_type, step_folder
-from ops_orchestrator.runs.step_files import ANSWER_HEADERS, MAPPED_REQUEST, REQUEST
+from ops_orchestrator.runs.record import (
+    ANSWER_HEADERS,
+    MAPPED_REQUEST,
+    MODULES,
+    REQUEST,
+    RunRecord,
+    StepRecord,
+    response_type,
+    step_folder,
+)
 from ops_orchestrator.runs.store.protocols import StoredRun
 
 # The request of a late step has the answers of all earlier ones.

@@ -1,7 +1,7 @@
 """What a step leaves in the folder of its run: its result, its exchange, its artifacts. Pure: the store writes them."""
 
 import json
-from typing import Any, Final
+from typing import Any
 
 from ops_contract import JsonError
 from ops_orchestrator.exchange import Exchange
@@ -9,12 +9,18 @@ from ops_orchestrator.modules.answer import ReceivedArtifact
 from ops_orchestrator.modules.attempt import Answered
 from ops_orchestrator.planning.steps import Step
 from ops_orchestrator.runs.json_text import json_document, json_line, json_text
-from ops_orchestrator.runs.record import ArtifactRecord, StepResults, artifacts_folder, response_name, result_name, step_folder
+from ops_orchestrator.runs.record import (
+    ANSWER_HEADERS,
+    MAPPED_REQUEST,
+    REQUEST,
+    ArtifactRecord,
+    StepResults,
+    artifacts_folder,
+    response_name,
+    result_name,
+    step_folder,
+)
 from ops_orchestrator.runs.run_file import FileRef, RunFile
-
-REQUEST: Final = "request.json"
-MAPPED_REQUEST: Final = "mapped-request.json"
-ANSWER_HEADERS: Final = "response-headers.json"
 
 
 def step_results(step: Step, answered: Answered, *, keep_artifacts: bool) -> StepResults:

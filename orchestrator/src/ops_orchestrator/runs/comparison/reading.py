@@ -8,12 +8,12 @@ from ops_orchestrator.errors import NotFoundError, StoreError
 from ops_orchestrator.modules.adapters.declaration import Action
 from ops_orchestrator.runs.comparison.places import Limits, Place, Places, places_of
 from ops_orchestrator.runs.comparison.sides import Pair, Side
-from ops_orchestrator.runs.record import StepRecord, step_folder
+from ops_orchestrator.runs.record import MAPPED_REQUEST, REQUEST, StepRecord, step_folder
 
 Reads = Collection[tuple[str, ...]] | None
 """The paths that are read of what a module could be given; None for all of it."""
 
-_SENT: Final = ("mapped-request.json", "request.json")
+_SENT: Final = (MAPPED_REQUEST, REQUEST)
 _FEW: Final = Limits(places=20)
 
 

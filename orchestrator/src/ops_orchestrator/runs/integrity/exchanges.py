@@ -8,11 +8,10 @@ from ops_orchestrator.runs.events import AttemptFailed, ExchangeRecord, StepComp
 from ops_orchestrator.runs.integrity.files import CheckedFolder
 from ops_orchestrator.runs.integrity.finding import Findings
 from ops_orchestrator.runs.integrity.log import CheckedLog
-from ops_orchestrator.runs.record import LOGS, RECORD, STEPS, RunRecord, response_type, step_folder
+from ops_orchestrator.runs.record import LOGS, RECORD, REQUEST, STEPS, RunRecord, response_type, step_folder
 from ops_orchestrator.runs.run_file import FileRef
 
 _OF_NOTHING: Final = sha256_hex(b"")
-_REQUEST: Final = "request.json"
 
 
 def check_exchanges(log: CheckedLog, record: RunRecord, findings: Findings, *, keeps: bool) -> None:
@@ -38,7 +37,7 @@ class _ExchangeCheck:
 
     def request(self) -> None:
         """The request is kept byte for byte; one without a body has no file."""
-        kept = next((file for file in self.files if file.path.rpartition("/")[2] == _REQUEST), None)
+        kept = next((file for file in self.files if file.path.rpartition("/")[2] == REQUEST), None)
         self._compare(kept.path if kept else LOGS, self.exchange.request_sha256, kept.sha256 if kept else _OF_NOTHING)
 
     def response(self, *, is_adapted: bool, keeps: bool) -> None:
@@ -69,7 +68,7 @@ def claim_old_exchanges(folder: CheckedFolder, record: RunRecord, *, keeps: bool
             above, _, last = name.rpartition("/")
             if above != step_folder(step.step, step.id) or step.exchange is None:
                 continue
-            if last == _REQUEST:
+            if last == REQUEST:
                 folder.claims.add(name, step.exchange.request_sha256, None, RECORD)
             elif response_type(name) and keeps:
                 folder.claims.add(name, step.exchange.response_sha256, None, RECORD)

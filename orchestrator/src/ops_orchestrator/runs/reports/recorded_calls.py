@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 from ops_contract import MASK, JsonError, parse_json, terminal_safe
 from ops_orchestrator.errors import NotFoundError
 from ops_orchestrator.excerpt import one_line
-from ops_orchestrator.runs.record import StepRecord, step_folder
+from ops_orchestrator.runs.record import MAPPED_REQUEST, REQUEST, StepRecord, step_folder
 from ops_orchestrator.runs.reports.registered_modules import address_of
 from ops_orchestrator.runs.store.protocols import StoredRun
 
@@ -57,7 +57,7 @@ def recorded_call(
 ) -> RecordedCall | None:
     """The call of `step`, whose module was registered as `entry`; None when its request is not among the run's `files`."""
     folder = step_folder(step.step, step.id)
-    body_file, mapped_file = f"{folder}/request.json", f"{folder}/mapped-request.json"
+    body_file, mapped_file = f"{folder}/{REQUEST}", f"{folder}/{MAPPED_REQUEST}"
     is_adapted = mapped_file in files
     headers = _mapped_headers(run, mapped_file) if is_adapted else _CONTRACT_HEADERS
     if step.exchange is None or headers is None or not (is_adapted or body_file in files):
