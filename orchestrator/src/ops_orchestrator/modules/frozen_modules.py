@@ -12,8 +12,9 @@ from ops_orchestrator.modules.adapters.declaration import WITHOUT_EFFECT, Action
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.module import Module
 
-# More than the largest modules.yaml stands for.
-_MOST_VALUES: Final = 60_000
+MOST_VALUES: Final = 60_000
+"""More than the largest modules.yaml stands for."""
+
 _FROM_THE_RUN: Final = frozenset({"actions", "adapter", "timeout_s"})
 _DEADLINES: Final = "deadlines"
 
@@ -81,7 +82,7 @@ def recorded_modules(content: bytes) -> Catalogue:
 
 def _read(content: bytes) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, float]]]:
     """By module, its entry in modules.json, and the deadlines that stand beside it."""
-    modules = validate(_Document, parse_json(content, max_values=_MOST_VALUES), "modules.json").modules
+    modules = validate(_Document, parse_json(content, max_values=MOST_VALUES), "modules.json").modules
     deadlines = {name: entry.pop(_DEADLINES, {}) for name, entry in modules.items()}
     return modules, validate(_Deadlines, {"modules": deadlines}, "modules.json").modules
 

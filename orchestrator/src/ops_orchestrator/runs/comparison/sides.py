@@ -2,19 +2,14 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
-from ops_contract import JsonError, parse_json
-from ops_orchestrator.errors import NotFoundError
 from ops_orchestrator.planning.scenario import merged
-from ops_orchestrator.runs.record import MODULES, RunRecord, StepRecord, StepResults
+from ops_orchestrator.runs.record import RunRecord, StepRecord, StepResults
+from ops_orchestrator.runs.registered_modules import registered_modules
 from ops_orchestrator.runs.store.protocols import StoredRun
-
-# As many as a modules.json can have that was written by us.
-_MOST_VALUES: Final = 60_000
 
 
 @dataclass(frozen=True)
@@ -24,13 +19,13 @@ class Side:
     run: StoredRun
     record: RunRecord
     results: Mapping[str, StepResults]
-    modules: Mapping[str, Any]
+    modules: Mapping[str, Mapping[str, Any]]
 
     @classmethod
     def of(cls, run: StoredRun) -> "Side":
         """The run as it is now. Raises NotFoundError, DamagedRunError, StoreError."""
         record = run.record()
-        return cls(run, record, run.results().steps, _modules(run))
+        return cls(run, record, run.results().steps, registered_modules(run))
 
     @cached_property
     def steps(self) -> Mapping[str, StepRecord]:
@@ -49,8 +44,7 @@ class Side:
 
     def entry(self, step: StepRecord) -> Mapping[str, Any]:
         """How the module of a step was registered; empty where that was not kept, as by version 0.1.0."""
-        entry = self.modules.get(step.module)
-        return entry if isinstance(entry, dict) else {}
+        return self.modules.get(step.module, {})
 
     def address(self, step: StepRecord) -> str | None:
         """The base address of the module of a step: of what answered, or else of what was registered."""
@@ -113,11 +107,3 @@ def _longest_rising(numbers: list[int]) -> frozenset[int]:
         selected.add(last)
         last = before[last]
     return frozenset(selected)
-
-
-def _modules(run: StoredRun) -> Mapping[str, Any]:
-    with suppress(NotFoundError, JsonError):
-        document = parse_json(run.document(MODULES), max_values=_MOST_VALUES)
-        entries = document.get("modules") if isinstance(document, dict) else None
-        return entries if isinstance(entries, dict) else {}
-    return {}

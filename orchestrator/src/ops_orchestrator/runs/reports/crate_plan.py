@@ -6,10 +6,10 @@ from typing import Final, Self
 
 from ops_contract import NumberError, fingerprint
 from ops_orchestrator.runs.record import RECORD, RunRecord, StepRecord
+from ops_orchestrator.runs.registered_modules import address_of, registered_modules
 from ops_orchestrator.runs.reports.crate_actions import step_id
 from ops_orchestrator.runs.reports.entities import Entity, entity, file_id, local_id, ref, refs
 from ops_orchestrator.runs.reports.parameters import Parameter
-from ops_orchestrator.runs.reports.registered_modules import address_of, registered_modules
 from ops_orchestrator.runs.store.protocols import StoredRun
 
 NOT_RECORDED: Final = "not recorded"

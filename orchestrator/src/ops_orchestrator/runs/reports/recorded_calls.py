@@ -10,7 +10,7 @@ from ops_contract import MASK, JsonError, parse_json, terminal_safe
 from ops_orchestrator.errors import NotFoundError
 from ops_orchestrator.excerpt import one_line
 from ops_orchestrator.runs.record import MAPPED_REQUEST, REQUEST, StepRecord, step_folder
-from ops_orchestrator.runs.reports.registered_modules import address_of
+from ops_orchestrator.runs.registered_modules import address_of
 from ops_orchestrator.runs.store.protocols import StoredRun
 
 LARGEST_INLINE_BYTES: Final = 64 * 1024

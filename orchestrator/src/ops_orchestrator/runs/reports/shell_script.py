@@ -9,9 +9,9 @@ from typing import Final
 from ops_contract import MASK
 from ops_orchestrator.excerpt import one_line
 from ops_orchestrator.runs.record import RECORD, RunRecord, StepRecord
+from ops_orchestrator.runs.registered_modules import registered_modules
 from ops_orchestrator.runs.reports.ended_run import ended_record
 from ops_orchestrator.runs.reports.recorded_calls import Body, RecordedCall, recorded_call
-from ops_orchestrator.runs.reports.registered_modules import registered_modules
 from ops_orchestrator.runs.store.protocols import StoredRun
 
 _HEAD: Final = """\
