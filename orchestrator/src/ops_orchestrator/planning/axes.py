@@ -6,8 +6,9 @@ from fractions import Fraction
 from itertools import chain
 from typing import Any, Final
 
-from ops_contract import NumberError, Problem, canonical_json, check_numbers, join_pointer, split_pointer
+from ops_contract import Problem, canonical_json, join_pointer, split_pointer
 from ops_orchestrator.errors import InvalidRequestError
+from ops_orchestrator.planning.scenario import refuse_numbers
 from ops_orchestrator.planning.sweep_spec import LARGEST_SEED, Range, SweepSpec
 
 PLACE: Final = "/sweep"
@@ -80,13 +81,13 @@ def _parameter(pointer: str, variation: tuple[Any, ...] | Range, most: int) -> A
         raise refused(place, "has no values; list at least one")
     if len(values) > most:
         raise refused(place, f"has {len(values):,} values; {_limit(most)}")
-    _refuse_numbers(place, list(values))
+    refuse_numbers(place, list(values))
     return Axis(place, (pointer,), [(value,) for value in values])
 
 
 def _steps(place: str, asked: Range, most: int) -> tuple[float, ...]:
     """The numbers of a range, each the one that is nearest to the exact decimal. Floats added up would drift away from it."""
-    _refuse_numbers(place, {"from": asked.from_, "to": asked.to, "step": asked.step})
+    refuse_numbers(place, {"from": asked.from_, "to": asked.to, "step": asked.step})
     first, last, step = map(_exact, (asked.from_, asked.to, asked.step))
     if not step:
         raise refused(f"{place}/step", "must not be 0")
@@ -112,7 +113,7 @@ def _cases(cases: Sequence[dict[str, Any]]) -> Axis:
     for at, case in enumerate(cases):
         if case.keys() != cases[0].keys():
             raise refused(f"{_CASES}/{at}", f"must set the same inputs as the first case does: {', '.join(pointers)}")
-        _refuse_numbers(f"{_CASES}/{at}", case)
+        refuse_numbers(f"{_CASES}/{at}", case)
     return Axis(_CASES, pointers, [tuple(case[pointer] for pointer in pointers) for case in cases])
 
 
@@ -155,13 +156,6 @@ def _refuse_repeated_places(axis: Axis) -> None:
 
 def _written(axis: Axis, at: int) -> str:
     return ", ".join(f"{pointer} = {value!r:.60}" for pointer, value in zip(axis.pointers, axis.places[at], strict=True))
-
-
-def _refuse_numbers(place: str, value: Any) -> None:
-    try:
-        check_numbers(value)
-    except NumberError as error:
-        raise refused(f"{place}{error.pointer}", error.reason) from error
 
 
 def _limit(most: int) -> str:

@@ -3,25 +3,28 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import reduce
+from itertools import islice
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from ops_contract import (
-    ContractModel,
     Identifier,
     JsonError,
     Problem,
     ShapeError,
     join_pointer,
     parse_json,
+    resolve_pointer,
     validate,
 )
 from ops_orchestrator.errors import ConfigurationError, InvalidRequestError
-from ops_orchestrator.planning.scenario import Scenario, read_scenario
+from ops_orchestrator.planning.scenario import Closed, Scenario, read_scenario
 from ops_orchestrator.runs.comparison.grades import Tolerance
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.scale import is_number
+from ops_orchestrator.runs.supports import leaves
 
 _FORMAT: Final = 1
 _MOST_FIGURES: Final = 500
@@ -30,18 +33,14 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 _Distance = Annotated[float, Field(ge=0)]
 
 
-class _Closed(ContractModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ExpectedTolerance(_Closed):
+class ExpectedTolerance(Closed):
     """How far a figure may be from its value, whichever allows more."""
 
     rel: _Share = 0.0
     abs: _Distance = 0.0
 
 
-class ExpectedFigure(_Closed):
+class ExpectedFigure(Closed):
     """A figure; without a tolerance of its own it has that of the file. A number alone stands for its value."""
 
     value: float
@@ -49,7 +48,7 @@ class ExpectedFigure(_Closed):
     abs: _Distance | None = None
 
 
-class ExpectedFingerprints(_Closed):
+class ExpectedFingerprints(Closed):
     """Those of the run that was written down."""
 
     recipe: str | None = None
@@ -63,7 +62,7 @@ def _figure(value: Any) -> Any:
 _Figures = dict[str, Annotated[ExpectedFigure, BeforeValidator(_figure)]]
 
 
-class _Document(_Closed):
+class _Document(Closed):
     format: Literal[1]
     scenario: dict[str, Any]
     fingerprints: ExpectedFingerprints = ExpectedFingerprints()
@@ -121,7 +120,7 @@ def expectation_text(record: RunRecord, results: Results, *, rel: float, figures
         "scenario": record.request,
         **({} if figures_only else fingerprints),
         "tolerance": {"rel": rel, "abs": 0.0},
-        "figures": {step: dict(_key_figures(full.outputs)) for step, full in results.steps.items()},
+        "figures": {step: _key_figures(full.outputs) for step, full in results.steps.items()},
     }
     return json.dumps(document, indent=2).encode() + b"\n"
 
@@ -166,29 +165,30 @@ def judge(expectation: Expectation, record: RunRecord, results: Results) -> Judg
 
 def _missed(expectation: Expectation, results: Results) -> Iterator[Missed]:
     for step, figures in expectation.figures.items():
-        found = dict(_numbers("", results.steps[step].outputs)) if step in results.steps else {}
+        outputs = results.steps[step].outputs if step in results.steps else {}
         for pointer, figure in figures.items():
             usual = expectation.tolerance
             rel = usual.rel if figure.rel is None else figure.rel
             distance = usual.abs if figure.abs is None else figure.abs
-            value = found.get(pointer)
+            value = _number_at(outputs, pointer)
             if value is None or not Tolerance(rel, distance).accepts(figure.value, value):
                 yield Missed(step, pointer, figure.value, value, rel, distance)
 
 
-def _key_figures(outputs: Mapping[str, Any]) -> list[tuple[str, float]]:
-    key_figures = list(_numbers(f"/{_KEY_FIGURES}", outputs.get(_KEY_FIGURES)))
-    return (key_figures or list(_numbers("", outputs)))[:_MOST_FIGURES]
+def _key_figures(outputs: Mapping[str, Any]) -> dict[str, float]:
+    key_figures = _numbers(outputs, f"/{_KEY_FIGURES}") if _KEY_FIGURES in outputs else {}
+    return key_figures or _numbers(outputs, "")
 
 
-def _numbers(pointer: str, value: Any) -> Iterator[tuple[str, float]]:
-    """Every number in a JSON value, by pointer, in its order."""
-    match value:
-        case Mapping():
-            for key, item in value.items():
-                yield from _numbers(join_pointer(pointer, key), item)
-        case list():
-            for index, item in enumerate(value):
-                yield from _numbers(join_pointer(pointer, index), item)
-        case _ if is_number(value):
-            yield pointer, value
+def _numbers(outputs: Mapping[str, Any], pointer: str) -> dict[str, float]:
+    """The first numbers at and below `pointer`, each by its whole pointer."""
+    figures = (leaf for leaf in leaves(outputs, pointer=pointer) if leaf.is_figure)
+    return {reduce(join_pointer, leaf.tokens, ""): leaf.value for leaf in islice(figures, _MOST_FIGURES)}
+
+
+def _number_at(outputs: Mapping[str, Any], pointer: str) -> float | None:
+    try:
+        value = resolve_pointer(outputs, pointer)
+    except LookupError:
+        return None
+    return value if is_number(value) else None

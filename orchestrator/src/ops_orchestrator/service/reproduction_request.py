@@ -2,27 +2,24 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from ops_contract import ContractModel, JsonError, ShapeError, parse_json, validate
+from ops_contract import JsonError, ShapeError, parse_json, validate
 from ops_orchestrator.errors import InvalidRequestError
+from ops_orchestrator.planning.scenario import Closed
 from ops_orchestrator.runs.events import Reproduction
 
 _MOST_VALUES: Final = 100
 
 
-class _Closed(ContractModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class NumberTolerance(_Closed):
+class NumberTolerance(Closed):
     """How far apart two numbers may be, whichever allows more."""
 
     rel: Annotated[float, Field(ge=0, le=1, description="as a share of the larger one")] = 0.0
     abs: Annotated[float, Field(ge=0)] = 0.0
 
 
-class ReproductionRequest(_Closed):
+class ReproductionRequest(Closed):
     """How a run is reproduced."""
 
     modules: Annotated[
