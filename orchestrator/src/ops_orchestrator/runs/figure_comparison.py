@@ -1,6 +1,5 @@
 """Headline figures of several runs side by side, and how each differs from that of the first run."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -10,7 +9,7 @@ from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.runs.figures import Direction, FigureValue
 from ops_orchestrator.runs.headings import headings
 from ops_orchestrator.runs.run_figures import RunFigures, StepFigures
-from ops_orchestrator.runs.scale import Scale, difference, is_number
+from ops_orchestrator.runs.scale import Scale, changes, is_number
 
 MOST_RUNS: Final = 20
 """So many runs are compared at once."""
@@ -173,19 +172,8 @@ def _value(figure: FigureValue, first: FigureValue | None, unit: str, *, synthet
     )
 
 
-def _change(number: float | None, base: float | None) -> tuple[float | None, float | None]:
-    """The change against `base`, and the same as a share of its size."""
-    if number is None or base is None:
-        return None, None
-    change = difference(number, base)
-    try:
-        return _finite(change), _finite(change / abs(base)) if base else None
-    except OverflowError:  # an integer beyond a double's range
-        return None, None
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None
+def _change(number: float | None, first: float | None) -> tuple[float | None, float | None]:
+    return (None, None) if number is None or first is None else changes(number, first)
 
 
 def _common_direction(figures: Sequence[FigureValue]) -> Direction | None:

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from ops_orchestrator.excerpt import one_line
 from ops_orchestrator.runs.figure_comparison import ComparedFigure, ComparedValue, FigureComparison
 from ops_orchestrator.runs.scale import Scale, is_number, shortened
 
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|#~&])")
 # A spreadsheet takes text that begins so for a formula, which could read other cells or files.
-_FORMULA: Final = ("=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}", "\N{FULLWIDTH HYPHEN-MINUS}")
-_FORMULAS: Final = (*_FORMULA, "\N{FULLWIDTH COMMERCIAL AT}")
+_FULLWIDTH: Final = "\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
+_FORMULA: Final = tuple(f"=+-@{_FULLWIDTH}")
 
 
 def csv_of(comparison: FigureComparison) -> str:
@@ -80,7 +81,7 @@ def spreadsheet_cell(value: Any) -> Any:
     if value is None or is_number(value):
         return "" if value is None else value
     text = "".join(character if character.isprintable() else " " for character in str(value))
-    return f"'{text}" if text.lstrip().startswith(_FORMULAS) else text
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
 
 
 def _heading(heading: str, notes: Sequence[str]) -> str:
@@ -94,8 +95,7 @@ def _values(figure: ComparedFigure) -> Iterator[str]:
 
 
 def _escaped(value: object) -> str:
-    line = " ".join("".join(one if one.isprintable() else " " for one in str(value)).split())
-    return _MARKDOWN.sub(r"\\\1", shortened(line))
+    return _MARKDOWN.sub(r"\\\1", shortened(one_line(str(value))))
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], columns: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ops_contract import differences, resolve_pointer, split_pointer
 from ops_orchestrator.runs.record import RunRecord
+from ops_orchestrator.runs.scale import shortened
 
 _MOST_PLACES: Final = 100
 _LONGEST_VALUE: Final = 24
@@ -66,7 +67,7 @@ def _value_at(made_of: dict[str, Any], place: str) -> str | None:
     except LookupError:
         return None
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
+    return shortened(text, _LONGEST_VALUE)
 
 
 def _where_needed(usual: Sequence[str], longer: Sequence[str]) -> list[str]:

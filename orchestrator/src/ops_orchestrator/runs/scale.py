@@ -67,9 +67,26 @@ def difference(value: float, before: float) -> float:
         return math.nan
 
 
-def shortened(text: str) -> str:
+def changes(value: float, before: float) -> tuple[float | None, float | None]:
+    """The change from `before` to `value`, and the same as a share of the size of `before`; None for what is not finite."""
+    change = difference(value, before)
+    try:
+        return finite(change), finite(change / abs(before)) if before else None
+    except OverflowError:  # an integer beyond a double's range
+        return None, None
+
+
+def finite(number: float | None) -> float | None:
+    """The number, when it is one that a double can hold."""
+    try:
+        return number if number is not None and math.isfinite(number) else None
+    except OverflowError:
+        return None
+
+
+def shortened(text: str, most: int = _LONGEST_TEXT) -> str:
     """A text of a module, cut where it is too long for a table."""
-    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 3]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _written(value: float, factor: int, decimals: int | None) -> str:

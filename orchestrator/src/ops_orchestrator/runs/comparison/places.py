@@ -1,6 +1,5 @@
 """The places in which two JSON values differ: values, change, and whether a tolerance allows it."""
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -8,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ops_contract import Difference, differences
 from ops_orchestrator.runs.comparison.grades import EXACT, Tolerances
-from ops_orchestrator.runs.scale import difference, is_number
+from ops_orchestrator.runs.scale import changes, is_number
 
 
 class Shape(BaseModel):
@@ -101,18 +100,12 @@ def _is_within(found: Difference, tolerances: Tolerances) -> bool:
 
 
 def _place(found: Difference, limits: Limits, *, is_within: bool) -> Place:
-    changes = _changes(found.first, found.second)
     allowed = {"within_tolerance": True} if is_within else {}
-    return Place(**found.as_json("a", "b", longest=limits.characters), **changes, **allowed)
+    return Place(**found.as_json("a", "b", longest=limits.characters), **_changes(found), **allowed)
 
 
-def _changes(first: Any, second: Any) -> dict[str, float]:
-    """The absolute and the relative change, as far as they are finite numbers."""
-    if not (is_number(first) and is_number(second)):
+def _changes(found: Difference) -> dict[str, float]:
+    if not (is_number(found.first) and is_number(found.second)):
         return {}
-    try:
-        change = difference(second, first)
-        changes = {"change": change} | ({"relative": change / abs(first)} if first else {})
-        return {name: value for name, value in changes.items() if math.isfinite(value)}
-    except OverflowError:
-        return {}
+    change, relative = changes(found.second, found.first)
+    return {name: value for name, value in (("change", change), ("relative", relative)) if value is not None}

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
+from ops_orchestrator.runs.scale import shortened
+
 Entity = dict[str, Any]
 """One object of the crate's graph."""
 
@@ -73,10 +75,6 @@ def plain_value(value: Any) -> tuple[str, Any]:
         case float():
             return "Float", value
         case str():
-            return "Text", _shortened(value)
+            return "Text", shortened(value, _LONGEST_TEXT)
         case _:
-            return "Text", _shortened(json.dumps(value, ensure_ascii=False, sort_keys=True))
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 3]}..."
+            return "Text", shortened(json.dumps(value, ensure_ascii=False, sort_keys=True), _LONGEST_TEXT)

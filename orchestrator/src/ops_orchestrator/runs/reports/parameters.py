@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any, Final
 
 from ops_contract import join_pointer
+from ops_orchestrator.runs.figures import figure_values
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.reports.entities import Entity, entity, local_id, plain_value, ref
 
@@ -47,14 +48,13 @@ def figure_parameters(results: Results) -> list[Parameter]:
     return [
         _valued(
             f"outputs of {step}",
-            join_pointer("/kpis", key),
-            _text(labels, key) or key,
-            value,
-            {"propertyID": join_pointer(f"/results/{step}/kpis", key), "unitText": _text(units, key)},
+            join_pointer("/kpis", figure.key),
+            figure.label.strip() or figure.key,
+            figure.value,
+            {"propertyID": join_pointer(f"/results/{step}/kpis", figure.key), "unitText": figure.unit.strip() or None},
         )
         for step, found in results.steps.items()
-        for units, labels in [(_object(found.outputs, "units"), _object(found.outputs, "labels"))]
-        for key, value in islice(_object(found.outputs, "kpis").items(), MOST_PARAMETERS)
+        for figure in islice(figure_values(found.outputs), MOST_PARAMETERS)
     ]
 
 
@@ -88,13 +88,3 @@ def _leaves(pointer: str, value: Any) -> Iterator[tuple[str, Any]]:
             left += [(join_pointer(at, key), item) for key, item in reversed(found.items())]
         elif at:
             yield at, found
-
-
-def _object(outputs: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = outputs.get(name)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _text(texts: Mapping[str, Any], key: str) -> str | None:
-    text = texts.get(key)
-    return text.strip() or None if isinstance(text, str) else None

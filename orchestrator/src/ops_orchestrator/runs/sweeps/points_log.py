@@ -1,6 +1,5 @@
 """What became of the points of a sweep, one line a point: the log that a sweep goes on from after it was killed."""
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +12,7 @@ from ops_orchestrator.runs.figures import FigureValue
 from ops_orchestrator.runs.json_text import json_line
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.run_figures import RunFigures
+from ops_orchestrator.runs.scale import finite
 
 MOST_FIGURES: Final = 100
 """Of one run, so many figures are kept in the table."""
@@ -44,9 +44,9 @@ class PointFigure:
             key=figure.key[:_LONGEST_TEXT],
             label=figure.label[:_LONGEST_TEXT],
             unit=figure.unit[:_LONGEST_TEXT],
-            value=_finite(figure.number),
-            baseline=_finite(figure.baseline),
-            change=_finite(figure.change),
+            value=finite(figure.number),
+            baseline=finite(figure.baseline),
+            change=finite(figure.change),
         )
 
 
@@ -105,10 +105,6 @@ def _read(lines: Iterable[bytes]) -> Iterator[PointOutcome]:
             yield _OUTCOME.validate_json(line)
         except ValidationError:
             continue
-
-
-def _finite(number: float | None) -> float | None:
-    return number if number is not None and math.isfinite(number) else None
 
 
 def _has_number(figure: PointFigure) -> bool:
