@@ -17,6 +17,7 @@ from ops_orchestrator.cli.display import plain
 from ops_orchestrator.cli.opened_run import opened_run
 from ops_orchestrator.cli.progress_line import ProgressLine
 from ops_orchestrator.cli.run_ids import complete_run_id
+from ops_orchestrator.cli.run_store import open_store
 from ops_orchestrator.cli.tables import bytes_text
 from ops_orchestrator.cli.terminal import AsJson, on_terminal, show
 from ops_orchestrator.errors import ArchiveError, ConfigurationError
@@ -86,7 +87,7 @@ def import_runs(
     for file in files:
         if not file.is_file():
             raise ConfigurationError(f"{file} is not a file" if file.exists() else f"there is no file {file}")
-    store = FolderStore.open(settings.runs_dir, durability=settings.durability, sync=settings.sync)
+    store = open_store(settings)
     with closing(store), ProgressLine() as line:
         rows = [row for file in files for row in _taken(store, file, settings, line, damaged=damaged)]
     show(rows, lambda: _imported(rows, settings.runs_dir), as_json=as_json)

@@ -42,3 +42,9 @@ def end_of(error: Exception) -> End | None:
 def sentence(error: RequestError) -> str:
     """What is wrong with a request, each problem on a line of its own."""
     return "\n  ".join([f"{error.title}. {error.detail}", *map(str, error.problems)] if error.problems else [error.detail])
+
+
+def clause(error: RequestError) -> str:
+    """The `sentence` as it goes on after a colon."""
+    whole = sentence(error)
+    return f"{whole[:1].lower()}{whole[1:]}"

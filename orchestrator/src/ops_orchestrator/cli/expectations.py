@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ops_contract.command_line import read_file, say, write
 from ops_orchestrator.cli.display import plain
-from ops_orchestrator.cli.ending import sentence
+from ops_orchestrator.cli.ending import clause
 from ops_orchestrator.cli.opened_run import AnyRun, opened_run
 from ops_orchestrator.cli.progress import run_ended
 from ops_orchestrator.cli.run_ids import complete_run_id
@@ -115,8 +115,7 @@ def _read(file: Path) -> Expectation:
     try:
         return read_expectation(read_file(file))
     except InvalidRequestError as error:
-        reason = sentence(error)
-        raise ConfigurationError(f"{file} does not say what a run must come to: {reason[:1].lower()}{reason[1:]}") from error
+        raise ConfigurationError(f"{file} does not say what a run must come to: {clause(error)}") from error
 
 
 def _view(checked: Sequence[_Checked]) -> RenderableType:

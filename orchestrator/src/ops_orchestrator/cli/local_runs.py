@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from ops_orchestrator.cli.run_store import open_store
 from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.transport import Transport
@@ -36,7 +37,7 @@ async def local_runs(
     that are under way at the end of the block are ended as interrupted. Raises ConfigurationError, StoreError.
     """
     registered = load_catalogue(settings.modules_file, os.environ) if catalogue is None else catalogue
-    store = await asyncio.to_thread(_opened, settings)
+    store = await asyncio.to_thread(open_store, settings)
     client = ModuleClient(settings.limits, transport)
     turns = LocalTurns(settings.max_concurrent_runs, settings.max_queued_runs)
     runs = ActiveRuns(registered, store, client, turns=turns, image_digest=settings.image_digest)
@@ -48,10 +49,6 @@ async def local_runs(
             turns.close()
             await client.aclose()
             await asyncio.to_thread(store.close)
-
-
-def _opened(settings: Settings) -> FolderStore:
-    return FolderStore.open(settings.runs_dir, durability=settings.durability, sync=settings.sync)
 
 
 @contextmanager

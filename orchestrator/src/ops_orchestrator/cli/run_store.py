@@ -6,7 +6,12 @@ from contextlib import closing, contextmanager
 from ops_orchestrator.cli.progress_line import ProgressLine
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Progress
-from ops_orchestrator.settings import read_settings
+from ops_orchestrator.settings import Settings, read_settings
+
+
+def open_store(settings: Settings) -> FolderStore:
+    """The store in OPS_RUNS_DIR, which is made when it is missing. Raises StoreError; blocks."""
+    return FolderStore.open(settings.runs_dir, durability=settings.durability, sync=settings.sync)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import typer
 
 from ops_contract.command_line import read_file, say
 from ops_orchestrator.cli import tables
-from ops_orchestrator.cli.ending import sentence
+from ops_orchestrator.cli.ending import clause
 from ops_orchestrator.cli.input_options import Inputs, with_inputs
 from ops_orchestrator.cli.run_options import Deadline, Key, Labels, Pins, Seed, checked_key, with_run_options
 from ops_orchestrator.cli.service_client import ServiceClient
@@ -85,5 +85,4 @@ def _scenario(file: Path, content: bytes) -> Scenario:
     except InvalidRequestError as error:
         if any(problem.pointer == "/sweep" for problem in error.problems):
             raise ConfigurationError(f"{name} asks for a sweep; run it with `ops sweep {file}`") from error
-        reason = sentence(error)
-        raise ConfigurationError(f"{name} is not a scenario: {reason[:1].lower()}{reason[1:]}") from error
+        raise ConfigurationError(f"{name} is not a scenario: {clause(error)}") from error

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from ops_contract.command_line import new_group, print_json, read_file
+from ops_contract.command_line import new_group, print_json, read_file, say
 from ops_orchestrator.cli.display import plain
-from ops_orchestrator.cli.ending import sentence
+from ops_orchestrator.cli.ending import clause
 from ops_orchestrator.cli.run_ids import Kind, named_id
 from ops_orchestrator.cli.run_store import existing_store
 from ops_orchestrator.cli.service_client import ServiceClient
@@ -98,7 +98,7 @@ async def _run(settings: Settings, body: bytes, *, local: bool, as_json: bool) -
         with _interrupted("If it was started, the sweep goes on without you: ops sweep list"):
             started = await sweeps.start_sweep(body)
         for note in started["notes"]:
-            typer.echo(f"ops: {note}", err=True)
+            say("ops", note)
         return await _shown_when_over(sweeps, started, local=local, as_json=as_json)
 
 
@@ -146,9 +146,8 @@ def _check(file: Path, content: bytes, settings: Settings) -> None:
     try:
         read_sweep(content, max_points=settings.max_sweep_points)
     except InvalidRequestError as error:
-        reason = sentence(error)
         name = "standard input" if str(file) == "-" else file
-        raise ConfigurationError(f"{name} cannot be run as a sweep: {reason[:1].lower()}{reason[1:]}") from error
+        raise ConfigurationError(f"{name} cannot be run as a sweep: {clause(error)}") from error
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -15,11 +15,10 @@ from ops_orchestrator.cli.tables import verification_view
 from ops_orchestrator.cli.terminal import AsJson, on_terminal, show
 from ops_orchestrator.errors import ConfigurationError, NotFoundError
 from ops_orchestrator.exit_code import ExitCode
+from ops_orchestrator.runs.events import NOT_OVER
 from ops_orchestrator.runs.public_key import PublicKey
 from ops_orchestrator.runs.store.all_runs import all_runs
 from ops_orchestrator.runs.verification import Verification, verify_run
-
-_NOT_OVER: Final = ("queued", "running")
 
 
 def verify(
@@ -71,7 +70,7 @@ def _verify_all(trusted: Sequence[PublicKey], *, as_json: bool) -> bool:
     counts = Counter[str]()
     with existing_store() as store, ProgressLine() as line:
         for listed in all_runs(store):
-            if listed.status in _NOT_OVER:
+            if listed.status in NOT_OVER:
                 counts["left out"] += 1
                 continue
             with suppress(NotFoundError):  # it was removed meanwhile

@@ -13,12 +13,12 @@ from ops_orchestrator.cli.opened_run import opened_run
 from ops_orchestrator.cli.run_ids import find_run_id
 from ops_orchestrator.errors import DamagedRunError, NotFoundError
 from ops_orchestrator.notebook.tables import FigureTable, RunFigure, html_table
+from ops_orchestrator.runs.citation import is_synthetic
 from ops_orchestrator.runs.evidence import RunEvidence
 from ops_orchestrator.runs.record import MODULES, ArtifactRecord, Results, RunRecord
 from ops_orchestrator.runs.run_figures import RunFigures
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.protocols import StoredRun
-from ops_orchestrator.runs.synthetic import synthetic_sources
 
 _PICTURES: Final = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 
@@ -94,7 +94,7 @@ class Run:
     @cached_property
     def is_synthetic(self) -> bool:
         """Are some of its figures made up, or do they rest on what is?"""
-        return bool(synthetic_sources(self.model, self.results))
+        return is_synthetic(self.model, self.results)
 
     @property
     def artifacts(self) -> "list[Artifact]":

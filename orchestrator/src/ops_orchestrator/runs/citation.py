@@ -10,6 +10,7 @@ from ops_orchestrator.excerpt import excerpt, one_line
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.reports.ended_run import ended_record
 from ops_orchestrator.runs.store.protocols import StoredRun
+from ops_orchestrator.runs.synthetic import synthetic_sources
 
 NO_AUTHOR: Final = "Author not stated"
 """Stands in the place of the author, whom a run does not record."""
@@ -120,9 +121,8 @@ class Citation:
 
 
 def is_synthetic(record: RunRecord, results: Results) -> bool:
-    """Whether a module calls some of the figures made up."""
-    evidence = (item for found in results.steps.values() for item in found.evidence)
-    return any(step.synthetic for step in record.steps) or any(item.synthetic for item in evidence)
+    """Are some of the figures of a run made up, or do they rest on what is?"""
+    return bool(synthetic_sources(record, results))
 
 
 def _orchestrator(versions: dict[str, str | None]) -> str:

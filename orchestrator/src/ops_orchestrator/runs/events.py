@@ -21,6 +21,9 @@ Status = Literal["queued", "running", "completed", "failed", "errored", "cancell
 ENDED: Final = frozenset({"completed", "failed", "errored", "cancelled", "interrupted"})
 """The statuses of runs that are over."""
 
+NOT_OVER: Final = ("queued", "running")
+"""Those of runs that are not."""
+
 Level = Literal["info", "warning", "error"]
 """How serious an event is."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ops_orchestrator.errors import DamagedRunError, StoreError
+from ops_orchestrator.runs.events import NOT_OVER
 from ops_orchestrator.runs.record import FORMAT, LOGS, RECORD
 from ops_orchestrator.runs.store.old_format import end_old_run
 from ops_orchestrator.runs.store.plain_file import NotPlainError
@@ -26,8 +27,7 @@ from ops_orchestrator.runs.store.removal import delete_removed
 from ops_orchestrator.runs.store.run_folder import PART, Signer
 from ops_orchestrator.runs.store.sync import Sync
 
-_NOT_OVER: Final = ("queued", "running")
-_MAY_BE_LEFT: Final = (*_NOT_OVER, "damaged")
+_MAY_BE_LEFT: Final = (*NOT_OVER, "damaged")
 _NEVER_FLUSHED: Final = (
     "a power failure took the beginning of the run before any caller had an answer about it: its folder is removed"
 )
@@ -47,7 +47,7 @@ def left_runs(store: Path, index: RunIndex) -> set[str]:
 
 def abandoned_runs(store: Path, index: RunIndex) -> set[str]:
     """The runs in the folder `store` that the index knows as not over, and that nobody executes. Raises StoreError."""
-    return {run_id for status in _NOT_OVER for run_id in index.run_ids(status) if _is_abandoned(store / run_id)}
+    return {run_id for status in NOT_OVER for run_id in index.run_ids(status) if _is_abandoned(store / run_id)}
 
 
 def end_left_runs(

@@ -49,10 +49,11 @@ def sweep_charts(table: SweepTable) -> SweepCharts:
 def write_charts(write: Callable[[str, Iterable[bytes]], None], table: SweepTable) -> tuple[str, ...]:
     """Draw the figures of a sweep and `write` each file, also as PNG where that can be drawn; returns the notes. Blocks."""
     charts = sweep_charts(table)
-    why_not = why_not_png() if charts.files and png_is_installed() else ""
+    draws_png = bool(charts.files) and png_is_installed()
+    why_not = why_not_png() if draws_png else ""
     for name, drawn in charts.files.items():
         write(name, [drawn.encode()])
-        if png_is_installed() and not why_not:
+        if draws_png and not why_not:
             write(f"{name.removesuffix('.svg')}.png", [png(drawn)])
     return (*charts.notes, why_not) if why_not else charts.notes
 

@@ -1,13 +1,12 @@
 """What is made of a sweep when it is over: its table in the forms that people use, and its charts."""
 
-from pathlib import Path
 from typing import Any
 
 import structlog
 
 from ops_orchestrator.runs.sweeps.sweep_folder import SweepFolder
 from ops_orchestrator.runs.sweeps.table import SweepTable
-from ops_orchestrator.runs.sweeps.table_files import TABLE_CSV, TABLE_PARQUET, csv_of, write_parquet
+from ops_orchestrator.runs.sweeps.table_files import TABLE_CSV, TABLE_PARQUET, csv_of, parquet_of
 
 _log: Any = structlog.get_logger("ops_orchestrator.sweep")
 
@@ -18,7 +17,8 @@ def write_derived(folder: SweepFolder, table: SweepTable) -> tuple[str, ...]:
     Blocking; raises OSError.
     """
     folder.write(TABLE_CSV, csv_of(table))
-    write_parquet(table, Path(folder.path, TABLE_PARQUET))
+    if (parquet := parquet_of(table)) is not None:
+        folder.write(TABLE_PARQUET, [parquet])
     try:
         # Loaded for the first sweep that ends: a twentieth of the time in which the service starts.
         from ops_orchestrator.runs.sweeps.charts import write_charts  # noqa: PLC0415

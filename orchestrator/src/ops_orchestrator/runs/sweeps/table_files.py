@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Final
 
 from ops_orchestrator.runs.figure_tables import spreadsheet_cell
@@ -49,17 +48,18 @@ def csv_of(table: SweepTable) -> Iterator[bytes]:
         yield _line(row)
 
 
-def write_parquet(table: SweepTable, file: Path) -> bool:
-    """Write the table as Parquet, if pyarrow is installed; whether it is."""
+def parquet_of(table: SweepTable) -> bytes | None:
+    """The table as Parquet; None where pyarrow is not installed."""
     if find_spec("pyarrow") is None:
-        return False
+        return None
     # It takes a quarter of a second to load, which nothing else should wait for.
     import pyarrow as pa  # noqa: PLC0415  # see above
     from pyarrow import parquet  # noqa: PLC0415  # see above
 
     columns = zip(header_of(table), zip(*rows_of(table), strict=True), strict=True)
-    parquet.write_table(pa.table({name: _of_one_type(values) for name, values in columns}), file)
-    return True
+    out = io.BytesIO()
+    parquet.write_table(pa.table({name: _of_one_type(values) for name, values in columns}), out)
+    return out.getvalue()
 
 
 def _parts(table: SweepTable) -> list[tuple[str, ...]]:

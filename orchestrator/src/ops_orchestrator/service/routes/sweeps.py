@@ -31,7 +31,6 @@ from ops_orchestrator.settings import Settings
 
 _LOOK_EVERY_S: Final = 0.2
 _LONGEST_CANCELLING_S: Final = 10.0
-_PIECE_BYTES: Final = 256 * 1024
 _MEDIA_TYPES: Final = {
     "csv": "text/csv; charset=utf-8",
     "json": "application/json",
@@ -211,11 +210,9 @@ def _file(store: SweepStore, sweep_id: str, name: str) -> StoredFile:
         content = b"".join(csv_of(store.table(sweep_id)))
         return StoredFile(BytesIO(content), len(content), media_type, sha256_hex(content))
     opened = store.open_file(sweep_id, name)
-    digest = hashlib.sha256()
-    for piece in iter(lambda: opened.file.read(_PIECE_BYTES), b""):
-        digest.update(piece)
+    sha256 = hashlib.file_digest(opened.file, "sha256").hexdigest()  # type: ignore[arg-type]
     opened.file.seek(0)
-    return StoredFile(opened.file, opened.size, media_type, digest.hexdigest(), opened.modified)
+    return StoredFile(opened.file, opened.size, media_type, sha256, opened.modified)
 
 
 def _json(answer: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
