@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from local_service import ROOT, environment
 from recorded_run import run, scenario
+
+pytestmark = pytest.mark.slow
 
 
 def test_python_of_the_document_on_notebooks_runs(tmp_path: Path) -> None:

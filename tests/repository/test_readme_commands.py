@@ -13,6 +13,8 @@ from local_service import HTTP, ROOT, command, environment, service, stub_addres
 
 from ops_orchestrator.service.openapi import EXAMPLE_SCENARIO
 
+pytestmark = pytest.mark.slow
+
 DOCUMENTS = (ROOT / "README.md", ROOT / "runs/README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
@@ -147,7 +149,6 @@ def first_try(runs: Path) -> Path:
     return run
 
 
-@pytest.mark.slow
 def test_demo_shows_steps_figures_folder_and_brief(demo: Demo) -> None:
     run = first_try(demo.runs)
     for expected in ("✓  policy-simulator", "✓  strategy-agent", "GDP growth", "The brief begins", "Brief:"):
@@ -155,7 +156,6 @@ def test_demo_shows_steps_figures_folder_and_brief(demo: Demo) -> None:
     assert str(run) in demo.output.replace("\n", "")
 
 
-@pytest.mark.slow
 def test_demo_follows_a_run_cancels_it_and_resumes_it(demo: Demo) -> None:
     for expected in ("--follow", "run cancelled", "$ ops runs resume run_", "was not called again"):
         assert expected in demo.output
@@ -163,7 +163,6 @@ def test_demo_follows_a_run_cancels_it_and_resumes_it(demo: Demo) -> None:
     assert sorted((record["status"], record["attempt"]) for record in records) == [("completed", 1)] * 3 + [("completed", 2)]
 
 
-@pytest.mark.slow
 def test_demo_ends_with_a_comparison_of_two_scenarios_and_says_where_the_report_is(demo: Demo) -> None:
     comparison = demo.output.partition("$ ops runs compare run_")[2]
     assert re.search(r"GDP growth +4\.28 % +4\.23 %", comparison)
@@ -171,7 +170,6 @@ def test_demo_ends_with_a_comparison_of_two_scenarios_and_says_where_the_report_
     assert "| GDP growth" in Path(report).read_text()
 
 
-@pytest.mark.slow
 def test_demo_leaves_no_process_behind(demo: Demo) -> None:
     left = [path for path in Path("/proc").glob("[0-9]*/environ") if str(demo.runs).encode() in content(path)]
     assert left == []

@@ -10,6 +10,8 @@ import pytest
 from command_line import ops
 from local_service import ROOT, command, environment, started
 
+pytestmark = pytest.mark.slow
+
 SERVICE = {"aiohttp", "fastapi", "starlette", "structlog", "uvicorn"}
 CLIENT = {"httpx2"}
 SIGNING = {"cryptography"}

@@ -17,6 +17,8 @@ from ops_stubs.cli import cli
 from ops_stubs.faults import KINDS, VIOLATIONS
 from ops_stubs.faults.container import is_hardened, local_host
 
+pytestmark = pytest.mark.slow
+
 MakeBody = Callable[..., dict[str, Any]]
 Serve = Callable[..., AbstractContextManager[tuple["Popen[str]", int]]]
 

@@ -18,6 +18,8 @@ from starlette.applications import Starlette
 from ops_stubs.legacy import create_legacy
 from ops_stubs.legacy_report import Line, draw, lay_out
 
+pytestmark = pytest.mark.slow
+
 Connect = Callable[[Starlette], AbstractAsyncContextManager[httpx2.AsyncClient]]
 
 BODY: dict[str, Any] = {"title": "VAT at 20 %", "paragraphs": ["It costs $5 and brings in $6.", "Growth is slower."]}

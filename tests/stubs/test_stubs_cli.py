@@ -20,6 +20,8 @@ from ops_stubs import __version__
 from ops_stubs.catalogue import STUBS
 from ops_stubs.cli import cli
 
+pytestmark = pytest.mark.slow
+
 MakeBody = Callable[..., dict[str, Any]]
 Serve = Callable[..., AbstractContextManager[tuple["Popen[str]", int]]]
 

@@ -12,7 +12,7 @@ from ops_contract.compliance.check import CHECKS, check
 from ops_contract.compliance.requirement import load_requirements
 from ops_contract.compliance.result import ExitCode, Verdict
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 
 
 @pytest.fixture(scope="module")

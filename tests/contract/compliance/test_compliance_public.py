@@ -7,7 +7,11 @@ import sys
 import typing
 from pathlib import Path
 
+import pytest
+
 from ops_contract import compliance
+
+pytestmark = pytest.mark.slow
 
 WITHOUT_THE_EXTRA = """
 import sys

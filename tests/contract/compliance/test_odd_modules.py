@@ -21,7 +21,7 @@ from ops_contract.compliance.doctor import diagnose
 from ops_contract.compliance.probe import Probe
 from ops_contract.compliance.result import Report, Verdict
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 
 Answer = tuple[int, Any]
 DEEP = "[" * 5000 + "]" * 5000
@@ -322,7 +322,6 @@ def run(*words: str, stdin: bytes = b"", **variables: str) -> subprocess.Complet
     return subprocess.run([command("ops-contract"), *words], env=told, input=stdin, capture_output=True, check=False)
 
 
-@pytest.mark.slow
 async def test_command_shows_what_is_no_unicode_text() -> None:
     async with OddModule(lambda _: (200, envelope(outputs={"\ud800": 1}))).served() as url, OddModule().served() as other:
         done = await asyncio.to_thread(run, "compare", url, other)
@@ -330,7 +329,6 @@ async def test_command_shows_what_is_no_unicode_text() -> None:
     assert "/\ud800" in {change["name"] for change in json.loads(done.stdout)["changes"]}
 
 
-@pytest.mark.slow
 def test_inputs_from_the_standard_input_that_are_not_utf_8_are_told_so() -> None:
     done = run("check", "http://127.0.0.1:9", "--inputs", "-", stdin=b"\xff", LC_ALL="C")
     assert (done.returncode, done.stderr) == (2, b"ops-contract: cannot read -: it is not UTF-8\n")

@@ -8,6 +8,8 @@ from starter_process import good_request, post
 
 from ops_contract import ExecuteRequest, ShapeError, validate
 
+pytestmark = pytest.mark.slow
+
 STEP: Final = {"module": "m", "outputs": {}}
 FILE: Final = {"name": "a/b c.csv", "media_type": "text/csv; charset=utf-8", "size_bytes": 1.0, "sha256": "0" * 64}
 NO_ITEMS: Final[tuple[Any, ...]] = (None, {}, [], [1], [{}])

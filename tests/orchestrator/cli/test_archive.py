@@ -19,6 +19,8 @@ from ops_orchestrator.cli.opened_run import opened_run
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.runs.store.folder import FolderStore
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Home:
@@ -94,7 +96,6 @@ def test_file_that_is_there_is_replaced_only_by_force(home: Home) -> None:
     assert home.archive.read_bytes() != before
 
 
-@pytest.mark.slow
 def test_zip_file_goes_to_standard_output_but_not_to_a_terminal(exported: Home) -> None:
     words = [command("ops"), "runs", "export", exported.first, exported.last, "--to", "-"]
     piped = subprocess.run(words, cwd=exported.folder, env=environment(), capture_output=True, check=True)
@@ -146,7 +147,6 @@ def test_archive_that_unpacks_to_more_than_is_allowed_is_refused(exported: Home,
     assert (refused.returncode, "OPS_MAX_IMPORT_BYTES" in refused.stdout) == (1, True)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("call", "number", "at_start"), [("write", 3, False), ("write", 15, True), ("rename", 2, True)])
 def test_killed_import_leaves_nothing_after_the_next_start_or_import(
     exported: Home, elsewhere: Path, call: str, number: int, at_start: bool
@@ -165,7 +165,6 @@ def test_killed_import_leaves_nothing_after_the_next_start_or_import(
     assert [*runs.glob(".new-*")] == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", ["syncfs", "fsync"])
 def test_imported_run_is_on_disk_before_it_is_put_into_place_and_its_entry_before_the_end(
     exported: Home, elsewhere: Path, method: str
@@ -185,7 +184,6 @@ def test_imported_run_is_on_disk_before_it_is_put_into_place_and_its_entry_befor
     assert flushes[0].name == "syncfs" or str(runs) in [call.path for call in flushes]
 
 
-@pytest.mark.slow
 def test_full_disk_leaves_no_half_imported_run_and_no_half_written_file(home: Home, elsewhere: Path) -> None:
     (home.run(home.last) / "artifacts" / "large").write_bytes(bytes(range(256)) * 8192)
     assert home.export(home.last, "--to", "a.zip", "--damaged").returncode == 0

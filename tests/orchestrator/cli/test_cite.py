@@ -9,6 +9,8 @@ import yaml
 from command_line import ops
 from local_service import command
 
+pytestmark = pytest.mark.slow
+
 
 def test_run_is_cited_as_a_sentence_and_the_author_is_asked_for(example_run: Path) -> None:
     ran = ops(example_run.parents[1], "runs", "cite", "latest")

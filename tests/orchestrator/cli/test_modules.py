@@ -12,6 +12,8 @@ from local_service import HTTP, ROOT, service, stub_addresses
 
 from ops_contract import sha256_hex
 
+pytestmark = pytest.mark.slow
+
 MODULES = ROOT / "examples" / "adapters" / "modules.yaml"
 SCENARIO = ROOT / "examples" / "adapters" / "scenario.json"
 INPUTS = {"country": "DO", "indicator": "gini"}

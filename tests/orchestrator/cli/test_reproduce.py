@@ -10,6 +10,8 @@ import recorded_run
 from command_line import on_terminal, ops
 from local_service import service
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -11,6 +11,8 @@ import pytest
 from command_line import on_terminal, ops
 from local_service import HTTP, service
 
+pytestmark = pytest.mark.slow
+
 UNKNOWN = "run_2026-01-09T12-34-56Z_ab12cd"
 
 

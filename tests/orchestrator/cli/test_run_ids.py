@@ -12,6 +12,8 @@ from ops_orchestrator.cli.run_ids import served_run_id
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.errors import ConfigurationError
 
+pytestmark = pytest.mark.slow
+
 RUNS = ("run_2026-01-09T12-34-56Z_ab12cd", "run_2026-01-09T12-34-57Z_aaaaaa", "run_2026-02-01T00-00-00Z_ffffff")
 
 

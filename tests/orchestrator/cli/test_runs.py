@@ -14,6 +14,8 @@ from system_calls import killed_at
 
 from ops_orchestrator.runs.store.folder import FolderStore
 
+pytestmark = pytest.mark.slow
+
 OLD, LABELLED, NEW = (f"run_{day}T12-00-00Z_ab12cd" for day in ("2025-01-01", "2025-01-02", "2026-01-09"))
 
 

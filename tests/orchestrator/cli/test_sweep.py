@@ -14,6 +14,8 @@ from held_module import HeldModule, held_module
 from local_service import ROOT, service, started
 from scripted_module import modules_yaml
 
+pytestmark = pytest.mark.slow
+
 SWEEP = {
     "scenario_id": "demo",
     "modules": ["alpha"],

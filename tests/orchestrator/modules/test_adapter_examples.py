@@ -20,6 +20,8 @@ from ops_orchestrator.service.app import create_app
 from ops_orchestrator.settings import Settings
 from ops_stubs.app import create_all
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = ROOT / "examples" / "adapters"
 DECLARED = yaml.safe_load((EXAMPLES / "modules.yaml").read_text())
 SCENARIO = json.loads((EXAMPLES / "scenario.json").read_bytes())
@@ -178,7 +180,6 @@ def as_shipped() -> dict[str, list[Any]]:
     return {}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "place", "slip"), slips())
 async def test_slip_in_a_mapping_shows(  # noqa: PLR0917  # fixtures
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_shipped: dict[str, list[Any]], name: str, place: Place, slip: Any

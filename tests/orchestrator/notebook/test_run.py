@@ -15,6 +15,8 @@ import ops_orchestrator
 from ops_orchestrator import Run, compare, diff, open_run, verify
 from ops_orchestrator.errors import ConfigurationError, DamagedRunError, NotFoundError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(stub_runs: StubRuns) -> Path:

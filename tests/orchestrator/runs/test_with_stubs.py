@@ -15,6 +15,8 @@ from ops_orchestrator.service.app import create_app
 from ops_orchestrator.settings import Settings
 from ops_stubs.app import create_all
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:

@@ -13,6 +13,8 @@ from scripted_module import StartService, modules_yaml
 
 from ops_orchestrator.runs.store.sqlite_index import FILE_NAME
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

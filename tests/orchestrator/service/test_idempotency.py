@@ -9,6 +9,8 @@ import pytest
 from local_service import ROOT, service, stub_addresses
 from scripted_module import Gate, ScriptedModule, StartService, error_envelope
 
+pytestmark = pytest.mark.slow
+
 KEY = {"Idempotency-Key": "a1b2"}
 SCENARIO: dict[str, Any] = {"scenario_id": "demo", "modules": ["alpha"], "inputs": {"a": 1}}
 

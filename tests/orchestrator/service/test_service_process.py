@@ -19,6 +19,8 @@ from command_line import on_terminal, ops, rest_of
 from local_service import HTTP, ROOT, address_of, service, started, stub_addresses
 from scripted_module import modules_yaml
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = ROOT / "examples" / "plan_and_execute.request.json"
 SCENARIO = {"scenario_id": "demo", "modules": ["alpha"]}
 
@@ -344,7 +346,6 @@ def test_stopped_service_ends_its_streams_with_the_last_lines_of_their_runs(wait
     assert (rest[-1]["event"], rest[-1]["status"]) == ("run.ended", "interrupted")
 
 
-@pytest.mark.slow
 def test_caller_who_waits_while_the_service_stops_is_told_how_the_run_ended(waiting_home: Path) -> None:
     with (
         service(waiting_home, "ops", "serve", "--port", "0") as (process, url),
@@ -358,7 +359,6 @@ def test_caller_who_waits_while_the_service_stops_is_told_how_the_run_ended(wait
     assert (answer.status_code, answer.json()["status"], answer.json()["error"]["code"]) == (503, "interrupted", "INTERRUPTED")
 
 
-@pytest.mark.slow
 def test_answer_that_nobody_reads_is_cut_off_with_a_sentence_when_the_service_stops(tmp_path: Path, stubs: str) -> None:
     variables: dict[str, Any] = {"OPS_MODULES_FILE": str(ROOT / "modules.yaml"), "OPS_STOP_GRACE_S": "1"}
     variables |= stub_addresses(stubs)
@@ -376,7 +376,6 @@ def test_answer_that_nobody_reads_is_cut_off_with_a_sentence_when_the_service_st
     assert "Traceback" not in output
 
 
-@pytest.mark.slow
 def test_caller_whose_service_is_killed_is_told_where_to_look(waiting_home: Path) -> None:
     with (
         service(waiting_home, "ops", "serve", "--port", "0") as (process, url),
@@ -388,7 +387,6 @@ def test_caller_whose_service_is_killed_is_told_where_to_look(waiting_home: Path
     assert b"how the run ended: ops runs show run_" in b" ".join(shown.split())
 
 
-@pytest.mark.slow
 def test_interrupted_service_exits_130(waiting_home: Path) -> None:
     with service(waiting_home, "ops", "serve", "--port", "0") as (process, _):
         process.send_signal(signal.SIGINT)
@@ -414,7 +412,6 @@ def test_run_of_a_killed_service_is_interrupted_at_the_next_start(waiting_home: 
     assert [run["run_id"] for run in listed] == [run_id]
 
 
-@pytest.mark.slow
 def test_second_service_on_the_same_store_leaves_the_first_one_s_runs_alone(waiting_home: Path) -> None:
     with service(waiting_home, "ops", "serve", "--port", "0") as (_, first):
         run_id = start_run(first)
@@ -422,7 +419,6 @@ def test_second_service_on_the_same_store_leaves_the_first_one_s_runs_alone(wait
             assert HTTP.get(f"{second}/runs/{run_id}").json()["status"] == "running"
 
 
-@pytest.mark.slow
 def test_caller_who_stops_waiting_in_a_pipe_is_told_too(waiting_home: Path) -> None:
     (waiting_home / "scenario.json").write_text(json.dumps(SCENARIO))
     with (
@@ -438,7 +434,6 @@ def test_caller_who_stops_waiting_in_a_pipe_is_told_too(waiting_home: Path) -> N
     assert "To cancel it:  ops runs cancel run_" in err or "the run goes on without you: ops runs list" in err
 
 
-@pytest.mark.slow
 def test_caller_who_stops_waiting_is_told_how_to_find_the_run(waiting_home: Path) -> None:
     with (
         service(waiting_home, "ops", "serve", "--port", "0") as (_, url),
@@ -452,7 +447,6 @@ def test_caller_who_stops_waiting_is_told_how_to_find_the_run(waiting_home: Path
     assert b"ops runs cancel run_" in shown
 
 
-@pytest.mark.slow
 def test_caller_who_stops_following_is_told_how_to_go_on_and_the_run_goes_on(waiting_home: Path) -> None:
     with service(waiting_home, "ops", "serve", "--port", "0") as (_, url):
         run_id = start_run(url)

@@ -24,6 +24,8 @@ from ops_orchestrator.service.app import create_app
 from ops_orchestrator.service.siblings import Worker
 from ops_orchestrator.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 SCENARIO = {"scenario_id": "demo", "modules": ["alpha"]}
 AT_ONCE = {"Prefer": "respond-async"}
 
@@ -289,7 +291,6 @@ def test_worker_that_is_killed_is_replaced_and_its_run_can_go_on(tmp_path: Path,
         assert (resumed["run_id"], resumed["status"]) == (first, "completed")
 
 
-@pytest.mark.slow
 def test_worker_that_hangs_is_replaced_and_its_run_can_go_on(tmp_path: Path, module: HeldModule) -> None:
     with workers(tmp_path, module) as service:
         here, there = service.client(0), service.client(1)
@@ -327,7 +328,6 @@ def test_workers_are_stopped_as_one(tmp_path: Path, module: HeldModule, number: 
         assert json.loads((tmp_path / "runs" / run_id / "run.json").read_bytes())["status"] == "interrupted"
 
 
-@pytest.mark.slow
 def test_worker_that_cannot_be_replaced_is_tried_again_while_the_other_serves(tmp_path: Path, module: HeldModule) -> None:
     with workers(tmp_path, module) as service:
         client, good = service.client(1), (tmp_path / "modules.yaml").read_text()
@@ -340,7 +340,6 @@ def test_worker_that_cannot_be_replaced_is_tried_again_while_the_other_serves(tm
         service.until("worker.started")
 
 
-@pytest.mark.slow
 def test_workers_end_with_a_supervisor_that_is_killed(tmp_path: Path, module: HeldModule) -> None:
     with workers(tmp_path, module) as service:
         run_id = start(service.client(1))

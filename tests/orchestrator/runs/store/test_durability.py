@@ -20,6 +20,8 @@ from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.service.routes.prefer import Preference
 from ops_orchestrator.service.run_answer import answer_when_over
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = ROOT / "examples" / "plan_and_execute.request.json"
 
 

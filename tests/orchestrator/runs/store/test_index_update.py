@@ -15,6 +15,8 @@ from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Progress
 from ops_orchestrator.runs.store.sqlite_index import FILE_NAME
 
+pytestmark = pytest.mark.slow
+
 MANY = 501
 OpenStore = Callable[[], FolderStore]
 
