@@ -15,6 +15,9 @@ from ops_orchestrator.service.openapi import EXAMPLE_SCENARIO
 
 pytestmark = pytest.mark.slow
 
+RUN_ELSEWHERE = ("ops sweep examples/sweeps/vat.json",)
+"""Commands that take a minute, and that tests beside the examples run and look at."""
+
 DOCUMENTS = (ROOT / "README.md", ROOT / "runs/README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
@@ -99,7 +102,7 @@ def shell(home: Path, orchestrator: str, addresses: dict[str, str], runs: Path) 
     return Shell(home, environment(OPS_URL=orchestrator, OPS_RUNS_DIR=str(runs), **addresses))
 
 
-@pytest.mark.parametrize("line", documented_commands("ops"))
+@pytest.mark.parametrize("line", [line for line in documented_commands("ops") if line not in RUN_ELSEWHERE])
 def test_ops_command_of_the_documents_works(line: str, shell: Shell, orchestrator: str, slow_module: str) -> None:
     words = shlex.split(line)
     a, b = (HTTP.post(f"{orchestrator}/plan_and_execute", json=EXAMPLE_SCENARIO).json()["run_id"] for _ in range(2))
