@@ -54,6 +54,9 @@ async def test_module_of_the_contract_may_use_every_earlier_answer(start_service
         ("inputs", ["alpha"]),
         ('$lookup(upstream, "beta")', ["alpha", "gamma"]),
         ("[upstream.beta, upstream.*]", ["alpha", "gamma"]),
+        ("**.growth", ["alpha", "gamma"]),
+        ("inputs.(%.upstream.beta.outputs)", ["alpha", "gamma"]),
+        ("($all := $$; $all.upstream.alpha.outputs)", ["alpha", "gamma"]),
     ],
 )
 async def test_adapted_module_uses_what_its_mappings_may_read(

@@ -10,11 +10,12 @@ from pydantic import Field
 from ops_contract import Identifier, is_secret, request_target
 from ops_orchestrator.masking import Secrets
 from ops_orchestrator.modules.adapters.declaration import Adapter
+from ops_orchestrator.modules.adapters.names import EVERYTHING
 from ops_orchestrator.modules.base_url import BaseUrl
 from ops_orchestrator.modules.call_options import CallOptions
 
-# A mapping that reads it looks steps up by expressions of its own.
-_ALL_EARLIER: Final = ("upstream",)
+# A mapping that reads one of them may use the answer of any step.
+_ALL_EARLIER: Final = frozenset({EVERYTHING, ("upstream",)})
 # Each answer has the same few headers.
 _is_secret = lru_cache(maxsize=1024)(is_secret)
 
@@ -90,8 +91,8 @@ class Module(CallOptions):
 
     def may_use(self, action: str, earlier: Iterable[str]) -> frozenset[str]:
         """Those of the `earlier` steps on whose answers the module's own may rest: all that it is given, or that are read."""
-        reads = self.adapter.actions[action].reads if self.adapter else frozenset({_ALL_EARLIER})
-        if _ALL_EARLIER in reads:
+        reads = self.adapter.actions[action].reads if self.adapter else _ALL_EARLIER
+        if reads & _ALL_EARLIER:
             return frozenset(earlier)
         return frozenset(path[1] for path in reads if path[0] == "upstream").intersection(earlier)
 

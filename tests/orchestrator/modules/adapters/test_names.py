@@ -2,6 +2,7 @@ import pytest
 
 from ops_orchestrator.errors import ExpressionError
 from ops_orchestrator.modules.adapters.expression import Expression
+from ops_orchestrator.modules.adapters.names import EVERYTHING
 
 NAMES = ("inputs", "seed", "scenario_id", "upstream", "response")
 
@@ -282,7 +283,13 @@ def test_step_that_is_looked_up_when_it_is_evaluated_is_not_collected(text: str)
     [
         ("inputs.rates.vat", {("inputs", "rates", "vat")}),
         ("upstream.`a-b`.outputs.kpis.gdp", {("upstream", "a-b", "outputs", "kpis", "gdp")}),
-        ("upstream.a.outputs.rows[year = 1].x", {("upstream", "a", "outputs", "rows", "x")}),
+        ("upstream.a.outputs.rows[0].x", {("upstream", "a", "outputs", "rows", "x")}),
+        ("upstream.a.outputs.rows[year = 1].x", {("upstream", "a", "outputs", "rows")}),
+        ("$$.upstream.a", {("upstream", "a")}),
+        ("$.{'x': upstream.a.outputs.x}", {("upstream", "a", "outputs", "x")}),
+        ("inputs@$i.upstream.a", {("inputs",), ("upstream", "a")}),
+        ("inputs.rate ~> $string()", {("inputs", "rate")}),
+        ("inputs.rates.$keys()", {("inputs", "rates")}),
         ("upstream.a.(outputs.x)", {("upstream", "a")}),
         ("upstream.*.outputs", {("upstream",)}),
         ('$lookup(upstream, "a")', {("upstream",)}),
@@ -293,3 +300,31 @@ def test_step_that_is_looked_up_when_it_is_evaluated_is_not_collected(text: str)
 )
 def test_paths_from_the_context_are_collected_as_far_as_they_are_plain_names(text: str, paths: set[tuple[str, ...]]) -> None:
     assert Expression(text, NAMES).reads == paths
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "**.kpis.a",
+        "*.a.outputs",
+        "$.*",
+        "$$",
+        "$",
+        "$[0]",
+        "$^(seed)",
+        "$$[upstream.a.done].inputs",
+        "inputs.list.$$",
+        '$lookup($$, "upstream").a',
+        '$lookup("upstream").a',
+        '$ ~> $lookup("upstream")',
+        "$string()",
+        "$each(function($value, $name) { $value })",
+        "($c := $$; $c.upstream.a)",
+        "($c := $; $c.upstream.a)",
+        "$$@$c.inputs.($c.upstream.a)",
+        "inputs.(%.upstream.a)",
+        '${"a": upstream.a}',
+    ],
+)
+def test_expression_that_uses_the_context_in_a_way_of_which_no_path_can_be_told_reads_everything(text: str) -> None:
+    assert EVERYTHING in Expression(text, NAMES).reads

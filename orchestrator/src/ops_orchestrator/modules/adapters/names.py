@@ -25,6 +25,24 @@ _SAME_CONTEXT: Final = (
 )
 _OTHER_CONTEXT: Final = ("stages", "predicate", "group", "terms", "pattern", "update", "delete", "expr")
 
+# Steps of a path that go through everything there is where the context is the whole one.
+_ANYWHERE: Final = ("wildcard", "descendant", "sort")
+# Functions that take the context for an argument that they lack, and how many arguments they have without it.
+_OF_CONTEXT: Final = {
+    "boolean": 1,
+    "clone": 1,
+    "each": 2,
+    "keys": 1,
+    "lookup": 2,
+    "not": 1,
+    "sift": 2,
+    "spread": 1,
+    "string": 1,
+}
+
+EVERYTHING: Final[tuple[str, ...]] = ()
+"""The path to the whole context."""
+
 
 class NameUseError(Exception):
     """A name that nothing has or that cannot be used so; `position` counts characters from the start of the expression."""
@@ -38,7 +56,8 @@ class NameUseError(Exception):
 class UsedNames:
     """What an expression refers to: `names` of the context, and `upstream` the steps that it names as `upstream.NAME`.
 
-    `reads` has the paths that it follows from the context, each as far as it is plain names.
+    `reads` has the paths that it follows from the context, each as far as it is plain names; EVERYTHING where it uses the
+    context as a whole, or in a way of which no path can be told.
     """
 
     names: frozenset[str]
@@ -48,19 +67,22 @@ class UsedNames:
 
 def used_names(ast: Any, text: str, names: Collection[str]) -> UsedNames:
     """What the expression uses. Raises NameUseError for what is not among `names`, and for what cannot be used."""
-    check = _Check(text, names, bound={name for node in _nodes(ast) for name in _bound_names(node)})
+    bound = {name for node in _nodes(ast) for name in _bound_names(node)}
+    check = _Check(text, names, bound, piped=[node.rhs for node in _nodes(ast) if node.type == "apply"])
     check.visit(ast, at_root=True)
     return UsedNames(frozenset(check.used), frozenset(check.upstream), frozenset(check.reads))
 
 
 class _Check:
-    def __init__(self, text: str, names: Collection[str], bound: set[str]) -> None:
+    def __init__(self, text: str, names: Collection[str], bound: set[str], piped: list[Any]) -> None:
         self.used: set[str] = set()
         self.upstream: set[str] = set()
         self.reads: set[tuple[str, ...]] = set()
         self._text = text
         self._names = names
         self._bound = bound
+        # The calls that are given what stands before `~>`, besides their arguments.
+        self._piped = piped
 
     def visit(self, node: Any, *, at_root: bool) -> None:
         """Check `node`, whose context is the whole context when `at_root`."""
@@ -74,6 +96,8 @@ class _Check:
                 self._variable(node)
             elif node.type == "name" and at_root:
                 self._known(node)
+            if self._takes_everything(node, at_root=at_root):
+                self.reads.add(EVERYTHING)
             for attribute in _SAME_CONTEXT:
                 self.visit(getattr(node, attribute, None), at_root=at_root)
             for attribute in _OTHER_CONTEXT:
@@ -90,14 +114,28 @@ class _Check:
     def _path(self, steps: list[Any], *, at_root: bool) -> None:
         for index, step in enumerate(steps):
             if step.type == "name" and at_root:
-                names = takewhile(lambda following: following.type == "name", steps[index:])
-                path = tuple(str(following.value) for following in names)
-                self.reads.add(path)
-                if path[0] == "upstream":
-                    self.upstream.update(path[1:2])
-            self.visit(step, at_root=at_root)
-            # `$` is the context itself, `$$` the whole one; after any other step it is what that step found.
-            at_root = step.type == "variable" and (step.value == "$" or (step.value == "" and at_root))
+                self._reads_along(steps[index:])
+            is_context = _is_context(step, at_root=at_root)
+            leads_on = is_context and index + 1 < len(steps) and not _is_used_otherwise(step)
+            if not leads_on:
+                self.visit(step, at_root=at_root)
+            # After `@` the context is still what it was.
+            at_root = is_context or (at_root and _focus(step) is not None)
+
+    def _reads_along(self, steps: list[Any]) -> None:
+        names = list(takewhile(lambda step: step.type == "name", steps))
+        end = next((at for at, step in enumerate(names, 1) if _focus(step) is not None or _is_filtered(step)), len(names))
+        path = tuple(str(step.value) for step in names[:end])
+        self.reads.add(path)
+        if path[0] == "upstream":
+            self.upstream.update(path[1:2])
+
+    def _takes_everything(self, node: Any, *, at_root: bool) -> bool:
+        """Does the node use the whole context, or something in it that cannot be named?"""
+        if node.type == "function" and at_root:
+            given = len(node.arguments) + any(node is call for call in self._piped)
+            return given < _OF_CONTEXT.get(str(getattr(node.procedure, "value", "")), 0)
+        return _is_context(node, at_root=at_root) or node.type == "parent" or (at_root and node.type in _ANYWHERE)
 
     def _known(self, node: Any) -> None:
         name = str(node.value)
@@ -124,6 +162,27 @@ class _Check:
         if hint := suggestion(name, self._names):
             return hint
         return f"there are: {', '.join(self._names)}" if self._names else "nothing is known here"
+
+
+def _is_context(node: Any, *, at_root: bool) -> bool:
+    """Is it `$$`, or `$` where that is the same? After any other step, `$` is what that step found."""
+    return node.type == "variable" and (node.value == "$" or (node.value == "" and at_root))
+
+
+def _is_used_otherwise(step: Any) -> bool:
+    """Is the value of a step used by more than the step after it: bound to a variable, filtered, or grouped?"""
+    return any(getattr(step, attribute, None) for attribute in ("focus", "stages", "predicate", "group"))
+
+
+def _is_filtered(step: Any) -> bool:
+    """Does it depend on the values of its items which of them are taken?"""
+    return any(getattr(stage.expr, "type", None) != "number" for stage in getattr(step, "stages", None) or ())
+
+
+def _focus(step: Any) -> str | None:
+    """The variable to which `@` binds what a step found."""
+    focus = getattr(step, "focus", None)
+    return focus if isinstance(focus, str) else None
 
 
 def _nodes(node: Any) -> Iterator[Any]:
