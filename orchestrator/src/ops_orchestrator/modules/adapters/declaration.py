@@ -182,12 +182,23 @@ class Action(_Declaration):
     @property
     def upstream(self) -> frozenset[str]:
         """The steps that must have been executed before, because the request or the answer refers to them."""
-        return frozenset().union(*(expression.upstream for expression in self._expressions()))
+        expressions = (*self._request_expressions(), *self._answer_expressions())
+        return frozenset().union(*(expression.upstream for expression in expressions))
 
     @property
     def reads(self) -> frozenset[tuple[str, ...]]:
         """The paths from the context that the request and the answer are made from, such as `("inputs", "country")`."""
-        return frozenset().union(*(expression.reads for expression in self._expressions()))
+        return self.request_reads | self.answer_reads
+
+    @property
+    def request_reads(self) -> frozenset[tuple[str, ...]]:
+        """The paths from the context that the request alone is made from."""
+        return frozenset().union(*(expression.reads for expression in self._request_expressions()))
+
+    @property
+    def answer_reads(self) -> frozenset[tuple[str, ...]]:
+        """The paths from the context that are read when the answer is mapped."""
+        return frozenset().union(*(expression.reads for expression in self._answer_expressions()))
 
     @property
     def call_options(self) -> dict[str, Any]:
@@ -195,10 +206,14 @@ class Action(_Declaration):
         own = {"timeout_s": self.timeout_s, "retries": self.retries, "backoff_s": self.backoff_s}
         return {name: value for name, value in own.items() if value is not None}
 
-    def _expressions(self) -> list[Expression]:
+    def _request_expressions(self) -> list[Expression]:
+        body = [] if self.body is None else [self.body]
+        return [*body, *self.path.expressions, *self.query.values(), *self.headers.values()]
+
+    def _answer_expressions(self) -> list[Expression]:
         models: list[ContractModel] = [self, self.failure, *self.artifacts]
-        fields = [value for model in models for _, value in model if isinstance(value, Expression)]
-        return [*fields, *self.path.expressions, *self.query.values(), *self.headers.values()]
+        fields = ((name, value) for model in models for name, value in model if isinstance(value, Expression))
+        return [value for name, value in fields if name != "body"]
 
 
 def _absolute(value: Any) -> Any:

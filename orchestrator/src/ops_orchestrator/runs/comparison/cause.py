@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from ops_orchestrator.excerpt import excerpt
-from ops_orchestrator.runs.comparison.grades import SAME
+from ops_orchestrator.runs.comparison.grades import SAME, Tolerances
+from ops_orchestrator.runs.comparison.reading import given_to
 from ops_orchestrator.runs.comparison.reasons import input_reasons, module_reasons, reasons_of, seed_reasons, unexplained
 from ops_orchestrator.runs.comparison.sides import Pair, Side
 from ops_orchestrator.runs.comparison.steps import StepDiff
@@ -14,15 +15,18 @@ _LONGEST_MESSAGE: Final = 300
 _MOST_NAMED: Final = 3
 
 
-def why_of(pair: Pair, step_id: str, found: Mapping[str, StepDiff]) -> str:
-    """Why the step differs or is missing, as a clause; `found` says how all steps compare."""
-    only = _only_in(pair, step_id)
+def why_of(pair: Pair, step: StepDiff, tolerances: Tolerances) -> str:
+    """Why the step differs or is missing, as a clause; differences beyond the tolerances are named first."""
+    only = _only_in(pair, step.id)
     if only:
         return f"it is a step only in {only}"
-    if found[step_id].grade == "missing":
-        failed_alone = sorted((found[step_id].a, found[step_id].b)) == ["completed", "failed"]
-        return "; ".join([_missing(pair, step_id), *(reasons_of(pair, step_id, found) if failed_alone else [])])
-    return ", and ".join(reasons_of(pair, step_id, found)) or unexplained(pair, step_id)
+    if step.grade == "missing" and sorted((step.a, step.b)) != ["completed", "failed"]:
+        return _missing(pair, step.id)
+    given = given_to(pair, step.id)
+    reasons = reasons_of(pair, step.id, given, tolerances)
+    if step.grade == "missing":
+        return "; ".join([_missing(pair, step.id), *reasons])
+    return ", and ".join(reasons) or unexplained(pair, step.id, given)
 
 
 def cause_of(pair: Pair, steps: Sequence[StepDiff]) -> str:
@@ -56,7 +60,7 @@ def _same(pair: Pair, steps: Sequence[StepDiff]) -> str:
     within = " within tolerance" if any(step.grade == "within tolerance" for step in steps) else ""
     reasons = [
         *input_reasons("the", pair.a.record.request["inputs"], pair.b.record.request["inputs"]),
-        *seed_reasons(pair),
+        *seed_reasons(*(side.record.request["run_options"] for side in (pair.a, pair.b))),
         *(["the steps stand in another order"] if pair.moved else []),
         *(reason for step in steps for reason in _changes_of_step(pair, step.id)),
     ]

@@ -1,6 +1,6 @@
 """What differs between two runs, in layers, and how much alike the results of their steps are."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import Field
@@ -61,8 +61,7 @@ def diff_runs(a: StoredRun, b: StoredRun, tolerances: Tolerances = EXACT, limits
         steps = tuple(StepDiff(id=step.id, grade="identical", a=step.status, b=step.status) for step in pair.a.record.steps)
         return RunDiff(a=_compared(pair.a), b=_compared(pair.b), grade="identical", cause="The same run.", steps=steps)
     artifacts = ArtifactReader(a, b, tolerances, limits)
-    found = {step: step_diff(pair, step, artifacts) for step in pair.order}
-    steps = tuple(_explained(pair, step, found) for step in found.values())
+    steps = tuple(_explained(pair, step_diff(pair, step, artifacts), tolerances) for step in pair.order)
     layers = {
         "request": request_places(pair, limits),
         "options": options_places(pair, limits),
@@ -86,8 +85,8 @@ def _is_one_run(a: StoredRun, b: StoredRun) -> bool:
     return a.run_id == b.run_id and a.location.resolve() == b.location.resolve()
 
 
-def _explained(pair: Pair, step: StepDiff, found: Mapping[str, StepDiff]) -> StepDiff:
-    return step if step.grade in SAME else step.model_copy(update={"why": why_of(pair, step.id, found)})
+def _explained(pair: Pair, step: StepDiff, tolerances: Tolerances) -> StepDiff:
+    return step if step.grade in SAME else step.model_copy(update={"why": why_of(pair, step, tolerances)})
 
 
 def _notes(name: str, side: Side) -> Iterator[str]:

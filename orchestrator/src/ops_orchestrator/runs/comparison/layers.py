@@ -48,15 +48,16 @@ def made_with(pair: Pair, step_id: str) -> tuple[dict[str, Any], dict[str, Any]]
         first, second = (_effective(side, step) for side, step in ((pair.a, a), (pair.b, b)))
         if first and second and first != second:
             adapters = first, second
-    first, second = _made(pair.a, a, adapters[0]), _made(pair.b, b, adapters[1])
+    addresses = pair.addresses(step_id) or (None, None)
+    first, second = (_made(*parts) for parts in zip((a, b), addresses, adapters, strict=True))
     # The version of a module that was not reached is not known, which does not make it another one.
     if all(step.status == "completed" or step.module_version for step in (a, b)):
         first["version"], second["version"] = a.module_version, b.module_version
     return first, second
 
 
-def _made(side: Side, step: StepRecord, adapter: Any) -> dict[str, Any]:
-    made = {"image_digest": step.image_digest, "address": side.address(step), "adapter": adapter}
+def _made(step: StepRecord, address: str | None, adapter: Any) -> dict[str, Any]:
+    made = {"image_digest": step.image_digest, "address": address, "adapter": adapter}
     return {name: value for name, value in made.items() if value is not None}
 
 

@@ -3,45 +3,41 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from ops_orchestrator.runs.comparison.grades import Tolerances
 from ops_orchestrator.runs.comparison.layers import made_with
-from ops_orchestrator.runs.comparison.places import Limits, places_of
-from ops_orchestrator.runs.comparison.reading import Reads, reads_of, sent_places, touched
+from ops_orchestrator.runs.comparison.places import NO_PLACES, places_of
+from ops_orchestrator.runs.comparison.reading import FEW, Given
 from ops_orchestrator.runs.comparison.sides import Pair
-from ops_orchestrator.runs.comparison.steps import StepDiff
-from ops_orchestrator.runs.comparison.wording import differing, joined, visible
+from ops_orchestrator.runs.comparison.steps import outputs_places
+from ops_orchestrator.runs.comparison.wording import differing, joined, values_text, visible
 
-_SOME: Final = Limits(places=1_000)
 _HASH_CHARACTERS: Final = 19
-_UNCHANGED: Final = ("identical", "equal")
+# What an adapter may read of an answer, besides its outputs.
+_PARTS: Final = ("artifacts", "evidence", "warnings", "version", "module")
 
 
-def reasons_of(pair: Pair, step_id: str, found: Mapping[str, StepDiff]) -> list[str]:
-    """What differs of what a step of both was made from, each as a clause; `found` says how all steps compare."""
-    a, b = pair.a.steps[step_id], pair.b.steps[step_id]
-    reads = (reads_of(pair.a, a), reads_of(pair.b, b))
+def reasons_of(pair: Pair, step_id: str, given: Given, tolerances: Tolerances) -> list[str]:
+    """What differs of what a step of both was made from, each as a clause."""
     return [
-        *input_reasons("its", pair.a.inputs(a), pair.b.inputs(b), reads),
-        *seed_reasons(pair, reads),
+        *input_reasons("its", given.a.get("inputs", {}), given.b.get("inputs", {})),
+        *seed_reasons(given.a, given.b),
         *module_reasons("its", pair, step_id),
-        *_upstream_reasons(pair, step_id, found, reads),
+        *_upstream_reasons(pair, given, tolerances),
     ]
 
 
-def input_reasons(
-    whose: str, first: Mapping[str, Any], second: Mapping[str, Any], reads: Sequence[Reads] = (None,)
-) -> Iterator[str]:
-    """Which inputs differ, of those that are read."""
-    places = places_of(first, second, limits=_SOME)
-    read = touched(places.listed, ("inputs",), reads)
-    if read:
-        yield differing(f"{whose} input", read, len(read) + places.more)
+def input_reasons(whose: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:
+    """Which inputs differ."""
+    places = places_of(first, second, limits=FEW)
+    if places.count:
+        yield differing(f"{whose} input", places.listed, places.count)
 
 
-def seed_reasons(pair: Pair, reads: Sequence[Reads] = (None,)) -> Iterator[str]:
-    """That the seed differs, when it is read."""
-    first, second = ({"seed": side.record.request["run_options"].get("seed")} for side in (pair.a, pair.b))
-    places = places_of(first, second)
-    if touched(places.listed, (), reads) or touched(places.listed, ("options",), reads):
+def seed_reasons(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:
+    """That the seed differs, which stands in both or in their options."""
+    seeds = [{"seed": each.get("seed", each.get("options", {}).get("seed"))} for each in (first, second)]
+    places = places_of(seeds[0], seeds[1])
+    if places.count:
         yield differing("the", places.listed, 1)
 
 
@@ -61,11 +57,10 @@ def module_reasons(whose: str, pair: Pair, step_id: str) -> Iterator[str]:
         yield f"{whose} adapter {_adapter_change(first.get('adapter'), second.get('adapter'))}"
 
 
-def unexplained(pair: Pair, step_id: str) -> str:
-    """Why a result differs though nothing does that it was made from, as far as the records go."""
-    sent = sent_places(pair, step_id)
-    if sent is not None and sent.count:
-        return differing("the request's field", sent.listed, sent.count)
+def unexplained(pair: Pair, step_id: str, given: Given) -> str:
+    """Why a result differs though nothing does that should change it, as far as the records go."""
+    if lesser := ", and ".join(_lesser_reasons(given)):
+        return lesser
     first, second = made_with(pair, step_id)
     nothing = "nothing that went in differs"
     if first.get("address") != second.get("address"):
@@ -73,50 +68,67 @@ def unexplained(pair: Pair, step_id: str) -> str:
     versions = [side.record.versions.get("orchestrator") for side in (pair.a, pair.b)]
     if versions[0] != versions[1]:
         return f"{nothing}, but another version of the orchestrator executed the run ({versions[0]} → {versions[1]})"
+    unless = ", unless it uses the id of the run" if given.uses_run_id else ""
     if first.get("version") is None:
-        return f"{nothing}, and its module states no version: it may have changed, or it is not deterministic"
-    return f"{nothing}, and its module is {_version(first)} in both runs: it is not deterministic"
+        return f"{nothing}, and its module states no version: it may have changed, or it is not deterministic{unless}"
+    return f"{nothing}, and its module is {_version(first)} in both runs: it is not deterministic{unless}"
 
 
-def _upstream_reasons(pair: Pair, step_id: str, found: Mapping[str, StepDiff], reads: Sequence[Reads]) -> Iterator[str]:
+def _lesser_reasons(given: Given) -> Iterator[str]:
+    """What went in and differs, of what should not change a result; what else the requests have that differs, if none does."""
+    sent = given.sent or NO_PLACES
+    names = places_of(given.a.get("scenario_id"), given.b.get("scenario_id"))
+    limits = [place for place in sent.listed if given.whole and place.pointer == "/options/deadline_s"]
+    observed = [step for step in _in_both(given) if _part_differs(given, step, "evidence", lasting=False)]
+    if names.count:
+        yield f"the id of its scenario differs ({values_text(names.listed[0])})"
+    if limits:
+        yield f"it was given another time limit ({values_text(limits[0])} seconds)"
+    for step in observed:
+        yield f"it {_takes(given)} the evidence of {visible(step)}, which was observed at another time"
+    if sent.count and not (names.count or limits or observed):
+        yield differing("the sent value", sent.listed, sent.count, below="/body")
+
+
+def _upstream_reasons(pair: Pair, given: Given, tolerances: Tolerances) -> Iterator[str]:
     """Which earlier steps, whose answers it was given, differ."""
-    earlier = [_before(side.steps, step_id) for side in (pair.a, pair.b)]
-    for step in (step for step in pair.order if step in earlier[0] or step in earlier[1]):
-        if not _is_read(step, reads):
+    a, b = (each.get("upstream", {}) for each in (given.a, given.b))
+    for step in (step for step in pair.order if step in a or step in b):
+        if step not in a or step not in b:
+            yield f"{visible(step)} comes before it only in {'B' if step in b else 'A'}"
             continue
-        if step not in earlier[0] or step not in earlier[1]:
-            yield f"{visible(step)} comes before it only in {'B' if step in earlier[1] else 'A'}"
-        elif found[step].grade not in _UNCHANGED:
-            yield from _upstream_reason(found[step], reads)
+        outputs = outputs_places(a[step].get("outputs", {}), b[step].get("outputs", {}), tolerances, FEW)
+        parts = [part for part in _PARTS if _part_differs(given, step, part)]
+        if outputs.count and given.whole:
+            yield f"it is given the result of {visible(step)}, which differs"
+        elif outputs.count:
+            yield f"it reads what {visible(step)} found, where {differing('the output', outputs.listed, outputs.count)}"
+        elif _part_differs(given, step, "raw"):
+            yield f"it reads what {visible(step)} answered, which differs"
+        elif parts:
+            differ = "differ" if len(parts) > 1 or parts[0].endswith("s") else "differs"
+            yield f"it {_takes(given)} the {joined(parts)} of {visible(step)}, which {differ}"
 
 
-def _upstream_reason(upstream: StepDiff, reads: Sequence[Reads]) -> Iterator[str]:
-    if any(paths is None for paths in reads):
-        yield f"it is given the result of {visible(upstream.id)}, which differs"
-        return
-    outputs = touched(upstream.outputs.listed, ("upstream", upstream.id, "outputs"), reads)
-    if outputs:
-        which = differing("the output", outputs, len(outputs) + upstream.outputs.more)
-        yield f"it reads what {visible(upstream.id)} found, where {which}"
-    elif upstream.outputs.more or _reads_more_than_outputs(upstream.id, reads):
-        yield f"it reads what {visible(upstream.id)} answered, which differs"
+def _part_differs(given: Given, step_id: str, part: str, *, lasting: bool = True) -> bool:
+    """Whether a part of the answer of an earlier step differs; of evidence, what lasts: not when it was observed."""
+    first, second = (each["upstream"][step_id].get(part) for each in (given.a, given.b))
+    if part == "evidence" and lasting:
+        first, second = _lasting(first), _lasting(second)
+    return places_of(first, second).count > 0
 
 
-def _is_read(step_id: str, reads: Sequence[Reads]) -> bool:
-    return any(
-        paths is None or any(path[0] == "upstream" and path[1:2] in ((), (step_id,)) for path in paths) for paths in reads
-    )
+def _lasting(evidence: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+    return [{name: value for name, value in item.items() if name != "observed_at"} for item in evidence or ()]
 
 
-def _reads_more_than_outputs(step_id: str, reads: Sequence[Reads]) -> bool:
-    """Whether an adapter reads artifacts, evidence or the raw answer of a step; outputs that it reads do not count."""
-    paths = (path for some in reads for path in some or () if path[0] == "upstream" and path[1:2] in ((), (step_id,)))
-    return any(path[2:3] != ("outputs",) for path in paths)
+def _in_both(given: Given) -> list[str]:
+    a, b = (each.get("upstream", {}) for each in (given.a, given.b))
+    return [step for step in a if step in b]
 
 
-def _before(steps: Mapping[str, Any], step_id: str) -> frozenset[str]:
-    ids = list(steps)
-    return frozenset(ids[: ids.index(step_id)])
+def _takes(given: Given) -> str:
+    return "is given" if given.whole else "reads"
 
 
 def _version(made: Mapping[str, Any]) -> str:

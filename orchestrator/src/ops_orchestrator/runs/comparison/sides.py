@@ -47,15 +47,18 @@ class Side:
         return self.modules.get(step.module, {})
 
     def address(self, step: StepRecord) -> str | None:
-        """The base address of the module of a step: of what answered, or else of what was registered."""
+        """The base address of the module of a step: of what answered, or else of what was registered; None if not known."""
         registered = self.entry(step).get("url")
         base = registered if isinstance(registered, str) else None
         if step.exchange is None or (base is not None and step.exchange.url.startswith(base)):
             return base
         # A resumed run calls its modules where they are registered then, which modules.json does not say.
-        if step.adapter is None:
-            return step.exchange.url.removesuffix("/execute")
-        return "/".join(step.exchange.url.split("/", 3)[:3])
+        return step.exchange.url.removesuffix("/execute") if step.adapter is None else None
+
+    def host(self, step: StepRecord) -> str | None:
+        """Scheme and host of the module of a step, of which more may not be known."""
+        url = step.exchange.url if step.exchange else self.address(step)
+        return None if url is None else "/".join(url.split("/", 3)[:3])
 
     def mappings(self, step: StepRecord) -> Mapping[str, Any]:
         """What the adapter of a step declares for its action; empty without an adapter, or where that was not kept."""
@@ -71,6 +74,14 @@ class Pair:
 
     a: Side
     b: Side
+
+    def addresses(self, step_id: str) -> tuple[str, str] | None:
+        """The addresses of the module of a step in A and B, of which as much is compared as is known of both."""
+        steps = ((self.a, self.a.steps[step_id]), (self.b, self.b.steps[step_id]))
+        for first, second in ([side.address(step) for side, step in steps], [side.host(step) for side, step in steps]):
+            if first is not None and second is not None:
+                return first, second
+        return None
 
     @cached_property
     def order(self) -> tuple[str, ...]:

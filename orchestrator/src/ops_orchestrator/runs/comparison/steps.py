@@ -52,7 +52,7 @@ def step_diff(pair: Pair, step_id: str, artifacts: ArtifactReader) -> StepDiff:
     if first is None or second is None:
         return StepDiff(id=step_id, grade="missing", **statuses)
     layers: dict[str, Any] = {
-        "outputs": _outputs_places(first.outputs, second.outputs, artifacts.tolerances, artifacts.limits),
+        "outputs": outputs_places(first.outputs, second.outputs, artifacts.tolerances, artifacts.limits),
         "artifacts": artifacts.differing(first.artifacts, second.artifacts),
         "evidence": evidence_diff(first.evidence, second.evidence, artifacts.limits),
         "warnings": _warnings_diff(first.warnings, second.warnings, artifacts.limits),
@@ -64,6 +64,14 @@ def step_diff(pair: Pair, step_id: str, artifacts: ArtifactReader) -> StepDiff:
     return StepDiff(id=step_id, grade=grade, **statuses, **differing)
 
 
+def outputs_places(first: Mapping[str, Any], second: Mapping[str, Any], tolerances: Tolerances, limits: Limits) -> Places:
+    """The places in which the outputs of two steps differ; the headline figures come first: they are what people look for."""
+    headline = [{key: outputs[key] for key in ("kpis",) if key in outputs} for outputs in (first, second)]
+    rest = [{key: value for key, value in outputs.items() if key != "kpis"} for outputs in (first, second)]
+    found = [places_of(ours, theirs, tolerances, limits) for ours, theirs in (headline, rest)]
+    return found[0].followed_by(found[1], limits)
+
+
 def _grade(first: StepResults, second: StepResults, differing: Mapping[str, Any]) -> Grade:
     """How much alike two results are that differ in the layers `differing`."""
     if differing.keys() <= {"warnings"}:
@@ -72,14 +80,6 @@ def _grade(first: StepResults, second: StepResults, differing: Mapping[str, Any]
         artifact.is_within_tolerance for artifact in differing.get("artifacts", ())
     )
     return "within tolerance" if within and "evidence" not in differing else "different"
-
-
-def _outputs_places(first: Mapping[str, Any], second: Mapping[str, Any], tolerances: Tolerances, limits: Limits) -> Places:
-    """The headline figures come first: they are what people look for."""
-    headline = [{key: outputs[key] for key in ("kpis",) if key in outputs} for outputs in (first, second)]
-    rest = [{key: value for key, value in outputs.items() if key != "kpis"} for outputs in (first, second)]
-    found = [places_of(ours, theirs, tolerances, limits) for ours, theirs in (headline, rest)]
-    return found[0].followed_by(found[1], limits)
 
 
 def _units(first: Mapping[str, Any], second: Mapping[str, Any], places: Places) -> dict[str, str]:
