@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 from compared_runs import ADAPTED, Runs, alpha, found
+from forged_run import change_json
 from scripted_module import ScriptedModule, artifact, error_envelope, success
 
 from ops_orchestrator.runs.comparison.diff import RunDiff
@@ -50,6 +51,27 @@ async def test_an_input_of_the_step_alone_is_its_own(runs: Runs) -> None:
 
     assert diff.cause.endswith("its input rates.0 differs (1 → 2).")
     assert [place.pointer for place in diff.plan.listed] == ["/alpha/inputs/rates/0"]
+
+
+async def test_an_input_that_only_moved_between_scenario_and_step_does_not_differ(runs: Runs) -> None:
+    await runs.add(alpha(found()), inputs={"rates": 1})
+    await runs.add(alpha(found()), inputs={}, modules=[{"module": "alpha", "inputs": {"rates": 1}}])
+
+    assert runs.diff().cause == "The same result, step by step."
+
+
+@pytest.mark.parametrize(
+    ("own", "differing"),
+    [({}, "the input rates differs (1 → 2)"), ({"rates": 0}, "first's input rates differs (1 → 2)")],
+)
+async def test_an_input_without_effect_is_that_of_the_steps_that_are_given_it(
+    runs: Runs, own: dict[str, Any], differing: str
+) -> None:
+    modules = [{"module": "alpha", "id": "first"}, {"module": "alpha", "id": "second", "inputs": own}]
+    for rates in (1, 2):
+        await runs.add(alpha(found()), modules=modules, inputs={"rates": rates})
+
+    assert runs.diff().cause == f"The same result, step by step, although {differing}."
 
 
 async def test_another_address_is_said_before_a_module_is_called_not_deterministic(runs: Runs) -> None:
@@ -173,6 +195,37 @@ async def test_evidence_in_another_order_is_another_result(runs: Runs) -> None:
     (step,) = runs.diff().steps
 
     assert (step.grade, step.evidence.as_json()) == ("different", {"reordered": True})
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "only"),
+    [
+        ({"evidence": EVIDENCE}, {"evidence": EVIDENCE[::-1]}, "in its evidence only (its outputs are the same): nothing"),
+        (
+            {"evidence": EVIDENCE},
+            {"value": 0.0201},
+            "in its evidence only (its outputs are the same within tolerance): nothing",
+        ),
+        (
+            {"artifacts": [artifact("x.txt", b"1")]},
+            {"artifacts": [artifact("x.txt", b"2")], "evidence": EVIDENCE},
+            "in its artifacts and evidence only (its outputs are the same): nothing",
+        ),
+    ],
+)
+async def test_a_result_that_differs_in_no_output_is_said_to(
+    runs: Runs, first: dict[str, Any], second: dict[str, Any], only: str
+) -> None:
+    await runs.add(alpha(found(**first), found(**second)), times=2)
+
+    assert runs.diff(rel=0.1).cause.startswith(f"alpha is the first step whose result differs, {only}")
+
+
+async def test_a_result_that_somebody_changed_is_not_put_down_to_the_module(runs: Runs) -> None:
+    await runs.add(alpha(found(), found(evidence=EVIDENCE)), times=2)
+    change_json(runs.store / runs.ids[1], "results.json", lambda results: results["steps"]["alpha"]["outputs"].clear())
+
+    assert runs.diff().cause.endswith("its result in B is not the recorded one (`ops runs verify` says more).")
 
 
 async def test_warnings_alone_leave_results_equal(runs: Runs) -> None:

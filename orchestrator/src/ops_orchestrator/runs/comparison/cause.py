@@ -52,17 +52,27 @@ def _one_sided(pair: Pair, steps: Sequence[StepDiff]) -> str:
 def _first(step: StepDiff) -> str:
     if step.grade == "missing":
         return f"{visible(step.id)} {step.why}"
-    return f"{visible(step.id)} is the first step whose result differs: {step.why}"
+    return f"{visible(step.id)} is the first step whose result differs{_alone(step)}: {step.why}"
+
+
+def _alone(step: StepDiff) -> str:
+    """That only evidence or artifacts differ, where that is so: people take a result for its figures."""
+    if step.outputs.beyond_tolerance:
+        return ""
+    artifacts = not all(artifact.is_within_tolerance for artifact in step.artifacts)
+    parts = {"artifacts": artifacts, "evidence": "evidence" in step.model_fields_set}
+    within = " within tolerance" if step.outputs.count else ""
+    return f", in its {joined(name for name, differs in parts.items() if differs)} only (its outputs are the same{within})"
 
 
 def _same(pair: Pair, steps: Sequence[StepDiff]) -> str:
     """That nothing differs, also where something went in that does."""
     within = " within tolerance" if any(step.grade == "within tolerance" for step in steps) else ""
     reasons = [
-        *input_reasons("the", pair.a.record.request["inputs"], pair.b.record.request["inputs"]),
+        *_inputs_of_steps(pair, steps),
         *seed_reasons(*(side.record.request["run_options"] for side in (pair.a, pair.b))),
         *(["the steps stand in another order"] if pair.moved else []),
-        *(reason for step in steps for reason in _changes_of_step(pair, step.id)),
+        *(reason for step in steps for reason in module_reasons(f"{visible(step.id)}'s", pair, step.id)),
     ]
     if not reasons:
         return f"The same result{within}, step by step"
@@ -71,11 +81,15 @@ def _same(pair: Pair, steps: Sequence[StepDiff]) -> str:
     return f"The same result{within}, step by step, although {', and '.join(named)}"
 
 
-def _changes_of_step(pair: Pair, step_id: str) -> Iterator[str]:
-    whose = f"{visible(step_id)}'s"
-    own, others = (side.own_inputs(side.steps[step_id]) for side in (pair.a, pair.b))
-    yield from input_reasons(whose, own, others)
-    yield from module_reasons(whose, pair, step_id)
+def _inputs_of_steps(pair: Pair, steps: Sequence[StepDiff]) -> Iterator[str]:
+    """Which inputs differ, as the modules are given them; those of all steps are said once."""
+    given = [tuple(side.inputs(side.steps[step.id]) for side in (pair.a, pair.b)) for step in steps]
+    shared = {tuple(input_reasons("the", first, second)) for first, second in given}
+    if len(shared) == 1:
+        yield from shared.pop()
+        return
+    for step, (first, second) in zip(steps, given, strict=True):
+        yield from input_reasons(f"{visible(step.id)}'s", first, second)
 
 
 def _missing(pair: Pair, step_id: str) -> str:

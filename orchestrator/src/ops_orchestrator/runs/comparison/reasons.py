@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from ops_contract import NumberError
 from ops_orchestrator.runs.comparison.grades import Tolerances
 from ops_orchestrator.runs.comparison.layers import made_with
 from ops_orchestrator.runs.comparison.places import NO_PLACES, places_of
@@ -10,6 +11,8 @@ from ops_orchestrator.runs.comparison.reading import FEW, Given
 from ops_orchestrator.runs.comparison.sides import Pair
 from ops_orchestrator.runs.comparison.steps import outputs_places
 from ops_orchestrator.runs.comparison.wording import differing, joined, values_text, visible
+from ops_orchestrator.runs.provenance import step_fingerprint
+from ops_orchestrator.runs.record import StepResults
 
 _HASH_CHARACTERS: Final = 19
 # What an adapter may read of an answer, besides its outputs.
@@ -19,6 +22,7 @@ _PARTS: Final = ("artifacts", "evidence", "warnings", "version", "module")
 def reasons_of(pair: Pair, step_id: str, given: Given, tolerances: Tolerances) -> list[str]:
     """What differs of what a step of both was made from, each as a clause."""
     return [
+        *_changed_afterwards(pair, step_id),
         *input_reasons("its", given.a.get("inputs", {}), given.b.get("inputs", {})),
         *seed_reasons(given.a, given.b),
         *module_reasons("its", pair, step_id),
@@ -88,6 +92,23 @@ def _lesser_reasons(given: Given) -> Iterator[str]:
         yield f"it {_takes(given)} the evidence of {visible(step)}, which was observed at another time"
     if sent.count and not (names.count or limits or observed):
         yield differing("the sent value", sent.listed, sent.count, below="/body")
+
+
+def _changed_afterwards(pair: Pair, step_id: str) -> Iterator[str]:
+    """That results.json does not have what the step found, whose fingerprint is in the record."""
+    sides = {"A": pair.a, "B": pair.b}
+    changed = [name for name, side in sides.items() if not _is_recorded(side.results.get(step_id), side.steps[step_id].result)]
+    if changed:
+        yield f"its result in {joined(changed)} is not the recorded one (`ops runs verify` says more)"
+
+
+def _is_recorded(results: StepResults | None, recorded: str | None) -> bool:
+    if results is None or recorded is None:
+        return True
+    try:
+        return step_fingerprint(results, results.artifacts) == recorded
+    except NumberError:
+        return False
 
 
 def _upstream_reasons(pair: Pair, given: Given, tolerances: Tolerances) -> Iterator[str]:
