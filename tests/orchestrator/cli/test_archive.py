@@ -1,6 +1,7 @@
 """`ops runs export` and `ops runs import`, and commands that read a run in a zip file."""
 
 import json
+import os
 import shutil
 import subprocess
 from contextlib import closing
@@ -185,7 +186,7 @@ def test_imported_run_is_on_disk_before_it_is_put_into_place_and_its_entry_befor
 
 
 def test_full_disk_leaves_no_half_imported_run_and_no_half_written_file(home: Home, elsewhere: Path) -> None:
-    (home.run(home.last) / "artifacts" / "large").write_bytes(bytes(range(256)) * 8192)
+    (home.run(home.last) / "artifacts" / "large").write_bytes(os.urandom(2 * 1024 * 1024))
     assert home.export(home.last, "--to", "a.zip", "--damaged").returncode == 0
     before = set(home.folder.iterdir())
     imported = in_little_room(elsewhere, "import", "../home/a.zip", "--damaged")

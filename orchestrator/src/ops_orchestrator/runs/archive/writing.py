@@ -12,7 +12,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from ops_contract import sha256_hex
 from ops_orchestrator.errors import ArchiveError, ConflictError, StoreError
-from ops_orchestrator.runs.archive.limits import MOST_ENTRIES
+from ops_orchestrator.runs.archive.limits import MOST_ENTRIES, MOST_RATIO
 from ops_orchestrator.runs.integrity.files import read_manifest
 from ops_orchestrator.runs.integrity.finding import Findings
 from ops_orchestrator.runs.record import DERIVED, MANIFEST, RunRecord
@@ -35,8 +35,7 @@ _PACKED: Final = frozenset(
     {".png", ".jpg", ".jpeg", ".gif", ".webp", ".zip", ".gz", ".bz2", ".xz", ".zst", ".7z", ".parquet", ".pdf"}
     | {".docx", ".xlsx", ".pptx", ".odt", ".ods", ".mp3", ".mp4", ".webm", ".woff2"}
 )
-_SAMPLE_BYTES: Final = 64 * 1024
-_MOST_SAMPLE_RATIO: Final = 50
+_STORED, _USUAL = 0, -1
 
 
 def archive_pieces(runs: Iterable[StoredRun], *, damaged: bool = False) -> Generator[bytes]:
@@ -89,6 +88,34 @@ class _Sink:
         return taken
 
 
+class _Deflater:
+    """Deflates the pieces of a file, and stores those that would be packed so tightly that a reader takes them for a bomb.
+
+    Stored pieces are part of a deflated file as well: of a file that is only stored, those who read a stream would not see the
+    end.
+    """
+
+    def __init__(self, level: int) -> None:
+        self._packed, self._stored = _deflating(level), _deflating(_STORED)
+
+    def compress(self, piece: bytes) -> bytes:
+        """The piece as a part of the file that depends on none before it."""
+        packed = _whole(self._packed, piece)
+        return packed if len(piece) <= MOST_RATIO * len(packed) else _whole(self._stored, piece)
+
+    def flush(self) -> bytes:
+        """The end of the file."""
+        return self._packed.flush()
+
+
+def _deflating(level: int) -> "zlib._Compress":
+    return zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
+
+
+def _whole(packer: "zlib._Compress", piece: bytes) -> bytes:
+    return packer.compress(piece) + packer.flush(zlib.Z_FULL_FLUSH)
+
+
 def _written(archive: ZipFile, run: StoredRun, *, damaged: bool) -> Generator[None]:
     """Write the folder of a run, and return from time to time."""
     record = run.record()
@@ -108,9 +135,6 @@ def _written(archive: ZipFile, run: StoredRun, *, damaged: bool) -> Generator[No
         with closing(run.open(name)) as opened:
             entry = _entry(f"{run.run_id}/{name}", at, _FILE)
             entry.file_size = opened.size
-            if _is_packed(name) or _looks_like_a_bomb(opened):
-                # Deflated without an effort: of a file that is only stored, those who read a stream would not see the end.
-                entry._compresslevel = 0  # type: ignore[attr-defined]  # noqa: SLF001  # compress_level from Python 3.13 on
             yield from _copied(archive, entry, opened, hashes.get(name))
 
 
@@ -118,6 +142,8 @@ def _copied(archive: ZipFile, entry: ZipInfo, opened: OpenFile, expected: str | 
     """Write one file, with the SHA-256 that is `expected` unless that is None; returns after each piece."""
     digest, left = hashlib.sha256(), opened.size
     with archive.open(entry, "w") as target:
+        # zipfile has no way to choose what is done with each piece.
+        target._compressor = _Deflater(_STORED if _is_packed(entry.filename) else _USUAL)  # type: ignore[attr-defined]  # noqa: SLF001
         while left and (piece := opened.file.read(min(left, _PIECE_BYTES))):
             digest.update(piece)
             left -= len(piece)
@@ -139,19 +165,6 @@ def _entry(name: str, at: _Time, kind: int) -> ZipInfo:
 
 def _is_packed(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in _PACKED
-
-
-def _looks_like_a_bomb(opened: OpenFile) -> bool:
-    """Whether a part of the file would be packed so tightly that a reader of the archive might refuse it."""
-    starts = {0, max(opened.size // 2 - _SAMPLE_BYTES, 0), max(opened.size - _SAMPLE_BYTES, 0)}
-    samples = [_sample(opened, start) for start in starts]
-    opened.file.seek(0)
-    return any(len(sample) > _MOST_SAMPLE_RATIO * len(zlib.compress(sample)) for sample in samples)
-
-
-def _sample(opened: OpenFile, start: int) -> bytes:
-    opened.file.seek(start)
-    return opened.file.read(_SAMPLE_BYTES)
 
 
 def _time_of(record: RunRecord) -> _Time:
