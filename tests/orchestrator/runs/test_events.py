@@ -86,6 +86,11 @@ def test_line_that_is_not_an_event_is_refused_in_one_plain_sentence(line: bytes,
     assert str(refused.value) == f"line 7 is not an event: {reason}"
 
 
+def test_line_that_is_longer_than_any_event_is_not_read() -> None:
+    with pytest.raises(LogError, match="line 7 is not an event: it has more than 67,108,864 bytes"):
+        read_event(b" " * 2**26 + b"{}", RUN_ID, 7)
+
+
 def test_event_has_the_time_at_which_it_was_made() -> None:
     before = datetime.now(UTC)
     times = [datetime.fromisoformat(event(RunStarted, bare=True).at) for _ in range(2)]

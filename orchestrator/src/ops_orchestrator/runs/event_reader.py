@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
 from ops_contract import JsonError, parse_json, problem_of
 from ops_orchestrator.runs.document_fields import Time
 from ops_orchestrator.runs.events import Event, Occurrence, Unknown
+
+LONGEST_LINE_BYTES: Final = 64 * 1024 * 1024
+"""More than an event has: the warnings of the largest answer, each character of them escaped."""
 
 
 class LogError(ValueError):
@@ -33,6 +36,8 @@ def read_event(line: bytes, run_id: str, seq: int) -> Event:
 
 def read_line(line: bytes, number: int) -> ReadLine:
     """The line number `number` of a log, whatever event of whatever run it has. Raises LogError as `read_event` does."""
+    if len(line) > LONGEST_LINE_BYTES:
+        raise LogError(f"line {number} is not an event: it has more than {LONGEST_LINE_BYTES:,} bytes")
     try:
         values = _object(line)
         header = _header_reader().validate_python(values)

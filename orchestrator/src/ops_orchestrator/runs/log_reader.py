@@ -4,11 +4,10 @@ import json
 import re
 from typing import BinaryIO, Final, NamedTuple
 
+from ops_orchestrator.runs.event_reader import LONGEST_LINE_BYTES
 from ops_orchestrator.runs.feed import Line
 
 _PIECE_BYTES: Final = 64 * 1024
-# More than an event has: the warnings of the largest answer, each character of them escaped.
-_LONGEST_LINE_BYTES: Final = 64 * 1024 * 1024
 # `seq` is the first field of a line, so that a line need not be parsed for it.
 _SEQ: Final = re.compile(rb'\s*\{\s*"seq"\s*:\s*([1-9][0-9]{0,14})\s*[,}]')
 _LAST: Final = b'"run.ended"'
@@ -71,7 +70,7 @@ class LogReader:
         return last
 
     def _next(self) -> Line | None:
-        data = self._file.readline(_LONGEST_LINE_BYTES)
+        data = self._file.readline(LONGEST_LINE_BYTES)
         if not data.endswith(b"\n"):
             self._go_to(self._place)
             return None

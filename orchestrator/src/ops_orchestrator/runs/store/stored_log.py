@@ -8,7 +8,7 @@ from typing import Final
 
 from ops_contract import JsonError, ShapeError, parse_json, validate
 from ops_orchestrator.errors import DamagedRunError
-from ops_orchestrator.runs.event_reader import LogError, read_event
+from ops_orchestrator.runs.event_reader import LONGEST_LINE_BYTES, LogError, read_event
 from ops_orchestrator.runs.events import Event, RunEnded, RunQueued
 from ops_orchestrator.runs.record import LOGS, StepResults, result_name
 from ops_orchestrator.runs.run_file import FileRef
@@ -131,10 +131,10 @@ def read_results(store: Path, run_id: str, state: RunState) -> dict[str, StepRes
 
 
 def lines_of(content: bytes) -> Iterator[tuple[bytes, int]]:
-    """The complete lines, each with the position behind it."""
+    """The complete lines, each with the position behind it. Of a line that is longer than any event, the beginning."""
     start = 0
     while (end := content.find(b"\n", start)) >= 0:
-        yield content[start:end], end + 1
+        yield content[start : min(end, start + LONGEST_LINE_BYTES + 1)], end + 1
         start = end + 1
 
 
