@@ -274,6 +274,7 @@ class DamagedRunError(StoreError):
         self.run_id = folder.name
         self.name = name
         self.cause = reason
+        self.remedy = remedy
         self.reason = f"{name}: {reason}; {remedy}" if remedy else f"{name}: {reason}"
 
 

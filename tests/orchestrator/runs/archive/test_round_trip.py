@@ -1,5 +1,6 @@
 """Runs that go into a zip file in one place, and come out of it in another."""
 
+import json
 import os
 import shutil
 import tracemalloc
@@ -135,6 +136,30 @@ def test_run_that_is_not_over_is_refused(tmp_path: Path, store: FolderStore, run
     (refused,) = imported(store, tmp_path / "b.zip", damaged=damaged)
     assert refused.outcome == "refused"
     assert run_ids_in(store.folder) == set()
+
+
+def forged(changes: dict[str, object]) -> Callable[[bytes], bytes]:
+    return lambda record: json.dumps(json.loads(record) | changes).encode()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (forged({"status": "queued", "finished_at": None}), " is queued: only a run that is over can be taken from elsewhere."),
+        (forged({"format": 99}), "run.json: made by a later version of the orchestrator, format 99; upgrade to read it"),
+        (lambda record: record[1:], "; get another copy"),
+    ],
+)
+def test_record_that_is_refused_also_when_damage_is_wanted_is_refused_in_the_same_words(
+    tmp_path: Path, store: FolderStore, run: FolderRun, change: Callable[[bytes], bytes], reason: str
+) -> None:
+    with ZipFile(tmp_path / "a.zip", "w") as file:
+        for name in run.files():
+            content = run.document(name)
+            file.writestr(f"{run.run_id}/{name}", change(content) if name == "run.json" else content)
+    (refused,) = imported(store, tmp_path / "a.zip")
+    assert (refused.outcome, str(refused.reason)[-len(reason) :]) == ("refused", reason)
+    assert imported(store, tmp_path / "a.zip", damaged=True) == [refused]
 
 
 def test_file_that_changes_while_it_is_exported_ends_the_archive(tmp_path: Path, run: FolderRun) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from run_records import GOOD, RUN_ID, leave, store_two_runs
 
-from ops_orchestrator.errors import DamagedRunError, StoreError
+from ops_orchestrator.errors import DamagedRunError, NotFoundError, StoreError
 from ops_orchestrator.runs.history import run_before
 from ops_orchestrator.runs.run_filter import RunFilter
 from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.reading import readable
 from ops_orchestrator.runs.store.sqlite_index import FILE_NAME
 
 STEP = {"step": 1, "id": "alpha", "module": "alpha", "action": "execute"}
@@ -269,3 +270,8 @@ def test_run_whose_request_and_steps_differ_cannot_be_taken_up(folder: Path, ope
 def test_folder_whose_name_is_not_a_run_id_is_ignored(folder: Path, open_store: OpenStore, name: str) -> None:
     shutil.copytree(folder, folder.with_name(name))
     assert {run.run_id for run in open_store().page(10).runs} == {RUN_ID, GOOD}
+
+
+def test_run_of_which_a_folder_disappears_while_it_is_read_is_being_removed(folder: Path) -> None:
+    with pytest.raises(NotFoundError, match=f"^{RUN_ID} is being removed"), readable(folder.parent, RUN_ID, ""):
+        (folder / "none").stat()

@@ -11,6 +11,7 @@ from ops_orchestrator.errors import ArchiveError, DamagedRunError, NotFoundError
 from ops_orchestrator.runs.archive.damage import Damage, damage_of
 from ops_orchestrator.runs.archive.reading import Archive
 from ops_orchestrator.runs.record import DERIVED, MANIFEST
+from ops_orchestrator.runs.store.adoption import check_adoptable
 from ops_orchestrator.runs.store.folder_run import FolderRun
 from ops_orchestrator.runs.store.protocols import RunStore, StoredRun
 
@@ -48,6 +49,7 @@ def _imported(store: RunStore, archive: Archive, run_id: str, *, damaged: bool) 
     def fill(folder: Path) -> None:
         nonlocal damage
         archive.unpack(run_id, folder)
+        check_adoptable(folder)  # what it refuses is refused with `damaged` too
         damage = damage_of(FolderRun(folder.parent, folder.name))
         if damage and not damaged:
             raise ArchiveError(f"it is not intact: {damage}; get another copy, or add --damaged to take it as it is")
@@ -56,7 +58,7 @@ def _imported(store: RunStore, archive: Archive, run_id: str, *, damaged: bool) 
         store.adopt(run_id, fill)
     except DamagedRunError as error:
         # The folder that it names is gone.
-        raise ArchiveError(f"{error.reason}; get another copy") from error
+        raise ArchiveError(error.reason if error.remedy else f"{error.reason}; get another copy") from error
     return ImportedRun(run_id, "imported", str(damage) if damage else None)
 
 

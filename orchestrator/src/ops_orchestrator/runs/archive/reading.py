@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from typing import BinaryIO, Final
+from zipfile import BadZipFile, ZipFile, ZipInfo, is_zipfile
 
 from ops_orchestrator.errors import ArchiveError, ConfigurationError, StoreError
 from ops_orchestrator.runs.archive.zip_structure import Directory, faults, why_unreadable
@@ -79,7 +79,7 @@ def opened_archive(path: Path, most_bytes: int) -> Iterator[Archive]:
     with closing(_opened(path)) as opened:
         directory = Directory.of(opened.file, opened.size)
         if directory is None:
-            raise ArchiveError(f"{path} is not a zip file, or the end of it is missing")
+            raise _not_plain(path, opened.file)
         if reason := why_unreadable(directory):
             raise _refused(path, reason)
         with _readable(path, "its directory"):
@@ -88,6 +88,12 @@ def opened_archive(path: Path, most_bytes: int) -> Iterator[Archive]:
             for fault in faults(opened.file, opened.size, directory, zip_file.infolist(), most_bytes):
                 raise _refused(path, fault)
             yield Archive(path, zip_file, _by_run(path, zip_file.infolist()))
+
+
+def _not_plain(path: Path, file: BinaryIO) -> ArchiveError:
+    if is_zipfile(file):
+        return _refused(path, "it has a comment, or something before or after the zip file proper; export the runs again")
+    return ArchiveError(f"{path} is not a zip file, or the end of it is missing")
 
 
 def _opened(path: Path) -> OpenFile:

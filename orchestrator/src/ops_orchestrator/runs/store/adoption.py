@@ -9,7 +9,7 @@ from pathlib import Path
 from ops_orchestrator.errors import ConflictError, RunExistsError, StoreError
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.plain_file import all_files_in
-from ops_orchestrator.runs.store.reading import read_record
+from ops_orchestrator.runs.store.reading import record_on_disk
 from ops_orchestrator.runs.store.recovery import clear_if_dead
 from ops_orchestrator.runs.store.run_folder import made_with_lease, paths_of, unfinished_path
 from ops_orchestrator.runs.store.sync import Sync
@@ -24,15 +24,22 @@ def adopt(path: Path, fill: Callable[[Path], None], sync: Sync) -> RunRecord:
     try:
         with _receiving(path) as folder:
             fill(folder)
-            record = read_record(folder.parent, folder.name)
-            if not record.is_over:
-                raise ConflictError(f"{record.run_id} is {record.status}: only a run that is over can be taken from elsewhere.")
+            record = check_adoptable(folder)
             sync.flush(paths_of(folder, all_files_in(folder.parent, folder.name)))
             _move(folder, path)
             sync.flush((str(path), str(path.parent)))
             return record
     except OSError as error:
         raise StoreError(f"cannot take {path.name} into {path.parent}: {error.strerror}") from error
+
+
+def check_adoptable(folder: Path) -> RunRecord:
+    """The record of the run in `folder`. Raises ConflictError when the run is not over, DamagedRunError, StoreError."""
+    # As it was written: the log of a run that is not over may be damaged too.
+    record = record_on_disk(folder.parent, folder.name)
+    if not record.is_over:
+        raise ConflictError(f"{record.run_id} is {record.status}: only a run that is over can be taken from elsewhere.")
+    return record
 
 
 @contextmanager

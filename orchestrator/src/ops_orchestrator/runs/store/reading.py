@@ -54,7 +54,7 @@ def readable(store: Path, run_id: str, name: str) -> Iterator[None]:
             raise NotFoundError(f"There is no run {run_id}.", "/runs") from error
         if name in (RECORD, RESULTS):
             raise DamagedRunError(folder, name, "the file is missing") from error
-        raise NotFoundError(f"{run_id} has no {name}.") from error
+        raise NotFoundError(f"{run_id} has no {name}." if name else f"{run_id} is being removed.") from error
     except NotPlainError as error:
         raise DamagedRunError(folder, name, f"the file {error.reason}") from error
     except PermissionError as error:
