@@ -152,8 +152,7 @@ def test_archive_that_unpacks_to_more_than_is_allowed_is_refused(exported: Home,
 def test_killed_import_leaves_nothing_after_the_next_start_or_import(
     exported: Home, elsewhere: Path, call: str, number: int, at_start: bool
 ) -> None:
-    words = (*killed_at(call, number), command("ops"), "runs", "import", str(exported.archive))
-    subprocess.run(words, cwd=elsewhere, env=environment(), capture_output=True, check=False)
+    killed_import(exported, elsewhere, call, number)
     runs = elsewhere / "runs"
     assert len([*runs.glob(".new-*")]) == 1
     if at_start:
@@ -164,6 +163,13 @@ def test_killed_import_leaves_nothing_after_the_next_start_or_import(
     assert ops(elsewhere, "runs", "import", str(exported.archive)).returncode == 0
     assert contents(runs / exported.last) == contents(exported.run(exported.last))
     assert [*runs.glob(".new-*")] == []
+
+
+def test_what_a_killed_import_left_is_gone_after_the_import_of_another_run(exported: Home, elsewhere: Path) -> None:
+    killed_import(exported, elsewhere, "write", 3)
+    exported.export(exported.last, "--to", str(elsewhere / "last.zip"))
+    assert ops(elsewhere, "runs", "import", "last.zip").returncode == 0
+    assert [path.name for path in (elsewhere / "runs").glob("*run_*")] == [exported.last]
 
 
 @pytest.mark.parametrize("method", ["syncfs", "fsync"])
@@ -232,6 +238,12 @@ def test_zip_file_that_does_not_name_one_run_is_refused(
     with pytest.raises(ConfigurationError) as refused, opened_run(name):
         pass
     assert str(refused.value).startswith(reason)
+
+
+def killed_import(exported: Home, elsewhere: Path, call: str, number: int) -> None:
+    """Begin to import both runs, and die at a system call while the first is taken, or its folder is moved."""
+    words = (*killed_at(call, number), command("ops"), "runs", "import", str(exported.archive))
+    subprocess.run(words, cwd=elsewhere, env=environment(), capture_output=True, check=False)
 
 
 def outcomes(imported: CompletedProcess[str]) -> list[tuple[str | None, str]]:

@@ -34,6 +34,7 @@ def import_runs(store: RunStore, archive: Archive, *, damaged: bool = False) -> 
 
     One that is not intact is refused unless `damaged`, and so is one whose id another run of the store has.
     """
+    store.left()  # removes what a killed import may have left
     for run_id in archive.run_ids:
         try:
             yield _imported(store, archive, run_id, damaged=damaged)

@@ -313,7 +313,7 @@ class FolderStore:
         return size_of(folder_of(self.folder, run_id))
 
     def left(self) -> set[str]:
-        """See RunStore. Folders that were never finished are removed."""
+        """See RunStore."""
         free_abandoned_keys(self.folder)
         return left_runs(self.folder, self._index)
 

@@ -238,7 +238,10 @@ class RunStore(Protocol):
         ...
 
     def left(self) -> set[str]:
-        """The ids of runs that a dead service may have left: those that are not over, also where it lives."""
+        """The ids of runs that a dead service may have left: those that are not over, also where it lives.
+
+        What it left of runs that it was making, taking in or removing is removed.
+        """
         ...
 
     def abandoned(self) -> set[str]:
