@@ -11,6 +11,7 @@ from stub_runs import StubRuns
 from ops_orchestrator.runs.comparison.diff import RunDiff, diff_runs
 from ops_orchestrator.runs.comparison.grades import Tolerance, Tolerances
 from ops_orchestrator.runs.comparison.places import Limits
+from ops_orchestrator.runs.comparison.text import text_of
 from ops_orchestrator.runs.store.folder_run import FolderRun
 
 VAT = "its input policy_parameters.vat_rate differs (0.18 → 0.2)"
@@ -79,6 +80,19 @@ def test_artifacts_are_compared_by_what_they_are(stub_runs: StubRuns) -> None:
     assert plot.b is not None
     assert plot.a.size_bytes != plot.b.size_bytes
     assert "+# Brief: VAT raised from 18 % to 20 %, Dominican Republic" in brief.text.listed
+
+
+def test_artifact_of_which_only_the_media_type_differs_is_listed_and_counts_as_equal(again: Path, tmp_path: Path) -> None:
+    other = recorded_run.copy(again, tmp_path)
+    results = recorded_run.document(other, "results.json")
+    (brief,) = results["steps"]["strategy-agent"]["artifacts"]
+    brief["media_type"] = "text/html"
+    (other / "results.json").write_text(json.dumps(results))
+    diff = diff_runs(stored(again), stored(other))
+
+    assert [step.grade for step in diff.steps] == ["identical", "equal"]
+    assert diff.cause == "The same result, step by step."
+    assert f"  {brief['name']}: the same content, as text/markdown and as text/html\n" in text_of(diff)
 
 
 def test_runs_of_two_machines_with_the_same_result_are_identical(stub_runs: StubRuns, again: Path) -> None:

@@ -65,6 +65,7 @@ def test_evidence_warnings_and_artifacts_are_lines_with_a_sign() -> None:
         artifacts=(
             ArtifactDiff(name="plot.png", kind="image", a=file, b=file),
             ArtifactDiff(name="x", kind="only in B", b=file),
+            ArtifactDiff(name="y", kind="only in B", b=file.model_copy(update={"size_bytes": 1})),
         ),
         evidence=EvidenceDiff(reordered=True),
         warnings=WarningsDiff(gained=("new\x1b[2J",), dropped=("old",), more=2),
@@ -74,6 +75,7 @@ def test_evidence_warnings_and_artifacts_are_lines_with_a_sign() -> None:
         "Artifacts of alpha",
         "  plot.png: image differs, 1,234 and 1,234 bytes",
         "  x: only in B, 1,234 bytes",
+        "  y: only in B, 1 byte",
         "",
         "Evidence of alpha",
         "  the same, in another order",

@@ -39,7 +39,8 @@ class ArtifactDiff(Shape):
 
     name: str
     kind: Annotated[
-        Literal["only in A", "only in B", _Kind], Field(description="what both are, by media type and content; else binary")
+        Literal["only in A", "only in B", "media type", _Kind],
+        Field(description="what both are, by media type and content, or else binary; media type: all else is the same"),
     ]
     a: ArtifactFile | None = None
     b: ArtifactFile | None = None
@@ -49,8 +50,8 @@ class ArtifactDiff(Shape):
 
     @property
     def is_within_tolerance(self) -> bool:
-        """Whether both are JSON, and nothing in them differs by more than is allowed."""
-        return self.kind == "json" and not self.places.beyond_tolerance
+        """Whether the content is the same, or JSON in which nothing differs by more than is allowed."""
+        return self.kind in ("json", "media type") and not self.places.beyond_tolerance
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,15 @@ class ArtifactReader:
     def differing(self, first: Sequence[ArtifactRecord], second: Sequence[ArtifactRecord]) -> tuple[ArtifactDiff, ...]:
         """The artifacts that differ, by name. Raises nothing for a file that cannot be read, which gets a note."""
         ours, theirs = ({artifact.name: artifact for artifact in artifacts} for artifacts in (first, second))
-        names = [name for name in dict.fromkeys([*ours, *theirs]) if _sha256(ours, name) != _sha256(theirs, name)]
+        names = [name for name in dict.fromkeys([*ours, *theirs]) if _identity(ours, name) != _identity(theirs, name)]
         return tuple(self._diff(name, ours.get(name), theirs.get(name)) for name in names)
 
     def _diff(self, name: str, ours: ArtifactRecord | None, theirs: ArtifactRecord | None) -> ArtifactDiff:
         files = {side: _file(artifact) for side, artifact in (("a", ours), ("b", theirs)) if artifact is not None}
         if ours is None or theirs is None:
             return ArtifactDiff(name=name, kind="only in B" if ours is None else "only in A", **files)
+        if ours.sha256 == theirs.sha256:
+            return ArtifactDiff(name=name, kind="media type", **files)
         first, second = _content(self.a, ours), _content(self.b, theirs)
         for side, content in (("A", first), ("B", second)):
             if isinstance(content, str):
@@ -135,8 +138,8 @@ def _is_text(raw: bytes) -> bool:
     return _NOT_IN_TEXT.search(raw) is None
 
 
-def _sha256(artifacts: Mapping[str, ArtifactRecord], name: str) -> str | None:
-    return artifacts[name].sha256 if name in artifacts else None
+def _identity(artifacts: Mapping[str, ArtifactRecord], name: str) -> tuple[str, str] | None:
+    return (artifacts[name].sha256, artifacts[name].media_type) if name in artifacts else None
 
 
 def _file(artifact: ArtifactRecord) -> ArtifactFile:

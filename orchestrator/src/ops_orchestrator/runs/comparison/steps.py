@@ -74,10 +74,11 @@ def outputs_places(first: Mapping[str, Any], second: Mapping[str, Any], toleranc
 
 def _grade(first: StepResults, second: StepResults, differing: Mapping[str, Any]) -> Grade:
     """How much alike two results are that differ in the layers `differing`."""
-    if differing.keys() <= {"warnings"}:
+    artifacts: tuple[ArtifactDiff, ...] = differing.get("artifacts", ())
+    if differing.keys() <= {"warnings", "artifacts"} and all(artifact.kind == "media type" for artifact in artifacts):
         return "identical" if json_text(first) == json_text(second) else "equal"
     within = not differing.get("outputs", NO_PLACES).beyond_tolerance and all(
-        artifact.is_within_tolerance for artifact in differing.get("artifacts", ())
+        artifact.is_within_tolerance for artifact in artifacts
     )
     return "within tolerance" if within and "evidence" not in differing else "different"
 

@@ -137,18 +137,21 @@ def _artifact(artifact: ArtifactDiff) -> Iterator[Line]:
 
 
 def _of_artifact(artifact: ArtifactDiff) -> str:
-    sizes = " and ".join(f"{file.size_bytes:,}" for file in (artifact.a, artifact.b) if file is not None)
+    files = [file for file in (artifact.a, artifact.b) if file is not None]
+    size = " and ".join(f"{file.size_bytes:,}" for file in files) + (" byte" if files[-1].size_bytes == 1 else " bytes")
     match artifact.kind:
         case "only in A" | "only in B":
-            return f"{artifact.kind}, {sizes} bytes"
+            return f"{artifact.kind}, {size}"
+        case "media type":
+            return f"the same content, as {' and as '.join(visible(file.media_type) for file in files)}"
         case "json":
             return f"JSON, {_counted(artifact.places) if artifact.places.count else 'the same values, written differently'}"
         case "text":
             return "text"
         case "image":
-            return f"image differs, {sizes} bytes"
+            return f"image differs, {size}"
         case "binary":
-            return f"differs, {sizes} bytes" + (f"; {visible(artifact.note)}" if artifact.note else "")
+            return f"differs, {size}" + (f"; {visible(artifact.note)}" if artifact.note else "")
 
 
 def _evidence(evidence: EvidenceDiff) -> Iterator[Line]:
