@@ -7,6 +7,7 @@ from run_records import record
 
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.runs.figure_comparison import MOST_ROWS, ComparedValue, FigureComparison, compare_figures
+from ops_orchestrator.runs.figure_tables import csv_of, markdown_of
 from ops_orchestrator.runs.record import Results
 from ops_orchestrator.runs.run_figures import RunFigures
 
@@ -128,6 +129,27 @@ def test_module_that_a_run_has_twice_is_not_taken_for_that_of_another() -> None:
         ("low", [None, 2]),
         ("high", [None, 3]),
     ]
+
+
+def test_same_id_counts_more_than_the_same_module_in_whatever_order_the_runs_are() -> None:
+    def of(number: int, **values: float) -> RunFigures:
+        steps: dict[str, Any] = {step: {**risk(value), "module": "simulator"} for step, value in values.items()}
+        return run(number, **steps)
+
+    runs = [of(1, high=10), of(2, x2=20), of(3, x1=30, x2=31)]
+    assert compared(*runs) == [("high", [10, 20, 31]), ("x1", [None, None, 30])]
+    assert compared(*reversed(runs)) == [("x1", [30, None, None]), ("x2", [31, 20, 10])]
+    both = of(4, high=40, x2=41)
+    assert compared(*runs[:2], both) == [("high", [10, None, 40]), ("x2", [None, 20, 41])]
+
+
+def test_other_module_of_a_step_is_named() -> None:
+    modules = ("simulator", "simulator", "rival")
+    found = compare_figures([run(at, forecast={**risk(1), "module": module}) for at, module in enumerate(modules)])
+    (values,) = (figure.values for figure in found.figures)
+    assert [value.other_module for value in values] == ["", "", "rival"]
+    assert "other module: rival" in csv_of(found)
+    assert "| 1 of rival (" in markdown_of(found)
 
 
 def test_run_that_failed_is_marked_with_its_warnings_and_made_up_figures() -> None:

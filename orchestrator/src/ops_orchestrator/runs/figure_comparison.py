@@ -1,6 +1,7 @@
 """Headline figures of several runs side by side, and how each differs from that of the first run."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Final, Literal
@@ -46,11 +47,13 @@ class ComparedValue:
 
     `change` and `relative`, a share of the first run's value, are those against the first run. They are None where there is
     nothing to subtract, and where `has_other_unit`: the unit is not that of the row. `relative` is None at a base of 0 too.
+    `other_module` is the module of the run's step, where it is not that of the row's first.
     """
 
     value: Any = None
     unit: str = ""
     has_other_unit: bool = False
+    other_module: str = ""
     change: float | None = None
     relative: float | None = None
     synthetic: bool = False
@@ -58,10 +61,11 @@ class ComparedValue:
 
     @property
     def text(self) -> str:
-        """The value for people; with its unit where that is not the one of the row."""
+        """The value for people; with its unit and its module where they are not those of the row."""
         scale = Scale.of(self.unit)
         written = scale.value(self.value)
-        return f"{written} ({scale.unit or self.unit or 'no unit'})" if self.has_other_unit else written
+        unit = f" ({scale.unit or self.unit or 'no unit'})" if self.has_other_unit else ""
+        return f"{written}{unit}" + (f" of {self.other_module}" if self.other_module else "")
 
     @property
     def change_text(self) -> str:
@@ -105,11 +109,16 @@ class _Row:
     module: str
     by_run: dict[int, StepFigures]
 
+    @property
+    def modules(self) -> set[str]:
+        """All modules of the steps; `module` is that of the first."""
+        return {step.module for step in self.by_run.values()}
+
 
 def compare_figures(runs: Sequence[RunFigures]) -> FigureComparison:
     """Put figures side by side that have the same step and key. Raises ConfigurationError for fewer than 2 runs or over 20.
 
-    A step whose id the runs before do not have stands beside that of the same module, where each has only one of it.
+    Steps of different ids stand beside each other when they have the same module, and a run has no other step of it.
     """
     if len(runs) < 2:
         raise ConfigurationError("a comparison takes two runs or more; to look at one, use `ops runs show RUN`")
@@ -125,23 +134,31 @@ def compare_figures(runs: Sequence[RunFigures]) -> FigureComparison:
 
 
 def _rows(runs: Sequence[RunFigures]) -> list[_Row]:
-    rows: list[_Row] = []
+    """Steps by id. Rows of the same module become one, where its steps cannot be taken for one another."""
+    rows: dict[str, _Row] = {}
     for at, run in enumerate(runs):
-        ids = {step.step for step in run.steps}
-        modules = [step.module for step in run.steps]
         for step in run.steps:
-            same = [row for row in rows if row.step == step.step]
-            alike = [row for row in rows if row.module == step.module and row.step not in ids]
-            found = same or (alike if len(alike) == 1 and modules.count(step.module) == 1 else [])
-            if not found:
-                found = [_Row(step.step, step.module, {})]
-                rows += found
-            found[0].by_run[at] = step
-    return rows
+            rows.setdefault(step.step, _Row(step.step, step.module, {})).by_run[at] = step
+    counts = Counter((at, step.module) for at, run in enumerate(runs) for step in run.steps)
+    for alike in _of_one_module(rows.values(), counts):
+        places = [at for row in alike for at in row.by_run]
+        if len(places) == len({*places}):
+            for row in alike[1:]:
+                alike[0].by_run.update(rows.pop(row.step).by_run)
+    return [*rows.values()]
+
+
+def _of_one_module(rows: Iterable[_Row], counts: Mapping[tuple[int, str], int]) -> list[list[_Row]]:
+    """The rows with no other module, and with a run that has the module only once; by module."""
+    found: dict[str, list[_Row]] = {}
+    for row in rows:
+        if row.modules == {row.module} and any(counts[at, row.module] == 1 for at in row.by_run):
+            found.setdefault(row.module, []).append(row)
+    return [*found.values()]
 
 
 def _figures(row: _Row, runs: int) -> Iterator[ComparedFigure]:
-    by_run = {at: {figure.key: figure for figure in step.figures} for at, step in row.by_run.items()}
+    by_run = {at: {figure.key: figure for figure in step.figures} for at, step in sorted(row.by_run.items())}
     for key in dict.fromkeys(key for figures in by_run.values() for key in figures):
         cells = [by_run[at].get(key) if at in by_run else None for at in range(runs)]
         given = [cell for cell in cells if cell is not None]
@@ -149,15 +166,16 @@ def _figures(row: _Row, runs: int) -> Iterator[ComparedFigure]:
         direction = _common_direction(given)
         marks = _marks(given, direction)
         values = (
-            _value(cell, first, unit, synthetic=row.by_run[at].synthetic, mark=marks.get(cell.number))
-            if cell
-            else ComparedValue()
+            _value(cell, first, row, at, unit=unit, mark=marks.get(cell.number)) if cell else ComparedValue()
             for at, cell in enumerate(cells)
         )
         yield ComparedFigure(row.step, key, given[0].label, unit, direction, tuple(values))
 
 
-def _value(figure: FigureValue, first: FigureValue | None, unit: str, *, synthetic: bool, mark: Mark | None) -> ComparedValue:
+def _value(  # noqa: PLR0913  # all that is known of a cell
+    figure: FigureValue, first: FigureValue | None, row: _Row, at: int, *, unit: str, mark: Mark | None
+) -> ComparedValue:
+    step = row.by_run[at]
     change = relative = None
     if first is not None and figure is not first and figure.unit == first.unit:
         change, relative = _change(figure.number, first.number)
@@ -167,7 +185,8 @@ def _value(figure: FigureValue, first: FigureValue | None, unit: str, *, synthet
         has_other_unit=figure.unit != unit,
         change=change,
         relative=relative,
-        synthetic=synthetic,
+        other_module="" if step.module == row.module else step.module,
+        synthetic=step.synthetic,
         mark=mark,
     )
 

@@ -20,7 +20,8 @@ def csv_of(comparison: FigureComparison) -> str:
     """One line a figure: what it is, then per run its value, its change, its relative change, and a note.
 
     Numbers have all of their digits. The note says what a reader must know: the status of a run that did not complete,
-    `synthetic`, another unit, `best` or `worst`. Text that a spreadsheet would take for a formula has an apostrophe in front.
+    `synthetic`, another unit or module, `best` or `worst`. Text that a spreadsheet would take for a formula has an apostrophe
+    in front.
     """
     out = io.StringIO()
     writer = csv.writer(out)
@@ -66,6 +67,8 @@ def _notes(value: ComparedValue) -> Iterator[str]:
         yield "no value"
     if value.has_other_unit:
         yield f"other unit: {value.unit or 'none'}"
+    if value.other_module:
+        yield f"other module: {value.other_module}"
     if value.synthetic:
         yield "synthetic"
     if value.mark:
