@@ -65,17 +65,32 @@ def test_tolerances_are_for_numbers(stub_runs: StubRuns, option: tuple[str, ...]
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("kpis=1", "--tolerance 'kpis=1' is not POINTER=SHARE, such as /kpis/gdp_growth=1e-6"),
+        ("kpis=1", "a tolerance is for a JSON pointer, such as /kpis/gdp_growth, not for 'kpis'"),
+        ("/a~2=1", "a tolerance is for a JSON pointer, such as /kpis/gdp_growth, not for '/a~2'"),
         ("/kpis", "--tolerance '/kpis' is not POINTER=SHARE, such as /kpis/gdp_growth=1e-6"),
         ("/kpis=x", "--tolerance '/kpis=x' does not end with a number, such as 1e-6"),
-        ("=nan", "--tolerance =nan: a tolerance is a number from 0 on, such as 1e-6"),
-        ("/kpis=-1", "--tolerance /kpis=-1: a tolerance is a number from 0 on, such as 1e-6"),
+        ("=nan", "a tolerance is a number from 0 on, such as 1e-6, not nan"),
+        ("/kpis=-1", "a tolerance is a number from 0 on, such as 1e-6, not -1.0"),
     ],
 )
 def test_a_tolerance_that_cannot_be_read_is_refused(stub_runs: StubRuns, option: str, message: str) -> None:
     ran = ops(stub_runs.home, "runs", "diff", *ids(stub_runs, "baseline", "vat-raised"), "--tolerance", option)
 
     assert (ran.returncode, ran.stderr) == (2, f"ops: {message}\n")
+
+
+@pytest.mark.parametrize(("option", "value"), [("--rel", "nan"), ("--rel", "-1.0"), ("--abs", "inf")])
+def test_a_number_that_is_no_tolerance_is_refused(stub_runs: StubRuns, option: str, value: str) -> None:
+    ran = ops(stub_runs.home, "runs", "diff", *ids(stub_runs, "baseline", "vat-raised"), option, value)
+
+    assert (ran.returncode, ran.stderr) == (2, f"ops: a tolerance is a number from 0 on, such as 1e-6, not {value}\n")
+
+
+def test_a_tolerance_that_is_for_no_output_is_noted(stub_runs: StubRuns) -> None:
+    places = ("--tolerance", "/kpis=0.1", "--tolerance", "/no/such=0.1")
+    ran = ops(stub_runs.home, "runs", "diff", *ids(stub_runs, "baseline", "vat-raised"), *places)
+
+    assert json.loads(ran.stdout)["notes"] == ["No output is at /no/such: its tolerance counts in JSON artifacts alone."]
 
 
 def test_a_run_that_does_not_exist_is_named(stub_runs: StubRuns) -> None:

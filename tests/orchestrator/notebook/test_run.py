@@ -1,6 +1,7 @@
 """Stored runs as Python objects, made by the stubs."""
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -150,6 +151,12 @@ def test_difference_of_two_runs_has_its_cause(stub_runs: StubRuns, run: Run) -> 
     found = diff(run, stub_runs.home / "runs" / stub_runs.ids["vat-raised"])
     assert "vat_rate" in found.cause
     assert diff(run, run, rel=1e-9, places={"/kpis": 1e-6}).grade == "identical"
+    with pytest.raises(ConfigurationError, match="a number from 0 on"):
+        diff(run, run, rel=math.nan)
+    with pytest.raises(ConfigurationError, match="a number from 0 on"):
+        diff(run, run, abs=math.inf)
+    with pytest.raises(ConfigurationError, match="not for 'kpis'"):
+        diff(run, run, places={"kpis": 1e-6})
 
 
 def test_run_is_verified(run: Run, folder: Path, tmp_path: Path) -> None:

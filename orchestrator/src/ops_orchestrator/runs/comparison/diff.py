@@ -1,10 +1,11 @@
 """What differs between two runs, in layers, and how much alike the results of their steps are."""
 
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from ops_contract import resolve_pointer
 from ops_orchestrator.runs.comparison.artifacts import ArtifactReader
 from ops_orchestrator.runs.comparison.cause import cause_of, why_of
 from ops_orchestrator.runs.comparison.grades import EXACT, SAME, Grade, Tolerances, worst
@@ -69,7 +70,10 @@ def diff_runs(a: StoredRun, b: StoredRun, tolerances: Tolerances = EXACT, limits
         "modules": modules_places(pair, limits),
         "versions": versions_places(pair, limits),
     }
-    notes = tuple(note for name, side in (("A", pair.a), ("B", pair.b)) for note in _notes(name, side))
+    notes = (
+        *(note for name, side in (("A", pair.a), ("B", pair.b)) for note in _notes(name, side)),
+        *(f"No output is at {pointer}: its tolerance counts in JSON artifacts alone." for pointer in _unmet(pair, tolerances)),
+    )
     return RunDiff(
         a=_compared(pair.a),
         b=_compared(pair.b),
@@ -95,6 +99,20 @@ def _notes(name: str, side: Side) -> Iterator[str]:
         yield f"{name} is {side.record.status}: it is compared as far as it is."
     if not side.modules:
         yield f"{name} does not say how its modules were called, so that changes of adapters are known by their hashes only."
+
+
+def _unmet(pair: Pair, tolerances: Tolerances) -> Iterator[str]:
+    """The pointers of tolerances that lead nowhere in the outputs of any step."""
+    outputs = [results.outputs for side in (pair.a, pair.b) for results in side.results.values()]
+    yield from (pointer for pointer in tolerances.places if not any(_has(each, pointer) for each in outputs))
+
+
+def _has(outputs: Mapping[str, Any], pointer: str) -> bool:
+    try:
+        resolve_pointer(outputs, pointer)
+    except LookupError:
+        return False
+    return True
 
 
 def _compared(side: Side) -> ComparedRun:

@@ -1,9 +1,12 @@
 """How much alike the results of two steps, or of two runs, are."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
+
+from ops_orchestrator.errors import ConfigurationError
 
 Grade = Literal["identical", "equal", "within tolerance", "different", "missing"]
 """From best to worst.
@@ -16,6 +19,7 @@ than was allowed. `missing`: the step is not completed, or not there, in at leas
 SAME: Final = frozenset[Grade]({"identical", "equal", "within tolerance"})
 """The grades of results that count as the same."""
 
+_POINTER: Final = re.compile(r"(/([^~/]|~[01])*)*")
 _ORDER: Final[tuple[Grade, ...]] = get_args(Grade)
 
 
@@ -26,10 +30,18 @@ def worst(grades: Iterable[Grade]) -> Grade:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far apart two numbers may be: `rel` as a share of the larger one, or `abs`, whichever allows more."""
+    """How far apart two numbers may be: `rel` as a share of the larger one, or `abs`, whichever allows more.
+
+    Raises ConfigurationError unless both are finite and not negative.
+    """
 
     rel: float = 0.0
     abs: float = 0.0
+
+    def __post_init__(self) -> None:
+        for number in (self.rel, self.abs):
+            if not (math.isfinite(number) and number >= 0):
+                raise ConfigurationError(f"a tolerance is a number from 0 on, such as 1e-6, not {number}")
 
     def accepts(self, first: float, second: float) -> bool:
         """Whether two numbers are that close."""
@@ -44,11 +56,19 @@ class Tolerance:
 class Tolerances:
     """How far apart numbers may be: `general`, and `places` by pointer for what is at or below it.
 
-    A pointer leads into the outputs of a step, or into a JSON artifact; the longest one that fits counts.
+    A pointer leads into the outputs of a step, or into a JSON artifact; the longest one that fits counts. Raises
+    ConfigurationError for what is not a JSON pointer.
     """
 
     general: Tolerance = Tolerance()
     places: Mapping[str, Tolerance] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for pointer in self.places:
+            if not _POINTER.fullmatch(pointer):
+                raise ConfigurationError(
+                    f"a tolerance is for a JSON pointer, such as /kpis/gdp_growth, not for {pointer[:200]!r}"
+                )
 
     def at(self, pointer: str) -> Tolerance:
         """The tolerance for the number at `pointer`."""
