@@ -62,6 +62,22 @@ def test_input_is_set_to_json_or_else_to_text(setting: str, expected: dict[str, 
     assert read_scenario(with_inputs(json.dumps(SCENARIO).encode(), [setting])).inputs == expected
 
 
+@pytest.mark.parametrize(
+    "text", ["1e400", "NaN", "-Infinity", "0,2", "1_000", "01", '{"a": 1, "a": 2}', "[" * 300, "True", '"a']
+)
+def test_value_that_seems_to_be_json_and_is_not_is_set_as_text_with_a_note(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert read_scenario(with_inputs(json.dumps(SCENARIO).encode(), [f"/rate={text}"])).inputs["rate"] == text
+    assert capsys.readouterr().err.startswith("ops: --set /rate: the value is set as text, because it is not JSON: ")
+
+
+@pytest.mark.parametrize("text", ["", "DR", "2026-01-09", "true north", "12 months", "north, south", "1"])
+def test_other_values_are_set_without_a_note(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with_inputs(json.dumps(SCENARIO).encode(), [f"/rate={text}"])
+    assert capsys.readouterr().err == ""
+
+
 def test_scenario_is_sent_byte_for_byte_when_nothing_is_set() -> None:
     content = b'{"scenario_id":  "x", "modules": ["alpha"]}\n'
     assert with_inputs(content, []) == content
@@ -96,6 +112,10 @@ def test_option_replaces_what_the_scenario_says() -> None:
             "--label cannot be used: /labels has 33 labels; a run has at most 32",
         ),
         (("--seed", "-1"), "--seed cannot be used: /seed must be greater than or equal to 0, not -1"),
+        *(
+            (("--seed", text), f"invalid value for '--seed': must be a whole number such as 42, not {text!r}")
+            for text in ("1_000", "+5", " 5", "007", "1.0", "\N{ARABIC-INDIC DIGIT THREE}")
+        ),
         (("--set", "/rate"), "--set '/rate' has no value; write --set POINTER=VALUE"),
         (("--set", "rate=1"), "--set 'rate' must be a JSON pointer into the inputs, which begins with a slash"),
         (("--set", "/rate/x=1"), "--set /rate/x leads to 'x' within a value that is neither an object nor a list"),

@@ -1,8 +1,9 @@
 """`ops run --set POINTER=VALUE`: inputs that are given on the command line in place of the scenario's."""
 
 import json
+import re
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -19,6 +20,11 @@ Inputs = Annotated[
         help="Set this input, such as /policy_parameters/vat_rate=0.2; VALUE is JSON, or else text; repeatable.",
     ),
 ]
+
+# An object, a list, quoted text, a number, also as people or other languages write it, or one of the words of JSON.
+_SEEMS_JSON: Final = re.compile(
+    r'\s*([{\["]|([-+]?([\d.,_]+(e[-+]?\d+)?|inf|infinity)|nan|null|none|true|false)\s*$)', re.IGNORECASE
+)
 
 
 def with_inputs(scenario: bytes, settings: Iterable[str]) -> bytes:
@@ -52,7 +58,7 @@ def _pair(text: str) -> tuple[str, Any]:
         raise ConfigurationError(f"--set {text!r} has no value; write --set POINTER=VALUE")
     try:
         check_pointer(pointer)
-        value = _json_or_text(given)
+        value = _json_or_text(pointer, given)
         check_numbers(value)
     except (PointerError, NumberError) as error:
         reason = error.reason if isinstance(error, NumberError) else str(error)
@@ -60,8 +66,12 @@ def _pair(text: str) -> tuple[str, Any]:
     return pointer, value
 
 
-def _json_or_text(text: str) -> Any:
+def _json_or_text(pointer: str, text: str) -> Any:
     try:
         return parse_json(text.encode())
-    except (JsonError, UnicodeEncodeError):
+    except UnicodeEncodeError:
+        return text
+    except JsonError as error:
+        if _SEEMS_JSON.match(text):
+            say("ops", f"--set {pointer}: the value is set as text, because it is not JSON: {error}")
         return text

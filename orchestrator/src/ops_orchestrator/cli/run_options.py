@@ -1,6 +1,7 @@
 """What `ops run` is given besides its scenario's file: labels, a deadline, pins, a seed, an idempotency key."""
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Annotated, Final
 
@@ -9,6 +10,9 @@ import typer
 from ops_contract import ShapeError, parse_json, validate
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.planning.scenario import RunOptions
+
+_LONGEST_KEY: Final = 255
+_WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 
 Labels = Annotated[
     list[str] | None,
@@ -22,14 +26,24 @@ Pins = Annotated[
     list[str] | None,
     typer.Option("--pin", metavar="MODULE=VERSION", help="Refuse to run with another version of the module; repeatable."),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="The seed of the run, in place of the scenario's.")]
+
+
+def whole_number(text: str) -> int:
+    """The number that `text` writes as JSON does: what Python reads besides, such as 1_000, may be a slip."""
+    if not _WHOLE.fullmatch(text):
+        raise typer.BadParameter(f"must be a whole number such as 42, not {text[:60]!r}")
+    return int(text)
+
+
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", metavar="N", parser=whole_number, help="The seed of the run, in place of the scenario's."),
+]
 
 Key = Annotated[
     str | None,
     typer.Option("--key", metavar="KEY", help="Start the run once: with the same key again, the first run is shown."),
 ]
-
-_LONGEST_KEY: Final = 255
 
 
 def checked_key(key: str | None) -> str | None:
