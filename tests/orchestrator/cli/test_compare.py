@@ -65,6 +65,18 @@ def test_table_of_more_runs_than_fit_repeats_the_first(stub_runs: StubRuns) -> N
     assert sum("no value" in line for line in lines) == 7
 
 
+@pytest.mark.parametrize("columns", ["40", "56", "80"])
+def test_narrow_terminal_shows_words_and_numbers_in_whole(stub_runs: StubRuns, tmp_path: Path, columns: str) -> None:
+    given = changed(
+        stub_runs.home / "runs" / stub_runs.ids["baseline"], tmp_path, kpis={"jobs": 123_456_789.5}, units={"jobs": "jobs"}
+    )
+    screen = on_terminal(stub_runs.home, "runs", "compare", given, stub_runs.ids["vat-raised"], given, COLUMNS=columns)[1]
+    lines = lines_of(screen)
+    assert sum("completed" in line for line in lines) == 3
+    assert screen.count("123,456,790") >= 2
+    assert max(map(len, lines)) <= int(columns)
+
+
 def test_best_and_worst_are_marked_on_the_terminal(stub_runs: StubRuns, risky: list[str]) -> None:
     screen = on_terminal(stub_runs.home, "runs", "compare", *risky)[1]
     assert "41.5 best" in screen

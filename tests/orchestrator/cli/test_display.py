@@ -136,6 +136,15 @@ def test_list_of_runs_counts_warnings_marks_synthetic_ones_and_says_what_is_dama
     assert lines[2] == ["run_2", "damaged", "no", "run.json"]
 
 
+def test_list_of_runs_on_a_narrow_terminal_has_a_field_a_line() -> None:
+    run_id = "run_2026-01-09T12-34-56Z_ab12cd"
+    run = {"run_id": run_id, "status": "completed", "scenario_id": "vat-raised-to-20", "fingerprints": {"result": None}}
+    entry = [run_id, "  status    completed", "  scenario  vat-raised-to-20"]
+    lines = [line.rstrip() for line in shown(runs_table([run, run]), width=50).splitlines()]
+    assert lines == [*entry, "", *entry]
+    assert shown(runs_table([run, run]), width=60).startswith("run  ")
+
+
 def test_seconds_of_a_step_under_way_are_counted_up_to_now() -> None:
     running = record(status="running", steps=[{**record()["steps"][0], "status": "running", "finished_at": None}])
     assert "12.5 s" in shown(steps_view(running, datetime(2026, 1, 9, 12, 35, 8, 500_000, tzinfo=UTC)))

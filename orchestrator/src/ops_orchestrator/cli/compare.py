@@ -6,7 +6,9 @@ from itertools import groupby
 from typing import Annotated, Final
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -16,13 +18,24 @@ from ops_orchestrator.cli.opened_run import opened_run
 from ops_orchestrator.cli.run_ids import complete_run_id
 from ops_orchestrator.cli.tables import plain_table
 from ops_orchestrator.cli.terminal import on_terminal
-from ops_orchestrator.runs.figure_comparison import ComparedFigure, ComparedValue, FigureComparison, compare_figures
+from ops_orchestrator.runs.figure_comparison import (
+    ComparedFigure,
+    ComparedRun,
+    ComparedValue,
+    FigureComparison,
+    compare_figures,
+)
 from ops_orchestrator.runs.figure_tables import csv_of, markdown_of
 from ops_orchestrator.runs.run_figures import RunFigures
 from ops_orchestrator.runs.scale import Scale, shortened
 
 _MOST_COLUMNS: Final = 4
 """More runs do not fit beside one another on a terminal of usual width: the next ones stand below, beside the first again."""
+
+# The least characters for the names of figures, for a heading that is longer, and for a value that is.
+_LABEL: Final = 16
+_BROKEN: Final = 12
+_LONGEST_VALUE: Final = 30
 
 
 class Format(StrEnum):
@@ -60,11 +73,12 @@ def compare(
         case Format.MARKDOWN:
             write(markdown_of(comparison).encode(errors="replace"))
         case Format.TABLE:
-            Console().print(comparison_view(comparison), crop=False)
+            console = Console()
+            console.print(comparison_view(comparison, console.width), crop=False)
 
 
-def comparison_view(comparison: FigureComparison) -> RenderableType:
-    """The runs, and below them their figures by step, each with its change against the first run."""
+def comparison_view(comparison: FigureComparison, width: int) -> RenderableType:
+    """The runs, and below them their figures by step, each with its change against the first run, in `width` characters."""
     runs = [
         (run.run_id, run.status, run.warnings or None, "synthetic" if run.synthetic else None, run.heading)
         for run in comparison.runs
@@ -72,9 +86,7 @@ def comparison_view(comparison: FigureComparison) -> RenderableType:
     parts: list[RenderableType] = [plain_table(("run", "status", "warnings", "data", "scenario"), runs)]
     for _, same_step in groupby(comparison.figures, lambda figure: figure.step):
         figures = list(same_step)
-        parts += [Text(""), _title(figures)]
-        for number, columns in enumerate(_blocks(len(runs))):
-            parts += [*([Text("")] if number else []), _table(comparison, figures, columns)]
+        parts += [Text(""), _title(figures), *_side_by_side(comparison, figures, width)]
     if not comparison.figures:
         parts += [Text(""), plain("No run has key figures: no module has `kpis` in its outputs.")]
     if comparison.more:
@@ -87,10 +99,38 @@ def _figures_of(name: str) -> RunFigures:
         return RunFigures.of(run.record(), run.results())
 
 
-def _blocks(runs: int) -> Iterator[list[int]]:
+def _side_by_side(comparison: FigureComparison, figures: Sequence[ComparedFigure], width: int) -> Iterator[RenderableType]:
+    """Tables with the first run and as many others as fit in `width`; a list where not even one does."""
+    columns = _columns(comparison, figures)
+    for most in range(_MOST_COLUMNS, 1, -1):
+        blocks = [[columns[at] for at in block] for block in _blocks(len(columns), most)]
+        widths = [_widths(block, width - _LABEL) for block in blocks]
+        if all(widths):
+            for number, (block, of_columns) in enumerate(zip(blocks, widths, strict=True)):
+                yield from [Text("")] if number else []
+                yield _table(figures, block, of_columns)
+            return
+    yield from _list(figures, columns)
+
+
+def _blocks(runs: int, most: int) -> Iterator[list[int]]:
     """The columns of each table: the first run, and a few of the others."""
-    for start in range(1, runs, _MOST_COLUMNS - 1):
-        yield [0, *range(start, min(start + _MOST_COLUMNS - 1, runs))]
+    for start in range(1, runs, most - 1):
+        yield [0, *range(start, min(start + most - 1, runs))]
+
+
+def _widths(columns: Sequence[Sequence[Text]], room: int) -> list[int]:
+    """How wide each column is, if need be with a broken heading; empty when they do not fit in `room`."""
+    values = [max(_width(cell) for cell in column[1:]) for column in columns]
+    for heading in (_width, lambda text: min(_width(text), _BROKEN)):
+        widths = [max(heading(column[0]), min(value, _LONGEST_VALUE)) for column, value in zip(columns, values, strict=True)]
+        if sum(widths) + len(widths) <= room:
+            return widths
+    return []
+
+
+def _width(text: Text) -> int:
+    return max(map(cell_len, text.plain.split("\n")))
 
 
 def _title(figures: Sequence[ComparedFigure]) -> Text:
@@ -102,19 +142,41 @@ def _all_synthetic(figures: Sequence[ComparedFigure]) -> bool:
     return all(value.synthetic for figure in figures for value in figure.values if value.value is not None)
 
 
-def _table(comparison: FigureComparison, figures: Sequence[ComparedFigure], columns: Sequence[int]) -> Table:
+def _columns(comparison: FigureComparison, figures: Sequence[ComparedFigure]) -> list[list[Text]]:
+    """By run its heading, and its value of each figure."""
+    marked = not _all_synthetic(figures)
+    values = [[_value(value, marked=marked) for value in figure.values] for figure in figures]
+    return [[_heading(run), *(row[at] for row in values)] for at, run in enumerate(comparison.runs)]
+
+
+def _heading(run: ComparedRun) -> Text:
+    notes = [note for note in run.notes if note != "synthetic"]
+    return Text("\n").join([plain(shortened(run.heading)), *(plain(note, "yellow") for note in notes)])
+
+
+def _table(figures: Sequence[ComparedFigure], columns: Sequence[Sequence[Text]], widths: Sequence[int]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("figure")
-    for run in (comparison.runs[at] for at in columns):
-        notes = [note for note in run.notes if note != "synthetic"]
-        table.add_column(
-            Text("\n").join([plain(shortened(run.heading)), *(plain(note, "yellow") for note in notes)]), justify="right"
-        )
-    marked = not _all_synthetic(figures)
-    for figure in figures:
-        label = Text.assemble(plain(shortened(figure.label)), "\n", plain(f"  {Scale.of(figure.unit).unit}", "dim"))
-        table.add_row(label, *(_value(figure.values[at], marked=marked) for at in columns))
+    headings, *rows = zip(*columns, strict=True)
+    for heading, width in zip(headings, widths, strict=True):
+        table.add_column(heading, justify="right", width=width)
+    for figure, values in zip(figures, rows, strict=True):
+        table.add_row(_label(figure), *values)
     return table
+
+
+def _list(figures: Sequence[ComparedFigure], columns: Sequence[Sequence[Text]]) -> Iterator[RenderableType]:
+    """The figures, below each the runs with their values."""
+    headings, *rows = zip(*columns, strict=True)
+    for figure, values in zip(figures, rows, strict=True):
+        yield _label(figure)
+        for heading, value in zip(headings, values, strict=True):
+            words = [word for text in (heading, value) for word in text.split("\n") if word]
+            yield Padding(Text("  ").join(words), (0, 0, 0, 4))
+
+
+def _label(figure: ComparedFigure) -> Text:
+    return Text.assemble(plain(shortened(figure.label)), "\n", plain(f"  {Scale.of(figure.unit).unit}", "dim"))
 
 
 def _value(value: ComparedValue, *, marked: bool) -> Text:

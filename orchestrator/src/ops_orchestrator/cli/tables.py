@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ops_orchestrator.cli.display import plain
+from ops_orchestrator.cli.fitting_table import FittingTable
 from ops_orchestrator.planning.steps import Plan
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.all_runs import Usage
@@ -17,7 +17,7 @@ _MOST_OLD_RUNS: Final = 20
 _MOST_FINDINGS: Final = 20
 
 
-def plan_table(plan: Plan) -> Table:
+def plan_table(plan: Plan) -> FittingTable:
     """A plan, one step a line."""
     rows = [(str(step.number), step.id, step.module.name, step.action, step.module.address) for step in plan.steps]
     return plain_table(("", "step", "module", "action", "address"), rows)
@@ -39,7 +39,7 @@ def modules_view(modules: list[dict[str, Any]]) -> RenderableType:
     return Group(plain_table(("module", "state", "version", "contract", "address"), rows), *reasons)
 
 
-def runs_table(runs: list[dict[str, Any]]) -> Table:
+def runs_table(runs: list[dict[str, Any]]) -> FittingTable:
     """Runs, one a line, newest first; of a run that is damaged, the reason stands in place of the scenario."""
     rows = [
         (
@@ -112,12 +112,8 @@ def _labels(labels: Mapping[str, str]) -> str | None:
     return ", ".join(f"{key}={value}" for key, value in labels.items()) or None
 
 
-def plain_table(columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> Table:
+def plain_table(columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> FittingTable:
     """A table of `rows`; a cell of None is empty, and a column of nothing else is left out."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
     used = [at for at, _ in enumerate(columns) if not rows or any(row[at] is not None for row in rows)]
-    for column in (columns[at] for at in used):
-        table.add_column(column, overflow="fold", no_wrap=column in ("run", "module", "sweep"))
-    for row in rows:
-        table.add_row(*(plain("" if row[at] is None else str(row[at])) for at in used))
-    return table
+    cells = tuple(tuple(plain("" if row[at] is None else str(row[at])) for at in used) for row in rows)
+    return FittingTable(tuple(columns[at] for at in used), cells)
