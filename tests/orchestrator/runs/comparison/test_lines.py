@@ -48,3 +48,11 @@ def test_texts_without_a_newline_that_are_long_take_little_time() -> None:
     found = unified_diff("a" * 4_000_000, "b" * 4_000_000, BRIEF)
 
     assert [len(line) for line in found.listed] == [len("@@ -1 +1 @@"), 503, 503]
+
+
+def test_long_lines_are_cut_so_that_their_difference_is_seen() -> None:
+    first, second = (f"{'a' * 3000}{word}{'b' * 3000}\nlast" for word in ("old", "new"))
+    dropped, gained = unified_diff(first, second, Limits(characters=100)).listed[1:3]
+
+    assert dropped == f"-...{'a' * 25}old{'b' * 68}..."
+    assert gained == f"+...{'a' * 25}new{'b' * 68}..."

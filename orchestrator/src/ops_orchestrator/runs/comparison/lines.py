@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
-from itertools import takewhile
+from itertools import takewhile, zip_longest
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -26,8 +26,8 @@ class UnifiedDiff(Shape):
 def unified_diff(first: str, second: str, limits: Limits) -> UnifiedDiff:
     """What differs between two texts, line by line."""
     listed, room, more = list[str](), limits.text_bytes, 0
-    for line in _lines(first.split("\n"), second.split("\n")):
-        shortened = line if len(line) <= limits.characters else f"{line[: limits.characters]}..."
+    for line, start in _lines(first.split("\n"), second.split("\n")):
+        shortened = _shortened(line, start, limits.characters)
         size = len(shortened.encode(errors="replace")) + 1
         # Once one line is left out, a shorter one that follows would stand in its place.
         if more or len(listed) == limits.lines or size > room:
@@ -38,16 +38,28 @@ def unified_diff(first: str, second: str, limits: Limits) -> UnifiedDiff:
     return UnifiedDiff(listed=tuple(listed), **({"more": more} if more else {}))
 
 
-def _lines(first: Sequence[str], second: Sequence[str]) -> Iterator[str]:
+def _shortened(line: str, start: int, longest: int) -> str:
+    """Of a long line its beginning, or what is around `start`, where it differs from its counterpart."""
+    if len(line) <= longest:
+        return line
+    skipped = start - longest // 4 if start > longest // 2 else 0
+    rest = f"{line[:1]}...{line[skipped:]}" if skipped else line
+    return rest if len(rest) <= longest else f"{rest[:longest]}..."
+
+
+def _lines(first: Sequence[str], second: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """The lines, each with the place where it begins to differ from its counterpart."""
     for group in _groups(first, second):
         (_, begin, _, other_begin, _), (_, _, end, _, other_end) = group[0], group[-1]
-        yield f"@@ -{_range(begin, end)} +{_range(other_begin, other_end)} @@"
+        yield f"@@ -{_range(begin, end)} +{_range(other_begin, other_end)} @@", 0
         for kind, i1, i2, j1, j2 in group:
             if kind == "equal":
-                yield from (f" {line}" for line in first[i1:i2])
+                yield from ((f" {line}", 0) for line in first[i1:i2])
                 continue
-            yield from (f"-{line}" for line in first[i1:i2])
-            yield from (f"+{line}" for line in second[j1:j2])
+            dropped, gained = first[i1:i2], second[j1:j2]
+            starts = [_common(zip(*pair, strict=False)) + 1 for pair in zip(dropped, gained, strict=False)]
+            for sign, lines in (("-", dropped), ("+", gained)):
+                yield from ((f"{sign}{line}", start) for line, start in zip_longest(lines, starts[: len(lines)], fillvalue=0))
 
 
 def _groups(first: Sequence[str], second: Sequence[str]) -> Iterator[list[_Change]]:
