@@ -156,7 +156,8 @@ async def test_another_order_of_the_steps_is_said_and_the_plan_has_those_that_mo
     diff = runs.diff()
 
     assert diff.cause == "The same result, step by step, although the steps stand in another order."
-    assert [place.pointer for place in diff.plan.listed] == [f"/{moved}/step"]
+    (place,) = diff.plan.listed
+    assert (place.pointer, place.model_fields_set) == (f"/{moved}/step", {"pointer", "a", "b"})
 
 
 EVIDENCE = [

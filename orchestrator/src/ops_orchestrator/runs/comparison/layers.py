@@ -1,11 +1,14 @@
 """In what two runs differ besides their results: request, options, plan, modules, and what executed them."""
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from ops_orchestrator.modules.adapters.declaration import WITHOUT_EFFECT
-from ops_orchestrator.runs.comparison.places import Limits, Places, places_of
+from ops_orchestrator.runs.comparison.places import Limits, Place, Places, places_of
 from ops_orchestrator.runs.comparison.sides import Pair, Side
 from ops_orchestrator.runs.record import StepRecord
+
+_NUMBER_OF_STEP: Final = re.compile(r"/[^/]*/step")
 
 
 def request_places(pair: Pair, limits: Limits) -> Places:
@@ -22,7 +25,14 @@ def options_places(pair: Pair, limits: Limits) -> Places:
 def plan_places(pair: Pair, limits: Limits) -> Places:
     """In the steps, by id: one that only one run has is one place, and `step` is its number where the order differs."""
     first, second = ({step.id: _planned(pair, side, step) for step in side.record.steps} for side in (pair.a, pair.b))
-    return places_of(first, second, limits=limits)
+    places = places_of(first, second, limits=limits)
+    listed = tuple(_without_change(place) if _NUMBER_OF_STEP.fullmatch(place.pointer) else place for place in places.listed)
+    return places.model_copy(update={"listed": listed}) if listed else places
+
+
+def _without_change(place: Place) -> Place:
+    """The place of a number that is a name, and not an amount."""
+    return Place(**{name: getattr(place, name) for name in place.model_fields_set - {"change", "relative"}})
 
 
 def modules_places(pair: Pair, limits: Limits) -> Places:
