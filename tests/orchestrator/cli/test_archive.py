@@ -117,6 +117,19 @@ def test_damaged_run_is_exported_only_when_that_is_wanted(home: Home, elsewhere:
     assert (taken.returncode, row["outcome"], row["reason"][:22]) == (0, "imported", "results.json: expected")
 
 
+def test_run_that_was_taken_although_it_is_damaged_is_told_from_others(home: Home, elsewhere: Path) -> None:
+    (home.run(home.last) / "results.json").write_bytes((home.run(home.last) / "results.json").read_bytes() + b" ")
+    home.export(home.first, home.last, "--to", "a.zip", "--damaged")
+    ops(elsewhere, "runs", "import", "../home/a.zip", "--damaged")
+    sentence = f"{home.last} was not intact when it was imported: results.json: expected "
+    assert sentence in ops(elsewhere, "runs", "show", home.last).stderr
+    assert ops(elsewhere, "runs", "show", home.first).stderr == ""
+    (note,) = json.loads(ops(elsewhere, "runs", "diff", home.first, home.last).stdout)["notes"]
+    assert note.startswith(f"B: {sentence}")
+    cited = [ops(elsewhere, "runs", "cite", run).stdout for run in (home.first, home.last)]
+    assert ["The copy of the run was not intact when it was imported." in text for text in cited] == [False, True]
+
+
 def test_run_under_way_is_not_exported(home: Home) -> None:
     leave(home.run(home.last))
     refused = home.export(home.last, "--to", "a.zip")

@@ -22,6 +22,7 @@ from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal, show
 from ops_orchestrator.cli.waiting import say_how_to_go_on
 from ops_orchestrator.errors import ConfigurationError, InvalidRequestError
 from ops_orchestrator.exit_code import exit_code_of
+from ops_orchestrator.runs.import_damage import import_damage
 from ops_orchestrator.runs.record import LOGS
 from ops_orchestrator.runs.run_filter import EVERY_RUN, read_filter
 from ops_orchestrator.runs.run_summary import ListedStatus
@@ -81,11 +82,14 @@ def show_run(run: RunId, as_json: AsJson = False) -> None:
         results = store.results(run_id).model_dump(mode="json")
         reproductions = reproduced_by(store, run_id)
         folder = store.location(run_id)
+        damage = import_damage(store.run(run_id))
         # Read again: the run may have ended meanwhile.
         is_left = not stored.is_over and has_no_holder(folder / LOGS) and not store.record(run_id).is_over
     record = stored.model_dump(mode="json")
     lines = [*reproduction_lines(record), *reproductions]
     show(record, lambda: Group(display.run_view(record, results, folder), *lines), as_json=as_json)
+    if damage:
+        say("ops", f"{damage}; `ops runs verify {run_id}` says what is wrong with it now")
     if is_left:
         say(
             "ops", f"{run_id} is {stored.status}, but no service executes it; `ops serve` ends it as interrupted, or resumes it"

@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 import yaml
 
 from ops_orchestrator.excerpt import excerpt, one_line
+from ops_orchestrator.runs.import_damage import import_damage
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.reports.ended_run import ended_record
 from ops_orchestrator.runs.store.protocols import StoredRun
@@ -45,6 +46,7 @@ class Citation:
     recipe: str | None
     result: str | None
     is_synthetic: bool
+    was_damaged: bool = False
 
     @classmethod
     def of(cls, run: StoredRun, author: str = "") -> Self:
@@ -62,6 +64,7 @@ class Citation:
             recipe=record.fingerprints.recipe,
             result=record.fingerprints.result,
             is_synthetic=is_synthetic(record, run.results()),
+            was_damaged=bool(import_damage(run)),
         )
 
     def as_text(self) -> str:
@@ -116,6 +119,7 @@ class Citation:
             "" if self.status == "completed" else f"The run did not complete: it is {self.status}.",
             f"SHA-256 fingerprints: {', '.join(named)}." if named else "",
             "The figures are synthetic, at least in part." if self.is_synthetic else "",
+            "The copy of the run was not intact when it was imported." if self.was_damaged else "",
         ]
         return " ".join(filter(None, sentences))
 

@@ -29,7 +29,8 @@ MAPPED_REQUEST: Final = "mapped-request.json"
 ANSWER_HEADERS: Final = "response-headers.json"
 MANIFEST: Final = "manifest-sha256.txt"
 SIGNATURE: Final = "manifest-signature.json"
-DERIVED: Final = ("report.html", "ro-crate-metadata.json")
+IMPORT_DAMAGE: Final = "import-damage.txt"
+DERIVED: Final = ("report.html", "ro-crate-metadata.json", IMPORT_DAMAGE)
 """What may be made of a folder at any time, and put into it; it is not part of what the run left."""
 
 ARTIFACTS: Final = "artifacts"

@@ -121,7 +121,10 @@ def test_damaged_run_is_taken_when_that_is_wanted_and_says_what_is_wrong(
     assert (refused.outcome, "results.json: expected" in str(refused.reason)) == ("refused", True)
     (taken,) = imported(store, archive, damaged=True)
     assert (taken.outcome, "results.json: expected" in str(taken.reason)) == ("imported", True)
-    assert contents(store.location(run.run_id)) == contents(damaged.location)
+    note = {"import-damage.txt": f"{taken.reason}\n".encode()}
+    assert contents(store.location(run.run_id)) == contents(damaged.location) | note
+    assert imported(store, archive) == [ImportedRun(run.run_id, "already there")]
+    assert zipped(tmp_path / "again.zip", store.run(run.run_id), damaged=True).read_bytes() == archive.read_bytes()
 
 
 @pytest.mark.parametrize("damaged", [False, True])

@@ -42,7 +42,8 @@ async def run_with(start_service: StartService, home: Path, *modules: ScriptedMo
 def test_crate_is_made_of_the_folder_alone(example_run: Path, tmp_path: Path) -> None:
     copy = recorded_run.copy(example_run, tmp_path)
     crate = crate_of(example_run)
-    (copy / "ro-crate-metadata.json").write_bytes(crate)
+    for name in ("ro-crate-metadata.json", "report.html", "import-damage.txt"):
+        (copy / name).write_bytes(crate)
     assert crate_of(copy) == crate
     assert str(example_run.parent) not in crate.decode()
 

@@ -9,8 +9,9 @@ from typing import Final, Literal
 
 from ops_orchestrator.errors import ArchiveError, DamagedRunError, NotFoundError, OrchestratorError
 from ops_orchestrator.runs.archive.damage import Damage, damage_of
-from ops_orchestrator.runs.archive.reading import Archive
-from ops_orchestrator.runs.record import DERIVED, MANIFEST
+from ops_orchestrator.runs.archive.reading import Archive, writable
+from ops_orchestrator.runs.import_damage import note_damage
+from ops_orchestrator.runs.record import DERIVED, IMPORT_DAMAGE, MANIFEST
 from ops_orchestrator.runs.store.adoption import check_adoptable
 from ops_orchestrator.runs.store.folder_run import FolderRun
 from ops_orchestrator.runs.store.protocols import RunStore, StoredRun
@@ -54,6 +55,9 @@ def _imported(store: RunStore, archive: Archive, run_id: str, *, damaged: bool) 
         damage = damage_of(FolderRun(folder.parent, folder.name))
         if damage and not damaged:
             raise ArchiveError(f"it is not intact: {damage}; get another copy, or add --damaged to take it as it is")
+        if damage:
+            with writable(folder / IMPORT_DAMAGE):
+                note_damage(folder, str(damage))
 
     try:
         store.adopt(run_id, fill)

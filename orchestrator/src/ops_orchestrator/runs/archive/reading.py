@@ -47,16 +47,16 @@ class Archive:
     def unpack(self, run_id: str, folder: Path) -> None:
         """Put the files of a run into `folder`, which is empty. Raises ArchiveError, StoreError."""
         for name in ALWAYS_THERE:
-            with _writable(folder / name):
+            with writable(folder / name):
                 (folder / name).mkdir()
         for entry in self.files[run_id]:
             target = folder / _name_in_run(entry)
-            with _writable(target):
+            with writable(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 file = target.open("xb")
             with file:
                 for piece in self._pieces(entry):
-                    with _writable(target):
+                    with writable(target):
                         file.write(piece)
 
     def _pieces(self, entry: ZipInfo) -> Iterator[bytes]:
@@ -136,7 +136,8 @@ def _readable(path: Path, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _writable(target: Path) -> Iterator[None]:
+def writable(target: Path) -> Iterator[None]:
+    """Raise StoreError for an OSError while `target` is written."""
     try:
         yield
     except OSError as error:

@@ -20,6 +20,7 @@ from ops_orchestrator.runs.comparison.places import BRIEF, NO_PLACES, Limits, Pl
 from ops_orchestrator.runs.comparison.sides import Pair, Side
 from ops_orchestrator.runs.comparison.steps import StepDiff, step_diff
 from ops_orchestrator.runs.events import Status
+from ops_orchestrator.runs.import_damage import import_damage
 from ops_orchestrator.runs.store.protocols import StoredRun
 
 
@@ -94,7 +95,9 @@ def _explained(pair: Pair, step: StepDiff, tolerances: Tolerances) -> StepDiff:
 
 
 def _notes(name: str, side: Side) -> Iterator[str]:
-    """What limits how far a run can be compared."""
+    """What limits how far a run can be compared, or relied on."""
+    if damage := import_damage(side.run):
+        yield f"{name}: {damage}."
     if not side.record.is_over:
         yield f"{name} is {side.record.status}: it is compared as far as it is."
     if not side.modules:

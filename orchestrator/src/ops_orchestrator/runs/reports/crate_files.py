@@ -10,7 +10,18 @@ from typing import Final
 from ops_orchestrator.errors import NotFoundError
 from ops_orchestrator.runs.integrity.files import read_manifest
 from ops_orchestrator.runs.integrity.finding import Findings
-from ops_orchestrator.runs.record import LOGS, MANIFEST, MODULES, RECORD, RESULTS, STEPS, Results, StepRecord, step_folder
+from ops_orchestrator.runs.record import (
+    DERIVED,
+    LOGS,
+    MANIFEST,
+    MODULES,
+    RECORD,
+    RESULTS,
+    STEPS,
+    Results,
+    StepRecord,
+    step_folder,
+)
 from ops_orchestrator.runs.reports.entities import Entity, entity, file_id
 from ops_orchestrator.runs.store.protocols import StoredRun
 
@@ -53,7 +64,7 @@ class CrateFiles:
         hashes = _hashes(run)
         entities = {}
         for path in run.files():
-            if path != METADATA:
+            if path not in DERIVED:
                 name, media_type = described.get(path) or (_name(path), _media_type(path))
                 entities[path] = _described(run, path, name, media_type, hashes.get(path))
         return cls(entities)
