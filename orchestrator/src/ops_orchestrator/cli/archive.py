@@ -1,7 +1,6 @@
 """`ops runs export` and `ops runs import`: runs go into a zip file, and come out of it in another store."""
 
 import os
-import secrets
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ from rich.console import Group, RenderableType
 
 from ops_orchestrator.cli.display import plain
 from ops_orchestrator.cli.opened_run import opened_run
+from ops_orchestrator.cli.output_file import write_whole
 from ops_orchestrator.cli.progress_line import ProgressLine
 from ops_orchestrator.cli.run_ids import complete_run_id
 from ops_orchestrator.cli.run_store import open_store
@@ -67,7 +67,7 @@ def export_runs(
         if target is None:
             sys.stdout.buffer.writelines(pieces)
             return
-        size = _write(pieces, target, force=force)
+        size = write_whole(target, pieces, check=lambda: _check_target(target, force=force))
     exported = {"file": str(target), "bytes": size, "runs": [run.run_id for run in opened]}
     show(exported, lambda: _exported(target, size, len(opened)), as_json=as_json)
 
@@ -110,22 +110,6 @@ def _check_target(target: Path | None, *, force: bool) -> None:
         raise ConfigurationError("a zip file is not written to a terminal; give --to FILE.zip, or redirect the output")
     if target is not None and os.path.lexists(target) and not force:
         raise ConfigurationError(f"{target} is there already; add --force to replace it, or choose another name")
-
-
-def _write(pieces: Iterable[bytes], target: Path, *, force: bool) -> int:
-    """Write the file, which is there only when it is whole; returns its size. Raises OSError."""
-    part = target.with_name(f".{secrets.token_hex(6)}.zip.part")
-    try:
-        with part.open("xb") as file:
-            file.writelines(pieces)
-            size = file.tell()
-            file.flush()
-            os.fsync(file.fileno())
-        _check_target(target, force=force)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-    return size
 
 
 def _shown(pieces: Iterable[bytes], line: ProgressLine) -> Iterator[bytes]:

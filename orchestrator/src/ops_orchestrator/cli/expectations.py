@@ -17,6 +17,7 @@ from ops_contract.command_line import read_file, say, write
 from ops_orchestrator.cli.display import plain
 from ops_orchestrator.cli.ending import clause
 from ops_orchestrator.cli.opened_run import AnyRun, opened_run
+from ops_orchestrator.cli.output_file import write_whole
 from ops_orchestrator.cli.progress import run_ended
 from ops_orchestrator.cli.run_ids import complete_run_id
 from ops_orchestrator.cli.service_client import ServiceClient
@@ -50,10 +51,7 @@ def expect(
     if to is None:
         write(content)
         return
-    try:
-        to.write_bytes(content)
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {to}: {error.strerror}") from error
+    write_whole(to, [content])
     say("ops", f"wrote {to}; `ops runs check {shlex.quote(str(to))}` runs its scenario and judges it")
 
 

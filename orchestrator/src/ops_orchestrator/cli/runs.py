@@ -129,6 +129,7 @@ add_deferred(runs_app, "expect", "ops_orchestrator.cli.expectations:expect", "Wr
 add_deferred(runs_app, "check", "ops_orchestrator.cli.expectations:check", "Run a scenario and judge what it comes to.")
 add_deferred(runs_app, "export", "ops_orchestrator.cli.archive:export_runs", "Put runs into a zip file.")
 add_deferred(runs_app, "import", "ops_orchestrator.cli.archive:import_runs", "Take runs from a zip file into the store.")
+add_deferred(runs_app, "report", "ops_orchestrator.cli.report:report", "Write a run as one HTML file, to be opened anywhere.")
 add_deferred(runs_app, "cite", "ops_orchestrator.cli.cite:cite", "Print how to cite a run.")
 add_deferred(runs_app, "script", "ops_orchestrator.cli.script:script", "Print a run as a script of curl or Python.")
 runs_app.command("prune")(prune)

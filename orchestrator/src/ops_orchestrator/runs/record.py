@@ -30,7 +30,11 @@ ANSWER_HEADERS: Final = "response-headers.json"
 MANIFEST: Final = "manifest-sha256.txt"
 SIGNATURE: Final = "manifest-signature.json"
 IMPORT_DAMAGE: Final = "import-damage.txt"
-DERIVED: Final = ("report.html", "ro-crate-metadata.json", IMPORT_DAMAGE)
+REPORT: Final = "report.html"
+METADATA: Final = "ro-crate-metadata.json"
+"""The file that makes an RO-Crate of a folder. It describes the others."""
+
+DERIVED: Final = (REPORT, METADATA, IMPORT_DAMAGE)
 """What may be made of a folder at any time, and put into it; it is not part of what the run left."""
 
 ARTIFACTS: Final = "artifacts"

@@ -43,6 +43,7 @@ from ops_orchestrator.service.routes.plan_and_execute import (
     plan_and_execute_answer,
     plan_and_execute_routes,
 )
+from ops_orchestrator.service.routes.report import report_routes
 from ops_orchestrator.service.routes.reproduction import reproduction_routes
 from ops_orchestrator.service.routes.ro_crate import ro_crate_routes
 from ops_orchestrator.service.routes.run_control import run_control_routes
@@ -106,6 +107,7 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     app.include_router(evidence_routes(parts.store, parts.runs))
     app.include_router(comparison_routes(parts.store))
     app.include_router(archive_routes(parts.store))
+    app.include_router(report_routes(parts.store))
     app.include_router(ro_crate_routes(parts.store))
     app.include_router(verification_routes(parts.store))
     app.include_router(run_control_routes(parts.runs, parts.store, parts.siblings))

@@ -15,8 +15,8 @@ from ops_orchestrator.errors import ArchiveError, ConflictError, StoreError
 from ops_orchestrator.runs.archive.limits import MOST_ENTRIES, MOST_RATIO
 from ops_orchestrator.runs.integrity.files import read_manifest
 from ops_orchestrator.runs.integrity.finding import Findings
-from ops_orchestrator.runs.record import DERIVED, MANIFEST, RunRecord
-from ops_orchestrator.runs.reports.crate_files import METADATA
+from ops_orchestrator.runs.record import DERIVED, MANIFEST, METADATA, REPORT, RunRecord
+from ops_orchestrator.runs.reports.html.report import html_report
 from ops_orchestrator.runs.reports.ro_crate import ro_crate
 from ops_orchestrator.runs.store.plain_file import OpenFile
 from ops_orchestrator.runs.store.protocols import StoredRun
@@ -131,6 +131,7 @@ def _written(archive: ZipFile, run: StoredRun, *, damaged: bool) -> Generator[No
     # A run that is damaged may not have all that the description needs.
     with suppress(StoreError) if damaged else nullcontext():
         archive.writestr(_entry(f"{run.run_id}/{METADATA}", at, _FILE), ro_crate(run))
+        archive.writestr(_entry(f"{run.run_id}/{REPORT}", at, _FILE), html_report(run))
     for name in names:
         with closing(run.open(name)) as opened:
             entry = _entry(f"{run.run_id}/{name}", at, _FILE)

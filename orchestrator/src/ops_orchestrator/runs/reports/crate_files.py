@@ -25,9 +25,6 @@ from ops_orchestrator.runs.record import (
 from ops_orchestrator.runs.reports.entities import Entity, entity, file_id
 from ops_orchestrator.runs.store.protocols import StoredRun
 
-METADATA: Final = "ro-crate-metadata.json"
-"""The file that makes a crate of a folder. It describes the others."""
-
 _NAMES: Final = {
     RECORD: "Plan and record of the run",
     RESULTS: "Results of all steps",

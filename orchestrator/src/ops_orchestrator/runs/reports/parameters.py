@@ -1,6 +1,6 @@
 """The inputs and key figures of a run as parameters of its plan, each with the value that it had. For an RO-Crate."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -9,6 +9,7 @@ from ops_contract import join_pointer
 from ops_orchestrator.runs.figures import figure_values
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.reports.entities import Entity, entity, local_id, plain_value, ref
+from ops_orchestrator.runs.reports.object_leaves import object_leaves
 
 MOST_PARAMETERS: Final = 200
 """A crate names so many inputs, and so many key figures of a step; run.json and results.json have all of them."""
@@ -39,7 +40,7 @@ def input_parameters(record: RunRecord) -> list[Parameter]:
     """The inputs of the scenario by pointer, and the seed; at most `MOST_PARAMETERS` inputs."""
     seed = record.request["run_options"].get("seed")
     seeds = [] if seed is None else [_valued("options", "/seed", "seed", seed)]
-    leaves = islice(_leaves("", record.request["inputs"]), MOST_PARAMETERS)
+    leaves = islice(object_leaves(record.request["inputs"]), MOST_PARAMETERS)
     return seeds + [_valued("inputs", pointer, pointer.removeprefix("/"), value) for pointer, value in leaves]
 
 
@@ -77,14 +78,3 @@ def _formal(id_: str, name: str, kind: str, value_id: str) -> Entity:
         "FormalParameter",
         {"additionalType": kind, "name": name, "conformsTo": ref(_PARAMETER_PROFILE), "workExample": ref(value_id)},
     )
-
-
-def _leaves(pointer: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """What is in `value` by pointer; arrays are not taken apart."""
-    left = [(pointer, value)]
-    while left:
-        at, found = left.pop()
-        if isinstance(found, dict) and found:
-            left += [(join_pointer(at, key), item) for key, item in reversed(found.items())]
-        elif at:
-            yield at, found

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from ops_orchestrator.runs.citation import is_synthetic
 from ops_orchestrator.runs.json_text import json_document
-from ops_orchestrator.runs.record import RECORD, Results, RunRecord
+from ops_orchestrator.runs.record import METADATA, RECORD, Results, RunRecord
 from ops_orchestrator.runs.reports.crate_actions import OPERATOR, ORCHESTRATOR, RUN, Outline, actions, call_id
-from ops_orchestrator.runs.reports.crate_files import METADATA, CrateFiles
+from ops_orchestrator.runs.reports.crate_files import CrateFiles
 from ops_orchestrator.runs.reports.crate_plan import NOT_RECORDED, CrateModules, workflow, workflow_parts
 from ops_orchestrator.runs.reports.ended_run import ended_record
 from ops_orchestrator.runs.reports.entities import Entity, crate_time, entity, file_id, local_id, ref, refs, web_id
