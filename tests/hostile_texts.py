@@ -1,4 +1,4 @@
-"""Texts that would do something in a page that does not escape them: in an element, an attribute, an address, a style, a script."""
+"""Texts that would do something in a page that does not escape them: in elements, attributes, addresses, styles, scripts."""
 
 from typing import Final
 

@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     runs_dir: Annotated[HomePath, Field(description="where run folders are kept")] = Path("runs")
     modules_file: Annotated[HomePath, Field(description="the file that registers the modules")] = Path("modules.yaml")
     host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
+    hosts: Annotated[str, Field(description="names by which browsers know the service, with commas; localhost is known")] = ""
     workers: Annotated[int, Field(gt=0, le=64, description="processes that serve together, on one address and one store")] = 1
     port: Annotated[int, Field(ge=0, le=65535, description="port to listen on; 0 picks a free one")] = 8000
     url: Annotated[BaseUrl, Field(description="where the command line finds the service")] = "http://127.0.0.1:8000"

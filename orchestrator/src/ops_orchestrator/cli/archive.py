@@ -1,6 +1,5 @@
 """`ops runs export` and `ops runs import`: runs go into a zip file, and come out of it in another store."""
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +13,7 @@ from rich.console import Group, RenderableType
 
 from ops_orchestrator.cli.display import plain
 from ops_orchestrator.cli.opened_run import opened_run
-from ops_orchestrator.cli.output_file import write_whole
+from ops_orchestrator.cli.output_file import refuse_existing, write_whole
 from ops_orchestrator.cli.progress_line import ProgressLine
 from ops_orchestrator.cli.run_ids import complete_run_id
 from ops_orchestrator.cli.run_store import open_store
@@ -67,7 +66,7 @@ def export_runs(
         if target is None:
             sys.stdout.buffer.writelines(pieces)
             return
-        size = write_whole(target, pieces, check=lambda: _check_target(target, force=force))
+        size = write_whole(target, pieces, replace=force)
     exported = {"file": str(target), "bytes": size, "runs": [run.run_id for run in opened]}
     show(exported, lambda: _exported(target, size, len(opened)), as_json=as_json)
 
@@ -108,8 +107,8 @@ def _distinct(runs: Sequence[StoredRun]) -> list[StoredRun]:
 def _check_target(target: Path | None, *, force: bool) -> None:
     if target is None and on_terminal():
         raise ConfigurationError("a zip file is not written to a terminal; give --to FILE.zip, or redirect the output")
-    if target is not None and os.path.lexists(target) and not force:
-        raise ConfigurationError(f"{target} is there already; add --force to replace it, or choose another name")
+    if target is not None and not force:
+        refuse_existing(target)
 
 
 def _shown(pieces: Iterable[bytes], line: ProgressLine) -> Iterator[bytes]:

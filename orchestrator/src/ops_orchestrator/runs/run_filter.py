@@ -23,6 +23,7 @@ class RunFilter:
 
     `labels` are pairs of a key and a value, None for any value. A run is listed that started at `since` or later, and before
     `until`. `fingerprint` is the beginning of its recipe or result fingerprint. `reproduces` and `sweep` are ids.
+    `outside_sweeps` leaves out the runs of all sweeps.
     """
 
     scenario_id: str | None = None
@@ -34,6 +35,7 @@ class RunFilter:
     fingerprint: str | None = None
     reproduces: str | None = None
     sweep: str | None = None
+    outside_sweeps: bool = False
 
     def accepts(self, run: RunSummary) -> bool:
         """Whether a run with this summary is listed, whenever it started."""
@@ -43,6 +45,7 @@ class RunFilter:
             and self.status in (None, run.status)
             and self.reproduces in (None, run.reproduces)
             and self.sweep in (None, run.sweep)
+            and not (self.outside_sweeps and run.sweep is not None)
             and (self.module is None or self.module in run.modules)
             and all(key in run.labels and value in (None, run.labels[key]) for key, value in self.labels)
             and (self.fingerprint is None or any((value or "").startswith(self.fingerprint) for value in fingerprints))

@@ -17,9 +17,7 @@ from ops_orchestrator.errors import ConflictError
 from ops_orchestrator.runs.reports.html.report import html_report
 from ops_orchestrator.runs.store.folder_run import FolderRun
 
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGD4DwABBAEAX+XDSwAAAABJRU5ErkJggg=="
-)
+PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGD4DwABBAEAX+XDSwAAAABJRU5ErkJggg==")
 
 
 def report_of(folder: Path) -> Page:
@@ -148,7 +146,9 @@ def pointer(key: str) -> str:
 
 
 @pytest.mark.parametrize("texts", [HOSTILE_TEXTS[first : first + 11] for first in range(0, len(HOSTILE_TEXTS), 11)])
-async def test_hostile_text_in_every_field_stays_text(start_service: StartService, tmp_path: Path, texts: tuple[str, ...]) -> None:
+async def test_hostile_text_in_every_field_stays_text(
+    start_service: StartService, tmp_path: Path, texts: tuple[str, ...]
+) -> None:
     pages = []
     for number, text in enumerate((texts.__getitem__, "harmless {}".format)):
         fields, alpha = with_texts(text, len(texts))
@@ -181,7 +181,9 @@ async def test_pictures_are_shown_by_their_bytes_and_not_by_their_name(start_ser
 
 
 async def test_brief_loses_what_could_act_and_keeps_its_text(start_service: StartService, tmp_path: Path) -> None:
-    brief = b"# Title\n\n![a *chart*](https://evil.example/x.png) [go](javascript:alert(1)) [on](https://example.org/?a=1&b=2)\n\n"
+    brief = (
+        b"# Title\n\n![a *chart*](https://evil.example/x.png) [go](javascript:alert(1)) [on](https://example.org/?a=1&b=2)\n\n"
+    )
     table = b"| a | b |\n|--:|---|\n| 1 | <i>x</i> |\n"
     module = ScriptedModule(answers=[success(artifacts=[artifact("brief.md", brief + table, "text/markdown; charset=utf-8")])])
     page = await asyncio.to_thread(report_of, await run_with(start_service, tmp_path, module))

@@ -37,7 +37,7 @@ from ops_orchestrator.runs.store.folder_run import FolderRun
 from ops_orchestrator.runs.store.folder_writer import FolderWriter
 from ops_orchestrator.runs.store.index_update import Report
 from ops_orchestrator.runs.store.left_runs import abandoned_runs, end_left_runs, left_runs
-from ops_orchestrator.runs.store.listed_run import IndexedRun, Page, Position
+from ops_orchestrator.runs.store.listed_run import IndexedRun, Page, Position, Repeats
 from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile, files_in
 from ops_orchestrator.runs.store.protocols import Reopened, RunIndex
 from ops_orchestrator.runs.store.reading import (
@@ -253,6 +253,10 @@ class FolderStore:
         runs = [run for indexed in found[:limit] if (run := self._listed(indexed)) and where.accepts(run)]
         last = found[limit - 1].position if len(found) > limit else None
         return Page(runs, last.cursor() if last else None, is_complete=self._index.is_complete)
+
+    def repeats(self, recipe: str) -> Repeats:
+        """See RunStore."""
+        return self._index.repeats(recipe)
 
     def _listed(self, indexed: IndexedRun) -> RunSummary | None:
         """A run in a list, read again unless it was over and is as the index knows it; None when it cannot be read."""

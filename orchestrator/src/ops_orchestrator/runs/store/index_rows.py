@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS runs (
 );
 CREATE INDEX IF NOT EXISTS recipes ON runs (recipe) WHERE recipe IS NOT NULL;
 CREATE INDEX IF NOT EXISTS results ON runs (result) WHERE result IS NOT NULL;
-CREATE TABLE IF NOT EXISTS tagged (
+CREATE TABLE IF NOT EXISTS tagged ( -- with other tags, another text: an index is made again when this one changes
     tag INTEGER NOT NULL, started_us INTEGER NOT NULL, run_id TEXT NOT NULL, PRIMARY KEY (tag, started_us, run_id)
 ) WITHOUT ROWID;
 """
@@ -142,6 +142,7 @@ def tags_of(summary: Mapping[str, Any]) -> set[int]:
         *(tag_of("label", key) for key in labels),
         *(tag_of("label", key, value) for key, value in labels.items()),
         *(tag_of(name, summary[name]) for name in _ORIGINS if name in summary),
+        *(() if "sweep" in summary else (_OUTSIDE_SWEEPS,)),
         *(tag_of("fingerprint", value) for value in summary["fingerprints"].values() if value is not None),
     }
 
@@ -164,7 +165,8 @@ def tags_in(where: RunFilter, fingerprint: str | None) -> list[int]:
         *((name, getattr(where, name)) for name in _ORIGINS),
     )
     labels = (tag_of("label", key) if value is None else tag_of("label", key, value) for key, value in where.labels)
-    return [*(tag_of(kind, value) for kind, value in given if value is not None), *labels]
+    outside = (_OUTSIDE_SWEEPS,) if where.outside_sweeps else ()
+    return [*(tag_of(kind, value) for kind, value in given if value is not None), *labels, *outside]
 
 
 @lru_cache(maxsize=4096)
@@ -176,6 +178,8 @@ def tag_of(*parts: str) -> int:
 
 EVERY_TAG: Final = tag_of("run")
 """The tag of all runs."""
+
+_OUTSIDE_SWEEPS: Final = tag_of("outside sweeps")
 
 
 def microseconds(at: datetime) -> int:

@@ -98,6 +98,14 @@ class IndexedRun:
 
 
 @dataclass(frozen=True)
+class Repeats:
+    """How many completed runs have one recipe, and how many different results they have."""
+
+    runs: int
+    results: int
+
+
+@dataclass(frozen=True)
 class Page:
     """Part of the list of runs, newest first; `next_cursor` is None on the last page.
 

@@ -12,7 +12,7 @@ from ops_orchestrator.runs.record import ArtifactRecord, Results, RunRecord, Ste
 from ops_orchestrator.runs.run_file import RunFile
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.run_state import RunState
-from ops_orchestrator.runs.store.listed_run import IndexedRun, ListedRun, Page, Position, ReadRun
+from ops_orchestrator.runs.store.listed_run import IndexedRun, ListedRun, Page, Position, ReadRun, Repeats
 from ops_orchestrator.runs.store.plain_file import OpenFile
 from ops_orchestrator.settings import Durability
 
@@ -205,6 +205,10 @@ class RunStore(Protocol):
         """
         ...
 
+    def repeats(self, recipe: str) -> Repeats:
+        """How many completed runs have a recipe, and whether they found the same."""
+        ...
+
     @property
     def is_complete(self) -> bool:
         """Whether all runs are listed; False while many of them are being read in the background."""
@@ -305,6 +309,10 @@ class RunIndex(Protocol):
 
         Raises InvalidRequestError for a fingerprint that is the beginning of several.
         """
+        ...
+
+    def repeats(self, recipe: str) -> Repeats:
+        """How many completed runs have a recipe, of the first 5,000, and whether they found the same."""
         ...
 
     def claim(self, key_sha256: str, run_id: str) -> str | None:

@@ -25,13 +25,16 @@ from ops_orchestrator.runs.store.index_rows import (
     tags_in,
 )
 from ops_orchestrator.runs.store.index_update import IndexUpdate, Report
-from ops_orchestrator.runs.store.listed_run import IndexedRun, ListedRun, Position, ReadRun
+from ops_orchestrator.runs.store.listed_run import IndexedRun, ListedRun, Position, ReadRun, Repeats
 from ops_orchestrator.runs.store.reading import version_of
 
 FILE_NAME: Final = ".index.sqlite3"
 
 _MOST_COUNTED: Final = 5000
 _HOW_MANY: Final = "SELECT count(*) FROM (SELECT 1 FROM tagged WHERE tag = ? LIMIT ?)"
+_REPEATS: Final = """
+SELECT count(*), count(DISTINCT result) FROM (SELECT result FROM runs WHERE recipe = ? AND result IS NOT NULL LIMIT ?)
+"""
 _LATER: Final = "SELECT min({name}) FROM runs WHERE {name} {comparison} ?"
 _PATIENCE_S: Final = 20.0
 _MOST_ATTEMPTS: Final = 3
@@ -118,6 +121,11 @@ class SqliteIndex:
         rows = self._rows(*page_query(tags, limit, where, after))
         found = ((Position(started_us, run_id), read_summary(text), version) for started_us, run_id, text, version in rows)
         return [IndexedRun(position, summary, version) for position, summary, version in found if summary is not None]
+
+    def repeats(self, recipe: str) -> Repeats:
+        """See RunIndex."""
+        [(runs, results)] = self._rows(_REPEATS, (recipe, _MOST_COUNTED))
+        return Repeats(runs, results)
 
     def claim(self, key_sha256: str, run_id: str) -> str | None:
         """See RunIndex."""

@@ -2,7 +2,7 @@
 
 import base64
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
@@ -64,12 +64,12 @@ def pictures_within(run: StoredRun, results: Results) -> list[Picture]:
     return found
 
 
-def pictures_linked(run: StoredRun, results: Results, addresses: Mapping[str, str]) -> list[Picture]:
-    """The pictures of a run by their addresses, which `addresses` has by path."""
+def pictures_linked(run: StoredRun, results: Results, address: Callable[[str], str]) -> list[Picture]:
+    """The pictures of a run by their addresses, which `address` makes of a path; for a page that loads them."""
     return [
-        Picture(step, artifact, kind, _size(head, kind), addresses.get(artifact.path or ""))
+        Picture(step, artifact, kind, _size(head, kind), address(artifact.path))
         for step, artifact, head in _candidates(run, results)
-        if (kind := picture_type(head))
+        if artifact.path and (kind := picture_type(head))
     ]
 
 

@@ -1,6 +1,6 @@
 """All that the report of a run shows, read from its folder once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -14,7 +14,7 @@ from ops_orchestrator.runs.record import MODULES, ArtifactRecord, Results, RunRe
 from ops_orchestrator.runs.reports.html.briefs import MOST_BYTES, brief_html
 from ops_orchestrator.runs.reports.html.figures import FigureTable, figure_table
 from ops_orchestrator.runs.reports.html.overview import Overview
-from ops_orchestrator.runs.reports.html.pictures import Picture, pictures_within
+from ops_orchestrator.runs.reports.html.pictures import Picture, pictures_linked, pictures_within
 from ops_orchestrator.runs.reports.html.sources import StepSources, step_sources
 from ops_orchestrator.runs.reports.html.values import SingleValues, single_values
 from ops_orchestrator.runs.store.protocols import StoredRun
@@ -62,8 +62,11 @@ class ReportView:
         return self.run.record
 
     @classmethod
-    def of(cls, run: StoredRun) -> "ReportView":
-        """All of `run`, pictures with their bytes. Raises NotFoundError, DamagedRunError, StoreError."""
+    def of(cls, run: StoredRun, address: Callable[[str], str] | None = None, now: str | None = None) -> "ReportView":
+        """All of `run`. Pictures are there with their bytes, or by the `address` that is made of their path.
+
+        `now` is the time (RFC 3339) up to which a run that goes on is drawn. Raises NotFoundError, DamagedRunError, StoreError.
+        """
         record, results = run.record(), run.results()
         sources = synthetic_sources(record, results, uses_of(record, results, lambda: run.document(MODULES)))
         tables = (
@@ -72,9 +75,9 @@ class ReportView:
         )
         values = (single_values(step, answered) for step, answered in results.steps.items())
         return cls(
-            run=Overview.of(record, results),
+            run=Overview.of(record, results, now),
             figures=[table for table in tables if table.rows],
-            pictures=pictures_within(run, results),
+            pictures=pictures_linked(run, results, address) if address else pictures_within(run, results),
             briefs=_briefs(run, results),
             values=[found for found in values if found.listed],
             sources=step_sources(record, results),

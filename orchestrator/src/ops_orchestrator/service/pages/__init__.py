@@ -1,0 +1,1 @@
+"""The pages for people, at the addresses of the API: whoever prefers HTML gets them."""

@@ -1,0 +1,88 @@
+// What makes pages live. Every page works without it.
+"use strict";
+
+const live = document.querySelector("[data-events]");
+if (live) follow(live.dataset.events);
+
+const chosen = document.getElementById("chosen");
+if (chosen) {
+  const boxes = () => document.querySelectorAll('input[name="run"]:checked').length;
+  const tell = () => {
+    const count = boxes();
+    chosen.textContent = `${count} selected; 2 to 4 can be compared, the oldest is the reference`;
+  };
+  document.addEventListener("change", tell);
+  tell();
+}
+
+for (const form of document.querySelectorAll("form[data-busy]")) {
+  form.addEventListener("submit", () => {
+    const button = form.querySelector("button");
+    button.disabled = true;
+    button.textContent = form.dataset.busy;
+  });
+}
+
+// One run: its log lines as they come, and the parts of the page that changed, at most twice a second.
+function follow(address) {
+  const log = document.getElementById("log");
+  const connection = document.getElementById("connection");
+  let fetching = false;
+  let wanted = false;
+
+  const refresh = async () => {
+    wanted = true;
+    if (fetching) return;
+    fetching = true;
+    while (wanted) {
+      wanted = false;
+      try {
+        const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+        if (answer.ok) replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      } catch {
+        // The stream says that the connection is lost, and comes again by itself.
+      }
+      await new Promise((later) => setTimeout(later, 500));
+    }
+    fetching = false;
+  };
+
+  const replace = (page) => {
+    for (const part of document.querySelectorAll("[data-live]")) {
+      const newer = page.getElementById(part.id);
+      if (newer && newer.outerHTML !== part.outerHTML) part.replaceWith(newer);
+    }
+  };
+
+  const stream = new EventSource(`${address}?last_event_id=${log.dataset.last || 0}`);
+  let count = log.rows.length;
+  stream.onopen = () => {
+    connection.textContent = `Connected, ${count} events. `;
+    refresh();
+  };
+  stream.onerror = () => {
+    const now = new Date().toISOString().slice(11, 19);
+    connection.textContent = `Not connected since ${now} UTC, trying again. `;
+  };
+  stream.onmessage = (message) => {
+    const event = JSON.parse(message.data);
+    if (event.seq <= Number(log.dataset.last || 0)) return;
+    log.dataset.last = event.seq;
+    count += 1;
+    connection.textContent = `Connected, ${count} events. `;
+    const region = log.closest(".log");
+    const atEnd = region.scrollHeight - region.scrollTop - region.clientHeight < 40;
+    const row = log.insertRow();
+    if (event.level !== "info") row.className = event.level;
+    for (const text of [event.timestamp.slice(11, 23), event.step || "run", event.message || event.event]) {
+      row.insertCell().textContent = String(text).slice(0, 500);
+    }
+    if (atEnd) region.scrollTop = region.scrollHeight;
+    if (event.event === "run.ended") {
+      stream.close();
+      location.reload();
+    } else {
+      refresh();
+    }
+  };
+}

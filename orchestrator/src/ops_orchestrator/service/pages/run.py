@@ -1,0 +1,125 @@
+"""`/runs/{run_id}`: a run while it goes on, and its report when it is over, at one address."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from ops_contract import JsonError, parse_json
+from ops_orchestrator.runs.record import LOGS, RESULTS
+from ops_orchestrator.runs.reports.html.view import ReportView
+from ops_orchestrator.runs.store.listed_run import Repeats
+from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.service.pages.forms import read_form
+from ops_orchestrator.service.pages.site import Page, Site
+
+_MOST_LINES: Final = 500
+_SEE_OTHER: Final = 303
+
+
+@dataclass(frozen=True)
+class RunLinks:
+    """Addresses of what belongs to a run, in the service."""
+
+    run_id: str
+
+    def file(self, path: str) -> str:
+        """The address of a file of the run's folder."""
+        return f"/runs/{self.run_id}/{'results' if path == RESULTS else quote(path)}"
+
+    def step(self, _number: int, step_id: str) -> str:
+        """The page of a step."""
+        return f"/runs/{self.run_id}/steps/{quote(step_id, safe='')}"
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """An event of the log as a row."""
+
+    seq: int
+    level: str
+    time: str
+    step: str
+    message: str
+
+
+async def run(site: Site, request: Request) -> Response:
+    """The run as it is."""
+    run_id = request.path_params["run_id"]
+    view = await asyncio.to_thread(_view, site.parts.store, run_id)
+    record = view.record
+    lines = [] if record.is_over else await asyncio.to_thread(_lines, site.parts.store, run_id)
+    recipe = record.fingerprints.recipe
+    repeats = await asyncio.to_thread(site.parts.store.repeats, recipe) if recipe and record.is_over else Repeats(0, 0)
+    return site.page(
+        request,
+        "run.html",
+        view=view,
+        links=RunLinks(run_id),
+        lines=lines,
+        repeats=repeats,
+        scenario=json.dumps(record.request, indent=2, ensure_ascii=False),
+    )
+
+
+async def cancel(site: Site, request: Request) -> Response:
+    """Cancel the run, and show what became of it."""
+    return await _ordered(site, request, "cancel")
+
+
+async def resume(site: Site, request: Request) -> Response:
+    """Go on with the run, and show it."""
+    return await _ordered(site, request, "resume")
+
+
+async def reproduce(site: Site, request: Request) -> Response:
+    """Reproduce the run with the modules of its record, and show the new one."""
+    return await _ordered(site, request, "reproduce")
+
+
+_RUN: Final = "/runs/{run_id}"
+PAGES: Final = (
+    Page(_RUN, run),
+    Page(f"{_RUN}/cancel", cancel, "POST"),
+    Page(f"{_RUN}/resume", resume, "POST"),
+    Page(f"{_RUN}/reproduce", reproduce, "POST"),
+)
+
+
+async def _ordered(site: Site, request: Request, order: str) -> Response:
+    """Have the API carry out what a form asks for; its refusal becomes a page."""
+    await read_form(request, site.parts.hosts)
+    run_id = request.path_params["run_id"]
+    answer = await site.post(request, f"/runs/{quote(run_id, safe='')}/{order}")
+    if not answer.is_good:
+        return site.error(request, answer.json)
+    return RedirectResponse(f"/runs/{answer.json['run_id']}", _SEE_OTHER)
+
+
+def _view(store: RunStore, run_id: str) -> ReportView:
+    stored = store.run(run_id)
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return ReportView.of(stored, RunLinks(run_id).file, now)
+
+
+def _lines(store: RunStore, run_id: str) -> Sequence[LogLine]:
+    """The last lines of the log, as far as they can be read."""
+    raw = store.document(run_id, LOGS).splitlines()[-_MOST_LINES:]
+    return [line for found in raw if (line := _line(found)) is not None]
+
+
+def _line(raw: bytes) -> LogLine | None:
+    try:
+        event: Any = parse_json(raw)
+    except JsonError:
+        return None
+    if not isinstance(event, dict) or not isinstance(event.get("seq"), int):
+        return None
+    level, time, step, message = (str(event.get(name) or "") for name in ("level", "timestamp", "step", "message"))
+    return LogLine(event["seq"], level, time[11:23], step or "run", message or str(event.get("event")))

@@ -1,0 +1,131 @@
+"""All pages together: what they read, how they are rendered, and how an error becomes a page."""
+
+import json
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+import ops_orchestrator
+from ops_contract import CONTRACT_VERSION
+from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.client import ModuleClient
+from ops_orchestrator.runs.reports.html.environment import environment
+from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
+from ops_orchestrator.service.pages.inner_call import InnerAnswer, post
+from ops_orchestrator.service.problem import problem_response
+
+POLICY: Final = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+"""What a page may do, as a Content-Security-Policy: nothing inline, nothing of others."""
+
+_PACKAGE: Final = "ops_orchestrator.service.pages"
+_HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+_PROBLEM: Final = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the pages read. `hosts` are the names by which browsers may send forms to the service."""
+
+    store: RunStore
+    sweeps: SweepStore
+    catalogue: Catalogue
+    client: ModuleClient
+    hosts: Collection[str]
+
+
+@dataclass(frozen=True)
+class Site:
+    """What each page is given."""
+
+    parts: Parts
+    api: ASGIApp
+    templates: Environment
+
+    def page(self, request: Request, template: str, status: int = 200, **context: Any) -> Response:
+        """The page that `template` makes of `context`."""
+        given = {"path": request.url.path, "orchestrator": ops_orchestrator.__version__, "contract": CONTRACT_VERSION}
+        return HTMLResponse(self.templates.get_template(template).render(given | context), status, _HEADERS)
+
+    def error(self, request: Request, problem: Mapping[str, Any]) -> Response:
+        """A problem document as a page."""
+        return self.page(request, "error.html", int(problem["status"]), problem=problem)
+
+    async def post(self, request: Request, path: str, body: bytes = b"") -> InnerAnswer:
+        """What the API answers to what a form of `request` asks for; it does not wait for a run."""
+        return await post(self.api, request.scope, path, body)
+
+
+Handler = Callable[[Site, Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: its address, and the function that makes it. A POST is what its forms send."""
+
+    path: str
+    make: Handler
+    method: str = "GET"
+
+
+def site(parts: Parts, api: ASGIApp) -> ASGIApp:
+    """The pages in this folder, before `api`, which answers whatever has no page."""
+    made = Site(parts, api, environment(PackageLoader(_PACKAGE)))
+    modules = [import_module(f"{_PACKAGE}.{found.name}") for found in iter_modules(import_module(_PACKAGE).__path__)]
+    pages = [page for module in modules for page in getattr(module, "PAGES", ())]
+    routes = [Route(page.path, partial(_made, made, page.make), methods=[page.method]) for page in pages]
+    return Router(routes, redirect_slashes=False, default=partial(_from_api, made))
+
+
+async def _made(made: Site, make: Handler, request: Request) -> Response:
+    """The page, or the page of the error that stopped it."""
+    try:
+        return await make(made, request)
+    except Exception as error:  # noqa: BLE001  # the edge
+        return made.error(request, json.loads(bytes(problem_response(request, error).body)))
+
+
+async def _from_api(made: Site, scope: Scope, receive: Receive, send: Send) -> None:
+    """What the API answers, its problem documents as pages."""
+    start: Message | None = None
+    body = bytearray()
+
+    async def send_page(message: Message) -> None:
+        nonlocal start
+        if message["type"] == "http.response.start" and _is_problem(message):
+            start = message
+        elif start is None:
+            await send(message)
+        else:
+            body.extend(message.get("body", b""))
+            if not message.get("more_body", False):
+                problem = json.loads(body) if body else _of_status(start["status"])
+                await made.error(Request(scope), problem)(scope, receive, send)
+
+    await made.api(scope, receive, send_page)
+
+
+def _is_problem(message: Message) -> bool:
+    return any(name.lower() == b"content-type" and value.startswith(_PROBLEM.encode()) for name, value in message["headers"])
+
+
+def _of_status(status: int) -> dict[str, Any]:
+    return {"status": status, "title": HTTPStatus(status).phrase, "detail": ""}
