@@ -1,7 +1,7 @@
 """All pages together: what they read, how they are rendered, and how an error becomes a page."""
 
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -12,7 +12,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route, Router
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import ops_orchestrator
@@ -91,8 +91,17 @@ def site(parts: Parts, api: ASGIApp) -> ASGIApp:
     made = Site(parts, api, environment(PackageLoader(_PACKAGE)))
     modules = [import_module(f"{_PACKAGE}.{found.name}") for found in iter_modules(import_module(_PACKAGE).__path__)]
     pages = [page for module in modules for page in getattr(module, "PAGES", ())]
-    routes = [Route(page.path, partial(_made, made, page.make), methods=[page.method]) for page in pages]
-    return Router(routes, redirect_slashes=False, default=partial(_from_api, made))
+    return partial(_answer, made, [Route(page.path, partial(_made, made, page.make), methods=[page.method]) for page in pages])
+
+
+async def _answer(made: Site, routes: Sequence[Route], scope: Scope, receive: Receive, send: Send) -> None:
+    """The page of an address and a method, or else what the API says."""
+    for route in routes:
+        match, found = route.matches(scope)
+        if match is Match.FULL:
+            await route.handle({**scope, **found}, receive, send)
+            return
+    await _from_api(made, scope, receive, send)
 
 
 async def _made(made: Site, make: Handler, request: Request) -> Response:

@@ -100,7 +100,7 @@ def _row(
     return FigureRow(
         key=figure.key,
         label=figure.label,
-        unit=scale.unit,
+        unit=f"{scale.sign} {scale.unit}".strip(),
         value=typeset(scale.value(figure.value)) if figure.number is not None else scale.value(figure.value),
         raw=finite(figure.number),
         change="" if figure.change is None else typeset(scale.change(figure.change)),
