@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from ops_orchestrator.cli.next_step import next_step
+from ops_orchestrator.runs.next_step import next_step
 
 RESUME = "ops runs resume run_1"
 

@@ -13,8 +13,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ops_orchestrator.cli.next_step import next_step
 from ops_orchestrator.runs.figures import Figures, headline_figures
+from ops_orchestrator.runs.next_step import next_step
 
 _MOST_LINES: Final = 60
 _MOST_WARNINGS: Final = 10

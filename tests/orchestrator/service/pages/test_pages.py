@@ -132,7 +132,9 @@ async def test_run_that_goes_on_shows_its_steps_and_its_log_and_can_be_cancelled
         answer = await service.post("/plan_and_execute", json=asked, headers={"Prefer": "respond-async"})
         await gate.asked.wait()
         address = f"/runs/{answer.json()['run_id']}"
-        live = await page(service, address)
+        # A step that begins is in the folder some milliseconds after its module was called.
+        while "beta, for" not in (live := await page(service, address)).text:
+            pass
         cancelled = await service.post(f"{address}/cancel", headers=FORM)
         over = await page(service, cancelled.headers["location"])
         late = await service.post(f"/runs/{await started(service)}/cancel", headers=FORM)

@@ -2,24 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from ops_contract import JsonError, parse_json
-from ops_orchestrator.runs.record import LOGS, RESULTS
+from ops_orchestrator.runs.record import RESULTS
 from ops_orchestrator.runs.reports.html.view import ReportView
 from ops_orchestrator.runs.store.listed_run import Repeats
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.pages.forms import read_form
+from ops_orchestrator.service.pages.log_lines import log_lines
 from ops_orchestrator.service.pages.site import Page, Site
 
-_MOST_LINES: Final = 500
 _SEE_OTHER: Final = 303
 
 
@@ -38,23 +36,12 @@ class RunLinks:
         return f"/runs/{self.run_id}/steps/{quote(step_id, safe='')}"
 
 
-@dataclass(frozen=True)
-class LogLine:
-    """An event of the log as a row."""
-
-    seq: int
-    level: str
-    time: str
-    step: str
-    message: str
-
-
 async def run(site: Site, request: Request) -> Response:
     """The run as it is."""
     run_id = request.path_params["run_id"]
     view = await asyncio.to_thread(_view, site.parts.store, run_id)
     record = view.record
-    lines = [] if record.is_over else await asyncio.to_thread(_lines, site.parts.store, run_id)
+    lines = [] if record.is_over else await asyncio.to_thread(log_lines, site.parts.store, run_id)
     recipe = record.fingerprints.recipe
     repeats = await asyncio.to_thread(site.parts.store.repeats, recipe) if recipe and record.is_over else Repeats(0, 0)
     return site.page(
@@ -106,20 +93,3 @@ def _view(store: RunStore, run_id: str) -> ReportView:
     stored = store.run(run_id)
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return ReportView.of(stored, RunLinks(run_id).file, now)
-
-
-def _lines(store: RunStore, run_id: str) -> Sequence[LogLine]:
-    """The last lines of the log, as far as they can be read."""
-    raw = store.document(run_id, LOGS).splitlines()[-_MOST_LINES:]
-    return [line for found in raw if (line := _line(found)) is not None]
-
-
-def _line(raw: bytes) -> LogLine | None:
-    try:
-        event: Any = parse_json(raw)
-    except JsonError:
-        return None
-    if not isinstance(event, dict) or not isinstance(event.get("seq"), int):
-        return None
-    level, time, step, message = (str(event.get(name) or "") for name in ("level", "timestamp", "step", "message"))
-    return LogLine(event["seq"], level, time[11:23], step or "run", message or str(event.get("event")))

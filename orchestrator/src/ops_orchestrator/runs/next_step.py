@@ -19,13 +19,14 @@ def next_step(record: dict[str, Any]) -> str:
         return ""
     if error.get("code") == _LATE or resume in error.get("message", ""):
         return ""
-    return f"{_check(record, error['step'])}, then {resume}" if error.get("code") == _BREACH and "step" in error else resume
+    step = next((step for step in record["steps"] if step["id"] == error.get("step")), None)
+    if error.get("code") != _BREACH or step is None:
+        return resume
+    return f"{check_command(step['module'], step.get('adapter'), (step.get('exchange') or {}).get('url', ''))}, then {resume}"
 
 
-def _check(record: dict[str, Any], step_id: str) -> str:
-    """The command that checks the module of a step against the contract."""
-    step: dict[str, Any] = next((step for step in record["steps"] if step["id"] == step_id), {})
-    if step.get("adapter"):
-        return shlex.join(("ops-contract", "check", "--adapter", f"modules.yaml:{step['module']}"))
-    url = (step.get("exchange") or {}).get("url", "")
+def check_command(module: str, adapter: str | None, url: str) -> str:
+    """The command that checks a module against the contract, which was called at `url`."""
+    if adapter:
+        return shlex.join(("ops-contract", "check", "--adapter", f"modules.yaml:{module}"))
     return shlex.join(("ops-contract", "check", url.removesuffix(_EXECUTE) if url.endswith(_EXECUTE) else "URL"))

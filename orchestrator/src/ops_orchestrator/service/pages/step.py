@@ -1,0 +1,156 @@
+"""`/runs/{run_id}/steps/{step}`: what a module was asked and what it answered; the page to send to its team."""
+
+import asyncio
+import json
+import mimetypes
+import shlex
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ops_contract import JsonError, parse_json
+from ops_orchestrator.errors import NotFoundError
+from ops_orchestrator.runs.next_step import check_command
+from ops_orchestrator.runs.record import MAPPED_REQUEST, REQUEST, RunRecord, StepRecord, response_type, step_folder
+from ops_orchestrator.runs.registered_modules import registered_modules
+from ops_orchestrator.runs.reports.recorded_calls import RecordedCall, recorded_call
+from ops_orchestrator.runs.store.protocols import StoredRun
+from ops_orchestrator.service.pages.log_lines import LogLine, log_lines
+from ops_orchestrator.service.pages.run import RunLinks
+from ops_orchestrator.service.pages.site import Page, Site
+
+MOST_BYTES: Final = 64 * 1024
+"""So much of a request or an answer is shown; the rest is behind its link."""
+
+_STEP: Final = "/runs/{run_id}/steps/{step}"
+_UPSTREAM: Final = "upstream"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A request or an answer as it was kept. `sha256` is that of all that came or was sent, where the record has it."""
+
+    title: str
+    name: str
+    size: int
+    sha256: str | None
+    text: str
+    is_cut: bool
+    is_folded: bool
+
+
+@dataclass(frozen=True)
+class StepView:
+    """What the page of a step shows."""
+
+    record: RunRecord
+    step: StepRecord
+    parts: tuple[Part, ...]
+    command: str
+    check: str
+    lines: tuple[LogLine, ...]
+
+
+async def step(site: Site, request: Request) -> Response:
+    """The page of a step."""
+    run_id, name = request.path_params["run_id"], request.path_params["step"]
+    lines = await asyncio.to_thread(log_lines, site.parts.store, run_id, name)
+    view = await asyncio.to_thread(lambda: _view(site.parts.store.run(run_id), name, tuple(lines)))
+    return site.page(request, "step.html", view=view, links=RunLinks(run_id))
+
+
+async def exchange(site: Site, request: Request) -> Response:
+    """A request or an answer byte for byte, as something that does nothing in a browser."""
+    run_id, name, file = (request.path_params[key] for key in ("run_id", "step", "file"))
+    content = await asyncio.to_thread(lambda: _content(site.parts.store.run(run_id), name, file))
+    kind = mimetypes.guess_type(file)[0]
+    media_type = kind if kind == "application/json" else "application/octet-stream"
+    headers = {"Content-Type": media_type, "Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
+    return Response(content, headers=headers)
+
+
+PAGES: Final = (Page(_STEP, step), Page(f"{_STEP}/{{file}}", exchange))
+
+
+def _view(run: StoredRun, name: str, lines: tuple[LogLine, ...]) -> StepView:
+    record = run.record()
+    found = _step_of(record, name)
+    files = frozenset(run.files())
+    call = recorded_call(run, found, registered_modules(run).get(found.module), files)
+    parts = (part for file in sorted(files) if (part := _part(run, found, file)) is not None)
+    return StepView(
+        record,
+        found,
+        tuple(parts),
+        _command(call),
+        check_command(found.module, found.adapter, found.exchange.url if found.exchange else ""),
+        lines,
+    )
+
+
+def _step_of(record: RunRecord, name: str) -> StepRecord:
+    for found in record.steps:
+        if name in (found.id, f"{found.step}-{found.id}"):
+            return found
+    there_are = ", ".join(each.id for each in record.steps)
+    raise NotFoundError(f"{record.run_id} has no step {name!r:.100}; its steps are {there_are}.")
+
+
+def _content(run: StoredRun, name: str, file: str) -> bytes:
+    found = _step_of(run.record(), name)
+    path = f"{step_folder(found.step, found.id)}/{file}"
+    if path not in run.files():
+        raise NotFoundError(f"The step {found.id} of {run.run_id} has no file {file!r:.100}.")
+    return run.document(path)
+
+
+def _part(run: StoredRun, found: StepRecord, path: str) -> Part | None:
+    """The part of the page that a file of the step stands for; None for any other file."""
+    folder, _, name = path.rpartition("/")
+    if folder != step_folder(found.step, found.id):
+        return None
+    known = found.exchange
+    if name == REQUEST:
+        return _read(run, path, "What it was asked", known.request_sha256 if known else None)
+    if name == MAPPED_REQUEST:
+        return _read(run, path, "What the adapter made of it", None)
+    if response_type(path):
+        return _read(run, path, "What it answered", known.response_sha256 if known else None)
+    return None
+
+
+def _read(run: StoredRun, path: str, title: str, sha256: str | None) -> Part:
+    with closing(run.open(path)) as opened:
+        size = opened.size
+        content = opened.file.read(4 * 1024 * 1024)
+    text, is_folded = _text(content)
+    return Part(title, path.rpartition("/")[2], size, sha256, text[:MOST_BYTES], len(text) > MOST_BYTES, is_folded)
+
+
+def _text(content: bytes) -> tuple[str, bool]:
+    """JSON in lines, earlier answers in it folded to their sizes; anything else as it is."""
+    try:
+        value = parse_json(content)
+    except JsonError:
+        return content.decode(errors="replace"), False
+    is_folded = isinstance(value, dict) and bool(value.get(_UPSTREAM)) and isinstance(value[_UPSTREAM], dict)
+    if is_folded:
+        value = value | {_UPSTREAM: {step: f"… {len(json.dumps(answer)):,} bytes" for step, answer in value[_UPSTREAM].items()}}
+    return json.dumps(value, indent=2, ensure_ascii=False), is_folded
+
+
+def _command(call: RecordedCall | None) -> str:
+    """A curl that repeats the call, from the folder of the run; empty where the request was not kept."""
+    return " \\\n  ".join(_words(call)) if call else ""
+
+
+def _words(call: RecordedCall) -> Iterator[str]:
+    yield shlex.join(("curl", "-X", call.method, f"{call.address or 'http://HOST'}{call.target}"))
+    for name, value in call.headers.items():
+        yield shlex.join(("-H", f"{name}: {value}"))
+    if call.body:
+        yield f"--data-binary @{shlex.quote(call.body.file)}"
