@@ -150,11 +150,9 @@ async def test_hostile_text_in_every_field_stays_text(
     start_service: StartService, tmp_path: Path, texts: tuple[str, ...]
 ) -> None:
     pages = []
-    for number, text in enumerate((texts.__getitem__, "harmless {}".format)):
+    for text in (lambda number: texts[number], lambda number: f"harmless {number}"):
         fields, alpha = with_texts(text, len(texts))
         beta = ScriptedModule("beta", answers=[alpha.files.pop("error")])
-        home = tmp_path / str(number)
-        home.mkdir()
         folder = await run_with(start_service, tmp_path, alpha, beta, **fields)
         pages.append(await asyncio.to_thread(report_of, folder))
     hostile, harmless = pages

@@ -1,0 +1,216 @@
+"""The pages beside those of runs: a step, a comparison, sweeps and modules."""
+
+import json
+
+import httpx2
+import pytest
+from hostile_texts import HOSTILE_TEXTS
+from html_page import Page
+from scripted_module import ScriptedModule, StartService, artifact, error_envelope, success
+
+HTML = {"Accept": "text/html"}
+FORM = HTML | {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin", "Host": "127.0.0.1:8000"}
+OPTIONS = {"retries": 0, "ready_timeout_s": 0}
+
+
+async def page(service: httpx2.AsyncClient, address: str, status: int = 200) -> Page:
+    answer = await service.get(address, headers=HTML)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    return Page(answer.text)
+
+
+async def run(service: httpx2.AsyncClient, **scenario: object) -> str:
+    asked = {"scenario_id": "demo", "modules": ["alpha"], **scenario}
+    return str((await service.post("/plan_and_execute", json=asked)).json()["run_id"])
+
+
+async def sweep(service: httpx2.AsyncClient, rates: list[float], **spec: object) -> str:
+    asked = {
+        "scenario_id": "demo",
+        "modules": ["alpha"],
+        "inputs": {"rate": 0.2},
+        "sweep": {"parameters": {"/rate": rates}, **spec},
+    }
+    answer = await service.post("/sweeps", json=asked, headers={"Prefer": "wait=60"})
+    return str(answer.json()["sweep_id"])
+
+
+async def test_step_shows_what_was_asked_and_answered_and_how_to_ask_again(start_service: StartService) -> None:
+    beta = ScriptedModule("beta", answers=[httpx2.Response(422, json=error_envelope("beta", message="no such country"))])
+    async with start_service(ScriptedModule(), beta, options=OPTIONS) as service:
+        run_id = await run(service, modules=["alpha", "beta"], inputs={"country": "XX"})
+        shown = await page(service, f"/runs/{run_id}/steps/beta")
+        raw = await service.get(f"/runs/{run_id}/steps/beta/request.json", headers=HTML)
+        for wrong in ("steps/gamma", "steps/beta/run.json", "steps/beta/..%2F..%2Frun.json"):
+            await page(service, f"/runs/{run_id}/{wrong}", 404)
+    assert "Step 2 · beta failed MODULE_ERROR" in shown.text
+    assert '"country": "XX"' in shown.text
+    assert "no such country" in shown.text
+    assert '"alpha": "… ' in shown.text
+    assert "Answers of earlier steps are folded here" in shown.text
+    assert "curl -X POST http://beta.test/execute" in shown.text
+    assert "ops-contract check http://beta.test" in shown.text
+    assert "step beta failed" in shown.text
+    assert json.loads(raw.content)["inputs"] == {"country": "XX"}
+    assert raw.headers["content-security-policy"] == "sandbox"
+
+
+async def test_comparison_says_the_cause_first_and_what_differs(start_service: StartService) -> None:
+    answers = [success(outputs={"kpis": {"growth": growth}, "units": {"growth": "share"}}) for growth in (0.02, 0.03)]
+    async with start_service(ScriptedModule(answers=[*answers])) as service:
+        ids = [await run(service, inputs={"rate": rate}) for rate in (0.1, 0.2)]
+        address = f"/compare?run={ids[1]}&run={ids[0]}&ref={ids[0]}"
+        shown = await page(service, address)
+        turned = await page(service, f"/compare?run={ids[0]}&run={ids[1]}&ref={ids[1]}")
+        table = await service.get(f"{address}&format=csv", headers=HTML)
+        figures = await service.get(f"{address}&format=json", headers=HTML)
+    assert "Compare 2 runs alpha is the first step whose result differs: its input rate differs (0.1 → 0.2)." in shown.text
+    assert "/inputs/rate 0.1 0.2" in shown.text
+    assert "begins here" in shown.text
+    assert "2.00 % 3.00 % +1.00 pp +50.0 %" in shown.text
+    assert "3.00 % 2.00 % \N{MINUS SIGN}1.00 pp \N{MINUS SIGN}33.3 %" in turned.text
+    assert table.text.startswith("step,figure,label")
+    assert len(figures.json()["runs"]) == 2
+
+
+async def test_comparison_of_equal_runs_and_of_four(start_service: StartService) -> None:
+    async with start_service(ScriptedModule()) as service:
+        ids = [await run(service) for _ in range(4)]
+        shown = await page(service, "/compare?" + "&".join(f"run={one}" for one in ids))
+    assert "Compare 4 runs" in shown.text
+    assert "The same result, step by step." in shown.text
+    assert "Nothing: inputs, options, versions and adapters are the same." in shown.text
+    assert "D against A" in shown.text
+
+
+async def test_comparison_asks_for_runs_that_can_be_compared(start_service: StartService) -> None:
+    async with start_service(ScriptedModule()) as service:
+        ids = [await run(service) for _ in range(5)]
+        nothing = await page(service, "/compare")
+        one = await page(service, f"/compare?run={ids[0]}")
+        many = await page(service, "/compare?" + "&".join(f"run={each}" for each in ids), 422)
+        unknown = await page(service, f"/compare?run={ids[0]}&run=run_2026-01-09T12-34-56Z_ab12cd", 404)
+        reference = await page(service, f"/compare?run={ids[0]}&run={ids[1]}&ref={ids[2]}", 422)
+    assert "Choose 2 to 4 runs" in nothing.text
+    assert "One run is selected; choose one to three more." in one.text
+    assert "5 runs are selected, and 4 can be compared at once." in many.text
+    assert "run_2026-01-09T12-34-56Z_ab12cd" in unknown.text
+    assert "is not one of the runs" in reference.text
+
+
+async def test_sweep_is_started_from_the_form_and_shown_with_its_chart_and_table(start_service: StartService) -> None:
+    async with start_service(
+        ScriptedModule("policy-simulator"), ScriptedModule("strategy-agent", answers=[success("strategy-agent", outputs={})])
+    ) as service:
+        fields = "example=baseline&pointer=/policy_parameters/vat_rate&from=0.1&to=0.3&step=0.1&seeds=2"
+        answer = await service.post("/sweeps", headers=FORM, content=fields)
+        address = answer.headers["location"]
+        while "completed 6 of 6 runs completed" not in (shown := await page(service, address)).text:
+            pass
+        listed = await page(service, "/sweeps")
+        runs = await page(service, f"/?sweep={address.rpartition('/')[2]}")
+        change = await page(service, f"{address}?as=change")
+        unlisted = await page(service, "/")
+    assert answer.status_code == 303
+    assert "Sweep: vat_rate from 0.1 to 0.3" in shown.text
+    assert ("svg" in {name for name, *_ in shown.elements}, "0.1 2 0" in shown.text) == (True, True)
+    assert "6/6" in listed.text
+    assert "6 runs, newest first" in runs.text
+    assert "No figure" not in change.text
+    assert "1 sweep" in unlisted.text
+    assert "demo" not in unlisted.text
+
+
+async def test_sweep_that_the_api_refuses_is_kept(start_service: StartService) -> None:
+    async with start_service(ScriptedModule()) as service:
+        asked = {"scenario_id": "demo", "modules": ["alpha"], "sweep": {"parameters": {"/rate": []}}}
+        content = str(httpx2.QueryParams({"sweep": json.dumps(asked)}))
+        answer = await service.post("/sweeps", headers=FORM, content=content)
+        wrong = await service.post("/sweeps", headers=FORM, content="example=baseline&pointer=/a&from=x&to=1&step=1")
+        form = await page(service, "/sweeps/new")
+    assert answer.status_code == 422
+    assert "has no values; list at least one" in Page(answer.text).text
+    assert "/rate" in Page(answer.text).text
+    assert (wrong.status_code, "from must be a number" in Page(wrong.text).text) == (422, True)
+    assert '"sweep": {' in form.text
+
+
+async def test_failed_points_are_marked_and_run_again(start_service: StartService) -> None:
+    alpha = ScriptedModule(answers=[success(), httpx2.Response(422, json=error_envelope(message="too high")), success()])
+    async with start_service(alpha, options=OPTIONS) as service:
+        sweep_id = await sweep(service, [0.1, 0.2], seeds=1)
+        shown = await page(service, f"/sweeps/{sweep_id}")
+        again = await service.post(f"/sweeps/{sweep_id}/resume", headers=FORM)
+        while "completed 2 of 2 runs completed" not in (whole := await page(service, again.headers["location"])).text:
+            pass
+        late = await service.post(f"/sweeps/{sweep_id}/cancel", headers=FORM)
+    assert "1 of 2 runs completed, 1 failed" in shown.text
+    assert "too high" in shown.text
+    assert "Run the 1 that did not complete again" in shown.text
+    assert "did not complete" not in whole.text
+    assert late.status_code == 409
+
+
+async def test_two_parameters_are_a_table_with_shades(start_service: StartService) -> None:
+    answers = [success(outputs={"kpis": {"growth": number / 100}}) for number in range(4)]
+    async with start_service(ScriptedModule(answers=[*answers])) as service:
+        asked = {"parameters": {"/a": [1, 2], "/b": [1, 2]}, "concurrency": 1}
+        body = {"scenario_id": "demo", "modules": ["alpha"], "inputs": {"a": 1, "b": 2}, "sweep": asked}
+        answer = await service.post("/sweeps", json=body, headers={"Prefer": "wait=60"})
+        shown = await page(service, f"/sweeps/{answer.json()['sweep_id']}")
+    assert "b ↓ a →" in shown.text
+    assert {f"q{shade}" for shade in range(6) if f'class="q{shade}' in shown.source} >= {"q0", "q5"}
+
+
+async def test_modules_say_whether_they_are_ready_and_how_their_calls_went(start_service: StartService) -> None:
+    alpha = ScriptedModule(answers=[success(), httpx2.Response(422, json=error_envelope(message="no such country"))])
+    beta = ScriptedModule("beta", health=[httpx2.Response(503, text="warming up")])
+    async with start_service(alpha, beta, options=OPTIONS) as service:
+        await run(service)
+        await run(service)
+        listed = await page(service, "/modules")
+        one = await page(service, "/modules/alpha")
+        bad = await page(service, "/modules/beta")
+        unknown = await page(service, "/modules/gamma", 404)
+    assert "1 of 2 registered modules is ready." in listed.text
+    assert "2 calls, 1 failed" in listed.text
+    assert "no such country" in one.text
+    assert "url: http://alpha.test" in one.text
+    assert "not ready" in bad.text
+    assert "No run has called it yet." in bad.text
+    assert "registered are alpha, beta" in unknown.text
+
+
+async def test_api_page_stands_beside_the_others(start_service: StartService) -> None:
+    async with start_service(ScriptedModule()) as service:
+        shown = await service.get("/docs", headers=HTML)
+    assert (shown.status_code, "swagger" in shown.text.lower()) == (200, True)
+
+
+@pytest.mark.parametrize("part", ["step", "compare", "sweep", "module"])
+async def test_hostile_text_stays_text_in_every_page(start_service: StartService, part: str) -> None:
+    pages = []
+    for name, texts in (("one", HOSTILE_TEXTS), ("two", [f"harmless {number}" for number in range(len(HOSTILE_TEXTS))])):
+        keyed = [f"{number} {text}" for number, text in enumerate(texts)]
+        figures = {
+            "kpis": dict.fromkeys(keyed[:10], 1.5),
+            "labels": dict(zip(keyed, texts, strict=True)),
+            "units": dict(zip(keyed, texts, strict=True)),
+        }
+        brief = artifact("brief.md", "\n".join(texts).encode(), "text/markdown")
+        good = success(outputs=figures | {"other": keyed}, warnings=list(texts), artifacts=[brief], version=texts[0])
+        other = success(outputs=figures | {"other": keyed[::-1]}, warnings=list(texts)[::-1])
+        bad = httpx2.Response(422, json=error_envelope(message=" ".join(texts)))
+        async with start_service(ScriptedModule(answers=[good, other, good, bad, good]), options=OPTIONS) as service:
+            ids = [await run(service, scenario_id=name, inputs=dict.fromkeys(keyed, at)) for at in range(2)]
+            sweep_id = await sweep(service, [0.1, 0.2, 0.3], seeds=1, concurrency=1)
+            address = {
+                "step": f"/runs/{ids[0]}/steps/alpha",
+                "compare": f"/compare?run={ids[0]}&run={ids[1]}&ref={ids[0]}",
+                "sweep": f"/sweeps/{sweep_id}",
+                "module": "/modules/alpha",
+            }[part]
+            pages.append(await page(service, address))
+    hostile, harmless = pages
+    assert set(hostile.elements) == set(harmless.elements)
+    assert not [address for address in hostile.addresses if "alert" in address or "evil" in address]

@@ -1,0 +1,174 @@
+"""The pages in a browser: nothing that axe finds, nothing blocked, nothing that scrolls sideways, and a run that is live."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.base import AXE_FILE_PATH
+from browser import chromium
+from local_service import HTTP, ROOT, service, stub_addresses
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+AXE = AXE_FILE_PATH.read_text()
+RULES = "{resultTypes: ['violations']}"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A service with runs of each kind: its address, that of a module that can be told to hang, and pages by name."""
+
+    url: str
+    module: str
+    folder: Path
+    pages: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    home = tmp_path_factory.mktemp("pages")
+    stubs = service(home, "ops-stubs", "serve", "--port", "0")
+    agent = service(home, "ops-stubs", "serve", "strategy-agent", "--admin", "--port", "0")
+    with stubs as (_, stubs_url), agent as (_, agent_url):
+        addresses = stub_addresses(stubs_url) | {"STRATEGY_AGENT_URL": agent_url}
+        with service(ROOT, "ops", "serve", "--port", "0", OPS_RUNS_DIR=str(home / "runs"), **addresses) as (_, url):
+            yield Stack(url, agent_url, home / "runs", {"empty": "/", **made(url)})
+
+
+def made(url: str) -> dict[str, str]:
+    """Runs of each kind, and the addresses of all pages."""
+    ids = {}
+    for name, rate in (("baseline", 0.18), ("raised", 0.2), ("failed", 0.9)):
+        scenario = json.loads((ROOT / "examples/baseline.json").read_bytes())
+        scenario["inputs"]["policy_parameters"]["vat_rate"] = rate
+        ids[name] = HTTP.post(f"{url}/plan_and_execute", json=scenario).json()["run_id"]
+    varied = {"parameters": {"/policy_parameters/vat_rate": [0.1, 0.2, 0.9]}, "seeds": 2}
+    both = {"parameters": {"/policy_parameters/vat_rate": [0.1, 0.2], "/policy_parameters/cit_rate": [0.2, 0.3]}}
+    scenario = json.loads((ROOT / "examples/baseline.json").read_bytes()) | {"modules": ["policy-simulator"]}
+    scenario["inputs"]["policy_parameters"]["cit_rate"] = 0.27
+    wait = {"Prefer": "wait=120"}
+    sweeps = [
+        HTTP.post(f"{url}/sweeps", json=scenario | {"sweep": spec}, headers=wait).json()["sweep_id"] for spec in (varied, both)
+    ]
+    return {
+        "runs": "/",
+        "filtered": "/?scenario_id=nothing",
+        "new run": "/runs/new",
+        "run": f"/runs/{ids['baseline']}",
+        "failed run": f"/runs/{ids['failed']}",
+        "step": f"/runs/{ids['baseline']}/steps/strategy-agent",
+        "failed step": f"/runs/{ids['failed']}/steps/policy-simulator",
+        "choose": "/compare",
+        "compare": f"/compare?run={ids['baseline']}&run={ids['raised']}",
+        "sweeps": "/sweeps",
+        "new sweep": "/sweeps/new",
+        "sweep": f"/sweeps/{sweeps[0]}",
+        "change": f"/sweeps/{sweeps[0]}?as=change",
+        "two parameters": f"/sweeps/{sweeps[1]}",
+        "modules": "/modules",
+        "module": "/modules/strategy-agent",
+        "error": "/nothing",
+    }
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+def opened(browser: Browser, address: str, **options: Any) -> Page:
+    """The page, in which nothing was blocked and no script failed."""
+    page = browser.new_page(**options)
+    page.on("pageerror", lambda error: pytest.fail(str(error)))
+    page.on("console", lambda message: pytest.fail(message.text) if "Content Security Policy" in message.text else None)
+    page.goto(address)
+    return page
+
+
+def violations(page: Page) -> list[str]:
+    page.evaluate(AXE)
+    found: dict[str, Any] = page.evaluate(f"axe.run(document, {RULES})")
+    return [f"{each['id']}: {node['html'][:200]}" for each in found["violations"] for node in each["nodes"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(stack: Stack, browser: Browser, scheme: str) -> None:
+    found = {}
+    for name, address in stack.pages.items():
+        page = opened(browser, f"{stack.url}{address}", color_scheme=scheme)
+        for details in page.locator("details").all():
+            details.evaluate("each => each.open = true")
+        found[name] = violations(page)
+        page.close()
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+def test_no_page_scrolls_sideways_on_a_phone(stack: Stack, browser: Browser) -> None:
+    wide = {}
+    for name, address in stack.pages.items():
+        page = opened(browser, f"{stack.url}{address}", viewport={"width": 390, "height": 844})
+        wide[name] = page.evaluate("document.documentElement.scrollWidth")
+        page.close()
+    assert {name: width for name, width in wide.items() if width > 390} == {}
+
+
+@pytest.mark.parametrize("name", ["run", "failed run"])
+def test_report_opened_from_disk_loads_nothing(stack: Stack, browser: Browser, tmp_path: Path, name: str) -> None:
+    file = tmp_path / "report.html"
+    file.write_bytes(HTTP.get(f"{stack.url}{stack.pages[name]}/report.html").content)
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(file.as_uri())
+    assert page.evaluate("[...document.images].every((image) => image.naturalWidth > 100)")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert [address for address in asked if not address.startswith("data:")] == [file.as_uri()]
+    assert violations(page) == []
+    assert len(page.pdf()) > 10_000
+    page.close()
+
+
+def test_run_is_watched_cancelled_and_run_again(stack: Stack, browser: Browser) -> None:
+    HTTP.put(f"{stack.module}/__stub/faults", json={"faults": ["hang:first=1"]}).raise_for_status()
+    page = opened(browser, f"{stack.url}/")
+    page.get_by_label("Example scenario").select_option("baseline")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("Step 2 of 2, strategy-agent")
+    expect(page.locator("#live-figures")).to_contain_text("GDP growth")
+    expect(page.locator("#log")).to_contain_text("step policy-simulator completed")
+    expect(page.locator("#connection")).to_contain_text("Connected")
+    assert violations(page) == []
+    page.get_by_role("button", name="Cancel the run").click()
+    expect(page.locator(".verdict")).to_contain_text("cancelled")
+    page.get_by_role("button", name="Run again").click()
+    expect(page.locator(".verdict")).to_contain_text("2 of 2 steps completed", timeout=60_000)
+    page.close()
+
+
+def test_everything_works_without_script(stack: Stack, browser: Browser) -> None:
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(f"{stack.url}/")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/runs/run_*")
+    expect(page.locator(".verdict")).to_contain_text("2 of 2 steps completed", timeout=60_000)
+    page.close()
+
+
+def test_keyboard_alone_chooses_runs_and_compares_them(stack: Stack, browser: Browser) -> None:
+    page = opened(browser, f"{stack.url}/?status=completed")
+    boxes = page.locator('input[name="run"]')
+    for at in (0, 1):
+        boxes.nth(at).focus()
+        page.keyboard.press("Space")
+    expect(page.locator("#chosen")).to_contain_text("2 selected")
+    page.get_by_role("button", name="Compare selected").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Compare 2 runs")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.close()
