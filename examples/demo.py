@@ -1,7 +1,7 @@
 """`make demo`: the whole path once, without Docker.
 
 Starts the stubs and the orchestrator as local processes on free ports, runs the example scenario, shows the results,
-cancels a second run and resumes it, compares two scenarios, and stops what it started.
+cancels a second run and resumes it, compares two scenarios, writes a report, and stops what it started.
 """
 
 import asyncio
@@ -25,7 +25,8 @@ ROOT: Final = Path(__file__).parents[1]
 EXAMPLE: Final = Path("examples/plan_and_execute.request.json")
 MODULES: Final = ("data-layer", "policy-simulator", "supplychain-risk", "dr-anticorruption", "strategy-agent", "monitor")
 COMPARED: Final = (Path("examples/baseline.json"), Path("examples/vat-raised.json"))
-REPORT: Final = Path("build/demo/baseline-and-vat-raised.md")
+COMPARISON: Final = Path("build/demo/baseline-and-vat-raised.md")
+REPORT: Final = Path("build/demo/vat-raised.html")
 SLOW: Final = "strategy-agent"
 BRIEF_LINES: Final = 14
 
@@ -93,11 +94,22 @@ def compare(console: Console, orchestrator: str) -> int:
         run_ids.append(json.loads(run.stdout)["run_id"])
     say_command(console, f"ops runs compare {' '.join(run_ids)}")
     print(compared(run_ids, "table"), flush=True)  # noqa: T201  # it is as wide as it should be
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_text(compared(run_ids, "markdown"), encoding="utf-8")
-    console.print(f"The report is {REPORT.resolve()}", highlight=False)
+    COMPARISON.parent.mkdir(parents=True, exist_ok=True)
+    COMPARISON.write_text(compared(run_ids, "markdown"), encoding="utf-8")
+    console.print(f"The comparison is {COMPARISON.resolve()}", highlight=False)
     console.print(f"Why they differ: ops runs diff {' '.join(run_ids)}", highlight=False)
-    return 0
+    return report(console, run_ids[-1])
+
+
+def report(console: Console, run_id: str) -> int:
+    """Write the report of a run, and say which file to open. Returns an exit code."""
+    say_command(console, f"ops runs report {run_id} --to {REPORT}")
+    words = [command("ops"), "runs", "report", run_id, "--to", str(REPORT)]
+    written = subprocess.run(words, stderr=subprocess.DEVNULL, check=False)
+    if not written.returncode:
+        console.print(f"\nOpen the report in a browser: {REPORT.resolve().as_uri()}", highlight=False)
+        console.print("With `ops serve`, all runs are pages at http://127.0.0.1:8000/", highlight=False)
+    return written.returncode
 
 
 def compared(run_ids: list[str], form: str) -> str:

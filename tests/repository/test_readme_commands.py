@@ -169,8 +169,10 @@ def test_demo_follows_a_run_cancels_it_and_resumes_it(demo: Demo) -> None:
 def test_demo_ends_with_a_comparison_of_two_scenarios_and_says_where_the_report_is(demo: Demo) -> None:
     comparison = demo.output.partition("$ ops runs compare run_")[2]
     assert re.search(r"GDP growth +4\.28 % +4\.23 %", comparison)
-    [report] = re.findall(r"The report is (\S+\.md)", comparison.replace("\n", " "))
-    assert "| GDP growth" in Path(report).read_text()
+    [table] = re.findall(r"The comparison is (\S+\.md)", comparison.replace("\n", " "))
+    assert "| GDP growth" in Path(table).read_text()
+    [report] = re.findall(r"Open the report in a browser: file://(\S+\.html)", comparison.replace("\n", " "))
+    assert "<h1>" in Path(report).read_text()
 
 
 def test_demo_leaves_no_process_behind(demo: Demo) -> None:
