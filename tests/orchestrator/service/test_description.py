@@ -44,6 +44,7 @@ async def test_document_names_every_path(document: dict[str, Any]) -> None:
         "/runs/{run_id}/artifacts",
         "/runs/{run_id}/evidence",
         "/runs/{run_id}/artifacts/{step}/{name}",
+        "/runs/{run_id}/report.html",
         "/runs/{run_id}/ro-crate-metadata.json",
         "/runs/{run_id}/verification",
         "/runs/{run_id}/cancel",
