@@ -41,3 +41,16 @@ def change_json(folder: Path, name: str, change: Callable[[Any], object]) -> Non
     values = json.loads((folder / name).read_bytes())
     change(values)
     (folder / name).write_text(json.dumps(values))
+
+
+def forge_request(folder: Path) -> None:
+    """Change a request, and make everything but the signature fit again."""
+    (folder / "steps/1-alpha/request.json").write_text("{}\n")
+
+    def state_new_hash(events: list[dict[str, dict[str, str]]]) -> None:
+        events[3]["exchange"]["request_sha256"] = sha256_hex(b"{}\n")
+
+    rewrite_log(folder, state_new_hash)
+    events = [json.loads(line) for line in (folder / "logs.jsonl").read_bytes().splitlines()]
+    change_json(folder, "run.json", lambda record: record["steps"][0].update(exchange=events[3]["exchange"]))
+    rewrite_log(folder)

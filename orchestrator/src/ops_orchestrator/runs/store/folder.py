@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -151,7 +151,7 @@ class FolderStore:
 
     async def reopen(self, run_id: str) -> Reopened:
         """See RunStore."""
-        return await self._opened(reopen, run_id)
+        return await self._opened(partial(reopen, signer=self._signer), run_id)
 
     async def take_over(self, run_id: str) -> Reopened:
         """See RunStore."""
@@ -165,7 +165,7 @@ class FolderStore:
         except OSError as error:
             raise StoreError(f"cannot go on in {self.folder / run_id}: {error.strerror}") from error
         state = opened.log.state
-        writer = self._writer.writer_of(opened.folder, state.seq, opened.log.last_line)
+        writer = self._writer.writer_of(opened.folder, state.seq, opened.log.last_line, opened.signer)
         return Reopened(writer, state, opened.results, opened.modules)
 
     def adopt(self, run_id: str, fill: Callable[[Path], None]) -> RunRecord:
@@ -327,4 +327,4 @@ class FolderStore:
 
     def recover(self, run_ids: Iterable[str] | None = None) -> Mapping[str, OSError | StoreError | None]:
         """See RunStore."""
-        return end_left_runs(self.folder, self.left() if run_ids is None else run_ids, self._index, self._sync, self._signer)
+        return end_left_runs(self.folder, self.left() if run_ids is None else run_ids, self._index, self._sync)

@@ -31,11 +31,6 @@ class RunThreads(Protocol):
         """Which runs there are."""
         ...
 
-    @property
-    def signer(self) -> Signer | None:
-        """What signs the runs that end, if they are signed."""
-        ...
-
     async def put(self, job: "Job") -> None:
         """Have the file thread do `job`; waits while too much is waiting already."""
         ...
@@ -46,13 +41,16 @@ class RunThreads(Protocol):
 
 
 class FolderWriter:
-    """A RunWriter for a folder, whose log ends with `last_line`, the event number `written`."""
+    """A RunWriter for a folder, whose log ends with `last_line`, the event number `written`; `signer` signs the run's end."""
 
-    def __init__(self, writer: "RunThreads", folder: RunFolder, written: int, last_line: bytes) -> None:
+    def __init__(
+        self, writer: "RunThreads", folder: RunFolder, written: int, last_line: bytes, signer: Signer | None = None
+    ) -> None:
         self.folder = folder
         self.error: Exception | None = None
         self.accepted = self.written = written
         self._writer = writer
+        self._signer = signer
         self._previous_sha256 = line_sha256(last_line)
 
     @property
@@ -93,7 +91,7 @@ class FolderWriter:
         line = event.as_line(self._previous_sha256)
 
         def work() -> None:
-            self.folder.end(results_text(results), line, json_document(record), self._writer.signer)
+            self.folder.end(results_text(results), line, json_document(record), self._signer)
 
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # In results.json the outputs stand twice.

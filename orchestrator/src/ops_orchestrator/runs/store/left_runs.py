@@ -24,7 +24,7 @@ from ops_orchestrator.runs.store.recovery import (
     was_never_flushed,
 )
 from ops_orchestrator.runs.store.removal import delete_removed
-from ops_orchestrator.runs.store.run_folder import PART, Signer
+from ops_orchestrator.runs.store.run_folder import PART
 from ops_orchestrator.runs.store.sync import Sync
 
 _MAY_BE_LEFT: Final = (*NOT_OVER, "damaged")
@@ -51,13 +51,13 @@ def abandoned_runs(store: Path, index: RunIndex) -> set[str]:
 
 
 def end_left_runs(
-    store: Path, run_ids: Iterable[str], index: RunIndex, sync: Sync, signer: Signer | None = None
+    store: Path, run_ids: Iterable[str], index: RunIndex, sync: Sync
 ) -> Mapping[str, OSError | StoreError | None]:
     """End those of the runs in the folder `store` that nobody executes; by run id, why one could not be ended, or None."""
     ended: dict[str, OSError | StoreError | None] = {}
     for run_id in sorted(run_ids):
         try:
-            if _end_if_left(store, run_id, index, sync, signer):
+            if _end_if_left(store, run_id, index, sync):
                 ended[run_id] = None
         except (OSError, StoreError) as error:
             if isinstance(error, DamagedRunError) and was_never_flushed(store, run_id):
@@ -78,7 +78,7 @@ def _is_abandoned(folder: Path) -> bool:
     return False
 
 
-def _end_if_left(store: Path, run_id: str, index: RunIndex, sync: Sync, signer: Signer | None) -> bool:
+def _end_if_left(store: Path, run_id: str, index: RunIndex, sync: Sync) -> bool:
     """End a run unless it is over or somebody executes it; whether it was left. Raises DamagedRunError, StoreError, OSError."""
     folder = store / run_id
     with lease_of_the_dead(folder) as lease:
@@ -99,8 +99,8 @@ def _end_if_left(store: Path, run_id: str, index: RunIndex, sync: Sync, signer: 
         if lease is None:
             return False
         if record is not None and record.format < FORMAT:
-            record = end_old_run(store, record, lease, sync, signer)
+            record = end_old_run(store, record, lease, sync)
         else:
-            record, _ = finish(store, run_id, lease, sync, signer=signer)
+            record, _ = finish(store, run_id, lease, sync)
     index.put([record])
     return True

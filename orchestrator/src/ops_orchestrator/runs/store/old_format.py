@@ -17,7 +17,7 @@ from ops_orchestrator.runs.run_file import FileRef
 from ops_orchestrator.runs.run_state import ended, fingerprints_of
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.plain_file import all_files_in, open_below, read_below
-from ops_orchestrator.runs.store.run_folder import STAGING, RunFolder, Signer, write_all
+from ops_orchestrator.runs.store.run_folder import STAGING, RunFolder, write_all
 from ops_orchestrator.runs.store.stored_log import LARGEST_DOCUMENT_BYTES
 from ops_orchestrator.runs.store.sync import Sync
 
@@ -31,7 +31,7 @@ class _LastLine(BaseModel):
     timestamp: Time
 
 
-def end_old_run(store: Path, record: RunRecord, lease: FolderLease, sync: Sync, signer: Signer | None = None) -> RunRecord:
+def end_old_run(store: Path, record: RunRecord, lease: FolderLease, sync: Sync) -> RunRecord:
     """End a run whose lease is held: as its log says when it got that far, else as interrupted.
 
     Raises NotPlainError before anything is written when there is anything but plain files and folders, and OSError.
@@ -42,7 +42,7 @@ def end_old_run(store: Path, record: RunRecord, lease: FolderLease, sync: Sync, 
     what = replace(what, fingerprints=fingerprints_of(record, what.status))
     final = ended(record, what, at)
     folder = RunFolder(store / run_id, lease, files=[_ref(store, run_id, name) for name in names])
-    folder.seal(json_document(final), signer)
+    folder.seal(json_document(final))
     sync.flush(folder.paths())
     folder.conclude()
     sync.flush(folder.last_paths())

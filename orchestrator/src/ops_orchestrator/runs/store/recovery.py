@@ -1,6 +1,7 @@
 """Brings the folder of a run to its end: one that a dead service left, or one that could not be written to its end.
 
-What the log says happened is kept, as far as the files that it names are whole; everything else is swept.
+What the log says happened is kept, as far as the files that it names are whole; everything else is swept. Nothing is signed:
+who can write in the folder may have changed it since, and made all hashes fit again.
 """
 
 import os
@@ -22,6 +23,7 @@ from ops_orchestrator.runs.record import (
     MODULES,
     RECORD,
     RESULTS,
+    SIGNATURE,
     Results,
     RunRecord,
     results_text,
@@ -36,18 +38,26 @@ from ops_orchestrator.runs.store.run_folder import (
     ALWAYS_THERE,
     ATTEMPTS,
     RunFolder,
-    Signer,
     place_before,
     settle,
     unfinished_path,
 )
-from ops_orchestrator.runs.store.stored_log import LARGEST_DOCUMENT_BYTES, StoredLog, read_log, read_results, with_whole_files
+from ops_orchestrator.runs.store.stored_log import (
+    LARGEST_DOCUMENT_BYTES,
+    StoredLog,
+    has_content,
+    read_log,
+    read_results,
+    remains,
+    with_whole_files,
+)
 from ops_orchestrator.runs.store.sync import Sync
 
 _MOST_MODULES_BYTES: Final = 64 * 1024 * 1024
 _PAGE_BYTES: Final = 4096
 _FILES_OF_CREATION: Final = frozenset({RECORD, MODULES, LOGS})
-_DOCUMENTS: Final = _FILES_OF_CREATION | {RESULTS, MANIFEST}
+_DOCUMENTS: Final = _FILES_OF_CREATION | {RESULTS}
+_OF_AN_END: Final = frozenset({MANIFEST, SIGNATURE})
 
 
 @contextmanager
@@ -64,28 +74,21 @@ def lease_of_the_dead(folder: Path) -> Iterator[FolderLease | None]:
             lease.release()
 
 
-def finish(  # noqa: PLR0913  # where the run is, what it needs, and how it ends
-    store: Path,
-    run_id: str,
-    lease: FolderLease,
-    sync: Sync,
-    ended: RunEnded | None = None,
-    *,
-    signer: Signer | None = None,
-) -> tuple[RunRecord, Line]:
+def finish(store: Path, run_id: str, lease: FolderLease, sync: Sync, ended: RunEnded | None = None) -> tuple[RunRecord, Line]:
     """End the run, whose lease is held, and make its folder agree with its log; returns its record and last line.
 
     It ends with `ended`, or else as its log says, or as interrupted when that does not say how. Raises DamagedRunError when the
     log says nothing, and OSError; may be repeated then.
     """
     try:
-        log = whole_log(store, run_id)
+        # The end that it may have could not be stored as it should have been, if it has to end as `ended`.
+        log = log_of_the_left(store, run_id) if ended is None else whole_log(store, run_id).without_end()
     except LogError as error:
         raise DamagedRunError(store / run_id, LOGS, str(error)) from error
-    if ended is not None:
-        # The end that it may have could not be stored as it should have been.
-        log = log.without_end()
-    folder, line = _ended(store / run_id, lease, log, ended or interrupted(), signer)
+    if log.broken is None:
+        folder, line = _ended(store / run_id, lease, log, ended or interrupted())
+    else:
+        folder, line = _ended_before(store / run_id, lease, log)
     sync.flush(folder.paths())
     folder.conclude()
     sync.flush(folder.last_paths())
@@ -109,6 +112,20 @@ def whole_log(store: Path, run_id: str, *, is_over: bool = False) -> StoredLog:
     return log
 
 
+def log_of_the_left(store: Path, run_id: str) -> StoredLog:
+    """The log of a run that a dead service left, with which file is `broken` when the run was over but for its record.
+
+    Its last record is put into place when all else is on disk, so that no crash explains such a file, and nothing is taken
+    back. Raises as `whole_log` does.
+    """
+    whole = whole_log(store, run_id)
+    if whole.rest is None or not has_content(store, run_id, MANIFEST):
+        return whole
+    log = read_log(store, run_id)
+    is_cut = len(whole.events) < len(log.events)
+    return replace(log, broken=whole.rest) if is_cut and log.ended is not None else whole
+
+
 def record_of_the_left(store: Path, run_id: str) -> RunRecord | None:
     """The record of a run that may be left; None when it is damaged, and the log has to tell what it said.
 
@@ -117,19 +134,9 @@ def record_of_the_left(store: Path, run_id: str) -> RunRecord | None:
     try:
         return record_on_disk(store, run_id)
     except DamagedRunError:
-        if _has_content(store, run_id, MANIFEST):
+        if has_content(store, run_id, MANIFEST):
             raise
         return None
-
-
-def _has_content(store: Path, run_id: str, name: str) -> bool:
-    """Whether there is such a file, and not only its name: a power failure may keep that alone of what was not flushed."""
-    try:
-        return bool(_remains(read_below(store, f"{run_id}/{name}", LARGEST_DOCUMENT_BYTES)))
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
 
 
 def damaged_by(store: Path, run_id: str, error: NotPlainError) -> DamagedRunError:
@@ -144,23 +151,19 @@ def was_never_flushed(store: Path, run_id: str) -> bool:
     as zeros, or is missing at the end of its file. What has lost anything else may have been acknowledged.
     """
 
-    def remains(name: str) -> bytes:
-        return _remains(read_below(store, f"{run_id}/{name}", LARGEST_DOCUMENT_BYTES))
+    def content_of(name: str) -> bytes:
+        return remains(read_below(store, f"{run_id}/{name}", LARGEST_DOCUMENT_BYTES))
 
     with suppress(OSError):
         files = {*all_files_in(store, run_id)}
-        if files >= _FILES_OF_CREATION and not any(map(remains, files - _FILES_OF_CREATION)):
+        if files >= _FILES_OF_CREATION and not any(map(content_of, files - _FILES_OF_CREATION)):
             log = read_below(store, f"{run_id}/{LOGS}", LARGEST_DOCUMENT_BYTES)
-            return _lost_its_first_line(log) or not remains(MODULES)
+            return _lost_its_first_line(log) or not content_of(MODULES)
     return False
 
 
-def _remains(content: bytes) -> bytes:
-    return content.rstrip(b"\0")
-
-
 def _lost_its_first_line(log: bytes) -> bool:
-    written = _remains(log)
+    written = remains(log)
     return b"\n" not in written and (len(written) < len(log) or len(log) % _PAGE_BYTES == 0)
 
 
@@ -181,13 +184,13 @@ def clear_if_dead(folder: Path) -> None:
 def swept(path: Path, lease: FolderLease, log: StoredLog) -> RunFolder:
     """The folder of a run without what `log` does not tell, to go on writing. Raises DamagedRunError, OSError."""
     store, run_id = path.parent, path.name
-    _sweep(store, run_id, log.state.files)
+    _sweep(store, run_id, log)
     os.ftruncate(lease.log.fileno(), len(log.whole))
     modules = read_below(store, f"{run_id}/{MODULES}", _MOST_MODULES_BYTES)
     return RunFolder(path, lease, log.whole, log.state.files.values(), modules)
 
 
-def _ended(path: Path, lease: FolderLease, log: StoredLog, ended: RunEnded, signer: Signer | None) -> tuple[RunFolder, Line]:
+def _ended(path: Path, lease: FolderLease, log: StoredLog, ended: RunEnded) -> tuple[RunFolder, Line]:
     """The folder of the run with everything that an ended run has, and its last line; see `RunFolder.end`."""
     store, run_id = path.parent, path.name
     state = log.state
@@ -198,8 +201,16 @@ def _ended(path: Path, lease: FolderLease, log: StoredLog, ended: RunEnded, sign
         event = _last_event(log, ended)
         state.apply(event)
         line = added = event.as_line(line_sha256(log.last_line))
-    folder.end(results_text(results), added, json_document(state.record), signer)
+    folder.end(results_text(results), added, json_document(state.record))
     return folder, line_of(event, line)
+
+
+def _ended_before(path: Path, lease: FolderLease, log: StoredLog) -> tuple[RunFolder, Line]:
+    """As `_ended`, for a run that was over but for its record: only that is written, and `verify` says what does not fit."""
+    modules = read_below(path.parent, f"{path.name}/{MODULES}", _MOST_MODULES_BYTES)
+    folder = RunFolder(path, lease, log.whole, log.state.files.values(), modules)
+    folder.prepare(json_document(log.state.record))
+    return folder, line_of(log.events[-1], log.last_line)
 
 
 def _last_event(log: StoredLog, ended: RunEnded) -> Event:
@@ -220,14 +231,20 @@ def _settle_moves(folder: Path, files: Mapping[str, FileRef]) -> None:
                 settle(folder, path)
 
 
-def _sweep(store: Path, run_id: str, named: Mapping[str, FileRef]) -> None:
-    """Remove what no line names. Raises DamagedRunError when there is anything but plain files and folders."""
+def _sweep(store: Path, run_id: str, log: StoredLog) -> None:
+    """Remove what no line names, and what is of an end that does not count.
+
+    Raises DamagedRunError when there is anything but plain files and folders.
+    """
     try:
         files = all_files_in(store, run_id)
     except NotPlainError as error:
         raise damaged_by(store, run_id, error) from error
+    kept_files = _DOCUMENTS | log.state.files.keys()
+    if log.ended is not None or log.goes_on_again:
+        kept_files |= _OF_AN_END
     for path in files:
-        if path not in _DOCUMENTS and path not in named:
+        if path not in kept_files:
             Path(store / run_id / path).unlink()
     kept = {str(store / run_id / name) for name in ("", *ALWAYS_THERE)}
     for folder, _, _ in os.walk(store / run_id, topdown=False):

@@ -20,6 +20,7 @@ from ops_orchestrator.runs.record import ARTIFACTS, LOGS, MANIFEST, MODULES, REC
 from ops_orchestrator.runs.run_file import FileRef, RunFile
 from ops_orchestrator.runs.store.claimed_keys import alone_in
 from ops_orchestrator.runs.store.lease import FolderLease
+from ops_orchestrator.runs.store.plain_file import NotPlainError, read_below
 
 ALWAYS_THERE: Final = (ARTIFACTS, STEPS)
 """Folders that each run has, also while they are empty."""
@@ -33,6 +34,7 @@ Signer = Callable[[bytes], bytes]
 """Makes the content of manifest-signature.json from that of the manifest."""
 
 _NEW: Final = ".new-"
+_MOST_SIGNATURE_BYTES: Final = 64 * 1024
 _TO_WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -112,7 +114,8 @@ class RunFolder:
     def end(self, results: Iterable[bytes], line: bytes, record: bytes, signer: Signer | None = None) -> None:
         """Write everything that an ended run has, its final record under another name: see `conclude`.
 
-        `results` are pieces of results.json. Without a `signer` the run is not signed.
+        `results` are pieces of results.json. Without a `signer` the run is not signed, and keeps
+        only a signature of what it has now.
         """
         digest = hashlib.sha256()
         self._document(RESULTS, _hashed(results, digest))
@@ -133,9 +136,13 @@ class RunFolder:
         self._document(MANIFEST, [listed])
         if signer is not None:
             self._document(SIGNATURE, [signer(listed)])
-        elif not self._is_new:
+        elif not self._is_new and not self._is_signed(listed):
             with suppress(FileNotFoundError):  # an earlier end may have been signed
                 os.unlink(self._folder + SIGNATURE)
+        self.prepare(record)
+
+    def prepare(self, record: bytes) -> None:
+        """Write the final record under another name."""
         self._write(RECORD + PART, [record])
 
     def conclude(self) -> None:
@@ -164,6 +171,18 @@ class RunFolder:
     def close(self) -> None:
         """Close the log and release the lease."""
         self._lease.release()
+
+    def _is_signed(self, listed: bytes) -> bool:
+        """Whether the signature in the folder is one of the manifest `listed`, and not of an earlier end."""
+        if not os.path.lexists(self._folder + SIGNATURE):
+            return False
+        from ops_orchestrator.runs.signing import SignatureError, signed_by  # noqa: PLC0415  # few runs are signed
+
+        try:
+            signed_by(read_below(self.path, SIGNATURE, _MOST_SIGNATURE_BYTES), listed)
+        except (SignatureError, NotPlainError):
+            return False
+        return True
 
     def _document(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write a document that an earlier attempt may have left as well."""

@@ -9,8 +9,8 @@ from typing import Final
 from ops_contract import JsonError, ShapeError, parse_json, validate
 from ops_orchestrator.errors import DamagedRunError
 from ops_orchestrator.runs.event_reader import LONGEST_LINE_BYTES, LogError, read_event
-from ops_orchestrator.runs.events import Event, RunEnded, RunQueued
-from ops_orchestrator.runs.record import LOGS, StepResults, result_name
+from ops_orchestrator.runs.events import Event, RunEnded, RunQueued, RunResumed
+from ops_orchestrator.runs.record import LOGS, MANIFEST, StepResults, result_name
 from ops_orchestrator.runs.run_file import FileRef
 from ops_orchestrator.runs.run_state import RunState
 from ops_orchestrator.runs.store.plain_file import NotPlainError, open_below, read_below
@@ -25,7 +25,8 @@ _MOST_VALUES: Final = 4_000_000
 class StoredLog:
     """The beginning of a log that is whole: its events and the run as they tell it, and where in `content` each ends.
 
-    `rest` says what is wrong after that, None when nothing follows.
+    `rest` says what is wrong after that, None when nothing follows. `broken` says which file is not as the log says, when that
+    takes nothing back.
     """
 
     content: bytes
@@ -33,6 +34,7 @@ class StoredLog:
     state: RunState
     ends: tuple[int, ...]
     rest: str | None
+    broken: str | None = None
 
     @property
     def modules_sha256(self) -> str:
@@ -53,6 +55,12 @@ class StoredLog:
         return self.content[start : self.ends[-1]]
 
     @property
+    def goes_on_again(self) -> bool:
+        """Whether the run was resumed after its last end, so that a manifest in its folder is of that end."""
+        turns = [event.what for event in self.events if isinstance(event.what, RunEnded | RunResumed)]
+        return bool(turns) and isinstance(turns[-1], RunResumed)
+
+    @property
     def ended(self) -> RunEnded | None:
         """How the run ended, if its last event says so."""
         what = self.events[-1].what
@@ -69,7 +77,13 @@ class StoredLog:
 
 
 def read_log(store: Path, run_id: str) -> StoredLog:
-    """The log of a run, as far as its lines are events. Raises LogError when not even the first one is, and OSError."""
+    """The log of a run, as far as its lines are events. Raises LogError when not even the first one is, and OSError.
+
+    Raises LogError too when there is a manifest, and the log does not tell of the end before which that is never written:
+    such a log is not one that a crash has left.
+    """
+    # Looked at before the log: the run may be about to end.
+    had_ended = has_content(store, run_id, MANIFEST)
     content = read_below(store, f"{run_id}/{LOGS}", LARGEST_DOCUMENT_BYTES)
     events: list[Event] = []
     ends: list[int] = []
@@ -91,7 +105,10 @@ def read_log(store: Path, run_id: str) -> StoredLog:
         raise LogError(rest or "the log has no line")
     if rest is None and ends[-1] < len(content):
         rest = f"line {len(events) + 1} is not complete"
-    return StoredLog(content, tuple(events), state, tuple(ends), rest)
+    log = StoredLog(content, tuple(events), state, tuple(ends), rest)
+    if had_ended and log.ended is None and not log.goes_on_again:
+        raise LogError(f"{rest or 'it does not say how the run ended'}, although there is a {MANIFEST}")
+    return log
 
 
 def with_whole_files(log: StoredLog, store: Path, run_id: str) -> StoredLog:
@@ -128,6 +145,21 @@ def read_results(store: Path, run_id: str, state: RunState) -> dict[str, StepRes
             reason = str(error.problems[0]) if isinstance(error, ShapeError) else str(error)
             raise DamagedRunError(store / run_id, name, reason) from error
     return results
+
+
+def has_content(store: Path, run_id: str, name: str) -> bool:
+    """Whether there is such a file, and not only its name: a power failure may keep that alone of what was not flushed."""
+    try:
+        return bool(remains(read_below(store, f"{run_id}/{name}", LARGEST_DOCUMENT_BYTES)))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def remains(content: bytes) -> bytes:
+    """What a power failure left of a file: pages that were not flushed read as zeros."""
+    return content.rstrip(b"\0")
 
 
 def lines_of(content: bytes) -> Iterator[tuple[bytes, int]]:

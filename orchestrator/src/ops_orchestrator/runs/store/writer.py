@@ -49,7 +49,7 @@ class Writer:
         signer: Signer | None = None,
     ) -> None:
         self.index = index
-        self.signer = signer
+        self._signer = signer
         self._sync = sync
         self._consumers = consumers
         self._open: set[FolderWriter] = set()
@@ -69,7 +69,7 @@ class Writer:
         def work() -> FolderWriter:
             text = b"".join(line.data for line in lines)
             folder = RunFolder.create(path, json_document(record), modules, text)
-            return FolderWriter(self, folder, lines[-1].seq, lines[-1].data)
+            return FolderWriter(self, folder, lines[-1].seq, lines[-1].data, self._signer)
 
         answer: asyncio.Future[FolderWriter] = asyncio.get_running_loop().create_future()
         await self._jobs.put(Job(work, len(modules), answer=answer, lines=tuple(lines), record=record))
@@ -80,16 +80,16 @@ class Writer:
         except OSError as error:
             raise StoreError(f"cannot write a run in {path.parent}: {error.strerror}") from error
 
-    def writer_of(self, folder: RunFolder, written: int, last_line: bytes) -> FolderWriter:
+    def writer_of(self, folder: RunFolder, written: int, last_line: bytes, signer: Signer | None = None) -> FolderWriter:
         """The writer of a run that goes on, whose log ends with `last_line`, the event number `written`."""
-        writer = FolderWriter(self, folder, written, last_line)
+        writer = FolderWriter(self, folder, written, last_line, signer)
         self._open.add(writer)
         return writer
 
     def finish(self, writer: FolderWriter, lease: FolderLease, ended: RunEnded) -> RunRecord:
         """End the run of a writer that failed, as far as it was written. Blocking. Raises DamagedRunError, OSError."""
         path = writer.folder.path
-        record, last = finish(path.parent, path.name, lease, self._sync, ended, signer=self.signer)
+        record, last = finish(path.parent, path.name, lease, self._sync, ended)
         self._open.discard(writer)
         self.index.put([record])
         self._publish([last])
