@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import recorded_run
 from command_line import on_terminal, ops
-from forged_run import rewrite_log
+from forged_run import change_json, rewrite_log
 from run_records import make_folders
 
 from ops_orchestrator.runs.signing import read_signing_key
@@ -85,8 +85,18 @@ def test_every_run_of_the_store_is_verified_but_those_that_are_not_over(home: Pa
         1,
         {folder.name: True, "run_2026-01-09T12-34-56Z_ab12cd": False},
     )
+    assert ops(home, "runs", "verify", "--all").stderr == f"Left out because they are not over: {under_way}\n"
     code, text = on_terminal(home, "runs", "verify", "--all")
-    assert (code, text.splitlines()[-1]) == (1, "1 of 2 runs are intact; left out because not over: 1")
+    assert (code, text.splitlines()[-1]) == (1, "1 of 2 runs are intact")
+
+
+def test_changed_run_is_found_also_when_it_says_that_it_goes_on(home: Path, folder: Path) -> None:
+    (folder / "artifacts/policy-simulator/kpis.json").write_text("{}")
+    change_json(folder, "run.json", lambda record: record.update(status="running", finished_at=None))
+    code, (document,) = printed(home, "--all")
+    assert (code, document["run_id"]) == (1, folder.name)
+    files = {finding["file"] for finding in document["findings"]}
+    assert files == {"run.json", "artifacts/policy-simulator/kpis.json"}
 
 
 @pytest.mark.parametrize("words", [(), ("latest", "--all")])

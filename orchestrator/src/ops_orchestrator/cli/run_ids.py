@@ -85,13 +85,16 @@ def named_id(name: str, ids: Sequence[str], kind: Kind) -> str:
     begins = (name, f"{kind.noun}_{name}")
     found = [each for each in ids if name and each.startswith(begins)]
     if len(found) > 1:
-        raise ConfigurationError(f"{name!r} is the beginning of {len(found)} {kind.noun}s; write more of it: {_listed(found)}")
+        raise ConfigurationError(
+            f"{name!r} is the beginning of {len(found)} {kind.noun}s; write more of it: {listed_ids(found)}"
+        )
     if not found:
         meant = suggestion(name, ids[:_MOST_COMPARED])
         raise ConfigurationError(f"there is no {kind.noun} {name!r}; {meant or f'`{kind.listing}` lists them'}")
     return found[0]
 
 
-def _listed(ids: Sequence[str]) -> str:
+def listed_ids(ids: Sequence[str]) -> str:
+    """The first few of `ids`, and how many more there are."""
     more = len(ids) - _MOST_CANDIDATES
     return ", ".join(ids[:_MOST_CANDIDATES]) + (f" and {more} more" if more > 0 else "")

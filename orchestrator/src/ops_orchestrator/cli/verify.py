@@ -9,7 +9,7 @@ import typer
 
 from ops_orchestrator.cli.opened_run import opened_run
 from ops_orchestrator.cli.progress_line import ProgressLine
-from ops_orchestrator.cli.run_ids import complete_run_id
+from ops_orchestrator.cli.run_ids import complete_run_id, listed_ids
 from ops_orchestrator.cli.run_store import existing_store
 from ops_orchestrator.cli.tables import verification_view
 from ops_orchestrator.cli.terminal import AsJson, on_terminal, show
@@ -18,7 +18,7 @@ from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.runs.events import NOT_OVER
 from ops_orchestrator.runs.public_key import PublicKey
 from ops_orchestrator.runs.store.all_runs import all_runs
-from ops_orchestrator.runs.verification import Verification, verify_run
+from ops_orchestrator.runs.verification import Verification, has_ended, verify_run
 
 
 def verify(
@@ -67,14 +67,17 @@ def _verify_named(names: Sequence[str], trusted: Sequence[PublicKey], *, as_json
 def _verify_all(trusted: Sequence[PublicKey], *, as_json: bool) -> bool:
     """Verify the runs of the store, and show those that are not intact, or as JSON all; whether all are intact."""
     shows_all = as_json or not on_terminal()
-    counts = Counter[str]()
+    counts, left_out = Counter[str](), list[str]()
     with existing_store() as store, ProgressLine() as line:
+        abandoned = store.abandoned()
         for listed in all_runs(store):
-            if listed.status in NOT_OVER:
-                counts["left out"] += 1
-                continue
             with suppress(NotFoundError):  # it was removed meanwhile
-                verification = verify_run(store.run(listed.run_id), trusted)
+                run = store.run(listed.run_id)
+                # A run that is over may only say that it goes on.
+                if listed.status in NOT_OVER and not (listed.run_id in abandoned and has_ended(run)):
+                    left_out.append(listed.run_id)
+                    continue
+                verification = verify_run(run, trusted)
                 counts["intact" if verification.is_intact else "not intact"] += 1
                 if shows_all or not verification.is_intact:
                     line.clear()
@@ -82,6 +85,8 @@ def _verify_all(trusted: Sequence[PublicKey], *, as_json: bool) -> bool:
             line.show(f"Verified {counts.total():,} runs")
     if not shows_all:
         typer.echo(_summary(counts))
+    if left_out:
+        typer.echo(f"Left out because they are not over: {listed_ids(left_out)}", err=True)
     return not counts["not intact"]
 
 
@@ -91,8 +96,7 @@ def _show(verification: Verification, *, as_json: bool) -> None:
 
 def _summary(counts: Counter[str]) -> str:
     checked = counts["intact"] + counts["not intact"]
-    left_out = f"; left out because not over: {counts['left out']:,}" if counts["left out"] else ""
-    return f"{counts['intact']:,} of {checked:,} runs are intact{left_out}"
+    return f"{counts['intact']:,} of {checked:,} runs are intact"
 
 
 def _trusted(names: Sequence[str]) -> list[PublicKey]:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 from ops_contract import ShapeError, validate
+from ops_orchestrator.runs.event_reader import LogError
 from ops_orchestrator.runs.events import ENDED, Status
 from ops_orchestrator.runs.integrity.documents import (
     check_fingerprints,
@@ -14,13 +15,14 @@ from ops_orchestrator.runs.integrity.documents import (
 )
 from ops_orchestrator.runs.integrity.exchanges import check_exchanges, claim_old_exchanges
 from ops_orchestrator.runs.integrity.files import CheckedFolder, check_listed, read_manifest
-from ops_orchestrator.runs.integrity.finding import Finding, Findings
+from ops_orchestrator.runs.integrity.finding import Finding
 from ops_orchestrator.runs.integrity.log import NO_LOG, CheckedLog, check_log, check_old_log
 from ops_orchestrator.runs.integrity.signature import check_signature
 from ops_orchestrator.runs.integrity.steps import check_answer, step_answers
 from ops_orchestrator.runs.public_key import PublicKey
 from ops_orchestrator.runs.record import DERIVED, FORMAT, LOGS, MANIFEST, MODULES, RECORD, RESULTS, RunRecord
 from ops_orchestrator.runs.store.protocols import StoredRun
+from ops_orchestrator.runs.store.stored_log import log_in
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def verify_run(run: StoredRun, trusted: Sequence[PublicKey] = ()) -> Verificatio
     folder = CheckedFolder.of(run)
     values = folder.values(RECORD)
     events, signed_by = 0, None
-    if values is None or _can_be_verified(values, folder.findings):
+    if values is None or _can_be_verified(values, folder):
         events = _Verifier(folder, values).verify()
         signed_by = check_signature(folder, trusted)
     findings = folder.findings
@@ -87,16 +89,29 @@ def verify_run(run: StoredRun, trusted: Sequence[PublicKey] = ()) -> Verificatio
     )
 
 
-def _can_be_verified(values: Mapping[str, Any], findings: Findings) -> bool:
+def has_ended(run: StoredRun) -> bool:
+    """Whether a run has come to its end, whatever its run.json says. Blocking. Raises NotFoundError, StoreError."""
+    return _has_ended(CheckedFolder.of(run))
+
+
+def _has_ended(folder: CheckedFolder) -> bool:
+    try:
+        log = log_in(folder.content(LOGS) or b"", folder.run.run_id)
+    except LogError:
+        return MANIFEST in (folder.names or ())
+    return log.ended is not None or (MANIFEST in (folder.names or ()) and not log.goes_on_again)
+
+
+def _can_be_verified(values: Mapping[str, Any], folder: CheckedFolder) -> bool:
     """Whether a run is over, and in a format that this version knows."""
     format_, status = values.get("format", 1), values.get("status")
     if isinstance(format_, int) and format_ > FORMAT:
         reason = f"format {format_}, made by a later version of the orchestrator; upgrade to verify it"
-        findings.add(RECORD, f"format {FORMAT} or an earlier one", reason)
+        folder.findings.add(RECORD, f"format {FORMAT} or an earlier one", reason)
         return False
     if isinstance(status, str) and status in get_args(Status) and status not in ENDED:
-        findings.add(RECORD, "a run that is over", status)
-        return False
+        folder.findings.add(RECORD, "a run that is over", status)
+        return _has_ended(folder)
     return True
 
 

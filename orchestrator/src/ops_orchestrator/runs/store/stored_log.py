@@ -84,7 +84,14 @@ def read_log(store: Path, run_id: str) -> StoredLog:
     """
     # Looked at before the log: the run may be about to end.
     had_ended = has_content(store, run_id, MANIFEST)
-    content = read_below(store, f"{run_id}/{LOGS}", LARGEST_DOCUMENT_BYTES)
+    log = log_in(read_below(store, f"{run_id}/{LOGS}", LARGEST_DOCUMENT_BYTES), run_id)
+    if had_ended and log.ended is None and not log.goes_on_again:
+        raise LogError(f"{log.rest or 'it does not say how the run ended'}, although there is a {MANIFEST}")
+    return log
+
+
+def log_in(content: bytes, run_id: str) -> StoredLog:
+    """The log of a run whose logs.jsonl is `content`, as far as its lines are events. Raises LogError when not even one is."""
     events: list[Event] = []
     ends: list[int] = []
     rest = None
@@ -105,10 +112,7 @@ def read_log(store: Path, run_id: str) -> StoredLog:
         raise LogError(rest or "the log has no line")
     if rest is None and ends[-1] < len(content):
         rest = f"line {len(events) + 1} is not complete"
-    log = StoredLog(content, tuple(events), state, tuple(ends), rest)
-    if had_ended and log.ended is None and not log.goes_on_again:
-        raise LogError(f"{rest or 'it does not say how the run ended'}, although there is a {MANIFEST}")
-    return log
+    return StoredLog(content, tuple(events), state, tuple(ends), rest)
 
 
 def with_whole_files(log: StoredLog, store: Path, run_id: str) -> StoredLog:
