@@ -278,6 +278,22 @@ async def test_run_that_is_not_over_is_not_intact(tmp_path: Path) -> None:
     assert (finding.file, finding.expected, finding.found) == ("run.json", "a run that is over", "running")
 
 
+class EndingRun(FolderRun):
+    """A run whose last record is put into place just before its run.json is read."""
+
+    def document(self, name: str) -> bytes:
+        """See StoredRun."""
+        if (last := self.location / "run.json.part").exists():
+            last.rename(self.location / "run.json")
+        return super().document(name)
+
+
+def test_run_that_ends_while_it_is_verified_is_intact(folder: Path) -> None:
+    (folder / "run.json.part").write_bytes((folder / "run.json").read_bytes())
+    change_json(folder, "run.json", lambda values: values.update(status="running", finished_at=None))
+    assert verify_run(EndingRun(folder.parent, folder.name)).findings == ()
+
+
 def test_run_of_a_later_version_is_one_finding_that_says_so(folder: Path) -> None:
     change_json(folder, "run.json", lambda values: values.update(format=3))
     (finding,) = verified(folder).findings

@@ -12,7 +12,7 @@ from ops_contract import JsonError, parse_json
 from ops_orchestrator.errors import DamagedRunError, NotFoundError, StoreError
 from ops_orchestrator.runs.integrity.finding import Findings
 from ops_orchestrator.runs.provenance import manifest
-from ops_orchestrator.runs.record import DERIVED, MANIFEST, RESULTS, SIGNATURE
+from ops_orchestrator.runs.record import DERIVED, MANIFEST, RECORD, RESULTS, SIGNATURE
 from ops_orchestrator.runs.store.protocols import StoredRun
 from ops_orchestrator.runs.store.reading import MOST_VALUES
 
@@ -60,33 +60,28 @@ class Claims:
 class CheckedFolder:
     """The run that is checked, the names of its files, and what was found so far.
 
-    `names` is None when they cannot be listed, since there is something that no run has, such as a link.
+    `names` is None when they cannot be listed, since there is something that no run has, such as a link. `record` is the
+    content of run.json, None as for `content`.
     """
 
     run: StoredRun
     names: Collection[str] | None
     findings: Findings
+    record: bytes | None
     claims: Claims = field(default_factory=Claims)
 
     @classmethod
     def of(cls, run: StoredRun) -> "CheckedFolder":
         """The folder of a run. Raises NotFoundError, StoreError."""
         findings = Findings()
-        try:
-            return cls(run, frozenset(run.files()), findings)
-        except DamagedRunError as error:
-            findings.add(error.name or run.run_id, "plain files and folders only", error.cause)
-            return cls(run, None, findings)
+        names = _names(run, findings)
+        record = _content(run, RECORD, names, findings)
+        # Listed again: when run.json says that the run is over, all of its files are in place, and were not before.
+        return cls(run, None if names is None else _names(run, findings), findings, record)
 
     def content(self, name: str) -> bytes | None:
         """The bytes of a document; None when it is missing, or cannot be read, which is a finding."""
-        try:
-            return self.run.document(name) if self.names is None or name in self.names else None
-        except NotFoundError:
-            return None
-        except (StoreError, OSError) as error:
-            self.findings.add(name, "a file that can be read", _reason(error))
-            return None
+        return self.record if name == RECORD else _content(self.run, name, self.names, self.findings)
 
     def values(self, name: str) -> Mapping[str, Any] | None:
         """The JSON object in a document; None as for `content`, and when there is none, which is a finding."""
@@ -101,6 +96,24 @@ class CheckedFolder:
         if isinstance(values, dict):
             return values
         self.findings.add(name, "a JSON object", "another JSON value")
+        return None
+
+
+def _names(run: StoredRun, findings: Findings) -> Collection[str] | None:
+    try:
+        return frozenset(run.files())
+    except DamagedRunError as error:
+        findings.add(error.name or run.run_id, "plain files and folders only", error.cause)
+        return None
+
+
+def _content(run: StoredRun, name: str, names: Collection[str] | None, findings: Findings) -> bytes | None:
+    try:
+        return run.document(name) if names is None or name in names else None
+    except NotFoundError:
+        return None
+    except (StoreError, OSError) as error:
+        findings.add(name, "a file that can be read", _reason(error))
         return None
 
 
