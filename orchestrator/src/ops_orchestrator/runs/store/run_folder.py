@@ -56,6 +56,7 @@ class RunFolder:
         # What is written next follows `log`, whatever was read or cut before.
         os.lseek(self._log, self._log_size, os.SEEK_SET)
         self._is_new = False
+        self._is_given_up = False
         self._made: set[str] = set()
         self._hashes = {file.path: file.sha256 for file in files}
         if modules is not None:
@@ -163,9 +164,11 @@ class RunFolder:
 
     def give_up(self) -> FolderLease:
         """Take back what was written of a line that is not whole; returns the lease, which is still held."""
-        with suppress(OSError):  # recovery cuts it as well
-            os.ftruncate(self._log, self._log_size)
-            os.lseek(self._log, 0, os.SEEK_END)
+        if not self._is_given_up:  # recovery may have written more since
+            with suppress(OSError):  # recovery cuts it as well
+                os.ftruncate(self._log, self._log_size)
+                os.lseek(self._log, 0, os.SEEK_END)
+        self._is_given_up = True
         return self._lease
 
     def close(self) -> None:
