@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ops_contract import sha256_hex
+from ops_orchestrator.runs.json_text import json_document, json_line
 
 MANIFEST = "manifest-sha256.txt"
 NOT_LISTED = (MANIFEST, "manifest-signature.json")
@@ -31,7 +32,7 @@ def rewrite_log(
             file |= {"sha256": sha256_hex(content), "size": len(content)}
         if lines:
             event["previous_sha256"] = sha256_hex(lines[-1])
-        lines.append(json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode())
+        lines.append(json_line(event).rstrip(b"\n"))
     (folder / "logs.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
     seal(folder)
 
@@ -40,7 +41,7 @@ def change_json(folder: Path, name: str, change: Callable[[Any], object]) -> Non
     """Change a JSON document in place."""
     values = json.loads((folder / name).read_bytes())
     change(values)
-    (folder / name).write_text(json.dumps(values))
+    (folder / name).write_bytes(json_document(values))
 
 
 def forge_request(folder: Path) -> None:

@@ -194,6 +194,39 @@ def test_forgery_is_found_also_when_log_chain_and_manifest_were_made_again(folde
     assert file in {name.rpartition("/")[2] for name in files_with_findings(folder)}
 
 
+def change_text(name: str, before: str, after: str) -> Callable[[Path], object]:
+    """Change `before`, a pattern that is there, to `after` in the document `name`."""
+
+    def change(folder: Path) -> None:
+        text, count = re.subn(before, after, (folder / name).read_text())
+        assert count
+        (folder / name).write_text(text)
+
+    return change
+
+
+SAME_MEANING: dict[str, Callable[[Path], object]] = {
+    "newline after run.json": change_text("run.json", r"\Z", "\n"),
+    "field of run.json that has its default": change_text("run.json", r'\n  "durability": "sync",', ""),
+    "number of run.json": change_text("run.json", r'"attempt": 1', '"attempt": 1.0'),
+    "pointers of run.json": change_text("run.json", r'\n  "results": "results.json",', ""),
+    "results.json on one line": lambda folder: (folder / "results.json").write_text(
+        json.dumps(json.loads((folder / "results.json").read_bytes()))
+    ),
+    "member of the last line": change_text("logs.jsonl", r"}\n\Z", ',"approved_by":"minister"}\n'),
+    "blank in the last line": change_text("logs.jsonl", r"\n\Z", " \n"),
+    "carriage return in the last line": change_text("logs.jsonl", r"\n\Z", "\r\n"),
+}
+
+
+@pytest.mark.parametrize("change", SAME_MEANING)
+def test_bytes_that_are_changed_are_found_also_when_they_say_the_same(folder: Path, change: str) -> None:
+    SAME_MEANING[change](folder)
+    seal(folder)
+    (finding,) = verified(folder).findings
+    assert finding.expected == "the bytes that this version writes"
+
+
 FORGED_LOG: dict[str, Callable[[list[dict[str, Any]]], object]] = {
     "request": lambda events: events[0]["request"]["inputs"].update(x=1),
     "attempts": lambda events: events[4].update(attempts=7),

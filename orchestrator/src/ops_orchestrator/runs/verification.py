@@ -1,6 +1,6 @@
 """Whether a run is as it was written: everything in its folder against everything else, without a service or a network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
@@ -8,10 +8,12 @@ from ops_contract import ShapeError, validate
 from ops_orchestrator.runs.event_reader import LogError
 from ops_orchestrator.runs.events import ENDED, Status
 from ops_orchestrator.runs.integrity.documents import (
+    check_bytes,
     check_fingerprints,
     check_record,
     check_results_frame,
     check_step_results,
+    is_of_this_version,
 )
 from ops_orchestrator.runs.integrity.exchanges import check_exchanges, claim_old_exchanges
 from ops_orchestrator.runs.integrity.files import CheckedFolder, check_listed, read_manifest
@@ -19,8 +21,20 @@ from ops_orchestrator.runs.integrity.finding import Finding
 from ops_orchestrator.runs.integrity.log import NO_LOG, CheckedLog, check_log, check_old_log
 from ops_orchestrator.runs.integrity.signature import check_signature
 from ops_orchestrator.runs.integrity.steps import check_answer, step_answers
+from ops_orchestrator.runs.json_text import json_document
 from ops_orchestrator.runs.public_key import PublicKey
-from ops_orchestrator.runs.record import DERIVED, FORMAT, LOGS, MANIFEST, MODULES, RECORD, RESULTS, RunRecord
+from ops_orchestrator.runs.record import (
+    DERIVED,
+    FORMAT,
+    LOGS,
+    MANIFEST,
+    MODULES,
+    RECORD,
+    RESULTS,
+    Results,
+    RunRecord,
+    results_text,
+)
 from ops_orchestrator.runs.store.protocols import StoredRun
 from ops_orchestrator.runs.store.stored_log import log_in
 
@@ -137,6 +151,7 @@ class _Verifier:
             record = log.state.record
         if log.is_whole and record is not None and self._values is not None:
             check_record(self._values, record, self._findings)
+            self._check_bytes(RECORD, record, lambda: [json_document(record)])
         if record is not None:
             self._check_results(record, log)
         self._check_files(listed, log)
@@ -174,19 +189,28 @@ class _Verifier:
         keeps = record.request["run_options"].get("save_artifacts", True) is not False
         results = self._folder.values(RESULTS)
         after_synthetic = False
+        steps = {}
         for answer in step_answers(self._folder, record, results):
             completed = log.completed.get(answer.step.id)
             check_answer(answer, completed, self._folder, keeps=keeps, after_synthetic=after_synthetic)
             after_synthetic = after_synthetic or (completed is not None and completed.synthetic)
             if results is not None:
+                steps[answer.step.id] = answer.results
                 check_step_results(answer, results, self._findings)
         if results is not None:
             check_results_frame(results, record, self._findings)
+            self._check_bytes(RESULTS, record, lambda: results_text(Results.of(record, steps)))
         check_fingerprints(record, self._findings)
         if self._is_old:
             claim_old_exchanges(self._folder, record, keeps=keeps)
         else:
             check_exchanges(log, record, self._findings, keeps=keeps)
+
+    def _check_bytes(self, name: str, record: RunRecord, pieces: Callable[[], Iterable[bytes]]) -> None:
+        """Compare a document with its `pieces` when nothing else was found, and it is known how they were written."""
+        content = self._folder.content(name)
+        if content is not None and not self._is_old and is_of_this_version(record.versions) and not self._findings.all:
+            check_bytes(name, content, pieces(), self._findings)
 
     def _check_files(self, listed: Mapping[str, str], log: CheckedLog) -> None:
         needed = (RECORD, RESULTS, LOGS) if self._is_old else (RECORD, RESULTS, LOGS, MODULES)

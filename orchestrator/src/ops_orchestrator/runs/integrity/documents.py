@@ -1,13 +1,14 @@
 """run.json and results.json against what they are made of: the log, and the result files of the steps."""
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel
 
 import ops_orchestrator
-from ops_contract import ABSENT, Difference, Evidence, differences, join_pointer, parse_json
+from ops_contract import ABSENT, Difference, Evidence, differences, join_pointer, parse_json, sha256_hex
 from ops_orchestrator.runs.integrity.finding import Findings, value_at
 from ops_orchestrator.runs.integrity.steps import StepAnswer
 from ops_orchestrator.runs.json_text import json_line
@@ -20,9 +21,23 @@ _MODELS: Final[Mapping[str, type[BaseModel]]] = {"artifacts": ArtifactRecord, "e
 _FIELD: Final = re.compile(r"/(artifacts|evidence)/[0-9]+/([^/]+)")
 
 
+def is_of_this_version(versions: Mapping[str, str | None]) -> bool:
+    """Whether the orchestrator of a run's `versions` is this one, so that it is known byte for byte what that wrote."""
+    return versions.get("orchestrator") == ops_orchestrator.__version__
+
+
+def check_bytes(file: str, content: bytes, expected: Iterable[bytes], findings: Findings) -> None:
+    """Compare the `content` of a document that says what it should with the pieces in which it is written."""
+    digest = hashlib.sha256()
+    for piece in expected:
+        digest.update(piece)
+    if digest.hexdigest() != sha256_hex(content):
+        findings.add(file, "the bytes that this version writes", "others, which say the same")
+
+
 def check_record(values: Mapping[str, Any], expected: RunRecord, findings: Findings) -> None:
     """Compare run.json with what the log comes down to."""
-    is_ours = (expected.versions or {}).get("orchestrator") == ops_orchestrator.__version__
+    is_ours = is_of_this_version(expected.versions)
     for difference in differences(_as_values(expected), values):
         field = _field(difference.pointer)
         if difference.second is ABSENT and field and difference.first == field[1]:

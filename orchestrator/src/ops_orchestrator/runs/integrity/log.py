@@ -1,5 +1,6 @@
 """The log of a run: whole, in order, and chained."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -15,6 +16,7 @@ from ops_orchestrator.runs.events import (
     Unknown,
     line_sha256,
 )
+from ops_orchestrator.runs.integrity.documents import check_bytes, is_of_this_version
 from ops_orchestrator.runs.integrity.finding import Findings
 from ops_orchestrator.runs.record import FORMAT, LOGS, RECORD
 from ops_orchestrator.runs.run_state import RunState
@@ -67,7 +69,7 @@ def check_log(content: bytes, run_id: str, findings: Findings) -> CheckedLog:
     if last is None or not isinstance(last.what, RunEnded):
         findings.add(LOGS, "a last line that says how the run ended", "another last line" if last else "no event")
     elif len(findings) == before:
-        _check_words(line, last, findings)
+        _check_last_line(line, check.events, findings)
     return CheckedLog(check.lines, tuple(check.events), check.state, len(findings) == before)
 
 
@@ -148,12 +150,16 @@ class _LogCheck:
                 self._findings.add(file.path, f"{expected} line {self.lines} of {LOGS}", f"SHA-256 {file.sha256}")
 
 
-def _check_words(line: bytes, event: Event, findings: Findings) -> None:
-    """Whether the last line has the words of its event: no later line refers to it, and run.json does not repeat them."""
-    expected, found = parse_json(event.as_line()), parse_json(line)
+def _check_last_line(line: bytes, events: Sequence[Event], findings: Findings) -> None:
+    """Whether the last line is as its event is written: no later line refers to it, and run.json does not repeat all of it."""
+    before, found, first = len(findings), parse_json(line), events[0].what
+    as_written = events[-1].as_line(found.get("previous_sha256"))
+    expected = parse_json(as_written)
     for name in _WORDS:
         if found.get(name) != expected[name]:
             findings.add(LOGS, f"{name} {expected[name]!r} in the last line", repr(found.get(name)))
+    if len(findings) == before and isinstance(first, RunQueued) and is_of_this_version(first.versions):
+        check_bytes(LOGS, line + b"\n", [as_written], findings)
 
 
 def _reference(sha256: str | None) -> str:
