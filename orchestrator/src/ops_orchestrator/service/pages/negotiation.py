@@ -53,7 +53,9 @@ def _with_vary(send: Send) -> Callable[[Message], Awaitable[None]]:
 
     async def send_it(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).add_vary_header("Accept")
+            headers = MutableHeaders(scope=message)
+            if "accept" not in [name.strip().lower() for name in headers.get("vary", "").split(",")]:
+                headers.add_vary_header("Accept")
         await send(message)
 
     return send_it
