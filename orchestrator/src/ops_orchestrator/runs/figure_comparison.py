@@ -10,7 +10,7 @@ from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.runs.figures import Direction, FigureValue
 from ops_orchestrator.runs.headings import headings
 from ops_orchestrator.runs.run_figures import RunFigures, StepFigures
-from ops_orchestrator.runs.scale import Scale, changes, is_number
+from ops_orchestrator.runs.scale import RELATIVE, Scale, changes, is_number
 
 MOST_RUNS: Final = 20
 """So many runs are compared at once."""
@@ -19,7 +19,6 @@ MOST_ROWS: Final = 500
 """So many figures are compared; the rest is counted."""
 
 Mark = Literal["best", "worst"]
-_RELATIVE: Final = Scale(factor=100, change_decimals=1, change_sign="%")
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class ComparedValue:
         if self.change is None:
             return ""
         absolute = Scale.of(self.unit).change(self.change)
-        return absolute if self.relative is None else f"{absolute}, {_RELATIVE.change(self.relative)}"
+        return absolute if self.relative is None else f"{absolute}, {RELATIVE.change(self.relative)}"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """What several runs are called when they stand side by side."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,7 +8,7 @@ from typing import Any, Final
 
 from ops_contract import differences, resolve_pointer, split_pointer
 from ops_orchestrator.runs.record import RunRecord
-from ops_orchestrator.runs.scale import shortened
+from ops_orchestrator.runs.scale import value_text
 
 _MOST_PLACES: Final = 100
 _LONGEST_VALUE: Final = 24
@@ -66,8 +65,7 @@ def _value_at(made_of: dict[str, Any], place: str) -> str | None:
         value = resolve_pointer(made_of, place)
     except LookupError:
         return None
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return shortened(text, _LONGEST_VALUE)
+    return value_text(value, _LONGEST_VALUE)
 
 
 def _where_needed(usual: Sequence[str], longer: Sequence[str]) -> list[str]:

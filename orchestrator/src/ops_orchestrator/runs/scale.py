@@ -1,5 +1,6 @@
 """How numbers of one unit are written for people: per cent, percentage points, thousands separators, significant digits."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,6 +39,11 @@ class Scale:
             return cls(1, 1, 2, unit=words)
         return cls(unit=words)
 
+    @property
+    def whole_unit(self) -> str:
+        """The unit as it stands beside a column of numbers, also with the sign that each of them has."""
+        return f"{self.sign} {self.unit}".strip()
+
     def value(self, value: Any) -> str:
         """A figure; what is not a number says what it is."""
         if not is_number(value):
@@ -49,6 +55,10 @@ class Scale:
         written = _written(change, self.factor, self.change_decimals)
         plus = "+" if change > 0 else ""
         return f"{plus}{written} {self.change_sign}".rstrip()
+
+
+RELATIVE: Final = Scale(factor=100, change_decimals=1, change_sign="%")
+"""How a change is written as a share of what it is a change of."""
 
 
 def is_number(value: Any) -> TypeGuard[float]:
@@ -87,6 +97,11 @@ def finite(number: float | None) -> float | None:
 def shortened(text: str, most: int = _LONGEST_TEXT) -> str:
     """A text of a module, cut where it is too long for a table."""
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def value_text(value: Any, most: int = _LONGEST_TEXT) -> str:
+    """A JSON value as text: a text as it is, anything else as JSON, cut where it is too long for a table."""
+    return shortened(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), most)
 
 
 def _written(value: float, factor: int, decimals: int | None) -> str:

@@ -5,13 +5,15 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from io import BytesIO
+from typing import BinaryIO, Final, Self
 from urllib.parse import quote
 
 from fastapi import HTTPException, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from ops_contract import sha256_hex
 from ops_orchestrator.service.byte_range import UnsatisfiableRangeError, requested_range
 from ops_orchestrator.service.conditional import Validators
 from ops_orchestrator.service.head import is_head
@@ -29,6 +31,11 @@ class StoredFile:
     media_type: str
     sha256: str
     modified: float | None = None
+
+    @classmethod
+    def made(cls, content: bytes, media_type: str) -> Self:
+        """A file that is made for this answer."""
+        return cls(BytesIO(content), len(content), media_type, sha256_hex(content))
 
 
 def respond_with(stored: StoredFile, request: Request, headers: Mapping[str, str] | None = None) -> Response:

@@ -1,10 +1,9 @@
 """`/compare?run=A&run=B&ref=A`: two to four runs side by side, the cause first."""
 
 import asyncio
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,10 +15,11 @@ from ops_orchestrator.runs.comparison.places import Place
 from ops_orchestrator.runs.figure_comparison import ComparedFigure, FigureComparison, compare_figures
 from ops_orchestrator.runs.figure_tables import csv_of
 from ops_orchestrator.runs.record import RunRecord
+from ops_orchestrator.runs.reports.html.figures import Bar, bar_of
 from ops_orchestrator.runs.reports.html.pictures import Picture, pictures_linked
 from ops_orchestrator.runs.run_figures import RunFigures
 from ops_orchestrator.runs.run_filter import RunFilter
-from ops_orchestrator.runs.scale import Scale, shortened
+from ops_orchestrator.runs.scale import RELATIVE, Scale, value_text
 from ops_orchestrator.runs.store.protocols import RunStore, StoredRun
 from ops_orchestrator.service.pages.run import RunLinks
 from ops_orchestrator.service.pages.site import Page, Site
@@ -30,8 +30,6 @@ MOST_RUNS: Final = 4
 _LETTERS: Final = ("A", "B", "C", "D")
 _OFFERED: Final = 30
 _LONGEST_VALUE: Final = 200
-_HALF: Final = 50.0
-_RELATIVE: Final = Scale(factor=100, change_decimals=1, change_sign="%")
 _NOTHING: Final = "nothing"
 
 
@@ -61,8 +59,7 @@ class Cell:
     value: str
     change: str
     relative: str
-    x: float | None
-    width: float
+    bar: Bar | None
 
 
 @dataclass(frozen=True)
@@ -148,13 +145,14 @@ def _layers(diff: RunDiff) -> Iterator[tuple[str, Sequence[Place]]]:
 def _values(layer: str, pointer: str, diffs: Sequence[RunDiff]) -> tuple[tuple[str, ...], tuple[bool, ...]]:
     found = [next((place for place in dict(_layers(diff))[layer] if place.pointer == pointer), None) for diff in diffs]
     first = next(place for place in found if place is not None)
-    reference = _text(first.a) if "a" in first.model_fields_set else _NOTHING
-    others = [reference if place is None else _text(place.b) if "b" in place.model_fields_set else _NOTHING for place in found]
+    reference = _side(first, "a")
+    others = [reference if place is None else _side(place, "b") for place in found]
     return (reference, *others), (False, *(place is not None for place in found))
 
 
-def _text(value: Any) -> str:
-    return shortened(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), _LONGEST_VALUE)
+def _side(place: Place, name: str) -> str:
+    """The value of one side of a place; a side that has none has no such field."""
+    return value_text(getattr(place, name), _LONGEST_VALUE) if name in place.model_fields_set else _NOTHING
 
 
 @dataclass(frozen=True)
@@ -193,23 +191,17 @@ def _lines(figures: Sequence[ComparedFigure]) -> list[FigureLine]:
     relatives = [abs(value.relative) for figure in figures for value in figure.values if value.relative is not None]
     longest = max(relatives, default=0.0)
     return [
-        FigureLine(figure.label, _unit(figure.unit), tuple(_cell(figure, at, longest) for at in range(len(figure.values))))
+        FigureLine(
+            figure.label,
+            Scale.of(figure.unit).whole_unit,
+            tuple(_cell(figure, at, longest) for at in range(len(figure.values))),
+        )
         for figure in figures
     ]
-
-
-def _unit(unit: str) -> str:
-    scale = Scale.of(unit)
-    return f"{scale.sign} {scale.unit}".strip()
 
 
 def _cell(figure: ComparedFigure, at: int, longest: float) -> Cell:
     value = figure.values[at]
     change = "" if value.change is None else typeset(Scale.of(value.unit).change(value.change))
-    relative = "" if value.relative is None else typeset(_RELATIVE.change(value.relative))
-    if value.relative is None or not longest:
-        return Cell(typeset(value.text), change, relative, None, 0.0)
-    width = _HALF * abs(value.relative) / longest
-    return Cell(
-        typeset(value.text), change, relative, round(_HALF - width if value.relative < 0 else _HALF, 2), round(width, 2)
-    )
+    relative = "" if value.relative is None else typeset(RELATIVE.change(value.relative))
+    return Cell(typeset(value.text), change, relative, bar_of(value.relative, longest))

@@ -4,14 +4,12 @@ import json
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from ops_orchestrator.errors import NotFoundError
 from ops_orchestrator.planning.examples import EXAMPLES
 from ops_orchestrator.service.pages.forms import read_form
 from ops_orchestrator.service.pages.site import Page, Site
-
-_SEE_OTHER: Final = 303
 
 
 async def form(site: Site, request: Request) -> Response:
@@ -29,7 +27,7 @@ async def start(site: Site, request: Request) -> Response:
     answer = await site.post(request, "/plan_and_execute", text.encode())
     if not answer.is_good:
         return _form(site, request, text, answer.json, answer.status)
-    return RedirectResponse(f"/runs/{answer.json['run_id']}", _SEE_OTHER)
+    return site.see(f"/runs/{answer.json['run_id']}")
 
 
 PAGES: Final = (Page("/runs/new", form), Page("/runs", start, "POST"))

@@ -8,17 +8,14 @@ from typing import Final
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from ops_orchestrator.runs.record import RESULTS
 from ops_orchestrator.runs.reports.html.view import ReportView
 from ops_orchestrator.runs.store.listed_run import Repeats
 from ops_orchestrator.runs.store.protocols import RunStore
-from ops_orchestrator.service.pages.forms import read_form
 from ops_orchestrator.service.pages.log_lines import log_lines
 from ops_orchestrator.service.pages.site import Page, Site
-
-_SEE_OTHER: Final = 303
 
 
 @dataclass(frozen=True)
@@ -55,38 +52,16 @@ async def run(site: Site, request: Request) -> Response:
     )
 
 
-async def cancel(site: Site, request: Request) -> Response:
-    """Cancel the run, and show what became of it."""
-    return await _ordered(site, request, "cancel")
-
-
-async def resume(site: Site, request: Request) -> Response:
-    """Go on with the run, and show it."""
-    return await _ordered(site, request, "resume")
-
-
-async def reproduce(site: Site, request: Request) -> Response:
-    """Reproduce the run with the modules of its record, and show the new one."""
-    return await _ordered(site, request, "reproduce")
+async def order(site: Site, request: Request) -> Response:
+    """Cancel, resume or reproduce the run, and show what became of it."""
+    return await site.order(request, "/runs", "run_id")
 
 
 _RUN: Final = "/runs/{run_id}"
 PAGES: Final = (
     Page(_RUN, run),
-    Page(f"{_RUN}/cancel", cancel, "POST"),
-    Page(f"{_RUN}/resume", resume, "POST"),
-    Page(f"{_RUN}/reproduce", reproduce, "POST"),
+    *(Page(f"{_RUN}/{name}", order, "POST") for name in ("cancel", "resume", "reproduce")),
 )
-
-
-async def _ordered(site: Site, request: Request, order: str) -> Response:
-    """Have the API carry out what a form asks for; its refusal becomes a page."""
-    await read_form(request, site.parts.hosts)
-    run_id = request.path_params["run_id"]
-    answer = await site.post(request, f"/runs/{quote(run_id, safe='')}/{order}")
-    if not answer.is_good:
-        return site.error(request, answer.json)
-    return RedirectResponse(f"/runs/{answer.json['run_id']}", _SEE_OTHER)
 
 
 def _view(store: RunStore, run_id: str) -> ReportView:

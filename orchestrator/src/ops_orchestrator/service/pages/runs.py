@@ -1,10 +1,9 @@
 """`/`: the runs, newest first; start one, find one, choose some to compare."""
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
@@ -18,7 +17,7 @@ from ops_orchestrator.runs.reports.html.overview import Overview
 from ops_orchestrator.runs.reports.object_leaves import object_leaves
 from ops_orchestrator.runs.run_filter import RunFilter, read_filter
 from ops_orchestrator.runs.run_summary import ListedStatus, RunSummary
-from ops_orchestrator.runs.scale import shortened
+from ops_orchestrator.runs.scale import value_text
 from ops_orchestrator.runs.store.listed_run import Repeats
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.pages.site import Page, Site
@@ -123,7 +122,7 @@ def _varying(records: Sequence[RunRecord]) -> tuple[str, ...]:
 
 def _inputs(record: RunRecord) -> dict[str, str]:
     leaves = zip(range(_MOST_INPUTS), object_leaves(record.request["inputs"]), strict=False)
-    return {pointer: _text(value) for _, (pointer, value) in leaves}
+    return {pointer: value_text(value, _LONGEST_VALUE) for _, (pointer, value) in leaves}
 
 
 def _values(overview: Overview | None, columns: Sequence[str]) -> tuple[str, ...]:
@@ -134,10 +133,6 @@ def _values(overview: Overview | None, columns: Sequence[str]) -> tuple[str, ...
 def _names(pointers: Sequence[str]) -> tuple[str, ...]:
     last = [pointer.rpartition("/")[2] for pointer in pointers]
     return tuple(name if last.count(name) == 1 else pointer for name, pointer in zip(last, pointers, strict=True))
-
-
-def _text(value: Any) -> str:
-    return shortened(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), _LONGEST_VALUE)
 
 
 def _older(asked: QueryParams, cursor: str | None) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,6 +22,7 @@ from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.runs.reports.html.environment import environment
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
+from ops_orchestrator.service.pages.forms import read_form
 from ops_orchestrator.service.pages.inner_call import InnerAnswer, post
 from ops_orchestrator.service.problem import problem_response
 
@@ -38,6 +39,7 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+_SEE_OTHER: Final = 303
 _PROBLEM: Final = "application/problem+json"
 
 
@@ -72,6 +74,19 @@ class Site:
     async def post(self, request: Request, path: str, body: bytes = b"") -> InnerAnswer:
         """What the API answers to what a form of `request` asks for; it does not wait for a run."""
         return await post(self.api, request.scope, path, body)
+
+    async def order(self, request: Request, page: str, name: str) -> Response:
+        """Have the API carry out a form that was sent to one of its addresses, and lead to the page that its answer names.
+
+        A refusal becomes a page.
+        """
+        await read_form(request, self.parts.hosts)
+        answer = await self.post(request, request.url.path)
+        return self.see(f"{page}/{answer.json[name]}") if answer.is_good else self.error(request, answer.json)
+
+    def see(self, address: str) -> Response:
+        """Lead to the page of what a form has made."""
+        return RedirectResponse(address, _SEE_OTHER)
 
 
 Handler = Callable[[Site, Request], Awaitable[Response]]

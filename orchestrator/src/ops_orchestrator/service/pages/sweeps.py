@@ -11,7 +11,7 @@ from typing import Any, Final
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from ops_orchestrator.charts.words import typeset
 from ops_orchestrator.errors import NotFoundError
@@ -30,7 +30,6 @@ _A_PAGE: Final = 50
 _MOST_FIGURES: Final = 12
 _MOST_FAILED: Final = 100
 _SHADES: Final = 6
-_SEE_OTHER: Final = 303
 _SWEEP: Final = "/sweeps/{sweep_id}"
 
 
@@ -91,7 +90,7 @@ async def start(site: Site, request: Request) -> Response:
     answer = await site.post(request, "/sweeps", text.encode())
     if not answer.is_good:
         return _form(site, request, text, answer.json, answer.status)
-    return RedirectResponse(f"/sweeps/{answer.json['sweep_id']}", _SEE_OTHER)
+    return site.see(f"/sweeps/{answer.json['sweep_id']}")
 
 
 async def sweep(site: Site, request: Request) -> Response:
@@ -103,14 +102,9 @@ async def sweep(site: Site, request: Request) -> Response:
     return site.page(request, "sweep.html", state=state, reading=reading, **view)
 
 
-async def cancel(site: Site, request: Request) -> Response:
-    """Cancel the sweep, and show what became of it."""
-    return await _ordered(site, request, "cancel")
-
-
-async def resume(site: Site, request: Request) -> Response:
-    """Run the points that did not complete again, and show the sweep."""
-    return await _ordered(site, request, "resume")
+async def order(site: Site, request: Request) -> Response:
+    """Cancel the sweep, or run again what did not complete, and show what became of it."""
+    return await site.order(request, "/sweeps", "sweep_id")
 
 
 PAGES: Final = (
@@ -118,18 +112,8 @@ PAGES: Final = (
     Page("/sweeps", start, "POST"),
     Page("/sweeps/new", new),
     Page(_SWEEP, sweep),
-    Page(f"{_SWEEP}/cancel", cancel, "POST"),
-    Page(f"{_SWEEP}/resume", resume, "POST"),
+    *(Page(f"{_SWEEP}/{name}", order, "POST") for name in ("cancel", "resume")),
 )
-
-
-async def _ordered(site: Site, request: Request, order: str) -> Response:
-    await read_form(request, site.parts.hosts)
-    sweep_id = request.path_params["sweep_id"]
-    answer = await site.post(request, f"/sweeps/{sweep_id}/{order}")
-    if not answer.is_good:
-        return site.error(request, answer.json)
-    return RedirectResponse(f"/sweeps/{answer.json['sweep_id']}", _SEE_OTHER)
 
 
 def _form(site: Site, request: Request, text: str, problem: Mapping[str, Any], status: int = 200) -> Response:

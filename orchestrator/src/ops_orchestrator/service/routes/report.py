@@ -1,13 +1,11 @@
 """`GET /runs/{run_id}/report.html`: a run as one HTML file that loads nothing and runs nothing."""
 
 import asyncio
-from io import BytesIO
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from ops_contract import sha256_hex
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.openapi import problems, stored
 from ops_orchestrator.service.stored_file import StoredFile, respond_with
@@ -30,7 +28,7 @@ def report_routes(store: RunStore) -> APIRouter:
         from ops_orchestrator.runs.reports.html.report import POLICY, html_report  # noqa: PLC0415  # see above
 
         content = await asyncio.to_thread(lambda: html_report(store.run(run_id)))
-        file = StoredFile(BytesIO(content), len(content), _MEDIA_TYPE, sha256_hex(content))
+        file = StoredFile.made(content, _MEDIA_TYPE)
         return respond_with(file, request, {"Content-Security-Policy": f"{POLICY}; sandbox"})
 
     return router

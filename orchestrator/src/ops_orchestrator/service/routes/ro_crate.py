@@ -1,13 +1,11 @@
 """`GET /runs/{run_id}/ro-crate-metadata.json`: a run's folder described for those who do not know this project."""
 
 import asyncio
-from io import BytesIO
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from ops_contract import sha256_hex
 from ops_orchestrator.runs.reports.ro_crate import ro_crate
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.openapi import problems, stored
@@ -28,6 +26,6 @@ def ro_crate_routes(store: RunStore) -> APIRouter:
     )
     async def get_ro_crate(request: Request, run_id: str) -> Response:
         content = await asyncio.to_thread(lambda: ro_crate(store.run(run_id)))
-        return respond_with(StoredFile(BytesIO(content), len(content), _MEDIA_TYPE, sha256_hex(content)), request)
+        return respond_with(StoredFile.made(content, _MEDIA_TYPE), request)
 
     return router

@@ -2,13 +2,12 @@
 
 import asyncio
 from inspect import signature
-from io import BytesIO
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from ops_contract import sha256_hex, terminal_safe
+from ops_contract import terminal_safe
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.json_text import json_document
 from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, Results, RunRecord
@@ -21,6 +20,7 @@ from ops_orchestrator.service.routes.parameters import WholeNumber, refuse_unusa
 from ops_orchestrator.service.stored_file import StoredFile, respond_with
 
 _REPEATABLE: Final = ("label",)
+_JSON: Final = "application/json"
 _LINES: Final = {"application/x-ndjson": {"schema": {"type": "string"}}}
 
 
@@ -53,14 +53,14 @@ def runs_routes(store: RunStore, runs: ActiveRuns) -> APIRouter:
     )
     async def get_run(request: Request, run_id: str) -> Response:
         if (run := runs.find(run_id)) is not None:
-            return respond_with(_made(json_document(run.record)), request)
-        return respond_with(await _document(store, run_id, RECORD, "application/json"), request)
+            return respond_with(StoredFile.made(json_document(run.record), _JSON), request)
+        return respond_with(await _document(store, run_id, RECORD, _JSON), request)
 
     @router.get("/{run_id}/results", summary="A run's merged results", **stored(json_of(Results), "The results."))
     async def get_results(request: Request, run_id: str) -> Response:
         if (run := runs.find(run_id)) is not None:
-            return respond_with(await asyncio.to_thread(lambda: _made(json_document(run.results))), request)
-        return respond_with(await _document(store, run_id, RESULTS, "application/json"), request)
+            return respond_with(await asyncio.to_thread(lambda: StoredFile.made(json_document(run.results), _JSON)), request)
+        return respond_with(await _document(store, run_id, RESULTS, _JSON), request)
 
     @router.get("/{run_id}/logs", summary="A run's log, one JSON event a line", **stored(_LINES, "The log."))
     async def get_logs(request: Request, run_id: str) -> Response:
@@ -97,13 +97,5 @@ def _filter(  # noqa: PLR0913  # one parameter for each filter
 _PARAMETERS: Final = ("limit", "cursor", *signature(_filter).parameters)
 
 
-def _made(content: bytes) -> StoredFile:
-    return StoredFile(BytesIO(content), len(content), "application/json", sha256_hex(content))
-
-
 async def _document(store: RunStore, run_id: str, name: str, media_type: str) -> StoredFile:
-    def read() -> StoredFile:
-        content = store.document(run_id, name)
-        return StoredFile(BytesIO(content), len(content), media_type, sha256_hex(content))
-
-    return await asyncio.to_thread(read)
+    return await asyncio.to_thread(lambda: StoredFile.made(store.document(run_id, name), media_type))

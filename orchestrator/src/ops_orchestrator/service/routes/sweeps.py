@@ -4,14 +4,13 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from ops_contract import sha256_hex, terminal_safe
+from ops_contract import terminal_safe
 from ops_orchestrator.errors import SweepConflictError
 from ops_orchestrator.planning.sweep import read_sweep
 from ops_orchestrator.planning.sweep_spec import SweepScenario
@@ -207,8 +206,7 @@ def _file(store: SweepStore, sweep_id: str, name: str) -> StoredFile:
     """A file of a sweep. Its table is made as far as it is while there is no file of it."""
     media_type = _MEDIA_TYPES.get(name.rpartition(".")[2], "application/octet-stream")
     if name == TABLE_CSV and name not in store.files(sweep_id):
-        content = b"".join(csv_of(store.table(sweep_id)))
-        return StoredFile(BytesIO(content), len(content), media_type, sha256_hex(content))
+        return StoredFile.made(b"".join(csv_of(store.table(sweep_id))), media_type)
     opened = store.open_file(sweep_id, name)
     sha256 = hashlib.file_digest(opened.file, "sha256").hexdigest()  # type: ignore[arg-type]
     opened.file.seek(0)

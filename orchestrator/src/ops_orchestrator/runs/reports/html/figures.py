@@ -9,7 +9,7 @@ from ops_contract import Evidence
 from ops_orchestrator.charts.words import typeset
 from ops_orchestrator.runs.figures import FigureValue, figure_values
 from ops_orchestrator.runs.record import StepResults
-from ops_orchestrator.runs.scale import Scale, finite
+from ops_orchestrator.runs.scale import RELATIVE, Scale, finite
 from ops_orchestrator.runs.supports import leaves
 from ops_orchestrator.runs.synthetic import calls_figures_made_up
 
@@ -18,7 +18,6 @@ MOST_FIGURES: Final = 200
 
 _MOST_EVIDENCE: Final = 3
 _HALF: Final = 50.0
-_RELATIVE: Final = Scale(factor=100, change_decimals=1, change_sign="%")
 
 
 @dataclass(frozen=True)
@@ -100,13 +99,13 @@ def _row(
     return FigureRow(
         key=figure.key,
         label=figure.label,
-        unit=f"{scale.sign} {scale.unit}".strip(),
+        unit=scale.whole_unit,
         value=typeset(scale.value(figure.value)) if figure.number is not None else scale.value(figure.value),
         raw=finite(figure.number),
         change="" if figure.change is None else typeset(scale.change(figure.change)),
         raw_change=finite(figure.change),
-        relative="" if figure.change is None else "\N{EN DASH}" if relative is None else typeset(_RELATIVE.change(relative)),
-        bar=_bar(relative, longest),
+        relative="" if figure.change is None else "\N{EN DASH}" if relative is None else typeset(RELATIVE.change(relative)),
+        bar=bar_of(relative, longest),
         baseline="" if figure.baseline is None else typeset(scale.value(figure.baseline)),
         raw_baseline=finite(figure.baseline),
         evidence=tuple(evidence[:_MOST_EVIDENCE]),
@@ -115,7 +114,8 @@ def _row(
     )
 
 
-def _bar(relative: float | None, longest: float) -> Bar | None:
+def bar_of(relative: float | None, longest: float) -> Bar | None:
+    """The bar of a relative change on the scale on which the longest one fills its half; None where there is none."""
     if relative is None:
         return None
     width = _HALF * abs(relative) / longest if longest else 0.0

@@ -1,6 +1,5 @@
 """What stands at the top of a run's page: its inputs in a line, how it ended, and its steps along time."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -9,12 +8,11 @@ from typing import Any, Final
 from ops_orchestrator.runs.record import ArtifactRecord, Results, RunRecord, StepRecord
 from ops_orchestrator.runs.reports.html.wording import seconds_between
 from ops_orchestrator.runs.reports.object_leaves import object_leaves
-from ops_orchestrator.runs.scale import shortened
+from ops_orchestrator.runs.scale import value_text
 
 MOST_INPUTS: Final = 12
 """So many inputs of a scenario stand in a line; the scenario itself has all of them."""
 
-_LONGEST_VALUE: Final = 60
 _WHOLE: Final = 100.0
 
 
@@ -82,7 +80,7 @@ class Overview:
         leaves = list(islice(object_leaves(self.record.request["inputs"]), MOST_INPUTS))
         names = [pointer.rpartition("/")[2] for pointer, _ in leaves]
         return tuple(
-            Input(name if names.count(name) == 1 else pointer, _text(value))
+            Input(name if names.count(name) == 1 else pointer, value_text(value))
             for name, (pointer, value) in zip(names, leaves, strict=True)
         )
 
@@ -133,7 +131,3 @@ class Overview:
 
 def _percent(part: float | None, whole: float | None) -> float:
     return round(min(_WHOLE * (part or 0.0) / whole, _WHOLE), 2) if whole else 0.0
-
-
-def _text(value: Any) -> str:
-    return shortened(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), _LONGEST_VALUE)
