@@ -161,6 +161,7 @@ async def test_hostile_text_in_every_field_stays_text(
     assert set(hostile.elements) <= set(harmless.elements) | {("em",), ("strong",), ("ul",), ("li",)}
     assert not {address for address in hostile.addresses if ":" in address} - {"https://example.org"}
     assert "alert(1)" not in "".join(name for element in hostile.elements for name in element)
+    assert not {"\N{RIGHT-TO-LEFT OVERRIDE}", "\x1b", "\x07", "\x00"} & set(hostile.source)
 
 
 async def test_pictures_are_shown_by_their_bytes_and_not_by_their_name(start_service: StartService, tmp_path: Path) -> None:
@@ -179,15 +180,13 @@ async def test_pictures_are_shown_by_their_bytes_and_not_by_their_name(start_ser
 
 
 async def test_brief_loses_what_could_act_and_keeps_its_text(start_service: StartService, tmp_path: Path) -> None:
-    brief = (
-        b"# Title\n\n![a *chart*](https://evil.example/x.png) [go](javascript:alert(1)) [on](https://example.org/?a=1&b=2)\n\n"
-    )
+    brief = b"# Title\n\n![a *chart*](https://evil.example/x.png) [go](javascript:alert(1)) [on](https://example.org/?a=1&b=2) [rel](run.json) [plain](http://evil.example)\n\n"
     table = b"| a | b |\n|--:|---|\n| 1 | <i>x</i> |\n"
     module = ScriptedModule(answers=[success(artifacts=[artifact("brief.md", brief + table, "text/markdown; charset=utf-8")])])
     page = await asyncio.to_thread(report_of, await run_with(start_service, tmp_path, module))
     assert "a *chart* [go](javascript:alert(1)) on" in page.text
     assert "https://example.org/?a=1&b=2" in page.addresses
-    assert not any("evil" in address or "javascript" in address for address in page.addresses)
+    assert not any("evil" in address or "javascript" in address or address == "run.json" for address in page.addresses)
     assert '<td class="n">1</td>' in page.source
     assert "<i>" not in page.source
 
