@@ -15,8 +15,10 @@ pytestmark = pytest.mark.slow
 SERVICE = {"aiohttp", "fastapi", "starlette", "structlog", "uvicorn"}
 CLIENT = {"httpx2"}
 SIGNING = {"cryptography"}
+PAGES = {"jinja2", "markdown_it", "nh3", "ops_orchestrator.service.pages.site"}
 COMMANDS = {"asyncio", "jsonata", "pydantic_settings", "rich", "sqlite3", "yaml"}
 UNUSED_BY_SERVICE = {
+    *PAGES,
     "fastapi_offline",
     "ops_orchestrator.cli.display",
     "ops_orchestrator.notebook",
@@ -32,8 +34,8 @@ def loaded(log: str) -> set[str]:
 @pytest.mark.parametrize(
     ("words", "unneeded"),
     [
-        ("--help", SERVICE | CLIENT | COMMANDS | SIGNING),
-        ("runs list", SERVICE | CLIENT | SIGNING),
+        ("--help", SERVICE | CLIENT | COMMANDS | SIGNING | PAGES),
+        ("runs list", SERVICE | CLIENT | SIGNING | PAGES),
     ],
 )
 def test_command_loads_nothing_that_only_others_need(tmp_path: Path, words: str, unneeded: set[str]) -> None:

@@ -16,7 +16,6 @@ from ops_orchestrator.runs.archive.limits import MOST_ENTRIES, MOST_RATIO
 from ops_orchestrator.runs.integrity.files import read_manifest
 from ops_orchestrator.runs.integrity.finding import Findings
 from ops_orchestrator.runs.record import DERIVED, MANIFEST, METADATA, REPORT, RunRecord
-from ops_orchestrator.runs.reports.html.report import html_report
 from ops_orchestrator.runs.reports.ro_crate import ro_crate
 from ops_orchestrator.runs.store.plain_file import OpenFile
 from ops_orchestrator.runs.store.protocols import StoredRun
@@ -118,6 +117,9 @@ def _whole(packer: "zlib._Compress", piece: bytes) -> bytes:
 
 def _written(archive: ZipFile, run: StoredRun, *, damaged: bool) -> Generator[None]:
     """Write the folder of a run, and return from time to time."""
+    # Its templates take a tenth of a second to load, which the start of the service should not wait for.
+    from ops_orchestrator.runs.reports.html.report import html_report  # noqa: PLC0415  # see above
+
     record = run.record()
     check_over(record)
     at = _time_of(record)
