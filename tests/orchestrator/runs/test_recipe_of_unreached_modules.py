@@ -19,7 +19,7 @@ REFUSAL = httpx2.Response(422, json=error_envelope())
 async def test_run_that_never_reached_a_module_has_no_recipe_fingerprint(
     start_service: StartService, read_run: ReadRun, first: ScriptedModule, second: ScriptedModule
 ) -> None:
-    async with start_service(first, second) as service:
+    async with start_service(first, second, options={"ready_timeout_s": 0}) as service:
         answer = (await service.post("/plan_and_execute", json={"scenario_id": "demo", "modules": ["alpha", "beta"]})).json()
     assert answer["status"] == "failed"
     assert read_run(answer["run_id"], "run.json")["fingerprints"] == {"recipe": None, "result": None}
