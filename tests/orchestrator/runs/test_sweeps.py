@@ -1,9 +1,10 @@
 import asyncio
 import csv
+import errno
 import io
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.planning.sweep import read_sweep
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.run_filter import RunFilter
+from ops_orchestrator.runs.run_id import new_sweep_id
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
 from ops_orchestrator.runs.sweeps.state import SweepState
@@ -313,3 +315,49 @@ async def test_damaged_sweep_is_said_to_be(opened: Opened) -> None:
         (home.kept.location(state.sweep_id) / "sweep.json").write_text("{}")
         with pytest.raises(StoreError, match=r"sweep\.json is damaged"):
             home.kept.state(state.sweep_id)
+
+
+async def test_sweep_whose_end_cannot_be_written_says_why_and_goes_on_later(opened: Opened) -> None:
+    gate = Gate()
+    module = ScriptedModule(answers=[growth, gate])
+    async with opened(module) as home:
+        sweep_id = (await home.start(body())).state.sweep_id
+        await gate.asked.wait()
+        obstacle = home.kept.location(sweep_id) / "sweep.json.part"
+        obstacle.mkdir()
+        gate.opened.set()
+        await home.found(sweep_id).wait()
+        state = await home.sweeps.state(sweep_id)
+        assert (state.status, state.error is not None) == ("errored", True)
+        reason = f"cannot write in {home.kept.location(sweep_id)}: Is a directory; when that is repaired, `ops sweep resume"
+        assert reason in str(state.error)
+        with pytest.raises(StoreError, match=r"cannot write in .+: Is a directory"):
+            await home.resume(sweep_id)
+        # A process that did not see it knows at least what to do.
+        assert f"`ops sweep resume {sweep_id}` goes on with it" in str(home.kept.state(sweep_id).error)
+        obstacle.rmdir()
+        module.answers[:] = [growth]
+        await (await home.resume(sweep_id)).wait()
+        ended = await home.sweeps.state(sweep_id)
+        assert (ended.status, ended.error, ended.points.completed) == ("completed", None, 4)
+
+
+class FullDisk:
+    """Nothing more can be flushed to it."""
+
+    def flush(self, paths: Iterable[str]) -> None:  # noqa: ARG002  # see Sync
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def close(self) -> None:
+        pass
+
+
+def test_sweep_that_cannot_be_made_leaves_no_folder(tmp_path: Path) -> None:
+    request = read_sweep(body())
+    kept = SweepStore(tmp_path, FullDisk())
+    state = SweepState.begun(new_sweep_id(), request)
+    with pytest.raises(StoreError, match="No space left on device") as raised:
+        kept.create(state, body())
+    # The service tells how to make room when this is the cause.
+    assert isinstance(raised.value.__cause__, OSError)
+    assert kept.ids() == []

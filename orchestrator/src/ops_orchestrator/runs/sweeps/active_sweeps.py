@@ -33,6 +33,7 @@ class ActiveSweeps:
         self._sweeps = sweeps
         self._through = through
         self._active: dict[str, SweepRun] = {}
+        self._unwritten: dict[str, SweepState] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, request: SweepRequest, body: bytes) -> str:
@@ -89,6 +90,16 @@ class ActiveSweeps:
         """The sweep `sweep_id` if this process executes it."""
         return self._active.get(sweep_id)
 
+    async def state(self, sweep_id: str) -> SweepState:
+        """How far a sweep is, whoever executes it. Raises NotFoundError, StoreError."""
+        if (run := self.find(sweep_id)) is not None:
+            return run.state
+        stored = await asyncio.to_thread(self._sweeps.state, sweep_id)
+        known = self._unwritten.get(sweep_id)
+        # Its folder says that it was interrupted, and not why; unless somebody else went on with it.
+        is_newer = known is not None and stored.status == "interrupted" and stored.attempt == known.attempt
+        return known if known is not None and is_newer else stored
+
     async def stop(self) -> None:
         """Wait until no sweep is executed; that they end is up to their runs, which are stopped before."""
         await asyncio.gather(*self._tasks)
@@ -141,6 +152,9 @@ class ActiveSweeps:
             await run.execute()
         finally:
             del self._active[sweep_id]
+            self._unwritten.pop(sweep_id, None)
+            if run.is_unwritten:
+                self._unwritten[sweep_id] = run.state
 
 
 def _refuse_if_completed(state: SweepState) -> None:

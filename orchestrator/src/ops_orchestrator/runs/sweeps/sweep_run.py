@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import structlog
 
-from ops_orchestrator.errors import BusyError, DamagedRunError, RequestError
+from ops_orchestrator.errors import BusyError, DamagedRunError, RequestError, StoreError
 from ops_orchestrator.planning.sweep import Point, SweepRequest, points
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.active_runs import ActiveRuns
@@ -68,6 +68,8 @@ class SweepRun:
         self._cancelled_by: str | None = None
         self._broken: Exception | None = None
         self._over = asyncio.Event()
+        self.is_unwritten = False
+        """Whether the sweep is over and its folder does not say how it ended, since that could not be written."""
 
     @property
     def state(self) -> SweepState:
@@ -182,10 +184,9 @@ class SweepRun:
         try:
             ended = await asyncio.to_thread(self._write_end, ended)
         except Exception as error:  # noqa: BLE001  # the edge
-            self._broken = error
+            self._broken = self._broken or error
             ended = self._ended()
-            with suppress(OSError):
-                await asyncio.to_thread(self._folder.save, ended)
+            self.is_unwritten = not await asyncio.to_thread(self._is_saved, ended)
         if (broken := self._broken or self._writer.failure) is not None:
             _log.error("sweep.errored", sweep_id=ended.sweep_id, exc_info=broken)
         self._state = ended
@@ -202,6 +203,13 @@ class SweepRun:
         self._folder.settle()
         return ended
 
+    def _is_saved(self, ended: SweepState) -> bool:
+        try:
+            self._folder.save(ended)
+        except StoreError:
+            return False
+        return True
+
     def _ended(self) -> SweepState:
         status, error = self._ending()
         counts = self._counts
@@ -216,7 +224,8 @@ class SweepRun:
         go_on = f"`ops sweep resume {self._state.sweep_id}` goes on with it"
         broken = self._broken or self._writer.failure
         if broken is not None:
-            return "errored", {"code": "ORCHESTRATOR_ERROR", "message": f"the sweep could not go on: {broken}; {go_on}"}
+            message = f"the sweep could not go on: {broken}; when that is repaired, {go_on}"
+            return "errored", {"code": "ORCHESTRATOR_ERROR", "message": message}
         if self._counts.pending == 0:
             return ("failed" if self._counts.failed else "completed"), None
         if self._cancelled_by is not None:

@@ -190,7 +190,12 @@ class SweepStore:
         outcomes = self.outcomes(state.sweep_id, state.points.total).values()
         completed = sum(outcome.status == "completed" for outcome in outcomes)
         counts = Counts(total=state.points.total, completed=completed, failed=len(outcomes) - completed)
-        return state.model_copy(update={"status": "interrupted", "points": counts, "seconds_left": None})
+        message = (
+            "the process that executed the sweep ended, or could not write, before all points were run; "
+            f"`ops sweep resume {state.sweep_id}` goes on with it"
+        )
+        error = {"code": "INTERRUPTED", "message": message}
+        return state.model_copy(update={"status": "interrupted", "error": error, "points": counts, "seconds_left": None})
 
     def _content(self, sweep_id: str, name: str) -> bytes:
         with _reading(sweep_id, name):
