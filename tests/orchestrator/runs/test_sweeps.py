@@ -309,6 +309,37 @@ async def test_sweep_that_is_not_there_is_not_found(opened: Opened, name: str) -
             home.kept.state(name)
 
 
+@pytest.mark.parametrize("name", ["sweep.json", "request.json"])
+async def test_sweep_that_lost_a_file_is_damaged_and_there(opened: Opened, name: str) -> None:
+    async with opened(ScriptedModule(answers=[growth_but(0.3)])) as home:
+        state = await home.run(body())
+        (home.kept.location(state.sweep_id) / name).unlink()
+        reason = rf"sweeps/{state.sweep_id}/{name} is damaged: the file is missing; restore the sweep's folder"
+        with pytest.raises(StoreError, match=reason):
+            home.kept.table(state.sweep_id) if name == "request.json" else home.kept.state(state.sweep_id)
+        with pytest.raises(StoreError, match=reason):
+            await home.resume(state.sweep_id)
+
+
+@pytest.mark.parametrize("status", ["completed", "running"])
+async def test_lost_log_of_the_points_is_made_again_from_their_runs(opened: Opened, status: str) -> None:
+    module = ScriptedModule(answers=[growth])
+    async with opened(module) as home:
+        state = await home.run(body())
+        folder, rows = home.kept.location(state.sweep_id), home.rows(state.sweep_id)
+        # `running` stands there after a kill.
+        (folder / "sweep.json").write_text(json.dumps(json.loads((folder / "sweep.json").read_bytes()) | {"status": status}))
+        (folder / "points.jsonl").unlink()
+        with pytest.raises(
+            StoreError, match=f"points.jsonl is damaged: the file is missing; `ops sweep resume {state.sweep_id}`"
+        ):
+            home.kept.outcomes(state.sweep_id, 4) if status == "completed" else home.kept.state(state.sweep_id)
+        again = await home.resume(state.sweep_id)
+        await again.wait()
+        assert (again.state.status, home.rows(state.sweep_id)) == ("completed", rows)
+    assert calls(module) == dict.fromkeys(RATES, 1)
+
+
 async def test_damaged_sweep_is_said_to_be(opened: Opened) -> None:
     async with opened(ScriptedModule(answers=[growth])) as home:
         state = await home.run(body())

@@ -65,7 +65,7 @@ class ActiveSweeps:
         self._check(request)
         folder, before = await self._reopened(sweep_id)
         try:
-            _refuse_if_completed(before)
+            await asyncio.to_thread(_refuse_if_completed, before, folder)
             state = before.model_copy(
                 # What is drawn is drawn again.
                 update={"status": "running", "attempt": before.attempt + 1, "notes": request.notes} | _NOT_OVER
@@ -157,6 +157,7 @@ class ActiveSweeps:
                 self._unwritten[sweep_id] = run.state
 
 
-def _refuse_if_completed(state: SweepState) -> None:
-    if state.status == "completed":
+def _refuse_if_completed(state: SweepState, folder: SweepFolder) -> None:
+    """Raise SweepConflictError when all points are completed, and the folder has what each of them became."""
+    if state.status == "completed" and len(folder.outcomes(state.points.total)) == state.points.total:
         raise SweepConflictError(f"{state.sweep_id} is completed: there is nothing to go on with.")

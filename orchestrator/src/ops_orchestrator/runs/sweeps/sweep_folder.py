@@ -22,7 +22,7 @@ POINTS: Final = "points.jsonl"
 STATE: Final = "sweep.json"
 CANCEL: Final = ".cancel"
 
-_OWN: Final = (REQUEST, POINTS, STATE)
+OWN: Final = (REQUEST, POINTS, STATE)
 _PART: Final = ".part"
 _LONGEST_WORD_BYTES: Final = 1_000
 
@@ -58,7 +58,10 @@ class SweepFolder:
     @classmethod
     def take(cls, path: Path, sync: Sync) -> Self | None:
         """Open the folder of a sweep to go on with it; None when somebody executes it. Raises OSError."""
-        lease = FolderLease.take(path / POINTS)
+        log = path / POINTS
+        # Nothing is lost with the log of the points: their runs are found again by their keys.
+        is_lost = (path / STATE).exists() and not log.exists()
+        lease = FolderLease.create(log) if is_lost else FolderLease.take(log)
         return None if lease is None else cls(path, lease, sync)
 
     def outcomes(self, size: int) -> dict[int, PointOutcome]:
@@ -93,7 +96,7 @@ class SweepFolder:
         with self._writing():
             entries = list(os.scandir(self.path))
         for entry in entries:
-            if entry.name not in _OWN:
+            if entry.name not in OWN:
                 with suppress(OSError):
                     Path(entry.path).unlink()
         self.save(state)
