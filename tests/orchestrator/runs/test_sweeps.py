@@ -270,7 +270,61 @@ async def test_run_that_was_removed_keeps_its_figures_in_the_table(opened: Opene
         again = await home.resume(state.sweep_id)
         await again.wait()
         assert home.rows(state.sweep_id)[0]["alpha/growth"] == "0.9"
+        (note,) = again.state.notes
+        assert note.startswith("the runs of point 1 are removed or cannot be read")
     assert calls(module)[0.1] == 1
+
+
+def edited(home: Home, sweep_id: str, number: int, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change by hand what a sweep has noted of a point."""
+    log = home.kept.location(sweep_id) / "points.jsonl"
+    lines = [json.loads(line) for line in log.read_bytes().splitlines()]
+    for line in lines:
+        if line["number"] == number:
+            change(line)
+    log.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda line: line["figures"][0].update(value=99.5), id="a figure"),
+        pytest.param(lambda line: line.update(result="0" * 64), id="the fingerprint"),
+        pytest.param(lambda line: line.update(run_id=None), id="no run"),
+    ],
+)
+async def test_edited_point_has_what_its_run_found(opened: Opened, change: Callable[[dict[str, Any]], None]) -> None:
+    module = ScriptedModule(answers=[growth_but(0.3)])
+    async with opened(module) as home:
+        state = await home.run(body())
+        rows, noted = home.rows(state.sweep_id), home.kept.outcomes(state.sweep_id, 4)
+        edited(home, state.sweep_id, 2, change)
+        again = await home.resume(state.sweep_id)
+        await again.wait()
+        assert (home.rows(state.sweep_id), home.kept.outcomes(state.sweep_id, 4)) == (rows, noted)
+        assert again.state.notes == ("points.jsonl had something else than the runs of point 2; what the runs found is used",)
+    assert calls(module) == {0.1: 1, 0.2: 1, 0.3: 2, 0.4: 1}
+
+
+async def test_run_of_another_point_is_not_taken_for_that_of_an_edited_one(opened: Opened) -> None:
+    async with opened(ScriptedModule(answers=[growth_but(0.3)])) as home:
+        state = await home.run(body())
+        rows = home.rows(state.sweep_id)
+        edited(home, state.sweep_id, 2, lambda line: line.update(run_id=rows[0]["run_id"]))
+        await (await home.resume(state.sweep_id)).wait()
+        assert home.rows(state.sweep_id) == rows
+
+
+async def test_failed_point_that_is_noted_as_completed_is_run_again(opened: Opened) -> None:
+    module = ScriptedModule(answers=[growth_but(0.3)])
+    async with opened(module) as home:
+        state = await home.run(body(parameters={"/rate": [0.1, 0.3]}))
+        edited(home, state.sweep_id, 2, lambda line: line.update(status="completed", message=""))
+        again = await home.resume(state.sweep_id)
+        await again.wait()
+        assert (again.state.status, again.state.points.completed, again.state.points.failed) == ("failed", 1, 1)
+        assert home.rows(state.sweep_id)[1]["status"] == "failed"
+    assert calls(module)[0.3] == 2
 
 
 async def test_sweeps_are_listed_newest_first_and_leave_the_runs_alone(opened: Opened) -> None:

@@ -17,6 +17,7 @@ from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.events import now
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.sweeps.checked_points import checked_points
 from ops_orchestrator.runs.sweeps.derived_files import write_derived
 from ops_orchestrator.runs.sweeps.point_run import first_run, point_run
 from ops_orchestrator.runs.sweeps.points_log import PointOutcome
@@ -104,13 +105,19 @@ class SweepRun:
 
     def _left(self) -> Iterator[Point]:
         """The points that are not completed. Those that failed are run again."""
-        if self._state.attempt > 1:
-            self._store.find_unlisted()
-        outcomes = self._folder.outcomes(self._request.size)
-        completed = {number for number, outcome in outcomes.items() if outcome.status == "completed"}
+        completed = self._completed_before() if self._state.attempt > 1 else frozenset[int]()
         self._done_before = len(completed)
         self._counts = Counts(total=self._request.size, completed=len(completed))
         return (point for point in points(self._request) if point.number not in completed)
+
+    def _completed_before(self) -> frozenset[int]:
+        """The points that an earlier attempt completed, by number, as their runs say it."""
+        self._store.find_unlisted()
+        outcomes = self._folder.outcomes(self._request.size)
+        checked = checked_points(self._store, self._state.sweep_id, outcomes.values())
+        self._folder.add(checked.corrected)
+        self._state = self._state.model_copy(update={"notes": (*self._state.notes, *checked.notes)})
+        return checked.completed
 
     async def _work(self, left: Iterator[Point]) -> None:
         """Run points as long as there are some, and as long as nothing ends the sweep."""
