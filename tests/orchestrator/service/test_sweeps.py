@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -190,3 +191,13 @@ async def test_points_that_are_counted_as_failed_are_listed_as_such_whatever_end
         for status in ("failed", "cancelled"):
             (point,) = (await client.get(f"{path}/points", params={"status": status})).json()["points"]
             assert (point["number"], point["status"], point["run_id"]) == (2, "cancelled", run["run_id"])
+
+
+async def test_sweep_that_cannot_be_written_is_refused_with_what_stands_in_the_way(start_service: StartService) -> None:
+    async with start_service(ScriptedModule(answers=[growth])) as client:
+        ended = (await client.post("/sweeps", json=sweep(), headers=WAITING)).json()
+        obstacle = Path(ended["sweep_path"]) / "sweep.json.part"
+        obstacle.mkdir()
+        refused = await client.post(f"/sweeps/{ended['sweep_id']}/resume")
+        assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (503, "store-unavailable")
+        assert "Is a directory" in refused.json()["detail"]
