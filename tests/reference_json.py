@@ -16,17 +16,23 @@ def read(raw: bytes) -> Any:
     if raw.startswith(b"\xef\xbb\xbf"):
         raise RefusedError("the text begins with a byte order mark; send UTF-8 without one")
     try:
-        value = json.loads(raw.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant)
+        value = json.loads(raw.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant, parse_int=_integer)
     except UnicodeDecodeError as error:
         raise RefusedError(f"the text is not UTF-8: byte {error.start} is {raw[error.start]:#04x}") from error
     except json.JSONDecodeError as error:
         raise RefusedError(f"{error.msg.removesuffix(' at')} at line {error.lineno} column {error.colno}") from error
     except RecursionError:
         raise RefusedError(f"nested deeper than {MAX_DEPTH} levels") from None
-    except ValueError as error:
-        raise RefusedError(f"a number is too long: {error}") from error
     _check(value, [])
     return value
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        digits = f"{text[:20]}... has {len(text.lstrip('-')):,} digits"
+        raise RefusedError(f"a number is too long: {digits}; send it as a string") from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

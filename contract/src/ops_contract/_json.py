@@ -169,9 +169,6 @@ def _loaded(raw: bytes) -> Any:
         raise JsonError(f"{error.msg.removesuffix(' at')} at line {error.lineno} column {error.colno}") from error
     except RecursionError:
         raise JsonError(f"nested deeper than {MAX_DEPTH} levels") from None
-    except ValueError as error:
-        # The only other ValueError of `json.loads`: an integer with more digits than the interpreter converts.
-        raise JsonError(f"a number is too long: {error}") from error
 
 
 def _float(text: str) -> float:
@@ -179,7 +176,11 @@ def _float(text: str) -> float:
 
 
 def _int(text: str) -> int:
-    return int(text)
+    try:
+        return int(text)
+    except ValueError as error:  # more digits than the interpreter converts
+        digits = f"{text[:20]}... has {len(text.lstrip('-')):,} digits"
+        raise JsonError(f"a number is too long: {digits}; send it as a string") from error
 
 
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -104,9 +104,10 @@ def test_local_sweep_is_cancelled_from_another_terminal(home: Path, module: Held
     with started(home, "ops", "sweep", "sweep.json", "--local", OPS_MODULES_FILE="modules.yaml") as process:
         module.asked.get()
         cancelled = ops(home, "sweep", "cancel", "latest", "--local")
-        output, _ = process.communicate()
+        output, errors = process.communicate()
         assert (cancelled.returncode, process.returncode) == (0, 1)
         assert json.loads(output)["status"] == "cancelled"
+        assert "ops: the sweep was cancelled: ops sweep cancel --local; `ops sweep resume sweep_" in errors
     again = ops(home, "sweep", "cancel", "latest", "--local")
     assert (again.returncode, "is cancelled: only a sweep that is running can be cancelled" in again.stderr) == (2, True)
 

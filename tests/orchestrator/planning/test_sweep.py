@@ -109,6 +109,32 @@ def test_pointer_to_what_is_not_there_is_noted() -> None:
     assert read({"parameters": {"/x": [1]}}).notes == ("the scenario has no input /x; it is added to the inputs",)
 
 
+@pytest.mark.parametrize(
+    ("sweep", "note"),
+    [
+        (
+            {"parameters": {VAT: {"from": 0.1, "to": 0.2, "step": 0.5}}},
+            f"the range of {VAT} has one value, 0.1: one step of 0.5 leads beyond 0.2",
+        ),
+        (
+            {"cases": [{VAT: {"from": 0.1, "to": 0.2, "step": 0.1}}]},
+            f"{VAT} is set to an object with from, to and step: a range takes the place of the whole list",
+        ),
+        (
+            {"parameters": {VAT: [{"from": 0.1, "to": 0.2, "step": 0.1}]}},
+            f"{VAT} is set to an object with from, to and step: a range takes the place of the whole list",
+        ),
+    ],
+)
+def test_range_that_gives_one_value_or_an_object_is_noted(sweep: dict[str, Any], note: str) -> None:
+    assert read(sweep).notes == (note,)
+
+
+@pytest.mark.parametrize(("last", "step"), [(0.1, 1), (0.3, 0.2)])
+def test_range_of_one_number_or_one_step_is_not_noted(last: float, step: float) -> None:
+    assert read({"parameters": {VAT: {"from": 0.1, "to": last, "step": step}}}).notes == ()
+
+
 @pytest.mark.parametrize("pointer", ["/policy_parameters/vat_rat", "/inputs/policy_parameters/vat_rate"])
 def test_pointer_that_is_nearly_that_of_an_input_is_refused(pointer: str) -> None:
     """All points would be the same run, and the charts would say that the input has no effect."""
@@ -153,7 +179,10 @@ def test_input_that_a_step_has_of_its_own_is_noted(own: dict[str, Any]) -> None:
         ({"seeds": 0}, "/sweep/seeds", "above 0"),
         ({"seeds": []}, "/sweep/seeds", "is empty"),
         ({"seeds": [4, 5, 4]}, "/sweep/seeds", "the seed 4 twice"),
-        ({"seeds": [2**31]}, "/sweep/seeds", "integers from 0 to 2147483647"),
+        ({"seeds": [2**31]}, "/sweep/seeds", "has 2147483648 at 0, counted from 0; seeds are integers from 0 to 2147483647"),
+        ({"seeds": [1, True]}, "/sweep/seeds", "has true at 1"),
+        ({"seeds": [1.5]}, "/sweep/seeds", "has 1.5 at 0"),
+        ({"seeds": -1}, "/sweep/seeds", "a list of seeds, which are integers from 0 to 2147483647, not -1"),
         ({"seeds": 101}, "/sweep/seeds", "101 seeds; a sweep has at most 100 points"),
         ({"parameters": {"/a": list(range(20))}, "seeds": 6}, "/sweep", "120 points; a sweep has at most 100"),
         ({"paramters": {}}, "/sweep/paramters", "did you mean 'parameters'?"),

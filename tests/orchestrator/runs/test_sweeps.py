@@ -1,9 +1,10 @@
 import asyncio
 import csv
+import errno
 import io
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.planning.sweep import read_sweep
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.run_filter import RunFilter
+from ops_orchestrator.runs.run_id import new_sweep_id
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
 from ops_orchestrator.runs.sweeps.state import SweepState
@@ -268,7 +270,61 @@ async def test_run_that_was_removed_keeps_its_figures_in_the_table(opened: Opene
         again = await home.resume(state.sweep_id)
         await again.wait()
         assert home.rows(state.sweep_id)[0]["alpha/growth"] == "0.9"
+        (note,) = again.state.notes
+        assert note.startswith("the runs of point 1 are removed or cannot be read")
     assert calls(module)[0.1] == 1
+
+
+def edited(home: Home, sweep_id: str, number: int, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change by hand what a sweep has noted of a point."""
+    log = home.kept.location(sweep_id) / "points.jsonl"
+    lines = [json.loads(line) for line in log.read_bytes().splitlines()]
+    for line in lines:
+        if line["number"] == number:
+            change(line)
+    log.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda line: line["figures"][0].update(value=99.5), id="a figure"),
+        pytest.param(lambda line: line.update(result="0" * 64), id="the fingerprint"),
+        pytest.param(lambda line: line.update(run_id=None), id="no run"),
+    ],
+)
+async def test_edited_point_has_what_its_run_found(opened: Opened, change: Callable[[dict[str, Any]], None]) -> None:
+    module = ScriptedModule(answers=[growth_but(0.3)])
+    async with opened(module) as home:
+        state = await home.run(body())
+        rows, noted = home.rows(state.sweep_id), home.kept.outcomes(state.sweep_id, 4)
+        edited(home, state.sweep_id, 2, change)
+        again = await home.resume(state.sweep_id)
+        await again.wait()
+        assert (home.rows(state.sweep_id), home.kept.outcomes(state.sweep_id, 4)) == (rows, noted)
+        assert again.state.notes == ("points.jsonl had something else than the runs of point 2; what the runs found is used",)
+    assert calls(module) == {0.1: 1, 0.2: 1, 0.3: 2, 0.4: 1}
+
+
+async def test_run_of_another_point_is_not_taken_for_that_of_an_edited_one(opened: Opened) -> None:
+    async with opened(ScriptedModule(answers=[growth_but(0.3)])) as home:
+        state = await home.run(body())
+        rows = home.rows(state.sweep_id)
+        edited(home, state.sweep_id, 2, lambda line: line.update(run_id=rows[0]["run_id"]))
+        await (await home.resume(state.sweep_id)).wait()
+        assert home.rows(state.sweep_id) == rows
+
+
+async def test_failed_point_that_is_noted_as_completed_is_run_again(opened: Opened) -> None:
+    module = ScriptedModule(answers=[growth_but(0.3)])
+    async with opened(module) as home:
+        state = await home.run(body(parameters={"/rate": [0.1, 0.3]}))
+        edited(home, state.sweep_id, 2, lambda line: line.update(status="completed", message=""))
+        again = await home.resume(state.sweep_id)
+        await again.wait()
+        assert (again.state.status, again.state.points.completed, again.state.points.failed) == ("failed", 1, 1)
+        assert home.rows(state.sweep_id)[1]["status"] == "failed"
+    assert calls(module)[0.3] == 2
 
 
 async def test_sweeps_are_listed_newest_first_and_leave_the_runs_alone(opened: Opened) -> None:
@@ -307,9 +363,86 @@ async def test_sweep_that_is_not_there_is_not_found(opened: Opened, name: str) -
             home.kept.state(name)
 
 
+@pytest.mark.parametrize("name", ["sweep.json", "request.json"])
+async def test_sweep_that_lost_a_file_is_damaged_and_there(opened: Opened, name: str) -> None:
+    async with opened(ScriptedModule(answers=[growth_but(0.3)])) as home:
+        state = await home.run(body())
+        (home.kept.location(state.sweep_id) / name).unlink()
+        reason = rf"sweeps/{state.sweep_id}/{name} is damaged: the file is missing; restore the sweep's folder"
+        with pytest.raises(StoreError, match=reason):
+            home.kept.table(state.sweep_id) if name == "request.json" else home.kept.state(state.sweep_id)
+        with pytest.raises(StoreError, match=reason):
+            await home.resume(state.sweep_id)
+
+
+@pytest.mark.parametrize("status", ["completed", "running"])
+async def test_lost_log_of_the_points_is_made_again_from_their_runs(opened: Opened, status: str) -> None:
+    module = ScriptedModule(answers=[growth])
+    async with opened(module) as home:
+        state = await home.run(body())
+        folder, rows = home.kept.location(state.sweep_id), home.rows(state.sweep_id)
+        # `running` stands there after a kill.
+        (folder / "sweep.json").write_text(json.dumps(json.loads((folder / "sweep.json").read_bytes()) | {"status": status}))
+        (folder / "points.jsonl").unlink()
+        with pytest.raises(
+            StoreError, match=f"points.jsonl is damaged: the file is missing; `ops sweep resume {state.sweep_id}`"
+        ):
+            home.kept.outcomes(state.sweep_id, 4) if status == "completed" else home.kept.state(state.sweep_id)
+        again = await home.resume(state.sweep_id)
+        await again.wait()
+        assert (again.state.status, home.rows(state.sweep_id)) == ("completed", rows)
+    assert calls(module) == dict.fromkeys(RATES, 1)
+
+
 async def test_damaged_sweep_is_said_to_be(opened: Opened) -> None:
     async with opened(ScriptedModule(answers=[growth])) as home:
         state = await home.run(body())
         (home.kept.location(state.sweep_id) / "sweep.json").write_text("{}")
         with pytest.raises(StoreError, match=r"sweep\.json is damaged"):
             home.kept.state(state.sweep_id)
+
+
+async def test_sweep_whose_end_cannot_be_written_says_why_and_goes_on_later(opened: Opened) -> None:
+    gate = Gate()
+    module = ScriptedModule(answers=[growth, gate])
+    async with opened(module) as home:
+        sweep_id = (await home.start(body())).state.sweep_id
+        await gate.asked.wait()
+        obstacle = home.kept.location(sweep_id) / "sweep.json.part"
+        obstacle.mkdir()
+        gate.opened.set()
+        await home.found(sweep_id).wait()
+        state = await home.sweeps.state(sweep_id)
+        assert (state.status, state.error is not None) == ("errored", True)
+        reason = f"cannot write in {home.kept.location(sweep_id)}: Is a directory; when that is repaired, `ops sweep resume"
+        assert reason in str(state.error)
+        with pytest.raises(StoreError, match=r"cannot write in .+: Is a directory"):
+            await home.resume(sweep_id)
+        # A process that did not see it knows at least what to do.
+        assert f"`ops sweep resume {sweep_id}` goes on with it" in str(home.kept.state(sweep_id).error)
+        obstacle.rmdir()
+        module.answers[:] = [growth]
+        await (await home.resume(sweep_id)).wait()
+        ended = await home.sweeps.state(sweep_id)
+        assert (ended.status, ended.error, ended.points.completed) == ("completed", None, 4)
+
+
+class FullDisk:
+    """Nothing more can be flushed to it."""
+
+    def flush(self, paths: Iterable[str]) -> None:  # noqa: ARG002  # see Sync
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def close(self) -> None:
+        pass
+
+
+def test_sweep_that_cannot_be_made_leaves_no_folder(tmp_path: Path) -> None:
+    request = read_sweep(body())
+    kept = SweepStore(tmp_path, FullDisk())
+    state = SweepState.begun(new_sweep_id(), request)
+    with pytest.raises(StoreError, match="No space left on device") as raised:
+        kept.create(state, body())
+    # The service tells how to make room when this is the cause.
+    assert isinstance(raised.value.__cause__, OSError)
+    assert kept.ids() == []

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -171,3 +172,32 @@ async def test_method_that_no_route_of_a_path_takes_is_answered_with_all_that_ar
     async with start_service(ScriptedModule()) as client:
         refused = await client.delete("/sweeps")
         assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD, POST")
+
+
+async def test_points_that_are_counted_as_failed_are_listed_as_such_whatever_ended_their_runs(
+    start_service: StartService,
+) -> None:
+    gate = Gate()
+    async with start_service(ScriptedModule(answers=[growth, gate])) as client:
+        started = await client.post("/sweeps", json=sweep(parameters={"/rate": [0.1, 0.2]}, seeds=1, concurrency=1))
+        path = started.headers["Location"]
+        await gate.asked.wait()
+        (run,) = (await client.get("/runs", params={"status": "running"})).json()["runs"]
+        await client.post(f"/runs/{run['run_id']}/cancel")
+        gate.opened.set()
+        while (found := (await client.get(path)).json())["status"] == "running":
+            pass
+        assert (found["status"], found["points"]["failed"]) == ("failed", 1)
+        for status in ("failed", "cancelled"):
+            (point,) = (await client.get(f"{path}/points", params={"status": status})).json()["points"]
+            assert (point["number"], point["status"], point["run_id"]) == (2, "cancelled", run["run_id"])
+
+
+async def test_sweep_that_cannot_be_written_is_refused_with_what_stands_in_the_way(start_service: StartService) -> None:
+    async with start_service(ScriptedModule(answers=[growth])) as client:
+        ended = (await client.post("/sweeps", json=sweep(), headers=WAITING)).json()
+        obstacle = Path(ended["sweep_path"]) / "sweep.json.part"
+        obstacle.mkdir()
+        refused = await client.post(f"/sweeps/{ended['sweep_id']}/resume")
+        assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (503, "store-unavailable")
+        assert "Is a directory" in refused.json()["detail"]

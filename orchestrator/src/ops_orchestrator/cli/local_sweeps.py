@@ -52,8 +52,7 @@ class LocalSweeps:
 
     async def sweep(self, sweep_id: str) -> dict[str, Any]:
         """How far a sweep is."""
-        run = self._sweeps.find(sweep_id)
-        state = run.state if run is not None else await asyncio.to_thread(self._store.state, sweep_id)
+        state = await self._sweeps.state(sweep_id)
         return (await asyncio.to_thread(SweepAnswer.of, state, self._store)).model_dump(mode="json")
 
     async def failed_points(self, sweep_id: str, most: int) -> list[dict[str, Any]]:

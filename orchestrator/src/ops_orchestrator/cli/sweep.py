@@ -120,6 +120,8 @@ async def _shown_when_over(sweeps: Sweeps, begun: dict[str, Any], *, local: bool
         ended = await sweep_ended(sweeps.sweep, sweep_id, visibly=not as_json)
     if as_json:
         print_json(ended)
+        if ended["error"]:
+            say("ops", ended["error"]["message"])
     else:
         failed = await sweeps.failed_points(sweep_id, MOST_FAILED)
         show(ended, lambda: sweep_view(ended, failed, local=local), as_json=False)

@@ -64,6 +64,12 @@ def seeds_of(spec: SweepSpec, first: int, most: int) -> tuple[int, ...]:
     return tuple(range(first, first + spec.seeds))
 
 
+def size_of(asked: Range) -> int:
+    """How many values a range has whose step leads from its beginning to its end."""
+    first, last, step = map(_exact, (asked.from_, asked.to, asked.step))
+    return int((last - first) // step) + 1
+
+
 def refused(pointer: str, message: str) -> InvalidRequestError:
     """The refusal of a sweep for what stands at `pointer`."""
     return InvalidRequestError("The sweep cannot be run as it is.", [Problem(pointer, message)])
@@ -94,7 +100,7 @@ def _steps(place: str, asked: Range, most: int) -> tuple[float, ...]:
     if (last - first) / step < 0:
         direction = "above" if last > first else "below"
         raise refused(f"{place}/step", f"must be {direction} 0 to lead from {asked.from_} to {asked.to}, not {asked.step}")
-    count = (last - first) // step + 1
+    count = size_of(asked)
     if count > most:
         raise refused(place, f"has {_counted(count)} values; {_limit(most)}")
     of_integers = all(isinstance(number, int) for number in (asked.from_, asked.to, asked.step))

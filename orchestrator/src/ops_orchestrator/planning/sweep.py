@@ -1,6 +1,6 @@
 """A sweep: a scenario that is run for many values and seeds, and the points that it comes down to. No network, no files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, product
@@ -8,7 +8,7 @@ from math import prod
 from typing import Any, Final
 
 from ops_contract import MAX_VALUES, join_pointer, split_pointer, suggestion
-from ops_orchestrator.planning.axes import PLACE, Axis, axes_of, refused, seeds_of, too_many
+from ops_orchestrator.planning.axes import PLACE, Axis, axes_of, refused, seeds_of, size_of, too_many
 from ops_orchestrator.planning.input_pointer import (
     MISSING,
     PointerError,
@@ -19,10 +19,12 @@ from ops_orchestrator.planning.input_pointer import (
     with_value,
 )
 from ops_orchestrator.planning.scenario import Scenario, read_as
-from ops_orchestrator.planning.sweep_spec import SweepScenario, SweepSpec
+from ops_orchestrator.planning.sweep_spec import Range, SweepScenario, SweepSpec
 
 MOST_POINTS: Final = 10_000
 """Unless an operator sets another limit, a sweep has at most so many points."""
+
+_RANGE: Final = {"from", "to", "step"}
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class SweepRequest:
             for step in steps
             if hidden_by(step.inputs, parameter.pointer)
         )
-        return tuple(note for note in chain(unknown, hidden) if note)
+        ranges = chain(_notes_of_short_ranges(self.spec), _notes_of_ranges_as_values(self.axes))
+        return tuple(note for note in chain(unknown, hidden, ranges) if note)
 
     def _parameter(self, pointer: str) -> Parameter:
         own = value_at(self.scenario.inputs, pointer)
@@ -111,6 +114,19 @@ def points(request: SweepRequest) -> Iterator[Point]:
         for seed in request.seeds:
             number += 1
             yield Point(number, parameters, seed, _varied(request.scenario, inputs, seed))
+
+
+def _notes_of_short_ranges(spec: SweepSpec) -> Iterator[str]:
+    for pointer, asked in spec.parameters.items():
+        if isinstance(asked, Range) and asked.from_ != asked.to and size_of(asked) == 1:
+            yield f"the range of {pointer} has one value, {asked.from_}: one step of {asked.step} leads beyond {asked.to}"
+
+
+def _notes_of_ranges_as_values(axes: Sequence[Axis]) -> Iterator[str]:
+    for axis in axes:
+        for at, pointer in enumerate(axis.pointers):
+            if any(isinstance(place[at], dict) and place[at].keys() == _RANGE for place in axis.places):
+                yield f"{pointer} is set to an object with from, to and step: a range takes the place of the whole list"
 
 
 def _varied(scenario: Scenario, inputs: dict[str, Any], seed: int) -> Scenario:

@@ -1,5 +1,6 @@
 """What a sweep asks for, as it stands in a scenario's file under `sweep`."""
 
+import json
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationError
@@ -17,6 +18,7 @@ LARGEST_SEED: Final = 2**31 - 1
 
 _MOST_PARAMETERS: Final = 32
 _MOST_REASONS: Final = 3
+_SEEDS_ARE: Final = f"are integers from 0 to {LARGEST_SEED}"
 
 
 def _checked_pointer(pointer: str) -> str:
@@ -66,18 +68,26 @@ Variation = Annotated[tuple[Any, ...] | Range, PlainValidator(_checked_variation
 """What an input takes."""
 
 
-def _checked_seed(value: Any) -> int:
-    """A seed, or a number of seeds."""
-    number = int(value) if isinstance(value, float) and value.is_integer() else value
-    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= LARGEST_SEED:
-        rule = f"must be a number of seeds, or a list of seeds, which are integers from 0 to {LARGEST_SEED}"
-        raise PydanticCustomError("seeds", "{rule}", {"rule": rule})
-    return number
-
-
 def _checked_seeds(value: Any) -> Any:
     """How many seeds, or which."""
-    return tuple(map(_checked_seed, value)) if isinstance(value, list) else _checked_seed(value)
+    found = [_seed(each) for each in value] if isinstance(value, list) else _seed(value)
+    if found is None:
+        rule = f"must be a number of seeds, or a list of seeds, which {_SEEDS_ARE}"
+        raise PydanticCustomError("seeds", "{rule}", {"rule": rule})
+    if not isinstance(found, list):
+        return found
+    if None in found:
+        at = found.index(None)
+        problem = f"has {json.dumps(value[at]):.60} at {at}, counted from 0; seeds {_SEEDS_ARE}"
+        raise PydanticCustomError("complete", "{problem}", {"problem": problem})
+    return tuple(found)
+
+
+def _seed(value: Any) -> int | None:
+    """A seed, or a number of seeds; None for anything else."""
+    number = int(value) if isinstance(value, float) and value.is_integer() else value
+    is_integer = isinstance(number, int) and not isinstance(number, bool)
+    return number if is_integer and 0 <= number <= LARGEST_SEED else None
 
 
 Seeds = Annotated[

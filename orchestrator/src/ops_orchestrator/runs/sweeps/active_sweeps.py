@@ -33,6 +33,7 @@ class ActiveSweeps:
         self._sweeps = sweeps
         self._through = through
         self._active: dict[str, SweepRun] = {}
+        self._unwritten: dict[str, SweepState] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, request: SweepRequest, body: bytes) -> str:
@@ -64,7 +65,7 @@ class ActiveSweeps:
         self._check(request)
         folder, before = await self._reopened(sweep_id)
         try:
-            _refuse_if_completed(before)
+            await asyncio.to_thread(_refuse_if_completed, before, folder)
             state = before.model_copy(
                 # What is drawn is drawn again.
                 update={"status": "running", "attempt": before.attempt + 1, "notes": request.notes} | _NOT_OVER
@@ -88,6 +89,16 @@ class ActiveSweeps:
     def find(self, sweep_id: str) -> SweepRun | None:
         """The sweep `sweep_id` if this process executes it."""
         return self._active.get(sweep_id)
+
+    async def state(self, sweep_id: str) -> SweepState:
+        """How far a sweep is, whoever executes it. Raises NotFoundError, StoreError."""
+        if (run := self.find(sweep_id)) is not None:
+            return run.state
+        stored = await asyncio.to_thread(self._sweeps.state, sweep_id)
+        known = self._unwritten.get(sweep_id)
+        # Its folder says that it was interrupted, and not why; unless somebody else went on with it.
+        is_newer = known is not None and stored.status == "interrupted" and stored.attempt == known.attempt
+        return known if known is not None and is_newer else stored
 
     async def stop(self) -> None:
         """Wait until no sweep is executed; that they end is up to their runs, which are stopped before."""
@@ -141,8 +152,12 @@ class ActiveSweeps:
             await run.execute()
         finally:
             del self._active[sweep_id]
+            self._unwritten.pop(sweep_id, None)
+            if run.is_unwritten:
+                self._unwritten[sweep_id] = run.state
 
 
-def _refuse_if_completed(state: SweepState) -> None:
-    if state.status == "completed":
+def _refuse_if_completed(state: SweepState, folder: SweepFolder) -> None:
+    """Raise SweepConflictError when all points are completed, and the folder has what each of them became."""
+    if state.status == "completed" and len(folder.outcomes(state.points.total)) == state.points.total:
         raise SweepConflictError(f"{state.sweep_id} is completed: there is nothing to go on with.")

@@ -77,11 +77,20 @@ class PointList(BaseModel):
 
     @classmethod
     def of(cls, store: SweepStore, sweep_id: str, limit: int, after: int = 0, status: PointStatus | None = None) -> Self:
-        """Up to `limit` points of a sweep that come after the number `after`, with this status. Blocks."""
+        """Up to `limit` points of a sweep that come after the number `after`, with this status. Blocks.
+
+        With `failed` those that the sweep counts as failed: their runs are over and did not complete, whatever ended them.
+        """
         table = store.table(sweep_id)
-        rows = [row for row in table.rows if row.number > after and status in (None, row.status)]
+        rows = [row for row in table.rows if row.number > after and _has(row, status)]
         listed = [PointAnswer.of(table, row) for row in rows[:limit]]
         return cls(sweep_id=sweep_id, points=listed, next_after=rows[limit - 1].number if len(rows) > limit else None)
+
+
+def _has(row: SweepRow, status: PointStatus | None) -> bool:
+    if status == "failed":
+        return row.status not in ("pending", "completed")
+    return status in (None, row.status)
 
 
 def _figures(table: SweepTable, row: SweepRow) -> Iterator[FigureOfPoint]:

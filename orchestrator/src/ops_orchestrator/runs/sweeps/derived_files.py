@@ -4,6 +4,7 @@ from typing import Any
 
 import structlog
 
+from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.sweeps.sweep_folder import SweepFolder
 from ops_orchestrator.runs.sweeps.table import SweepTable
 from ops_orchestrator.runs.sweeps.table_files import TABLE_CSV, TABLE_PARQUET, csv_of, parquet_of
@@ -14,7 +15,7 @@ _log: Any = structlog.get_logger("ops_orchestrator.sweep")
 def write_derived(folder: SweepFolder, table: SweepTable) -> tuple[str, ...]:
     """Write the table of a sweep and its charts into its folder; returns sentences about what is not drawn.
 
-    Blocking; raises OSError.
+    Blocking; raises StoreError.
     """
     folder.write(TABLE_CSV, csv_of(table))
     if (parquet := parquet_of(table)) is not None:
@@ -24,7 +25,7 @@ def write_derived(folder: SweepFolder, table: SweepTable) -> tuple[str, ...]:
         from ops_orchestrator.runs.sweeps.charts import write_charts  # noqa: PLC0415
 
         return write_charts(folder.write, table)
-    except OSError:
+    except StoreError:
         raise
     except Exception:  # noqa: BLE001  # they are drawn from what modules sent, and the table has it all
         _log.exception("sweep.undrawn", sweep_id=table.sweep_id)

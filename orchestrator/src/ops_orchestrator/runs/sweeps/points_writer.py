@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.active_run import within
 from ops_orchestrator.runs.sweeps.points_log import PointOutcome
 from ops_orchestrator.runs.sweeps.state import SweepState
@@ -25,7 +26,7 @@ class PointsWriter:
         self._has_news = asyncio.Event()
         self._closing = asyncio.Event()
         self._saved_at = time.monotonic()
-        self.failure: OSError | None = None
+        self.failure: StoreError | None = None
         """Why nothing can be written any more."""
 
     def put(self, outcome: PointOutcome) -> None:
@@ -47,7 +48,7 @@ class PointsWriter:
             try:
                 await asyncio.to_thread(self._folder.add, waiting)
                 await self._save_now_and_then()
-            except OSError as error:
+            except StoreError as error:
                 self.failure = error
                 return
             await within(self._closing, _GATHER_S)

@@ -1,12 +1,14 @@
-"""The folder of a sweep while it is executed, whose lock is held. Blocking; raises OSError."""
+"""The folder of a sweep while it is executed, whose lock is held. Blocking."""
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import Final, Self
 
+from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.json_text import json_document
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.plain_file import read_below
@@ -20,13 +22,16 @@ POINTS: Final = "points.jsonl"
 STATE: Final = "sweep.json"
 CANCEL: Final = ".cancel"
 
-_OWN: Final = (REQUEST, POINTS, STATE)
+OWN: Final = (REQUEST, POINTS, STATE)
 _PART: Final = ".part"
 _LONGEST_WORD_BYTES: Final = 1_000
 
 
 class SweepFolder:
-    """Writes in the folder `path` of a sweep. Its files become whole at once, and `settle` flushes them."""
+    """Writes in the folder `path` of a sweep. Its files become whole at once, and `settle` flushes them.
+
+    Raises StoreError when something cannot be written, such as on a full disk.
+    """
 
     def __init__(self, path: Path, lease: FolderLease, sync: Sync) -> None:
         self.path = path
@@ -35,7 +40,7 @@ class SweepFolder:
 
     @classmethod
     def create(cls, path: Path, state: SweepState, request: bytes, sync: Sync) -> Self:
-        """Make the folder with its first documents and flush it. Raises FileExistsError when the name is taken."""
+        """Make the folder with its first documents and flush it. Raises FileExistsError when the name is taken, OSError."""
         path.mkdir()
         folder = cls(path, FolderLease.create(path / POINTS), sync)
         try:
@@ -45,27 +50,34 @@ class SweepFolder:
             folder.settle()
         except BaseException:
             folder.release()
+            # Or `latest` would stand for what is not a sweep.
+            shutil.rmtree(path, ignore_errors=True)
             raise
         return folder
 
     @classmethod
     def take(cls, path: Path, sync: Sync) -> Self | None:
-        """Open the folder of a sweep to go on with it; None when somebody executes it."""
-        lease = FolderLease.take(path / POINTS)
+        """Open the folder of a sweep to go on with it; None when somebody executes it. Raises OSError."""
+        log = path / POINTS
+        # Nothing is lost with the log of the points: their runs are found again by their keys.
+        is_lost = (path / STATE).exists() and not log.exists()
+        lease = FolderLease.create(log) if is_lost else FolderLease.take(log)
         return None if lease is None else cls(path, lease, sync)
 
     def outcomes(self, size: int) -> dict[int, PointOutcome]:
         """What became of those of the `size` points that are over; a last line that was written in part is taken away."""
-        with (self.path / POINTS).open("rb") as file:
-            lines = list(takewhile(lambda line: line.endswith(b"\n"), file))
-        descriptor = self._lease.log.fileno()
-        os.ftruncate(descriptor, sum(map(len, lines)))
-        os.lseek(descriptor, 0, os.SEEK_END)
+        with self._writing():
+            with (self.path / POINTS).open("rb") as file:
+                lines = list(takewhile(lambda line: line.endswith(b"\n"), file))
+            descriptor = self._lease.log.fileno()
+            os.ftruncate(descriptor, sum(map(len, lines)))
+            os.lseek(descriptor, 0, os.SEEK_END)
         return latest(lines, size)
 
     def add(self, outcomes: Iterable[PointOutcome]) -> None:
         """Note what became of points."""
-        write_all(self._lease.log.fileno(), b"".join(outcome.as_line() for outcome in outcomes))
+        with self._writing():
+            write_all(self._lease.log.fileno(), b"".join(outcome.as_line() for outcome in outcomes))
 
     def save(self, state: SweepState) -> None:
         """Write the state; a reader sees the old one or the new one, never a part."""
@@ -74,14 +86,17 @@ class SweepFolder:
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write a file of the sweep, as `save` does."""
         part = self.path / f"{name}{_PART}"
-        with part.open("wb") as file:
-            file.writelines(pieces)
-        part.replace(self.path / name)
+        with self._writing():
+            with part.open("wb") as file:
+                file.writelines(pieces)
+            part.replace(self.path / name)
 
     def begin_again(self, state: SweepState) -> None:
         """Remove what was made of the points that were over, and the word to cancel the sweep; then write the new state."""
-        for entry in os.scandir(self.path):
-            if entry.name not in _OWN:
+        with self._writing():
+            entries = list(os.scandir(self.path))
+        for entry in entries:
+            if entry.name not in OWN:
                 with suppress(OSError):
                     Path(entry.path).unlink()
         self.save(state)
@@ -97,11 +112,19 @@ class SweepFolder:
 
     def settle(self) -> None:
         """Return when all that was written is on disk, as far as OPS_DURABILITY asks for."""
-        self._sync.flush(self._paths())
+        with self._writing():
+            self._sync.flush(self._paths())
 
     def release(self) -> None:
         """Let others execute the sweep."""
         self._lease.release()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(f"cannot write in {self.path}: {error.strerror}") from error
 
     def _paths(self) -> Iterator[str]:
         yield from (entry.path for entry in os.scandir(self.path))

@@ -10,13 +10,14 @@ from typing import Any, Final
 
 import structlog
 
-from ops_orchestrator.errors import BusyError, DamagedRunError, RequestError
+from ops_orchestrator.errors import BusyError, DamagedRunError, RequestError, StoreError
 from ops_orchestrator.planning.sweep import Point, SweepRequest, points
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.events import now
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.sweeps.checked_points import checked_points
 from ops_orchestrator.runs.sweeps.derived_files import write_derived
 from ops_orchestrator.runs.sweeps.point_run import first_run, point_run
 from ops_orchestrator.runs.sweeps.points_log import PointOutcome
@@ -68,6 +69,8 @@ class SweepRun:
         self._cancelled_by: str | None = None
         self._broken: Exception | None = None
         self._over = asyncio.Event()
+        self.is_unwritten = False
+        """Whether the sweep is over and its folder does not say how it ended, since that could not be written."""
 
     @property
     def state(self) -> SweepState:
@@ -102,13 +105,19 @@ class SweepRun:
 
     def _left(self) -> Iterator[Point]:
         """The points that are not completed. Those that failed are run again."""
-        if self._state.attempt > 1:
-            self._store.find_unlisted()
-        outcomes = self._folder.outcomes(self._request.size)
-        completed = {number for number, outcome in outcomes.items() if outcome.status == "completed"}
+        completed = self._completed_before() if self._state.attempt > 1 else frozenset[int]()
         self._done_before = len(completed)
         self._counts = Counts(total=self._request.size, completed=len(completed))
         return (point for point in points(self._request) if point.number not in completed)
+
+    def _completed_before(self) -> frozenset[int]:
+        """The points that an earlier attempt completed, by number, as their runs say it."""
+        self._store.find_unlisted()
+        outcomes = self._folder.outcomes(self._request.size)
+        checked = checked_points(self._store, self._state.sweep_id, outcomes.values())
+        self._folder.add(checked.corrected)
+        self._state = self._state.model_copy(update={"notes": (*self._state.notes, *checked.notes)})
+        return checked.completed
 
     async def _work(self, left: Iterator[Point]) -> None:
         """Run points as long as there are some, and as long as nothing ends the sweep."""
@@ -182,10 +191,9 @@ class SweepRun:
         try:
             ended = await asyncio.to_thread(self._write_end, ended)
         except Exception as error:  # noqa: BLE001  # the edge
-            self._broken = error
+            self._broken = self._broken or error
             ended = self._ended()
-            with suppress(OSError):
-                await asyncio.to_thread(self._folder.save, ended)
+            self.is_unwritten = not await asyncio.to_thread(self._is_saved, ended)
         if (broken := self._broken or self._writer.failure) is not None:
             _log.error("sweep.errored", sweep_id=ended.sweep_id, exc_info=broken)
         self._state = ended
@@ -202,6 +210,13 @@ class SweepRun:
         self._folder.settle()
         return ended
 
+    def _is_saved(self, ended: SweepState) -> bool:
+        try:
+            self._folder.save(ended)
+        except StoreError:
+            return False
+        return True
+
     def _ended(self) -> SweepState:
         status, error = self._ending()
         counts = self._counts
@@ -216,7 +231,8 @@ class SweepRun:
         go_on = f"`ops sweep resume {self._state.sweep_id}` goes on with it"
         broken = self._broken or self._writer.failure
         if broken is not None:
-            return "errored", {"code": "ORCHESTRATOR_ERROR", "message": f"the sweep could not go on: {broken}; {go_on}"}
+            message = f"the sweep could not go on: {broken}; when that is repaired, {go_on}"
+            return "errored", {"code": "ORCHESTRATOR_ERROR", "message": message}
         if self._counts.pending == 0:
             return ("failed" if self._counts.failed else "completed"), None
         if self._cancelled_by is not None:

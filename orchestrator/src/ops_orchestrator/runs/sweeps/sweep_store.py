@@ -22,7 +22,7 @@ from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile, file
 from ops_orchestrator.runs.store.sync import Sync, sync_of
 from ops_orchestrator.runs.sweeps.points_log import PointOutcome, latest
 from ops_orchestrator.runs.sweeps.state import Counts, SweepState
-from ops_orchestrator.runs.sweeps.sweep_folder import CANCEL, POINTS, REQUEST, STATE, SweepFolder
+from ops_orchestrator.runs.sweeps.sweep_folder import CANCEL, OWN, POINTS, REQUEST, STATE, SweepFolder
 from ops_orchestrator.runs.sweeps.table import SweepTable, table_of
 from ops_orchestrator.settings import Durability, SyncMethod
 
@@ -32,6 +32,7 @@ _LONGEST_LINE_BYTES: Final = 1024 * 1024
 _MOST_POINTS: Final = 10_000_000
 """What was accepted once is read again whatever the limit is now."""
 _HELPERS: Final = (CANCEL,)
+_USUAL_REMEDY: Final = "restore the sweep's folder from a copy, or remove it"
 
 
 class SweepStore:
@@ -67,7 +68,7 @@ class SweepStore:
 
     def reopen(self, sweep_id: str) -> tuple[SweepFolder, SweepState]:
         """A sweep that nobody executes, to go on with it. Raises SweepConflictError when somebody does."""
-        with _reading(_checked(sweep_id), POINTS):
+        with self._reading(_checked(sweep_id), POINTS):
             folder = SweepFolder.take(self.location(sweep_id), self._sync)
         if folder is None:
             raise SweepConflictError(
@@ -82,7 +83,7 @@ class SweepStore:
     def state(self, sweep_id: str) -> SweepState:
         """How far a sweep is. One that nobody executes although it is not over is `interrupted`."""
         state = self._state(sweep_id)
-        if state.is_over or not has_no_holder(self.location(sweep_id) / POINTS):
+        if state.is_over or not self._has_no_holder(sweep_id):
             return state
         # Read again: it may have ended meanwhile.
         state = self._state(sweep_id)
@@ -101,7 +102,7 @@ class SweepStore:
 
     def outcomes(self, sweep_id: str, size: int) -> dict[int, PointOutcome]:
         """By number, what became of those of the `size` points that are over."""
-        with _reading(sweep_id, POINTS), open_below(self.folder, f"{_checked(sweep_id)}/{POINTS}") as file:
+        with self._reading(sweep_id, POINTS), open_below(self.folder, f"{_checked(sweep_id)}/{POINTS}") as file:
             return latest(iter(lambda: file.readline(_LONGEST_LINE_BYTES), b""), size)
 
     def table(self, sweep_id: str) -> SweepTable:
@@ -133,7 +134,7 @@ class SweepStore:
 
     def files(self, sweep_id: str) -> list[str]:
         """The names of the files that people may want of a sweep, sorted."""
-        with _reading(sweep_id, ""):
+        with self._reading(sweep_id, ""):
             files, _ = files_in(self.folder, _checked(sweep_id))
         return [name for name in files if name not in _HELPERS and not name.endswith(".part")]
 
@@ -141,7 +142,7 @@ class SweepStore:
         """One of the `files` of a sweep; the caller closes it."""
         if name not in self.files(sweep_id):
             raise NotFoundError(f"{sweep_id} has no {name!r}.", f"/sweeps/{sweep_id}")
-        with _reading(sweep_id, name):
+        with self._reading(sweep_id, name):
             return OpenFile.below(self.folder, f"{sweep_id}/{name}")
 
     def left(self) -> list[str]:
@@ -172,8 +173,12 @@ class SweepStore:
 
     def _is_left(self, sweep_id: str) -> bool:
         with suppress(NotFoundError, StoreError):
-            return not self._state(sweep_id).is_over and has_no_holder(self.location(sweep_id) / POINTS)
+            return not self._state(sweep_id).is_over and self._has_no_holder(sweep_id)
         return False
+
+    def _has_no_holder(self, sweep_id: str) -> bool:
+        log = self.location(sweep_id) / POINTS
+        return not log.exists() or has_no_holder(log)
 
     def _state(self, sweep_id: str) -> SweepState:
         content = self._content(sweep_id, STATE)
@@ -190,11 +195,31 @@ class SweepStore:
         outcomes = self.outcomes(state.sweep_id, state.points.total).values()
         completed = sum(outcome.status == "completed" for outcome in outcomes)
         counts = Counts(total=state.points.total, completed=completed, failed=len(outcomes) - completed)
-        return state.model_copy(update={"status": "interrupted", "points": counts, "seconds_left": None})
+        message = (
+            "the process that executed the sweep ended, or could not write, before all points were run; "
+            f"`ops sweep resume {state.sweep_id}` goes on with it"
+        )
+        error = {"code": "INTERRUPTED", "message": message}
+        return state.model_copy(update={"status": "interrupted", "error": error, "points": counts, "seconds_left": None})
 
     def _content(self, sweep_id: str, name: str) -> bytes:
-        with _reading(sweep_id, name):
+        with self._reading(sweep_id, name):
             return read_below(self.folder, f"{_checked(sweep_id)}/{name}", _LARGEST_FILE_BYTES)
+
+    @contextmanager
+    def _reading(self, sweep_id: str, name: str) -> Iterator[None]:
+        folder = self.location(sweep_id)
+        try:
+            yield
+        except FileNotFoundError as error:
+            if name in OWN and folder.is_dir():
+                remedy = f"`ops sweep resume {sweep_id}` makes it again" if name == POINTS else _USUAL_REMEDY
+                raise _damaged(folder / name, "the file is missing", remedy) from error
+            raise NotFoundError(f"There is no sweep {sweep_id}.", "/sweeps") from error
+        except NotPlainError as error:
+            raise _damaged(folder / name, error.reason) from error
+        except OSError as error:
+            raise StoreError(f"cannot read {name or 'the folder'} of {sweep_id}: {error.strerror}") from error
 
 
 def _checked(sweep_id: str) -> str:
@@ -202,18 +227,6 @@ def _checked(sweep_id: str) -> str:
     if not SWEEP_ID.fullmatch(sweep_id):
         raise NotFoundError(f"{sweep_id!r} is not the id of a sweep.", "/sweeps")
     return sweep_id
-
-
-@contextmanager
-def _reading(sweep_id: str, name: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise NotFoundError(f"There is no sweep {sweep_id}.", "/sweeps") from error
-    except NotPlainError as error:
-        raise _damaged(Path(FOLDER_NAME, sweep_id, name), error.reason) from error
-    except OSError as error:
-        raise StoreError(f"cannot read {name or 'the folder'} of {sweep_id}: {error.strerror}") from error
 
 
 @contextmanager
@@ -228,5 +241,5 @@ def _writing(sweep_id: str) -> Iterator[None]:
         raise StoreError(f"cannot write the sweep {sweep_id}: {error.strerror}") from error
 
 
-def _damaged(path: Path, reason: str) -> StoreError:
-    return StoreError(f"{path} is damaged: {reason}; restore the sweep's folder from a copy, or remove it")
+def _damaged(path: Path, reason: str, remedy: str = _USUAL_REMEDY) -> StoreError:
+    return StoreError(f"{path} is damaged: {reason}; {remedy}")

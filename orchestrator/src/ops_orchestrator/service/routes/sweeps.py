@@ -162,7 +162,7 @@ class _Answers:
 
     async def now(self, sweep_id: str) -> SweepAnswer:
         """The sweep as it is."""
-        return await asyncio.to_thread(SweepAnswer.of, await self._state(sweep_id), self._store)
+        return await asyncio.to_thread(SweepAnswer.of, await self._sweeps.state(sweep_id), self._store)
 
     async def when_over(self, sweep_id: str, preference: Preference) -> Response:
         """The answer when the sweep is over, or when its caller does not want to wait any longer."""
@@ -172,24 +172,20 @@ class _Answers:
 
     async def when_cancelled(self, sweep_id: str, by: str) -> Response:
         """Have the sweep cancelled, by whatever process executes it. Raises SweepConflictError when it is over."""
-        self._refuse_unless_running(await self._state(sweep_id))
+        self._refuse_unless_running(await self._sweeps.state(sweep_id))
         await asyncio.to_thread(self._store.ask_to_cancel, sweep_id, by)
         await self._wait(sweep_id, _LONGEST_CANCELLING_S)
-        state = await self._state(sweep_id)
+        state = await self._sweeps.state(sweep_id)
         if state.is_over and state.status != "cancelled":
             self._refuse_unless_running(state)
         return await self._response(sweep_id, {})
-
-    async def _state(self, sweep_id: str) -> SweepState:
-        run = self._sweeps.find(sweep_id)
-        return run.state if run is not None else await asyncio.to_thread(self._store.state, sweep_id)
 
     async def _wait(self, sweep_id: str, seconds: float) -> None:
         if (run := self._sweeps.find(sweep_id)) is not None:
             await run.wait(seconds)
             return
         until = time.monotonic() + seconds
-        while time.monotonic() < until and not (await self._state(sweep_id)).is_over:  # noqa: ASYNC110  # it is another process
+        while time.monotonic() < until and not (await self._sweeps.state(sweep_id)).is_over:  # noqa: ASYNC110  # it is another process
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _response(self, sweep_id: str, headers: dict[str, str]) -> Response:
