@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -104,13 +106,24 @@ def test_other_result_without_figures_to_judge_it_by_fails(good: Path, expected:
     assert checked(expected, good)[0] == 1
 
 
-def test_run_that_did_not_complete_fails_and_cannot_be_expected(good: Path, expected: Path, tmp_path: Path) -> None:
-    failed = recorded_run.copy(good, tmp_path)
-    change(failed / "run.json", lambda record: record.update(status="failed", error={"code": "X", "message": "broke"}))
+def test_run_that_did_not_complete_fails_and_cannot_be_expected(expected: Path, tmp_path: Path) -> None:
+    failed = recorded_run.run(tmp_path / "home", recorded_run.scenario(policy_parameters={"vat_rate": "high"}))
     code, judged = checked(expected, failed)
-    assert (code, judged["notes"]) == (1, ["the run is failed: broke"])
+    message = recorded_run.document(failed)["error"]["message"]
+    assert (code, judged["notes"]) == (1, [f"the run is failed: {message}"])
     ran = ops(tmp_path, "runs", "expect", str(failed))
     assert (ran.returncode, "only a completed run says what a run must come to" in ran.stderr) == (2, True)
+
+
+def test_damaged_run_is_neither_written_down_nor_judged(good: Path, expected: Path, tmp_path: Path) -> None:
+    damaged = recorded_run.copy(good, tmp_path)
+    figures = ("steps", "policy-simulator", "outputs", "kpis")
+    change(damaged / "results.json", lambda results: reduce(getitem, figures, results).update(gdp_growth=9.0))
+    for words in (("expect", str(damaged), "--to", "bad.json"), ("check", expected.name, "--run", str(damaged))):
+        ran = ops(tmp_path, "runs", *words)
+        assert (ran.returncode, ran.stdout) == (2, "")
+        assert "results.json is damaged: expected " in ran.stderr
+    assert not (tmp_path / "bad.json").exists()
 
 
 @pytest.mark.parametrize(

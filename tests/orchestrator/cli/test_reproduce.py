@@ -51,17 +51,48 @@ def test_run_is_shown_with_what_it_reproduces_and_the_first_with_what_reproduces
     assert (code, f"reproduced by {made}: identical" in plain(shown)) == (0, True)
 
 
-def test_difference_is_shown_with_its_cause_and_ends_with_1(original: Path, tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    folder = recorded_run.copy(original, home / "runs")
-    result = folder / "results.json"
-    changed = json.loads(result.read_bytes())
-    changed["steps"]["policy-simulator"]["outputs"]["kpis"]["gdp_growth"] = 9.0
-    result.write_text(json.dumps(changed))
-    code, answer = reproduced(home, original.name, "--offline")
-    assert (code, answer["reproduction"]["steps"]["policy-simulator"]) == (1, "different")
-    code, shown = on_terminal(home, "runs", "reproduce", original.name, "--offline")
+def test_difference_is_shown_with_its_cause_and_ends_with_1(tmp_path: Path) -> None:
+    original = recorded_run.run(tmp_path / "home", recorded_run.scenario(save_artifacts=False))
+    code, answer = reproduced(tmp_path, str(original), "--offline")
+    assert (code, answer["reproduction"]["steps"]["policy-simulator"]) == (1, "missing")
+    code, shown = on_terminal(tmp_path, "runs", "reproduce", str(original), "--offline")
     assert (code, answer["reproduction"]["cause"][:40] in shown) == (1, True)
+
+
+def change_a_figure(file: Path) -> None:
+    document = json.loads(file.read_bytes())
+    step = document["steps"]["policy-simulator"] if "steps" in document else document
+    step["outputs"]["kpis"]["gdp_growth"] = 9.0
+    file.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("name", "grade"),
+    [("results.json", "different"), ("steps/1-policy-simulator/result.json", "identical"), ("logs.jsonl", "identical")],
+)
+def test_damage_of_the_first_run_is_said_first(original: Path, tmp_path: Path, name: str, grade: str) -> None:
+    folder = recorded_run.copy(original, tmp_path / "elsewhere")
+    if name == "logs.jsonl":
+        (folder / name).write_bytes(b"")
+    else:
+        change_a_figure(folder / name)
+    _, answer = reproduced(tmp_path, str(folder), "--offline")
+    assert answer["reproduction"]["grade"] == grade
+    assert answer["reproduction"]["cause"].startswith(f"The record of A is damaged, {name}: expected ")
+    assert "`ops runs verify` shows all that is wrong with it. " in answer["reproduction"]["cause"]
+
+
+@pytest.mark.parametrize("words", [("--offline",), ("--offline", "--current-modules")])
+def test_run_without_results_is_refused_in_one_line_before_one_is_made(
+    original: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    folder = recorded_run.copy(original, tmp_path / "elsewhere")
+    (folder / "results.json").unlink()
+    (tmp_path / "modules.yaml").write_text("modules: {}")
+    ran = ops(tmp_path, "runs", "reproduce", str(folder), *words)
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
+    assert ran.stderr.startswith(f"ops: {folder.resolve()}/results.json is damaged: the file is missing; ")
+    assert not list(tmp_path.glob("runs/run_*"))
 
 
 def test_service_reproduces_a_run_with_the_modules_of_its_record(tmp_path: Path, stubs: str) -> None:

@@ -24,6 +24,7 @@ from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal, show
 from ops_orchestrator.errors import ConfigurationError, InvalidRequestError
 from ops_orchestrator.exit_code import ExitCode
+from ops_orchestrator.runs.archive.damage import refuse_damaged
 from ops_orchestrator.runs.expectations import Expectation, Judgement, Missed, expectation_text, judge, read_expectation
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.settings import read_settings
@@ -47,6 +48,7 @@ def expect(
     if math.isnan(rel):
         raise ConfigurationError("--rel takes a number from 0 to 1, such as 1e-6")
     with opened_run(run) as stored:
+        refuse_damaged(stored)
         content = expectation_text(stored.record(), stored.results(), rel=rel, figures_only=figures_only)
     if to is None:
         write(content)
@@ -78,6 +80,7 @@ def check(
         checked = asyncio.run(_run_all(read_settings(url=url).url, expected, visibly=on_terminal() and not as_json))
     else:
         with opened_run(run) as stored:
+            refuse_damaged(stored)
             record, results = stored.record(), stored.results()
         checked = [_Checked(file, record.run_id, judge(expectation, record, results)) for file, expectation in expected]
     show([each.as_json() for each in checked], lambda: _view(checked), as_json=as_json)

@@ -14,12 +14,13 @@ from ops_orchestrator.modules.limits import Limits
 from ops_orchestrator.planning.pins import ModulePin
 from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.planning.steps import Plan
+from ops_orchestrator.runs.archive.damage import Damage, damage_of
 from ops_orchestrator.runs.comparison.diff import diff_runs
 from ops_orchestrator.runs.comparison.grades import Grade, Tolerance, Tolerances, worst
 from ops_orchestrator.runs.comparison.steps import StepDiff
 from ops_orchestrator.runs.events import Reproduction
 from ops_orchestrator.runs.history import scenario_of
-from ops_orchestrator.runs.record import MODULES, RECORD, Results, RunRecord, StepRecord
+from ops_orchestrator.runs.record import MODULES, RECORD, RESULTS, Results, RunRecord, StepRecord
 from ops_orchestrator.runs.recorded_modules import RecordedModules
 from ops_orchestrator.runs.store.plain_file import OpenFile
 from ops_orchestrator.runs.store.protocols import RunStore, StoredRun
@@ -46,6 +47,7 @@ def recipe_of(original: StoredRun, registered: Catalogue, terms: Reproduction, *
     record = original.record()
     if not record.is_over:
         raise ConflictError(f"{record.run_id} is {record.status}: only a run that is over can be reproduced; wait for it.")
+    _check_results(original)
     try:
         scenario = scenario_of(record)
     except StoreError as error:
@@ -55,6 +57,14 @@ def recipe_of(original: StoredRun, registered: Catalogue, terms: Reproduction, *
         pinned = options.model_copy(update={"pin": {**options.pin, **_pins(record)}})
         scenario = scenario.model_copy(update={"run_options": pinned})
     return Recipe(scenario, _catalogue(original, registered, terms))
+
+
+def _check_results(original: StoredRun) -> None:
+    """Raise DamagedRunError when there is nothing to grade a run by: before any module is called."""
+    try:
+        original.results()
+    except NotFoundError as error:
+        raise DamagedRunError(original.location, RESULTS, "the file is missing") from error
 
 
 def _catalogue(original: StoredRun, registered: Catalogue, terms: Reproduction) -> Catalogue:
@@ -105,17 +115,19 @@ class Original:
     def judged(self, record: RunRecord, results: Results, terms: Reproduction) -> Reproduction:
         """`terms` with the grade of the run that is about to end with `record` and `results`. Blocking.
 
-        An original that is gone, or that cannot be read, makes the grade `missing`.
+        An original that is gone, or that cannot be read, makes the grade `missing`; that it is damaged is said first.
         """
         made = _EndingRun(self.store.run(record.run_id), record, results)
         tolerances = Tolerances(Tolerance(terms.rel, terms.abs))
         try:
             before = self.run.record()
             found = diff_runs(self.run, made, tolerances)
+            damage = damage_of(self.run)
         except (NotFoundError, StoreError) as error:
             return replace(terms, grade="missing", cause=excerpt(f"It cannot be compared: {error}", _MOST_CHARACTERS))
         steps = _graded(found.steps, before, record)
-        return replace(terms, grade=worst(steps.values()), steps=steps, cause=excerpt(found.cause, _MOST_CHARACTERS))
+        cause = f"{_damaged(damage)} {found.cause}" if damage else found.cause
+        return replace(terms, grade=worst(steps.values()), steps=steps, cause=excerpt(cause, _MOST_CHARACTERS))
 
 
 @dataclass(frozen=True)
@@ -148,6 +160,10 @@ class _EndingRun:
 
     def open(self, name: str) -> OpenFile:
         return self.stored.open(name)
+
+
+def _damaged(damage: Damage) -> str:
+    return f"The record of A is damaged, {damage}; `ops runs verify` shows all that is wrong with it."
 
 
 def _graded(steps: tuple[StepDiff, ...], before: RunRecord, after: RunRecord) -> dict[str, Grade]:
