@@ -55,7 +55,9 @@ async def local_runs(
 def _logged_to_standard_error() -> Iterator[None]:
     """What runs log goes where messages go: the standard output has the result alone."""
     before = structlog.get_config()
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    # The usual traceback shows the values of local variables, among them what the record masks.
+    shown = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*before["processors"][:-1], shown], logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         yield
     finally:
