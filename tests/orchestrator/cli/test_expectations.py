@@ -101,6 +101,19 @@ def test_other_result_with_all_figures_within_tolerance_passes_with_a_note(
     ]
 
 
+@pytest.mark.parametrize("own", [{"abs": 1e-9}, {"rel": 1e-9}])
+def test_tolerance_of_a_figure_replaces_that_of_the_file(good: Path, expected: Path, own: dict[str, float]) -> None:
+    def move(document: dict[str, Any]) -> None:
+        figures = document["figures"]["policy-simulator"]
+        figures["/kpis/gdp_growth"] = {"value": figures["/kpis/gdp_growth"] + 1e-6, **own}
+        document["tolerance"] = {"rel": 0.5, "abs": 0.5}
+
+    change(expected, move)
+    code, judged = checked(expected, good)
+    assert (code, [missed["pointer"] for missed in judged["missed"]]) == (1, ["/kpis/gdp_growth"])
+    assert {name: judged["missed"][0][name] for name in ("rel", "abs")} == {"rel": 0.0, "abs": 0.0, **own}
+
+
 def test_other_result_without_figures_to_judge_it_by_fails(good: Path, expected: Path) -> None:
     change(expected, lambda document: document.update(figures={}, fingerprints={"result": "0" * 64}))
     assert checked(expected, good)[0] == 1

@@ -41,7 +41,10 @@ class ExpectedTolerance(Closed):
 
 
 class ExpectedFigure(Closed):
-    """A figure; without a tolerance of its own it has that of the file. A number alone stands for its value."""
+    """A figure, with the tolerance of the file unless it has its own, of which a part not given is 0.
+
+    A number alone stands for its value.
+    """
 
     value: float
     rel: _Share | None = None
@@ -167,12 +170,16 @@ def _missed(expectation: Expectation, results: Results) -> Iterator[Missed]:
     for step, figures in expectation.figures.items():
         outputs = results.steps[step].outputs if step in results.steps else {}
         for pointer, figure in figures.items():
-            usual = expectation.tolerance
-            rel = usual.rel if figure.rel is None else figure.rel
-            distance = usual.abs if figure.abs is None else figure.abs
+            tolerance = _tolerance(figure, expectation.tolerance)
             value = _number_at(outputs, pointer)
-            if value is None or not Tolerance(rel, distance).accepts(figure.value, value):
-                yield Missed(step, pointer, figure.value, value, rel, distance)
+            if value is None or not tolerance.accepts(figure.value, value):
+                yield Missed(step, pointer, figure.value, value, tolerance.rel, tolerance.abs)
+
+
+def _tolerance(figure: ExpectedFigure, usual: ExpectedTolerance) -> Tolerance:
+    if figure.rel is None and figure.abs is None:
+        return Tolerance(usual.rel, usual.abs)
+    return Tolerance(figure.rel or 0.0, figure.abs or 0.0)
 
 
 def _key_figures(outputs: Mapping[str, Any]) -> dict[str, float]:
