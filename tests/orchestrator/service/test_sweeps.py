@@ -201,3 +201,30 @@ async def test_sweep_that_cannot_be_written_is_refused_with_what_stands_in_the_w
         refused = await client.post(f"/sweeps/{ended['sweep_id']}/resume")
         assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (503, "store-unavailable")
         assert "Is a directory" in refused.json()["detail"]
+
+
+async def test_sweep_whose_pins_do_not_fit_is_refused_before_its_first_point(start_service: StartService) -> None:
+    module = ScriptedModule(answers=[growth])
+    body = sweep() | {"run_options": {"pin": {"alpha": "9"}}}
+    async with start_service(module) as client:
+        for headers in ({}, {"Idempotency-Key": "once"}):
+            refused = await client.post("/sweeps", json=body, headers=headers)
+            assert (refused.status_code, refused.json()["type"]) == (409, "urn:openpolicystack:problem:pinned-version")
+            assert refused.json()["detail"].startswith("The sweep is not started: alpha states the version '1.2.3'")
+        assert (await client.get("/sweeps")).json()["sweeps"] == []
+        started = await client.post("/sweeps", json=sweep(), headers=WAITING | {"Idempotency-Key": "once"})
+        assert started.status_code == 200
+    assert len(module.executed) == 6
+
+
+async def test_sweep_is_not_resumed_with_another_module_than_it_pins(start_service: StartService) -> None:
+    body = sweep() | {"run_options": {"pin": {"alpha": "1.2.3"}}}
+    async with start_service(ScriptedModule(answers=[growth])) as client:
+        sweep_id = (await client.post("/sweeps", json=body, headers=WAITING)).json()["sweep_id"]
+    other = ScriptedModule(answers=[growth])
+    other.health = [httpx2.Response(200, json=other.healthy(version="2"))]
+    async with start_service(other) as client:
+        refused = await client.post(f"/sweeps/{sweep_id}/resume")
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (409, "/run_options/pin/alpha")
+        assert (await client.get(f"/sweeps/{sweep_id}")).json()["attempt"] == 1
+    assert not other.executed

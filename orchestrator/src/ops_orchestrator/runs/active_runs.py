@@ -11,8 +11,10 @@ from ops_orchestrator.errors import BusyError, ConflictError, NotFoundError, Reu
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.frozen_modules import freeze_modules
+from ops_orchestrator.planning.pins import Pins
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario
+from ops_orchestrator.planning.steps import Plan
 from ops_orchestrator.runs.active_run import ActiveRun, Work, within
 from ops_orchestrator.runs.events import NO_ORIGIN, Event, Origin, Reproduction, RunQueued, RunResumed
 from ops_orchestrator.runs.pins import refuse_unless_pinned
@@ -120,6 +122,10 @@ class ActiveRuns:
     async def resume(self, run_id: str) -> ActiveRun:
         """Go on with a run that is over, from its first step that is not completed. Raises RequestError, StoreError."""
         return await self._launch(lambda: self._reopened(run_id))
+
+    async def check_pins(self, plan: Plan, pins: Pins) -> None:
+        """Raise PinnedVersionError when a sweep of `plan` cannot be run, since a module is not the one that it pins."""
+        await refuse_unless_pinned(self._client, plan, pins, "sweep")
 
     async def wait_elsewhere(self, record: RunRecord, seconds: float | None) -> RunRecord:
         """Wait for a run that another process executes, at most `seconds`, and a minute; returns its record as of then.

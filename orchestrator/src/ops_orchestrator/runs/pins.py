@@ -16,8 +16,8 @@ _CODE: Final = "VERSION_CHANGED"
 _REMEDY: Final = "start the module that is pinned, or change the pin"
 
 
-async def refuse_unless_pinned(client: ModuleClient, plan: Plan, pins: Mapping[str, ModulePin]) -> None:
-    """Raise PinnedVersionError when a module of `plan` is known not to be the one that is pinned.
+async def refuse_unless_pinned(client: ModuleClient, plan: Plan, pins: Mapping[str, ModulePin], what: str = "run") -> None:
+    """Raise PinnedVersionError when a module of `plan` is known not to be the one that is pinned; `what` is not started then.
 
     Each is checked once. One that is not ready, or that states its version in its answers alone, is judged at its step.
     """
@@ -29,7 +29,7 @@ async def refuse_unless_pinned(client: ModuleClient, plan: Plan, pins: Mapping[s
     if mismatches:
         detail = "; ".join(f"{name} {mismatch}" for name, mismatch in mismatches.items())
         problems = [Problem(join_pointer("/run_options/pin", name), mismatch) for name, mismatch in mismatches.items()]
-        raise PinnedVersionError(f"The run is not started: {detail}. To go on, {_REMEDY}.", problems)
+        raise PinnedVersionError(f"The {what} is not started: {detail}. To go on, {_REMEDY}.", problems)
 
 
 def check_when_ready(step: Step, version: str | None, pins: Mapping[str, ModulePin]) -> None:

@@ -63,6 +63,7 @@ class ActiveSweeps:
         """Go on with a sweep that is over, with its points that are not completed. Raises RequestError, StoreError."""
         request = await asyncio.to_thread(self._sweeps.request, sweep_id)
         self._check(request)
+        await self._check_pins(request)
         folder, before = await self._reopened(sweep_id)
         try:
             await asyncio.to_thread(_refuse_if_completed, before, folder)
@@ -110,8 +111,13 @@ class ActiveSweeps:
         if self._through.runs.stopping:
             raise BusyError("The service is stopping; try again when it is back.")
 
+    async def _check_pins(self, request: SweepRequest) -> None:
+        """Raise PinnedVersionError when each point would be refused, since a module is not the one that is pinned."""
+        await self._through.runs.check_pins(plan(request.scenario, self._catalogue), request.scenario.run_options.pin)
+
     async def _created(self, sweep_id: str, request: SweepRequest, body: bytes) -> str:
         """Make a sweep and begin to execute it. Raises FileExistsError when its id is taken."""
+        await self._check_pins(request)
         state = SweepState.begun(sweep_id, request)
         folder = await asyncio.to_thread(self._sweeps.create, state, body)
         self._launch(request, state, folder)
