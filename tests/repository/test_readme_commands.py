@@ -94,7 +94,7 @@ class Shell:
             for archive in re.findall(r"\S+\.zip", line):
                 assert self.run(f"ops runs export latest --force --to {archive}").returncode == 0
         if (expectation := re.search(r"ops runs check (\S+)", line)) is not None:
-            assert self.run(f"ops runs expect latest --to {expectation[1]}").returncode == 0
+            assert self.run(f"ops runs expect latest --force --to {expectation[1]}").returncode == 0
 
 
 @pytest.fixture

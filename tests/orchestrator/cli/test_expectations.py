@@ -12,6 +12,10 @@ import recorded_run
 from command_line import on_terminal, ops
 from local_service import service
 
+from ops_orchestrator.errors import ConfigurationError
+from ops_orchestrator.runs.expectations import expectation_text, read_expectation
+from ops_orchestrator.runs.store.folder_run import FolderRun
+
 pytestmark = pytest.mark.slow
 
 
@@ -148,6 +152,8 @@ def test_damaged_run_is_neither_written_down_nor_judged(good: Path, expected: Pa
         (lambda document: document["figures"].update(other={}), "/figures/other"),
         (lambda document: document["figures"]["policy-simulator"].update({"/a": "x"}), "/figures/policy-simulator/~1a"),
         (lambda document: document["tolerance"].update(rel=-1), "/tolerance/rel"),
+        (lambda document: document.update(figures={}, fingerprints={"recipe": "0" * 64}), "/figures"),
+        (lambda document: document.update(figures={"policy-simulator": {}}, fingerprints={}), "/figures"),
         (lambda document: document.update(figure={}), "/figure"),
     ],
 )
@@ -157,6 +163,44 @@ def test_file_that_cannot_be_used_is_refused_with_a_pointer(good: Path, expected
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith("ops: vat.json does not say what a run must come to: ")
     assert f"\n  {pointer}: " in ran.stderr
+    assert "request" not in ran.stderr
+
+
+def test_run_without_figures_is_not_written_down_without_its_fingerprints(good: Path) -> None:
+    run = FolderRun(good.parent, good.name)
+    nothing = run.results().model_copy(update={"steps": {}})
+    assert read_expectation(expectation_text(run.record(), nothing, rel=0.0)).figures == {}
+    with pytest.raises(ConfigurationError, match="has no figures to judge a run by; leave out --figures-only"):
+        expectation_text(run.record(), nothing, rel=0.0, figures_only=True)
+
+
+def test_figure_that_is_no_number_is_told_what_it_must_be(good: Path, expected: Path) -> None:
+    change(expected, lambda document: document["figures"]["policy-simulator"].update({"/kpis/gdp_growth": "0.04"}))
+    ran = ops(expected.parent, "runs", "check", expected.name, "--run", str(good))
+    assert "/figures/policy-simulator/~1kpis~1gdp_growth: must be a number, or an object with value" in ran.stderr
+
+
+@pytest.mark.parametrize("figures_only", [False, True])
+def test_run_of_another_scenario_is_judged_with_a_note(good: Path, expected: Path, figures_only: bool) -> None:
+    def move(document: dict[str, Any]) -> None:
+        document["scenario"]["inputs"]["policy_parameters"].update(vat_rate=0.3)
+        document["scenario"]["run_options"]["labels"] = {"study": "vat"}
+        if figures_only:
+            del document["fingerprints"]
+
+    change(expected, move)
+    code, judged = checked(expected, good)
+    assert (code, [note.partition(":")[0] for note in judged["notes"]]) == (0, ["the run is of another scenario"])
+
+
+def test_file_that_is_there_is_replaced_only_with_force(good: Path, expected: Path) -> None:
+    before = expected.read_bytes()
+    change(expected, lambda document: document["tolerance"].update(rel=0.5))
+    edited = expected.read_bytes()
+    ran = ops(expected.parent, "runs", "expect", str(good), "--to", expected.name)
+    assert (ran.returncode, "add --force to replace it" in ran.stderr, expected.read_bytes()) == (2, True, edited)
+    assert ops(expected.parent, "runs", "expect", str(good), "--to", expected.name, "--force").returncode == 0
+    assert expected.read_bytes() == before
 
 
 def test_service_runs_the_scenarios_of_several_files(tmp_path: Path, stubs: str) -> None:

@@ -15,7 +15,6 @@ from rich.table import Table
 
 from ops_contract.command_line import read_file, say, write
 from ops_orchestrator.cli.display import plain
-from ops_orchestrator.cli.ending import clause
 from ops_orchestrator.cli.opened_run import AnyRun, opened_run
 from ops_orchestrator.cli.output_file import write_whole
 from ops_orchestrator.cli.progress import run_ended
@@ -36,6 +35,7 @@ def expect(
     run: AnyRun,
     *,
     to: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write it; standard output unless given.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
     rel: Annotated[
         float, typer.Option(min=0, max=1, help="How far a figure may be from its value, as a share of the larger one.")
     ] = 1e-6,
@@ -53,7 +53,7 @@ def expect(
     if to is None:
         write(content)
         return
-    write_whole(to, [content])
+    write_whole(to, [content], replace=force)
     say("ops", f"wrote {to}; `ops runs check {shlex.quote(str(to))}` runs its scenario and judges it")
 
 
@@ -116,7 +116,8 @@ def _read(file: Path) -> Expectation:
     try:
         return read_expectation(read_file(file))
     except InvalidRequestError as error:
-        raise ConfigurationError(f"{file} does not say what a run must come to: {clause(error)}") from error
+        reasons = "\n  ".join([f"{error.detail[:1].lower()}{error.detail[1:]}", *map(str, error.problems)])
+        raise ConfigurationError(f"{file} does not say what a run must come to: {reasons}") from error
 
 
 def _view(checked: Sequence[_Checked]) -> RenderableType:

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from ops_contract import (
     Identifier,
@@ -59,7 +60,11 @@ class ExpectedFingerprints(Closed):
 
 
 def _figure(value: Any) -> Any:
-    return {"value": value} if is_number(value) else value
+    if is_number(value):
+        return {"value": value}
+    if isinstance(value, dict | ExpectedFigure):
+        return value
+    raise PydanticCustomError("complete", "must be a number, or an object with value, and with rel or abs")
 
 
 _Figures = dict[str, Annotated[ExpectedFigure, BeforeValidator(_figure)]]
@@ -113,17 +118,21 @@ def expectation_text(record: RunRecord, results: Results, *, rel: float, figures
     """The file for a completed run: the same run, or one with the same results, gives the same bytes.
 
     The figures of a step are the numbers in its `kpis`, or all of its outputs where it has none, 500 at most. With
-    `figures_only` the file has no fingerprints. Raises ConfigurationError for a run that is not completed.
+    `figures_only` the file has no fingerprints. Raises ConfigurationError for a run that is not completed, and where the file
+    would have nothing to judge a run by.
     """
     if record.status != "completed":
         raise ConfigurationError(f"{record.run_id} is {record.status}: only a completed run says what a run must come to")
     fingerprints = {"fingerprints": {"recipe": record.fingerprints.recipe, "result": record.fingerprints.result}}
+    figures = {step: _key_figures(full.outputs) for step, full in results.steps.items()}
+    if figures_only and not any(figures.values()):
+        raise ConfigurationError(f"{record.run_id} has no figures to judge a run by; leave out --figures-only")
     document = {
         "format": _FORMAT,
         "scenario": record.request,
         **({} if figures_only else fingerprints),
         "tolerance": {"rel": rel, "abs": 0.0},
-        "figures": {step: _key_figures(full.outputs) for step, full in results.steps.items()},
+        "figures": figures,
     }
     return json.dumps(document, indent=2).encode() + b"\n"
 
@@ -145,6 +154,9 @@ def read_expectation(content: bytes) -> Expectation:
     if unknown := [step for step in document.figures if step not in steps]:
         problems = [Problem(join_pointer("/figures", step), "is not a step of the scenario") for step in unknown]
         raise InvalidRequestError("A figure belongs to no step.", problems)
+    if not any(document.figures.values()) and document.fingerprints.result is None:
+        problem = Problem("/figures", "has no figure, and there is no fingerprint of the result")
+        raise InvalidRequestError("Every run would be as it says.", [problem])
     return Expectation(scenario, document.fingerprints, document.tolerance, document.figures)
 
 
@@ -158,12 +170,20 @@ def judge(expectation: Expectation, record: RunRecord, results: Results) -> Judg
     recipe, result = expectation.fingerprints.recipe, expectation.fingerprints.result
     has_other_result = result is not None and result != record.fingerprints.result
     notes = []
-    if recipe is not None and recipe != record.fingerprints.recipe:
+    if not _is_of(expectation.scenario, record):
+        notes.append("the run is of another scenario: its modules, inputs or seed are not those of the file")
+    elif recipe is not None and recipe != record.fingerprints.recipe:
         notes.append("the recipe differs: the scenario or the version, image or adapter of a module is another one")
     if has_other_result:
         judged = "all figures are within their tolerance" if count else "the file has no figures to judge it by"
         notes.append("the result differs" if missed else f"the result differs, and {judged}")
     return Judgement(not missed and (count > 0 or not has_other_result), count, missed, tuple(notes))
+
+
+def _is_of(scenario: Scenario, record: RunRecord) -> bool:
+    asked, ran = scenario.as_json(), record.request
+    seeds = [request["run_options"].get("seed", 0) for request in (asked, ran)]
+    return all(asked[name] == ran[name] for name in ("modules", "inputs")) and seeds[0] == seeds[1]
 
 
 def _missed(expectation: Expectation, results: Results) -> Iterator[Missed]:
