@@ -116,10 +116,13 @@ async def test_step_that_got_no_answer_cannot_be_answered_for(start_service: Sta
     async with start_service(modules.alpha, modules.beta, registered=ADAPTER) as service:
         run = await start(service, "alpha")
         again = await offline(service, run)
+    code = run["error"]["code"]
     assert again["error"]["code"] == "NOT_RECORDED"
-    assert again["error"]["message"].startswith(
-        f"alpha cannot be answered for: {run['run_id']} has no answer to step 'alpha', which is failed: alpha was not ready"
-    )
+    why = f"alpha cannot be answered for: {run['run_id']} has no answer to step 'alpha', which is failed with {code}"
+    assert again["error"]["message"] == why
+    reproduction = again["reproduction"]
+    assert (reproduction["grade"], reproduction["steps"]) == ("missing", {"alpha": "missing"})
+    assert reproduction["cause"].count(run["error"]["message"]) == 1
 
 
 @pytest.mark.parametrize(

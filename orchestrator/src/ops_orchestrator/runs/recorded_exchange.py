@@ -70,8 +70,9 @@ def recorded_exchange(run: StoredRun, record: RunRecord, module: Module, step_id
     if step is None:
         raise NotRecordedError(f"has no step {step_id!r}")
     if step.exchange is None:
-        why = f": {step.error['message']}" if step.error else ""
-        raise NotRecordedError(f"has no answer to step {step_id!r}, which is {step.status}{why}")
+        # Its message stands in the record, and in the comparison with it.
+        code = f" with {step.error['code']}" if step.error else ""
+        raise NotRecordedError(f"has no answer to step {step_id!r}, which is {step.status}{code}")
     folder = step_folder(step.step, step.id)
     headers, response = _answer(run, record, step, folder)
     return RecordedExchange(_request(run, module, step, folder), step.exchange.status, headers, response)

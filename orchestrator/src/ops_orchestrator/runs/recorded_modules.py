@@ -23,7 +23,9 @@ from ops_orchestrator.runs.record import RunRecord, StepResults
 from ops_orchestrator.runs.recorded_exchange import NotRecordedError, RecordedExchange, comparable, recorded_exchange
 from ops_orchestrator.runs.store.protocols import StoredRun
 
-_CODE: Final = "NOT_RECORDED"
+NOT_RECORDED: Final = "NOT_RECORDED"
+"""The code of a step's failure when there is no recorded answer to what it asks."""
+
 _CHUNK_BYTES: Final = 1024 * 1024
 
 
@@ -139,7 +141,7 @@ class _RecordedStep:
     def _missing(self, reason: str) -> StepError:
         run_id = self.modules.record.run_id
         text = reason if reason.startswith(run_id) else f"{run_id} {reason}"
-        return StepError.of(self.step.module.name, _CODE, f"cannot be answered for: {text}")
+        return StepError.of(self.step.module.name, NOT_RECORDED, f"cannot be answered for: {text}")
 
 
 async def _one_chunk(content: bytes) -> AsyncIterator[bytes]:

@@ -21,7 +21,7 @@ from ops_orchestrator.runs.comparison.steps import StepDiff
 from ops_orchestrator.runs.events import Reproduction
 from ops_orchestrator.runs.history import scenario_of
 from ops_orchestrator.runs.record import MODULES, RECORD, RESULTS, Results, RunRecord, StepRecord
-from ops_orchestrator.runs.recorded_modules import RecordedModules
+from ops_orchestrator.runs.recorded_modules import NOT_RECORDED, RecordedModules
 from ops_orchestrator.runs.store.plain_file import OpenFile
 from ops_orchestrator.runs.store.protocols import RunStore, StoredRun
 
@@ -174,12 +174,15 @@ def _graded(steps: tuple[StepDiff, ...], before: RunRecord, after: RunRecord) ->
 
 
 def _grade(step: StepDiff, before: StepRecord | None, after: StepRecord | None) -> Grade | None:
-    """A run that failed is reproduced when it fails in the same way."""
+    """A run that failed is reproduced when it fails in the same way, and cannot be where no answer to the step is recorded."""
     if step.grade != "missing" or before is None or after is None:
         return step.grade
     match before.status, after.status:
         case "failed", "failed":
-            return "equal" if _failure(before) == _failure(after) else "different"
+            found = _failure(after)
+            if found["code"] == NOT_RECORDED:
+                return "missing"
+            return "equal" if _failure(before) == found else "different"
         case "pending", "pending":
             return None
         case _:
