@@ -1,5 +1,6 @@
 """`POST /runs/{id}/reproduce`, and what it leaves."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -100,3 +101,15 @@ async def test_run_that_does_not_exist_cannot_be_reproduced(start_service: Start
     async with start_service(ScriptedModule()) as service:
         response = await service.post("/runs/run_2026-01-09T12-34-56Z_ab12cd/reproduce")
     assert (response.status_code, response.json()["type"]) == (404, "urn:openpolicystack:problem:not-found")
+
+
+async def test_run_without_results_is_refused_before_a_module_is_called(start_service: StartService, tmp_path: Path) -> None:
+    alpha = ScriptedModule()
+    async with start_service(alpha) as service:
+        original = await first(service)
+        (tmp_path / "runs" / original / "results.json").unlink()
+        response = await service.post(f"/runs/{original}/reproduce")
+        assert (response.status_code, response.json()["type"]) == (500, "urn:openpolicystack:problem:damaged-run")
+        assert "/results.json is damaged: the file is missing" in response.json()["detail"]
+        assert len((await service.get("/runs")).json()["runs"]) == 1
+    assert len(alpha.executed) == 1
