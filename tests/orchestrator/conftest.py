@@ -76,7 +76,9 @@ def start_service(tmp_path: Path) -> StartService:
         *modules: ScriptedModule, options: dict[str, Any] | None = None, registered: str | None = None, **settings: Any
     ) -> AsyncIterator[httpx2.AsyncClient]:
         file = tmp_path / "modules.yaml"
-        file.write_text(registered or modules_yaml([module.name for module in modules], **(options or {})))
+        # A module in this process is there; on a busy machine, its health check may take longer than one is given.
+        usual = {"ready_timeout_s": 30}
+        file.write_text(registered or modules_yaml([module.name for module in modules], **(usual | (options or {}))))
         configured = Settings(**{"modules_file": file, "runs_dir": tmp_path / "runs", "_env_file": None, **settings})
         app = create_app(configured, transport(*modules))
         async with (
