@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import Final
@@ -21,6 +22,8 @@ MOST_FIGURES: Final = 12
 """So many figures of a sweep are drawn."""
 
 _LONGEST_NAME: Final = 60
+# Drawing leaves the interpreter to others, and its library uses one processor for each picture.
+_THREADS: Final = 2
 _ALL: Final = "all-figures"
 _CHANGE: Final = "-change"
 
@@ -53,8 +56,10 @@ def write_charts(write: Callable[[str, Iterable[bytes]], None], table: SweepTabl
     why_not = why_not_png() if draws_png else ""
     for name, drawn in charts.files.items():
         write(name, [drawn.encode()])
-        if draws_png and not why_not:
-            write(f"{name.removesuffix('.svg')}.png", [png(drawn)])
+    if draws_png and not why_not:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for name, picture in zip(charts.files, pool.map(png, charts.files.values()), strict=True):
+                write(f"{name.removesuffix('.svg')}.png", [picture])
     return (*charts.notes, why_not) if why_not else charts.notes
 
 
