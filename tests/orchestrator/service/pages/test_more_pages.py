@@ -1,6 +1,7 @@
 """The pages beside those of runs: a step, a comparison, sweeps and modules."""
 
 import json
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -53,6 +54,16 @@ async def test_step_shows_what_was_asked_and_answered_and_how_to_ask_again(start
     assert "step beta failed" in shown.text
     assert json.loads(raw.content)["inputs"] == {"country": "XX"}
     assert raw.headers["content-security-policy"] == "sandbox"
+
+
+async def test_end_of_a_long_log_is_shown(start_service: StartService, tmp_path: Path) -> None:
+    async with start_service(ScriptedModule()) as service:
+        run_id = await run(service)
+        log = tmp_path / "runs" / run_id / "logs.jsonl"
+        log.write_bytes(b'{"seq":0,"step":"alpha","message":"' + b"x" * 5_000_000 + b'"}\n' + log.read_bytes())
+        shown = await page(service, f"/runs/{run_id}/steps/alpha")
+    assert "step alpha completed" in shown.text
+    assert len(shown.source) < 100_000
 
 
 async def test_comparison_says_the_cause_first_and_what_differs(start_service: StartService) -> None:
