@@ -150,6 +150,19 @@ def test_run_is_watched_cancelled_and_run_again(stack: Stack, browser: Browser) 
     page.close()
 
 
+def test_page_of_a_run_that_ended_before_its_stream_was_opened_shows_the_end(stack: Stack, browser: Browser) -> None:
+    HTTP.put(f"{stack.module}/__stub/faults", json={"faults": ["hang:first=1"]}).raise_for_status()
+    scenario = json.loads((ROOT / "examples/baseline.json").read_bytes())
+    started = HTTP.post(f"{stack.url}/plan_and_execute", json=scenario, headers={"Prefer": "respond-async"})
+    address = f"{stack.url}/runs/{started.json()['run_id']}"
+    page = browser.new_page()
+    page.route("**/events*", lambda route: route.fulfill(status=204))
+    page.goto(address)
+    HTTP.post(f"{address}/cancel").raise_for_status()
+    expect(page.locator(".verdict")).to_contain_text("cancelled", timeout=60_000)
+    page.close()
+
+
 def test_everything_works_without_script(stack: Stack, browser: Browser) -> None:
     page = browser.new_page(java_script_enabled=False)
     page.goto(f"{stack.url}/")

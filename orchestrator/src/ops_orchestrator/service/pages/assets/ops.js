@@ -61,6 +61,8 @@ function follow(address) {
     refresh();
   };
   stream.onerror = () => {
+    // There is no more to come, so that the run is over; or the service refuses, and its page says why.
+    if (stream.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 1000);
     const now = new Date().toISOString().slice(11, 19);
     connection.textContent = `Not connected since ${now} UTC, trying again. `;
   };
