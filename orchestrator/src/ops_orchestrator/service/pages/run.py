@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -15,7 +14,7 @@ from ops_orchestrator.runs.record import RESULTS
 from ops_orchestrator.runs.reports.html.view import ReportView
 from ops_orchestrator.runs.store.listed_run import Repeats
 from ops_orchestrator.runs.store.protocols import RunStore
-from ops_orchestrator.service.pages.log_lines import LogLine, log_lines
+from ops_orchestrator.service.pages.log_lines import log_lines
 from ops_orchestrator.service.pages.site import Page, Site
 
 
@@ -37,12 +36,10 @@ class RunLinks:
 async def run(site: Site, request: Request) -> Response:
     """The run as it is."""
     run_id = request.path_params["run_id"]
+    is_over = (await asyncio.to_thread(site.parts.store.record, run_id)).is_over
+    # Before the rest: the script waits for what comes after these lines, and the end may be the last of them.
+    lines = () if is_over else await asyncio.to_thread(log_lines, site.parts.store, run_id)
     view = await asyncio.to_thread(_view, site.parts.store, run_id)
-    lines: Sequence[LogLine] = ()
-    if not view.record.is_over:
-        lines = await asyncio.to_thread(log_lines, site.parts.store, run_id)
-        # Read again: the script waits for what comes after these lines, and the end may be the last of them.
-        view = await asyncio.to_thread(_view, site.parts.store, run_id)
     record = view.record
     recipe = record.fingerprints.recipe
     repeats = await asyncio.to_thread(site.parts.store.repeats, recipe) if recipe and record.is_over else Repeats(0, 0)

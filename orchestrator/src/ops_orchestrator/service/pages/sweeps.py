@@ -194,8 +194,8 @@ def _drawn(figure: DrawnFigure, sides: Sequence[Side]) -> Drawn:
 
 def _spreads(figure: DrawnFigure, side: Side) -> list[Spread]:
     together = figure.together(side.places, len(side.labels))
-    changes = DrawnFigure(figure.table, figure.index, "change").together(side.places, len(side.labels))
     change = DrawnFigure(figure.table, figure.index, "change")
+    changes = change.together(side.places, len(side.labels))
     return [
         Spread(
             label=label,

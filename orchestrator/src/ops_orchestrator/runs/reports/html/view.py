@@ -1,8 +1,9 @@
 """All that the report of a run shows, read from its folder once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -10,7 +11,7 @@ from markupsafe import Markup
 from ops_orchestrator.errors import NotFoundError, StoreError
 from ops_orchestrator.runs.citation import Citation
 from ops_orchestrator.runs.evidence import uses_of
-from ops_orchestrator.runs.record import MODULES, ArtifactRecord, Results, RunRecord, step_folder
+from ops_orchestrator.runs.record import MODULES, ArtifactRecord, Results, RunRecord, StepRecord, step_folder
 from ops_orchestrator.runs.reports.html.briefs import MOST_BYTES, brief_html
 from ops_orchestrator.runs.reports.html.figures import FigureTable, figure_table
 from ops_orchestrator.runs.reports.html.overview import Overview
@@ -60,6 +61,11 @@ class ReportView:
     def record(self) -> RunRecord:
         """The run's record."""
         return self.run.record
+
+    @cached_property
+    def steps(self) -> Mapping[str, StepRecord]:
+        """The steps of the plan, by id."""
+        return {step.id: step for step in self.record.steps}
 
     @classmethod
     def of(cls, run: StoredRun, address: Callable[[str], str] | None = None, now: str | None = None) -> "ReportView":
