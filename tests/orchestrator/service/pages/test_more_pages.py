@@ -5,24 +5,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from browsed_pages import FORM, HTML, QUICK, page, run
 from hostile_texts import HOSTILE_TEXTS
 from html_page import Page
 from scripted_module import ScriptedModule, StartService, artifact, error_envelope, success
-
-HTML = {"Accept": "text/html"}
-FORM = HTML | {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin", "Host": "127.0.0.1:8000"}
-OPTIONS = {"retries": 0, "ready_timeout_s": 0}
-
-
-async def page(service: httpx2.AsyncClient, address: str, status: int = 200) -> Page:
-    answer = await service.get(address, headers=HTML)
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
-    return Page(answer.text)
-
-
-async def run(service: httpx2.AsyncClient, **scenario: object) -> str:
-    asked = {"scenario_id": "demo", "modules": ["alpha"], **scenario}
-    return str((await service.post("/plan_and_execute", json=asked)).json()["run_id"])
 
 
 async def sweep(service: httpx2.AsyncClient, rates: list[float], **spec: object) -> str:
@@ -38,7 +24,7 @@ async def sweep(service: httpx2.AsyncClient, rates: list[float], **spec: object)
 
 async def test_step_shows_what_was_asked_and_answered_and_how_to_ask_again(start_service: StartService) -> None:
     beta = ScriptedModule("beta", answers=[httpx2.Response(422, json=error_envelope("beta", message="no such country"))])
-    async with start_service(ScriptedModule(), beta, options=OPTIONS) as service:
+    async with start_service(ScriptedModule(), beta, options=QUICK) as service:
         run_id = await run(service, modules=["alpha", "beta"], inputs={"country": "XX"})
         shown = await page(service, f"/runs/{run_id}/steps/beta")
         raw = await service.get(f"/runs/{run_id}/steps/beta/request.json", headers=HTML)
@@ -148,7 +134,7 @@ async def test_sweep_that_the_api_refuses_is_kept(start_service: StartService) -
 
 async def test_failed_points_are_marked_and_run_again(start_service: StartService) -> None:
     alpha = ScriptedModule(answers=[success(), httpx2.Response(422, json=error_envelope(message="too high")), success()])
-    async with start_service(alpha, options=OPTIONS) as service:
+    async with start_service(alpha, options=QUICK) as service:
         sweep_id = await sweep(service, [0.1, 0.2], seeds=1)
         shown = await page(service, f"/sweeps/{sweep_id}")
         again = await service.post(f"/sweeps/{sweep_id}/resume", headers=FORM)
@@ -176,7 +162,7 @@ async def test_two_parameters_are_a_table_with_shades(start_service: StartServic
 async def test_modules_say_whether_they_are_ready_and_how_their_calls_went(start_service: StartService) -> None:
     alpha = ScriptedModule(answers=[success(), httpx2.Response(422, json=error_envelope(message="no such country"))])
     beta = ScriptedModule("beta", health=[httpx2.Response(503, text="warming up")])
-    async with start_service(alpha, beta, options=OPTIONS) as service:
+    async with start_service(alpha, beta, options=QUICK) as service:
         await run(service)
         await run(service)
         listed = await page(service, "/modules")
@@ -212,7 +198,7 @@ async def test_hostile_text_stays_text_in_every_page(start_service: StartService
         good = success(outputs=figures | {"other": keyed}, warnings=list(texts), artifacts=[brief], version=texts[0])
         other = success(outputs=figures | {"other": keyed[::-1]}, warnings=list(texts)[::-1])
         bad = httpx2.Response(422, json=error_envelope(message=" ".join(texts)))
-        async with start_service(ScriptedModule(answers=[good, other, good, bad, good]), options=OPTIONS) as service:
+        async with start_service(ScriptedModule(answers=[good, other, good, bad, good]), options=QUICK) as service:
             ids = [await run(service, scenario_id=name, inputs=dict.fromkeys(keyed, at)) for at in range(2)]
             sweep_id = await sweep(service, [0.1, 0.2, 0.3], seeds=1, concurrency=1)
             address = {

@@ -1,37 +1,17 @@
 """The pages: who gets them, what they say of runs, and that nobody else's page can send their forms."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
+from browsed_pages import FORM, HTML, QUICK, page, run
 from hostile_texts import HOSTILE_TEXTS
 from html_page import Page
 from local_service import ROOT
 from scripted_module import Gate, ScriptedModule, StartService, error_envelope, success
 
 from ops_orchestrator.planning.examples import EXAMPLES
-
-HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-FORM = HTML | {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin", "Host": "127.0.0.1:8000"}
-OPTIONS = {"retries": 0, "ready_timeout_s": 0}
-
-
-async def page(service: httpx2.AsyncClient, address: str, status: int = 200) -> Page:
-    answer = await service.get(address, headers=HTML)
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    found = Page(answer.text)
-    assert not any(name.startswith("on") or name == "style" for _, *names in found.elements for name in names)
-    assert {name for name, *names in found.elements if name == "script" and "src" not in names} == set()
-    return found
-
-
-async def started(service: httpx2.AsyncClient, fields: Mapping[str, str] | None = None, **scenario: Any) -> str:
-    asked = {"scenario_id": "demo", "modules": ["alpha"], **scenario, **(fields or {})}
-    return str((await service.post("/plan_and_execute", json=asked)).json()["run_id"])
 
 
 @pytest.mark.parametrize(
@@ -47,7 +27,7 @@ async def started(service: httpx2.AsyncClient, fields: Mapping[str, str] | None 
 )
 async def test_page_is_for_whoever_prefers_html(start_service: StartService, accept: str, is_page: bool) -> None:
     async with start_service(ScriptedModule()) as service:
-        run_id = await started(service)
+        run_id = await run(service)
         answer = await service.get(f"/runs/{run_id}", headers={"Accept": accept})
     assert answer.headers["content-type"].startswith("text/html" if is_page else "application/json")
     assert "Accept" in answer.headers["vary"]
@@ -72,7 +52,7 @@ async def test_list_has_a_column_for_what_varies_and_says_whether_equal_recipes_
     answers = [success(), success(), success(outputs={"kpis": {"growth": 0.03}})]
     async with start_service(ScriptedModule(answers=[*answers])) as service:
         for rate in (0.1, 0.2, 0.2):
-            await started(service, inputs={"rate": rate, "same": 1})
+            await run(service, inputs={"rate": rate, "same": 1})
         text = (await page(service, "/")).text
     assert "Scenario rate Seed" in text
     assert "not the same in 2 runs" in text
@@ -80,7 +60,7 @@ async def test_list_has_a_column_for_what_varies_and_says_whether_equal_recipes_
 
 async def test_list_is_filtered_by_its_address_and_says_when_nothing_matches(start_service: StartService) -> None:
     async with start_service(ScriptedModule()) as service:
-        await started(service)
+        await run(service)
         found = await page(service, "/?scenario_id=demo&status=completed&module=&since=2020-01-01")
         nothing = await page(service, "/?scenario_id=other")
         wrong = await page(service, "/?status=odd", 422)
@@ -95,9 +75,9 @@ async def test_list_shows_why_runs_failed_and_which_warn(start_service: StartSer
     failing = ScriptedModule(
         answers=[httpx2.Response(422, json=error_envelope(message="no such country")), success(warnings=["w"])]
     )
-    async with start_service(failing, options=OPTIONS) as service:
-        await started(service)
-        await started(service)
+    async with start_service(failing, options=QUICK) as service:
+        await run(service)
+        await run(service)
         text = (await page(service, "/")).text
     assert "alpha answers INVALID_INPUT: no such country" in text
     assert re.search(r"completed ?2 warnings", text)
@@ -106,7 +86,7 @@ async def test_list_shows_why_runs_failed_and_which_warn(start_service: StartSer
 async def test_list_goes_on_with_older_runs(start_service: StartService) -> None:
     async with start_service(ScriptedModule()) as service:
         for _ in range(51):
-            await started(service)
+            await run(service)
         first = await page(service, "/?status=completed")
         [older] = [address for address in first.addresses if "cursor=" in address]
         second = await page(service, f"/{older}")
@@ -117,7 +97,7 @@ async def test_list_goes_on_with_older_runs(start_service: StartService) -> None
 
 async def test_unreadable_run_is_listed_and_its_page_says_what_is_wrong(start_service: StartService, tmp_path: Path) -> None:
     async with start_service(ScriptedModule()) as service:
-        run_id = await started(service)
+        run_id = await run(service)
         (tmp_path / "runs" / run_id / "run.json").write_text("{")
         listed = await page(service, "/")
         shown = await page(service, f"/runs/{run_id}", 500)
@@ -137,7 +117,7 @@ async def test_run_that_goes_on_shows_its_steps_and_its_log_and_can_be_cancelled
             pass
         cancelled = await service.post(f"{address}/cancel", headers=FORM)
         over = await page(service, cancelled.headers["location"])
-        late = await service.post(f"/runs/{await started(service)}/cancel", headers=FORM)
+        late = await service.post(f"/runs/{await run(service)}/cancel", headers=FORM)
     assert "running Step 2 of 2, beta, for" in live.text
     assert "growth 0.02" in live.text
     assert "step alpha completed" in live.text
@@ -150,8 +130,8 @@ async def test_run_that_goes_on_shows_its_steps_and_its_log_and_can_be_cancelled
 
 async def test_run_that_is_over_can_be_run_again_reproduced_and_resumed(start_service: StartService) -> None:
     alpha = ScriptedModule(answers=[httpx2.Response(422, json=error_envelope()), success()])
-    async with start_service(alpha, options=OPTIONS) as service:
-        address = f"/runs/{await started(service)}"
+    async with start_service(alpha, options=QUICK) as service:
+        address = f"/runs/{await run(service)}"
         resumed = await service.post(f"{address}/resume", headers=FORM)
         reproduced = await service.post(f"{address}/reproduce", headers=FORM)
         await service.get(f"{reproduced.headers['location']}/events")
@@ -237,8 +217,8 @@ async def test_hostile_text_stays_text_in_lists_and_live_pages(start_service: St
         gate = Gate()
         inputs = {f"{number} {text}": text for number, text in enumerate(texts)}
         alpha = ScriptedModule(answers=[success(warnings=list(texts), version=texts[0]), gate])
-        async with start_service(alpha, options=OPTIONS) as service:
-            await started(service, inputs=inputs, scenario_id=name)
+        async with start_service(alpha, options=QUICK) as service:
+            await run(service, inputs=inputs, scenario_id=name)
             asked = {"scenario_id": name, "modules": ["alpha"], "inputs": {f"{key}x": 1 for key in inputs}}
             answer = await service.post("/plan_and_execute", json=asked, headers={"Prefer": "respond-async"})
             await gate.asked.wait()
