@@ -89,6 +89,7 @@ evidence = st.fixed_dictionaries(
         "artifact": st.none() | names,
         "synthetic": st.none() | st.booleans(),
         "observed_at": st.none() | texts,
+        "details": values,
     },
 )
 healths = st.fixed_dictionaries(

@@ -72,6 +72,11 @@ def test_refused_name_is_not_a_missing_one(success: dict[str, Any]) -> None:
         (artifacts("\u00e9", "e\u0301"), "OPS-ART-005", "/artifacts/1/name"),
         (artifacts("\u00e9" * 128), "OPS-ART-005", "/artifacts/0/name"),
         ({"outputs": {"a": [{"b~/c": 2**53}]}, "evidence": []}, "OPS-EXE-004", "/outputs/a/0/b~0~1c"),
+        (
+            {"evidence": [{"id": "a", "kind": "b", "title": "c", "details": {"n": [2**53]}}]},
+            "OPS-EXE-004",
+            "/evidence/0/details/n/0",
+        ),
         ({"contract_version": "9.9"}, "OPS-VER-001", "/contract_version"),
         ({"module": "other"}, "OPS-EXE-002", "/module"),
         ({"outputs": {}}, "OPS-EVD-002", "/evidence/0/supports/0"),

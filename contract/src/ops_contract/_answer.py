@@ -7,7 +7,7 @@ from typing import Any, Final
 from ops_contract._base import validate
 from ops_contract._envelope import Envelope, SuccessEnvelope, parse_envelope
 from ops_contract._errors import NumberError, Problem, ShapeError
-from ops_contract._json import check_numbers
+from ops_contract._json import check_numbers, join_pointer
 from ops_contract._verify import Violation, violations
 from ops_contract._version import CONTRACT_VERSION, is_supported
 
@@ -74,10 +74,14 @@ def _version(envelope: Envelope) -> Iterator[Violation]:
 
 def _numbers(envelope: SuccessEnvelope) -> Iterator[Violation]:
     # No other part that later steps and fingerprints are made from can hold a number that is out of range.
-    try:
-        check_numbers(envelope.outputs)
-    except NumberError as error:
-        yield Violation("OPS-EXE-004", f"/outputs{error.pointer}", error.reason)
+    details = (
+        (join_pointer(join_pointer("/evidence", at), "details"), item.details) for at, item in enumerate(envelope.evidence)
+    )
+    for pointer, value in (("/outputs", envelope.outputs), *(each for each in details if each[1] is not None)):
+        try:
+            check_numbers(value)
+        except NumberError as error:
+            yield Violation("OPS-EXE-004", f"{pointer}{error.pointer}", error.reason)
 
 
 def _shape_violation(problem: Problem) -> Violation:

@@ -1,6 +1,6 @@
 """Evidence: the grounds for a claim in the outputs."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -24,3 +24,6 @@ class Evidence(ContractModel):
     artifact: Annotated[ArtifactName | None, Field(description="an artifact of the same envelope")] = None
     synthetic: Annotated[bool | None, Field(description="true when the figures are made up (OPS-EVD-003)")] = None
     observed_at: Annotated[str | None, Field(description="when it was observed (RFC 3339); volatile")] = None
+    details: Annotated[Any, Field(description="what else its module says of it, any JSON value; for people and programs")] = (
+        None
+    )

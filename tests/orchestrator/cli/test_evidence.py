@@ -48,6 +48,20 @@ def test_step_without_any_evidence_has_a_warning(stub_runs: StubRuns, tmp_path: 
     assert "▲ no evidence: nothing says what its figures rest on" in screen
 
 
+def test_details_are_cut_on_a_terminal_and_in_full_in_json(stub_runs: StubRuns, tmp_path: Path) -> None:
+    copied = copy(stub_runs.home / "runs" / stub_runs.ids["baseline"], tmp_path)
+    results = json.loads((copied / "results.json").read_bytes())
+    details = {"rows": None, "note": "n" * 500}
+    results["steps"]["policy-simulator"]["evidence"][0]["details"] = details
+    (copied / "results.json").write_text(json.dumps(results))
+    screen = screen_of(stub_runs, str(copied), "policy-simulator")
+    shown = re.search(r"\nevidence +details\n\S+ +(.*)$", screen, re.DOTALL)
+    assert shown is not None
+    assert re.fullmatch(r'\{"rows":null,"note":"n{100,200}\.\.\.', "".join(shown[1].split()))
+    (step,) = json.loads(ops(stub_runs.home, "runs", "evidence", str(copied), "policy-simulator").stdout)["steps"]
+    assert step["evidence"][0]["details"] == details
+
+
 def test_json_is_printed_where_nobody_watches(stub_runs: StubRuns) -> None:
     found = json.loads(ops(stub_runs.home, "runs", "evidence", stub_runs.ids["baseline"], "--pointer", "/kpis").stdout)
     (step,) = found["steps"]

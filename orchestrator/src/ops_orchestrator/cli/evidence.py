@@ -15,11 +15,12 @@ from ops_orchestrator.cli.terminal import AsJson, show
 from ops_orchestrator.errors import ConfigurationError, InvalidRequestError
 from ops_orchestrator.runs.evidence import EvidenceFilter, RunEvidence, StepEvidence, SupportedValue
 from ops_orchestrator.runs.record import MODULES
-from ops_orchestrator.runs.scale import Scale, shortened
+from ops_orchestrator.runs.scale import Scale, shortened, value_text
 from ops_orchestrator.runs.supports import NO_EVIDENCE
 
 _MOST_ROWS: Final = 50
 _MOST_NAMES: Final = 5
+_LONGEST_DETAILS: Final = 200
 
 
 def show_evidence(
@@ -51,7 +52,7 @@ def evidence_view(found: RunEvidence, where: EvidenceFilter) -> RenderableType:
     for step in found.steps:
         parts += [Text(""), _title(step), *_values(step, where)]
         if used := _used(step, where):
-            parts += [Text(""), _evidence_table(used)]
+            parts += [Text(""), _evidence_table(used), *_details_view(used)]
     if not found.steps:
         parts.append(plain("No step has completed, so that there are no figures."))
     return Group(*parts)
@@ -104,3 +105,9 @@ def _evidence_table(items: Sequence[Evidence]) -> RenderableType:
         for item in items
     ]
     return plain_table(("evidence", "kind", "title", "where", "data"), rows)
+
+
+def _details_view(items: Sequence[Evidence]) -> list[RenderableType]:
+    """What else modules say of the pieces, shortened; `--json` has all of it."""
+    rows = [(shortened(item.id), value_text(item.details, _LONGEST_DETAILS)) for item in items if item.details is not None]
+    return [Text(""), plain_table(("evidence", "details"), rows)] if rows else []

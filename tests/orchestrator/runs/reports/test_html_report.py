@@ -130,7 +130,15 @@ def with_texts(text: Callable[[int], str], count: int) -> tuple[dict[str, Any], 
         },
         artifacts=[artifact("brief.md", brief.encode(), "text/markdown")],
         evidence=[
-            {"id": key, "kind": one, "title": one, "uri": one, "supports": [f"/kpis/{pointer(key)}"], "synthetic": True}
+            {
+                "id": key,
+                "kind": one,
+                "title": one,
+                "uri": one,
+                "supports": [f"/kpis/{pointer(key)}"],
+                "synthetic": True,
+                "details": {key: [one]},
+            }
             for key, one in zip(keyed, texts, strict=True)
         ],
         warnings=texts,
@@ -162,6 +170,16 @@ async def test_hostile_text_in_every_field_stays_text(
     assert not {address for address in hostile.addresses if ":" in address} - {"https://example.org"}
     assert "alert(1)" not in "".join(name for element in hostile.elements for name in element)
     assert not {"\N{RIGHT-TO-LEFT OVERRIDE}", "\x1b", "\x07", "\x00"} & set(hostile.source)
+
+
+async def test_details_of_evidence_are_folded_and_cut(start_service: StartService, tmp_path: Path) -> None:
+    pieces = [{"id": "survey", "kind": "dataset", "title": "Survey", "details": {"rows": None, "note": "n" * 10_000}}]
+    folder = await run_with(start_service, tmp_path, ScriptedModule(answers=[success(evidence=pieces)]))
+    page = await asyncio.to_thread(report_of, folder)
+    assert "<details><summary>details</summary><pre>" in page.source
+    assert '"rows": null' in page.text
+    assert "all of it is in results.json" in page.text
+    assert "n" * 5_000 not in page.source
 
 
 async def test_pictures_are_shown_by_their_bytes_and_not_by_their_name(start_service: StartService, tmp_path: Path) -> None:

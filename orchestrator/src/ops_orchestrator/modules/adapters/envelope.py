@@ -36,6 +36,7 @@ from ops_orchestrator.modules.adapters.body import error_text, is_text, text_of
 from ops_orchestrator.modules.adapters.declaration import Action, ArtifactMapping
 from ops_orchestrator.modules.adapters.evaluation import Evaluation, is_true, kind_of
 from ops_orchestrator.modules.adapters.evidence import evidence_of
+from ops_orchestrator.modules.adapters.evidence_mapping import EvidenceMapping
 from ops_orchestrator.modules.adapters.expression import MOST_CHARACTERS, Expression, Room
 from ops_orchestrator.modules.answer import Answer, InlineFile, SharedFile, too_many_values
 
@@ -59,7 +60,7 @@ def map_answer(action: Action, root: Path | None, evaluation: Evaluation, exchan
     sources, fields = tuple(mapping.sources()), mapping.written_fields()
     # The body may be large, and what follows makes values of the same size again.
     del body, response, answered, mapping
-    return Answer(_envelope(fields, sources, evaluation, exchange.max_values), sources)
+    return Answer(_envelope(fields, sources, action, evaluation, exchange.max_values), sources)
 
 
 def _body(action: Action, exchange: Exchange, module: str) -> tuple[Any, str | None]:
@@ -110,7 +111,7 @@ class _AnswerMapping:
             "module": self._evaluation.module,
             "version": self._evaluation.text("version", self._action.version),
             "outputs": self._outputs(),
-            "evidence": evidence_of(self._evaluation.value("evidence", self._action.evidence)),
+            "evidence": evidence_of(self._action.evidence, self._evaluation),
             "warnings": self._warnings(),
         }
         try:
@@ -251,7 +252,7 @@ class _AnswerMapping:
 
 
 def _envelope(
-    written: bytes, sources: tuple[InlineFile | SharedFile, ...], evaluation: Evaluation, max_values: int
+    written: bytes, sources: tuple[InlineFile | SharedFile, ...], action: Action, evaluation: Evaluation, max_values: int
 ) -> SuccessEnvelope:
     """The envelope with these fields, without its artifacts."""
     try:
@@ -260,17 +261,30 @@ def _envelope(
     except JsonError as error:
         raise evaluation.failure("outputs", f"does not yield what JSON can carry: {error}") from error
     except ShapeError as error:
-        raise evaluation.failure(_blamed(error), f"does not yield what an envelope needs: {error}") from error
-    try:
-        check_numbers(envelope.outputs)
-    except NumberError as error:
-        raise evaluation.failure("outputs", f"yields a number that cannot be kept exactly: {error}") from error
+        blamed = _blamed(error)
+        reason = f"does not yield what an envelope needs: {error}{_shown(blamed, action)}"
+        raise evaluation.failure(blamed, reason) from error
+    for blamed, value in (("outputs", envelope.outputs), ("evidence", [item.details for item in envelope.evidence])):
+        try:
+            check_numbers(value)
+        except NumberError as error:
+            reason = f"yields a number that cannot be kept exactly: {error}{_shown(blamed, action)}"
+            raise evaluation.failure(blamed, reason) from error
     # The checks look at names only; the bytes are not there yet.
     announced = SuccessEnvelope.model_construct(**{**dict(envelope), "artifacts": sources})
     if broken := violations(announced, module=evaluation.module):
-        message = f"is mapped to an envelope that breaks {'; '.join(map(str, broken))}"
+        blamed = broken[0].pointer.partition("/")[2].partition("/")[0]
+        message = f"is mapped to an envelope that breaks {'; '.join(map(str, broken))}{_shown(blamed, action)}"
         raise StepError.of(evaluation.module, "MAPPING_FAILED", message, requirement=broken[0].requirement)
     return envelope
+
+
+def _shown(part: str, action: Action) -> str:
+    """The expression from which evidence is made, to follow a message about it."""
+    if part != "evidence" or action.evidence is None:
+        return ""
+    declared = action.evidence
+    return f"; evidence is made from {declared.each.text if isinstance(declared, EvidenceMapping) else declared.text}"
 
 
 def _below(source: SharedFile) -> str | None:

@@ -1,5 +1,6 @@
 """The evidence of a run as rows of a table: what each piece is, what it supports, and where it can be looked up."""
 
+import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,12 @@ class Source:
     evidence: Evidence
     path: str | None
     upstream: StepRecord | None
+
+    @property
+    def details(self) -> str:
+        """What else its module says of it, as JSON in lines; empty when it says nothing."""
+        said = self.evidence.details
+        return "" if said is None else json.dumps(said, indent=2, ensure_ascii=False)
 
     @property
     def link(self) -> str | None:
