@@ -94,7 +94,7 @@ def test_scenario_of_the_http_api_can_be_planned() -> None:
 def test_keys_and_names_of_adapters_are_documented() -> None:
     text = (ROOT / "docs/adapters.md").read_text()
     documented = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (.+?) \|", text, re.MULTILINE))))
-    sources = {"each", "text", "base64", "path"}  # described in a sentence
+    sources = {"each", "text", "base64", "path", "url"}  # described in a sentence
     keys = {*Adapter.model_fields, *Action.model_fields, *(set(ArtifactMapping.model_fields) - sources)}
     assert keys | set(ITEM_NAMES) <= documented
 

@@ -69,7 +69,9 @@ class AdaptedDialect:
             "options": call.options,
             "upstream": {step: _upstream(earlier) for step, earlier in call.upstream.items()},
         }
-        return Evaluation(self._module.name, call.action, context, secret_headers=self._adapter.secret_headers)
+        return Evaluation(
+            self._module.name, call.action, context, secret_headers=self._adapter.secret_headers, url=self._module.url
+        )
 
 
 def _upstream(earlier: UpstreamAnswer) -> dict[str, Any]:

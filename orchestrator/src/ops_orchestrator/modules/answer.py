@@ -1,6 +1,7 @@
 """What a module answered, independent of how we talk to it."""
 
-from collections.abc import Sequence
+import mimetypes
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -74,7 +75,25 @@ class SharedFile:
     sha256: str | None
 
 
-ArtifactSource = InlineFile | RemoteFile | SharedFile
+@dataclass(frozen=True)
+class LinkedFile:
+    """An artifact that is fetched from `href`, a path below the module's base URL, with `headers`.
+
+    `sha256` is the digest that the module states, None when it states none. A `media_type` of None is that of the answer with
+    its bytes, else one by the name.
+    """
+
+    name: str
+    media_type: str | None
+    href: str
+    headers: Mapping[str, str]
+    sha256: str | None
+
+
+FetchedFile = RemoteFile | LinkedFile
+"""An artifact that is fetched from its module."""
+
+ArtifactSource = InlineFile | FetchedFile | SharedFile
 """Where the bytes of an artifact are."""
 
 
@@ -95,6 +114,14 @@ class ReceivedArtifact:
 
     ref: ArtifactRef
     content: bytes | Path | None
+
+
+UNKNOWN_TYPE: Final = "application/octet-stream"
+
+
+def guessed_type(name: str) -> str:
+    """The media type of a file by its name."""
+    return mimetypes.guess_type(name)[0] or UNKNOWN_TYPE
 
 
 def too_many_values(module: str, exchange: Exchange) -> StepError:

@@ -14,7 +14,7 @@ from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.masking import masked_text
 from ops_orchestrator.modules.aiohttp_transport import AiohttpTransport
 from ops_orchestrator.modules.allowance import ByteLimit
-from ops_orchestrator.modules.answer import ReceivedArtifact, RemoteFile, SharedFile
+from ops_orchestrator.modules.answer import FetchedFile, ReceivedArtifact, SharedFile
 from ops_orchestrator.modules.limits import Limits
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.shared_checks import HealthChecks, SharedChecks
@@ -35,7 +35,7 @@ class TakeArtifact(Protocol):
     """Takes the bytes of an artifact that did not come with the answer of its module."""
 
     async def __call__(
-        self, source: RemoteFile | SharedFile, module: Module, staging: Path | None, limit: ByteLimit, /
+        self, source: FetchedFile | SharedFile, module: Module, staging: Path | None, limit: ByteLimit, /
     ) -> ReceivedArtifact:
         """The artifact, in a new file in the folder `staging`; with None it is checked and dropped. Raises StepError."""
         ...

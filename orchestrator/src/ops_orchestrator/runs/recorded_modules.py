@@ -11,7 +11,7 @@ from ops_contract import ArtifactRef
 from ops_orchestrator.errors import OrchestratorError, StepError
 from ops_orchestrator.exchange import Request
 from ops_orchestrator.modules.allowance import ByteLimit
-from ops_orchestrator.modules.answer import Readiness, ReceivedArtifact, RemoteFile, SharedFile
+from ops_orchestrator.modules.answer import FetchedFile, Readiness, ReceivedArtifact, RemoteFile, SharedFile
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.contract_answer import check_content
 from ops_orchestrator.modules.limits import Limits
@@ -94,17 +94,17 @@ class _RecordedStep:
         """See Transport."""
 
     async def take(
-        self, source: RemoteFile | SharedFile, module: Module, staging: Path | None, limit: ByteLimit
+        self, source: FetchedFile | SharedFile, module: Module, staging: Path | None, limit: ByteLimit
     ) -> ReceivedArtifact:
         """The artifact of the step with the name of `source`, from the run. See TakeArtifact."""
         async with staged_file(staging) as target:
             try:
-                await asyncio.to_thread(self._copy, source.name, target, limit)
+                recorded_type = await asyncio.to_thread(self._copy, source.name, target, limit)
             except OSError as error:
                 raise self._missing(f"has the artifact {source.name!r}, which cannot be read: {error.strerror}") from error
             except (NotRecordedError, OrchestratorError) as error:
                 raise self._missing(str(error)) from error
-        described = {"name": source.name, "media_type": source.media_type}
+        described = {"name": source.name, "media_type": source.media_type or recorded_type}
         received = ArtifactRef(**described, size_bytes=target.size_bytes, sha256=target.sha256)
         if isinstance(source, RemoteFile):
             check_content(source.ref, target.size_bytes, target.sha256, module)
@@ -124,7 +124,8 @@ class _RecordedStep:
             raise NotRecordedError(f"was asked something else in step {self.step.id!r}: the request differs {difference}")
         return exchange
 
-    def _copy(self, name: str, target: StagedFile, limit: ByteLimit) -> None:
+    def _copy(self, name: str, target: StagedFile, limit: ByteLimit) -> str:
+        """Copy the artifact, and return its media type."""
         results = self.modules.results.get(self.step.id)
         artifact = next((each for each in (results.artifacts if results else ()) if each.name == name), None)
         if artifact is None or artifact.path is None:
@@ -137,6 +138,7 @@ class _RecordedStep:
         target.complete()
         if target.sha256 != artifact.sha256:
             raise NotRecordedError(f"has another artifact {name!r} than its record says")
+        return artifact.media_type
 
     def _missing(self, reason: str) -> StepError:
         run_id = self.modules.record.run_id

@@ -67,7 +67,8 @@ class FailureMapping(Declaration):
 class ArtifactMapping(Declaration):
     """One artifact, or with `each` one for every item of a list.
 
-    Its bytes are `text`, `base64`, the file at `path` on the shared volume, or with none of them the answer itself.
+    Its bytes are `text`, `base64`, the file at `path` on the shared volume, what is at `url` below the module's own address, or
+    with none of them the answer itself.
     """
 
     each: Annotated[AnswerExpression | None, Field(description="a list; its entries are `item` below")] = None
@@ -76,12 +77,13 @@ class ArtifactMapping(Declaration):
     text: ItemExpression | None = None
     base64: ItemExpression | None = None
     path: ItemExpression | None = None
-    sha256: Annotated[ItemExpression | None, Field(description="hex digest that the file at `path` must have")] = None
+    url: Annotated[ItemExpression | None, Field(description="an address below the module's own, or a path there")] = None
+    sha256: Annotated[ItemExpression | None, Field(description="hex digest that the file at `path` or `url` must have")] = None
 
     @property
     def is_answer(self) -> bool:
         """Is it the answer itself, byte for byte?"""
-        return not self.is_in_answer and self.path is None
+        return not self.is_in_answer and self.path is None and self.url is None
 
     @property
     def is_in_answer(self) -> bool:
@@ -90,11 +92,11 @@ class ArtifactMapping(Declaration):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        given = [name for name in ("text", "base64", "path") if getattr(self, name) is not None]
+        given = [name for name in ("text", "base64", "path", "url") if getattr(self, name) is not None]
         if len(given) > 1:
             raise PydanticCustomError("complete", "{reason}", {"reason": f"must have one of {', '.join(given)}"})
-        if self.sha256 is not None and self.path is None:
-            raise PydanticCustomError("complete", "has a sha256 but no path")
+        if self.sha256 is not None and self.path is None and self.url is None:
+            raise PydanticCustomError("complete", "has a sha256 but no path or url")
         if self.text is not None and self.name is None:
             raise PydanticCustomError("complete", "has text but no name")
         if self.base64 is not None and self.name is None:

@@ -1,24 +1,12 @@
 """From the answer of a module that does not speak the contract to an envelope, or to the failure that it is."""
 
-import base64
-import binascii
 import json
-import mimetypes
-import re
-from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from email.message import Message
-from email.utils import collapse_rfc2231_value
-from pathlib import Path, PurePosixPath
-from typing import Any, Final
-
-from pydantic import TypeAdapter, ValidationError
+from pathlib import Path
+from typing import Any
 
 from ops_contract import (
-    ArtifactName,
-    ArtifactRef,
     JsonError,
     NumberError,
     ShapeError,
@@ -26,24 +14,19 @@ from ops_contract import (
     TooManyValuesError,
     check_numbers,
     parse_json,
-    unstorable_names,
     validate,
     violations,
 )
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import Exchange
+from ops_orchestrator.modules.adapters.artifact_sources import ArtifactSources
 from ops_orchestrator.modules.adapters.body import error_text, is_text, text_of
-from ops_orchestrator.modules.adapters.declaration import Action, ArtifactMapping
+from ops_orchestrator.modules.adapters.declaration import Action
 from ops_orchestrator.modules.adapters.evaluation import Evaluation, is_true, kind_of
 from ops_orchestrator.modules.adapters.evidence import evidence_of
 from ops_orchestrator.modules.adapters.evidence_mapping import EvidenceMapping
 from ops_orchestrator.modules.adapters.expression import MOST_CHARACTERS, Expression, Room
-from ops_orchestrator.modules.answer import Answer, InlineFile, SharedFile, too_many_values
-
-_NAME: Final[TypeAdapter[str]] = TypeAdapter(ArtifactName)
-_SHA256: Final = re.compile(r"(?:sha-?256:)?([0-9a-f]{64})", re.IGNORECASE)
-_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
-_UNKNOWN_TYPE: Final = "application/octet-stream"
+from ops_orchestrator.modules.answer import Answer, ArtifactSource, too_many_values
 
 
 def map_answer(action: Action, root: Path | None, evaluation: Evaluation, exchange: Exchange) -> Answer:
@@ -55,9 +38,9 @@ def map_answer(action: Action, root: Path | None, evaluation: Evaluation, exchan
     response = {"status": exchange.status, "headers": dict(exchange.headers), "body": body}
     room = Room(exchange.max_values, 2 * max(MOST_CHARACTERS, len(exchange.response)))
     answered = replace(evaluation, context={**evaluation.context, "response": response}, room=room)
-    mapping = _AnswerMapping(action, root, answered, exchange)
+    mapping = _AnswerMapping(action, answered, exchange)
     mapping.refuse_failures(problem)
-    sources, fields = tuple(mapping.sources()), mapping.written_fields()
+    sources, fields = tuple(ArtifactSources(action, root, answered, exchange).all()), mapping.written_fields()
     # The body may be large, and what follows makes values of the same size again.
     del body, response, answered, mapping
     return Answer(_envelope(fields, sources, action, evaluation, exchange.max_values), sources)
@@ -86,9 +69,8 @@ def _is_good(exchange: Exchange) -> bool:
 class _AnswerMapping:
     """One answer while it is mapped."""
 
-    def __init__(self, action: Action, root: Path | None, evaluation: Evaluation, exchange: Exchange) -> None:
+    def __init__(self, action: Action, evaluation: Evaluation, exchange: Exchange) -> None:
         self._action = action
-        self._root = root
         self._evaluation = evaluation
         self._exchange = exchange
         self._body = evaluation.context["response"]["body"]
@@ -119,25 +101,6 @@ class _AnswerMapping:
         except RecursionError as error:
             raise self._evaluation.failure("outputs", f"does not yield what JSON can carry: {error}") from error
 
-    def sources(self) -> Iterator[InlineFile | SharedFile]:
-        """Where the artifacts are, in the order of the declaration; files of one name keep their folders in it."""
-        sources = list(self._declared_sources())
-        names = Counter(source.name.casefold() for source in sources)
-        for source in sources:
-            twice = names[source.name.casefold()] > 1
-            below = _below(source) if twice and isinstance(source, SharedFile) else None
-            yield replace(source, name=below) if below and isinstance(source, SharedFile) else source
-
-    def _declared_sources(self) -> Iterator[InlineFile | SharedFile]:
-        for index, mapping in enumerate(self._action.artifacts):
-            where = f"artifacts[{index}]"
-            if mapping.each is None:
-                yield self._source(where, mapping, self._evaluation)
-                continue
-            items = self._evaluation.value(f"{where}.each", mapping.each)
-            for item in items if isinstance(items, list) else [] if items is None else [items]:
-                yield self._source(where, mapping, self._evaluation.with_item(item))
-
     def _outputs(self) -> dict[str, Any]:
         if self._action.outputs is None:
             if self._action.answer != "json":
@@ -154,58 +117,6 @@ class _AnswerMapping:
         value = self._evaluation.value("warnings", self._action.warnings)
         items = value if isinstance(value, list) else [] if value is None else [value]
         return [self._evaluation.as_text("warnings", item) for item in items]
-
-    def _source(self, where: str, mapping: ArtifactMapping, evaluation: Evaluation) -> InlineFile | SharedFile:
-        name = (
-            None
-            if mapping.name is None
-            else evaluation.as_text(f"{where}.name", evaluation.required(f"{where}.name", mapping.name))
-        )
-        media_type = evaluation.text(f"{where}.media_type", mapping.media_type)
-        source: InlineFile | SharedFile
-        if mapping.path is not None and self._root is not None:
-            path = evaluation.as_text(f"{where}.path", evaluation.required(f"{where}.path", mapping.path))
-            name = name or PurePosixPath(path).name
-            if name in ("", ".."):
-                raise evaluation.failure(f"{where}.path", f"yields {path!r}, which names no file")
-            source = SharedFile(name, media_type or _guessed(name), path, self._root, self._sha256(where, mapping, evaluation))
-        else:
-            name = name or self._name_of_answer()
-            content = self._content(where, mapping, evaluation)
-            own_type = self._exchange.media_type if mapping.is_answer and _TYPE.fullmatch(self._exchange.media_type) else ""
-            source = InlineFile(name, media_type or own_type or _guessed(name), content)
-        _refuse_unusable(where, source, evaluation)
-        return source
-
-    def _content(self, where: str, mapping: ArtifactMapping, evaluation: Evaluation) -> bytes:
-        if mapping.text is not None:
-            value = evaluation.required(f"{where}.text", mapping.text)
-            if isinstance(value, dict | list):
-                raise evaluation.failure(f"{where}.text", f"must yield text; write $string({mapping.text.text}, true)")
-            return evaluation.as_text(f"{where}.text", value).encode()
-        if mapping.base64 is None:
-            return self._exchange.response
-        value = evaluation.as_text(f"{where}.base64", evaluation.required(f"{where}.base64", mapping.base64))
-        try:
-            return base64.b64decode("".join(value.split()), validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise evaluation.failure(f"{where}.base64", f"does not yield base64: {error}") from error
-
-    def _sha256(self, where: str, mapping: ArtifactMapping, evaluation: Evaluation) -> str | None:
-        digest = evaluation.text(f"{where}.sha256", mapping.sha256)
-        if not digest:
-            return None
-        found = _SHA256.fullmatch(digest.strip())
-        if found is None:
-            raise evaluation.failure(f"{where}.sha256", f"yields {digest!r}, which is not a SHA-256 digest in hex")
-        return found[1].lower()
-
-    def _name_of_answer(self) -> str:
-        """The name in Content-Disposition (RFC 6266), else one made of the action; never with a folder in it."""
-        given = PurePosixPath(_file_name(self._exchange).replace("\\", "/")).name
-        if _can_be_stored(given):
-            return given
-        return f"{self._evaluation.action}{mimetypes.guess_extension(self._exchange.media_type) or '.bin'}"
 
     def _failed(self) -> StepError:
         evaluation, mapping, status = self._evaluation, self._action.failure, self._exchange.status
@@ -252,7 +163,7 @@ class _AnswerMapping:
 
 
 def _envelope(
-    written: bytes, sources: tuple[InlineFile | SharedFile, ...], action: Action, evaluation: Evaluation, max_values: int
+    written: bytes, sources: tuple[ArtifactSource, ...], action: Action, evaluation: Evaluation, max_values: int
 ) -> SuccessEnvelope:
     """The envelope with these fields, without its artifacts."""
     try:
@@ -285,47 +196,6 @@ def _shown(part: str, action: Action) -> str:
         return ""
     declared = action.evidence
     return f"; evidence is made from {declared.each.text if isinstance(declared, EvidenceMapping) else declared.text}"
-
-
-def _below(source: SharedFile) -> str | None:
-    """The path of a file on its volume, as a name; None when a name was declared for it or it has no such path."""
-    path = PurePosixPath(source.path)
-    inside = path.relative_to(source.root) if path.is_relative_to(source.root) else path
-    named_by_path = source.name == path.name and not inside.is_absolute() and ".." not in inside.parts
-    return str(inside) if named_by_path else None
-
-
-def _can_be_stored(name: str) -> bool:
-    try:
-        _NAME.validate_python(name)
-    except ValidationError:
-        return False
-    return not any(unstorable_names([name]))
-
-
-def _file_name(exchange: Exchange) -> str:
-    """The name in Content-Disposition; the extended form wins over the plain one (RFC 6266, section 4.3)."""
-    header = Message()
-    header["Content-Disposition"] = exchange.headers.get("content-disposition", "")
-    parameters = header.get_params(failobj=[], header="content-disposition")
-    names: list[Any] = [value for name, value in parameters if name.lower() == "filename"]
-    names.sort(key=lambda value: not isinstance(value, tuple))
-    with suppress(UnicodeError):  # in a charset that cannot be read
-        return collapse_rfc2231_value(names[0]) if names else ""
-    return ""
-
-
-def _guessed(name: str) -> str:
-    return mimetypes.guess_type(name)[0] or _UNKNOWN_TYPE
-
-
-def _refuse_unusable(where: str, source: InlineFile | SharedFile, evaluation: Evaluation) -> None:
-    described = {"name": source.name, "media_type": source.media_type, "size_bytes": 0, "sha256": "0" * 64}
-    try:
-        validate(ArtifactRef, described, where)
-    except ShapeError as error:
-        problem = error.problems[0]
-        raise evaluation.failure(f"{where}.{problem.pointer.strip('/')}", problem.message) from error
 
 
 def _blamed(error: ShapeError) -> str:

@@ -17,7 +17,7 @@ class Evaluation:
     """The context in which the expressions of `action` are evaluated. Everything that fails is a StepError of `module`.
 
     `where` names an expression as the declaration does, for example `query.iso`. All expressions together yield as much as
-    there is `room` for.
+    there is `room` for. `url` is the module's address.
     """
 
     module: str
@@ -25,6 +25,7 @@ class Evaluation:
     context: Mapping[str, Any]
     room: Room = field(default_factory=Room)
     secret_headers: Sequence[str] = ()
+    url: str = ""
 
     def value(self, where: str, expression: Expression | None) -> Any:
         """The JSON value, None for nothing, null, and an expression that is not declared."""

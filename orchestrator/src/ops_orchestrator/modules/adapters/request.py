@@ -19,7 +19,7 @@ def map_request(action: Action, evaluation: Evaluation) -> Request:
     query = _query(action, evaluation)
     body = b"" if action.body is None else _body(evaluation.required("body", action.body), evaluation)
     # A module may send anything, while the client accepts only JSON by default.
-    declared = _headers(action, evaluation)
+    declared = declared_headers(action, evaluation)
     ours = {"Accept": "*/*"} | (_JSON if body else {})
     headers = {name: ours[name] for name in ours if name.lower() not in map(str.lower, declared)} | declared
     return Request(method=action.method, path=_path(action, evaluation) + query, headers=headers, body=body)
@@ -50,7 +50,8 @@ def _query(action: Action, evaluation: Evaluation) -> str:
     return f"?{urlencode(pairs)}" if pairs else ""
 
 
-def _headers(action: Action, evaluation: Evaluation) -> dict[str, str]:
+def declared_headers(action: Action, evaluation: Evaluation) -> dict[str, str]:
+    """The headers that `action` declares. Raises StepError as `map_request` does."""
     headers = {}
     for name, expression in action.headers.items():
         value = evaluation.text(f"headers.{name}", expression)
