@@ -10,6 +10,7 @@ from local_service import ROOT
 
 from ops_orchestrator.modules.adapters.declaration import Action, Adapter, ArtifactMapping
 from ops_orchestrator.modules.adapters.expression_types import ITEM_NAMES
+from ops_orchestrator.modules.adapters.poll_mapping import PollMapping
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.planning.planner import plan
@@ -96,7 +97,7 @@ def test_keys_and_names_of_adapters_are_documented() -> None:
     documented = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (.+?) \|", text, re.MULTILINE))))
     sources = {"each", "text", "base64", "path", "url"}  # described in a sentence
     keys = {*Adapter.model_fields, *Action.model_fields, *(set(ArtifactMapping.model_fields) - sources)}
-    assert keys | set(ITEM_NAMES) <= documented
+    assert keys | set(PollMapping.model_fields) | set(ITEM_NAMES) <= documented
 
 
 def test_every_event_and_its_fields_are_documented() -> None:

@@ -1,7 +1,7 @@
 """What goes over the wire between the orchestrator and a module."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ class Request:
 class Exchange:
     """One HTTP request to a module and its complete answer, bytes as sent and received; header names in lower case.
 
-    At most `max_values` JSON values are made of the answer.
+    At most `max_values` JSON values are made of the answer. With a `job`, the answer is the last one about it.
     """
 
     method: str
@@ -40,6 +40,7 @@ class Exchange:
     headers: Mapping[str, str]
     response: bytes
     max_values: int = MAX_VALUES
+    job: "Job | None" = None
 
     def json(self) -> Any:
         """The answer as JSON. Raises ops_contract.JsonError, or the TooManyValuesError that is one."""
@@ -49,6 +50,11 @@ class Exchange:
     def media_type(self) -> str:
         """The answer's media type without parameters, in lower case; empty when it names none."""
         return media_type_of(self.headers.get("content-type", ""))
+
+    @property
+    def is_success(self) -> bool:
+        """Is it a 2xx?"""
+        return 200 <= self.status < 300
 
     @property
     def is_retryable(self) -> bool:
@@ -67,6 +73,13 @@ class Exchange:
             return None
         return f"is a redirect ({self.status}); modules are called only where registered"
 
+    @property
+    def as_one(self) -> "Exchange":
+        """The exchange of a job with what was sent to submit it, as if its last answer were the answer to that."""
+        if self.job is None:
+            return self
+        return replace(self.job.submitted, status=self.status, headers=self.headers, response=self.response, job=self.job)
+
     @cached_property
     def request_sha256(self) -> str:
         """SHA-256 of the request's body."""
@@ -76,3 +89,30 @@ class Exchange:
     def response_sha256(self) -> str:
         """SHA-256 of the response's body."""
         return sha256_hex(self.response)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """One time that a job was asked for: when, in seconds from its submission, and what came back, or why nothing did."""
+
+    after_s: float
+    status: int | None = None
+    sha256: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a module accepted to do: the exchange that submitted it, and how it was asked for since.
+
+    `asks` is how often, and `last_asks` has the last few. `is_done` says that its result is there; where that was fetched from
+    another place, `done` is the answer that said so.
+    """
+
+    submitted: Exchange
+    method: str
+    url: str
+    asks: int = 0
+    last_asks: tuple[Ask, ...] = ()
+    is_done: bool = False
+    done: Exchange | None = None

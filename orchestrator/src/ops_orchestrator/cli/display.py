@@ -81,8 +81,9 @@ def declaration_view(declared: dict[str, Any], base: str | None) -> RenderableTy
 def trial_view(trial: dict[str, Any]) -> RenderableType:
     """A trial, from the mapped request to the envelope or the error."""
     parts: list[RenderableType] = []
-    for name, title in (("request", "Mapped request"), ("response", "Raw response"), ("envelope", "Envelope")):
-        if trial[name] is not None:
+    titles = {"request": "Mapped request", "job": "Job", "response": "Raw response", "envelope": "Envelope"}
+    for name, title in titles.items():
+        if trial.get(name) is not None:
             parts += [plain(title, "bold"), _json_view(trial[name]), Text("")]
     if trial["error"]:
         parts.append(plain(f"✗ {trial['error']['message']}", "red"))

@@ -4,11 +4,12 @@ from contextlib import suppress
 from typing import Any, Final
 
 from ops_orchestrator.errors import StepError
-from ops_orchestrator.exchange import Exchange, Request
+from ops_orchestrator.exchange import Exchange, Job, Request
 from ops_orchestrator.modules.adapters.body import decoded
 from ops_orchestrator.modules.adapters.declaration import Adapter
 from ops_orchestrator.modules.adapters.envelope import map_answer
 from ops_orchestrator.modules.adapters.evaluation import Evaluation
+from ops_orchestrator.modules.adapters.job import MappedJob, response_of
 from ops_orchestrator.modules.adapters.request import map_request
 from ops_orchestrator.modules.answer import Answer, Readiness
 from ops_orchestrator.modules.call import Call, UpstreamAnswer
@@ -54,12 +55,20 @@ class AdaptedDialect:
         action = self._adapter.actions[call.action]
         return await _THREADS.run(lambda: map_request(action, self._evaluation(call)))
 
+    async def job(self, exchange: Exchange, call: Call) -> "AdaptedJob | None":
+        """See Dialect."""
+        action = self._adapter.actions[call.action]
+        poll = action.poll
+        if poll is None:
+            return None
+        return AdaptedJob(await _THREADS.run(lambda: MappedJob.of(action, poll, self._evaluation(call), exchange)))
+
     async def read_answer(self, exchange: Exchange, call: Call) -> Answer:
         """See Dialect."""
         action, root = self._adapter.actions[call.action], self._adapter.artifacts_root
-        return await _THREADS.run(lambda: map_answer(action, root, self._evaluation(call), exchange))
+        return await _THREADS.run(lambda: map_answer(action, root, self._evaluation(call, exchange.job), exchange))
 
-    def _evaluation(self, call: Call) -> Evaluation:
+    def _evaluation(self, call: Call, job: Job | None = None) -> Evaluation:
         context = {
             "inputs": call.inputs,
             "scenario_id": call.scenario_id,
@@ -68,10 +77,29 @@ class AdaptedDialect:
             "seed": call.seed,
             "options": call.options,
             "upstream": {step: _upstream(earlier) for step, earlier in call.upstream.items()},
+            **({"submitted": response_of(job.submitted)} if job else {}),
         }
         return Evaluation(
             self._module.name, call.action, context, secret_headers=self._adapter.secret_headers, url=self._module.url
         )
+
+
+class AdaptedJob:
+    """A job of a module with an adapter."""
+
+    def __init__(self, mapped: MappedJob) -> None:
+        self._mapped = mapped
+        self.poll = mapped.poll
+        self.request = mapped.request
+        self.cancel = mapped.cancel
+
+    async def is_done(self, exchange: Exchange) -> bool:
+        """Does the answer say that the job is done? Raises the StepError of one that failed."""
+        return await _THREADS.run(lambda: self._mapped.is_done(exchange))
+
+    async def result(self, exchange: Exchange) -> Request | None:
+        """The request for the result of the job that `exchange` calls done; None when that has it."""
+        return await _THREADS.run(lambda: self._mapped.result(exchange))
 
 
 def _upstream(earlier: UpstreamAnswer) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from ops_orchestrator.modules.confidential import (
 )
 from ops_orchestrator.modules.dialect import dialect_of
 from ops_orchestrator.modules.module import Module
+from ops_orchestrator.modules.polling import Polling
 from ops_orchestrator.modules.time_limit import StepTime, attempt_limit
 from ops_orchestrator.off_loop import off_loop_if_large
 
@@ -66,29 +67,43 @@ async def request_for(call: Call, step: StepTime | None = None) -> Request:
 async def attempt(
     call: Call, request: Request, client: ModuleClient, staging: Path | None, step: StepTime | None = None
 ) -> Answered:
-    """Send `request` once and read the answer. Raises StepError, with the exchange when a whole answer came back.
+    """Send `request` once and read the answer; of a job, ask for it until it is done, and read the last answer.
 
-    The answer is judged as it came; what is returned or raised has its secrets masked.
-    Artifacts are received within the time-out and what is left of the time of the `step`, fetched ones in new files in the
-    folder `staging`; with None they are checked and dropped.
+    Raises StepError, with the exchange when a whole answer came back. The answer is judged as it came; what is returned or
+    raised has its secrets masked. Artifacts are received within the time-out and what is left of the time of the `step`,
+    fetched ones in new files in the folder `staging`; with None they are checked and dropped.
     """
     module = call.module
     secrets = secrets_of(module, request)
     exchange: Exchange | None = None
+    polling: Polling | None = None
     try:
         async with attempt_limit(module, step):
             exchange = await client.send(module, request)
-            answer = await dialect_of(module).read_answer(exchange, call)
-            refuse_secret_names(answer, module, secrets)
-            searched = len(exchange.response) if secrets else 0
-            envelope = await off_loop_if_large(lambda: masked_envelope(answer.envelope, secrets), searched)
-            kept = await _kept(exchange, module, secrets)
-            artifacts = await receive_all(answer.sources, call, client, staging)
+            job = await dialect_of(module).job(exchange, call)
+            if job is None:
+                return await _answered(exchange, call, client, secrets, staging)
+        secrets |= secrets_of(module, job.request)
+        polling = Polling(job, module, client, exchange, step)
+        await polling.until_done()
+        async with attempt_limit(module, step):
+            return await _answered(polling.exchange, call, client, secrets, staging)
     except StepError as error:
-        failed = exchange and await _kept(exchange, module, secrets)
+        last = polling.exchange if polling else exchange
+        failed = last and await _kept(last, module, secrets)
         failure = masked_failure(error.failure, secrets).shortened()
         # The original error may show a secret.
         raise StepError(failure, failed, unsent=error.unsent) from (None if secrets else error)
+
+
+async def _answered(exchange: Exchange, call: Call, client: ModuleClient, secrets: Secrets, staging: Path | None) -> Answered:
+    module = call.module
+    answer = await dialect_of(module).read_answer(exchange, call)
+    refuse_secret_names(answer, module, secrets)
+    searched = len(exchange.response) if secrets else 0
+    envelope = await off_loop_if_large(lambda: masked_envelope(answer.envelope, secrets), searched)
+    kept = await _kept(exchange, module, secrets)
+    artifacts = await receive_all(answer.sources, call, client, staging)
     # The artifacts as they came, most of them in base64, need not stay in memory.
     changes = {
         "artifacts": (),
@@ -100,7 +115,7 @@ async def attempt(
 
 async def _kept(exchange: Exchange, module: Module, secrets: Secrets) -> Exchange:
     searched = len(exchange.request) + len(exchange.response) if secrets else 0
-    return await off_loop_if_large(lambda: masked_exchange(exchange, module, secrets), searched)
+    return await off_loop_if_large(lambda: masked_exchange(exchange.as_one, module, secrets), searched)
 
 
 def _size_bytes(exchange: Exchange, answer: Answer, module: Module) -> float:

@@ -22,7 +22,7 @@ Options = TypeVar("Options", bound=CallOptions)
 
 _SECTIONS: Final = ("defaults", "modules")
 # Where an adapter sends what identifies its caller.
-_SENT_ASIDE: Final = re.compile("/modules/[^/]+/adapter/actions/[^/]+/(headers|query)/")
+_SENT_ASIDE: Final = re.compile("/modules/[^/]+/adapter/actions/[^/]+/(headers|query|poll/query)/")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from ops_contract import MASK, SuccessEnvelope, is_secret
 from ops_orchestrator.errors import Failure, StepError
-from ops_orchestrator.exchange import Exchange, Request
+from ops_orchestrator.exchange import Exchange, Job, Request
 from ops_orchestrator.masking import Secrets, TooManySecretsError
 from ops_orchestrator.modules.answer import Answer, Readiness, shortened_version
 from ops_orchestrator.modules.module import Module
@@ -35,8 +35,9 @@ def masked_headers(headers: Mapping[str, str], module: Module, secrets: Secrets)
 
 def masked_exchange(exchange: Exchange, module: Module, secrets: Secrets) -> Exchange:
     """`exchange` as it may be kept. Its hashes are those of the bytes that it has now."""
+    job = exchange.job and _masked_job(exchange.job, module, secrets)
     if not secrets and not any(map(module.is_secret_header, (*exchange.request_headers, *exchange.headers))):
-        return exchange
+        return exchange if job is exchange.job else replace(exchange, job=job)
     return replace(
         exchange,
         url=secrets.masked_text(exchange.url),
@@ -44,7 +45,15 @@ def masked_exchange(exchange: Exchange, module: Module, secrets: Secrets) -> Exc
         request=secrets.masked_bytes(exchange.request),
         headers=masked_headers(exchange.headers, module, secrets),
         response=secrets.masked_bytes(exchange.response),
+        job=job,
     )
+
+
+def _masked_job(job: Job, module: Module, secrets: Secrets) -> Job:
+    asks = tuple(replace(ask, problem=ask.problem and secrets.masked_message(ask.problem)) for ask in job.last_asks)
+    submitted = masked_exchange(job.submitted, module, secrets)
+    done = job.done and masked_exchange(job.done, module, secrets)
+    return replace(job, submitted=submitted, done=done, url=secrets.masked_text(job.url), last_asks=asks)
 
 
 def masked_envelope(envelope: SuccessEnvelope, secrets: Secrets) -> SuccessEnvelope:

@@ -36,6 +36,9 @@ class ContractDialect:
         body = await off_loop_if_large(lambda: _body(call), size_bytes)
         return Request(method="POST", path="/execute", headers=_JSON, body=body)
 
+    async def job(self, exchange: Exchange, call: Call) -> None:
+        """See Dialect. The contract has no jobs: the answer is the result."""
+
     async def read_answer(self, exchange: Exchange, call: Call) -> Answer:  # noqa: ARG002  # the contract's answers stand alone
         """See Dialect."""
         return await off_loop_if_large(lambda: read_answer(exchange, self._module), len(exchange.response))

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from ops_orchestrator.exchange import Exchange, Request
-from ops_orchestrator.modules.adapted_dialect import AdaptedDialect
+from ops_orchestrator.modules.adapted_dialect import AdaptedDialect, AdaptedJob
 from ops_orchestrator.modules.answer import Answer, Readiness
 from ops_orchestrator.modules.call import Call
 from ops_orchestrator.modules.contract_dialect import ContractDialect
@@ -23,6 +23,10 @@ class Dialect(Protocol):
 
     async def request(self, call: Call) -> Request:
         """The request of `call`, the same for every attempt."""
+        ...
+
+    async def job(self, exchange: Exchange, call: Call) -> AdaptedJob | None:
+        """The job that the answer accepts, which is to be asked for until it is done; None when it is the answer itself."""
         ...
 
     async def read_answer(self, exchange: Exchange, call: Call) -> Answer:

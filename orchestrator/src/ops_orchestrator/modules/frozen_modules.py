@@ -9,6 +9,7 @@ from pydantic import Field
 from ops_contract import MASK, ContractModel, Identifier, ShapeError, join_pointer, parse_json, validate
 from ops_orchestrator.errors import ChangedModuleError
 from ops_orchestrator.modules.adapters.declaration import WITHOUT_EFFECT, Action, Adapter
+from ops_orchestrator.modules.adapters.poll_mapping import WAITS
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.module import Module
 
@@ -106,9 +107,15 @@ def _with_quoted_masks(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str
         if not isinstance(action, dict):
             return action
         parts = {part: action[part] for part in ("query", "headers") if isinstance(action.get(part), dict)}
-        return action | {
-            part: {name: text if value == MASK else value for name, value in values.items()} for part, values in parts.items()
-        }
+        polled = {"poll": quoted(action["poll"])} if isinstance(action.get("poll"), dict) else {}
+        return (
+            action
+            | {
+                part: {name: text if value == MASK else value for name, value in values.items()}
+                for part, values in parts.items()
+            }
+            | polled
+        )
 
     def changed(entry: dict[str, Any]) -> dict[str, Any]:
         adapter = entry.get("adapter")
@@ -203,5 +210,9 @@ def _adapter(name: str, frozen: Adapter, registered: Adapter | None) -> Adapter:
 
 
 def _action(frozen: Action, registered: Action | None) -> Action:
-    today = {name: getattr(registered, name) for name in WITHOUT_EFFECT} if registered else {}
+    if registered is None:
+        return frozen
+    today: dict[str, Any] = {name: getattr(registered, name) for name in WITHOUT_EFFECT}
+    if frozen.poll and registered.poll:
+        today["poll"] = frozen.poll.model_copy(update={name: getattr(registered.poll, name) for name in WAITS})
     return frozen.model_copy(update=today)

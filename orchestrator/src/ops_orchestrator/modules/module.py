@@ -77,8 +77,14 @@ class Module(CallOptions):
 
     def for_action(self, action: str) -> "Module":
         """The module as it is called for `action`, whose time-out and retries may be its own."""
-        own = self.adapter.actions[action].call_options if self.adapter else {}
-        return self.model_copy(update=own) if own else self
+        if self.adapter is None:
+            return self
+        declared = self.adapter.actions[action]
+        module = self.model_copy(update=declared.call_options)
+        if declared.poll is None or module.step_timeout_s is not None:
+            return module
+        jobs_s = (module.retries + 1) * declared.poll.timeout_s
+        return module.model_copy(update={"step_timeout_s": module.step_time_s + jobs_s})
 
     def deadline_s(self, action: str) -> float:
         """Seconds that requests give the module, as it is called for `action`."""

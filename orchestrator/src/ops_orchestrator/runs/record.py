@@ -26,6 +26,9 @@ REQUEST: Final = "request.json"
 MAPPED_REQUEST: Final = "mapped-request.json"
 """The whole request that an adapter made for a step."""
 
+JOB: Final = "job.json"
+"""How a job was asked for that a module accepted."""
+
 ANSWER_HEADERS: Final = "response-headers.json"
 MANIFEST: Final = "manifest-sha256.txt"
 SIGNATURE: Final = "manifest-signature.json"

@@ -1,6 +1,7 @@
 """The exchange of a recorded step, and in what a request differs from the one that was sent then."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -12,6 +13,7 @@ from ops_orchestrator.modules.confidential import masked_headers, secrets_of
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.runs.record import (
     ANSWER_HEADERS,
+    JOB,
     MAPPED_REQUEST,
     MODULES,
     REQUEST,
@@ -34,12 +36,25 @@ class NotRecordedError(Exception):
 
 @dataclass(frozen=True)
 class RecordedExchange:
-    """What was sent in a step, as JSON that can be compared, and what came back."""
+    """What was sent in a step, as JSON that can be compared, and what came back. `job` is its job.json, where it has one."""
 
     request: Any
     status: int
     headers: Mapping[str, str]
     response: bytes
+    job: Mapping[str, Any] | None = None
+
+    def answers(self) -> Iterator[tuple[int, Mapping[str, str], bytes]]:
+        """Status, headers and body of the answers in their order: of a job, those to its submission and when it was done.
+
+        Raises NotRecordedError for one that was not kept.
+        """
+        for name in ("submitted", "done") if self.job else ():
+            if answer := self.job and self.job.get(name):
+                if "body" not in answer:
+                    raise NotRecordedError(f"did not keep the answer {name!r} of its job in {JOB}, which was long")
+                yield answer["status"], _texts(answer["headers"]), json.dumps(answer["body"]).encode()
+        yield self.status, self.headers, self.response
 
     def differs_from(self, sent: Any) -> str | None:
         """Where `sent`, see `comparable`, differs from the recorded request, in words; None when it does not."""
@@ -75,7 +90,9 @@ def recorded_exchange(run: StoredRun, record: RunRecord, module: Module, step_id
         raise NotRecordedError(f"has no answer to step {step_id!r}, which is {step.status}{code}")
     folder = step_folder(step.step, step.id)
     headers, response = _answer(run, record, step, folder)
-    return RecordedExchange(_request(run, module, step, folder), step.exchange.status, headers, response)
+    job = f"{folder}/{JOB}"
+    asked = _json(run.document(job)) if job in run.files() else None
+    return RecordedExchange(_request(run, module, step, folder), step.exchange.status, headers, response, asked)
 
 
 def _answer(run: StoredRun, record: RunRecord, step: StepRecord, folder: str) -> tuple[Mapping[str, str], bytes]:

@@ -1,7 +1,7 @@
 """The modules of a recorded run, for one that calls none: each step is answered with what was recorded for it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,12 +62,13 @@ class RecordedModules:
         return Readiness(step.module_version, contract_versions=step.contract_versions) if step else Readiness()
 
 
-@dataclass(frozen=True)
+@dataclass
 class _RecordedStep:
     """Stands in for the module of one step: for the network, for its health check, and for where its artifacts are."""
 
     modules: RecordedModules
     step: Step
+    following: Iterator[tuple[int, Mapping[str, str], bytes]] | None = None
 
     def known(self, module: Module) -> Readiness:  # noqa: ARG002  # of one step
         """See HealthChecks."""
@@ -83,12 +84,16 @@ class _RecordedStep:
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, limit: int) -> Response:  # noqa: ARG002  # kept within it
         """See Transport. Raises StepError when the request is not the one that was recorded, or has no answer."""
         try:
-            exchange = await asyncio.to_thread(self._answer, method, url, headers, body)
+            if self.following is None:
+                exchange = await asyncio.to_thread(self._answer, method, url, headers, body)
+                self.following = exchange.answers()
+            answer = next(self.following, None)
         except (NotRecordedError, OrchestratorError) as error:
             raise self._missing(str(error)) from error
-        return Response(
-            url=url, status=exchange.status, headers=exchange.headers, chunks=_one_chunk(exchange.response), aclose=_nothing
-        )
+        if answer is None:
+            raise self._missing(f"has no more answers to step {self.step.id!r}")
+        status, known, content = answer
+        return Response(url=url, status=status, headers=known, chunks=_one_chunk(content), aclose=_nothing)
 
     async def aclose(self) -> None:
         """See Transport."""

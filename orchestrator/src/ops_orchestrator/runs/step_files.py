@@ -8,9 +8,11 @@ from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.answer import ReceivedArtifact
 from ops_orchestrator.modules.attempt import Answered
 from ops_orchestrator.planning.steps import Step
+from ops_orchestrator.runs.job_document import job_document
 from ops_orchestrator.runs.json_text import json_document, json_line, json_text
 from ops_orchestrator.runs.record import (
     ANSWER_HEADERS,
+    JOB,
     MAPPED_REQUEST,
     REQUEST,
     ArtifactRecord,
@@ -56,6 +58,8 @@ def exchange_files(
         # An adapter may read any header of an answer.
         files.append(RunFile.of(f"{folder}/{MAPPED_REQUEST}", _mapped_request(exchange)))
         files.append(RunFile.of(f"{folder}/{ANSWER_HEADERS}", _answer_headers(exchange)))
+    if exchange.job is not None:
+        files.append(RunFile.of(f"{folder}/{JOB}", json_document(job_document(exchange.job))))
     if exchange.request:
         files.append(RunFile.of(f"{folder}/{REQUEST}", exchange.request, exchange.request_sha256))
     if keep_artifacts or (adapted and not holds_artifacts):

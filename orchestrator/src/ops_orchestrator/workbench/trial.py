@@ -18,6 +18,7 @@ from ops_orchestrator.planning.planner import steps_of
 from ops_orchestrator.planning.scenario import Scenario, merged
 from ops_orchestrator.planning.steps import Step
 from ops_orchestrator.runs.history import EarlierRun
+from ops_orchestrator.runs.job_document import job_document
 from ops_orchestrator.runs.run_id import new_run_id
 from ops_orchestrator.settings import Settings
 
@@ -41,6 +42,7 @@ class Trial:
             "action": self.call.action,
             "request": self.request and self._request(self.request),
             "response": self.exchange and _response(self.exchange),
+            **({"job": job_document(self.exchange.job)} if self.exchange and self.exchange.job else {}),
             "envelope": self.envelope,
             "error": self.failure and self.failure.as_json(),
         }

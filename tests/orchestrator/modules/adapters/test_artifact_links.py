@@ -35,8 +35,9 @@ def call_of(artifact: dict[str, Any], url: str = "http://alpha.test", **action: 
 
 
 def alpha_with(address: Any, **files: httpx2.Response) -> ScriptedModule:
-    answers = [httpx2.Response(200, json={"url": address})]
-    return ScriptedModule(answers=answers, files={f"/{name}": answer for name, answer in files.items()})
+    return ScriptedModule(
+        answers=[httpx2.Response(200, json={"url": address})], files={f"/{name}": answer for name, answer in files.items()}
+    )
 
 
 async def answered(call: Call, client: ModuleClient, staging: Path | None = None) -> Answered:

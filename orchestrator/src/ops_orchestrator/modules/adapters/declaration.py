@@ -19,11 +19,14 @@ from ops_orchestrator.modules.adapters.expression_types import (
     RequestExpression,
     RequestPath,
 )
+from ops_orchestrator.modules.adapters.failure_mapping import FailureMapping
+from ops_orchestrator.modules.adapters.poll_mapping import WAITS, PollMapping
 from ops_orchestrator.modules.call_options import Backoff, Retries, Timeout
 
 WITHOUT_EFFECT: Final = ("timeout_s", "retries", "backoff_s")
 """What of an action cannot change a result."""
 
+_MAY_BE_EMPTY: Final = ("query", "headers", "failure", "artifacts")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OURS: Final = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 
@@ -53,15 +56,6 @@ def _health(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return None if value == "none" else {"path": value}
-
-
-class FailureMapping(Declaration):
-    """Failures that the HTTP status does not show, and the wording of any failure."""
-
-    when: Annotated[AnswerExpression | None, Field(description="yields something true when a 2xx is a failure")] = None
-    message: AnswerExpression | None = None
-    code: AnswerExpression | None = None
-    retryable: AnswerExpression | None = None
 
 
 class ArtifactMapping(Declaration):
@@ -123,6 +117,7 @@ class Action(Declaration):
     answer: Annotated[
         Literal["json", "text", "binary"], Field(description="what a good answer is, whatever content type it names")
     ] = "json"
+    poll: Annotated[PollMapping | None, Field(description="the answer is a job's, which is asked for until done")] = None
     failure: FailureMapping = FailureMapping()
     outputs: Annotated[AnswerExpression | None, Field(description="an object; the JSON body unless given")] = None
     evidence: EvidenceField | None = None
@@ -164,8 +159,15 @@ class Action(Declaration):
     def _answer_expressions(self) -> list[Expression]:
         evidence = [self.evidence] if isinstance(self.evidence, EvidenceMapping) else []
         models: list[ContractModel] = [self, self.failure, *evidence, *self.artifacts]
+        polled = self.poll.expressions if self.poll else ()
         fields = ((name, value) for model in models for name, value in model if isinstance(value, Expression))
-        return [value for name, value in fields if name != "body"]
+        return [*(value for name, value in fields if name != "body"), *polled]
+
+    @model_validator(mode="after")
+    def _job_is_declared(self) -> Self:
+        if self.poll is None and any("submitted" in expression.names for expression in self._answer_expressions()):
+            raise PydanticCustomError("complete", "uses 'submitted', which is there with poll only")
+        return self
 
 
 def _absolute(value: Any) -> Any:
@@ -223,17 +225,20 @@ class Adapter(Declaration):
         if not declared["secret_headers"]:
             del declared["secret_headers"]
         for action in declared["actions"].values():
-            for part in ("query", "headers"):
-                secret = [
-                    name for name in action[part] if is_secret(name) or (part == "headers" and self.declares_secret(name))
-                ]
-                action[part] |= dict.fromkeys(secret, MASK)
-            for part in ("query", "headers", "failure", "artifacts"):
-                if not action[part]:
-                    del action[part]
+            polled = action.get("poll", {"query": {}})
+            for values in (action["query"], action["headers"], polled["query"]):
+                own = action["headers"] if values is action["headers"] else {}
+                secret = [name for name in values if is_secret(name) or (name in own and self.declares_secret(name))]
+                values.update(dict.fromkeys(secret, MASK))
+            for holder in (action, polled):
+                for part in _MAY_BE_EMPTY:
+                    if not holder.get(part):
+                        holder.pop(part, None)
         return declared
 
     def fingerprint(self, action: str) -> str:
         """SHA-256 of what of the declaration can change a result of `action`."""
         declared = self.declared()["actions"][action]
+        if "poll" in declared:
+            declared["poll"] = {name: value for name, value in declared["poll"].items() if name not in WAITS}
         return fingerprint({name: value for name, value in declared.items() if name not in WITHOUT_EFFECT})

@@ -1,7 +1,6 @@
 """From the answer of a module that does not speak the contract to an envelope, or to the failure that it is."""
 
 import json
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,16 @@ from ops_contract import (
     validate,
     violations,
 )
-from ops_orchestrator.errors import Failure, StepError
+from ops_orchestrator.errors import StepError
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.adapters.artifact_sources import ArtifactSources
 from ops_orchestrator.modules.adapters.body import error_text, is_text, text_of
 from ops_orchestrator.modules.adapters.declaration import Action
-from ops_orchestrator.modules.adapters.evaluation import Evaluation, is_true, kind_of
+from ops_orchestrator.modules.adapters.evaluation import Evaluation, kind_of
 from ops_orchestrator.modules.adapters.evidence import evidence_of
 from ops_orchestrator.modules.adapters.evidence_mapping import EvidenceMapping
-from ops_orchestrator.modules.adapters.expression import MOST_CHARACTERS, Expression, Room
+from ops_orchestrator.modules.adapters.expression import MOST_CHARACTERS, Room
+from ops_orchestrator.modules.adapters.failures import Failures, invalid_answer
 from ops_orchestrator.modules.answer import Answer, ArtifactSource, too_many_values
 
 
@@ -48,22 +48,18 @@ def map_answer(action: Action, root: Path | None, evaluation: Evaluation, exchan
 
 def _body(action: Action, exchange: Exchange, module: str) -> tuple[Any, str | None]:
     """The body as expressions see it, and why it is not JSON where a good answer has to be."""
-    if _is_good(exchange) and action.answer == "text":
+    if exchange.is_success and action.answer == "text":
         return text_of(exchange), None
-    if _is_good(exchange) and action.answer == "binary":
+    if exchange.is_success and action.answer == "binary":
         return None, None
     try:
         return exchange.json(), None
     except TooManyValuesError as error:
-        if _is_good(exchange):
+        if exchange.is_success:
             raise too_many_values(module, exchange) from error
         return None, None
     except JsonError as error:
         return text_of(exchange) if is_text(exchange) else None, str(error)
-
-
-def _is_good(exchange: Exchange) -> bool:
-    return 200 <= exchange.status < 300
 
 
 class _AnswerMapping:
@@ -77,14 +73,11 @@ class _AnswerMapping:
 
     def refuse_failures(self, problem: str | None) -> None:
         """Raise the StepError of an answer that is not a success; `problem` says why its body is not JSON."""
-        if self._exchange.redirect:
-            raise self._invalid(self._exchange.redirect)
-        if not _is_good(self._exchange):
-            raise self._failed()
+        failures = Failures(self._action.failure, self._evaluation, self._exchange)
+        failures.refuse_status()
         if problem is not None:
             raise self._no_json(problem)
-        if is_true(self._evaluation.value("failure.when", self._action.failure.when)):
-            raise self._failed()
+        failures.refuse_declared()
 
     def written_fields(self) -> bytes:
         """The fields of the envelope made of the answer, as JSON; without its artifacts."""
@@ -118,48 +111,17 @@ class _AnswerMapping:
         items = value if isinstance(value, list) else [] if value is None else [value]
         return [self._evaluation.as_text("warnings", item) for item in items]
 
-    def _failed(self) -> StepError:
-        evaluation, mapping, status = self._evaluation, self._action.failure, self._exchange.status
-        code = self._failure_text("failure.code", mapping.code) or ("" if _is_good(self._exchange) else str(status))
-        message = self._failure_text("failure.message", mapping.message) or error_text(self._exchange)
-        retryable = self._retryable(mapping.retryable)
-        details = {"status": status, "message": message} | ({"code": code} if code else {})
-        return StepError(
-            Failure(
-                code="MODULE_ERROR",
-                message=f"{evaluation.module} answers {f'{code}: ' if code else 'with an error: '}{message}",
-                module=evaluation.module,
-                retryable=retryable,
-                module_error=details,
-            )
-        )
-
-    def _retryable(self, expression: Expression | None) -> bool:
-        with suppress(StepError):  # as below
-            value = self._evaluation.value("failure.retryable", expression)
-            if value is not None:
-                return is_true(value)
-        return self._exchange.is_retryable
-
-    def _failure_text(self, where: str, expression: Expression | None) -> str | None:
-        """The text that a mapping makes of a failure; a mapping that cannot be used must not hide the failure itself."""
-        try:
-            return " ".join((self._evaluation.text(where, expression) or "").split()) or None
-        except StepError as error:
-            return f"{error_text(self._exchange)} ({error.failure.message})" if where == "failure.message" else None
-
     def _no_json(self, problem: str) -> StepError:
-        media_type = self._exchange.media_type or "no content type"
+        exchange = self._exchange
+        media_type = exchange.media_type or "no content type"
         hint = "; if that is a good answer, declare answer: text or binary"
-        if not self._exchange.response:
-            return self._invalid(f"has no body{hint}")
-        if "json" in media_type:
-            return self._invalid(f"is not JSON as it should be: {problem}")
-        return self._invalid(f"is {self._exchange.status} with {media_type}, not JSON: {error_text(self._exchange)}{hint}")
-
-    def _invalid(self, text: str) -> StepError:
-        message = f"answers what cannot be used: the answer of {self._exchange.url} {text}"
-        return StepError.of(self._evaluation.module, "INVALID_ANSWER", message)
+        if not exchange.response:
+            reason = f"has no body{hint}"
+        elif "json" in media_type:
+            reason = f"is not JSON as it should be: {problem}"
+        else:
+            reason = f"is {exchange.status} with {media_type}, not JSON: {error_text(exchange)}{hint}"
+        return invalid_answer(exchange, self._evaluation, reason)
 
 
 def _envelope(

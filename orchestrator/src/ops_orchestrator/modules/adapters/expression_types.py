@@ -14,7 +14,8 @@ from ops_orchestrator.modules.adapters.expression import Expression
 from ops_orchestrator.modules.adapters.path_template import PathTemplate
 
 REQUEST_NAMES: Final = ("inputs", "scenario_id", "run_id", "step_id", "seed", "options", "upstream")
-ANSWER_NAMES: Final = (*REQUEST_NAMES, "response")
+JOB_NAMES: Final = (*REQUEST_NAMES, "submitted")
+ANSWER_NAMES: Final = (*JOB_NAMES, "response")
 ITEM_NAMES: Final = (*ANSWER_NAMES, "item")
 HEALTH_NAMES: Final = ("response",)
 
@@ -60,10 +61,13 @@ def _expression(names: tuple[str, ...]) -> Any:
 
 
 RequestExpression = Annotated[InstanceOf[Expression], _expression(REQUEST_NAMES), as_text]
+JobExpression = Annotated[InstanceOf[Expression], _expression(JOB_NAMES), as_text]
 AnswerExpression = Annotated[InstanceOf[Expression], _expression(ANSWER_NAMES), as_text]
 ItemExpression = Annotated[InstanceOf[Expression], _expression(ITEM_NAMES), as_text]
 HealthExpression = Annotated[InstanceOf[Expression], _expression(HEALTH_NAMES), as_text]
 RequestPath = Annotated[InstanceOf[PathTemplate], BeforeValidator(partial(_path, names=REQUEST_NAMES)), as_text]
+JobPath = Annotated[InstanceOf[PathTemplate], BeforeValidator(partial(_path, names=JOB_NAMES)), as_text]
+AnswerPath = Annotated[InstanceOf[PathTemplate], BeforeValidator(partial(_path, names=ANSWER_NAMES)), as_text]
 HealthPath = Annotated[InstanceOf[PathTemplate], BeforeValidator(partial(_path, names=())), as_text]
 
 

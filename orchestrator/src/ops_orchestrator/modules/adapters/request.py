@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -9,6 +10,7 @@ from ops_orchestrator.exchange import Request
 from ops_orchestrator.modules.adapters.declaration import Action
 from ops_orchestrator.modules.adapters.evaluation import Evaluation
 from ops_orchestrator.modules.adapters.expression import Expression
+from ops_orchestrator.modules.adapters.path_template import PathTemplate
 
 _DOTS: Final = re.compile(r"\.{1,2}(;|$)")
 _JSON: Final = {"Content-Type": "application/json"}
@@ -16,34 +18,36 @@ _JSON: Final = {"Content-Type": "application/json"}
 
 def map_request(action: Action, evaluation: Evaluation) -> Request:
     """What is sent for `action`. Raises StepError naming the expression that cannot be used."""
-    query = _query(action, evaluation)
+    query = filled_query(action.query, evaluation)
     body = b"" if action.body is None else _body(evaluation.required("body", action.body), evaluation)
     # A module may send anything, while the client accepts only JSON by default.
     declared = declared_headers(action, evaluation)
     ours = {"Accept": "*/*"} | (_JSON if body else {})
     headers = {name: ours[name] for name in ours if name.lower() not in map(str.lower, declared)} | declared
-    return Request(method=action.method, path=_path(action, evaluation) + query, headers=headers, body=body)
+    return Request(method=action.method, path=filled_path(action.path, evaluation) + query, headers=headers, body=body)
 
 
-def _path(action: Action, evaluation: Evaluation) -> str:
+def filled_path(template: PathTemplate, evaluation: Evaluation, where: str = "path") -> str:
+    """The path that `template` yields; it is declared at `where`. Raises StepError."""
+
     def value_of(expression: Expression) -> str:
-        value = evaluation.as_text("path", evaluation.required("path", expression))
+        value = evaluation.as_text(where, evaluation.required(where, expression))
         # Such a value would lead to another path than the declared one; some servers cut a segment at a semicolon.
         if not value or _DOTS.match(value):
-            raise evaluation.failure("path", f"yields {value!r}, which cannot be a part of a path: {expression.text}")
+            raise evaluation.failure(where, f"yields {value!r}, which cannot be a part of a path: {expression.text}")
         return value
 
-    path = action.path.filled(value_of)
+    path = template.filled(value_of)
     if any(map(_DOTS.match, path.split("/"))):
-        raise evaluation.failure("path", f"yields {path!r}, of which a server may read a segment as . or ..")
+        raise evaluation.failure(where, f"yields {path!r}, of which a server may read a segment as . or ..")
     return path
 
 
-def _query(action: Action, evaluation: Evaluation) -> str:
+def filled_query(query: Mapping[str, Expression], evaluation: Evaluation, part: str = "query") -> str:
     """The query with its question mark; a list is given as a repeated parameter, nothing leaves a parameter out."""
     pairs = []
-    for name, expression in action.query.items():
-        where = f"query.{name}"
+    for name, expression in query.items():
+        where = f"{part}.{name}"
         value = evaluation.value(where, expression)
         items = value if isinstance(value, list) else [] if value is None else [value]
         pairs += [(name, evaluation.as_text(where, item)) for item in items if item is not None]

@@ -35,6 +35,7 @@ _NAMES: Final = {
 _STEP_FILES: Final = {
     "request": "What {step} was asked",
     "mapped-request": "The request that the adapter of {step} made",
+    "job": "How the job of {step} was asked for",
     "response": "What {step} answered",
     "result": "The result of {step}",
 }

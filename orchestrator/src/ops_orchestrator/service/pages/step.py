@@ -15,7 +15,7 @@ from starlette.responses import Response
 from ops_contract import JsonError, parse_json
 from ops_orchestrator.errors import NotFoundError
 from ops_orchestrator.runs.next_step import check_command
-from ops_orchestrator.runs.record import MAPPED_REQUEST, REQUEST, RunRecord, StepRecord, response_type, step_folder
+from ops_orchestrator.runs.record import JOB, MAPPED_REQUEST, REQUEST, RunRecord, StepRecord, response_type, step_folder
 from ops_orchestrator.runs.registered_modules import registered_modules
 from ops_orchestrator.runs.reports.recorded_calls import RecordedCall, recorded_call
 from ops_orchestrator.runs.store.protocols import StoredRun
@@ -44,12 +44,22 @@ class Part:
 
 
 @dataclass(frozen=True)
+class JobView:
+    """How a job was asked for that the module accepted: how often, and where."""
+
+    asks: int
+    place: str
+    is_done: bool
+
+
+@dataclass(frozen=True)
 class StepView:
     """What the page of a step shows."""
 
     record: RunRecord
     step: StepRecord
     parts: tuple[Part, ...]
+    job: JobView | None
     command: str
     check: str
     lines: tuple[LogLine, ...]
@@ -86,6 +96,7 @@ def _view(run: StoredRun, name: str, lines: tuple[LogLine, ...]) -> StepView:
         record,
         found,
         tuple(parts),
+        _job(run, f"{step_folder(found.step, found.id)}/{JOB}") if found.exchange else None,
         _command(call),
         check_command(found.module, found.adapter, found.exchange.url if found.exchange else ""),
         lines,
@@ -118,9 +129,21 @@ def _part(run: StoredRun, found: StepRecord, path: str) -> Part | None:
         return _read(run, path, "What it was asked", known.request_sha256 if known else None)
     if name == MAPPED_REQUEST:
         return _read(run, path, "What the adapter made of it", None)
+    if name == JOB:
+        return _read(run, path, "How its job was asked for", None)
     if response_type(path):
         return _read(run, path, "What it answered", known.response_sha256 if known else None)
     return None
+
+
+def _job(run: StoredRun, path: str) -> JobView | None:
+    """What job.json says of the job; None when there is none, or a folder brought something else under that name."""
+    try:
+        known = parse_json(run.document(path))
+        asks, place, is_done = int(known["asks"]), f"{known['method']} {known['url']}", known["is_done"] is True
+    except (NotFoundError, JsonError, LookupError, TypeError, ValueError, OverflowError):
+        return None
+    return JobView(asks, place, is_done)
 
 
 def _read(run: StoredRun, path: str, title: str, sha256: str | None) -> Part:
