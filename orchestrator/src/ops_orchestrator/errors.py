@@ -39,6 +39,23 @@ UNREACHABLE: Final = "MODULE_UNREACHABLE"
 """The code of a step's failure when no whole answer came over the connection."""
 
 _MOST_CHARACTERS: Final = 1_000
+_MOST_QUOTED: Final = 500
+_MOST_AROUND: Final = 60
+
+
+def _place(text: str, position: int | None) -> str:
+    """Where in the expression `text` something is, with the whole of it, or of a long one what is around."""
+    if not position:
+        return f"in {excerpt(text, _MOST_AROUND)!r}"
+    if len(text) > _MOST_QUOTED:
+        around = text[max(position - _MOST_AROUND, 0) : position + _MOST_AROUND]
+        return f"at character {position} of {len(text):,}, at {around!r}"
+    before = text[: position - 1]
+    if "\n" not in text.strip():
+        return f"at character {position} of {text!r}"
+    number, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    line = text.splitlines()[number - 1]
+    return f"at character {column} of line {number}, {line!r}, of {' '.join(text.split())!r}"
 
 
 class OrchestratorError(Exception):
@@ -250,10 +267,7 @@ class ExpressionError(OrchestratorError):
     """An expression is wrong or cannot be evaluated. `position` counts characters from 1, None when it is not known."""
 
     def __init__(self, text: str, position: int | None, reason: str) -> None:
-        place = (
-            f"at character {position} of {text[max(position - 40, 0) : position + 20]!r}" if position else f"in {text[:60]!r}"
-        )
-        super().__init__(f"{reason}, {place}")
+        super().__init__(f"{reason}, {_place(text, position)}")
         self.reason = reason
         self.position = position
 

@@ -340,7 +340,7 @@ def test_mistake_in_an_adapter_is_reported_with_file_line_and_remedy(tmp_path: P
     [
         (
             "body: '{ \"a\": input.x }'",
-            ":8: body there is no 'input' here; did you mean 'inputs'?, at character 12 of '{ \"a\": input",
+            ":8: body there is no 'input' here; did you mean 'inputs'?, at character 8 of '{ \"a\": input",
         ),
         ("body: '{ \"a\": '", ":8: body Expected } before end of expression, at character 6 of '{ \"a\":'"),
         ("outputs: response.body.", ":8: outputs Unexpected end of expression, at character 14 of 'response.body.'"),
@@ -348,13 +348,13 @@ def test_mistake_in_an_adapter_is_reported_with_file_line_and_remedy(tmp_path: P
         ("evidence: '$match(response.body, /(?=a)/)'", ":8: evidence the regular expression cannot be used"),
         (
             "query: {iso: inptus.iso}",
-            ":8: iso there is no 'inptus' here; did you mean 'inputs'?, at character 6 of 'inptus.iso'",
+            ":8: iso there is no 'inptus' here; did you mean 'inputs'?, at character 1 of 'inptus.iso'",
         ),
         ("headers: {X-A: item.a}", ":8: X-A there is no 'item' here"),
         ("failure: {when: response.body = }", ":8: when "),
         (
             "artifacts: [{each: inputs, name: item}, {name: itm}]",
-            ":8: name there is no 'itm' here; did you mean 'item'?, at character 3 of 'itm'",
+            ":8: name there is no 'itm' here; did you mean 'item'?, at character 1 of 'itm'",
         ),
         ("query: {country: NO}", ":8: some readers of YAML take NO for true or false; write true or false, or quote it"),
         ("query: {version: 1.10}", ":8: 1.10 would be sent as 1.1; write that, or quote it if it is text"),
@@ -377,7 +377,7 @@ def test_expression_in_a_block_is_reported_with_the_line_of_its_key(tmp_path: Pa
                   "a": input.x
                 }
         """
-    assert "modules.yaml:8: body there is no 'input' here; did you mean 'inputs'?, at character 14 of " in refused(
+    assert "modules.yaml:8: body there is no 'input' here; did you mean 'inputs'?, at character 8 of line 2, " in refused(
         tmp_path, text
     )
 

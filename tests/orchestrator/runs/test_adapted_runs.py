@@ -232,7 +232,7 @@ async def test_expression_that_fails_on_an_answer_is_named_with_its_place_and_th
         answer = await answer_of(service)
     assert answer["error"]["code"] == "MAPPING_FAILED"
     assert "beta is not mapped as it should be: outputs of its action 'score'" in answer["error"]["message"]
-    assert "could not convert string to float: 'B', at character 36" in answer["error"]["message"]
+    assert "could not convert string to float: 'B', at character 33" in answer["error"]["message"]
     assert json.loads((folder_of(answer) / "steps/1-beta/response.json").read_bytes()) == {"band": "B"}
 
 
@@ -300,6 +300,21 @@ async def test_module_without_a_health_check_that_restarts_in_the_middle_is_wait
         answer = await answer_of(service)
     assert answer["status"] == "completed"
     assert read_run(answer["run_id"], "run.json")["steps"][0]["attempts"] == 2
+
+
+async def test_module_that_is_dead_is_told_alike_with_and_without_a_health_check(start_service: StartService) -> None:
+    refused = httpx2.ConnectError("refused")
+    errors = []
+    for adapter in ("", "health: /score\n"):
+        module = beta(score=refused)
+        async with start_service(module, registered=registered(adapter=adapter, ready_timeout_s=0.01, retries=2)) as service:
+            errors.append((await answer_of(service))["error"])
+    assert errors[0] == errors[1]
+    assert errors[0]["code"] == "MODULE_NOT_READY"
+    assert errors[0]["message"] == (
+        "beta was not ready within 0.01 s: beta cannot be reached at http://beta.test/score: refused; "
+        "see that it runs and that its url in modules.yaml is right"
+    )
 
 
 async def test_module_without_a_health_check_that_broke_off_is_not_asked_again_beyond_its_retries(

@@ -71,13 +71,17 @@ async def wait_until_ready(client: ModuleClient, module: Module) -> tuple[Readin
             if not error.failure.retryable:
                 raise
             if time.monotonic() - started + pause > module.ready_timeout_s:
-                message = (
-                    f"was not ready within {module.ready_timeout_s:g} s: {error.failure.message}; "
-                    "see that it runs and that its url in modules.yaml is right"
-                )
-                raise StepError.of(module.name, "MODULE_NOT_READY", message) from error
+                raise _not_ready(module, error) from error
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LAST_POLL_S)
+
+
+def _not_ready(module: Module, error: StepError) -> StepError:
+    message = (
+        f"was not ready within {module.ready_timeout_s:g} s: {error.failure.message}; "
+        "see that it runs and that its url in modules.yaml is right"
+    )
+    return StepError.of(module.name, "MODULE_NOT_READY", message)
 
 
 async def _shared_check(client: ModuleClient, module: Module, request: Request, timeout_s: float) -> Readiness:
@@ -103,10 +107,15 @@ class StartupPatience:
         self._until = time.monotonic() + module.ready_timeout_s
         self._pause_s = _FIRST_POLL_S
 
-    def next_pause_s(self) -> float | None:
-        """Seconds to wait before the next try; None when there is no time left, or the module has a health check."""
-        if dialect_of(self._module).health_request() is not None:
-            return None
+    def next_pause_s(self, error: StepError) -> float:
+        """Seconds to wait before the next try, after one that failed with `error`.
+
+        Raises StepError when it is not one of connecting to a module without a health check, and when there is no time left.
+        """
+        if not error.unsent or dialect_of(self._module).health_request() is not None:
+            raise error
         pause_s = min(self._pause_s, _LAST_POLL_S)
         self._pause_s *= 2
-        return pause_s if time.monotonic() + pause_s < self._until else None
+        if time.monotonic() + pause_s >= self._until:
+            raise _not_ready(self._module, error) from error
+        return pause_s

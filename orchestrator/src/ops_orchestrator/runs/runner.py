@@ -135,9 +135,7 @@ class Runner:
             try:
                 return await attempt(call, request, client, self.staging, time)
             except StepError as error:
-                pause_s = patience.next_pause_s() if error.unsent else None
-                if pause_s is None:
-                    raise
+                pause_s = patience.next_pause_s(error)
                 async with time.limit():
                     await asyncio.sleep(pause_s)
 

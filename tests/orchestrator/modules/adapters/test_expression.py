@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -121,8 +122,13 @@ def test_evaluation_leaves_its_context_as_it_is(text: str) -> None:
 def test_syntax_error_is_found_when_compiled_and_placed(text: str, up_to_the_place: str) -> None:
     error = compile_error(text)
     assert error.position is not None
-    assert text[: error.position].rstrip() == up_to_the_place
-    assert f"at character {error.position} of {text[:20]!r}"[:-1] in str(error)
+    assert is_last_word(up_to_the_place, error.position)
+    assert f"at character {error.position} of {text.rstrip()!r}" in str(error)
+
+
+def is_last_word(text: str, position: int) -> bool:
+    """Whether the last word of `text`, or its last character, begins at `position`."""
+    return 0 < position <= len(text) and re.fullmatch(r"\$?\w+|.", text[position - 1 :], re.ASCII) is not None
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n"])
@@ -160,7 +166,7 @@ def test_expression_nested_too_deeply_to_compile_is_refused(text: str) -> None:
 def test_type_error_is_placed_and_told(text: str, up_to_the_place: str, said: str) -> None:
     error = evaluation_error(text, a="x", list=[1])
     assert error.position is not None
-    assert text[: error.position] == up_to_the_place
+    assert is_last_word(up_to_the_place, error.position)
     assert said in error.reason
     assert f"at character {error.position} of {text!r}" in str(error)
 
@@ -183,6 +189,23 @@ def test_error_of_python_s_own_is_placed_and_told(text: str, said: str) -> None:
     assert 0 < error.position <= len(text)
     assert said in error.reason
     assert repr(text) in str(error)
+
+
+def test_place_in_several_lines_is_told_by_the_line_and_the_whole_is_quoted() -> None:
+    error = compile_error('{\n  "a": inputs.a,\n  "b": inptus.b.c\n}')
+    assert 'at character 8 of line 3, \'  "b": inptus.b.c\', of \'{ "a": inputs.a, "b": inptus.b.c }\'' in str(error)
+
+
+@pytest.mark.parametrize("text", ["en", "en-US", "application/pdf", "brief.md", "hello world", "Bearer abc"])
+def test_text_whose_quotes_are_missing_is_answered_with_how_it_is_written(text: str) -> None:
+    error = compile_error(text)
+    assert f"""write it in quotes within quotes: '"{text}"'""" in error.reason
+    assert value_of(f'"{text}"') == text
+
+
+@pytest.mark.parametrize("text", ["input", "input.country", "inputs.a b.c", "{ 'a': en }"])
+def test_mistake_in_an_expression_is_not_taken_for_a_text(text: str) -> None:
+    assert "quotes within quotes" not in str(compile_error(text))
 
 
 def test_error_that_the_expression_raises_keeps_its_words() -> None:

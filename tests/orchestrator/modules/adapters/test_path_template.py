@@ -81,7 +81,7 @@ def test_path_with_segments_of_dots_is_refused(text: str) -> None:
     [
         ("/{}", "end of expression"),
         ("/{inputs.a & }", "end of expression, at character 10 of 'inputs.a &'"),
-        ("/a/{inpts.a}", "did you mean 'inputs'?, at character 5 of 'inpts.a'"),
+        ("/a/{inpts.a}", "did you mean 'inputs'?, at character 1 of 'inpts.a'"),
         ("/a/{response.body}", "there is no 'response' here"),
         ("/a/{$now()}", "$now cannot be used"),
     ],

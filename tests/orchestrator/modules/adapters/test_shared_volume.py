@@ -143,7 +143,7 @@ async def test_link_out_of_the_volume_is_refused(root: Path, staging: Path, targ
 async def test_folder_that_is_a_link_out_of_the_volume_is_refused(root: Path, staging: Path) -> None:
     (root / "all").symlink_to("/")
     failure = await refused(root, f"all{root.parent}/secret.txt", staging)
-    assert f"is not below {root}, and nothing outside of it is read" in failure.message
+    assert f"is not below artifacts_root, {root}, and nothing outside of it is read" in failure.message
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ async def test_socket_is_refused(root: Path, staging: Path, monkeypatch: pytest.
 @pytest.mark.parametrize("path", ["out/b.csv", "absent/a.csv", "{root}/absent"])
 async def test_file_that_is_not_there_is_refused_asking_for_the_volume(root: Path, staging: Path, path: str) -> None:
     failure = await refused(root, path.format(root=root), staging)
-    assert f"is not there; is the volume of legacy mounted at {root}?" in failure.message
+    assert f"is not there; is the volume of legacy mounted at its artifacts_root, {root}?" in failure.message
 
 
 async def test_volume_that_is_not_there_is_asked_for(tmp_path: Path, staging: Path) -> None:

@@ -1,6 +1,7 @@
 """One JSONata expression of a declaration: checked when it is read, bounded when it is evaluated."""
 
 import math
+import re
 import threading
 import time
 from collections.abc import Collection, Mapping
@@ -11,7 +12,7 @@ from typing import Any, Final
 from ops_contract import MAX_VALUES
 from ops_orchestrator.errors import ExpressionError
 from ops_orchestrator.modules.adapters.jsonata_library import JException, Jsonata, Utils
-from ops_orchestrator.modules.adapters.names import NameUseError, used_names
+from ops_orchestrator.modules.adapters.names import NameUseError, as_constant, is_plain_text, used_names
 from ops_orchestrator.modules.adapters.regular_expression import RegularExpressionError, compile_regular_expression
 
 LONGEST_EVALUATION_S: Final = 5.0
@@ -59,7 +60,8 @@ class Expression:
         except RegularExpressionError as error:
             raise ExpressionError(text, text.find(error.pattern) + len(error.pattern), str(error)) from error
         except JException as error:
-            raise ExpressionError(text, error.location if error.location > 0 else len(text), _reason(error)) from error
+            reason = f"{_reason(error)}; {as_constant(text)}" if is_plain_text(text) else _reason(error)
+            raise ExpressionError(text, _start(text, error.location if error.location > 0 else len(text)), reason) from error
         except RecursionError as error:
             raise ExpressionError(text, len(text), "is nested too deeply") from error
         except Exception as error:  # the tokenizer looks up what it does not know, and reads on behind the end
@@ -94,13 +96,14 @@ class Expression:
             return _plain(jsonata.evaluate(context, frame), room or Room())
         except JException as error:
             reason = f"takes longer than {longest_s:g} s" if error.error == _TOO_SLOW else _reason(error)
-            raise ExpressionError(self.text, error.location if error.location > 0 else at, reason) from error
+            place = _start(self.text, error.location if error.location > 0 else at)
+            raise ExpressionError(self.text, place, reason) from error
         except RecursionError as error:
-            raise ExpressionError(self.text, at, "calls itself too deeply") from error
+            raise ExpressionError(self.text, _start(self.text, at), "calls itself too deeply") from error
         except OverflowError as error:
-            raise ExpressionError(self.text, at, "number out of range") from error
+            raise ExpressionError(self.text, _start(self.text, at), "number out of range") from error
         except Exception as error:  # the library lets Python's own errors through, such as ValueError for $number("x")
-            raise ExpressionError(self.text, at, str(error) or type(error).__name__) from error
+            raise ExpressionError(self.text, _start(self.text, at), str(error) or type(error).__name__) from error
 
     def _jsonata(self) -> Jsonata:
         compiled: Jsonata | None = getattr(self._compiled, "jsonata", None)
@@ -109,6 +112,15 @@ class Expression:
             compiled.set_validate_input(validate_input=False)
             compiled.set_output_convert_nulls(output_convert_nulls=False)
         return compiled
+
+
+_WORD: Final = re.compile(r"\$?\w+$")
+
+
+def _start(text: str, end: int) -> int:
+    """Where the word begins that ends at the character `end`, as the library counts; `end` when there is none."""
+    word = _WORD.search(text[:end])
+    return word.start() + 1 if word else end
 
 
 _TOO_SLOW: Final = "D1012"

@@ -16,6 +16,8 @@ _REFUSED: Final = {
     "shuffle": "use `seed`, the run's only source of randomness",
     "eval": "an answer must not be executed",
 }
+# No dot between two words, which leads to a field, unless it is a file's ending.
+_PLAIN: Final = re.compile(r"\w+(?:[ /+:-]\w+)*(?:\.[a-z]{2,4})?")
 _HYPHENED: Final = re.compile(r"[A-Za-z_]\w*(?:-\w+)+")
 _FUNCTIONS: Final = frozenset(Jsonata.static_frame.bindings) - _REFUSED.keys()
 
@@ -45,11 +47,21 @@ EVERYTHING: Final[tuple[str, ...]] = ()
 
 
 class NameUseError(Exception):
-    """A name that nothing has or that cannot be used so; `position` counts characters from the start of the expression."""
+    """A name that nothing has or that cannot be used so; `position` is that of its first character, counted from 1."""
 
     def __init__(self, position: int, message: str) -> None:
         super().__init__(message)
         self.position = position
+
+
+def is_plain_text(text: str) -> bool:
+    """Does an expression look like a text whose quotes are missing: a word, a media type, a language, a few words?"""
+    return _PLAIN.fullmatch(text.strip()) is not None
+
+
+def as_constant(text: str) -> str:
+    """How the text of an expression is written that is meant as it is."""
+    return f"if it is meant as text, write it in quotes within quotes: '\"{text.strip()}\"'"
 
 
 @dataclass(frozen=True)
@@ -140,20 +152,27 @@ class _Check:
     def _known(self, node: Any) -> None:
         name = str(node.value)
         if name not in self._names:
-            raise NameUseError(node.position, f"there is no {name!r} here; {self._hint(name, node.position)}")
+            raise NameUseError(self._start(node, name), f"there is no {name!r} here; {self._hint(name, node.position)}")
         self.used.add(name)
 
     def _variable(self, node: Any) -> None:
         name = str(node.value)
         if name in _REFUSED:
-            raise NameUseError(node.position, f"${name} cannot be used: {_REFUSED[name]}")
+            raise NameUseError(self._start(node, f"${name}"), f"${name} cannot be used: {_REFUSED[name]}")
         if name not in ("", "$") and name not in _FUNCTIONS and name not in self._bound:
             near = nearest(name, _FUNCTIONS | self._bound)
             meant = repr(name) if name in self._names else f"${near}" if near else None
             hint = f"; did you mean {meant}?" if meant else ""
-            raise NameUseError(node.position, f"there is no ${name}{hint}")
+            raise NameUseError(self._start(node, f"${name}"), f"there is no ${name}{hint}")
+
+    def _start(self, node: Any, name: str) -> int:
+        """Where the name of a node begins; the library counts to its end, and an operator's left side to the operator."""
+        at = self._text.rfind(name, 0, node.position) + 1
+        return at or int(node.position)
 
     def _hint(self, name: str, position: int) -> str:
+        if is_plain_text(self._text) and nearest(name, self._names) is None:
+            return f"there are: {', '.join(self._names)}; {as_constant(self._text)}"
         hyphened = [found[0] for found in _HYPHENED.finditer(self._text) if found.start() < position <= found.end()]
         if hyphened:
             return f"a name with a hyphen is written in backquotes: `{hyphened[0]}`"

@@ -45,10 +45,15 @@ def _open(file: SharedFile, module: str) -> IO[bytes]:
         root = file.root.resolve()
         resolved = (root / file.path).resolve()
         if root not in resolved.parents:
-            raise _refused(file, module, f"is not below {file.root}, and nothing outside of it is read")
+            remedy = "correct artifacts_root in modules.yaml, or have the expression yield the path as it is mounted here"
+            raise _refused(
+                file, module, f"is not below artifacts_root, {file.root}, and nothing outside of it is read; {remedy}"
+            )
         return os.fdopen(_open_below(root, resolved.relative_to(root).parts), "rb", buffering=0)
     except FileNotFoundError as error:
-        raise _refused(file, module, f"is not there; is the volume of {module} mounted at {file.root}?") from error
+        raise _refused(
+            file, module, f"is not there; is the volume of {module} mounted at its artifacts_root, {file.root}?"
+        ) from error
     except IsADirectoryError as error:
         raise _refused(file, module, "is not a plain file") from error
     except (OSError, ValueError, RuntimeError) as error:  # a NUL in the path, a loop of links
