@@ -82,7 +82,7 @@ def test_every_key_of_a_registered_module_is_documented() -> None:
 def test_modules_that_the_documents_declare_can_be_registered(tmp_path: Path) -> None:
     (declared,) = re.findall(r"```yaml\n(modules:.*?)```", (ROOT / "docs/adapters.md").read_text(), re.DOTALL)
     (tmp_path / "modules.yaml").write_text(declared)
-    assert len(load_catalogue(tmp_path / "modules.yaml", {}).modules) == 5
+    assert len(load_catalogue(tmp_path / "modules.yaml", {}).modules) == 6
 
 
 def test_scenario_of_the_http_api_can_be_planned() -> None:

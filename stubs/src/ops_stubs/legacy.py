@@ -2,6 +2,7 @@
 
     POST /forecast         JSON in and out; errors are a bare JSON string or a list of strings
     GET  /indicators       a JSON list that is sent as text/html; one failure hides in a 200, the others are plain text
+    POST /simulations      accepts a job; GET, DELETE /simulations/ID tell of it and end it, and its file is below that
     POST /report           a PDF to download; every failure is a 500 with an HTML page
     GET  /archive/health   the older dialect of the integration: `module_name`, `output`, files on a shared volume
     POST /archive/execute
@@ -25,6 +26,7 @@ from ops_contract import JsonError, RefusalError, parse_json
 from ops_stubs.errors import BareError
 from ops_stubs.legacy_archive import ARCHIVE, archive
 from ops_stubs.legacy_forecast import forecast, indicators
+from ops_stubs.legacy_simulations import Simulations
 from ops_stubs.request_body import MAX_REQUEST_BYTES, receive
 from ops_stubs.responses import json_response
 from ops_stubs.work import Work
@@ -44,6 +46,9 @@ def create_legacy(shared_dir: Path, *, max_request_bytes: int = MAX_REQUEST_BYTE
         routes=[
             Route("/forecast", service.forecast, methods=["POST"]),
             Route("/indicators", service.indicators, methods=["GET"]),
+            Route("/simulations", service.submit, methods=["POST"]),
+            Route("/simulations/{job}", service.simulation, methods=["GET", "DELETE"]),
+            Route("/simulations/{job}/paths.csv", service.paths, methods=["GET"]),
             Route("/report", service.report, methods=["POST"]),
             Route("/archive/health", service.archive_health, methods=["GET"]),
             Route("/archive/execute", service.archive, methods=["POST"]),
@@ -61,6 +66,7 @@ class _Legacy:
         self._shared_dir = shared_dir
         self._max_request_bytes = max_request_bytes
         self._work = Work()
+        self._simulations = Simulations()
 
     async def forecast(self, request: Request) -> Response:
         """`POST /forecast`: the body of a failure is the bare message."""
@@ -78,6 +84,31 @@ class _Legacy:
             return PlainTextResponse(str(error.detail), error.status)
         # A browser would trust the media type and run markup that a caller put into `name`.
         return HTMLResponse(json.dumps(found).replace("<", "\\u003c"))
+
+    async def submit(self, request: Request) -> Response:
+        """`POST /simulations`: a 202 with the name of the job."""
+        try:
+            return json_response(self._simulations.submit(await self._body(request)), 202)
+        except BareError as error:
+            return json_response(error.detail, error.status)
+
+    async def simulation(self, request: Request) -> Response:
+        """`GET` and `DELETE /simulations/ID`."""
+        job = request.path_params["job"]
+        if request.method == "DELETE":
+            self._simulations.cancel(job)
+            return Response(status_code=204)
+        try:
+            return json_response(self._simulations.state(job))
+        except BareError as error:
+            return json_response(error.detail, error.status)
+
+    async def paths(self, request: Request) -> Response:
+        """`GET /simulations/ID/paths.csv`."""
+        try:
+            return Response(self._simulations.paths(request.path_params["job"]), media_type="text/csv")
+        except BareError as error:
+            return json_response(error.detail, error.status)
 
     async def report(self, request: Request) -> Response:
         """`POST /report`: a download, or a page for people."""

@@ -11,7 +11,7 @@ from compose_stack import MakeStack, Stack
 from local_service import ROOT
 
 SCENARIO = (ROOT / "examples" / "adapters" / "scenario.json").read_bytes()
-STEPS = ["data-layer", "growth", "inflation", "forecast", "policy-simulator"]
+STEPS = ["data-layer", "growth", "inflation", "forecast", "simulation", "policy-simulator"]
 STEPS += ["supplychain-risk", "dr-anticorruption", "report", "archive"]
 
 
@@ -46,6 +46,7 @@ def test_every_shape_of_module_does_its_step_and_the_folder_is_complete(adapted:
         "data-layer/indicators.csv",
         "policy-simulator/brief.md",
         "report/policy-report.pdf",
+        "simulation/paths.csv",
     }
     for number, step in enumerate(STEPS[1:], start=2):
         assert (folder / "steps" / f"{number}-{step}" / "mapped-request.json").is_file()
@@ -79,5 +80,5 @@ def test_adapted_module_that_is_gone_is_named_with_its_address(adapted: Stack, a
     error = adapted.post(SCENARIO).json()["error"]
     assert (error["step"], error["module"]) == ("growth", "indicators")
     # The name of a stopped container is unknown to some engines, and others look for it until the time is over.
-    assert error["code"] in ("MODULE_UNREACHABLE", "MODULE_TIMEOUT")
+    assert error["code"] in ("MODULE_NOT_READY", "MODULE_TIMEOUT")
     assert "http://legacy:8080" in error["message"]
