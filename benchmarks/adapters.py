@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ops_orchestrator.modules.adapters.evaluation import Evaluation
+from ops_orchestrator.modules.adapters.expression import Expression
 from ops_orchestrator.modules.adapters.request import map_request
 from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
 from ops_orchestrator.modules.client import ModuleClient
@@ -49,7 +50,7 @@ def mapping_costs(catalogue: Catalogue) -> dict[str, float]:
         "evidence": action.evidence,
         "artifact": action.artifacts[0].text,
     }
-    return {name: 1000 * _cpu(partial(e.evaluate, context), 200) for name, e in mappings.items() if e is not None}
+    return {name: 1000 * _cpu(partial(e.evaluate, context), 200) for name, e in mappings.items() if isinstance(e, Expression)}
 
 
 async def step_costs(catalogue: Catalogue) -> tuple[float, float, float]:

@@ -161,7 +161,9 @@ def test_evidence_with_null_for_an_optional_field_is_accepted(success: dict[str,
 @pytest.mark.parametrize("details", ["text", 7, [1], {"rows": None}, None], ids=str)
 def test_details_of_evidence_may_be_any_value(success: dict[str, Any], details: Any) -> None:
     success["evidence"][0]["details"] = details
-    assert parse_envelope(success).evidence[0].details == details
+    envelope = parse_envelope(success)
+    assert isinstance(envelope, SuccessEnvelope)
+    assert envelope.evidence[0].details == details
 
 
 def test_evidence_naming_an_artifact_by_a_hostile_name_is_refused(success: dict[str, Any]) -> None:

@@ -26,10 +26,10 @@ def variables(stubs: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def run_home(variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with one run of the example's first five steps."""
+    """A folder with one run of the example's first seven steps."""
     home = tmp_path_factory.mktemp("home")
     scenario = json.loads(SCENARIO.read_bytes())
-    scenario["modules"] = scenario["modules"][:6]
+    scenario["modules"] = scenario["modules"][:7]
     with service(home, "ops", "serve", "--port", "0", **variables) as (_, url):
         HTTP.post(f"{url}/plan_and_execute", json=scenario).raise_for_status()
         yield home
@@ -84,6 +84,21 @@ def test_try_on_a_terminal_is_readable(tmp_path: Path, variables: dict[str, str]
     assert code == 0
     parts = [shown.index(title) for title in ("Mapped request", "Raw response", "Envelope", "✓ indicators did series")]
     assert parts == sorted(parts)
+
+
+def test_try_shows_how_a_job_was_asked_for_and_takes_files_by_their_addresses(
+    tmp_path: Path, variables: dict[str, str]
+) -> None:
+    inputs = tmp_path / "inputs.json"
+    inputs.write_text('{"country": "DO", "time_horizon_years": 2}')
+    tried = json.loads(ops(tmp_path, "modules", "try", "simulation", "--inputs", str(inputs), **variables).stdout)
+    assert (tried["request"]["method"], tried["request"]["body"]["years"]) == ("POST", 2)
+    assert (tried["job"]["asks"], tried["job"]["is_done"], tried["job"]["submitted"]["status"]) == (3, True, 202)
+    assert tried["response"]["body"]["state"] == "done"
+    assert [artifact["name"] for artifact in tried["envelope"]["artifacts"]] == ["paths.csv"]
+    code, shown = on_terminal(tmp_path, "modules", "try", "simulation", "--inputs", str(inputs), **variables)
+    assert code == 0
+    assert '"asks": 3' in shown
 
 
 def test_try_takes_earlier_steps_inputs_and_seed_from_a_run(run_home: Path, variables: dict[str, str]) -> None:
