@@ -105,7 +105,7 @@ def test_try_takes_earlier_steps_inputs_and_seed_from_a_run(run_home: Path, vari
     (run,) = (run_home / "runs").glob("run_*")
     told: dict[str, Any] = json.loads(ops(run_home, "modules", "try", "report", "--run", run.name, **variables).stdout)
     results = json.loads((run / "results.json").read_bytes())["steps"]
-    recorded = json.loads((run / "steps/5-policy-simulator/response.json").read_bytes())
+    recorded = json.loads((run / "steps/6-policy-simulator/response.json").read_bytes())
     assert told["request"]["body"]["paragraphs"][0] == recorded["brief"]["text"]
     assert str(results["supplychain-risk"]["outputs"]["overall"]).removesuffix(".0") in told["request"]["body"]["paragraphs"][1]
     assert told["envelope"]["artifacts"][0]["sha256"] == told["response"]["body"]["sha256"]

@@ -91,7 +91,9 @@ def _view(run: StoredRun, name: str, lines: tuple[LogLine, ...]) -> StepView:
     found = _step_of(record, name)
     files = frozenset(run.files())
     call = recorded_call(run, found, registered_modules(run).get(found.module), files)
-    parts = (part for file in sorted(files) if (part := _part(run, found, file)) is not None)
+    # What was asked and what was answered come before how a job was asked for.
+    ordered = sorted(files, key=lambda file: (file.endswith(f"/{JOB}"), file))
+    parts = (part for file in ordered if (part := _part(run, found, file)) is not None)
     return StepView(
         record,
         found,
