@@ -1,4 +1,4 @@
-"""`ops modules`: list them, show how we talk to one, call one once, serve one through its adapter."""
+"""`ops modules`: list them, show how we talk to one, call one once, check one, serve one through its adapter."""
 
 import asyncio
 import os
@@ -12,6 +12,7 @@ import typer
 from ops_contract import JsonError, NumberError, canonical_json, parse_json, suggestion
 from ops_contract.command_line import completing, read_file
 from ops_orchestrator.cli import display, tables
+from ops_orchestrator.cli.compliance_kit import check_registered
 from ops_orchestrator.cli.run_ids import complete_run_id, find_run_id
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.cli.terminal import AsJson, Url, show
@@ -97,6 +98,34 @@ def try_module(  # noqa: PLR0913, PLR0917  # one parameter an option
     if trial.failure is not None:
         unreachable = trial.failure.code == "MODULE_UNREACHABLE"
         raise typer.Exit(ExitCode.UNREACHABLE if unreachable else ExitCode.NOT_COMPLETED)
+
+
+@modules_app.command("check")
+def check_module(  # noqa: PLR0913, PLR0917  # one parameter an option
+    name: Name,
+    inputs: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Inputs that it accepts: a JSON object, or one by action name.")
+    ] = None,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Only these requirements, such as OPS-ART-*; no verdict is kept. Repeatable."),
+    ] = None,
+    baseline: Annotated[Path | None, typer.Option(metavar="FILE", help="Known failures; a stale entry fails.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
+    modules_file: ModulesFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a module against the contract, and keep the verdict. Pages and lists of modules show it."""
+    settings = read_settings(modules_file=modules_file)
+    module = _module(_catalogue(settings), name)
+    given = [
+        *(("--inputs", str(inputs)) if inputs else ()),
+        *(word for pattern in select or () for word in ("--select", pattern)),
+        *(("--baseline", str(baseline)) if baseline else ()),
+        *(("--strict",) if strict else ()),
+        *(("--json",) if as_json else ()),
+    ]
+    raise typer.Exit(check_registered(module, settings, given, is_whole=not select))
 
 
 @modules_app.command("serve")
