@@ -22,6 +22,7 @@ from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.runs.history import EarlierRun, run_before
 from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.verdicts import VerdictStore
 from ops_orchestrator.settings import Settings, read_settings
 
 
@@ -56,11 +57,13 @@ def list_modules(context: typer.Context, url: Url = None, as_json: AsJson = Fals
 
 @modules_app.command("show")
 def show_module(name: Name, modules_file: ModulesFile = None, as_json: AsJson = False) -> None:
-    """Show how a module is called. Includes the built-in adapter and defaults."""
-    module = _module(_catalogue(read_settings(modules_file=modules_file)), name)
+    """Show how a module is called, and the last verdict on it. Includes the built-in adapter and defaults."""
+    settings = read_settings(modules_file=modules_file)
+    module = _module(_catalogue(settings), name)
     declared, base = module.declared(), module.adapter.base if module.adapter else None
-    fields = declared | ({"adapter_base": base} if base else {})
-    show(fields, lambda: display.declaration_view(declared, base), as_json=as_json)
+    compliance = VerdictStore(settings.runs_dir).compliance(module)
+    fields = declared | ({"adapter_base": base} if base else {}) | {"compliance": compliance.summary()}
+    show(fields, lambda: display.declaration_view(declared, base, compliance), as_json=as_json)
 
 
 @modules_app.command("try")

@@ -1,6 +1,7 @@
 """The verdict of the compliance kit on a module, as it is kept: a small document, checked whoever wrote it."""
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -16,6 +17,8 @@ _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2
 _MOST_FINDINGS: Final = 100
 _MOST_CHARACTERS: Final = 500
 _LONGEST_TEXT: Final = 600
+_NOT_IN_SUMMARY: Final = {"format", "module", "compliant", "findings", "findings_left_out", "report"}
+_TALLIED: Final = ("pass", "fail", "warn", "not_testable")
 _GOOD: Final = ("pass", "not_applicable")
 _SHOWN_DIGITS: Final = 19
 """Of an image digest: its algorithm and the first twelve digits."""
@@ -28,6 +31,7 @@ def _check_time(text: str) -> str:
     return text
 
 
+State = Literal["compliant", "not compliant", "never checked", "unreadable"]
 Time = Annotated[str, AfterValidator(_check_time)]
 Word = Annotated[str, Field(max_length=60)]
 Text = Annotated[str, Field(max_length=_LONGEST_TEXT)]
@@ -93,6 +97,11 @@ class Verdict(_Document):
         }
         return module.secrets.masked(validate(cls, fields, "the kit's report"))
 
+    @property
+    def tally(self) -> str:
+        """How many requirements came out how."""
+        return ", ".join(f"{self.counts.get(name, 0)} {name.replace('_', ' ')}" for name in _TALLIED)
+
     def stale_because(self, module: Module, version: str | None) -> str:
         """Why this is not about `module` as it is now, in a sentence; empty when nothing says so.
 
@@ -106,6 +115,33 @@ class Verdict(_Document):
         if self.module_version and now and self.module_version != now:
             return f"Version {self.module_version} was checked, and the module has version {now} now."
         return ""
+
+
+@dataclass(frozen=True)
+class Compliance:
+    """What is known of a module's compliance: the last verdict, and why it is `stale`, or why it is `unreadable`."""
+
+    verdict: Verdict | None = None
+    stale: str = ""
+    unreadable: str = ""
+
+    @property
+    def state(self) -> State:
+        """The outcome in two words."""
+        if self.verdict is None:
+            return "unreadable" if self.unreadable else "never checked"
+        return "compliant" if self.verdict.compliant else "not compliant"
+
+    @property
+    def word(self) -> str:
+        """The outcome as it stands in lists: a stale one says so."""
+        return f"stale: {self.state}" if self.stale else self.state
+
+    def summary(self) -> dict[str, Any]:
+        """What programs are told: the verdict without its findings."""
+        verdict = self.verdict.model_dump(mode="json", exclude=_NOT_IN_SUMMARY) if self.verdict else {}
+        reasons = {"stale": self.stale, "reason": self.unreadable}
+        return {"state": self.state} | {name: reason for name, reason in reasons.items() if reason} | verdict
 
 
 class _Subject(_Document):
