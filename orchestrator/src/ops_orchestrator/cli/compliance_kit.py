@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from ops_contract import ContractError, parse_json, terminal_safe, validate
 from ops_contract.command_line import read_file, say
-from ops_orchestrator.errors import CannotReachError
+from ops_orchestrator.errors import CannotReachError, StoreError
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.runs.store.verdicts import VerdictStore
@@ -38,12 +38,15 @@ class Checked:
     def keep(self, runs_folder: Path, module: Module, image_digest: str | None = None) -> Path | None:
         """Keep the verdict on `module` with the runs; returns where the whole report is, None when there is none.
 
-        Raises StoreError, ContractError.
+        Raises StoreError.
         """
         if self.report is None:
             return None
-        html = module.secrets.masked_bytes(self.html)
-        return VerdictStore(runs_folder).keep(Verdict.of(self.report, module, image_digest), html)
+        try:
+            verdict = Verdict.of(self.report, module, image_digest)
+        except ContractError as error:
+            raise StoreError(f"the verdict cannot be kept: {error}") from error
+        return VerdictStore(runs_folder).keep(verdict, module.secrets.masked_bytes(self.html))
 
 
 def run_kit(*words: str, shown: str | None = None) -> int:

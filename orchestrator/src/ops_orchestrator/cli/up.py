@@ -10,7 +10,6 @@ from typing import Annotated, Final
 
 import typer
 
-from ops_contract import ContractError
 from ops_orchestrator.cli.compliance_kit import COMPLIANT, Checked, check, run_kit
 from ops_orchestrator.cli.compose_project import ComposeProject
 from ops_orchestrator.cli.swap import Swap, override, read_swap, variables
@@ -74,7 +73,7 @@ def _keep(swap: Swap, checked: Checked, project: ComposeProject) -> None:
     module = Module(name=swap.module, url=swap.url or _UNKNOWN_ADDRESS)
     try:
         checked.keep(read_settings().runs_dir, module, digest)
-    except (ConfigurationError, ContractError, StoreError) as error:
+    except (ConfigurationError, StoreError) as error:
         sys.stderr.write(f"ops: the verdict on {swap.module} was not kept: {error}\n")
 
 

@@ -33,7 +33,7 @@ def _check_time(text: str) -> str:
 
 State = Literal["compliant", "not compliant", "never checked", "unreadable"]
 Time = Annotated[str, AfterValidator(_check_time)]
-Word = Annotated[str, Field(max_length=60)]
+Word = Annotated[str, Field(max_length=64)]
 Text = Annotated[str, Field(max_length=_LONGEST_TEXT)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 

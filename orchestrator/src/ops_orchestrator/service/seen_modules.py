@@ -78,7 +78,7 @@ class ModuleViewer:
 
     def _seen(self, module: Module, answer: Readiness | Failure | None, calls: CallCounts) -> SeenModule:
         readiness = answer if isinstance(answer, Readiness) else None
-        compliance = self.verdicts.compliance(module, readiness and readiness.version)
+        compliance = self.verdicts.compliance(module, readiness.version if readiness else None)
         return SeenModule(module, readiness, answer if isinstance(answer, Failure) else None, compliance, calls)
 
     async def _health(self, module: Module) -> Readiness | Failure:

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import yaml
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ops_orchestrator.errors import UNREACHABLE, Failure
-from ops_orchestrator.modules.frozen_modules import freeze_modules
+from ops_orchestrator.errors import UNREACHABLE
+from ops_orchestrator.modules.module import Module
 from ops_orchestrator.runs.record import RunRecord, StepRecord
 from ops_orchestrator.runs.reports.html.wording import seconds_between
 from ops_orchestrator.runs.verdict import Finding, Verdict
@@ -23,7 +23,7 @@ _CURES: Final = {
     "MODULE_NOT_READY": "It may be starting; its log says what it waits for.",
     "UNSUPPORTED_CONTRACT": "Update the one that is older, the module or the orchestrator.",
 }
-_LOOK: Final = "The command `ops-contract doctor {}` says what answers there."
+_LOOK: Final = "See what answers there:"
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,12 @@ class Call:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why a module is not ready: in two words, in a sentence of whoever found it, and what to do."""
+    """Why a module is not ready: in two words, in a sentence after its name, and what to do, with a command that helps."""
 
     short: str
     message: str
     cure: str
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ async def module(site: Site, request: Request) -> Response:
         trouble=_trouble(seen),
         findings=_findings(seen.compliance.verdict),
         calls=[Call(record, step) for record, step in calls],
-        declared=_as_yaml(freeze_modules(viewer.catalogue, [name])),
+        declared=_as_yaml(seen.module),
         is_complete=site.parts.store.is_complete,
     )
 
@@ -103,17 +104,17 @@ def _trouble(seen: SeenModule) -> Trouble | None:
     """Why a module is not ready, None for one that is."""
     if seen.readiness is not None:
         return None
-    if seen.failure is None:
-        message = f"{seen.module.name} has not answered within {_LONGEST_S:g} s"
-        waits = f"A step waits {seen.module.ready_timeout_s:g} s for it. If it hangs, start it again."
-        return Trouble("no answer yet", message, waits)
-    short = seen.failure.code.lower().removeprefix("module_").replace("_", " ")
-    return Trouble(short, seen.failure.message.rstrip("."), _cure(seen.failure, seen.module.address))
-
-
-def _cure(failure: Failure, address: str) -> str:
-    """What to do, where the message of the failure does not say it itself."""
-    return "" if "modules.yaml" in failure.message else _CURES.get(failure.code) or _LOOK.format(address)
+    module, failure = seen.module, seen.failure
+    if failure is None:
+        waits = f"A step waits {module.ready_timeout_s:g} s for it. If it hangs, start it again."
+        return Trouble("no answer yet", f"has not answered within {_LONGEST_S:g} s", waits)
+    short = failure.code.lower().removeprefix("module_").replace("_", " ")
+    message = failure.message.removeprefix(f"{module.name} ").rstrip(".")
+    if "modules.yaml" in message:  # which says what to correct there
+        return Trouble(short, message, "")
+    if cure := _CURES.get(failure.code):
+        return Trouble(short, message, cure)
+    return Trouble(short, message, _LOOK, f"ops-contract doctor {module.address}")
 
 
 def _findings(verdict: Verdict | None) -> Findings:
@@ -124,6 +125,7 @@ def _findings(verdict: Verdict | None) -> Findings:
     )
 
 
-def _as_yaml(declared: bytes) -> str:
-    document: Any = yaml.safe_load(declared)
-    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100))
+def _as_yaml(module: Module) -> str:
+    """The entry in effect, as it could stand in modules.yaml."""
+    entry = {key: value for key, value in module.declared().items() if key != "name"}
+    return str(yaml.safe_dump({"modules": {module.name: entry}}, sort_keys=False, allow_unicode=True, width=100))
