@@ -13,9 +13,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ops_contract import ContractError, parse_json, terminal_safe, validate
-from ops_contract.command_line import read_file, say
+from ops_contract.command_line import read_file, say, write
 from ops_orchestrator.errors import CannotReachError, StoreError
 from ops_orchestrator.exit_code import ExitCode
+from ops_orchestrator.masking import Secrets
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.runs.store.verdicts import VerdictStore
 from ops_orchestrator.runs.verdict import KitReport, Verdict
@@ -23,6 +24,7 @@ from ops_orchestrator.settings import Settings
 
 COMPLIANT: Final = 0
 NOT_COMPLIANT: Final = 1
+NO_SECRETS: Final = Secrets()
 _CONNECT_S: Final = 5.0
 _NOT_KEPT: Final = "no verdict was kept"
 
@@ -49,8 +51,8 @@ class Checked:
         return VerdictStore(runs_folder).keep(verdict, module.secrets.masked_bytes(self.html))
 
 
-def run_kit(*words: str, shown: str | None = None) -> int:
-    """Run `ops-contract WORDS` for a person to see; returns its exit code. `shown` is the line with secrets masked.
+def run_kit(*words: str, secrets: Secrets = NO_SECRETS) -> int:
+    """Run `ops-contract WORDS` for a person to see, with `secrets` masked; returns its exit code.
 
     Raises CannotReachError when the kit is not installed.
     """
@@ -58,17 +60,21 @@ def run_kit(*words: str, shown: str | None = None) -> int:
     command = shutil.which("ops-contract", path=os.pathsep.join((beside, os.environ.get("PATH", os.defpath))))
     if command is None:
         raise CannotReachError("the command ops-contract is missing; install openpolicystack-contract[kit]")
-    sys.stderr.write(f"$ ops-contract {shown or ' '.join(words)}\n")
+    sys.stderr.write(f"$ ops-contract {secrets.masked_text(' '.join(words))}\n")
     sys.stderr.flush()
-    return subprocess.run([command, *words], check=False).returncode  # noqa: S603  # the kit, with what the user wrote
+    # What it prints can be masked only when it is not printed to the terminal: there it is JSON then.
+    output = subprocess.PIPE if secrets else None
+    ran = subprocess.run([command, *words], stdout=output, check=False)  # noqa: S603  # the kit, with what the user wrote
+    if ran.stdout:
+        write(secrets.masked_bytes(ran.stdout))
+    return ran.returncode
 
 
-def check(*words: str, shown: str | None = None) -> Checked:
+def check(*words: str, secrets: Secrets = NO_SECRETS) -> Checked:
     """Run `ops-contract check WORDS`. A check that could not be made has no report, and the kit has said why."""
     with tempfile.TemporaryDirectory() as folder:
         report, html = Path(folder) / "report.json", Path(folder) / "report.html"
-        written = ("--json-file", str(report), "--html", str(html))
-        code = run_kit("check", *words, *written, shown=f"check {shown or ' '.join(words)}")
+        code = run_kit("check", *words, "--json-file", str(report), "--html", str(html), secrets=secrets)
         if code not in (COMPLIANT, NOT_COMPLIANT) or not report.exists():
             return Checked(code, None, b"")
         try:
@@ -84,7 +90,7 @@ def check_registered(module: Module, settings: Settings, options: Sequence[str],
     Returns the kit's exit code. Raises CannotReachError when nothing listens at the module's address, StoreError.
     """
     if module.adapter is None:
-        checked = check(module.url, *options, shown=" ".join((module.address, *options)))
+        checked = check(module.url, *options, secrets=module.secrets)
     else:
         _connect(module)
         checked = check("--adapter", f"{settings.modules_file}:{module.name}", *options)
