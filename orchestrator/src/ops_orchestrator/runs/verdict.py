@@ -95,7 +95,8 @@ class Verdict(_Document):
             "findings": tuple(map(_shortened, ordered[:_MOST_FINDINGS])),
             "findings_left_out": len(ordered[_MOST_FINDINGS:]),
         }
-        return module.secrets.masked(validate(cls, fields, "the kit's report"))
+        # The name is where the verdict is kept, even if it should be a secret elsewhere.
+        return module.secrets.masked(validate(cls, fields, "the kit's report")).model_copy(update={"module": module.name})
 
     @property
     def tally(self) -> str:

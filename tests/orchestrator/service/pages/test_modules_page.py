@@ -170,7 +170,9 @@ async def test_calls_are_counted_without_reading_runs(start_service: StartServic
     assert "no such country" in one.text
     assert {f"/runs/{run_id}/steps/alpha" for run_id in ids} <= set(one.addresses)
     assert (told["calls"]["calls"], told["calls"]["failed"]) == (3, 1)
-    assert {call["run_id"]: call["error"] for call in told["last_calls"]}[ids[1]] == "alpha answers INVALID_INPUT: no such country"
+    assert {call["run_id"]: call["error"] for call in told["last_calls"]}[
+        ids[1]
+    ] == "alpha answers INVALID_INPUT: no such country"
     assert "3 calls, 1 failed" in listed.text
     assert "No run that is over has called it." in damaged.text
 
