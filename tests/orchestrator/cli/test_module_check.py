@@ -37,7 +37,7 @@ def variables(stubs: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a simulator whose artifacts are not what it says."""
-    words = ("serve", "policy-simulator", "--port", "0", "--fault", "OPS-ART-003")
+    words = ("serve", "policy-simulator", "--port", "0", "--violate", "OPS-ART-003")
     with service(tmp_path_factory.mktemp("broken"), "ops-stubs", *words) as (_, url):
         yield url
 
@@ -150,7 +150,8 @@ def test_secret_of_an_address_is_neither_kept_nor_printed(tmp_path: Path) -> Non
         Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/${{MONITOR_TOKEN}}"
         (tmp_path / "modules.yaml").write_text(f'modules: {{monitor: {{url: "{url}"}}}}\n')
-        ran = check(tmp_path, "monitor", **{"OPS_MODULES_FILE": "modules.yaml", "MONITOR_TOKEN": "t0ken-value"})
+        variables = {"OPS_MODULES_FILE": "modules.yaml", "MONITOR_TOKEN": "t0ken-value"}
+        ran = check(tmp_path, "monitor", **variables)
         server.shutdown()
     texts = [path.read_text() for path in (tmp_path / "runs/.compliance").rglob("*") if path.is_file()]
     assert (ran.returncode, len(texts)) == (1, 2), ran.stderr
