@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 from command_line import on_terminal, ops
-from local_service import ROOT, command, service, started, stub_addresses
+from local_service import ROOT, command, environment, service, started, stub_addresses
 
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.runs.store.verdicts import VerdictStore
@@ -44,9 +45,8 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def check(home: Path, *words: str, **variables: str) -> CompletedProcess[str]:
     """`ops modules check`, as a process of its own: the kit prints where it does."""
-    with started(home, "ops", "modules", "check", *words, **variables) as process:
-        out, err = process.communicate()
-        return CompletedProcess(words, process.returncode, out, err)
+    line = [command("ops"), "modules", "check", *words]
+    return subprocess.run(line, cwd=home, env=environment(**variables), capture_output=True, text=True, check=False)
 
 
 def kept(home: Path, module: str) -> Any:

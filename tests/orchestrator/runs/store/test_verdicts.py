@@ -19,7 +19,7 @@ from ops_orchestrator.modules.module import Module
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.sqlite_index import FILE_NAME
 from ops_orchestrator.runs.store.verdicts import VerdictStore
-from ops_orchestrator.runs.verdict import Verdict
+from ops_orchestrator.runs.verdict import KitReport, Verdict
 
 
 def test_verdict_is_read_as_it_was_kept(tmp_path: Path, module: Module) -> None:
@@ -70,28 +70,37 @@ def test_secrets_of_a_module_are_not_kept() -> None:
     assert "t0ken-value" not in verdict.model_dump_json()
 
 
+def changed(**fields: object) -> Callable[[Path], object]:
+    """Damage that sets fields of the document."""
+    return lambda file: file.write_text(json.dumps(json.loads(file.read_bytes()) | fields))
+
+
+def instead(make: Callable[[Path], object]) -> Callable[[Path], object]:
+    """Damage that puts something else in the place of the file."""
+
+    def damage(file: Path) -> None:
+        file.unlink()
+        make(file)
+
+    return damage
+
+
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "10 MB": lambda file: file.write_bytes(b" " * 10_000_000),
     "empty": lambda file: file.write_bytes(b""),
     "many values": lambda file: file.write_bytes(b"[" + b"0," * 100_000 + b"0]"),
     "deep": lambda file: file.write_bytes(b"[" * 100_000),
-    "a link": lambda file: (file.unlink(), file.symlink_to("/etc/passwd")),
-    "a pipe": lambda file: (file.unlink(), os.mkfifo(file)),
-    "a folder": lambda file: (file.unlink(), file.mkdir()),
-    "another module": lambda file: file.write_text(file.read_text().replace('"alpha"', '"beta"')),
-    **{
-        f"{name}: {value}": lambda file, name=name, value=value: file.write_text(
-            json.dumps(json.loads(file.read_text()) | {name: value})
-        )
-        for name, value in {
-            "compliant": "yes",
-            "counts": {"pass": -1},
-            "checked_at": "9999-99-99T00:00:00Z",
-            "findings": [{"id": 7}],
-            "kit_version": "x" * 10_000,
-            "format": "openpolicystack-compliance-verdict/2",
-        }.items()
-    },
+    "link": instead(lambda file: file.symlink_to("/etc/passwd")),
+    "pipe": instead(os.mkfifo),
+    "folder": instead(Path.mkdir),
+    "another module": changed(module="beta"),
+    "word for a truth value": changed(compliant="yes"),
+    "less than nothing": changed(counts={"pass": -1}),
+    "no such day": changed(checked_at="9999-99-99T00:00:00Z"),
+    "time that no zone has": changed(checked_at="0001-01-01T00:00:00+23:59"),
+    "finding": changed(findings=[{"id": 7}]),
+    "long text": changed(kit_version="x" * 10_000),
+    "later format": changed(format="openpolicystack-compliance-verdict/2"),
 }
 
 
@@ -120,8 +129,13 @@ def test_verdict_is_not_written_through_a_link(tmp_path: Path) -> None:
 def test_reader_sees_a_whole_verdict_while_others_write(tmp_path: Path, module: Module) -> None:
     reports = [kit_report(findings=[finding(actual="x" * size)] * 50) for size in (1, 400)]
     keep(tmp_path, reports[0])
+
+    def write(report: KitReport) -> None:
+        for _ in range(20):
+            keep(tmp_path, report)
+
     with ThreadPoolExecutor(3) as threads:
-        writing = [threads.submit(lambda each=each: [keep(tmp_path, each) for _ in range(20)]) for each in reports]
+        writing = [threads.submit(write, each) for each in reports]
         while not all(each.done() for each in writing):
             assert VerdictStore(tmp_path).compliance(module).state == "compliant"
     assert {path.name for path in (tmp_path / ".compliance").iterdir()} == {"alpha.json", "reports"}

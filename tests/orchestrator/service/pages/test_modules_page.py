@@ -8,7 +8,7 @@ import pytest
 from browsed_pages import HTML, QUICK, page, run
 from hostile_texts import HOSTILE_TEXTS
 from kit_verdicts import finding, keep, kit_report
-from scripted_module import Gate, ScriptedModule, StartService, error_envelope, success
+from scripted_module import Answer, Gate, ScriptedModule, StartService, error_envelope, success
 
 UNMET = kit_report(
     compliant=False,
@@ -19,7 +19,7 @@ UNMET = kit_report(
         finding(id="OPS-DET-001", verdict="not_testable", actual="no good answer"),
     ],
 )
-TROUBLES = {
+TROUBLES: dict[str, tuple[Answer, str, str]] = {
     "down": (httpx2.ConnectError("Connection refused"), "unreachable", "Start it, or correct its url in modules.yaml."),
     "garbled": (httpx2.Response(200, text="<html>"), "invalid answer", "ops-contract doctor http://garbled.test"),
     "moved": (httpx2.Response(302, headers={"Location": "http://evil.test"}), "not ready", "see that its url in modules.yaml"),
