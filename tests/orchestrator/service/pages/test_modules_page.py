@@ -90,7 +90,7 @@ async def test_last_verdict_is_shown_with_what_is_not_met_and_the_remedy(start_s
     assert "It was never checked against the contract." in never.text
     assert (alpha["compliance"]["state"], beta["compliance"]) == ("not compliant", {"state": "never checked"})
     assert alpha["compliance"]["counts"]["fail"] == 1
-    assert [found["id"] for found in told["findings"]] == ["OPS-ART-003", "OPS-OBS-001", "OPS-DET-001"]
+    assert [found["id"] for found in told["findings"]] == ["OPS-ART-003", "OPS-DET-001", "OPS-OBS-001"]
     assert told["declared"]["url"] == "http://alpha.test"
 
 
