@@ -8,7 +8,8 @@ from typing import get_args
 import pytest
 from local_service import ROOT
 
-from ops_orchestrator.modules.adapters.declaration import ITEM_NAMES, Action, Adapter, ArtifactMapping
+from ops_orchestrator.modules.adapters.declaration import Action, Adapter, ArtifactMapping
+from ops_orchestrator.modules.adapters.declared_values import ITEM_NAMES
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.planning.planner import plan

@@ -1,63 +1,30 @@
 """The models of an adapter in modules.yaml; every expression is compiled when it is read."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, InstanceOf, PlainSerializer, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from ops_contract import MASK, ContractModel, Identifier, NumberError, canonical_json, fingerprint, is_secret
-from ops_orchestrator.errors import ExpressionError
+from ops_contract import MASK, ContractModel, Identifier, fingerprint, is_secret
+from ops_orchestrator.modules.adapters.declared_values import (
+    AnswerExpression,
+    Declaration,
+    HealthExpression,
+    HealthPath,
+    ItemExpression,
+    RequestExpression,
+    RequestPath,
+)
 from ops_orchestrator.modules.adapters.expression import Expression
-from ops_orchestrator.modules.adapters.path_template import PathTemplate
 from ops_orchestrator.modules.call_options import Backoff, Retries, Timeout
-
-REQUEST_NAMES: Final = ("inputs", "scenario_id", "run_id", "step_id", "seed", "options", "upstream")
-ANSWER_NAMES: Final = (*REQUEST_NAMES, "response")
-ITEM_NAMES: Final = (*ANSWER_NAMES, "item")
-HEALTH_NAMES: Final = ("response",)
 
 WITHOUT_EFFECT: Final = ("timeout_s", "retries", "backoff_s")
 """What of an action cannot change a result."""
 
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OURS: Final = frozenset({"connection", "content-length", "host", "transfer-encoding"})
-
-
-def _compiled(value: Any, names: tuple[str, ...]) -> Expression:
-    if isinstance(value, bool | int | float):
-        value = _constant(value)
-    if not isinstance(value, str):
-        raise PydanticCustomError("complete", "must be a JSONata expression; write it as text, in quotes or after |")
-    with _explained():
-        return Expression(value, names)
-
-
-def _constant(value: float) -> str:
-    """`last: 5` says what it means without quotes."""
-    try:
-        return canonical_json(value).decode()
-    except NumberError as error:
-        raise PydanticCustomError("complete", "{reason}", {"reason": str(error.reason)}) from error
-
-
-def _path(value: Any, names: tuple[str, ...]) -> PathTemplate:
-    if not isinstance(value, str):
-        raise PydanticCustomError("complete", "must be a path like /score")
-    with _explained():
-        return PathTemplate(value, names)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except ExpressionError as error:
-        raise PydanticCustomError("complete", "{reason}", {"reason": str(error)}) from error
 
 
 def _header(name: str) -> str:
@@ -72,26 +39,7 @@ def _differing(headers: dict[str, Any]) -> dict[str, Any]:
     return headers
 
 
-_as_text: Final = PlainSerializer(lambda value: value.text, return_type=str)
-
-
-def _expression(names: tuple[str, ...]) -> Any:
-    return BeforeValidator(partial(_compiled, names=names))
-
-
-RequestExpression = Annotated[InstanceOf[Expression], _expression(REQUEST_NAMES), _as_text]
-AnswerExpression = Annotated[InstanceOf[Expression], _expression(ANSWER_NAMES), _as_text]
-ItemExpression = Annotated[InstanceOf[Expression], _expression(ITEM_NAMES), _as_text]
-HealthExpression = Annotated[InstanceOf[Expression], _expression(HEALTH_NAMES), _as_text]
-RequestPath = Annotated[InstanceOf[PathTemplate], BeforeValidator(partial(_path, names=REQUEST_NAMES)), _as_text]
-HealthPath = Annotated[InstanceOf[PathTemplate], BeforeValidator(partial(_path, names=())), _as_text]
-
-
-class _Declaration(ContractModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class HealthCheck(_Declaration):
+class HealthCheck(Declaration):
     """The health check: `GET path` answers 2xx, whatever the body. A path alone is short for it, `none` means no check."""
 
     path: HealthPath
@@ -106,7 +54,7 @@ def _health(value: Any) -> Any:
     return None if value == "none" else {"path": value}
 
 
-class FailureMapping(_Declaration):
+class FailureMapping(Declaration):
     """Failures that the HTTP status does not show, and the wording of any failure."""
 
     when: Annotated[AnswerExpression | None, Field(description="yields something true when a 2xx is a failure")] = None
@@ -115,7 +63,7 @@ class FailureMapping(_Declaration):
     retryable: AnswerExpression | None = None
 
 
-class ArtifactMapping(_Declaration):
+class ArtifactMapping(Declaration):
     """One artifact, or with `each` one for every item of a list.
 
     Its bytes are `text`, `base64`, the file at `path` on the shared volume, or with none of them the answer itself.
@@ -156,7 +104,7 @@ class ArtifactMapping(_Declaration):
         return self
 
 
-class Action(_Declaration):
+class Action(Declaration):
     """One action of a module: its request, and how its answer becomes an envelope."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
@@ -228,7 +176,7 @@ def _not_empty(actions: dict[str, Action]) -> dict[str, Action]:
     return actions
 
 
-class Adapter(_Declaration):
+class Adapter(Declaration):
     """How we talk to one module."""
 
     base: Annotated[str | None, Field(description="the built-in adapter that this one is made from")] = None
