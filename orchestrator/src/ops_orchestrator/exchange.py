@@ -24,6 +24,11 @@ class Request:
     body: bytes = b""
     whole: bool = True
 
+    @property
+    def content_type(self) -> str:
+        """The content type of the body; empty when none is sent."""
+        return content_type_of(self.headers)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
@@ -40,6 +45,11 @@ class Exchange:
     headers: Mapping[str, str]
     response: bytes
     max_values: int = MAX_VALUES
+
+    @property
+    def request_content_type(self) -> str:
+        """The content type of the request's body; empty when none was sent."""
+        return content_type_of(self.request_headers)
 
     def json(self) -> Any:
         """The answer as JSON. Raises ops_contract.JsonError, or the TooManyValuesError that is one."""
@@ -76,3 +86,8 @@ class Exchange:
     def response_sha256(self) -> str:
         """SHA-256 of the response's body."""
         return sha256_hex(self.response)
+
+
+def content_type_of(headers: Mapping[str, str]) -> str:
+    """The content type in `headers`, in whatever letters they are named; empty when there is none."""
+    return next((value for name, value in headers.items() if name.lower() == "content-type"), "")

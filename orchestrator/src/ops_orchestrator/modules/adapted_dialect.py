@@ -10,6 +10,7 @@ from ops_orchestrator.modules.adapters.declaration import Adapter
 from ops_orchestrator.modules.adapters.envelope import map_answer
 from ops_orchestrator.modules.adapters.evaluation import Evaluation
 from ops_orchestrator.modules.adapters.request import map_request
+from ops_orchestrator.modules.adapters.request_body import Sources
 from ops_orchestrator.modules.answer import Answer, Readiness
 from ops_orchestrator.modules.call import Call, UpstreamAnswer
 from ops_orchestrator.modules.daemon_threads import DaemonThreads
@@ -52,7 +53,8 @@ class AdaptedDialect:
     async def request(self, call: Call) -> Request:
         """See Dialect."""
         action = self._adapter.actions[call.action]
-        return await _THREADS.run(lambda: map_request(action, self._evaluation(call)))
+        sources = Sources(call.read_artifact, self._module.secrets.masked_bytes)
+        return await _THREADS.run(lambda: map_request(action, self._evaluation(call), sources))
 
     async def read_answer(self, exchange: Exchange, call: Call) -> Answer:
         """See Dialect."""

@@ -9,6 +9,7 @@ from typing import Any, Self
 from ops_contract import ArtifactRef, Evidence, SuccessEnvelope
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.adapters.body import decoded
+from ops_orchestrator.modules.adapters.request_body import ReadArtifact
 from ops_orchestrator.modules.module import Module
 
 
@@ -53,7 +54,10 @@ class UpstreamAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call of `module` for `action`. `inputs` are complete; `upstream` has the earlier answers by step id."""
+    """One call of `module` for `action`. `inputs` are complete; `upstream` has the earlier answers by step id.
+
+    `read_artifact` reads the artifacts of these; it is None where only their names are known.
+    """
 
     run_id: str
     scenario_id: str
@@ -63,6 +67,7 @@ class Call:
     inputs: Mapping[str, Any]
     seed: int
     upstream: Mapping[str, UpstreamAnswer]
+    read_artifact: ReadArtifact | None = None
 
     @property
     def options(self) -> dict[str, Any]:

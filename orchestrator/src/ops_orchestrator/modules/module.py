@@ -96,6 +96,10 @@ class Module(CallOptions):
             return frozenset(earlier)
         return frozenset(path[1] for path in reads if path[0] == "upstream").intersection(earlier)
 
+    def sends_artifacts(self, action: str) -> bool:
+        """Are artifacts of earlier steps part of the requests for `action`?"""
+        return self.adapter is not None and self.adapter.actions[action].sends_artifacts
+
     def answer_holds_artifacts(self, action: str) -> bool:
         """Are bytes of artifacts part of the raw answer, in a place that only the adapter knows?"""
         artifacts = self.adapter.actions[action].artifacts if self.adapter else ()

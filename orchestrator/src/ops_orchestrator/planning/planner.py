@@ -18,6 +18,7 @@ def plan(scenario: Scenario, catalogue: Catalogue) -> Plan:
     steps = steps_of(scenario, catalogue)
     _refuse_missing_upstream(steps)
     _refuse_unused_pins(scenario)
+    _refuse_dropped_artifacts(scenario, steps)
     return Plan(steps)
 
 
@@ -93,6 +94,15 @@ def _refuse_unused_pins(scenario: Scenario) -> None:
     ]
     if problems:
         raise InvalidRequestError("Pin modules that the run calls.", problems)
+
+
+def _refuse_dropped_artifacts(scenario: Scenario, steps: tuple[Step, ...]) -> None:
+    """A run that keeps no artifacts cannot send them to later steps."""
+    sending = [step for step in steps if step.module.sends_artifacts(step.action)]
+    if sending and not scenario.run_options.save_artifacts:
+        text = f"is false, but step {sending[0].id!r} sends artifacts of earlier steps to {sending[0].module.name}"
+        problem = Problem("/run_options/save_artifacts", text)
+        raise InvalidRequestError("Leave save_artifacts out, or take the step out.", [problem])
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

@@ -1,6 +1,5 @@
 """One call of a module outside of a run, to see what its mapping makes of it."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +13,7 @@ from ops_orchestrator.modules.call import Call
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.confidential import masked_headers, secrets_of
+from ops_orchestrator.modules.sent_body import shown_body
 from ops_orchestrator.planning.planner import steps_of
 from ops_orchestrator.planning.scenario import Scenario, merged
 from ops_orchestrator.planning.steps import Step
@@ -50,7 +50,7 @@ class Trial:
         secrets = secrets_of(module, request)
         url = secrets.masked_text(masked_url(module.at(request.path)))
         fields = {"method": request.method, "url": url, "headers": masked_headers(request.headers, module, secrets)}
-        return fields | ({"body": json.loads(secrets.masked_bytes(request.body))} if request.body else {})
+        return fields | shown_body(secrets.masked_bytes(request.body), request.content_type)
 
 
 def step_of(catalogue: Catalogue, module: str, action: str | None) -> Step:

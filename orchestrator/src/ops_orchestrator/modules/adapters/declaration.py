@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ops_contract import MASK, ContractModel, Identifier, fingerprint, is_secret
+from ops_orchestrator.modules.adapters.body_declaration import BODIES, FileSource, Part, refuse_two_bodies
 from ops_orchestrator.modules.adapters.declared_values import (
     AnswerExpression,
     Declaration,
@@ -114,6 +115,10 @@ class Action(Declaration):
         default_factory=dict
     )
     body: Annotated[RequestExpression | None, Field(description="sent as JSON")] = None
+    form: Annotated[dict[str, RequestExpression] | None, Field(description="sent as the fields of a form")] = None
+    multipart: Annotated[dict[str, Part] | None, Field(description="sent as fields and files")] = None
+    text: Annotated[RequestExpression | None, Field(description="sent as plain text")] = None
+    binary: Annotated[FileSource | None, Field(description="sent as it is")] = None
     timeout_s: Timeout | None = None
     retries: Retries | None = None
     backoff_s: Backoff | None = None
@@ -126,6 +131,17 @@ class Action(Declaration):
     warnings: AnswerExpression | None = None
     version: Annotated[AnswerExpression | None, Field(description="the module's version, where health does not have it")] = None
     artifacts: Annotated[tuple[ArtifactMapping, ...], Field(strict=False, fail_fast=True)] = ()
+
+    @model_validator(mode="after")
+    def _one_body(self) -> Self:
+        refuse_two_bodies(self, self.headers)
+        return self
+
+    @property
+    def sends_artifacts(self) -> bool:
+        """Are the bytes of earlier steps' artifacts part of the request?"""
+        files = (*((self.multipart or {}).values()), *(() if self.binary is None else (self.binary,)))
+        return any(file.artifact is not None for file in files)
 
     @property
     def upstream(self) -> frozenset[str]:
@@ -155,13 +171,16 @@ class Action(Declaration):
         return {name: value for name, value in own.items() if value is not None}
 
     def _request_expressions(self) -> list[Expression]:
-        body = [] if self.body is None else [self.body]
+        files = [*((self.multipart or {}).values()), *([] if self.binary is None else [self.binary])]
+        in_files = [value for file in files for _, value in file if isinstance(value, Expression)]
+        body = [value for value in (self.body, self.text, *((self.form or {}).values()), *in_files) if value is not None]
         return [*body, *self.path.expressions, *self.query.values(), *self.headers.values()]
 
     def _answer_expressions(self) -> list[Expression]:
-        models: list[ContractModel] = [self, self.failure, *self.artifacts]
-        fields = ((name, value) for model in models for name, value in model if isinstance(value, Expression))
-        return [value for name, value in fields if name != "body"]
+        own = [value for name, value in self if name not in BODIES]
+        models: list[ContractModel] = [self.failure, *self.artifacts]
+        fields = [*own, *(value for model in models for _, value in model)]
+        return [value for value in fields if isinstance(value, Expression)]
 
 
 def _absolute(value: Any) -> Any:
@@ -211,7 +230,7 @@ class Adapter(Declaration):
         return header.lower() in map(str.lower, self.secret_headers)
 
     def declared(self) -> dict[str, Any]:
-        """The declaration in effect, as it could stand in modules.yaml; secret headers and parameters are masked.
+        """The declaration in effect, as it could stand in modules.yaml; secret headers, parameters and fields are masked.
 
         It is whole, so it does not name its base: what was taken away from that would come back.
         """
@@ -219,15 +238,19 @@ class Adapter(Declaration):
         if not declared["secret_headers"]:
             del declared["secret_headers"]
         for action in declared["actions"].values():
-            for part in ("query", "headers"):
-                secret = [
-                    name for name in action[part] if is_secret(name) or (part == "headers" and self.declares_secret(name))
-                ]
-                action[part] |= dict.fromkeys(secret, MASK)
+            for part in ("query", "headers", "form"):
+                values = action.get(part, {})
+                values |= {name: MASK for name in values if self._names_secret(part, name)}
+            for name, value in action.get("multipart", {}).items():
+                if "text" in value and is_secret(name):
+                    value["text"] = MASK
             for part in ("query", "headers", "failure", "artifacts"):
                 if not action[part]:
                     del action[part]
         return declared
+
+    def _names_secret(self, part: str, name: str) -> bool:
+        return is_secret(name) or (part == "headers" and self.declares_secret(name))
 
     def fingerprint(self, action: str) -> str:
         """SHA-256 of what of the declaration can change a result of `action`."""

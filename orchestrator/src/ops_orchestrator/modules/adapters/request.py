@@ -1,28 +1,28 @@
 """From the context of a call to the request that a module understands."""
 
-import json
 import re
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 from ops_orchestrator.exchange import Request
 from ops_orchestrator.modules.adapters.declaration import Action
 from ops_orchestrator.modules.adapters.evaluation import Evaluation
 from ops_orchestrator.modules.adapters.expression import Expression
+from ops_orchestrator.modules.adapters.request_body import Sources, map_body, text_pairs
 
 _DOTS: Final = re.compile(r"\.{1,2}(;|$)")
-_JSON: Final = {"Content-Type": "application/json"}
+_NO_SOURCES: Final = Sources()
 
 
-def map_request(action: Action, evaluation: Evaluation) -> Request:
+def map_request(action: Action, evaluation: Evaluation, sources: Sources = _NO_SOURCES) -> Request:
     """What is sent for `action`. Raises StepError naming the expression that cannot be used."""
     query = _query(action, evaluation)
-    body = b"" if action.body is None else _body(evaluation.required("body", action.body), evaluation)
+    body = map_body(action, evaluation, sources)
     # A module may send anything, while the client accepts only JSON by default.
     declared = _headers(action, evaluation)
-    ours = {"Accept": "*/*"} | (_JSON if body else {})
+    ours = {"Accept": "*/*"} | ({"Content-Type": body.content_type} if body.content else {})
     headers = {name: ours[name] for name in ours if name.lower() not in map(str.lower, declared)} | declared
-    return Request(method=action.method, path=_path(action, evaluation) + query, headers=headers, body=body)
+    return Request(method=action.method, path=_path(action, evaluation) + query, headers=headers, body=body.content)
 
 
 def _path(action: Action, evaluation: Evaluation) -> str:
@@ -41,12 +41,7 @@ def _path(action: Action, evaluation: Evaluation) -> str:
 
 def _query(action: Action, evaluation: Evaluation) -> str:
     """The query with its question mark; a list is given as a repeated parameter, nothing leaves a parameter out."""
-    pairs = []
-    for name, expression in action.query.items():
-        where = f"query.{name}"
-        value = evaluation.value(where, expression)
-        items = value if isinstance(value, list) else [] if value is None else [value]
-        pairs += [(name, evaluation.as_text(where, item)) for item in items if item is not None]
+    pairs = text_pairs(action.query, "query", evaluation)
     return f"?{urlencode(pairs)}" if pairs else ""
 
 
@@ -60,10 +55,3 @@ def _headers(action: Action, evaluation: Evaluation) -> dict[str, str]:
             raise evaluation.failure(f"headers.{name}", "yields characters that no header can hold")
         headers[name] = value
     return headers
-
-
-def _body(value: Any, evaluation: Evaluation) -> bytes:
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except ValueError as error:
-        raise evaluation.failure("body", f"yields what JSON cannot carry: {error}") from error
