@@ -93,8 +93,9 @@ def try_module(  # noqa: PLR0913, PLR0917  # one parameter an option
     settings = read_settings(modules_file=modules_file)
     catalogue = _catalogue(settings)
     _module(catalogue, name)
-    earlier = _run_before(settings, run, name) if run else None
-    call = call_of(step_of(catalogue, name, action), _inputs(inputs), earlier, seed)
+    step = step_of(catalogue, name, action)
+    earlier = _run_before(settings, run, step.module.name, step.action) if run else None
+    call = call_of(step, _inputs(inputs), earlier, seed)
     trial = asyncio.run(try_call(settings, call))
     fields = trial.as_json()
     show(fields, lambda: display.trial_view(fields), as_json=as_json)
@@ -154,9 +155,9 @@ def serve_module(
     serve_until_stopped(create_facade(module, settings), settings, announce)
 
 
-def _run_before(settings: Settings, run: str, module: str) -> EarlierRun:
+def _run_before(settings: Settings, run: str, module: str, action: str) -> EarlierRun:
     with closing(FolderStore.existing(settings.runs_dir)) as store:
-        return run_before(store, find_run_id(store, run), module)
+        return run_before(store, find_run_id(store, run), module, action)
 
 
 async def _listed(settings: Settings) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from ops_orchestrator.modules.adapters.body import decoded
 from ops_orchestrator.modules.adapters.declaration import Adapter
 from ops_orchestrator.modules.adapters.envelope import map_answer
 from ops_orchestrator.modules.adapters.evaluation import Evaluation
+from ops_orchestrator.modules.adapters.need import NEEDS
 from ops_orchestrator.modules.adapters.request import map_request
 from ops_orchestrator.modules.adapters.request_body import Sources
 from ops_orchestrator.modules.answer import Answer, Readiness
@@ -62,6 +63,7 @@ class AdaptedDialect:
         return await _THREADS.run(lambda: map_answer(action, root, self._evaluation(call), exchange))
 
     def _evaluation(self, call: Call) -> Evaluation:
+        upstream = {step: _upstream(earlier) for step, earlier in call.upstream.items()}
         context = {
             "inputs": call.inputs,
             "scenario_id": call.scenario_id,
@@ -69,7 +71,8 @@ class AdaptedDialect:
             "step_id": call.step_id,
             "seed": call.seed,
             "options": call.options,
-            "upstream": {step: _upstream(earlier) for step, earlier in call.upstream.items()},
+            "upstream": upstream,
+            NEEDS: {role: upstream[step] for role, step in call.bound.items() if step in upstream},
         }
         return Evaluation(self._module.name, call.action, context, secret_headers=self._adapter.secret_headers)
 

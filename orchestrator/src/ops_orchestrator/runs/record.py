@@ -127,6 +127,11 @@ class RunRecord(_Document):
         few = islice(labels.items(), _MOST_LABELS) if isinstance(labels, dict) else ()
         return {key: value for key, value in few if isinstance(value, str) and len(key) + len(value) <= _LONGEST_LABEL}
 
+    def bound_by(self, step: StepRecord) -> dict[str, str]:
+        """The earlier steps that meet the needs of the module of `step`, by role; a record may be foreign."""
+        bound = self.plan[step.step - 1].get("with") if step.step <= len(self.plan) else None
+        return {role: each for role, each in bound.items() if isinstance(each, str)} if isinstance(bound, dict) else {}
+
     def summary(self) -> dict[str, Any]:
         """The run in a list of runs."""
         origin = {name: value for name in ("reproduces", "sweep") if (value := getattr(self, name)) is not None}

@@ -249,5 +249,6 @@ def _call(
         inputs=merged(scenario.inputs, step.inputs),
         seed=scenario.run_options.seed,
         upstream=upstream,
+        bound=step.needs,
         read_artifact=kept.read_artifact if kept is not None else None,
     )

@@ -34,6 +34,10 @@ class PlannedStep(BaseModel):
     action: str
     id: Annotated[str, Field(description="left out when it is the module's name")] = ""
     inputs: Annotated[dict[str, Any], Field(description="the step's own; left out when it has none")] = {}
+    with_: Annotated[
+        dict[str, str],
+        Field(alias="with", description="the earlier steps that meet its module's needs, by role; left out without needs"),
+    ] = {}
 
 
 class RunError(BaseModel):

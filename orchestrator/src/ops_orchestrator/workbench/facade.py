@@ -28,6 +28,7 @@ from ops_contract import (
     trace_of,
 )
 from ops_orchestrator.errors import StepError
+from ops_orchestrator.modules.adapters.need import latest_by_role
 from ops_orchestrator.modules.answer import ReceivedArtifact
 from ops_orchestrator.modules.attempt import Answered, attempt, request_for
 from ops_orchestrator.modules.call import Call, UpstreamAnswer
@@ -159,15 +160,18 @@ class _Facade:
         action, known = requested.action, self._module.action_names
         if action not in known:
             raise RefusalError.unknown_action(action, known, self._module.name)
+        module = self._module.for_action(action)
+        steps = ((step, earlier.module, None) for step, earlier in requested.upstream.items())
         call = Call(
             run_id=requested.run_id,
             scenario_id=requested.scenario_id,
             step_id=requested.step_id,
-            module=self._module.for_action(action),
+            module=module,
             action=action,
             inputs=requested.inputs,
             seed=requested.options.seed,
             upstream={name: _upstream(earlier) for name, earlier in requested.upstream.items()},
+            bound=latest_by_role(module.needs(action), steps),
         )
         if missing := call.missing_upstream:
             message = f"/upstream lacks {', '.join(missing)}, whose answer action {action!r} uses"

@@ -19,6 +19,7 @@ from ops_orchestrator.modules.adapters.declared_values import (
     RequestPath,
 )
 from ops_orchestrator.modules.adapters.expression import Expression
+from ops_orchestrator.modules.adapters.need import DeclaredNeed, refuse_unknown_roles
 from ops_orchestrator.modules.call_options import Backoff, Retries, Timeout
 
 WITHOUT_EFFECT: Final = ("timeout_s", "retries", "backoff_s")
@@ -119,6 +120,7 @@ class Action(Declaration):
     multipart: Annotated[dict[str, Part] | None, Field(description="sent as fields and files")] = None
     text: Annotated[RequestExpression | None, Field(description="sent as plain text")] = None
     binary: Annotated[FileSource | None, Field(description="sent as it is")] = None
+    needs: Annotated[dict[Identifier, DeclaredNeed] | None, Field(description="earlier steps by role")] = None
     timeout_s: Timeout | None = None
     retries: Retries | None = None
     backoff_s: Backoff | None = None
@@ -135,6 +137,11 @@ class Action(Declaration):
     @model_validator(mode="after")
     def _one_body(self) -> Self:
         refuse_two_bodies(self, self.headers)
+        return self
+
+    @model_validator(mode="after")
+    def _known_roles(self) -> Self:
+        refuse_unknown_roles(self.needs, self.reads)
         return self
 
     @property

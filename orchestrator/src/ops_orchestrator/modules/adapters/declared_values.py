@@ -13,7 +13,7 @@ from ops_orchestrator.errors import ExpressionError
 from ops_orchestrator.modules.adapters.expression import Expression
 from ops_orchestrator.modules.adapters.path_template import PathTemplate
 
-REQUEST_NAMES: Final = ("inputs", "scenario_id", "run_id", "step_id", "seed", "options", "upstream")
+REQUEST_NAMES: Final = ("inputs", "scenario_id", "run_id", "step_id", "seed", "options", "upstream", "needs")
 ANSWER_NAMES: Final = (*REQUEST_NAMES, "response")
 ITEM_NAMES: Final = (*ANSWER_NAMES, "item")
 HEALTH_NAMES: Final = ("response",)
