@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -133,18 +134,32 @@ def check_module(  # noqa: PLR0913, PLR0917  # one parameter an option
 
 
 @modules_app.command("serve")
-def serve_module(
+def serve_module(  # noqa: PLR0913, PLR0917  # one parameter an option
     name: Name,
     modules_file: ModulesFile = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; default OPS_HOST or 127.0.0.1.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one.")] = 8080,
+    run: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="A run with the earlier steps that requests lack.", autocompletion=complete_run_id),
+    ] = None,
+    runs_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the run is; default OPS_RUNS_DIR or ./runs.")
+    ] = None,
+    chain: Annotated[
+        bool, typer.Option("--chain", help="Call the modules that an action needs, when a request lacks their answers.")
+    ] = False,
 ) -> None:
     """Serve a module through its adapter. It then follows the contract, with GET /health and POST /execute."""
     from ops_orchestrator.service.server import serve_until_stopped  # noqa: PLC0415  # as above
     from ops_orchestrator.workbench.facade import create_facade  # noqa: PLC0415  # as above
+    from ops_orchestrator.workbench.supply import FromRun  # noqa: PLC0415  # as above
 
-    settings = read_settings(modules_file=modules_file, host=host, port=port)
-    module = _module(_catalogue(settings), name)
+    settings = read_settings(modules_file=modules_file, host=host, port=port, runs_dir=runs_dir)
+    catalogue = _catalogue(settings)
+    module = _module(catalogue, name)
+    if run and chain:
+        raise ConfigurationError("earlier steps come from --run or from --chain; give one of them")
     if module.adapter is None:
         raise ConfigurationError(f"{name} has no adapter: it follows the contract itself, at {module.address}")
 
@@ -152,7 +167,12 @@ def serve_module(
         sys.stdout.write(f"{name} listens at {url}\nand calls {module.address} through its adapter\n")
         sys.stdout.flush()
 
-    serve_until_stopped(create_facade(module, settings), settings, announce)
+    if run:
+        with closing(FolderStore.existing(settings.runs_dir)) as store:
+            run = find_run_id(store, run)
+    before = cache(lambda *step: _run_before(settings, str(run), *step))
+    supply = FromRun(before) if run else catalogue if chain else None
+    serve_until_stopped(create_facade(module, settings, supply=supply), settings, announce)
 
 
 def _run_before(settings: Settings, run: str, module: str, action: str) -> EarlierRun:
