@@ -99,7 +99,7 @@ def test_multipart_has_fields_json_and_the_bytes_of_files() -> None:
 
 
 def test_multipart_is_the_same_bytes_each_time_and_no_part_can_forge_another() -> None:
-    declared = {"multipart": {"note": "inputs.note", "report": {"artifact": "upstream.report.artifacts[0]"}}}
+    declared: dict[str, Any] = {"multipart": {"note": "inputs.note", "report": {"artifact": "upstream.report.artifacts[0]"}}}
     first, second = request_of(**declared), request_of(**declared)
     assert (first.body, first.headers) == (second.body, second.headers)
     forged = f'"x\\r\\n--{first.content_type.partition("=")[2]}\\r\\n"'
