@@ -3,13 +3,15 @@
 import re
 from dataclasses import fields
 from pathlib import Path
+from textwrap import indent
 from typing import get_args
 
 import pytest
 from local_service import ROOT
 
-from ops_orchestrator.modules.adapters.declaration import Action, Adapter, ArtifactMapping
-from ops_orchestrator.modules.adapters.expression_types import ITEM_NAMES
+from ops_orchestrator.modules.adapters.artifact_mapping import ArtifactMapping
+from ops_orchestrator.modules.adapters.declaration import Action, Adapter
+from ops_orchestrator.modules.adapters.declared_values import ITEM_NAMES
 from ops_orchestrator.modules.adapters.poll_mapping import PollMapping
 from ops_orchestrator.modules.catalogue import load_catalogue
 from ops_orchestrator.modules.module import Module
@@ -83,6 +85,15 @@ def test_modules_that_the_documents_declare_can_be_registered(tmp_path: Path) ->
     (declared,) = re.findall(r"```yaml\n(modules:.*?)```", (ROOT / "docs/adapters.md").read_text(), re.DOTALL)
     (tmp_path / "modules.yaml").write_text(declared)
     assert len(load_catalogue(tmp_path / "modules.yaml", {}).modules) == 6
+
+
+def test_request_bodies_that_the_document_declares_can_be_registered(tmp_path: Path) -> None:
+    (actions,) = re.findall(r"```yaml\n(actions:.*?)```", (ROOT / "docs/adapters.md").read_text(), re.DOTALL)
+    (tmp_path / "modules.yaml").write_text(
+        "modules:\n  legacy:\n    url: http://legacy.test\n    adapter:\n" + indent(actions, " " * 6)
+    )
+    found = load_catalogue(tmp_path / "modules.yaml", {}).modules["legacy"]
+    assert found.action_names == ("login", "note", "convert", "submit")
 
 
 def test_scenario_of_the_http_api_can_be_planned() -> None:

@@ -192,3 +192,26 @@ async def test_all_stubs_in_one_application_have_the_legacy_service_beside_them(
 
 def test_legacy_service_is_no_module() -> None:
     assert LEGACY.name not in STUBS
+
+
+async def test_assessment_takes_a_form_and_names_wrong_fields(client: httpx2.AsyncClient) -> None:
+    asked = {"iso": "DO", "sector": ["tourism", "trade"]}
+    first, second = [(await client.post("/assess", data=asked)).json() for _ in range(2)]
+    assert (first, set(first["points"])) == (second, {"tourism", "trade"})
+    wrong = await client.post("/assess", data={"iso": "XX"})
+    assert (wrong.status_code, set(wrong.json()["errors"])) == (400, {"iso", "sector"})
+    assert (await client.post("/assess", json=asked)).status_code == 415
+
+
+async def test_review_takes_an_upload_and_says_what_came(client: httpx2.AsyncClient) -> None:
+    files = {"document": ("a.pdf", b"%PDF-1.7\r\n\x00", "application/pdf")}
+    told = (await client.post("/review", files=files, data={"remark": "Año"})).json()
+    assert (told["file"], told["type"], told["bytes"], told["remark"]) == ("a.pdf", "application/pdf", 11, "Año")
+    assert (await client.post("/review", files={"document": b"text"})).status_code == 400
+    assert (await client.post("/review", content=b"%PDF-")).status_code == 415
+
+
+@pytest.mark.parametrize(("total", "go"), [(50, True), (49.9, False)])
+async def test_decision_follows_the_total(client: httpx2.AsyncClient, total: float, go: bool) -> None:
+    assert (await client.post("/decide", json={"total": total})).json()["go"] is go
+    assert (await client.post("/decide", json={"total": "x"})).status_code == 400

@@ -105,14 +105,19 @@ def _meant(model: type[BaseModel] | None, location: tuple[int | str, ...], kind:
         return ""
     name = str(location[-1])
     if kind == "extra_forbidden":
-        hint = suggestion(name, owner.model_fields)
+        hint = suggestion(name, _field_names(owner))
         return f"; {hint}" if hint else ""
     # Where unknown fields are refused, the misspelt one has a problem of its own.
     if not isinstance(value, dict) or owner.model_config.get("extra") == "forbid":
         return ""
-    unknown = (key for key in value if isinstance(key, str) and key not in owner.model_fields)
+    unknown = (key for key in value if isinstance(key, str) and key not in _field_names(owner))
     given = nearest(name, islice(unknown, _COMPARED_KEYS))
     return f"; {excerpt(given)} is not a known field" if given else ""
+
+
+def _field_names(model: type[BaseModel]) -> list[str]:
+    """The fields of `model` as they are called in JSON."""
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:

@@ -24,6 +24,11 @@ class Request:
     body: bytes = b""
     whole: bool = True
 
+    @property
+    def content_type(self) -> str:
+        """The content type of the body; empty when none is sent."""
+        return content_type_of(self.headers)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
@@ -41,6 +46,11 @@ class Exchange:
     response: bytes
     max_values: int = MAX_VALUES
     job: "Job | None" = None
+
+    @property
+    def request_content_type(self) -> str:
+        """The content type of the request's body; empty when none was sent."""
+        return content_type_of(self.request_headers)
 
     def json(self) -> Any:
         """The answer as JSON. Raises ops_contract.JsonError, or the TooManyValuesError that is one."""
@@ -116,3 +126,8 @@ class Job:
     last_asks: tuple[Ask, ...] = ()
     is_done: bool = False
     done: Exchange | None = None
+
+
+def content_type_of(headers: Mapping[str, str]) -> str:
+    """The content type in `headers`, in whatever letters they are named; empty when there is none."""
+    return next((value for name, value in headers.items() if name.lower() == "content-type"), "")

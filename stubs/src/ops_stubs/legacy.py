@@ -6,11 +6,15 @@
     POST /report           a PDF to download; every failure is a 500 with an HTML page
     GET  /archive/health   the older dialect of the integration: `module_name`, `output`, files on a shared volume
     POST /archive/execute
+    POST /assess           a form in, JSON out; errors by field
+    POST /review           an upload of a PDF with a remark
+    POST /decide           JSON in and out
 
 Nothing else is served, not even /health: 404 in plain text, whatever the method.
 """
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +30,7 @@ from ops_contract import JsonError, RefusalError, parse_json
 from ops_stubs.errors import BareError
 from ops_stubs.legacy_archive import ARCHIVE, archive
 from ops_stubs.legacy_forecast import forecast, indicators
+from ops_stubs.legacy_office import assess, decide, review
 from ops_stubs.legacy_simulations import Simulations
 from ops_stubs.request_body import MAX_REQUEST_BYTES, receive
 from ops_stubs.responses import json_response
@@ -52,6 +57,9 @@ def create_legacy(shared_dir: Path, *, max_request_bytes: int = MAX_REQUEST_BYTE
             Route("/report", service.report, methods=["POST"]),
             Route("/archive/health", service.archive_health, methods=["GET"]),
             Route("/archive/execute", service.archive, methods=["POST"]),
+            Route("/assess", service.assess, methods=["POST"]),
+            Route("/review", service.review, methods=["POST"]),
+            Route("/decide", service.decide, methods=["POST"]),
         ],
         exception_handlers={HTTPException: _not_found, RefusalError: _refused},
     )
@@ -135,6 +143,29 @@ class _Legacy:
         except OSError as error:
             reason = error.strerror or str(error)
             return PlainTextResponse(f"cannot write to {self._shared_dir / 'archive'}: {reason}", 500)
+
+    async def assess(self, request: Request) -> Response:
+        """`POST /assess`: a form."""
+        return await self._office(request, assess)
+
+    async def review(self, request: Request) -> Response:
+        """`POST /review`: an upload."""
+        return await self._office(request, review)
+
+    async def decide(self, request: Request) -> Response:
+        """`POST /decide`: JSON."""
+        try:
+            return json_response(decide(await self._body(request)))
+        except BareError as error:
+            return json_response(error.detail, error.status)
+
+    async def _office(self, request: Request, read: Callable[[bytes, str], dict[str, Any]]) -> Response:
+        """The answer of the office to the raw body of a request; errors by field."""
+        raw = await receive(request, self._max_request_bytes)
+        try:
+            return json_response(await anyio.to_thread.run_sync(read, raw, request.headers.get("content-type", "")))
+        except BareError as error:
+            return json_response(error.detail, error.status)
 
     async def _body(self, request: Request) -> dict[str, Any]:
         """The JSON object in the body, whatever its Content-Type. Raises BareError 400, and RefusalError for a large body."""

@@ -1,12 +1,13 @@
 """A module seen through its adapter, and two targets beside each other, by the command."""
 
 import json
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Final
 
 import pytest
-from local_service import ROOT, command, environment, stub_addresses
+from local_service import HTTP, ROOT, command, environment, service, stub_addresses
 
 pytestmark = [pytest.mark.slow]
 
@@ -37,6 +38,82 @@ def test_module_behind_an_adapter_is_compliant_and_the_report_says_what_the_adap
     assert (ran.returncode, report["subject"]["module"]) == (0, "forecast")
     assert {"OPS-EXE-001", "OPS-ERR-001", "OPS-PTH-001"} <= set(report["covered_by_adapter"])
     assert {one["id"] for one in report["findings"] if one["verdict"] == "pass"} >= set(report["covered_by_adapter"])
+
+
+CHAIN: Final = """
+modules:
+  forecast:
+    url: {stubs}/legacy
+    adapter:
+      actions:
+        forecast: &forecast
+          path: /forecast
+          body: '{{ "country_code": inputs.country, "years": inputs.time_horizon_years }}'
+          outputs: '{{ "rows": response.body.rows }}'
+        again: {{ <<: *forecast, needs: {{ before: forecast/forecast }}, outputs: "{{ 'rows': needs.before.outputs.rows }}" }}
+  lonely:
+    url: {stubs}/legacy
+    adapter: {{ actions: {{ again: {{ <<: *forecast, needs: {{ before: absent/score }}, warnings: needs.before.raw }} }} }}
+"""
+
+
+@pytest.fixture
+def chain(stubs: str, tmp_path: Path) -> str:
+    """A modules.yaml with actions that need others."""
+    (tmp_path / "modules.yaml").write_text(CHAIN.format(stubs=stubs))
+    return str(tmp_path / "modules.yaml")
+
+
+def test_action_that_needs_another_is_checked_by_calling_that_first(stubs: str, inputs: str, chain: str) -> None:
+    report = json.loads(kit(stubs, "check", "--adapter", f"{chain}:forecast", "--inputs", inputs).stdout)
+    assert (report["compliant"], report["untested_actions"]) == (True, {})
+    assert report["subject"]["actions"] == ["forecast", "again"]
+
+
+def test_action_whose_needs_nobody_meets_is_not_testable_and_says_what_to_give(stubs: str, inputs: str, chain: str) -> None:
+    ran = kit(stubs, "check", "--adapter", f"{chain}:lonely", "--inputs", inputs)
+    report = json.loads(ran.stdout)
+    needs = "action 'again' of lonely needs the answer of 'before', a step of absent/score; absent is not registered"
+    assert report["untested_actions"] == {"again": needs}
+    assert not [one["id"] for one in report["findings"] if one["verdict"] == "fail"]
+    asked = [one for one in report["findings"] if one["verdict"] == "not_testable" and "not testable: " in one["actual"]]
+    assert {one["actual"] for one in asked} == {f"not testable: {needs}"}
+    assert all(one["remedy"].startswith("Nothing in the module: give a run") for one in asked)
+    assert {"OPS-EXE-001", "OPS-EVD-001"} <= {one["id"] for one in asked}
+    assert ran.returncode == 1
+
+
+def test_needs_are_met_from_a_run_and_the_printed_curl_reaches_the_module(
+    stubs: str, inputs: str, chain: str, tmp_path: Path
+) -> None:
+    scenario = {"scenario_id": "demo", "modules": [], "inputs": json.loads(Path(inputs).read_bytes())}
+    scenario["modules"] = [{"module": "forecast", "action": action, "id": action} for action in ("forecast", "again")]
+    with service(tmp_path, "ops", "serve", "--port", "0", OPS_MODULES_FILE=chain) as (_, url):
+        run_id = HTTP.post(f"{url}/plan_and_execute", json=scenario).json()["run_id"]
+    earlier = ("--run", run_id, "--runs-dir", str(tmp_path / "runs"))
+    ran = kit(stubs, "check", "--adapter", f"{chain}:forecast", "--inputs", inputs, *earlier, "--select", "OPS-EXE-001")
+    report = json.loads(ran.stdout)
+    (found,) = report["findings"]
+    assert (found["verdict"], report["untested_actions"]) == ("pass", {}), found
+    first, _, curl = found["exchanges"][0]["curl"].partition("\n")
+    words = shlex.split(first.removeprefix("# first, elsewhere: "))
+    assert words[words.index("--run") + 1] == run_id
+    with service(tmp_path, *words):
+        sent = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, check=True).stdout
+    assert sent.startswith("HTTP/1.1 200")
+    assert '"rows"' in sent
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("http://127.0.0.1:9", "--run", "latest"), "--run and --runs-dir are for --adapter"),
+        (("--adapter", "modules.yaml:a", "--runs-dir", "x"), "--runs-dir is for --run; say which run"),
+    ],
+)
+def test_run_without_what_it_is_for_is_a_usage_error(stubs: str, words: tuple[str, ...], said: str) -> None:
+    ran = kit(stubs, "check", *words)
+    assert (ran.returncode, said in ran.stderr) == (2, True), ran.stderr
 
 
 @pytest.mark.parametrize(

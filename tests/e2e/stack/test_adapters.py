@@ -13,6 +13,7 @@ from local_service import ROOT
 SCENARIO = (ROOT / "examples" / "adapters" / "scenario.json").read_bytes()
 STEPS = ["data-layer", "growth", "inflation", "forecast", "simulation", "policy-simulator"]
 STEPS += ["supplychain-risk", "dr-anticorruption", "report", "archive"]
+STEPS += ["assessment", "assessment-of-trade", "review", "decision", "decision-on-trade"]
 
 
 @pytest.fixture(scope="module")

@@ -112,11 +112,41 @@ def test_try_takes_earlier_steps_inputs_and_seed_from_a_run(run_home: Path, vari
     assert told["envelope"]["artifacts"][0]["media_type"] == "application/pdf"
 
 
+def test_try_finds_the_step_by_module_and_action_and_takes_what_came_before_it(
+    tmp_path: Path, variables: dict[str, str], stubs: str
+) -> None:
+    modules = f"""
+modules:
+  forecast:
+    url: {stubs}/legacy
+    adapter:
+      actions:
+        rough: {{ path: /forecast, body: &body '{{ "country_code": inputs.country, "years": inputs.years }}' }}
+        fine:
+          path: /forecast
+          needs: {{ before: forecast/rough }}
+          body: *body
+          outputs: '{{ "before": needs.before.outputs, "steps": $keys(upstream), "step": step_id }}'
+"""
+    (tmp_path / "modules.yaml").write_text(modules)
+    here = {**variables, "OPS_MODULES_FILE": "modules.yaml"}
+    rough = [{"module": "forecast", "id": name, "action": "rough"} for name in ("one", "two", "three")]
+    fine = {"module": "forecast", "id": "last", "action": "fine", "inputs": {"years": 2}, "with": {"before": "one"}}
+    asked = {"scenario_id": "demo", "modules": [*rough[:2], fine, rough[2]], "inputs": {"country": "DO", "years": 3}}
+    with service(tmp_path, "ops", "serve", "--port", "0", **here) as (_, url):
+        ran = HTTP.post(f"{url}/plan_and_execute", json=asked).json()
+    told = json.loads(ops(tmp_path, "modules", "try", "forecast", "--action", "fine", "--run", "latest", **here).stdout)
+    assert told["request"]["body"] == {"country_code": "DO", "years": 2}
+    assert told["envelope"]["outputs"]["steps"] == ["one", "two"]
+    assert told["envelope"]["outputs"]["step"] == "last"
+    assert told["envelope"]["outputs"] == {key: ran["results"]["last"][key] for key in ("before", "steps", "step")}
+
+
 def test_try_of_a_step_that_needs_others_says_how_to_give_them(tmp_path: Path, variables: dict[str, str]) -> None:
     ran = ops(tmp_path, "modules", "try", "report", **variables)
     assert ran.returncode == 2
     assert "Name a run that has these steps with --run." in ran.stderr
-    assert "uses the answer of a step 'forecast'" in ran.stderr
+    assert "uses the answer of the step 'forecast'" in ran.stderr
 
 
 def test_try_that_fails_shows_how_far_it_came_and_exits_1(tmp_path: Path, variables: dict[str, str]) -> None:

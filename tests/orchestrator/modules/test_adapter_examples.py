@@ -36,9 +36,17 @@ FAILING = {
 }
 
 # The earlier steps that a module's mapping looks at; the archive takes whatever there is.
-EARLIER = {"report": ("forecast", "policy-simulator", "supplychain-risk"), "archive": ("forecast",)}
+REPORTED = ("forecast", "policy-simulator", "supplychain-risk")
+EARLIER = {
+    "report": REPORTED,
+    "archive": ("forecast",),
+    "review": (*REPORTED, "report"),
+    "decision": ("assessment",),
+}
 
-FIELD = re.compile(r"(?:response\.body|submitted\.body|inputs|raw|outputs|item|\$step|brief|model|policy_parameters)\.(\w+)")
+FIELD = re.compile(
+    r"(?:(?:response|submitted)\.body|inputs|raw|outputs|item|\$step|brief|model|report|policy_parameters)\.(\w+)"
+)
 
 Place = tuple[str | int, ...]
 
@@ -95,6 +103,12 @@ async def test_example_runs_with_every_shape_of_module_and_leaves_a_complete_fol
     written = tmp_path / "volume/archive/summary.json"
     assert (folder / "artifacts/archive/summary.json").read_bytes() == written.read_bytes()
     assert (folder / "artifacts/archive/index.txt").is_file()
+    # 7: a form, 8: an upload of the PDF, 9: what is needed by role, from two assessments in one plan
+    assert set(results["assessment"]["outputs"]["points"]) == {"tourism", "energy"}
+    report = (folder / "artifacts/report/policy-report.pdf").read_bytes()
+    assert results["review"]["outputs"]["sha256"] == sha256_hex(report)
+    for decision, assessment in (("decision", "assessment"), ("decision-on-trade", "assessment-of-trade")):
+        assert f"{results[assessment]['outputs']['total']:g} of 100" in results[decision]["outputs"]["because"]
     for stored in (artifact for step in results.values() for artifact in step["artifacts"]):
         assert sha256_hex((folder / stored["path"]).read_bytes()) == stored["sha256"]
     for number, name in enumerate(results, start=1):
@@ -131,7 +145,8 @@ def slips() -> list[Any]:
         adapter = DECLARED["modules"][name]["adapter"]
         for place in leaves(adapter):
             # A job that is never cancelled has no use for the request that does, and a digest that is not found is not checked.
-            if not {"timeout_s", "retries", "base", "cancel", "sha256", *WAITS} & set(place) and place != ("health",):
+            left_out = {"timeout_s", "retries", "base", "needs", "cancel", "sha256", *WAITS}
+            if not left_out & set(place) and place != ("health",):
                 for number, value in enumerate(wrong(at(adapter, place)), start=1):
                     found.append(pytest.param(name, place, value, id=f"{name}:{'.'.join(map(str, place))}:{number}"))
     return found

@@ -269,6 +269,17 @@ def test_merged_action_takes_what_it_does_not_say_itself(tmp_path: Path) -> None
     assert (risk.path.text, body_of(risk), risk.retries) == ("/score", "seed", 1)
 
 
+def test_body_of_another_kind_takes_the_place_of_the_one_of_the_base(tmp_path: Path) -> None:
+    text = """\
+        adapter:
+          base: integration-spec-1.0
+          actions:
+            execute: { form: { run: run_id } }
+        """
+    execute = adapted(tmp_path, text).actions["execute"]
+    assert (execute.body, [*(execute.form or {})]) == (None, ["run"])
+
+
 def test_earlier_one_of_several_merged_actions_wins(tmp_path: Path) -> None:
     text = """\
         adapter:
@@ -285,6 +296,18 @@ def test_earlier_one_of_several_merged_actions_wins(tmp_path: Path) -> None:
     ("adapter", "said"),
     [
         ("adapter:\n  actions: {a: {path: /}}\n  helth: /ping\n", ":6: unknown key 'helth'; did you mean 'health'?"),
+        (
+            "adapter:\n  actions:\n    a:\n      path: /\n      body: inputs\n      form: {a: seed}\n",
+            ":6: a must have one of body, form: a request has one body",
+        ),
+        (
+            "adapter:\n  actions:\n    a:\n      path: /\n      multipart:\n        file: {artefact: inputs}\n",
+            ":9: unknown key 'artefact'; did you mean 'artifact'?",
+        ),
+        (
+            "adapter:\n  actions:\n    a:\n      path: /\n      multipart:\n        file:\n          filename: inputs\n",
+            ":9: file must have one of text, body, artifact, base64",
+        ),
         ("adapter:\n  acts: {a: {path: /}}\n", ":5: unknown key 'acts'; did you mean 'actions'?"),
         ("adapter:\n  actions:\n    a:\n      path: /\n      bdy: inputs\n", ":8: unknown key 'bdy'; did you mean 'body'?"),
         ("adapter:\n  actions:\n    a:\n      pth: /\n", ":7: unknown key 'pth'; did you mean 'path'?"),

@@ -151,7 +151,7 @@ async def test_earlier_step_that_the_mapping_uses_is_asked_for(facade: Open) -> 
         lacking = await executed(client, action="brief")
         given = await executed(client, action="brief", upstream={"alpha": {"module": "alpha", "outputs": {"text": "x"}}})
     assert lacking.json()["error"]["pointer"] == "/upstream"
-    assert "lacks alpha" in lacking.json()["error"]["message"]
+    assert "needs the answer of the step 'alpha'" in lacking.json()["error"]["message"]
     assert given.status_code == 200
 
 

@@ -35,6 +35,11 @@ CHECKS: Final[Mapping[str, Check]] = {
 
 _NEEDS_A_GOOD_ANSWER: Final = "the module does not answer a good request with 200; give inputs that it can work with (--inputs)"
 _UNFINISHED: Final = "the module took too long over the calls of this check; give inputs that take it less time (--inputs)"
+_UPSTREAM_MISSING: Final = "UPSTREAM_MISSING"
+_GIVE_STEPS: Final = (
+    "Nothing in the module: give a run that has the earlier steps (--run RUN, --runs-dir DIR), or register the modules that"
+    " are needed in the same file and start them, with inputs that they can work with too (--inputs)."
+)
 _FIRST_ANSWER_S: Final = 5.0
 _SHORTER_S: Final = 2.0
 
@@ -54,8 +59,8 @@ async def check(
     """
     started, began = datetime.now(UTC), time.monotonic()
     subject = Target.at(target) if isinstance(target, str) else target
-    module = ModuleUnderTest(Probe(subject.url), inputs, container=subject.container)
-    unreachable = subject.unreachable or await _first_answers(module)
+    module = ModuleUnderTest(Probe(subject.url, served_by=subject.served_by), inputs, container=subject.container)
+    unreachable = subject.unreachable or await _first_answers(module, subject)
     requirements = load_requirements()
     chosen = [one for one in requirements.values() if select is None or one.id in select]
     # An image that does not get ready can still be checked as an image.
@@ -70,6 +75,7 @@ async def check(
         duration_s=round(time.monotonic() - began, 3),
         unreachable=unreachable,
         secrets=subject.secrets,
+        untested=module.untested,
     )
     if subject.behind is None or unreachable:
         return report
@@ -81,12 +87,16 @@ def _passed(report: Report) -> set[str]:
     return {finding.requirement.id for finding in report.findings if finding.verdict is Verdict.PASS}
 
 
-async def _first_answers(module: ModuleUnderTest) -> str | None:
+async def _first_answers(module: ModuleUnderTest, subject: Target) -> str | None:
     """Request the health and one good answer, and keep both results. Returns why nothing answers."""
     first = await module.probe.send("GET", "/health", timeout_s=_FIRST_ANSWER_S)
     if first.error is not None:
         return first.error
     module.health = Seen(first).fields
+    for action in module.actions if subject.behind else ():
+        seen = Seen(await module.execute(module.request(action=action)))
+        if _lacks_steps(seen):
+            module.untested[action] = str(seen.error.get("message"))
     good = Seen(await module.execute(module.request()))
     module.works = good.is_done
     if good.exchange.status is None:
@@ -121,12 +131,29 @@ def _finding(
         return Finding(requirement, Verdict.NOT_APPLICABLE, actual=_why_not_applicable(requirement))
     if isinstance(observation, Exception):
         return Finding(requirement, Verdict.KIT_ERROR, actual=f"the kit failed: {observation!r}")
+    if observation is not None and (lacking := _lacking(requirement, observation, module)):
+        asked = replace(requirement, remedy=_GIVE_STEPS)
+        return Finding(asked, Verdict.NOT_TESTABLE, actual=f"not testable: {lacking}", exchanges=observation.exchanges)
     if observation is None or observation.met is None:
         why = observation.actual if observation else unreachable or _UNFINISHED
         return Finding(requirement, Verdict.NOT_TESTABLE, actual=why, exchanges=observation.exchanges if observation else ())
     if not module.works and _needs_good_answer(requirement, is_met=observation.met):
         return Finding(requirement, Verdict.NOT_TESTABLE, actual=_NEEDS_A_GOOD_ANSWER, exchanges=observation.exchanges)
     return _judged(requirement, observation)
+
+
+def _lacking(requirement: Requirement, observation: Observation, module: ModuleUnderTest) -> str | None:
+    """Which earlier steps are lacking so that nothing can be said; None when it can."""
+    answered = next((seen for one in observation.exchanges if _lacks_steps(seen := Seen(one))), None)
+    if observation.met is not True and answered is not None:
+        return str(answered.error.get("message"))
+    needs_good = _needs_good_answer(requirement, is_met=bool(observation.met))
+    return next(iter(module.untested.values()), None) if needs_good and not module.works else None
+
+
+def _lacks_steps(seen: Seen) -> bool:
+    """Does an adapter refuse a request because it lacks the answers of earlier steps?"""
+    return seen.is_refusal and seen.error.get("code") == _UPSTREAM_MISSING
 
 
 def _why_not_applicable(requirement: Requirement) -> str:

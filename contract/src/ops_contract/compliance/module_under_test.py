@@ -28,13 +28,14 @@ class ModuleUnderTest:
 
     `container` is there when the kit started its image.
     `health` is the body of its health, read as leniently as possible: checks of their own look for its faults.
-    `works` says whether it answered a good request with 200.
+    `works` says whether it answered a good request with 200, and `untested` by action why it could not be asked for.
     """
 
     probe: Probe
     inputs: Mapping[str, Any] | None = None
     health: Mapping[str, Any] = field(default_factory=dict)
     works: bool = False
+    untested: dict[str, str] = field(default_factory=dict)
     timeout_s: float = 30.0
     container: ImageUnderTest | None = None
     _erred: bool = False
@@ -61,8 +62,9 @@ class ModuleUnderTest:
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """The actions that it declares, `execute` when it declares none."""
-        return self._texts("actions") or ("execute",)
+        """The actions that it declares and that can be asked for, `execute` when it declares none."""
+        declared = self._texts("actions") or ("execute",)
+        return tuple(action for action in declared if action not in self.untested) or declared
 
     @property
     def action(self) -> str:

@@ -38,9 +38,13 @@ _HEADERS: Final = {
 
 
 class Probe:
-    """Sends single requests to the service at `url`, each over a new connection; answers over `most_bytes` are an error."""
+    """Sends single requests to the service at `url`, each over a new connection; answers over `most_bytes` are an error.
 
-    def __init__(self, url: str, *, most_bytes: int = MOST_BYTES) -> None:
+    `served_by` as in Exchange.
+    """
+
+    def __init__(self, url: str, *, most_bytes: int = MOST_BYTES, served_by: str = "") -> None:
+        self._served_by = served_by
         parts = urlsplit(url)
         self._most_bytes = most_bytes
         self.url = url.rstrip("/")
@@ -78,6 +82,7 @@ class Probe:
             body=bytes(reading.body),
             error=error or reading.error,
             seconds=time.monotonic() - started,
+            served_by=self._served_by,
         )
 
     async def _exchanged(

@@ -34,7 +34,10 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """One request of the kit and its answer; `error` says why the answer is not complete. `url` is absolute."""
+    """One request of the kit and its answer; `error` says why the answer is not complete. `url` is absolute.
+
+    `served_by` is the command that has to serve it before the request can be sent again, when the kit started it itself.
+    """
 
     method: str
     url: str
@@ -45,6 +48,7 @@ class Exchange:
     body: bytes = b""
     error: str | None = None
     seconds: float = 0.0
+    served_by: str = ""
 
     @property
     def media_type(self) -> str:
@@ -81,8 +85,8 @@ class Subject:
 class Report:
     """Everything that one check found. Times are RFC 3339 in UTC, durations in seconds.
 
-    `covered` are the ids that the module meets through its adapter, and would not meet without it.
-    `secrets` are values that the module was given and no reader may see; reports mask them.
+    `untested` says by action why the kit could not ask for it. `covered` are the ids that the module meets through its adapter,
+    and would not meet without it. `secrets` are values that the module was given and no reader may see; reports mask them.
     """
 
     subject: Subject
@@ -93,6 +97,7 @@ class Report:
     duration_s: float
     unreachable: str | None = None
     covered: tuple[str, ...] = ()
+    untested: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @cached_property

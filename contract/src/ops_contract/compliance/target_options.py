@@ -52,6 +52,13 @@ class TargetOptions:
         typer.Option("--adapter", metavar="FILE:NAME", help="Check a module of this modules.yaml through its adapter."),
     ] = None
 
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="RUN", help="A run with the earlier steps that the adapter's actions need.")
+    ] = None
+    runs_dir: Annotated[
+        Path | None, typer.Option("--runs-dir", metavar="DIR", help="Where that run is; default OPS_RUNS_DIR or ./runs.")
+    ] = None
+
     def opened(self, say: Say) -> AbstractAsyncContextManager[Target]:
         """The one target, not started yet. Raises UsageError when there is none or more than one."""
         given = {"a URL": self.url, "--image": self.image, "--stub": self.stub, "--adapter": self.adapter}
@@ -59,6 +66,10 @@ class TargetOptions:
         if len(named) != 1:
             named_text = f"{' and '.join(named)} were given" if named else "nothing was given"
             raise UsageError(f"check one of a URL, --image IMAGE, --stub NAME or --adapter FILE:NAME; {named_text}")
+        if self.adapter is None and (self.run is not None or self.runs_dir is not None):
+            raise UsageError("--run and --runs-dir are for --adapter")
+        if self.runs_dir is not None and self.run is None:
+            raise UsageError("--runs-dir is for --run; say which run: --run RUN, or --run latest")
         if self.image is not None:
             return image_target(self.image, self._settings(), say)
         for_images = (self.command, self.env, self.logs, self.ready_within)
@@ -71,7 +82,7 @@ class TargetOptions:
             file, _, name = self.adapter.rpartition(":")
             if not file or not name:
                 raise UsageError(f"--adapter {self.adapter!r} names no module; write FILE:NAME, as in modules.yaml:forecast")
-            return adapter_target(Path(file), name)
+            return adapter_target(Path(file), name, self.run, self.runs_dir)
         return nullcontext(Target.at(checked_url(self.url or "")))
 
     def _settings(self) -> Settings:

@@ -41,6 +41,13 @@ class ComposeProject:
         self._run("docker", "compose", "up", "--detach", "--wait", visible=True, **self._image_digests())
         return f"http://{self._output('port', _ORCHESTRATOR, _INSIDE_PORT).strip()}"
 
+    def image_digest(self, image: str) -> str | None:
+        """The digest of an image as records of runs have it; None when the engine does not know the image."""
+        try:
+            return self._run("docker", "image", "inspect", "--format", "{{.Id}}", image, visible=False).strip() or None
+        except CannotReachError:
+            return None
+
     def _image_digests(self) -> dict[str, str]:
         """Which image each service runs, for the records of runs; modules.yaml takes it from the environment."""
         script = self.folder / "orchestrator" / "image-digests"

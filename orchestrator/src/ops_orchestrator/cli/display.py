@@ -13,8 +13,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ops_orchestrator.excerpt import one_line
 from ops_orchestrator.runs.figures import Figures, headline_figures
 from ops_orchestrator.runs.next_step import next_step
+from ops_orchestrator.runs.verdict import Compliance
 
 _MOST_LINES: Final = 60
 _MOST_WARNINGS: Final = 10
@@ -70,12 +72,23 @@ def run_view(record: dict[str, Any], results: dict[str, Any], folder: Path) -> R
     return Group(*parts)
 
 
-def declaration_view(declared: dict[str, Any], base: str | None) -> RenderableType:
-    """How a module is called, as YAML that could stand in modules.yaml; not wrapped, so that it can be copied."""
+def declaration_view(declared: dict[str, Any], base: str | None, compliance: Compliance) -> RenderableType:
+    """How a module is called, as YAML that could stand in modules.yaml; not wrapped, so that it can be copied.
+
+    The last verdict on it is a comment.
+    """
     rest = {key: value for key, value in declared.items() if key != "name"}
     made_from = [f"# adapter made from {base}"] if base else []
-    lines = [*made_from, *_yaml({declared["name"]: rest}).splitlines()]
+    lines = [*made_from, f"# {_compliance_line(compliance)}", *_yaml({declared["name"]: rest}).splitlines()]
     return Group(*(_unwrapped(plain(line)) for line in lines))
+
+
+def _compliance_line(compliance: Compliance) -> str:
+    verdict = compliance.verdict
+    if verdict is None:
+        return f"last compliance check: {one_line(compliance.unreadable or compliance.state)}"
+    of = f"version {verdict.module_version or 'not stated'}, kit {verdict.kit_version}, {verdict.checked_at}"
+    return one_line(f"last compliance check: {compliance.word} ({verdict.tally}; {of}) {compliance.stale}")
 
 
 def trial_view(trial: dict[str, Any]) -> RenderableType:

@@ -1,9 +1,10 @@
-"""`ops modules`: list them, show how we talk to one, call one once, serve one through its adapter."""
+"""`ops modules`: list them, show how we talk to one, call one once, check one, serve one through its adapter."""
 
 import asyncio
 import os
 import sys
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 from ops_contract import JsonError, NumberError, canonical_json, parse_json, suggestion
 from ops_contract.command_line import completing, read_file
 from ops_orchestrator.cli import display, tables
+from ops_orchestrator.cli.compliance_kit import check_registered
 from ops_orchestrator.cli.run_ids import complete_run_id, find_run_id
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.cli.terminal import AsJson, Url, show
@@ -21,6 +23,7 @@ from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.runs.history import EarlierRun, run_before
 from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.verdicts import VerdictStore
 from ops_orchestrator.settings import Settings, read_settings
 
 
@@ -55,11 +58,13 @@ def list_modules(context: typer.Context, url: Url = None, as_json: AsJson = Fals
 
 @modules_app.command("show")
 def show_module(name: Name, modules_file: ModulesFile = None, as_json: AsJson = False) -> None:
-    """Show how a module is called. Includes the built-in adapter and defaults."""
-    module = _module(_catalogue(read_settings(modules_file=modules_file)), name)
+    """Show how a module is called, and the last verdict on it. Includes the built-in adapter and defaults."""
+    settings = read_settings(modules_file=modules_file)
+    module = _module(_catalogue(settings), name)
     declared, base = module.declared(), module.adapter.base if module.adapter else None
-    fields = declared | ({"adapter_base": base} if base else {})
-    show(fields, lambda: display.declaration_view(declared, base), as_json=as_json)
+    compliance = VerdictStore(settings.runs_dir).compliance(module)
+    fields = declared | ({"adapter_base": base} if base else {}) | {"compliance": compliance.summary()}
+    show(fields, lambda: display.declaration_view(declared, base, compliance), as_json=as_json)
 
 
 @modules_app.command("try")
@@ -89,8 +94,9 @@ def try_module(  # noqa: PLR0913, PLR0917  # one parameter an option
     settings = read_settings(modules_file=modules_file)
     catalogue = _catalogue(settings)
     _module(catalogue, name)
-    earlier = _run_before(settings, run, name) if run else None
-    call = call_of(step_of(catalogue, name, action), _inputs(inputs), earlier, seed)
+    step = step_of(catalogue, name, action)
+    earlier = _run_before(settings, run, step.module.name, step.action) if run else None
+    call = call_of(step, _inputs(inputs), earlier, seed)
     trial = asyncio.run(try_call(settings, call))
     fields = trial.as_json()
     show(fields, lambda: display.trial_view(fields), as_json=as_json)
@@ -99,19 +105,61 @@ def try_module(  # noqa: PLR0913, PLR0917  # one parameter an option
         raise typer.Exit(ExitCode.UNREACHABLE if unreachable else ExitCode.NOT_COMPLETED)
 
 
+@modules_app.command("check")
+def check_module(  # noqa: PLR0913, PLR0917  # one parameter an option
+    name: Name,
+    inputs: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Inputs that it accepts: a JSON object, or one by action name.")
+    ] = None,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Only these requirements, such as OPS-ART-*; no verdict is kept. Repeatable."),
+    ] = None,
+    baseline: Annotated[Path | None, typer.Option(metavar="FILE", help="Known failures; a stale entry fails.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
+    modules_file: ModulesFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a module against the contract, and keep the verdict. Pages and lists of modules show it."""
+    settings = read_settings(modules_file=modules_file)
+    module = _module(_catalogue(settings), name)
+    given = [
+        *(("--inputs", str(inputs)) if inputs else ()),
+        *(word for pattern in select or () for word in ("--select", pattern)),
+        *(("--baseline", str(baseline)) if baseline else ()),
+        *(("--strict",) if strict else ()),
+        *(("--json",) if as_json else ()),
+    ]
+    raise typer.Exit(check_registered(module, settings, given, is_whole=not select))
+
+
 @modules_app.command("serve")
-def serve_module(
+def serve_module(  # noqa: PLR0913, PLR0917  # one parameter an option
     name: Name,
     modules_file: ModulesFile = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; default OPS_HOST or 127.0.0.1.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one.")] = 8080,
+    run: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="A run with the earlier steps that requests lack.", autocompletion=complete_run_id),
+    ] = None,
+    runs_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the run is; default OPS_RUNS_DIR or ./runs.")
+    ] = None,
+    chain: Annotated[
+        bool, typer.Option("--chain", help="Call the modules that an action needs, when a request lacks their answers.")
+    ] = False,
 ) -> None:
     """Serve a module through its adapter. It then follows the contract, with GET /health and POST /execute."""
     from ops_orchestrator.service.server import serve_until_stopped  # noqa: PLC0415  # as above
     from ops_orchestrator.workbench.facade import create_facade  # noqa: PLC0415  # as above
+    from ops_orchestrator.workbench.supply import FromRun  # noqa: PLC0415  # as above
 
-    settings = read_settings(modules_file=modules_file, host=host, port=port)
-    module = _module(_catalogue(settings), name)
+    settings = read_settings(modules_file=modules_file, host=host, port=port, runs_dir=runs_dir)
+    catalogue = _catalogue(settings)
+    module = _module(catalogue, name)
+    if run and chain:
+        raise ConfigurationError("earlier steps come from --run or from --chain; give one of them")
     if module.adapter is None:
         raise ConfigurationError(f"{name} has no adapter: it follows the contract itself, at {module.address}")
 
@@ -119,12 +167,17 @@ def serve_module(
         sys.stdout.write(f"{name} listens at {url}\nand calls {module.address} through its adapter\n")
         sys.stdout.flush()
 
-    serve_until_stopped(create_facade(module, settings), settings, announce)
+    if run:
+        with closing(FolderStore.existing(settings.runs_dir)) as store:
+            run = find_run_id(store, run)
+    before = cache(lambda *step: _run_before(settings, str(run), *step))
+    supply = FromRun(before) if run else catalogue if chain else None
+    serve_until_stopped(create_facade(module, settings, supply=supply), settings, announce)
 
 
-def _run_before(settings: Settings, run: str, module: str) -> EarlierRun:
+def _run_before(settings: Settings, run: str, module: str, action: str) -> EarlierRun:
     with closing(FolderStore.existing(settings.runs_dir)) as store:
-        return run_before(store, find_run_id(store, run), module)
+        return run_before(store, find_run_id(store, run), module, action)
 
 
 async def _listed(settings: Settings) -> list[dict[str, Any]]:

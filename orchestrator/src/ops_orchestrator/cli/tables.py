@@ -31,12 +31,18 @@ def modules_view(modules: list[dict[str, Any]]) -> RenderableType:
             "ready" if module["ready"] else module["code"].lower().removeprefix("module_").replace("_", " "),
             module.get("version"),
             ", ".join(module.get("contract_versions") or []),
+            _compliance(module.get("compliance") or {}),
             module["url"],
         )
         for module in modules
     ]
     reasons = [plain(f"✗ {module['reason']}", "red") for module in modules if not module["ready"]]
-    return Group(plain_table(("module", "state", "version", "contract", "address"), rows), *reasons)
+    return Group(plain_table(("module", "state", "version", "contract", "last check", "address"), rows), *reasons)
+
+
+def _compliance(compliance: dict[str, Any]) -> str | None:
+    """What the last compliance check found; None of a service that does not say."""
+    return f"stale: {compliance['state']}" if compliance.get("stale") else compliance.get("state")
 
 
 def runs_table(runs: list[dict[str, Any]]) -> FittingTable:

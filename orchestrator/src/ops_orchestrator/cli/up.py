@@ -1,22 +1,24 @@
 """`ops up`: the Compose stack, with a team's module in the place of its stub."""
 
-import json
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Final
 
 import typer
 
+from ops_orchestrator.cli.compliance_kit import COMPLIANT, Checked, check, run_kit
 from ops_orchestrator.cli.compose_project import ComposeProject
 from ops_orchestrator.cli.swap import Swap, override, read_swap, variables
-from ops_orchestrator.errors import CannotReachError
+from ops_orchestrator.errors import CannotReachError, ConfigurationError, StoreError
 from ops_orchestrator.exit_code import ExitCode
+from ops_orchestrator.modules.module import Module
+from ops_orchestrator.settings import read_settings
+
+_UNKNOWN_ADDRESS: Final = "http://localhost"
 
 With = Annotated[
     list[str] | None,
@@ -36,9 +38,12 @@ def up(
     modules = ComposeProject(here).modules()
     swaps = [read_swap(text, modules) for text in with_ or ()]
     for swap in swaps:
-        if not _is_compliant(swap, inputs) and not anyway:
+        checked = check(*_target(swap), *_given(inputs))
+        if not _is_compliant(swap, checked) and not anyway:
             sys.stderr.write(f"ops: {swap.target} was not swapped in; fix what is named above, or add --anyway\n")
             raise typer.Exit(ExitCode.NOT_COMPLETED)
+        if _is_itself(swap, checked):
+            _keep(swap, checked, ComposeProject(here))
         _show_beside_stub(swap, inputs)
     with _environment(swaps) as environment:
         url = ComposeProject(here, environment).up()
@@ -47,26 +52,35 @@ def up(
     sys.stderr.write(f"The orchestrator is ready at {url}\n")
 
 
-def _is_compliant(swap: Swap, inputs: Path | None) -> bool:
-    """Run the kit on it, for a person to see, and read from its report whether it is the module that it replaces."""
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
-        code = _kit("check", *_target(swap), "--json-file", str(report), *_given(inputs))
-        if code not in (0, 1) or not report.exists():
-            raise CannotReachError(f"the check of {swap.target} could not be made; see the kit's output above")
-        subject: Mapping[str, Any] = json.loads(report.read_bytes())["subject"]
-    if subject.get("module") != swap.module:
-        sys.stderr.write(
-            f"ops: {swap.target} calls itself {subject.get('module')!r}, and the stack would call it {swap.module!r}\n"
-        )
+def _is_compliant(swap: Swap, checked: Checked) -> bool:
+    """Whether it follows the contract, and is the module that it replaces, for which its own health answers."""
+    if checked.report is None:
+        raise CannotReachError(f"the check of {swap.target} could not be made; see the kit's output above")
+    if not _is_itself(swap, checked):
+        subject = checked.report.subject.module
+        sys.stderr.write(f"ops: {swap.target} calls itself {subject!r}, and the stack would call it {swap.module!r}\n")
         return False
-    return code == 0
+    return checked.code == COMPLIANT
+
+
+def _is_itself(swap: Swap, checked: Checked) -> bool:
+    return checked.report is not None and checked.report.subject.module == swap.module
+
+
+def _keep(swap: Swap, checked: Checked, project: ComposeProject) -> None:
+    """Keep the verdict on what is swapped in. A store that cannot be written does not keep the stack from starting."""
+    digest = project.image_digest(swap.image) if swap.image else None
+    module = Module(name=swap.module, url=swap.url or _UNKNOWN_ADDRESS)
+    try:
+        checked.keep(read_settings().runs_dir, module, digest)
+    except (ConfigurationError, StoreError) as error:
+        sys.stderr.write(f"ops: the verdict on {swap.module} was not kept: {error}\n")
 
 
 def _show_beside_stub(swap: Swap, inputs: Path | None) -> None:
     """Show the module's answers beside the stub's; differences are information, not a failure."""
     target = swap.url or f"image:{swap.image}"
-    if _kit("compare", f"stub:{swap.module}", target, *_given(inputs)) not in (0, 1):
+    if run_kit("compare", f"stub:{swap.module}", target, *_given(inputs)) not in (0, 1):
         sys.stderr.write(f"ops: {swap.target} could not be compared with the stub; it is swapped in anyway\n")
 
 
@@ -76,15 +90,6 @@ def _target(swap: Swap) -> tuple[str, ...]:
 
 def _given(inputs: Path | None) -> tuple[str, ...]:
     return ("--inputs", str(inputs)) if inputs else ()
-
-
-def _kit(*words: str) -> int:
-    beside = str(Path(sys.executable).parent)
-    command = shutil.which("ops-contract", path=os.pathsep.join((beside, os.environ.get("PATH", os.defpath))))
-    if command is None:
-        raise CannotReachError("the command ops-contract is missing; install openpolicystack-contract[kit]")
-    sys.stderr.write(f"$ ops-contract {' '.join(words)}\n")
-    return subprocess.run([command, *words], check=False).returncode  # noqa: S603  # the kit, with what the user wrote
 
 
 @contextmanager

@@ -10,7 +10,9 @@ from ops_orchestrator.modules.adapters.declaration import Adapter
 from ops_orchestrator.modules.adapters.envelope import map_answer
 from ops_orchestrator.modules.adapters.evaluation import Evaluation
 from ops_orchestrator.modules.adapters.job import MappedJob, response_of
+from ops_orchestrator.modules.adapters.need import NEEDS
 from ops_orchestrator.modules.adapters.request import map_request
+from ops_orchestrator.modules.adapters.request_body import Sources
 from ops_orchestrator.modules.answer import Answer, Readiness
 from ops_orchestrator.modules.call import Call, UpstreamAnswer
 from ops_orchestrator.modules.daemon_threads import DaemonThreads
@@ -53,7 +55,8 @@ class AdaptedDialect:
     async def request(self, call: Call) -> Request:
         """See Dialect."""
         action = self._adapter.actions[call.action]
-        return await _THREADS.run(lambda: map_request(action, self._evaluation(call)))
+        sources = Sources(call.read_artifact, self._module.secrets.masked_bytes)
+        return await _THREADS.run(lambda: map_request(action, self._evaluation(call), sources))
 
     async def job(self, exchange: Exchange, call: Call) -> "AdaptedJob | None":
         """See Dialect."""
@@ -69,6 +72,7 @@ class AdaptedDialect:
         return await _THREADS.run(lambda: map_answer(action, root, self._evaluation(call, exchange.job), exchange))
 
     def _evaluation(self, call: Call, job: Job | None = None) -> Evaluation:
+        upstream = {step: _upstream(earlier) for step, earlier in call.upstream.items()}
         context = {
             "inputs": call.inputs,
             "scenario_id": call.scenario_id,
@@ -76,7 +80,8 @@ class AdaptedDialect:
             "step_id": call.step_id,
             "seed": call.seed,
             "options": call.options,
-            "upstream": {step: _upstream(earlier) for step, earlier in call.upstream.items()},
+            "upstream": upstream,
+            NEEDS: {role: upstream[step] for role, step in call.bound.items() if step in upstream},
             **({"submitted": response_of(job.submitted)} if job else {}),
         }
         return Evaluation(

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
 from ops_contract import ArtifactRef, Evidence, SuccessEnvelope
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.adapters.body import decoded
+from ops_orchestrator.modules.adapters.request_body import ReadArtifact
 from ops_orchestrator.modules.module import Module
 
 
@@ -53,7 +54,11 @@ class UpstreamAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call of `module` for `action`. `inputs` are complete; `upstream` has the earlier answers by step id."""
+    """One call of `module` for `action`. `inputs` are complete; `upstream` has the earlier answers by step id.
+
+    `bound` has the steps that meet the module's needs, by role. `read_artifact` reads the artifacts of earlier steps; it is
+    None where only their names are known.
+    """
 
     run_id: str
     scenario_id: str
@@ -63,6 +68,8 @@ class Call:
     inputs: Mapping[str, Any]
     seed: int
     upstream: Mapping[str, UpstreamAnswer]
+    bound: Mapping[str, str] = field(default_factory=dict)
+    read_artifact: ReadArtifact | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -71,10 +78,12 @@ class Call:
 
     @property
     def missing_upstream(self) -> list[str]:
-        """The steps whose answers the module's adapter uses and that are not in `upstream`."""
-        return sorted(self.module.needs(self.action) - self.upstream.keys())
+        """What the module's adapter uses and that is not in `upstream`, in words."""
+        named = [f"the step {step!r}" for step in sorted(self.module.needed_steps(self.action) - self.upstream.keys())]
+        needs = self.module.needs(self.action).items()
+        return [*named, *(f"{role!r}, a step of {need}" for role, need in needs if self.bound.get(role) not in self.upstream)]
 
     @property
     def may_rest_on_synthetic(self) -> bool:
         """Are the figures of an earlier step synthetic that the module may use?"""
-        return any(self.upstream[step].synthetic for step in self.module.may_use(self.action, self.upstream))
+        return any(self.upstream[step].synthetic for step in self.module.may_use(self.action, self.upstream, self.bound))

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
@@ -14,6 +15,7 @@ from ops_contract import ShapeError, canonical_json, is_secret, join_pointer, sp
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.masking import Secrets
 from ops_orchestrator.modules.adapters import BUILT_IN
+from ops_orchestrator.modules.adapters.body_declaration import BODIES
 from ops_orchestrator.modules.call_options import CallOptions
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.yaml_file import YamlFile, read_yaml
@@ -21,6 +23,7 @@ from ops_orchestrator.modules.yaml_file import YamlFile, read_yaml
 Options = TypeVar("Options", bound=CallOptions)
 
 _SECTIONS: Final = ("defaults", "modules")
+_NAMED_PARTS: Final = ("query", "headers", "form", "multipart")
 # Where an adapter sends what identifies its caller.
 _SENT_ASIDE: Final = re.compile("/modules/[^/]+/adapter/actions/[^/]+/(headers|query|poll/query)/")
 
@@ -118,8 +121,16 @@ def _over(file: YamlFile, pointer: str, base: dict[str, Any], declared: dict[str
             where = file.place(join_pointer(f"{pointer}/actions", name))
             message = f"{declared['base']} has no action {name!r}; {hint} A new one needs a path"
             raise ConfigurationError(f"{where}: {message}")
-    actions = {name: {**known.get(name, {}), **action} if isinstance(action, dict) else action for name, action in own.items()}
+    actions = {name: _over_action(known.get(name, {}), action) for name, action in own.items()}
     return {**base, **declared, "actions": {**known, **actions}}
+
+
+def _over_action(known: dict[str, Any], action: Any) -> Any:
+    """An action laid over the one of the base; its body takes the place of the other, of whatever kind that is."""
+    if not isinstance(action, dict):
+        return action
+    replaced = BODIES if any(name in action for name in BODIES) else ()
+    return {**{key: item for key, item in known.items() if key not in replaced}, **action}
 
 
 def _given(file: YamlFile, pointer: str, value: Any) -> dict[str, Any]:
@@ -128,8 +139,8 @@ def _given(file: YamlFile, pointer: str, value: Any) -> dict[str, Any]:
 
 
 def _given_parts(action: dict[str, Any]) -> dict[str, Any]:
-    """What an action declares; empty entries count as not given there and in its query and headers too."""
-    parts = {key: item for key, item in action.items() if key in ("query", "headers") and isinstance(item, dict)}
+    """What an action declares; empty entries count as not given there and in its headers, query and fields too."""
+    parts = {key: item for key, item in action.items() if key in _NAMED_PARTS and isinstance(item, dict)}
     return _without_empty({**action, **{key: _without_empty(item) for key, item in parts.items()}})
 
 
@@ -155,12 +166,16 @@ def _checked(file: YamlFile, model: type[Options], pointer: str, value: dict[str
         key = _named(problem.pointer)
         if unknown:
             raise _unknown(file, pointer + problem.pointer, key, _fields_at(model, problem.pointer)) from error
-        around = problem.pointer.rpartition("/")[0]
-        hidden = around.endswith(("/headers", "/query")) and is_secret(key)
+        hidden = _is_secret_place(problem.pointer)
         message = "cannot be used; it is not shown, since it may hold a secret" if hidden else problem.message
         if (written := file.written.get(pointer + problem.pointer)) and problem.message.startswith("must be a string"):
             message = f"must be text, not {written}; quote it"
         raise ConfigurationError(f"{file.place(pointer + problem.pointer)}: {key} {message}") from error
+
+
+def _is_secret_place(pointer: str) -> bool:
+    """Does it lead to what is sent under the name of a secret?"""
+    return any(part in _NAMED_PARTS and is_secret(name) for part, name in pairwise(split_pointer(pointer)))
 
 
 def _named(pointer: str) -> str:

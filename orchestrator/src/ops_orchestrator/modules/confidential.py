@@ -11,10 +11,11 @@ from ops_orchestrator.exchange import Exchange, Job, Request
 from ops_orchestrator.masking import Secrets, TooManySecretsError
 from ops_orchestrator.modules.answer import Answer, Readiness, shortened_version
 from ops_orchestrator.modules.module import Module
+from ops_orchestrator.modules.sent_body import fields_of
 
 
 def secrets_of(module: Module, request: Request) -> Secrets:
-    """The secrets of the module's entry, and those in the headers and the query of `request`."""
+    """The secrets of the module's entry, and those in the headers, the query and the form fields of `request`."""
     headers = [value for name, value in request.headers.items() if module.is_secret_header(name)]
     cookies = [
         pair.partition("=")[2]
@@ -24,7 +25,8 @@ def secrets_of(module: Module, request: Request) -> Secrets:
     ]
     query = request.path.partition("?")[2]
     parameters = [value for name, value in parse_qsl(query) if is_secret(name)] if query else []
-    found = headers + cookies + parameters
+    fields = [value for name, value in fields_of(request.body, request.content_type) if is_secret(name)]
+    found = headers + cookies + parameters + fields
     return module.secrets | Secrets.of(found) if found else module.secrets
 
 

@@ -103,19 +103,16 @@ def _with_quoted_masks(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str
     """The entries with each expression that is masked as a whole made one that yields the mask, as it stands in requests."""
     text = json.dumps(MASK)
 
+    def unmasked(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: unmasked(item) for name, item in value.items()}
+        return text if value == MASK else value
+
     def quoted(action: Any) -> Any:
         if not isinstance(action, dict):
             return action
-        parts = {part: action[part] for part in ("query", "headers") if isinstance(action.get(part), dict)}
-        polled = {"poll": quoted(action["poll"])} if isinstance(action.get("poll"), dict) else {}
-        return (
-            action
-            | {
-                part: {name: text if value == MASK else value for name, value in values.items()}
-                for part, values in parts.items()
-            }
-            | polled
-        )
+        masked = {part: unmasked(action[part]) for part in ("query", "headers", "form", "multipart") if part in action}
+        return action | masked | ({"poll": quoted(action["poll"])} if "poll" in action else {})
 
     def changed(entry: dict[str, Any]) -> dict[str, Any]:
         adapter = entry.get("adapter")

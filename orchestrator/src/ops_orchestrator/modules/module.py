@@ -11,6 +11,7 @@ from ops_contract import Identifier, is_secret, request_target
 from ops_orchestrator.masking import Secrets
 from ops_orchestrator.modules.adapters.declaration import Adapter
 from ops_orchestrator.modules.adapters.names import EVERYTHING
+from ops_orchestrator.modules.adapters.need import NEEDS, Need, roles_read
 from ops_orchestrator.modules.base_url import BaseUrl
 from ops_orchestrator.modules.call_options import CallOptions
 
@@ -91,16 +92,29 @@ class Module(CallOptions):
         # One less than we wait, in which it can say that it was too slow (OPS-LIM-002).
         return self.earlier_deadlines.get(action) or max(self.timeout_s - 1.0, self.timeout_s / 2)
 
-    def needs(self, action: str) -> frozenset[str]:
-        """The steps whose answers the adapter uses for `action`."""
+    def needs(self, action: str) -> Mapping[str, Need]:
+        """What the adapter needs of earlier steps for `action`, by role."""
+        return (self.adapter.actions[action].needs if self.adapter else None) or {}
+
+    def needed_steps(self, action: str) -> frozenset[str]:
+        """The steps whose answers the adapter uses by their ids for `action`."""
         return self.adapter.actions[action].upstream if self.adapter else frozenset()
 
-    def may_use(self, action: str, earlier: Iterable[str]) -> frozenset[str]:
-        """Those of the `earlier` steps on whose answers the module's own may rest: all that it is given, or that are read."""
+    def may_use(self, action: str, earlier: Iterable[str], bound: Mapping[str, str]) -> frozenset[str]:
+        """Those of the `earlier` steps on whose answers the module's own may rest: all that it is given, or that are read.
+
+        `bound` has the steps that meet its needs, by role.
+        """
         reads = self.adapter.actions[action].reads if self.adapter else _ALL_EARLIER
         if reads & _ALL_EARLIER:
             return frozenset(earlier)
-        return frozenset(path[1] for path in reads if path[0] == "upstream").intersection(earlier)
+        named = (path[1] for path in reads if path[0] == "upstream")
+        by_role = bound.values() if (NEEDS,) in reads else (bound[role] for role in roles_read(reads) if role in bound)
+        return frozenset((*named, *by_role)).intersection(earlier)
+
+    def sends_artifacts(self, action: str) -> bool:
+        """Are artifacts of earlier steps part of the requests for `action`?"""
+        return self.adapter is not None and self.adapter.actions[action].sends_artifacts
 
     def answer_holds_artifacts(self, action: str) -> bool:
         """Are bytes of artifacts part of the raw answer, in a place that only the adapter knows?"""

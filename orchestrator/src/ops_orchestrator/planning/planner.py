@@ -6,6 +6,7 @@ from ops_contract import Problem, join_pointer, suggestion
 from ops_orchestrator.errors import InvalidRequestError, UnknownActionError, UnknownModuleError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.module import Module
+from ops_orchestrator.planning.bindings import with_bindings
 from ops_orchestrator.planning.scenario import Scenario, StepRequest
 from ops_orchestrator.planning.steps import Plan, Step
 
@@ -15,14 +16,18 @@ def plan(scenario: Scenario, catalogue: Catalogue) -> Plan:
 
     Raises UnknownModuleError, UnknownActionError, InvalidRequestError.
     """
-    steps = steps_of(scenario, catalogue)
+    steps = tuple(with_bindings(steps_of(scenario, catalogue), scenario.modules))
     _refuse_missing_upstream(steps)
     _refuse_unused_pins(scenario)
+    _refuse_dropped_artifacts(scenario, steps)
     return Plan(steps)
 
 
 def steps_of(scenario: Scenario, catalogue: Catalogue) -> tuple[Step, ...]:
-    """One step per entry of `modules`, in their order. Raises UnknownModuleError, UnknownActionError, InvalidRequestError."""
+    """One step per entry of `modules`, in their order, without the steps that meet its needs.
+
+    Raises UnknownModuleError, UnknownActionError, InvalidRequestError.
+    """
     _refuse_unknown_modules(scenario, catalogue)
     _refuse_repeated_ids(scenario)
     modules = [catalogue.modules[entry.module] for entry in scenario.modules]
@@ -75,7 +80,7 @@ def _refuse_missing_upstream(steps: tuple[Step, ...]) -> None:
     problems = []
     for index, step in enumerate(steps):
         before = [earlier.id for earlier in steps[:index]]
-        for needed in sorted(step.module.needs(step.action) - set(before)):
+        for needed in sorted(step.module.needed_steps(step.action) - set(before)):
             order = f"before it there is {', '.join(before)}" if before else "nothing is before it"
             text = f"action {step.action!r} of {step.module.name} uses the answer of a step {needed!r}; {order}"
             problems.append(Problem(f"/modules/{index}", text))
@@ -93,6 +98,15 @@ def _refuse_unused_pins(scenario: Scenario) -> None:
     ]
     if problems:
         raise InvalidRequestError("Pin modules that the run calls.", problems)
+
+
+def _refuse_dropped_artifacts(scenario: Scenario, steps: tuple[Step, ...]) -> None:
+    """A run that keeps no artifacts cannot send them to later steps."""
+    sending = [step for step in steps if step.module.sends_artifacts(step.action)]
+    if sending and not scenario.run_options.save_artifacts:
+        text = f"is false, but step {sending[0].id!r} sends artifacts of earlier steps to {sending[0].module.name}"
+        problem = Problem("/run_options/save_artifacts", text)
+        raise InvalidRequestError("Leave save_artifacts out, or take the step out.", [problem])
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

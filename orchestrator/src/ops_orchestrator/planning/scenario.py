@@ -36,6 +36,7 @@ from ops_orchestrator.planning.pins import Pins
 _SHORTEST_RUN_S: Final = 0.001
 _LONGEST_RUN_S: Final = 30 * 24 * 60 * 60
 _MOST_FIELDS: Final = 1000
+_WITH: Final = "with"
 
 
 class Closed(ContractModel):
@@ -48,7 +49,8 @@ class Closed(ContractModel):
     def _few_fields(cls, value: Any) -> Any:
         # Every unknown field is a problem of its own, and a body has room for a hundred thousand.
         if isinstance(value, dict) and len(value) > _MOST_FIELDS:
-            raise PydanticCustomError("complete", f"has {len(value)} fields; known are {', '.join(cls.model_fields)}")
+            known = [field.alias or name for name, field in cls.model_fields.items()]
+            raise PydanticCustomError("complete", f"has {len(value)} fields; known are {', '.join(known)}")
         return value
 
 
@@ -86,6 +88,16 @@ class StepRequest(Closed):
     inputs: Annotated[
         dict[str, Any], Field(default_factory=dict, description="merged over the scenario's (RFC 7396): null takes one away")
     ]
+    bindings: Annotated[
+        dict[str, Identifier],
+        Field(
+            alias=_WITH,
+            default_factory=dict,
+            max_length=100,
+            description="by role, the earlier step that meets a need of the module; the latest that fits unless given",
+            examples=[{"assessment": "a1"}],
+        ),
+    ]
 
     @property
     def step_id(self) -> str:
@@ -95,7 +107,11 @@ class StepRequest(Closed):
     @model_serializer
     def as_json(self) -> Any:
         """The entry as it was asked for."""
-        given = {name: value for name, value in vars(self).items() if name in self.model_fields_set and value is not None}
+        given = {
+            _WITH if name == "bindings" else name: value
+            for name, value in vars(self).items()
+            if name in self.model_fields_set and value is not None
+        }
         return self.module if given.keys() == {"module"} else given
 
 

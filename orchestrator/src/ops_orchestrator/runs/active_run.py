@@ -176,7 +176,7 @@ class ActiveRun:
         work, recorder = self._work, self._recorder
         staging = recorder.staging if work.scenario.run_options.save_artifacts else None
         clients, plan = await self._modules(client)
-        runner = Runner(clients, staging, recorder.add)
+        runner = Runner(clients, staging, recorder.add, recorder)
         return await runner.execute(recorder.run_id, work.scenario, plan, work.earlier)
 
     async def _modules(self, client: ModuleClient) -> tuple[StepClients, Plan]:

@@ -133,7 +133,7 @@ def uses_of(record: RunRecord, results: Results, modules: Callable[[], bytes]) -
     with suppress(JsonError, ShapeError, ChangedModuleError, NotFoundError):
         known = recorded_modules(modules()).modules
         return {
-            step.id: module.may_use(step.action, [other.id for other in record.steps[: step.step - 1]])
+            step.id: module.may_use(step.action, [other.id for other in record.steps[: step.step - 1]], record.bound_by(step))
             for step in adapted
             if (module := known.get(step.module)) and step.action in module.action_names
         }

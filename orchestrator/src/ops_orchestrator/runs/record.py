@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from ops_contract import ArtifactRef, Evidence
+from ops_contract import ArtifactRef, Evidence, media_type_of
 from ops_orchestrator.runs.document_fields import Array, Error, FewEntries, FlatResults, Objects, RequestObject, Time
 from ops_orchestrator.runs.events import ENDED, ExchangeRecord, Fingerprints, Reproduction, Status
 from ops_orchestrator.runs.json_text import LARGEST_INDENTED_BYTES, json_document, json_text, object_in_pieces
@@ -21,7 +21,7 @@ RESULTS: Final = "results.json"
 LOGS: Final = "logs.jsonl"
 RESULT: Final = "result.json"
 REQUEST: Final = "request.json"
-"""The body of a step's request, byte for byte."""
+"""The body of a step's request, byte for byte, when it is JSON; see `request_name`."""
 
 MAPPED_REQUEST: Final = "mapped-request.json"
 """The whole request that an adapter made for a step."""
@@ -130,6 +130,11 @@ class RunRecord(_Document):
         few = islice(labels.items(), _MOST_LABELS) if isinstance(labels, dict) else ()
         return {key: value for key, value in few if isinstance(value, str) and len(key) + len(value) <= _LONGEST_LABEL}
 
+    def bound_by(self, step: StepRecord) -> dict[str, str]:
+        """The earlier steps that meet the needs of the module of `step`, by role; a record may be foreign."""
+        bound = self.plan[step.step - 1].get("with") if step.step <= len(self.plan) else None
+        return {role: each for role, each in bound.items() if isinstance(each, str)} if isinstance(bound, dict) else {}
+
     def summary(self) -> dict[str, Any]:
         """The run in a list of runs."""
         origin = {name: value for name in ("reproduces", "sweep") if (value := getattr(self, name)) is not None}
@@ -211,6 +216,21 @@ def artifacts_folder(step_id: str) -> str:
 def result_name(number: int, step_id: str) -> str:
     """Where the result of a step is stored, relative to the run folder."""
     return f"{step_folder(number, step_id)}/{RESULT}"
+
+
+def request_name(content_type: str) -> str:
+    """The name of the file in a step's folder that keeps the body of a request, which is JSON unless its type says so."""
+    media_type = media_type_of(content_type)
+    if media_type == "application/x-www-form-urlencoded" or media_type.startswith("text/"):
+        return f"request{mimetypes.guess_extension(media_type) or '.txt'}"
+    if not media_type or media_type.endswith("json"):
+        return REQUEST
+    return f"request{mimetypes.guess_extension(media_type) or '.bin'}"
+
+
+def is_request(path: str) -> bool:
+    """Does a file of a step's folder keep the body of a request?"""
+    return path.rpartition("/")[2].startswith("request.")
 
 
 def response_name(media_type: str) -> str:

@@ -9,8 +9,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from ops_contract import MASK, JsonError, differences, masked_url, parse_json, sha256_hex
 from ops_orchestrator.errors import NotFoundError
 from ops_orchestrator.exchange import Request
+from ops_orchestrator.modules.adapters.body_declaration import BODIES
 from ops_orchestrator.modules.confidential import masked_headers, secrets_of
 from ops_orchestrator.modules.module import Module
+from ops_orchestrator.modules.sent_body import comparable_type, shown_body
 from ops_orchestrator.runs.record import (
     ANSWER_HEADERS,
     JOB,
@@ -69,11 +71,12 @@ class RecordedExchange:
 def comparable(module: Module, request: Request, url: str) -> Any:
     """What is asked of a module, without its secrets and its address: the body, or with an adapter all that it maps."""
     secrets = secrets_of(module, request)
-    body = _json(secrets.masked_bytes(request.body)) if request.body else None
+    body = secrets.masked_bytes(request.body)
     if module.adapter is None:
-        return body
+        return _json(body) if body else None
     headers = masked_headers(request.headers, module, secrets)
-    return _mapped(request.method, secrets.masked_text(masked_url(url)), module.address, headers, body)
+    shown = shown_body(body, request.content_type)
+    return _mapped(request.method, secrets.masked_text(masked_url(url)), module.address, headers, shown)
 
 
 def recorded_exchange(run: StoredRun, record: RunRecord, module: Module, step_id: str) -> RecordedExchange:
@@ -143,12 +146,15 @@ def _request(run: StoredRun, module: Module, step: StepRecord, folder: str) -> A
     if module.adapter is None:
         return document
     base = _json(run.document(MODULES))["modules"][step.module]["url"]
-    return _mapped(document["method"], document["url"], base, document["headers"], document.get("body"))
+    shown = {name: document[name] for name in BODIES if document.get(name) is not None}
+    return _mapped(document["method"], document["url"], base, document["headers"], shown)
 
 
-def _mapped(method: str, url: str, base: str, headers: Mapping[str, str], body: Any) -> dict[str, Any]:
+def _mapped(method: str, url: str, base: str, headers: Mapping[str, str], shown: Mapping[str, Any]) -> dict[str, Any]:
     lower = {name.lower(): text for name, text in headers.items()}
-    return {"method": method, "path": _below(url, base), "headers": lower} | ({} if body is None else {"body": body})
+    if "content-type" in lower:
+        lower["content-type"] = comparable_type(lower["content-type"])
+    return {"method": method, "path": _below(url, base), "headers": lower, **shown}
 
 
 def _below(url: str, base: str) -> str:

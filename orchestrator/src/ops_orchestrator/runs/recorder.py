@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ops_orchestrator.runs.events import Event, Occurrence, RunEnded, RunResumed, RunStarted, StepCompleted, now
-from ops_orchestrator.runs.record import RESULT, Results, RunRecord, StepResults
+from ops_orchestrator.runs.record import RESULT, Results, RunRecord, StepResults, artifacts_folder
 from ops_orchestrator.runs.run_file import RunFile
 from ops_orchestrator.runs.run_state import RunState, ended, fingerprints_of
+from ops_orchestrator.runs.store.plain_file import read_below
 from ops_orchestrator.runs.store.protocols import RunWriter
 
 
@@ -110,6 +111,10 @@ class Recorder:
     async def durable(self) -> None:
         """Wait until all that happened so far is on disk. Raises StoreError."""
         await self._writer.durable()
+
+    def read_artifact(self, step_id: str, name: str, limit: int) -> bytes:
+        """An artifact of a completed step, once `durable` returned. See ReadArtifact."""
+        return read_below(self.folder, f"{artifacts_folder(step_id)}/{name}", limit)
 
     def _take_in(self, event: Event, results: StepResults | None) -> None:
         self._state.apply(event)

@@ -46,6 +46,18 @@ class Emit(Protocol):
         ...
 
 
+class KeptArtifacts(Protocol):
+    """The artifacts that the run has received so far."""
+
+    async def durable(self) -> None:
+        """Wait until all of them are in the run's folder."""
+        ...
+
+    def read_artifact(self, step_id: str, name: str, limit: int, /) -> bytes:
+        """See ReadArtifact."""
+        ...
+
+
 @dataclass(frozen=True)
 class Earlier:
     """What a run that goes on has from before: answers by step id, and how often each other step was tried."""
@@ -56,11 +68,15 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Runner:
-    """Executes plans with `clients`. Artifacts that are fetched land in `staging`; None checks and drops them."""
+    """Executes plans with `clients`. Artifacts that are fetched land in `staging`; None checks and drops them.
+
+    `kept` has those that requests are made with.
+    """
 
     clients: StepClients
     staging: Path | None
     emit: Emit
+    kept: KeptArtifacts | None = None
 
     async def execute(self, run_id: str, scenario: Scenario, plan: Plan, earlier: Earlier | None = None) -> RunEnded:
         """Call the modules of `plan` in order and emit what happens, up to the end, which is returned.
@@ -72,7 +88,9 @@ class Runner:
         steps = [step for step in plan.steps if step.id not in upstream]
         last_adapted = max((step.number for step in steps if step.module.adapter), default=0)
         for step in steps:
-            call = _call(run_id, scenario, step, upstream)
+            call = _call(run_id, scenario, step, upstream, self.kept)
+            if self.kept is not None and step.module.sends_artifacts(step.action):
+                await self.kept.durable()
             keep_exchange = step.number < last_adapted
             tried = earlier.attempts.get(step.id, 0)
             outcome = await self._step(step, call, tried, pins=scenario.run_options.pin, keep_exchange=keep_exchange)
@@ -217,7 +235,9 @@ def _ready(step: Step, readiness: Readiness, waited_s: float) -> ModuleReady:
     )
 
 
-def _call(run_id: str, scenario: Scenario, step: Step, upstream: Mapping[str, UpstreamAnswer]) -> Call:
+def _call(
+    run_id: str, scenario: Scenario, step: Step, upstream: Mapping[str, UpstreamAnswer], kept: KeptArtifacts | None
+) -> Call:
     return Call(
         run_id=run_id,
         scenario_id=scenario.scenario_id,
@@ -227,4 +247,6 @@ def _call(run_id: str, scenario: Scenario, step: Step, upstream: Mapping[str, Up
         inputs=merged(scenario.inputs, step.inputs),
         seed=scenario.run_options.seed,
         upstream=upstream,
+        bound=step.needs,
+        read_artifact=kept.read_artifact if kept is not None else None,
     )

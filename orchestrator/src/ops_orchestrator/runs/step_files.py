@@ -1,12 +1,12 @@
 """What a step leaves in the folder of its run: its result, its exchange, its artifacts. Pure: the store writes them."""
 
-import json
 from typing import Any
 
 from ops_contract import JsonError
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.answer import ReceivedArtifact
 from ops_orchestrator.modules.attempt import Answered
+from ops_orchestrator.modules.sent_body import shown_body
 from ops_orchestrator.planning.steps import Step
 from ops_orchestrator.runs.job_document import job_document
 from ops_orchestrator.runs.json_text import json_document, json_line, json_text
@@ -18,6 +18,7 @@ from ops_orchestrator.runs.record import (
     ArtifactRecord,
     StepResults,
     artifacts_folder,
+    request_name,
     response_name,
     result_name,
     step_folder,
@@ -61,7 +62,8 @@ def exchange_files(
     if exchange.job is not None:
         files.append(RunFile.of(f"{folder}/{JOB}", json_document(job_document(exchange.job))))
     if exchange.request:
-        files.append(RunFile.of(f"{folder}/{REQUEST}", exchange.request, exchange.request_sha256))
+        request = request_name(exchange.request_content_type) if adapted else REQUEST
+        files.append(RunFile.of(f"{folder}/{request}", exchange.request, exchange.request_sha256))
     if keep_artifacts or (adapted and not holds_artifacts):
         files.append(RunFile.of(response, exchange.response, exchange.response_sha256))
     elif not adapted:
@@ -94,7 +96,7 @@ def _artifact_file(step: Step, artifact: ReceivedArtifact) -> RunFile:
 def _mapped_request(exchange: Exchange) -> bytes:
     """What an adapter made of a call, for people: also of a call without a body."""
     request: dict[str, Any] = {"method": exchange.method, "url": exchange.url, "headers": dict(exchange.request_headers)}
-    return json_document(request | ({"body": json.loads(exchange.request)} if exchange.request else {}))
+    return json_document(request | shown_body(exchange.request, exchange.request_content_type))
 
 
 def _answer_headers(exchange: Exchange) -> bytes:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from ops_contract import Evidence
 from ops_orchestrator.runs.events import Reproduction, Status
 from ops_orchestrator.runs.run_summary import RunSummary
+from ops_orchestrator.runs.verdict import Finding, State
 from ops_orchestrator.settings import Durability
 
 _EXAMPLE_ANSWER: Final[dict[str, JsonValue]] = {
@@ -33,6 +34,10 @@ class PlannedStep(BaseModel):
     action: str
     id: Annotated[str, Field(description="left out when it is the module's name")] = ""
     inputs: Annotated[dict[str, Any], Field(description="the step's own; left out when it has none")] = {}
+    with_: Annotated[
+        dict[str, str],
+        Field(alias="with", description="the earlier steps that meet its module's needs, by role; left out without needs"),
+    ] = {}
 
 
 class RunError(BaseModel):
@@ -151,14 +156,42 @@ class RunVerification(BaseModel):
     notes: list[str]
 
 
+class ComplianceState(BaseModel):
+    """What the last compliance check of a module found; the fields after `reason` are left out where there is no verdict."""
+
+    state: State
+    stale: Annotated[str, Field(description="why it is about another version than the module has now; left out if not")] = ""
+    reason: Annotated[str, Field(description="why a verdict is unreadable; left out for any other")] = ""
+    checked_at: str = ""
+    kit_version: str = ""
+    contract_version: str = ""
+    module_version: str | None = None
+    image_digest: str | None = None
+    adapter: Annotated[str | None, Field(description="fingerprint of the adapter that the module was checked through")] = None
+    counts: Annotated[dict[str, int], Field(description="requirements by verdict")] = {}
+
+
+class CallStatistics(BaseModel):
+    """How the calls of a module went, in runs that are over; the median is that of the last 1,000 completed ones."""
+
+    calls: int
+    failed: int
+    median_s: float | None
+
+
 class ModuleState(BaseModel):
-    """A registered module: `code` and `reason` say why it is not ready, the fields after them what its health check found."""
+    """A registered module.
+
+    `code` and `reason` say why it is not ready, `version` and the fields after it what its health check found.
+    """
 
     name: str
     url: str
     image_digest: str | None
     actions: list[str]
     adapter: str | None
+    compliance: ComplianceState
+    calls: CallStatistics
     ready: bool
     code: str = ""
     reason: str = ""
@@ -172,6 +205,27 @@ class ModuleList(BaseModel):
     """The registered modules."""
 
     modules: list[ModuleState]
+
+
+class ModuleCall(BaseModel):
+    """A call of a module that is over: the step of a run."""
+
+    run_id: str
+    step: str
+    status: str
+    started_at: str | None
+    finished_at: str | None
+    version: str | None
+    error: str | None
+
+
+class ModuleAnswer(ModuleState):
+    """A registered module, with what its last compliance check found, and its last 20 calls, newest first."""
+
+    declared: Annotated[dict[str, Any], Field(description="its entry of modules.yaml in effect, secrets masked")]
+    findings: Annotated[list[Finding], Field(description="requirements that are not met, or could not be tested")]
+    findings_left_out: int
+    last_calls: list[ModuleCall]
 
 
 class Alive(BaseModel):

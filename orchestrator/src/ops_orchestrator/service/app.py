@@ -23,6 +23,7 @@ from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Progress
 from ops_orchestrator.runs.store.retention import Retention, retention_of
 from ops_orchestrator.runs.store.run_folder import Signer
+from ops_orchestrator.runs.store.verdicts import VerdictStore
 from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
 from ops_orchestrator.runs.sweeps.sweep_run import RunsOfSweeps
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
@@ -52,6 +53,7 @@ from ops_orchestrator.service.routes.run_control import run_control_routes
 from ops_orchestrator.service.routes.runs import runs_routes
 from ops_orchestrator.service.routes.sweeps import sweeps_routes
 from ops_orchestrator.service.routes.verification import verification_routes
+from ops_orchestrator.service.seen_modules import ModuleViewer
 from ops_orchestrator.service.service_log import RunLog
 from ops_orchestrator.service.siblings import AmongSiblings, Siblings, Worker
 from ops_orchestrator.service.takeover import Takeover
@@ -71,6 +73,7 @@ class _Parts:
     client: ModuleClient
     turns: Turns
     runs: ActiveRuns
+    viewer: ModuleViewer
     sweep_store: SweepStore
     sweeps: ActiveSweeps
     takeover: Takeover
@@ -116,7 +119,7 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     app.include_router(run_control_routes(parts.runs, parts.store, parts.siblings))
     app.include_router(reproduction_routes(parts.runs, parts.store, started, parts.catalogue, settings.max_request_bytes))
     app.include_router(events_routes(parts.store, parts.events, lambda run_id: parts.runs.find(run_id) is not None))
-    app.include_router(modules_routes(parts.catalogue, parts.client))
+    app.include_router(modules_routes(parts.viewer))
     app.include_router(health_routes(parts.store, parts.runs))
     app.include_router(sweeps_routes(parts.sweeps, parts.sweep_store, settings))
     app.include_router(description_routes(app))
@@ -150,6 +153,7 @@ def _parts(settings: Settings, transport: Transport | None, worker: Worker | Non
         client=client,
         turns=turns,
         runs=runs,
+        viewer=ModuleViewer(catalogue, client, store, VerdictStore(settings.runs_dir)),
         sweep_store=sweep_store,
         sweeps=ActiveSweeps(catalogue, sweep_store, through),
         takeover=Takeover(store, runs if settings.resume_interrupted else None),
@@ -189,7 +193,7 @@ def _pages(parts: _Parts, settings: Settings, api: ASGIApp) -> ASGIApp:
     from ops_orchestrator.service.pages.site import Parts, site  # noqa: PLC0415  # see above
 
     hosts = frozenset(name.strip().lower() for name in settings.hosts.split(",") if name.strip())
-    return site(Parts(parts.store, parts.sweep_store, parts.catalogue, parts.client, hosts), api)
+    return site(Parts(parts.store, parts.sweep_store, parts.catalogue, parts.viewer, hosts), api)
 
 
 def _signer(settings: Settings, worker: Worker | None) -> Signer | None:

@@ -28,27 +28,44 @@ from ops_contract import (
     trace_of,
 )
 from ops_orchestrator.errors import StepError
+from ops_orchestrator.modules.adapters.need import latest_by_role
 from ops_orchestrator.modules.answer import ReceivedArtifact
 from ops_orchestrator.modules.attempt import Answered, attempt, request_for
 from ops_orchestrator.modules.call import Call, UpstreamAnswer
+from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.readiness import check_health
 from ops_orchestrator.modules.staging import StagedFile
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.settings import Settings
+from ops_orchestrator.workbench.supply import Chained, FromRun, Supply, SupplyError
 
 _MOST_INLINE_BYTES: Final = 256 * 1024
 _MOST_INLINE_BYTES_IN_ALL: Final = 8 * 1024 * 1024
 _MOST_FILES: Final = 1000
 _UNKNOWN_VERSION: Final = "unknown"
 
+UPSTREAM_MISSING: Final = "UPSTREAM_MISSING"
+"""The code of a refusal when earlier answers that an action needs are not in the request."""
 
-def create_facade(module: Module, settings: Settings, transport: Transport | None = None) -> Starlette:
-    """The application; `transport` replaces the network between it and the module."""
+
+def create_facade(
+    module: Module,
+    settings: Settings,
+    transport: Transport | None = None,
+    supply: FromRun | Catalogue | None = None,
+) -> Starlette:
+    """The application; `transport` replaces the network between it and the module.
+
+    `supply` gives earlier answers to calls that come without those that they need: those of a run, or of the modules of a
+    catalogue, which are then called for it.
+    """
     client = ModuleClient(settings.limits, transport)
     folder = tempfile.TemporaryDirectory(prefix="ops-facade-", ignore_cleanup_errors=True)
-    facade = _Facade(module, client, Path(folder.name), settings)
+    staging = Path(folder.name)
+    given = Chained(supply, client, staging) if isinstance(supply, Catalogue) else supply
+    facade = _Facade(module, client, staging, settings, given)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -70,7 +87,8 @@ def create_facade(module: Module, settings: Settings, transport: Transport | Non
 class _Facade:
     """What the paths of the contract call; keeps the files that its last answers refer to."""
 
-    def __init__(self, module: Module, client: ModuleClient, staging: Path, settings: Settings) -> None:
+    def __init__(self, module: Module, client: ModuleClient, staging: Path, settings: Settings, supply: Supply | None) -> None:
+        self._supply = supply
         self._module = module
         self._client = client
         self._staging = staging
@@ -109,7 +127,7 @@ class _Facade:
         deadline_s = requested.options.deadline_s
         try:
             async with asyncio.timeout_at(deadline_s and started + deadline_s):
-                answered = await self._answered(self._call(requested))
+                answered = await self._answered(await self._call(requested))
         except TimeoutError as error:
             raise RefusalError.deadline_exceeded() from error
         fields = {
@@ -155,23 +173,35 @@ class _Facade:
         except ClientDisconnect as error:
             raise RefusalError.incomplete() from error
 
-    def _call(self, requested: ExecuteRequest) -> Call:
+    async def _call(self, requested: ExecuteRequest) -> Call:
         action, known = requested.action, self._module.action_names
         if action not in known:
             raise RefusalError.unknown_action(action, known, self._module.name)
+        module = self._module.for_action(action)
+        steps = ((step, earlier.module, None) for step, earlier in requested.upstream.items())
         call = Call(
             run_id=requested.run_id,
             scenario_id=requested.scenario_id,
             step_id=requested.step_id,
-            module=self._module.for_action(action),
+            module=module,
             action=action,
             inputs=requested.inputs,
             seed=requested.options.seed,
             upstream={name: _upstream(earlier) for name, earlier in requested.upstream.items()},
+            bound=latest_by_role(module.needs(action), steps),
         )
-        if missing := call.missing_upstream:
-            message = f"/upstream lacks {', '.join(missing)}, whose answer action {action!r} uses"
-            raise RefusalError(422, "INVALID_INPUT", message, pointer="/upstream")
+        return await self._with_upstream(call) if call.missing_upstream else call
+
+    async def _with_upstream(self, call: Call) -> Call:
+        """The call with the earlier answers that it lacks."""
+        lacking, reason = ", ".join(call.missing_upstream), ""
+        try:
+            call = await self._supply.supplied(call) if self._supply else call
+        except SupplyError as error:
+            reason = f"; {error}"
+        if reason or call.missing_upstream:
+            message = f"action {call.action!r} of {call.module.name} needs the answer of {lacking}{reason}"
+            raise RefusalError(422, UPSTREAM_MISSING, message, pointer="/upstream")
         return call
 
     async def _answered(self, call: Call) -> Answered:

@@ -1,6 +1,5 @@
 """One call of a module outside of a run, to see what its mapping makes of it."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,11 +8,13 @@ from ops_contract import Problem, masked_url, sha256_hex
 from ops_orchestrator.errors import Failure, InvalidRequestError, StepError
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.modules.adapters.body import decoded
+from ops_orchestrator.modules.adapters.need import Need, latest_by_role
 from ops_orchestrator.modules.attempt import Answered, attempt, request_for
 from ops_orchestrator.modules.call import Call
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.confidential import masked_headers, secrets_of
+from ops_orchestrator.modules.sent_body import shown_body
 from ops_orchestrator.planning.planner import steps_of
 from ops_orchestrator.planning.scenario import Scenario, merged
 from ops_orchestrator.planning.steps import Step
@@ -52,7 +53,7 @@ class Trial:
         secrets = secrets_of(module, request)
         url = secrets.masked_text(masked_url(module.at(request.path)))
         fields = {"method": request.method, "url": url, "headers": masked_headers(request.headers, module, secrets)}
-        return fields | ({"body": json.loads(secrets.masked_bytes(request.body))} if request.body else {})
+        return fields | shown_body(secrets.masked_bytes(request.body), request.content_type)
 
 
 def step_of(catalogue: Catalogue, module: str, action: str | None) -> Step:
@@ -68,18 +69,26 @@ def call_of(step: Step, inputs: Mapping[str, Any], earlier: EarlierRun | None, s
     call = Call(
         run_id=new_run_id(),
         scenario_id=earlier.scenario.scenario_id if earlier else _SCENARIO_ID,
-        step_id=step.id,
+        step_id=earlier.step.id if earlier and earlier.step else step.id,
         module=step.module,
         action=step.action,
         inputs=merged(earlier.scenario.inputs if earlier else {}, inputs),
         seed=seed_of_run if seed is None else seed,
-        upstream={key: answer for key, answer in (earlier.upstream if earlier else {}).items() if key != step.id},
+        upstream=earlier.upstream if earlier else {},
+        bound=bound_in(earlier, step.module.needs(step.action)) if earlier else {},
+        read_artifact=earlier.read_artifact if earlier else None,
     )
     if call.missing_upstream:
-        uses = f"action {step.action!r} of {step.module.name} uses the answer of a step"
-        problems = [Problem("upstream", f"{uses} {name!r}") for name in call.missing_upstream]
+        uses = f"action {step.action!r} of {step.module.name} uses the answer of"
+        problems = [Problem("upstream", f"{uses} {missing}") for missing in call.missing_upstream]
         raise InvalidRequestError("Name a run that has these steps with --run.", problems)
     return call
+
+
+def bound_in(earlier: EarlierRun, needs: Mapping[str, Need]) -> dict[str, str]:
+    """The steps of a run that meet `needs`, by role: those that met them then, else the latest that fit."""
+    latest = latest_by_role(needs, ((step.id, step.module, step.action) for step in earlier.earlier))
+    return latest | {role: step for role, step in earlier.bound.items() if role in needs and step in earlier.upstream}
 
 
 async def try_call(settings: Settings, call: Call) -> Trial:

@@ -263,7 +263,7 @@ def test_numbers_that_have_no_canonical_form_leave_the_run_without_a_recipe(fold
 def test_run_whose_request_and_steps_differ_cannot_be_taken_up(folder: Path, open_store: OpenStore) -> None:
     change(folder, "run.json", steps=[STEP, STEP | {"step": 2, "id": "beta", "module": "beta"}])
     with pytest.raises(StoreError, match="request and steps differ in number"):
-        run_before(open_store(), RUN_ID, "beta")
+        run_before(open_store(), RUN_ID, "beta", "execute")
 
 
 @pytest.mark.parametrize("name", ["not-a-run", "run_1", ".new-run", "run_2026-01-09T12-34-56Z_ABCDEF"])

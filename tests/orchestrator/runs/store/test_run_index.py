@@ -10,9 +10,9 @@ from run_records import GOOD, RUN_ID, record
 
 from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.runs.events import Fingerprints
-from ops_orchestrator.runs.record import StepRecord
+from ops_orchestrator.runs.record import RunRecord, StepRecord
 from ops_orchestrator.runs.run_filter import RunFilter
-from ops_orchestrator.runs.store.listed_run import IndexedRun, ReadRun
+from ops_orchestrator.runs.store.listed_run import CallCounts, IndexedRun, ReadRun
 from ops_orchestrator.runs.store.protocols import RunIndex
 from ops_orchestrator.runs.store.sqlite_index import FILE_NAME, SqliteIndex
 
@@ -211,3 +211,43 @@ def test_dropped_run_is_no_longer_listed(index: RunIndex) -> None:
     index.put([record(1), record(2)])
     index.drop(["run_1"])
     assert index.run_ids() == {"run_2"}
+
+
+def called(number: int, *statuses: str, module: str = "m") -> RunRecord:
+    """A run with a step of `module` for each status, of which step k took k seconds."""
+    steps = [
+        StepRecord.model_validate(
+            {
+                "step": step,
+                "id": f"s{step}",
+                "module": module,
+                "action": "execute",
+                "status": status,
+                "started_at": "2026-01-09T12:00:00Z",
+                "finished_at": f"2026-01-09T12:00:{step:02}Z",
+            }
+        )
+        for step, status in enumerate(statuses, start=1)
+    ]
+    return record(number).model_copy(update={"steps": tuple(steps)})
+
+
+def test_calls_that_are_over_are_counted_by_module(index: RunIndex) -> None:
+    index.put([called(1, "completed", "failed", "completed"), called(2, "interrupted", "running", "pending")])
+    index.put([called(3, "failed", module="n")])
+    assert index.calls("m") == CallCounts(calls=4, failed=1, median_s=2.0)
+    assert index.calls("n") == CallCounts(calls=1, failed=1, median_s=None)
+    assert index.calls("x") == CallCounts(calls=0, failed=0, median_s=None)
+
+
+def test_last_calls_are_the_newest_first(index: RunIndex) -> None:
+    index.put([called(1, "completed", "failed"), called(2, "completed")])
+    assert index.last_calls("m", 2) == [("run_2", 1), ("run_1", 2)]
+
+
+def test_calls_of_a_run_that_changed_or_went_are_not_counted_any_more(index: RunIndex) -> None:
+    index.put([called(1, "completed", "failed"), called(2, "failed")])
+    index.put([called(1, "completed", module="n")])
+    index.drop(["run_2"])
+    assert index.calls("m") == CallCounts(calls=0, failed=0, median_s=None)
+    assert index.calls("n").calls == 1

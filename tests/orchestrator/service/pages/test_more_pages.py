@@ -174,7 +174,7 @@ async def test_modules_say_whether_they_are_ready_and_how_their_calls_went(start
     assert "no such country" in one.text
     assert "url: http://alpha.test" in one.text
     assert "not ready" in bad.text
-    assert "No run has called it yet." in bad.text
+    assert "No run that is over has called it." in bad.text
     assert "registered are alpha, beta" in unknown.text
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
 from browser import chromium
+from kit_verdicts import finding, keep, kit_report
 from local_service import HTTP, ROOT, service, stub_addresses
 from playwright.sync_api import Browser, Page, expect
 
@@ -31,6 +32,8 @@ class Stack:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = tmp_path_factory.mktemp("pages")
+    unmet = kit_report("strategy-agent", "0.0.9", compliant=False, findings=[finding(), finding(verdict="not_testable")])
+    keep(home / "runs", unmet, "strategy-agent")
     stubs = service(home, "ops-stubs", "serve", "--port", "0")
     agent = service(home, "ops-stubs", "serve", "strategy-agent", "--admin", "--port", "0")
     with stubs as (_, stubs_url), agent as (_, agent_url):

@@ -38,7 +38,8 @@ def curl_of(exchange: Exchange) -> str:
     elif _has_body(exchange):
         words.append(f"--data-binary {shlex.quote(exchange.request_body.decode())}")
     command = " \\\n  ".join([" ".join(words[:-1]), words[-1]] if len(words) > 2 else [" ".join(words)])
-    return f"printf {_octal(exchange.request_body)} |\n  {command}" if piped else command
+    sent = f"printf {_octal(exchange.request_body)} |\n  {command}" if piped else command
+    return f"# first, elsewhere: {exchange.served_by}\n{sent}" if exchange.served_by else sent
 
 
 def short_curl_of(exchange: Exchange) -> str:

@@ -48,6 +48,7 @@ def read_report(content: bytes) -> Report:
         duration_s=document.duration_s,
         unreachable=document.unreachable,
         covered=tuple(document.covered_by_adapter),
+        untested=document.untested_actions,
     )
 
 
@@ -63,6 +64,7 @@ def _report_document(report: Report) -> ReportDocument:
         exit_code=int(code),
         unreachable=_unicode(report.unreachable),
         covered_by_adapter=list(report.covered),
+        untested_actions=_unicode(dict(report.untested)),
         counts={verdict.value: count for verdict, count in report.counts.items()},
         subject=SubjectDocument(**_unicode(asdict(report.subject))),
         findings=[_finding_document(finding) for finding in report.findings],
@@ -94,6 +96,7 @@ def _exchange_document(exchange: Exchange) -> ExchangeDocument:
         error=_unicode(exchange.error),
         seconds=round(exchange.seconds, 6),
         curl=curl_of(kept),
+        served_by=exchange.served_by,
     )
 
 

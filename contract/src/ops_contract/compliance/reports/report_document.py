@@ -43,6 +43,9 @@ class ExchangeDocument(_Document):
     error: Annotated[str | None, Field(description="why the answer is not complete")]
     seconds: Seconds
     curl: Annotated[str, Field(description="a shell command that sends the request again")]
+    served_by: Annotated[
+        str, Field(default="", description="the command that has to serve it first, when the kit started it; else empty")
+    ]
 
 
 class FindingDocument(_Document):
@@ -89,6 +92,9 @@ class ReportDocument(_Document):
     unreachable: Annotated[str | None, Field(description="why the module could not be reached")]
     covered_by_adapter: Annotated[
         list[str], Field(default_factory=list, description="requirements that the module meets only through its adapter")
+    ]
+    untested_actions: Annotated[
+        dict[str, str], Field(default_factory=dict, description="actions that could not be asked for, and why")
     ]
     counts: dict[VerdictName, Count]
     subject: SubjectDocument

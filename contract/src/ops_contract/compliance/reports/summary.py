@@ -77,6 +77,10 @@ def warnings(report: Report, *, strict: bool = False) -> tuple[Finding, ...]:
 
 def _informative(report: Report) -> tuple[Finding, ...]:
     """All findings; without the untested ones when no good request is answered, which would only repeat that."""
+    if report.untested and set(report.untested) >= set(report.subject.actions):
+        return tuple(
+            one for one in report.findings if one.requirement.id == _GOOD_REQUEST or one.verdict is not Verdict.NOT_TESTABLE
+        )
     if report.unreachable is None and not _refuses_all(report):
         return report.findings
     return tuple(item for item in report.findings if item.verdict is not Verdict.NOT_TESTABLE)
@@ -141,6 +145,7 @@ def subject_lines(report: Report) -> tuple[tuple[str, str], ...]:
         ("image", subject.image_digest or ""),
         ("profiles", ", ".join(subject.profiles)),
         ("adapter", _covered(report)),
+        ("not tested", "; ".join(f"{action}: {why}" for action, why in report.untested.items())),
         ("contract", f"{report.contract_version} (module: {', '.join(subject.contract_versions) or 'not declared'})"),
         ("kit", report.kit_version),
         ("checked", f"{report.started_at}, in {report.duration_s:.1f} s"),

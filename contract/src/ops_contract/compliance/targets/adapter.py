@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import shlex
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from ops_contract.compliance.result import ExitCode
 from ops_contract.compliance.targets.errors import TargetError
@@ -18,16 +20,25 @@ _PACKAGE: Final = "openpolicystack-orchestrator"
 
 
 @asynccontextmanager
-async def adapter_target(modules_file: Path, name: str) -> AsyncIterator[Target]:
-    """The module `name` of a modules.yaml through its adapter. Raises TargetError when it cannot be served."""
+async def adapter_target(
+    modules_file: Path, name: str, run: str | None = None, runs_dir: Path | None = None
+) -> AsyncIterator[Target]:
+    """The module `name` of a modules.yaml through its adapter. Raises TargetError when it cannot be served.
+
+    Earlier steps that its actions need are those of the run `run` in the folder `runs_dir`, or else the modules of the file
+    are called for them.
+    """
     given = (name, "--modules-file", str(modules_file))
     declared = await _declared(given)
     if "adapter" not in declared:
         message = f"{name} has no adapter: it follows the contract itself; check {declared['url']}"
         raise TargetError(message, ExitCode.USAGE)
-    words = ("ops", "modules", "serve", *given, "--host", "127.0.0.1", "--port", "0")
-    async with command_target(words, f"{name} through the adapter in {modules_file}", _PACKAGE) as target:
-        yield replace(target, behind=declared["url"])
+    folder = ("--runs-dir", str(runs_dir)) if runs_dir else ()
+    earlier = ("--run", run, *folder) if run else ("--chain",)
+    words = ("ops", "modules", "serve", *given, *earlier, "--host", "127.0.0.1", "--port")
+    async with command_target((*words, "0"), f"{name} through the adapter in {modules_file}", _PACKAGE) as target:
+        served_by = shlex.join((*words, str(urlsplit(target.url).port)))
+        yield replace(target, behind=declared["url"], served_by=served_by)
 
 
 async def _declared(given: tuple[str, ...]) -> dict[str, Any]:

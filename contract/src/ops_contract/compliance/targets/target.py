@@ -10,7 +10,8 @@ class Target:
     """A module at `url`, and the name that reports give it.
 
     `container` is set when the kit started an image itself, and `unreachable` when it is already known that nothing answers.
-    `behind` is the address of the module itself when `url` is that of its adapter. `secrets` are values that the module was
+    `behind` is the address of the module itself when `url` is that of its adapter, and `served_by` the command that serves
+    it there again after the check. `secrets` are values that the module was
     given and that no report may show.
     """
 
@@ -20,6 +21,7 @@ class Target:
     container: ImageUnderTest | None = None
     unreachable: str | None = None
     behind: str | None = None
+    served_by: str = ""
     secrets: tuple[str, ...] = ()
 
     @classmethod

@@ -18,10 +18,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from ops_contract import ArtifactName, ArtifactRef, ShapeError, unstorable_names, validate
 from ops_orchestrator.exchange import Exchange
-from ops_orchestrator.modules.adapters.declaration import Action, ArtifactMapping
+from ops_orchestrator.modules.adapters.artifact_mapping import ArtifactMapping
+from ops_orchestrator.modules.adapters.declaration import Action
 from ops_orchestrator.modules.adapters.evaluation import Evaluation
 from ops_orchestrator.modules.adapters.own_address import target_of
-from ops_orchestrator.modules.adapters.request import declared_headers
+from ops_orchestrator.modules.adapters.request import headers_without_body
 from ops_orchestrator.modules.answer import UNKNOWN_TYPE, ArtifactSource, InlineFile, LinkedFile, SharedFile, guessed_type
 
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(ArtifactName)
@@ -75,7 +76,7 @@ class ArtifactSources:
         name = entry.name or _path_of(href).name
         if not name:
             raise entry.evaluation.failure(where, f"yields {url!r}, which names no file; declare a name for it")
-        headers = declared_headers(self._action, self._evaluation)
+        headers = headers_without_body(self._action, self._evaluation)
         return LinkedFile(name, entry.text("media_type"), href, headers, entry.sha256)
 
     def _shared(self, entry: "_Entry", root: Path) -> SharedFile:

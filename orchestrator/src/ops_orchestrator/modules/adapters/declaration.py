@@ -8,18 +8,20 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ops_contract import MASK, ContractModel, Identifier, fingerprint, is_secret
-from ops_orchestrator.modules.adapters.evidence_mapping import EvidenceField, EvidenceMapping
-from ops_orchestrator.modules.adapters.expression import Expression
-from ops_orchestrator.modules.adapters.expression_types import (
+from ops_orchestrator.modules.adapters.artifact_mapping import ArtifactMapping
+from ops_orchestrator.modules.adapters.body_declaration import BODIES, FileSource, Part, refuse_two_bodies
+from ops_orchestrator.modules.adapters.declared_values import (
     AnswerExpression,
     Declaration,
     HealthExpression,
     HealthPath,
-    ItemExpression,
     RequestExpression,
     RequestPath,
 )
+from ops_orchestrator.modules.adapters.evidence_mapping import EvidenceField, EvidenceMapping
+from ops_orchestrator.modules.adapters.expression import Expression
 from ops_orchestrator.modules.adapters.failure_mapping import FailureMapping
+from ops_orchestrator.modules.adapters.need import DeclaredNeed, refuse_unknown_roles
 from ops_orchestrator.modules.adapters.poll_mapping import WAITS, PollMapping
 from ops_orchestrator.modules.call_options import Backoff, Retries, Timeout
 
@@ -58,49 +60,6 @@ def _health(value: Any) -> Any:
     return None if value == "none" else {"path": value}
 
 
-class ArtifactMapping(Declaration):
-    """One artifact, or with `each` one for every item of a list.
-
-    Its bytes are `text`, `base64`, the file at `path` on the shared volume, what is at `url` below the module's own address, or
-    with none of them the answer itself.
-    """
-
-    each: Annotated[AnswerExpression | None, Field(description="a list; its entries are `item` below")] = None
-    name: ItemExpression | None = None
-    media_type: ItemExpression | None = None
-    text: ItemExpression | None = None
-    base64: ItemExpression | None = None
-    path: ItemExpression | None = None
-    url: Annotated[ItemExpression | None, Field(description="an address below the module's own, or a path there")] = None
-    sha256: Annotated[ItemExpression | None, Field(description="hex digest that the file at `path` or `url` must have")] = None
-
-    @property
-    def is_answer(self) -> bool:
-        """Is it the answer itself, byte for byte?"""
-        return not self.is_in_answer and self.path is None and self.url is None
-
-    @property
-    def is_in_answer(self) -> bool:
-        """Are its bytes part of the answer?"""
-        return self.text is not None or self.base64 is not None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        given = [name for name in ("text", "base64", "path", "url") if getattr(self, name) is not None]
-        if len(given) > 1:
-            raise PydanticCustomError("complete", "{reason}", {"reason": f"must have one of {', '.join(given)}"})
-        if self.sha256 is not None and self.path is None and self.url is None:
-            raise PydanticCustomError("complete", "has a sha256 but no path or url")
-        if self.text is not None and self.name is None:
-            raise PydanticCustomError("complete", "has text but no name")
-        if self.base64 is not None and self.name is None:
-            raise PydanticCustomError("complete", "has base64 but no name")
-        expressions = (value for _, value in self if isinstance(value, Expression))
-        if self.each is None and any("item" in expression.names for expression in expressions):
-            raise PydanticCustomError("complete", "uses 'item', which is there with each only")
-        return self
-
-
 class Action(Declaration):
     """One action of a module: its request, and how its answer becomes an envelope."""
 
@@ -111,6 +70,11 @@ class Action(Declaration):
         default_factory=dict
     )
     body: Annotated[RequestExpression | None, Field(description="sent as JSON")] = None
+    form: Annotated[dict[str, RequestExpression] | None, Field(description="sent as the fields of a form")] = None
+    multipart: Annotated[dict[str, Part] | None, Field(description="sent as fields and files")] = None
+    text: Annotated[RequestExpression | None, Field(description="sent as plain text")] = None
+    binary: Annotated[FileSource | None, Field(description="sent as it is")] = None
+    needs: Annotated[dict[Identifier, DeclaredNeed] | None, Field(description="earlier steps by role")] = None
     timeout_s: Timeout | None = None
     retries: Retries | None = None
     backoff_s: Backoff | None = None
@@ -124,6 +88,28 @@ class Action(Declaration):
     warnings: AnswerExpression | None = None
     version: Annotated[AnswerExpression | None, Field(description="the module's version, where health does not have it")] = None
     artifacts: Annotated[tuple[ArtifactMapping, ...], Field(strict=False, fail_fast=True)] = ()
+
+    @model_validator(mode="after")
+    def _one_body(self) -> Self:
+        refuse_two_bodies(self, self.headers)
+        return self
+
+    @model_validator(mode="after")
+    def _known_roles(self) -> Self:
+        refuse_unknown_roles(self.needs, self.reads)
+        return self
+
+    @model_validator(mode="after")
+    def _job_is_declared(self) -> Self:
+        if self.poll is None and any("submitted" in expression.names for expression in self._answer_expressions()):
+            raise PydanticCustomError("complete", "uses 'submitted', which is there with poll only")
+        return self
+
+    @property
+    def sends_artifacts(self) -> bool:
+        """Are the bytes of earlier steps' artifacts part of the request?"""
+        files = (*((self.multipart or {}).values()), *(() if self.binary is None else (self.binary,)))
+        return any(file.artifact is not None for file in files)
 
     @property
     def upstream(self) -> frozenset[str]:
@@ -153,21 +139,18 @@ class Action(Declaration):
         return {name: value for name, value in own.items() if value is not None}
 
     def _request_expressions(self) -> list[Expression]:
-        body = [] if self.body is None else [self.body]
+        files = [*((self.multipart or {}).values()), *([] if self.binary is None else [self.binary])]
+        in_files = [value for file in files for _, value in file if isinstance(value, Expression)]
+        body = [value for value in (self.body, self.text, *((self.form or {}).values()), *in_files) if value is not None]
         return [*body, *self.path.expressions, *self.query.values(), *self.headers.values()]
 
     def _answer_expressions(self) -> list[Expression]:
+        own = [value for name, value in self if name not in BODIES]
         evidence = [self.evidence] if isinstance(self.evidence, EvidenceMapping) else []
-        models: list[ContractModel] = [self, self.failure, *evidence, *self.artifacts]
+        models: list[ContractModel] = [self.failure, *evidence, *self.artifacts]
+        fields = [*own, *(value for model in models for _, value in model)]
         polled = self.poll.expressions if self.poll else ()
-        fields = ((name, value) for model in models for name, value in model if isinstance(value, Expression))
-        return [*(value for name, value in fields if name != "body"), *polled]
-
-    @model_validator(mode="after")
-    def _job_is_declared(self) -> Self:
-        if self.poll is None and any("submitted" in expression.names for expression in self._answer_expressions()):
-            raise PydanticCustomError("complete", "uses 'submitted', which is there with poll only")
-        return self
+        return [*(value for value in fields if isinstance(value, Expression)), *polled]
 
 
 def _absolute(value: Any) -> Any:
@@ -217,7 +200,7 @@ class Adapter(Declaration):
         return header.lower() in map(str.lower, self.secret_headers)
 
     def declared(self) -> dict[str, Any]:
-        """The declaration in effect, as it could stand in modules.yaml; secret headers and parameters are masked.
+        """The declaration in effect, as it could stand in modules.yaml; secret headers, parameters and fields are masked.
 
         It is whole, so it does not name its base: what was taken away from that would come back.
         """
@@ -225,16 +208,24 @@ class Adapter(Declaration):
         if not declared["secret_headers"]:
             del declared["secret_headers"]
         for action in declared["actions"].values():
-            polled = action.get("poll", {"query": {}})
-            for values in (action["query"], action["headers"], polled["query"]):
-                own = action["headers"] if values is action["headers"] else {}
-                secret = [name for name in values if is_secret(name) or (name in own and self.declares_secret(name))]
-                values.update(dict.fromkeys(secret, MASK))
-            for holder in (action, polled):
+            for holder in (action, action.get("poll", {})):
+                self._mask(holder)
                 for part in _MAY_BE_EMPTY:
                     if not holder.get(part):
                         holder.pop(part, None)
         return declared
+
+    def _mask(self, declared: dict[str, Any]) -> None:
+        """Mask what has a secret's name in what is declared of a request."""
+        for part in ("query", "headers", "form"):
+            values = declared.get(part, {})
+            values |= {name: MASK for name in values if self._names_secret(part, name)}
+        for name, value in declared.get("multipart", {}).items():
+            if "text" in value and is_secret(name):
+                value["text"] = MASK
+
+    def _names_secret(self, part: str, name: str) -> bool:
+        return is_secret(name) or (part == "headers" and self.declares_secret(name))
 
     def fingerprint(self, action: str) -> str:
         """SHA-256 of what of the declaration can change a result of `action`."""

@@ -76,9 +76,9 @@ class Evaluation:
         return StepError.of(self.module, "MAPPING_FAILED", message)
 
     def _is_hidden(self, where: str) -> bool:
-        part, _, name = where.partition(".")
+        part, name, *_ = (*where.split("."), "")
         declared = part == "headers" and name.lower() in map(str.lower, self.secret_headers)
-        return declared or (part in ("headers", "query") and is_secret(name))
+        return declared or (part in ("headers", "query", "form", "multipart") and is_secret(name))
 
 
 def _shortened(text: str) -> str:

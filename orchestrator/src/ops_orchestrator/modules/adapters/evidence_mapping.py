@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, InstanceOf, PlainSerializer
 
-from ops_orchestrator.modules.adapters.expression import Expression
-from ops_orchestrator.modules.adapters.expression_types import (
+from ops_orchestrator.modules.adapters.declared_values import (
     ANSWER_NAMES,
     AnswerExpression,
     Declaration,
     ItemExpression,
     compiled,
 )
+from ops_orchestrator.modules.adapters.expression import Expression
 
 _ITEM = "item"
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ops_orchestrator.modules.adapters.expression_types import AnswerExpression, Declaration
+from ops_orchestrator.modules.adapters.declared_values import AnswerExpression, Declaration
 
 
 class FailureMapping(Declaration):

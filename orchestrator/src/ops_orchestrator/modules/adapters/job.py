@@ -13,7 +13,7 @@ from ops_orchestrator.modules.adapters.expression import Room
 from ops_orchestrator.modules.adapters.failures import Failures
 from ops_orchestrator.modules.adapters.own_address import target_of
 from ops_orchestrator.modules.adapters.poll_mapping import CancelMapping, PollMapping, ResultMapping
-from ops_orchestrator.modules.adapters.request import declared_headers, filled_path, filled_query
+from ops_orchestrator.modules.adapters.request import filled_path, filled_query, headers_without_body
 
 _ACCEPT: Final = {"Accept": "*/*"}
 
@@ -35,7 +35,7 @@ class MappedJob:
         """The job of the answer `submitted`. Raises StepError when that is a failure, or says nothing of a job."""
         Failures(action.failure, _with(evaluation, "response", submitted), submitted).refuse_status()
         known = _with(evaluation, "submitted", submitted)
-        headers = _ACCEPT | declared_headers(action, evaluation)
+        headers = _ACCEPT | headers_without_body(action, evaluation)
         try:
             query = filled_query(poll.query, known, "poll.query")
             request = Request(method="GET", path=_path(poll, known, "poll") + query, headers=headers)

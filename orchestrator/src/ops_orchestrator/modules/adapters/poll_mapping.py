@@ -6,14 +6,14 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from ops_orchestrator.modules.adapters.expression import Expression
-from ops_orchestrator.modules.adapters.expression_types import (
+from ops_orchestrator.modules.adapters.declared_values import (
     AnswerExpression,
     AnswerPath,
     Declaration,
     JobExpression,
     JobPath,
 )
+from ops_orchestrator.modules.adapters.expression import Expression
 from ops_orchestrator.modules.adapters.failure_mapping import FailureMapping
 from ops_orchestrator.modules.adapters.path_template import PathTemplate
 

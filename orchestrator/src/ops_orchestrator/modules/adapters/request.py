@@ -1,9 +1,8 @@
 """From the context of a call to the request that a module understands."""
 
-import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 from ops_orchestrator.exchange import Request
@@ -11,20 +10,22 @@ from ops_orchestrator.modules.adapters.declaration import Action
 from ops_orchestrator.modules.adapters.evaluation import Evaluation
 from ops_orchestrator.modules.adapters.expression import Expression
 from ops_orchestrator.modules.adapters.path_template import PathTemplate
+from ops_orchestrator.modules.adapters.request_body import Sources, map_body, text_pairs
 
 _DOTS: Final = re.compile(r"\.{1,2}(;|$)")
-_JSON: Final = {"Content-Type": "application/json"}
+_NO_SOURCES: Final = Sources()
 
 
-def map_request(action: Action, evaluation: Evaluation) -> Request:
+def map_request(action: Action, evaluation: Evaluation, sources: Sources = _NO_SOURCES) -> Request:
     """What is sent for `action`. Raises StepError naming the expression that cannot be used."""
     query = filled_query(action.query, evaluation)
-    body = b"" if action.body is None else _body(evaluation.required("body", action.body), evaluation)
+    body = map_body(action, evaluation, sources)
     # A module may send anything, while the client accepts only JSON by default.
-    declared = declared_headers(action, evaluation)
-    ours = {"Accept": "*/*"} | (_JSON if body else {})
+    declared = _declared_headers(action, evaluation)
+    ours = {"Accept": "*/*"} | ({"Content-Type": body.content_type} if body.content else {})
     headers = {name: ours[name] for name in ours if name.lower() not in map(str.lower, declared)} | declared
-    return Request(method=action.method, path=filled_path(action.path, evaluation) + query, headers=headers, body=body)
+    path = filled_path(action.path, evaluation) + query
+    return Request(method=action.method, path=path, headers=headers, body=body.content)
 
 
 def filled_path(template: PathTemplate, evaluation: Evaluation, where: str = "path") -> str:
@@ -45,17 +46,19 @@ def filled_path(template: PathTemplate, evaluation: Evaluation, where: str = "pa
 
 def filled_query(query: Mapping[str, Expression], evaluation: Evaluation, part: str = "query") -> str:
     """The query with its question mark; a list is given as a repeated parameter, nothing leaves a parameter out."""
-    pairs = []
-    for name, expression in query.items():
-        where = f"{part}.{name}"
-        value = evaluation.value(where, expression)
-        items = value if isinstance(value, list) else [] if value is None else [value]
-        pairs += [(name, evaluation.as_text(where, item)) for item in items if item is not None]
+    pairs = text_pairs(query, part, evaluation)
     return f"?{urlencode(pairs)}" if pairs else ""
 
 
-def declared_headers(action: Action, evaluation: Evaluation) -> dict[str, str]:
-    """The headers that `action` declares. Raises StepError as `map_request` does."""
+def headers_without_body(action: Action, evaluation: Evaluation) -> dict[str, str]:
+    """The headers that `action` declares, for a request about its answer. Raises StepError as `map_request` does.
+
+    It has no body, and so not the type of one.
+    """
+    return {name: value for name, value in _declared_headers(action, evaluation).items() if name.lower() != "content-type"}
+
+
+def _declared_headers(action: Action, evaluation: Evaluation) -> dict[str, str]:
     headers = {}
     for name, expression in action.headers.items():
         value = evaluation.text(f"headers.{name}", expression)
@@ -65,10 +68,3 @@ def declared_headers(action: Action, evaluation: Evaluation) -> dict[str, str]:
             raise evaluation.failure(f"headers.{name}", "yields characters that no header can hold")
         headers[name] = value
     return headers
-
-
-def _body(value: Any, evaluation: Evaluation) -> bytes:
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except ValueError as error:
-        raise evaluation.failure("body", f"yields what JSON cannot carry: {error}") from error

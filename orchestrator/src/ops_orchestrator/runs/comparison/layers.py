@@ -79,7 +79,8 @@ def _planned(pair: Pair, side: Side, step: StepRecord) -> dict[str, Any]:
     planned: dict[str, Any] = {"module": step.module, "action": step.action}
     numbered = {"step": step.step} if step.id in pair.moved or _is_in_one(pair, step.id) else {}
     own = side.own_inputs(step)
-    return numbered | planned | ({"inputs": own} if own else {})
+    bound = side.record.bound_by(step)
+    return numbered | planned | ({"inputs": own} if own else {}) | ({"with": bound} if bound else {})
 
 
 def _is_in_one(pair: Pair, step_id: str) -> bool:

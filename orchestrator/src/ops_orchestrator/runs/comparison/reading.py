@@ -8,6 +8,7 @@ from ops_contract import MASK, JsonError, ShapeError, parse_json, validate
 from ops_orchestrator.errors import NotFoundError, StoreError
 from ops_orchestrator.modules.adapters.declaration import Action
 from ops_orchestrator.modules.adapters.names import EVERYTHING
+from ops_orchestrator.modules.adapters.need import NEEDS
 from ops_orchestrator.runs.comparison.places import Limits, Places, places_of
 from ops_orchestrator.runs.comparison.sides import Pair, Side
 from ops_orchestrator.runs.record import MAPPED_REQUEST, REQUEST, StepRecord, StepResults, step_folder
@@ -48,8 +49,18 @@ def given_to(pair: Pair, step_id: str) -> Given:
         reads = () if is_same and _follows_contract(pair, step_id) else _contract_paths(*a["upstream"], *b["upstream"])
         return Given(_chosen(a, reads), _chosen(b, reads), whole=True, uses_run_id=True, sent=sent)
     reads = {path for action in actions for path in (action.answer_reads if is_same else action.reads)}
+    first, second = (_by_step(reads, bound) for bound in pair.bound(step_id))
     uses_run_id = any({EVERYTHING, _RUN_ID} & action.reads for action in actions)
-    return Given(_chosen(a, reads), _chosen(b, reads), whole=False, uses_run_id=uses_run_id, sent=sent)
+    return Given(_chosen(a, first), _chosen(b, second), whole=False, uses_run_id=uses_run_id, sent=sent)
+
+
+def _by_step(reads: set[tuple[str, ...]], bound: Mapping[str, str]) -> _Paths:
+    """The paths with the steps that meet the needs in the place of their roles."""
+    found = {path for path in reads if path[:1] != (NEEDS,)}
+    for path in reads - found:
+        steps = [bound[role] for role in (path[1:2] or bound) if role in bound]
+        found.update(("upstream", step, *path[2:]) for step in steps)
+    return found
 
 
 def _follows_contract(pair: Pair, step_id: str) -> bool:

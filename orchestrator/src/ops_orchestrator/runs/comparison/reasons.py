@@ -26,7 +26,8 @@ def reasons_of(pair: Pair, step_id: str, given: Given, tolerances: Tolerances) -
         *input_reasons("its", given.a.get("inputs", {}), given.b.get("inputs", {})),
         *seed_reasons(given.a, given.b),
         *module_reasons("its", pair, step_id),
-        *_upstream_reasons(pair, given, tolerances),
+        *_binding_reasons(pair, step_id),
+        *_upstream_reasons(pair, step_id, given, tolerances),
     ]
 
 
@@ -111,11 +112,22 @@ def _is_recorded(results: StepResults | None, recorded: str | None) -> bool:
         return False
 
 
-def _upstream_reasons(pair: Pair, given: Given, tolerances: Tolerances) -> Iterator[str]:
+def _binding_reasons(pair: Pair, step_id: str) -> Iterator[str]:
+    """Which of its needs are met by other steps."""
+    first, second = pair.bound(step_id)
+    for role in sorted(first.keys() & second.keys()):
+        if first[role] != second[role]:
+            yield f"its need {visible(role)} is met by another step ({visible(first[role])} → {visible(second[role])})"
+
+
+def _upstream_reasons(pair: Pair, step_id: str, given: Given, tolerances: Tolerances) -> Iterator[str]:
     """Which earlier steps, whose answers it was given, differ."""
     a, b = (each.get("upstream", {}) for each in (given.a, given.b))
+    rebound = {step for bound in pair.bound(step_id) for step in bound.values()}
     for step in (step for step in pair.order if step in a or step in b):
         if step not in a or step not in b:
+            if step in rebound and step in pair.a.steps and step in pair.b.steps:
+                continue  # it was there, but another one was used
             yield f"{visible(step)} comes before it only in {'B' if step in b else 'A'}"
             continue
         outputs = outputs_places(a[step].get("outputs", {}), b[step].get("outputs", {}), tolerances, FEW)

@@ -83,6 +83,10 @@ class Pair:
                 return first, second
         return None
 
+    def bound(self, step_id: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """The steps that meet the needs of a step, by role, in A and in B."""
+        return self.a.record.bound_by(self.a.steps[step_id]), self.b.record.bound_by(self.b.steps[step_id])
+
     @cached_property
     def order(self) -> tuple[str, ...]:
         """The ids of all steps: in the order of A, those that only B has after the one that they follow in B."""

@@ -8,7 +8,7 @@ from ops_orchestrator.runs.events import AttemptFailed, ExchangeRecord, StepComp
 from ops_orchestrator.runs.integrity.files import CheckedFolder
 from ops_orchestrator.runs.integrity.finding import Findings
 from ops_orchestrator.runs.integrity.log import CheckedLog
-from ops_orchestrator.runs.record import LOGS, RECORD, REQUEST, STEPS, RunRecord, response_type, step_folder
+from ops_orchestrator.runs.record import LOGS, RECORD, STEPS, RunRecord, is_request, response_type, step_folder
 from ops_orchestrator.runs.run_file import FileRef
 
 _OF_NOTHING: Final = sha256_hex(b"")
@@ -37,7 +37,7 @@ class _ExchangeCheck:
 
     def request(self) -> None:
         """The request is kept byte for byte; one without a body has no file."""
-        kept = next((file for file in self.files if file.path.rpartition("/")[2] == REQUEST), None)
+        kept = next((file for file in self.files if is_request(file.path)), None)
         self._compare(kept.path if kept else LOGS, self.exchange.request_sha256, kept.sha256 if kept else _OF_NOTHING)
 
     def response(self, *, is_adapted: bool, keeps: bool) -> None:
@@ -65,10 +65,9 @@ def claim_old_exchanges(folder: CheckedFolder, record: RunRecord, *, keeps: bool
     """Note what run.json of version 0.1.0 says of requests and answers: its log says nothing of them."""
     for step in record.steps:
         for name in folder.names or () if step.exchange else ():
-            above, _, last = name.rpartition("/")
-            if above != step_folder(step.step, step.id) or step.exchange is None:
+            if name.rpartition("/")[0] != step_folder(step.step, step.id) or step.exchange is None:
                 continue
-            if last == REQUEST:
+            if is_request(name):
                 folder.claims.add(name, step.exchange.request_sha256, None, RECORD)
             elif response_type(name) and keeps:
                 folder.claims.add(name, step.exchange.response_sha256, None, RECORD)

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 from ops_contract import MASK, JsonError, parse_json, terminal_safe
 from ops_orchestrator.errors import NotFoundError
 from ops_orchestrator.excerpt import one_line
-from ops_orchestrator.runs.record import MAPPED_REQUEST, REQUEST, StepRecord, step_folder
+from ops_orchestrator.runs.record import MAPPED_REQUEST, StepRecord, is_request, step_folder
 from ops_orchestrator.runs.registered_modules import address_of
 from ops_orchestrator.runs.store.protocols import StoredRun
 
@@ -25,12 +25,18 @@ _CONTRACT_HEADERS: Final = {"Accept": "application/json", "Content-Type": "appli
 class Body:
     """The body of a recorded request: the run's file, and its content when that is short JSON, safe for a terminal.
 
-    `lacks_secret` says that the file has a mask in the place of a secret.
+    `lacks_secret` says that the file has a mask in the place of a secret, `has_run_id` that the id of its run is in it.
     """
 
     file: str
     content: bytes | None
     lacks_secret: bool
+    has_run_id: bool
+
+    @property
+    def name(self) -> str:
+        """The name of the file, without its folder."""
+        return self.file.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -57,10 +63,11 @@ def recorded_call(
 ) -> RecordedCall | None:
     """The call of `step`, whose module was registered as `entry`; None when its request is not among the run's `files`."""
     folder = step_folder(step.step, step.id)
-    body_file, mapped_file = f"{folder}/{REQUEST}", f"{folder}/{MAPPED_REQUEST}"
+    mapped_file = f"{folder}/{MAPPED_REQUEST}"
+    body_file = next((name for name in files if name.rpartition("/")[0] == folder and is_request(name)), None)
     is_adapted = mapped_file in files
     headers = _mapped_headers(run, mapped_file) if is_adapted else _CONTRACT_HEADERS
-    if step.exchange is None or headers is None or not (is_adapted or body_file in files):
+    if step.exchange is None or headers is None or not (is_adapted or body_file):
         return None
     address, target = _divided(step.exchange.url, address_of(entry))
     timeout_s = entry.get("timeout_s") if entry else None
@@ -71,7 +78,7 @@ def recorded_call(
         address=address and quote(address, safe=_STAY_IN_URL),
         target=quote(target, safe=_STAY_IN_URL),
         headers={one_line(name): one_line(value) for name, value in headers.items()},
-        body=_body(run, body_file, entry) if body_file in files else None,
+        body=_body(run, body_file, entry) if body_file else None,
         timeout_s=timeout_s if isinstance(timeout_s, int | float) else None,
         fetches_artifacts=not is_adapted and _has_addresses(run, f"{folder}/response.json"),
     )
@@ -104,7 +111,7 @@ def _body(run: StoredRun, name: str, entry: Mapping[str, Any] | None) -> Body:
     content = run.document(name)
     # What a module is registered with tells whether it was sent secrets: asterisks may also stand in what it was asked.
     may_lack = entry is None or MASK in json.dumps(entry)
-    return Body(name, _inline(content), lacks_secret=may_lack and MASK.encode() in content)
+    return Body(name, _inline(content), may_lack and MASK.encode() in content, run.run_id.encode() in content)
 
 
 def _inline(content: bytes) -> bytes | None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from ops_contract import MASK
 from ops_orchestrator.excerpt import one_line
-from ops_orchestrator.runs.record import RECORD, RunRecord, StepRecord
+from ops_orchestrator.runs.record import RECORD, REQUEST, RunRecord, StepRecord
 from ops_orchestrator.runs.registered_modules import registered_modules
 from ops_orchestrator.runs.reports.ended_run import ended_record
 from ops_orchestrator.runs.reports.recorded_calls import Body, RecordedCall, recorded_call
@@ -109,7 +109,7 @@ class _Script:
         words += [f"--max-time {call.timeout_s:g}"] if call.timeout_s else []
         words += [f"--request {_quoted(call.method)}", f"--url {address}{self._target(call)}"]
         words += [f"--header {self._header(call, name, value)}" for name, value in call.headers.items()]
-        words += [f'--data-binary "@$ANSWERS/{number}-request.json"'] if call.body else []
+        words += [f'--data-binary "@$ANSWERS/{number}-{call.body.name}"'] if call.body else []
         words += [f'--output "$ANSWERS/{_answer(call)}"']
         body = self._body(call, call.body) if call.body else ""
         yield (
@@ -133,8 +133,9 @@ class _Script:
     def _body(self, call: RecordedCall, body: Body) -> str:
         # The contract has the run id near the beginning of a request, and earlier answers, which are to stay, behind it.
         every = "g" if call.is_adapted else ""
-        replace = f'sed "s/{self.record.run_id}/$RUN_ID/{every}"'
-        target = f'>"$ANSWERS/{call.step.step}-request.json"'
+        # A body that is not text must not go through sed where nothing is to be replaced.
+        replace = f'sed "s/{self.record.run_id}/$RUN_ID/{every}"' if body.has_run_id or body.name == REQUEST else "cat"
+        target = f'>"$ANSWERS/{call.step.step}-{body.name}"'
         if body.lacks_secret:
             return f'{replace} <"${_body_variable(call)}" {target}\n'
         if body.content is None:

@@ -8,7 +8,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, Self
 
@@ -28,6 +31,7 @@ from ops_orchestrator.runs.record import (
     ArtifactRecord,
     Results,
     RunRecord,
+    StepRecord,
 )
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.run_summary import RunSummary
@@ -37,7 +41,7 @@ from ops_orchestrator.runs.store.folder_run import FolderRun
 from ops_orchestrator.runs.store.folder_writer import FolderWriter
 from ops_orchestrator.runs.store.index_update import Report
 from ops_orchestrator.runs.store.left_runs import abandoned_runs, end_left_runs, left_runs
-from ops_orchestrator.runs.store.listed_run import IndexedRun, Page, Position, Repeats
+from ops_orchestrator.runs.store.listed_run import CallCounts, IndexedRun, Page, Position, Repeats
 from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile, files_in
 from ops_orchestrator.runs.store.protocols import Reopened, RunIndex
 from ops_orchestrator.runs.store.reading import (
@@ -257,6 +261,20 @@ class FolderStore:
     def repeats(self, recipe: str) -> Repeats:
         """See RunStore."""
         return self._index.repeats(recipe)
+
+    def calls(self, module: str) -> CallCounts:
+        """See RunStore."""
+        return self._index.calls(module)
+
+    def last_calls(self, module: str, limit: int) -> list[tuple[RunRecord, StepRecord]]:
+        """See RunStore."""
+        found = []
+        for run_id, calls in groupby(self._index.last_calls(module, limit), key=itemgetter(0)):
+            with suppress(NotFoundError, StoreError):
+                record = self.record(run_id)
+                steps = {step.step: step for step in record.steps if step.module == module}
+                found += [(record, steps[number]) for _, number in calls if number in steps]
+        return found
 
     def _listed(self, indexed: IndexedRun) -> RunSummary | None:
         """A run in a list, read again unless it was over and is as the index knows it; None when it cannot be read."""

@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
+from ops_orchestrator.runs.record import RunRecord, StepRecord
 from ops_orchestrator.runs.run_filter import RunFilter
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.listed_run import ListedRun, Position
@@ -29,12 +30,19 @@ CREATE INDEX IF NOT EXISTS results ON runs (result) WHERE result IS NOT NULL;
 CREATE TABLE IF NOT EXISTS tagged ( -- with other tags, another text: an index is made again when this one changes
     tag INTEGER NOT NULL, started_us INTEGER NOT NULL, run_id TEXT NOT NULL, PRIMARY KEY (tag, started_us, run_id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS calls ( -- the steps that are over, by the tag of their module; took_us is of completed ones alone
+    module INTEGER NOT NULL, run_id TEXT NOT NULL, step INTEGER NOT NULL, failed INTEGER NOT NULL, took_us INTEGER,
+    PRIMARY KEY (module, run_id, step)
+) WITHOUT ROWID;
 """
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KNOWN: Final = "SELECT version, started_us, summary, idempotency_key FROM runs WHERE run_id = ?"
 _PUT: Final = "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _TAG: Final = "INSERT OR IGNORE INTO tagged VALUES (?, ?, ?)"
 _UNTAG: Final = "DELETE FROM tagged WHERE tag = ? AND started_us = ? AND run_id = ?"
+_CALL: Final = "INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?)"
+_UNCALL: Final = "DELETE FROM calls WHERE module = ? AND run_id = ?"
+_CALLED: Final = ("completed", "failed", "interrupted")
 _ORIGINS: Final = ("reproduces", "sweep")
 _FIRST: Final = -(2**63)
 _LAST: Final = (2**63 - 1, "")
@@ -48,18 +56,20 @@ _HAS: Final = "AND EXISTS (SELECT 1 FROM tagged o WHERE o.tag = ? AND o.started_
 
 @dataclass(frozen=True)
 class Row:
-    """A run in the index. `started_us` is in microseconds since 1970."""
+    """A run in the index. `started_us` is in microseconds since 1970, and `calls` are rows of the table of that name."""
 
     run_id: str
     started_us: int
     summary: Mapping[str, Any]
     idempotency_key: str | None
     version: str | None
+    calls: Sequence[tuple[object, ...]] = ()
 
     @classmethod
     def of(cls, run: ListedRun, version: str | None) -> Self:
         """The row of a run, which was read from this version of its folder."""
-        return cls(run.run_id, _microseconds(run.started_at), run.summary(), run.idempotency_key, version)
+        calls = _calls_of(run) if isinstance(run, RunRecord) else ()
+        return cls(run.run_id, _microseconds(run.started_at), run.summary(), run.idempotency_key, version, calls)
 
     def values(self) -> tuple[object, ...]:
         """The columns of the table of runs."""
@@ -96,6 +106,7 @@ def drop(connection: sqlite3.Connection, run_id: str) -> str | None:
     if known is None:
         return None
     connection.executemany(_UNTAG, ((tag, known[1], run_id) for tag in _tags_in_row(known[2])))
+    connection.executemany(_UNCALL, ((module, run_id) for module in _modules_in_row(known[2])))
     connection.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
     return str(known[3]) if known[3] is not None else None
 
@@ -110,6 +121,30 @@ def _write(connection: sqlite3.Connection, row: Row, known: Any) -> None:
     connection.execute(_PUT, row.values())
     connection.executemany(_UNTAG, before - now)
     connection.executemany(_TAG, now - before)
+    if known:
+        connection.executemany(_UNCALL, ((module, row.run_id) for module in _modules_in_row(known[2])))
+    connection.executemany(_CALL, row.calls)
+
+
+def _calls_of(record: RunRecord) -> list[tuple[object, ...]]:
+    """The steps that are over, as rows of the table of calls."""
+    return [
+        (
+            tag_of("module", step.module),
+            record.run_id,
+            step.step,
+            step.status == "failed",
+            _took_us(step) if step.status == "completed" else None,
+        )
+        for step in record.steps
+        if step.status in _CALLED
+    ]
+
+
+def _took_us(step: StepRecord) -> int | None:
+    if step.started_at is None or step.finished_at is None:
+        return None
+    return max(_microseconds(step.finished_at) - _microseconds(step.started_at), 0)
 
 
 def page_query(tags: Sequence[int], limit: int, where: RunFilter, after: Position | None) -> tuple[str, tuple[int | str, ...]]:
@@ -151,6 +186,14 @@ def _tags_in_row(text: str) -> set[int]:
     """The tags of a row that is there already; none when it is not one of ours."""
     try:
         return tags_of(from_json(text))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return set()
+
+
+def _modules_in_row(text: str) -> set[int]:
+    """The tags of the modules of a row that is there already; none when it is not one of ours."""
+    try:
+        return {tag_of("module", name) for name in from_json(text)["modules"]}
     except (ValueError, LookupError, TypeError, AttributeError):
         return set()
 

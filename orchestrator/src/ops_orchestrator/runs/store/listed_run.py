@@ -106,6 +106,15 @@ class Repeats:
 
 
 @dataclass(frozen=True)
+class CallCounts:
+    """How many calls of a module are over, how many of them failed, and how long the middle one of those completed took."""
+
+    calls: int
+    failed: int
+    median_s: float | None
+
+
+@dataclass(frozen=True)
 class Page:
     """Part of the list of runs, newest first; `next_cursor` is None on the last page.
 

@@ -8,11 +8,11 @@ from typing import Protocol
 from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.events import Event, RunEnded
 from ops_orchestrator.runs.log_reader import LogReader
-from ops_orchestrator.runs.record import ArtifactRecord, Results, RunRecord, StepResults
+from ops_orchestrator.runs.record import ArtifactRecord, Results, RunRecord, StepRecord, StepResults
 from ops_orchestrator.runs.run_file import RunFile
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.run_state import RunState
-from ops_orchestrator.runs.store.listed_run import IndexedRun, ListedRun, Page, Position, ReadRun, Repeats
+from ops_orchestrator.runs.store.listed_run import CallCounts, IndexedRun, ListedRun, Page, Position, ReadRun, Repeats
 from ops_orchestrator.runs.store.plain_file import OpenFile
 from ops_orchestrator.settings import Durability
 
@@ -209,6 +209,14 @@ class RunStore(Protocol):
         """How many completed runs have a recipe, and whether they found the same."""
         ...
 
+    def calls(self, module: str) -> CallCounts:
+        """How the calls of a module went, in all runs that were listed after their last step; the median is of recent ones."""
+        ...
+
+    def last_calls(self, module: str, limit: int) -> list[tuple[RunRecord, StepRecord]]:
+        """Up to `limit` calls of a module that are over, as steps of runs, newest first; those of damaged runs are left out."""
+        ...
+
     @property
     def is_complete(self) -> bool:
         """Whether all runs are listed; False while many of them are being read in the background."""
@@ -313,6 +321,14 @@ class RunIndex(Protocol):
 
     def repeats(self, recipe: str) -> Repeats:
         """How many completed runs have a recipe, of the first 5,000, and whether they found the same."""
+        ...
+
+    def calls(self, module: str) -> CallCounts:
+        """How the known calls of a module went; the median is that of the last 1,000 completed ones."""
+        ...
+
+    def last_calls(self, module: str, limit: int) -> list[tuple[str, int]]:
+        """The run and the number of the step of up to `limit` calls of a module, newest first."""
         ...
 
     def claim(self, key_sha256: str, run_id: str) -> str | None:

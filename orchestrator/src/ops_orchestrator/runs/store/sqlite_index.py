@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
 from typing import Any, Final, Self, TypeVar
 
 from ops_contract import Problem
@@ -25,7 +26,7 @@ from ops_orchestrator.runs.store.index_rows import (
     tags_in,
 )
 from ops_orchestrator.runs.store.index_update import IndexUpdate, Report
-from ops_orchestrator.runs.store.listed_run import IndexedRun, ListedRun, Position, ReadRun, Repeats
+from ops_orchestrator.runs.store.listed_run import CallCounts, IndexedRun, ListedRun, Position, ReadRun, Repeats
 from ops_orchestrator.runs.store.reading import version_of
 
 FILE_NAME: Final = ".index.sqlite3"
@@ -35,6 +36,12 @@ _HOW_MANY: Final = "SELECT count(*) FROM (SELECT 1 FROM tagged WHERE tag = ? LIM
 _REPEATS: Final = """
 SELECT count(*), count(DISTINCT result) FROM (SELECT result FROM runs WHERE recipe = ? AND result IS NOT NULL LIMIT ?)
 """
+_CALLS: Final = "SELECT count(*), count(CASE WHEN failed = 1 THEN 1 END) FROM calls WHERE module = ?"
+_TOOK: Final = """
+SELECT CAST(took_us AS INTEGER) FROM calls WHERE module = ? AND took_us IS NOT NULL ORDER BY run_id DESC, step DESC LIMIT ?
+"""
+_LAST_CALLS: Final = "SELECT run_id, step FROM calls WHERE module = ? ORDER BY run_id DESC, step DESC LIMIT ?"
+_MOST_FOR_A_MEDIAN: Final = 1000
 _LATER: Final = "SELECT min({name}) FROM runs WHERE {name} {comparison} ?"
 _PATIENCE_S: Final = 20.0
 _MOST_ATTEMPTS: Final = 3
@@ -126,6 +133,17 @@ class SqliteIndex:
         """See RunIndex."""
         [(runs, results)] = self._rows(_REPEATS, (recipe, _MOST_COUNTED))
         return Repeats(runs, results)
+
+    def calls(self, module: str) -> CallCounts:
+        """See RunIndex."""
+        tag = tag_of("module", module)
+        [(calls, failed)] = self._rows(_CALLS, (tag,))
+        took_us = [took for (took,) in self._rows(_TOOK, (tag, _MOST_FOR_A_MEDIAN))]
+        return CallCounts(calls, failed, median(took_us) / 1_000_000 if took_us else None)
+
+    def last_calls(self, module: str, limit: int) -> list[tuple[str, int]]:
+        """See RunIndex."""
+        return self._rows(_LAST_CALLS, (tag_of("module", module), limit))
 
     def claim(self, key_sha256: str, run_id: str) -> str | None:
         """See RunIndex."""

@@ -18,13 +18,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import ops_orchestrator
 from ops_contract import CONTRACT_VERSION
 from ops_orchestrator.modules.catalogue import Catalogue
-from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.runs.reports.html.environment import environment
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.service.pages.forms import read_form
 from ops_orchestrator.service.pages.inner_call import InnerAnswer, post
 from ops_orchestrator.service.problem import problem_response
+from ops_orchestrator.service.seen_modules import ModuleViewer
 
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -50,7 +50,7 @@ class Parts:
     store: RunStore
     sweeps: SweepStore
     catalogue: Catalogue
-    client: ModuleClient
+    viewer: ModuleViewer
     hosts: Collection[str]
 
 

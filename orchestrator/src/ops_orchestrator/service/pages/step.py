@@ -15,7 +15,7 @@ from starlette.responses import Response
 from ops_contract import JsonError, parse_json
 from ops_orchestrator.errors import NotFoundError
 from ops_orchestrator.runs.next_step import check_command
-from ops_orchestrator.runs.record import JOB, MAPPED_REQUEST, REQUEST, RunRecord, StepRecord, response_type, step_folder
+from ops_orchestrator.runs.record import JOB, MAPPED_REQUEST, RunRecord, StepRecord, is_request, response_type, step_folder
 from ops_orchestrator.runs.registered_modules import registered_modules
 from ops_orchestrator.runs.reports.recorded_calls import RecordedCall, recorded_call
 from ops_orchestrator.runs.store.protocols import StoredRun
@@ -127,7 +127,7 @@ def _part(run: StoredRun, found: StepRecord, path: str) -> Part | None:
     if folder != step_folder(found.step, found.id):
         return None
     known = found.exchange
-    if name == REQUEST:
+    if is_request(path):
         return _read(run, path, "What it was asked", known.request_sha256 if known else None)
     if name == MAPPED_REQUEST:
         return _read(run, path, "What the adapter made of it", None)

@@ -1,49 +1,74 @@
-"""`GET /modules`: the registered modules with their live health."""
+"""`GET /modules` and below: the registered modules with their live health, the last verdict on them, and their calls."""
 
 import asyncio
-from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
 
-from ops_orchestrator.errors import StepError
-from ops_orchestrator.modules.catalogue import Catalogue
-from ops_orchestrator.modules.client import ModuleClient
-from ops_orchestrator.modules.module import Module
-from ops_orchestrator.modules.readiness import check_health
-from ops_orchestrator.service.answers import ModuleList
+from ops_orchestrator.runs.record import RunRecord, StepRecord
+from ops_orchestrator.service.answers import ModuleAnswer, ModuleList
 from ops_orchestrator.service.json_response import SafeJsonResponse
-from ops_orchestrator.service.openapi import problems
+from ops_orchestrator.service.openapi import problems, stored
+from ops_orchestrator.service.seen_modules import LAST_CALLS, ModuleViewer
+from ops_orchestrator.service.stored_file import StoredFile, respond_with
+
+_REPORT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; sandbox"
+_REPORT: Final[dict[str, Any]] = stored({"text/html": {"schema": {"type": "string"}}}, "The kit's report.")
 
 
-def modules_routes(catalogue: Catalogue, client: ModuleClient) -> APIRouter:
-    """The route over the modules in `catalogue`."""
-    router = APIRouter(tags=["modules"], default_response_class=SafeJsonResponse)
+def modules_routes(viewer: ModuleViewer) -> APIRouter:
+    """The routes over the modules that `viewer` looks at."""
+    router = APIRouter(prefix="/modules", tags=["modules"], default_response_class=SafeJsonResponse)
 
     @router.get(
-        "/modules",
+        "",
         summary="The registered modules with their live health",
         response_model=ModuleList,
         response_model_exclude_unset=True,
-        responses=problems(500),
+        responses=problems(500, 503),
     )
     async def list_modules() -> dict[str, Any]:
-        modules = catalogue.modules.values()
-        return {"modules": await asyncio.gather(*(_described(client, module) for module in modules))}
+        seen = await viewer.see(list(viewer.catalogue.modules.values()))
+        return {"modules": [module.as_json() for module in seen]}
+
+    @router.get(
+        "/{name}",
+        summary="A registered module: its health, what the last compliance check found, and its last calls",
+        response_model=ModuleAnswer,
+        response_model_exclude_unset=True,
+        responses=problems(404, 500, 503),
+    )
+    async def get_module(name: str) -> dict[str, Any]:
+        module = viewer.registered(name)
+        (seen,) = await viewer.see([module])
+        calls = await asyncio.to_thread(viewer.store.last_calls, name, LAST_CALLS)
+        verdict = seen.compliance.verdict
+        return seen.as_json() | {
+            "declared": module.declared(),
+            "findings": [finding.model_dump() for finding in verdict.findings] if verdict else [],
+            "findings_left_out": verdict.findings_left_out if verdict else 0,
+            "last_calls": [_call(record, step) for record, step in calls],
+        }
+
+    @router.get("/{name}/compliance.html", summary="The whole report of a module's last compliance check", **_REPORT)
+    async def get_compliance_report(request: Request, name: str) -> Response:
+        content = await asyncio.to_thread(viewer.verdicts.report, viewer.registered(name).name)
+        # A module wrote some of it, and whoever can write to the store may have written all of it.
+        return respond_with(
+            StoredFile.made(content, "text/html; charset=utf-8"), request, {"Content-Security-Policy": _REPORT_POLICY}
+        )
 
     return router
 
 
-async def _described(client: ModuleClient, module: Module) -> dict[str, Any]:
-    registered = {
-        "name": module.name,
-        "url": module.address,
-        "image_digest": module.image_digest,
-        "actions": module.action_names,
-        "adapter": module.adapter and (module.adapter.base or "declared"),
+def _call(record: RunRecord, step: StepRecord) -> dict[str, Any]:
+    return {
+        "run_id": record.run_id,
+        "step": step.id,
+        "status": step.status,
+        "started_at": step.started_at,
+        "finished_at": step.finished_at,
+        "version": step.module_version,
+        "error": step.error["message"] if step.error else None,
     }
-    try:
-        readiness = await check_health(client, module)
-    except StepError as error:
-        return registered | {"ready": False, "code": error.failure.code, "reason": error.failure.message}
-    return registered | {"ready": True} | asdict(readiness)

@@ -1,4 +1,4 @@
-"""The types of the keys of an adapter whose values are expressions; each is compiled when it is read."""
+"""The values that a declaration is made of: expressions, compiled when they are read, over the names that each may use."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from ops_orchestrator.errors import ExpressionError
 from ops_orchestrator.modules.adapters.expression import Expression
 from ops_orchestrator.modules.adapters.path_template import PathTemplate
 
-REQUEST_NAMES: Final = ("inputs", "scenario_id", "run_id", "step_id", "seed", "options", "upstream")
+REQUEST_NAMES: Final = ("inputs", "scenario_id", "run_id", "step_id", "seed", "options", "upstream", "needs")
 JOB_NAMES: Final = (*REQUEST_NAMES, "submitted")
 ANSWER_NAMES: Final = (*JOB_NAMES, "response")
 ITEM_NAMES: Final = (*ANSWER_NAMES, "item")
@@ -53,25 +53,25 @@ def _explained() -> Iterator[None]:
         raise PydanticCustomError("complete", "{reason}", {"reason": str(error)}) from error
 
 
-as_text: Final = PlainSerializer(lambda value: value.text, return_type=str)
+_as_text: Final = PlainSerializer(lambda value: value.text, return_type=str)
 
 
 def _expression(names: tuple[str, ...]) -> Any:
     return BeforeValidator(partial(compiled, names=names))
 
 
-RequestExpression = Annotated[InstanceOf[Expression], _expression(REQUEST_NAMES), as_text]
-JobExpression = Annotated[InstanceOf[Expression], _expression(JOB_NAMES), as_text]
-AnswerExpression = Annotated[InstanceOf[Expression], _expression(ANSWER_NAMES), as_text]
-ItemExpression = Annotated[InstanceOf[Expression], _expression(ITEM_NAMES), as_text]
-HealthExpression = Annotated[InstanceOf[Expression], _expression(HEALTH_NAMES), as_text]
-RequestPath = Annotated[InstanceOf[PathTemplate], BeforeValidator(partial(_path, names=REQUEST_NAMES)), as_text]
-JobPath = Annotated[InstanceOf[PathTemplate], BeforeValidator(partial(_path, names=JOB_NAMES)), as_text]
-AnswerPath = Annotated[InstanceOf[PathTemplate], BeforeValidator(partial(_path, names=ANSWER_NAMES)), as_text]
-HealthPath = Annotated[InstanceOf[PathTemplate], BeforeValidator(partial(_path, names=())), as_text]
+RequestExpression = Annotated[InstanceOf[Expression], _expression(REQUEST_NAMES), _as_text]
+JobExpression = Annotated[InstanceOf[Expression], _expression(JOB_NAMES), _as_text]
+AnswerExpression = Annotated[InstanceOf[Expression], _expression(ANSWER_NAMES), _as_text]
+ItemExpression = Annotated[InstanceOf[Expression], _expression(ITEM_NAMES), _as_text]
+HealthExpression = Annotated[InstanceOf[Expression], _expression(HEALTH_NAMES), _as_text]
+RequestPath = Annotated[InstanceOf[PathTemplate], BeforeValidator(partial(_path, names=REQUEST_NAMES)), _as_text]
+JobPath = Annotated[InstanceOf[PathTemplate], BeforeValidator(partial(_path, names=JOB_NAMES)), _as_text]
+AnswerPath = Annotated[InstanceOf[PathTemplate], BeforeValidator(partial(_path, names=ANSWER_NAMES)), _as_text]
+HealthPath = Annotated[InstanceOf[PathTemplate], BeforeValidator(partial(_path, names=())), _as_text]
 
 
 class Declaration(ContractModel):
-    """A part of an adapter, in which no key is unknown."""
+    """What stands in an adapter; a key that nobody knows is refused."""
 
     model_config = ConfigDict(extra="forbid")

@@ -1,0 +1,171 @@
+"""`ops modules check` and the check of `ops up --with`: the kit itself, against stubs on real sockets."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from subprocess import CompletedProcess
+from threading import Thread
+from typing import Any
+
+import pytest
+from command_line import on_terminal, ops
+from local_service import ROOT, command, environment, service, started, stub_addresses
+
+from ops_orchestrator.modules.module import Module
+from ops_orchestrator.runs.store.verdicts import VerdictStore
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+FEW = ("--select", "OPS-HLT-*")
+DOCKER = """#!/bin/sh
+echo "$@" >> docker.calls
+case "$*" in
+  *config*) echo '{"services": {"orchestrator": {}, "policy-simulator": {}}}' ;;
+  *port*) echo 127.0.0.1:8000 ;;
+esac
+"""
+
+
+@pytest.fixture(scope="module")
+def variables(stubs: str) -> dict[str, str]:
+    return {"OPS_MODULES_FILE": str(ROOT / "modules.yaml"), **stub_addresses(stubs)}
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a simulator whose artifacts are not what it says."""
+    words = ("serve", "policy-simulator", "--port", "0", "--violate", "OPS-ART-003")
+    with service(tmp_path_factory.mktemp("broken"), "ops-stubs", *words) as (_, url):
+        yield url
+
+
+def check(home: Path, *words: str, **variables: str) -> CompletedProcess[str]:
+    """`ops modules check`, as a process of its own: the kit prints where it does."""
+    line = [command("ops"), "modules", "check", *words]
+    return subprocess.run(line, cwd=home, env=environment(**variables), capture_output=True, text=True, check=False)
+
+
+def kept(home: Path, module: str) -> Any:
+    file = home / "runs/.compliance" / f"{module}.json"
+    return json.loads(file.read_bytes()) if file.exists() else None
+
+
+def test_verdict_on_a_good_module_is_kept_and_shown(tmp_path: Path, variables: dict[str, str]) -> None:
+    ran = check(tmp_path, "policy-simulator", **variables)
+    verdict = kept(tmp_path, "policy-simulator")
+    assert (ran.returncode, json.loads(ran.stdout)["compliant"]) == (0, True)
+    assert (verdict["compliant"], verdict["counts"]["fail"], verdict["findings"]) == (True, 0, [])
+    assert (tmp_path / "runs/.compliance" / verdict["report"]).read_text().startswith("<!doctype html>")
+    assert "the whole report is runs/.compliance/reports/policy-simulator.html" in ran.stderr
+    shown = json.loads(ops(tmp_path, "modules", "show", "policy-simulator", **variables).stdout)
+    assert (shown["compliance"]["state"], shown["compliance"]["module_version"]) == ("compliant", verdict["module_version"])
+    _, on_screen = on_terminal(tmp_path, "modules", "show", "policy-simulator", **variables)
+    assert f"# last compliance check: compliant ({verdict['counts']['pass']} pass, 0 fail" in on_screen
+
+
+def test_verdict_on_a_module_that_breaks_the_contract_names_what_and_the_kit_s_code_stays(
+    tmp_path: Path, variables: dict[str, str], broken: str
+) -> None:
+    ran = check(tmp_path, "policy-simulator", **{**variables, "POLICY_SIMULATOR_URL": broken})
+    verdict = kept(tmp_path, "policy-simulator")
+    assert (ran.returncode, verdict["compliant"]) == (1, False)
+    (unmet,) = [found for found in verdict["findings"] if found["breach"]]
+    assert (unmet["id"], unmet["verdict"]) == ("OPS-ART-003", "fail")
+    assert unmet["remedy"]
+    with service(tmp_path, "ops", "serve", "--port", "0", **{**variables, "POLICY_SIMULATOR_URL": broken}) as (_, url):
+        code, listed = on_terminal(tmp_path, "modules", "--url", url)
+    assert (code, listed.count("not compliant"), listed.count("never checked")) == (0, 1, 5)
+
+
+def test_module_behind_an_adapter_is_checked_through_it(tmp_path: Path, variables: dict[str, str]) -> None:
+    file = str(ROOT / "examples/adapters/modules.yaml")
+    (tmp_path / "inputs.json").write_text('{"country": "DO", "indicator": "gini"}')
+    ran = check(tmp_path, "indicators", "--inputs", "inputs.json", "--modules-file", file, **variables)
+    verdict = kept(tmp_path, "indicators")
+    assert ran.returncode in (0, 1), ran.stderr
+    assert verdict["adapter"]
+    assert f"--adapter {file}:indicators" in ran.stderr
+
+
+@pytest.mark.parametrize("words", [("policy-simulator",), ("indicators", "--modules-file", "examples/adapters/modules.yaml")])
+def test_module_that_is_not_there_leaves_no_verdict(tmp_path: Path, variables: dict[str, str], words: tuple[str, ...]) -> None:
+    words = tuple(str(ROOT / word) if "/" in word else word for word in words)
+    gone = {**variables, "POLICY_SIMULATOR_URL": "http://127.0.0.1:9", "LEGACY_URL": "http://127.0.0.1:9"}
+    ran = check(tmp_path, *words, **gone)
+    assert ran.returncode == 3
+    assert f"ops: {words[0]} cannot be reached at http://127.0.0.1:9" in ran.stderr
+    assert "start it, or correct its url in modules.yaml; no verdict was kept" in ran.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_another_module_at_the_address_leaves_no_verdict(tmp_path: Path, variables: dict[str, str]) -> None:
+    ran = check(tmp_path, "monitor", **{**variables, "MONITOR_URL": variables["DATA_LAYER_URL"]})
+    assert (ran.returncode, kept(tmp_path, "monitor")) == (1, None)
+    assert "but 'data-layer' answers there; no verdict was kept" in ran.stderr
+
+
+def test_check_of_a_part_leaves_no_verdict(tmp_path: Path, variables: dict[str, str]) -> None:
+    ran = check(tmp_path, "monitor", *FEW, **variables)
+    assert (ran.returncode, kept(tmp_path, "monitor")) == (0, None)
+    assert "only a part was checked; no verdict was kept" in ran.stderr
+
+
+def test_usage_error_of_the_kit_is_its_own(tmp_path: Path, variables: dict[str, str]) -> None:
+    ran = check(tmp_path, "monitor", "--inputs", "gone.json", **variables)
+    assert (ran.returncode, kept(tmp_path, "monitor")) == (2, None)
+    assert "cannot read gone.json" in ran.stderr
+
+
+def test_without_the_kit_it_says_what_to_install(
+    tmp_path: Path, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    ran = ops(tmp_path, "modules", "check", "monitor", PATH=str(tmp_path), **variables)
+    assert (ran.returncode, kept(tmp_path, "monitor")) == (3, None)
+    assert "the command ops-contract is missing; install openpolicystack-contract[kit]" in ran.stderr
+
+
+class Monitor(BaseHTTPRequestHandler):
+    """A module of which only the health is good."""
+
+    def do_GET(self) -> None:
+        """Answer with the path that was asked for."""
+        body = json.dumps({"status": "ok", "module": "monitor", "version": "1", "path": self.path}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def test_secret_of_an_address_is_neither_kept_nor_printed(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Monitor) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/${{MONITOR_TOKEN}}"
+        (tmp_path / "modules.yaml").write_text(f'modules: {{monitor: {{url: "{url}"}}}}\n')
+        variables = {"OPS_MODULES_FILE": "modules.yaml", "MONITOR_TOKEN": "t0ken-value"}
+        ran = check(tmp_path, "monitor", **variables)
+        server.shutdown()
+    texts = [path.read_text() for path in (tmp_path / "runs/.compliance").rglob("*") if path.is_file()]
+    assert (ran.returncode, len(texts)) == (1, 2), ran.stderr
+    assert not any("t0ken-value" in text for text in (*texts, ran.stdout, ran.stderr))
+
+
+def test_check_of_what_is_swapped_in_is_kept(tmp_path: Path, stubs: str) -> None:
+    (tmp_path / "compose.yaml").touch()
+    (tmp_path / "docker").write_text(DOCKER)
+    (tmp_path / "docker").chmod(0o755)
+    path = os.pathsep.join((str(tmp_path), str(Path(command("ops")).parent), os.environ["PATH"]))
+    with started(tmp_path, "ops", "up", "--with", f"policy-simulator={stubs}/policy-simulator", PATH=path) as process:
+        _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "up --detach --wait" in (tmp_path / "docker.calls").read_text()
+    compliance = VerdictStore(tmp_path / "runs").compliance(Module(name="policy-simulator", url=stubs))
+    assert (compliance.state, compliance.stale) == ("compliant", "")
