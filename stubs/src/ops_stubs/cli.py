@@ -2,6 +2,8 @@
 
 import signal
 import socket
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
@@ -79,13 +81,16 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
         say("ops-stubs", f"{NEEDS_ROOT} is staged: this stub needs root's rights or a root file system to write to")
         raise typer.Exit(1)
     app = _application(module, shared_dir, faults) if run_folder is None else _replay(module, run_folder, faults)
-    listener = _listen(local_host(host, port) if LISTENS_LOCALLY in staged else host, port)
+    bound = _bound(local_host(host, port) if LISTENS_LOCALLY in staged else host, port)
     what = module or f"{len(STUBS)} modules, each below its name,"
     what += f" as recorded in {run_folder.resolve().name}" if run_folder else ""
-    typer.echo(f"serving {what} at {_address(listener)}")
-    if faults is not None:
-        typer.echo(f"staged: {', '.join([*staged, *(fault or [])]) or 'nothing yet'}; admin API at /__stub", err=True)
-    _run(app, listener, verbose=verbose, faults=faults)
+
+    def announce() -> None:
+        typer.echo(f"serving {what} at {_address(bound)}")
+        if faults is not None:
+            typer.echo(f"staged: {', '.join([*staged, *(fault or [])]) or 'nothing yet'}; admin API at /__stub", err=True)
+
+    _run(app, bound, announce, verbose=verbose, faults=faults)
 
 
 @cli.command(name="list")
@@ -159,17 +164,29 @@ def _unknown(module: str) -> str:
     return f"no module is called {module!r}; {hint}"
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        say("ops-stubs", f"cannot listen on {host} port {port}: {error.strerror or error}; try another --host or --port")
-        raise typer.Exit(1) from error
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that has the address, and does not listen yet."""
+    with ExitStack() as unless_bound:
+        try:
+            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            bound = unless_bound.enter_context(socket.socket(family))
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            bound.bind((host, port))
+        except OSError as error:
+            raise _cannot_listen(host, port, error) from error
+        unless_bound.pop_all()
+        return bound
 
 
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
+def _cannot_listen(host: str, port: int, error: OSError) -> typer.Exit:
+    say("ops-stubs", f"cannot listen on {host} port {port}: {error.strerror or error}; try another --host or --port")
+    return typer.Exit(1)
+
+
+def _address(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
@@ -194,10 +211,11 @@ def _replay(module: str | None, run: Path, faults: Faults | None) -> "Starlette"
         raise typer.BadParameter(str(error), param_hint="--from") from error
 
 
-def _run(app: "Starlette", listener: socket.socket, *, verbose: bool, faults: Faults | None) -> None:
+def _run(app: "Starlette", bound: socket.socket, announce: Callable[[], None], *, verbose: bool, faults: Faults | None) -> None:
     import uvicorn  # noqa: PLC0415 - see above
 
     from ops_stubs.faults.server import DeafServer, FaultProtocol  # noqa: PLC0415 - see above
+    from ops_stubs.server import Server  # noqa: PLC0415 - see above
 
     config = uvicorn.Config(
         app,
@@ -211,7 +229,14 @@ def _run(app: "Starlette", listener: socket.socket, *, verbose: bool, faults: Fa
     signal.signal(signal.SIGTERM, _stopped)
     signal.signal(signal.SIGINT, _interrupted)
     is_deaf = faults is not None and any(violation.id == IGNORES_SIGTERM for violation in faults.violations)
-    (DeafServer if is_deaf else uvicorn.Server)(config).run(sockets=[listener])
+    server = (DeafServer if is_deaf else Server)(config, announce)
+    try:
+        server.run(sockets=[bound])
+    except OSError as error:
+        if server.started:
+            raise
+        # Another program has had the same address bound for as long, and listened first.
+        raise _cannot_listen(*bound.getsockname()[:2], error) from error
 
 
 def _stopped(_number: int, _frame: FrameType | None) -> None:

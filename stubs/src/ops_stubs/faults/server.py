@@ -3,10 +3,10 @@
 import signal
 from types import FrameType
 
-from uvicorn import Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ops_stubs.faults.wire import TRANSPORT_EXTENSION
+from ops_stubs.server import Server
 
 __all__ = ["DeafServer", "FaultProtocol"]
 
