@@ -222,6 +222,16 @@ async def test_job_is_asked_for_at_the_address_that_the_module_gave(client_for: 
     assert "poll.url of its action 'run': yields 'http://elsewhere.test/jobs/7', which is not below" in message
 
 
+async def test_request_about_a_job_has_no_body_and_no_type_of_one(client_for: ClientFor) -> None:
+    alpha = Jobs(DONE)
+    action = {"body": None, "text": "inputs.country", "headers": {"content-type": '"text/markdown"', "X-Of": '"DO"'}}
+    await answered(call_of(action=action), client_for(alpha))
+    submitted, asked = alpha.requests
+    assert (submitted.content, submitted.headers["content-type"]) == (b"DO", "text/markdown")
+    assert (asked.content, asked.headers["x-of"]) == (b"", "DO")
+    assert "content-type" not in asked.headers
+
+
 async def test_job_is_asked_for_with_headers_and_query_and_its_secrets_are_masked(client_for: ClientFor) -> None:
     running = httpx2.Response(200, json={"state": "running", "echo": "hunter2-key"})
     alpha = Jobs(running, DONE, echo="hunter2-key")

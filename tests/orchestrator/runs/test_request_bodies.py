@@ -30,6 +30,18 @@ modules:
             figures: { artifact: upstream.alpha.artifacts }
         login: { path: /login, form: { user: '"ops"', password: '"${BETA_PASSWORD}"', run: run_id } }
         ping: { path: /ping }
+        convert:
+          path: /convert
+          needs: { figures: alpha }
+          headers: { X-Step: needs.figures.module }
+          multipart: { run: run_id, figures: { artifact: needs.figures.artifacts } }
+          poll:
+            path: "/jobs/{submitted.body.id}"
+            query: { of: "needs.figures.artifacts[0].name" }
+            until: response.body.rows > $count(needs.figures.evidence)
+            interval_s: 0.01
+          outputs: "{ 'rows': response.body.rows, 'of': needs.figures.module }"
+          artifacts: [{ url: "'/files/' & needs.figures.module & '.txt'" }]
 """
 FIGURES = b"year,value\r\n2026,1\r\n" * 10
 
@@ -101,6 +113,30 @@ async def test_run_with_files_goes_on_after_a_failure_and_is_reproduced_offline(
         verified = (await service.get(f"/runs/{run_id}/verification")).json()
     assert again["reproduction"]["grade"] == "identical", again
     assert verified["findings"] == []
+
+
+async def test_upload_by_role_that_becomes_a_job_is_one_step_that_can_be_reproduced_offline(
+    start_service: StartService, tmp_path: Path
+) -> None:
+    alpha, beta = modules()
+    beta.files |= {"/convert": httpx2.Response(202, json={"id": 7}), "/jobs/7": httpx2.Response(200, json={"rows": 10})}
+    beta.files["/files/alpha.txt"] = httpx2.Response(200, text="ten rows")
+    async with start_service(alpha, beta, registered=MODULES) as service:
+        answer = (await run_of(service, {"module": "alpha", "id": "first"}, step("convert"))).json()
+        assert answer["status"] == "completed", answer
+        asked = len(beta.requests)
+        again = (await service.post(f"/runs/{answer['run_id']}/reproduce", json={"offline": True})).json()
+        verified = (await service.get(f"/runs/{answer['run_id']}/verification")).json()
+    sent, poll, fetch = beta.requests[-3:]
+    assert (sent.method, poll.method, str(poll.url)) == ("POST", "GET", "http://beta.test/jobs/7?of=data%2Ffigures.csv")
+    assert [request.headers["x-step"] for request in (sent, poll, fetch)] == ["alpha"] * 3
+    assert answer["results"]["beta"] == {"rows": 10, "of": "alpha", "artifacts": ["alpha.txt"]}
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "runs" / answer["run_id"] / "steps/2-beta").iterdir()}
+    assert kept["request.bin"] == sent.content
+    assert [part["name"] for part in json.loads(kept["mapped-request.json"])["multipart"]] == ["run", "figures"]
+    assert json.loads(kept["job.json"])["url"] == str(poll.url)
+    assert again["reproduction"]["grade"] == "identical", again
+    assert (verified["findings"], len(beta.requests)) == ([], asked)
 
 
 async def test_secret_of_a_form_is_masked_in_all_that_is_kept(start_service: StartService, tmp_path: Path) -> None:
