@@ -1,6 +1,7 @@
 """The web server of the stubs, on a real socket."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,3 +37,18 @@ async def test_server_refuses_callers_until_its_application_is_ready_and_then_sa
         await writer.wait_closed()
         server.should_exit = True
         await serving
+
+
+async def test_server_whose_address_another_program_listens_at_by_then_ends_and_knows_why() -> None:
+    announced = asyncio.Event()
+    with socket.socket() as other, socket.socket() as bound:
+        for each in (other, bound):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", 0))
+        bound.bind(other.getsockname())
+        other.listen()
+        server = Server(uvicorn.Config(Starlette(), log_level="warning"), announced.set)
+        await server.serve([bound])
+    assert server.failure is not None
+    assert server.failure.errno == errno.EADDRINUSE
+    assert not announced.is_set()

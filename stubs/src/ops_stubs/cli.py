@@ -230,13 +230,11 @@ def _run(app: "Starlette", bound: socket.socket, announce: Callable[[], None], *
     signal.signal(signal.SIGINT, _interrupted)
     is_deaf = faults is not None and any(violation.id == IGNORES_SIGTERM for violation in faults.violations)
     server = (DeafServer if is_deaf else Server)(config, announce)
-    try:
-        server.run(sockets=[bound])
-    except OSError as error:
-        if server.started:
-            raise
+    host, port = bound.getsockname()[:2]
+    server.run(sockets=[bound])
+    if server.failure:
         # Another program has had the same address bound for as long, and listened first.
-        raise _cannot_listen(*bound.getsockname()[:2], error) from error
+        raise _cannot_listen(host, port, server.failure)
 
 
 def _stopped(_number: int, _frame: FrameType | None) -> None:
