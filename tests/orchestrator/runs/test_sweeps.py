@@ -113,6 +113,19 @@ def opened(tmp_path: Path, catalogue: Catalogue, client_for: ClientFor) -> Any:
 Opened = Callable[..., Any]
 
 
+async def test_stored_state_follows_a_sweep_also_while_nothing_else_happens(opened: Opened) -> None:
+    gate = Gate()
+    async with opened(ScriptedModule(answers=[growth, gate]), at_once=1) as home:
+        sweep = await home.start(body())
+        await gate.asked.wait()
+        # The first point was over before a second had gone by, and the second one is not over as long as the gate is shut.
+        while (stored := await asyncio.to_thread(home.kept.state, sweep.state.sweep_id)).points.completed < 1:
+            pass
+        assert (stored.status, stored.points.running, stored.points.pending) == ("running", 1, 2)
+        gate.opened.set()
+        await sweep.wait()
+
+
 async def test_sweep_runs_each_point_once_and_leaves_a_table(opened: Opened) -> None:
     module = ScriptedModule(answers=[growth])
     async with opened(module) as home:
