@@ -1,6 +1,7 @@
 """The elements of an SVG drawing as escaped text. What is drawn is looked up in one table of looks."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from html import escape
 from typing import Final, NewType
 
@@ -11,6 +12,15 @@ Markup = NewType("Markup", str)
 
 Point = tuple[float, float]
 """A place on the sheet, from its left and from its top."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """Where a mark leads, and what it is called for those who do not see it."""
+
+    address: str
+    name: str
+
 
 SANS: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', Arial, 'DejaVu Sans', sans-serif"
 
@@ -96,6 +106,13 @@ def circle(look: str, at: Point, radius: float) -> Markup:
 def rectangle(look: str, corner: Point, size: tuple[float, float]) -> Markup:
     """A rectangle by its upper left corner, its width and its height."""
     return element("rect", look=look, x=corner[0], y=corner[1], width=size[0], height=size[1])
+
+
+def linked(link: Link | None, mark: Markup) -> Markup:
+    """A mark that leads somewhere. The keyboard passes over it: a table beside the chart has the same links."""
+    if link is None:
+        return mark
+    return element("a", mark, href=link.address, tabindex="-1", aria_label=link.name)
 
 
 def line_to(points: Iterable[Point]) -> str:

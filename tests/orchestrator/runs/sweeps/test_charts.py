@@ -106,7 +106,7 @@ def test_values_are_sorted_whatever_their_order_in_the_sweep() -> None:
 def test_failed_and_pending_runs_are_counted_and_failed_ones_marked() -> None:
     made = changed(table([RATE], RATES, seeds=2), 3, status="failed", figures=())
     chart = drawn(changed(made, 10, status="pending", figures=()))
-    assert "sweep_1: 10 runs, 1 failed, 1 not completed" in chart.words
+    assert "sweep_1: 10 runs, 1 failed, 1 not over" in chart.words
     assert ["".join(mark.itertext()) for mark in chart.marks("x")] == ["14: 1 failed", ""]  # the last is in the key
 
 
