@@ -1,5 +1,6 @@
 """What stands at the top of a run's page: its inputs in a line, how it ended, and its steps along time."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -77,12 +78,7 @@ class Overview:
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
         """The first inputs of the scenario, by their names."""
-        leaves = list(islice(object_leaves(self.record.request["inputs"]), MOST_INPUTS))
-        names = [pointer.rpartition("/")[2] for pointer, _ in leaves]
-        return tuple(
-            Input(name if names.count(name) == 1 else pointer, value_text(value))
-            for name, (pointer, value) in zip(names, leaves, strict=True)
-        )
+        return named_inputs(self.record.request["inputs"])
 
     @property
     def more_inputs(self) -> int:
@@ -127,6 +123,17 @@ class Overview:
             artifacts=answered.artifacts if answered else (),
             evidence=len(answered.evidence) if answered else 0,
         )
+
+
+def named_inputs(inputs: Mapping[str, Any], without: Collection[str] = ()) -> tuple[Input, ...]:
+    """The first inputs of a scenario that are not at the pointers `without`, nor below them, by their names."""
+    kept = (leaf for leaf in object_leaves(inputs) if not any(f"{leaf[0]}/".startswith(f"{at}/") for at in without))
+    leaves = list(islice(kept, MOST_INPUTS))
+    names = [pointer.rpartition("/")[2] for pointer, _ in leaves]
+    return tuple(
+        Input(name if names.count(name) == 1 else pointer, value_text(value))
+        for name, (pointer, value) in zip(names, leaves, strict=True)
+    )
 
 
 def _percent(part: float | None, whole: float | None) -> float:

@@ -23,6 +23,43 @@ for (const form of document.querySelectorAll("form[data-busy]")) {
   });
 }
 
+const polled = document.querySelector("[data-poll]");
+if (polled) poll();
+
+async function current() {
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+}
+
+// What somebody has the focus in stays until they leave it.
+function replace(page) {
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const newer = page.getElementById(part.id);
+    if (!newer || newer.outerHTML === part.outerHTML || part.contains(document.activeElement)) continue;
+    for (const { id } of part.querySelectorAll("details[open]")) newer.querySelector(`#${id}`)?.setAttribute("open", "");
+    part.replaceWith(newer);
+  }
+}
+
+// A sweep or their list: the parts of the page that changed, every two seconds, and less often where that takes long.
+async function poll() {
+  const connection = document.getElementById("connection");
+  for (let pause = 2000; ; ) {
+    await new Promise((later) => setTimeout(later, pause));
+    if (document.hidden) continue;
+    const began = performance.now();
+    try {
+      const page = await current();
+      if (page && !page.querySelector("[data-poll]")) return location.reload();
+      if (page) replace(page);
+      if (connection) connection.textContent = "";
+    } catch {
+      if (connection) connection.textContent ||= `Not connected since ${new Date().toISOString().slice(11, 19)} UTC, trying again.`;
+    }
+    pause = Math.max(2000, 4 * (performance.now() - began));
+  }
+}
+
 // One run: its log lines as they come, and the parts of the page that changed, at most twice a second.
 function follow(address) {
   const log = document.getElementById("log");
@@ -37,21 +74,14 @@ function follow(address) {
     while (wanted) {
       wanted = false;
       try {
-        const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-        if (answer.ok) replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+        const page = await current();
+        if (page) replace(page);
       } catch {
         // The stream says that the connection is lost, and comes again by itself.
       }
       await new Promise((later) => setTimeout(later, 500));
     }
     fetching = false;
-  };
-
-  const replace = (page) => {
-    for (const part of document.querySelectorAll("[data-live]")) {
-      const newer = page.getElementById(part.id);
-      if (newer && newer.outerHTML !== part.outerHTML) part.replaceWith(newer);
-    }
   };
 
   const stream = new EventSource(`${address}?last_event_id=${log.dataset.last || 0}`);
