@@ -81,7 +81,7 @@ def linked_chart(figure: DrawnFigure, side: Side, links: plots.Links | None = No
 
 def panel_chart(figure: DrawnFigure, side: Side) -> str:
     """One figure in small, without its title and its unit."""
-    plot = plots.plot(figure, side)
+    plot = plots.plot(figure, side, most_values=plots.MOST_VALUES_IN_SMALL)
     return small_chart(_caption(figure, [side], _course(figure, plot)), plot)
 
 

@@ -22,6 +22,9 @@ MOST_VALUES: Final = 500
 MOST_LINKED: Final = 500
 """A chart whose points lead to their runs draws so many of them: each takes as much room as twenty that do not."""
 
+MOST_VALUES_IN_SMALL: Final = 100
+"""A small chart has room for so many."""
+
 MOST_COLUMNS: Final = 16
 MOST_ROWS: Final = 40
 
@@ -66,11 +69,11 @@ class Grid:
         return self.runs[self.place(row, column)]
 
 
-def plot(figure: DrawnFigure, side: Side, links: Links | None = None) -> Plot:
+def plot(figure: DrawnFigure, side: Side, links: Links | None = None, most_values: int = MOST_VALUES) -> Plot:
     """A figure against one parameter, whose marks lead where `links` says."""
     runs = figure.together(side.places, len(side.labels))
     inner = all(len(each.figures) >= ENOUGH_FOR_QUANTILES for each in runs if each.figures)
-    places, every = kept(len(runs), MOST_VALUES), kept(figure.count, MOST_LINKED if links else MOST_RUNS).step
+    places, every = kept(len(runs), most_values), kept(figure.count, MOST_LINKED if links else MOST_RUNS).step
     numbers = side.numbers or (None,) * len(runs)
     return Plot(
         groups=tuple(_group(figure, runs[at], (side.labels[at], numbers[at]), (inner, every), links) for at in places),

@@ -1,7 +1,7 @@
 """`/sweeps` and `/sweeps/{sweep_id}`: the sweeps, and one of them as far as it is."""
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,10 +24,8 @@ _WORDS: Final = {"seeds_of": seeds_of, "title_of": title_of, "visible": visible}
 async def sweeps(site: Site, request: Request) -> Response:
     """The sweeps, newest first, and a form that starts one."""
     cursor = request.query_params.get("cursor") or None
-    found, more = await asyncio.to_thread(site.parts.sweeps.page, _A_PAGE, cursor)
-    return site.page(
-        request, "sweeps.html", sweeps=found, more=more, cursor=cursor, inputs=number_inputs(), examples=tuple(EXAMPLES)
-    )
+    listed = await asyncio.to_thread(_listed, site.parts.sweeps, cursor)
+    return site.page(request, "sweeps.html", cursor=cursor, inputs=number_inputs(), examples=tuple(EXAMPLES), **listed)
 
 
 async def sweep(site: Site, request: Request) -> Response:
@@ -47,6 +45,13 @@ PAGES: Final = (
     Page(_SWEEP, sweep),
     *(Page(f"{_SWEEP}/{name}", order, "POST") for name in ("cancel", "resume")),
 )
+
+
+def _listed(store: SweepStore, cursor: str | None) -> dict[str, Any]:
+    ids = [sweep_id for sweep_id in store.ids() if cursor is None or sweep_id < cursor][:_A_PAGE]
+    found, more = store.page(_A_PAGE, cursor)
+    known = {state.sweep_id for state in found}
+    return {"sweeps": found, "more": more, "unreadable": [sweep_id for sweep_id in ids if sweep_id not in known]}
 
 
 def _page(site: Site, request: Request, choice: Choice) -> Response:
