@@ -187,6 +187,12 @@ def test_what_is_cut_is_said() -> None:
     assert {"Of 20 values of VAT rate, one in 2 is drawn.", "Of 90 values of transfers, one in 3 is drawn."} <= set(grid.words)
 
 
+def test_figure_that_none_of_the_drawn_values_has_is_said_to_be_missing() -> None:
+    many = table([replace(RATE, unit="")], [(at,) for at in range(1_000)])
+    rows = [row if row.number % 2 == 0 else replace(row, figures=()) for row in many.rows]
+    assert "no run has it at the values that are drawn" in sentence(drawn(replace(many, rows=tuple(rows))))
+
+
 def test_twelve_figures_are_drawn() -> None:
     columns = tuple(replace(DEBT, key=f"k{number}") for number in range(15))
     rows = tuple(replace(row, figures=row.figures[:1] * 15) for row in table([RATE], RATES).rows)

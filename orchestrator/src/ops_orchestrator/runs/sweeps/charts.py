@@ -26,6 +26,8 @@ _LONGEST_NAME: Final = 60
 _THREADS: Final = 2
 _ALL: Final = "all-figures"
 _CHANGE: Final = "-change"
+# Of many values some are left out, which may be all those that have the figure.
+_NOTHING_DRAWN: Final = "no run has it at the values that are drawn."
 
 
 @dataclass(frozen=True)
@@ -146,12 +148,16 @@ def _caption(figure: DrawnFigure, sides: Sequence[Side], findings: str, most_run
 
 def _course(figure: DrawnFigure, plot: Plot) -> str:
     """How a figure moves along a parameter, from the first value to the last."""
+    if not any(group.spread for group in plot.groups):
+        return _NOTHING_DRAWN
     ends = [(group.label, figure.text(group.spread.middle)) for group in plot.groups if group.spread]
     (first, begin), (last, end) = ends[0], ends[-1]
     return f"{plot.names.middle} from {begin} at {first} to {end} at {last}."
 
 
 def _extent(figure: DrawnFigure, table: HeatMap) -> str:
+    if not table.values:
+        return _NOTHING_DRAWN
     size = f"{len(table.columns)} by {len(table.rows)} cells"
     return f"{size} from {figure.text(min(table.values))} to {figure.text(max(table.values))}."
 
