@@ -31,6 +31,10 @@ async function current() {
   return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
 }
 
+function lost() {
+  return `Not connected since ${new Date().toISOString().slice(11, 19)} UTC, trying again. `;
+}
+
 // What somebody has the focus in stays until they leave it.
 function replace(page) {
   for (const part of document.querySelectorAll("[data-live]")) {
@@ -54,7 +58,7 @@ async function poll() {
       if (page) replace(page);
       if (connection) connection.textContent = "";
     } catch {
-      if (connection) connection.textContent ||= `Not connected since ${new Date().toISOString().slice(11, 19)} UTC, trying again.`;
+      if (connection) connection.textContent ||= lost();
     }
     pause = Math.max(2000, 4 * (performance.now() - began));
   }
@@ -93,8 +97,7 @@ function follow(address) {
   stream.onerror = () => {
     // There is no more to come, so that the run is over; or the service refuses, and its page says why.
     if (stream.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 1000);
-    const now = new Date().toISOString().slice(11, 19);
-    connection.textContent = `Not connected since ${now} UTC, trying again. `;
+    connection.textContent = lost();
   };
   stream.onmessage = (message) => {
     const event = JSON.parse(message.data);
