@@ -5,9 +5,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from browsed_pages import FORM, HTML, QUICK, page, run
+from browsed_pages import HTML, QUICK, page, run
 from hostile_texts import HOSTILE_TEXTS
-from html_page import Page
 from scripted_module import ScriptedModule, StartService, artifact, error_envelope, success
 
 
