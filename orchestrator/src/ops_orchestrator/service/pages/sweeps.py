@@ -18,7 +18,6 @@ from ops_orchestrator.service.pages.sweep_view import MOST_SEEDS, SweepView, see
 
 _A_PAGE: Final = 50
 _SWEEP: Final = "/sweeps/{sweep_id}"
-_WORDS: Final = {"seeds_of": seeds_of, "title_of": title_of, "visible": visible}
 
 
 async def sweeps(site: Site, request: Request) -> Response:
@@ -56,7 +55,9 @@ def _listed(store: SweepStore, cursor: str | None) -> dict[str, Any]:
 
 def _page(site: Site, request: Request, choice: Choice) -> Response:
     view = _view(site.parts.sweeps, request.path_params["sweep_id"], choice)
-    return site.page(request, "sweep.html", view=view, most_seeds=MOST_SEEDS, **_WORDS)
+    return site.page(
+        request, "sweep.html", view=view, most_seeds=MOST_SEEDS, seeds_of=seeds_of, title_of=title_of, visible=visible
+    )
 
 
 def _view(store: SweepStore, sweep_id: str, choice: Choice) -> SweepView:
