@@ -145,4 +145,6 @@ async def test_hostile_text_stays_text_in_every_page(start_service: StartService
             pages.append(await page(service, address))
     hostile, harmless = pages
     assert set(hostile.elements) == set(harmless.elements)
-    assert not [address for address in hostile.addresses if "alert" in address or "evil" in address]
+    # A choice of a page stands behind its own address, where it is percent-encoded.
+    paths = [address.partition("?")[0] for address in hostile.addresses]
+    assert not [path for path in paths if "alert" in path or "evil" in path]
