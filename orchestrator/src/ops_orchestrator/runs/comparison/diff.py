@@ -9,13 +9,7 @@ from ops_contract import resolve_pointer
 from ops_orchestrator.runs.comparison.artifacts import ArtifactReader
 from ops_orchestrator.runs.comparison.cause import cause_of, why_of
 from ops_orchestrator.runs.comparison.grades import EXACT, SAME, Grade, Tolerances, worst
-from ops_orchestrator.runs.comparison.layers import (
-    modules_places,
-    options_places,
-    plan_places,
-    request_places,
-    versions_places,
-)
+from ops_orchestrator.runs.comparison.layers import layer_places
 from ops_orchestrator.runs.comparison.places import BRIEF, NO_PLACES, Limits, Places, Shape
 from ops_orchestrator.runs.comparison.sides import Pair, Side
 from ops_orchestrator.runs.comparison.steps import StepDiff, step_diff
@@ -69,13 +63,7 @@ def diff_sides(a: Side, b: Side, tolerances: Tolerances = EXACT, limits: Limits 
         return RunDiff(a=_compared(pair.a), b=_compared(pair.b), grade="identical", cause="The same run.", steps=steps)
     artifacts = ArtifactReader(a, b, tolerances, limits)
     steps = tuple(_explained(pair, step_diff(pair, step, artifacts), tolerances) for step in pair.order)
-    layers = {
-        "request": request_places(pair, limits),
-        "options": options_places(pair, limits),
-        "plan": plan_places(pair, limits),
-        "modules": modules_places(pair, limits),
-        "versions": versions_places(pair, limits),
-    }
+    layers = layer_places(pair, limits)
     notes = (
         *(note for side in (pair.a, pair.b) for note in _notes(side)),
         *(f"No output is at {pointer}: its tolerance counts in JSON artifacts alone." for pointer in _unmet(pair, tolerances)),
