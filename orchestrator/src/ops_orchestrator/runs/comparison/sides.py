@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ops_orchestrator.planning.scenario import merged
 from ops_orchestrator.runs.comparison.longest_rising import longest_rising
 from ops_orchestrator.runs.record import Results, RunRecord, StepRecord, StepResults
 from ops_orchestrator.runs.registered_modules import registered_modules
+from ops_orchestrator.runs.step_inputs import inputs_of, own_inputs
 from ops_orchestrator.runs.store.protocols import StoredRun
 
 
@@ -40,13 +40,11 @@ class Side:
 
     def own_inputs(self, step: StepRecord) -> Mapping[str, Any]:
         """The inputs that the plan gives to one step alone."""
-        planned = self.record.plan[step.step - 1] if step.step <= len(self.record.plan) else {}
-        own = planned.get("inputs")
-        return own if isinstance(own, dict) else {}
+        return own_inputs(self.record, step)
 
     def inputs(self, step: StepRecord) -> Mapping[str, Any]:
         """The inputs that the module was given: the scenario's with the step's own merged over them."""
-        return merged(self.record.request["inputs"], self.own_inputs(step))
+        return inputs_of(self.record, step)
 
     def entry(self, step: StepRecord) -> Mapping[str, Any]:
         """How the module of a step was registered; empty where that was not kept, as by version 0.1.0."""

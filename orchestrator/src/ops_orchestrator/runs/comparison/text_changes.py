@@ -16,6 +16,8 @@ MOST_ROWS: Final = 300
 _CONTEXT: Final = 2
 _LONGEST: Final = 600
 _ALIKE: Final = 0.4
+# So many lines of a block are listed, so that those that take their place are seen too.
+_LONGEST_BLOCK: Final = 40
 # A line is looked for among so many that may have replaced it.
 _NEAR: Final = 4
 # To find which words moved takes time quadratic in the words; of more than these, all between beginning and end is marked.
@@ -35,7 +37,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Row:
-    """A line as it is shown. A folded one stands for `count` equal lines."""
+    """A line as it is shown. A folded one stands for `count` equal lines, one without parts for as many that are left out."""
 
     kind: Kind
     parts: tuple[Part, ...] = ()
@@ -115,8 +117,14 @@ def _likeness(first: Counter[str], second: Counter[str]) -> float:
 
 
 def _blocks(dropped: Sequence[str], gained: Sequence[str]) -> Iterator[Row]:
-    yield from (Row("dropped", (Part(line[: _LONGEST * 2]),)) for line in dropped)
-    yield from (Row("gained", (Part(line[: _LONGEST * 2]),)) for line in gained)
+    yield from _block("dropped", dropped)
+    yield from _block("gained", gained)
+
+
+def _block(kind: Kind, lines: Sequence[str]) -> Iterator[Row]:
+    yield from (Row(kind, (Part(line[: _LONGEST * 2]),)) for line in lines[:_LONGEST_BLOCK])
+    if len(lines) > _LONGEST_BLOCK:
+        yield Row(kind, count=len(lines) - _LONGEST_BLOCK)
 
 
 def _same(line: str) -> Row:
