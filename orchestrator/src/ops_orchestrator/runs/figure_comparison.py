@@ -125,7 +125,8 @@ class MatchedSteps:
 def compare_figures(runs: Sequence[RunFigures], most: int = MOST_ROWS) -> FigureComparison:
     """Put figures side by side that have the same step and key. Raises ConfigurationError for fewer than 2 runs or over 20.
 
-    At most `most` figures are listed, and the rest is counted. Steps of different ids stand beside each other when they have the same module, and a run has no other step of it.
+    At most `most` figures are listed, and the rest is counted. Steps of different ids stand beside each other when they have
+    the same module, and a run has no other step of it.
     """
     if len(runs) < 2:
         raise ConfigurationError("a comparison takes two runs or more; to look at one, use `ops runs show RUN`")

@@ -21,8 +21,8 @@ def csv_of(comparison: FigureComparison) -> str:
     """One line a figure: what it is, then per run its value, its change, its relative change, and a note.
 
     Numbers have all of their digits. The note says what a reader must know: the status of a run that did not complete,
-    `synthetic`, another unit, country or module, `best` or `worst`. Text that a spreadsheet would take for a formula has an apostrophe
-    in front.
+    `synthetic`, another unit, country or module, `best` or `worst`. Text that a spreadsheet would take for a formula has an
+    apostrophe in front.
     """
     out = io.StringIO()
     writer = csv.writer(out)

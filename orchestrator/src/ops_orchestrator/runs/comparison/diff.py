@@ -94,7 +94,8 @@ def _notes(side: Side) -> Iterator[str]:
     if not side.record.is_over:
         yield f"{side.name} is {side.record.status}: it is compared as far as it is."
     if not side.modules:
-        yield f"{side.name} does not say how its modules were called, so that changes of adapters are known by their hashes only."
+        unknown = "so that changes of adapters are known by their hashes only"
+        yield f"{side.name} does not say how its modules were called, {unknown}."
 
 
 def _unmet(pair: Pair, tolerances: Tolerances) -> Iterator[str]:
