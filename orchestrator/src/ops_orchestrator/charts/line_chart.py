@@ -65,6 +65,12 @@ def line_chart(caption: Caption, chart: LineChart) -> str:
     return sheet(caption, content, (_WIDTH, _HEIGHT))
 
 
+def stroke(look: str) -> str:
+    """The SVG of a short piece of a line with its mark, for a key beside charts."""
+    parts = (svg.path(f"l{look}", svg.line_to([(0, 6), (30, 6)])), _mark(look, (15, 6)))
+    return svg.element("svg", *parts, look="ch stroke", viewBox="0 0 30 12", aria_hidden="true")
+
+
 @dataclass(frozen=True)
 class _Drawn:
     chart: LineChart

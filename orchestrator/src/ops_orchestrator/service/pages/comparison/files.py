@@ -87,16 +87,8 @@ class BriefChange:
 def file_rows(sides: Sequence[Side]) -> list[FileRow]:
     """All artifacts of all runs, by step and name."""
     by_run = [_files(side) for side in sides]
-    return [
-        FileRow(
-            step,
-            name,
-            files := tuple(found.get((step, name)) for found in by_run),
-            tuple(_link(side, artifact) for side, artifact in zip(sides, files, strict=True)),
-            tuple(_result(sides, files, at) for at in range(1, len(sides))),
-        )
-        for step, name in dict.fromkeys(key for found in by_run for key in found)
-    ]
+    keys = dict.fromkeys(key for found in by_run for key in found)
+    return [_file_row(sides, key, [found.get(key) for found in by_run]) for key in keys]
 
 
 def differing(rows: Sequence[FileRow]) -> Files:
@@ -125,6 +117,12 @@ def brief_changes(sides: Sequence[Side], rows: Sequence[FileRow]) -> tuple[list[
         if all(map(_is_brief, (row.files[0], row.files[at]))) and row.results[at - 1] != "same"
     ]
     return [_brief_change(sides, row, at) for row, at in found[:MOST_BRIEFS]], max(len(found) - MOST_BRIEFS, 0)
+
+
+def _file_row(sides: Sequence[Side], key: Key, files: Sequence[ArtifactRecord | None]) -> FileRow:
+    links = (_link(side, artifact) for side, artifact in zip(sides, files, strict=True))
+    results = (_result(sides, files, at) for at in range(1, len(sides)))
+    return FileRow(*key, tuple(files), tuple(links), tuple(results))
 
 
 def _plots(key: Key, same: dict[str, list[tuple[str, Picture]]], sides: Sequence[Side]) -> Plots:

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from markupsafe import Markup
+
+from ops_orchestrator.charts.line_chart import stroke
 from ops_orchestrator.runs.comparison.diff import RunDiff
 from ops_orchestrator.runs.comparison.selection import read_sides
 from ops_orchestrator.runs.comparison.several import WITHOUT_TEXTS, SeveralRuns
@@ -33,6 +36,7 @@ class ComparisonView:
 
     sides: Sequence[Side]
     diffs: Sequence[RunDiff]
+    headings: Sequence[str]
     causes: Sequence[Cause]
     notes: Sequence[str]
     going_in: GoingIn
@@ -47,6 +51,12 @@ class ComparisonView:
     outputs: Sequence[StepOutputs]
     files: Files
     synthetic: frozenset[str]
+
+    @property
+    def keys(self) -> list[tuple[Markup, str, str]]:
+        """A piece of the line of each run, its letter and its heading, by letter."""
+        named = sorted(zip(self.sides, self.headings, strict=True), key=lambda each: each[0].name)
+        return [(Markup(stroke(side.name.lower())), side.name, heading) for side, heading in named]  # noqa: S704  # ours
 
     @property
     def address(self) -> str:
@@ -71,6 +81,7 @@ class ComparisonView:
         return cls(
             sides=sides,
             diffs=diffs,
+            headings=[run.heading for run in figures.runs],
             causes=causes(sides, diffs),
             notes=[*dict.fromkeys(note for diff in diffs for note in diff.notes)],
             going_in=going_in([Pair(sides[0], side) for side in sides[1:]]),
