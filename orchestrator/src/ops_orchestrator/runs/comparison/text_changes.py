@@ -22,7 +22,7 @@ _LONGEST_BLOCK: Final = 40
 _NEAR: Final = 4
 # To find which words moved takes time quadratic in the words; of more than these, all between beginning and end is marked.
 _MOST_WORDS: Final = 200
-_WORD: Final = re.compile(r"\s+|\d+(?:[.,]\d+)*|\w+|[^\w\s]")
+_WORD: Final = re.compile(r"\s+|[-+]?\d+(?:[.,]\d+)*|\w+|[^\w\s]")
 
 Kind = Literal["same", "dropped", "gained", "folded"]
 

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from ops_contract import resolve_pointer
 from ops_orchestrator.runs.comparison.places import Limits, places_of
+from ops_orchestrator.runs.scale import shortened
 
-LONGEST_VALUE: Final = 200
+LONGEST_VALUE: Final = 120
 """So many characters of a value stand on the page."""
 
 NOTHING: Final = "nothing"
@@ -50,7 +51,7 @@ def _row(pointer: str, pairs: Sequence[tuple[Any, Any]]) -> PlaceRow:
     differs = [not _is_same(first, second) for first, second in both]
     # What is compared of the reference may depend on what is known of the other run.
     reference = next((first for (first, _), differ in zip(both, differs, strict=True) if differ), both[0][0])
-    return PlaceRow(pointer, (_text(reference), *(_text(second) for _, second in both)), (False, *differs))
+    return PlaceRow(pointer, _texts([reference, *(second for _, second in both)]), (False, *differs))
 
 
 def _is_same(first: Any, second: Any) -> bool:
@@ -64,6 +65,9 @@ def _at(document: Any, pointer: str) -> Any:
         return _ABSENT
 
 
-def _text(value: Any) -> str:
-    """A value as JSON, so that the text "1" is not the number."""
-    return NOTHING if value is _ABSENT else json.dumps(value, ensure_ascii=False)[: LONGEST_VALUE + 1]
+def _texts(values: Sequence[Any]) -> tuple[str, ...]:
+    """Texts as they are and other values as JSON; all as JSON where that would hide what differs, as of "1" and 1."""
+    as_json = [NOTHING if value is _ABSENT else json.dumps(value, ensure_ascii=False) for value in values]
+    plain = [value if isinstance(value, str) else text for value, text in zip(values, as_json, strict=True)]
+    told = plain if len({*plain}) == len({*as_json}) else as_json
+    return tuple(shortened(text, LONGEST_VALUE) for text in told)

@@ -1,13 +1,15 @@
 """Where a difference begins: the result of each step in each run, how much alike they are, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from ops_orchestrator.runs.comparison.diff import RunDiff
 from ops_orchestrator.runs.comparison.grades import SAME, Grade
 from ops_orchestrator.runs.comparison.sides import Side
 from ops_orchestrator.runs.comparison.steps import StepDiff
+
+Value = TypeVar("Value", bound=Hashable)
 
 MOST_STEPS: Final = 200
 """So many steps are listed; the rest is counted."""
@@ -15,22 +17,30 @@ MOST_STEPS: Final = 200
 
 @dataclass(frozen=True)
 class Outcome:
-    """A step of one run against that of the reference."""
+    """A step of the runs `names` against that of the reference. `begins` where they differ from it from this step on."""
 
-    name: str
+    names: tuple[str, ...]
     grade: Grade
-    why: str
+    begins: bool
 
 
 @dataclass(frozen=True)
 class StepRow:
-    """A step with its result in each run, None where it has none, and its status where that is not completed."""
+    """A step with its result in each run, None where it has none, and its status, which tells why.
+
+    `reasons` are those of the runs that they name; what holds for several is said once.
+    """
 
     step: str
     results: tuple[str | None, ...]
     statuses: tuple[str, ...]
     outcomes: tuple[Outcome, ...]
-    begins: tuple[str, ...]
+    reasons: tuple[tuple[tuple[str, ...], str], ...]
+
+    @property
+    def begins(self) -> bool:
+        """Whether a run differs from the reference from this step on."""
+        return any(outcome.begins for outcome in self.outcomes)
 
 
 @dataclass(frozen=True)
@@ -42,31 +52,33 @@ class StepRows:
 
 
 def step_rows(sides: Sequence[Side], diffs: Sequence[RunDiff]) -> StepRows:
-    """All steps; `begins` names the runs that differ from the reference from this step on."""
-    by_run = [{step.id: step for step in diff.steps} for diff in diffs]
-    first = [next((step.id for step in diff.steps if step.grade not in SAME), None) for diff in diffs]
-    names = [*dict.fromkeys(step for found in by_run for step in found)]
-    rows = (
-        StepRow(
-            name,
-            tuple(side.steps[name].result if name in side.steps else None for side in sides),
-            tuple(_status(side, name) for side in sides),
-            tuple(_outcomes(name, sides, by_run)),
-            tuple(side.name for side, begin in zip(sides[1:], first, strict=True) if begin == name),
-        )
-        for name in names[:MOST_STEPS]
-    )
+    """All steps, in the order of the reference."""
+    by_run = {side.name: {step.id: step for step in diff.steps} for side, diff in zip(sides[1:], diffs, strict=True)}
+    first = {name: next((id for id, step in steps.items() if step.grade not in SAME), None) for name, steps in by_run.items()}
+    names = [*dict.fromkeys(step for found in by_run.values() for step in found)]
+    rows = [_row(step, sides, by_run, first) for step in names[:MOST_STEPS]]
     return StepRows(tuple(rows), max(len(names) - MOST_STEPS, 0))
 
 
-def _status(side: Side, name: str) -> str:
-    return side.steps[name].status if name in side.steps else "no such step"
+def _row(
+    step: str, sides: Sequence[Side], by_run: Mapping[str, Mapping[str, StepDiff]], first: Mapping[str, str | None]
+) -> StepRow:
+    # A step that neither the reference nor a run has is in no difference of the two.
+    found = {name: steps[step] for name, steps in by_run.items() if step in steps}
+    grades = _by_value({name: (diff.grade, first[name] == step) for name, diff in found.items()})
+    reasons = _by_value({name: diff.why for name, diff in found.items() if diff.why})
+    return StepRow(
+        step,
+        tuple(side.steps[step].result if step in side.steps else None for side in sides),
+        tuple(side.steps[step].status if step in side.steps else "no such step" for side in sides),
+        tuple(Outcome(names, grade, begins) for (grade, begins), names in grades.items()),
+        tuple((names, why) for why, names in reasons.items()),
+    )
 
 
-def _outcomes(name: str, sides: Sequence[Side], by_run: Sequence[dict[str, StepDiff]]) -> list[Outcome]:
-    """The grades; a step that neither the reference nor the run has is none of both."""
-    return [
-        Outcome(side.name, found[name].grade, found[name].why)
-        for side, found in zip(sides[1:], by_run, strict=True)
-        if name in found
-    ]
+def _by_value(found: Mapping[str, Value]) -> dict[Value, tuple[str, ...]]:
+    """The names of what has the same value."""
+    by_value: dict[Value, list[str]] = {}
+    for name, value in found.items():
+        by_value.setdefault(value, []).append(name)
+    return {value: tuple(names) for value, names in by_value.items()}
