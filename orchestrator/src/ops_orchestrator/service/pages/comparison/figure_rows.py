@@ -77,12 +77,13 @@ def _cell(value: ComparedValue, longest: float, *, is_reference: bool) -> Cell:
     no_change = "" if is_reference or raw is None else _NONE
     change = no_change if value.change is None else typeset(Scale.of(value.unit).change(value.change))
     relative = no_change if value.relative is None else typeset(RELATIVE.change(value.relative))
-    text = typeset(Scale.of(value.unit).value(raw)) if raw is not None and value.text == _plain(value) else value.text
-    return Cell(text, raw, change, relative, bar_of(value.relative, longest), value.synthetic)
+    return Cell(_text(value), raw, change, relative, bar_of(value.relative, longest), value.synthetic)
 
 
-def _plain(value: ComparedValue) -> str:
-    return Scale.of(value.unit).value(value.value)
+def _text(value: ComparedValue) -> str:
+    """The value as it is printed, and what is not as in the row's first: its unit, its country, its module."""
+    number = Scale.of(value.unit).value(value.value)
+    return f"{typeset(number)}{value.text.removeprefix(number)}" if is_number(value.value) else value.text
 
 
 def _notes(figures: Sequence[ComparedFigure], sides: Sequence[Side]) -> list[str]:

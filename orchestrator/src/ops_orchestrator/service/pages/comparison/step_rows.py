@@ -52,12 +52,26 @@ class StepRows:
 
 
 def step_rows(sides: Sequence[Side], diffs: Sequence[RunDiff]) -> StepRows:
-    """All steps, in the order of the reference."""
+    """All steps in the order of the reference, those that it does not have after the one that they follow."""
     by_run = {side.name: {step.id: step for step in diff.steps} for side, diff in zip(sides[1:], diffs, strict=True)}
-    first = {name: next((id for id, step in steps.items() if step.grade not in SAME), None) for name, steps in by_run.items()}
-    names = [*dict.fromkeys(step for found in by_run.values() for step in found)]
+    first = {name: next((diff.id for diff in steps.values() if diff.grade not in SAME), None) for name, steps in by_run.items()}
+    names = _in_order([list(steps) for steps in by_run.values()])
     rows = [_row(step, sides, by_run, first) for step in names[:MOST_STEPS]]
     return StepRows(tuple(rows), max(len(names) - MOST_STEPS, 0))
+
+
+def _in_order(orders: Sequence[Sequence[str]]) -> list[str]:
+    """The steps of all orders; one that an order adds stands behind the one before it there."""
+    names = list(orders[0])
+    for order in orders[1:]:
+        known, at = set(names), 0
+        for step in order:
+            if step in known:
+                at = names.index(step) + 1
+            else:
+                names.insert(at, step)
+                at += 1
+    return names
 
 
 def _row(
