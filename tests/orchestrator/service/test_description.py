@@ -51,6 +51,8 @@ async def test_document_names_every_path(document: dict[str, Any]) -> None:
         "/runs/{run_id}/reproduce",
         "/runs/{run_id}/resume",
         "/runs/{a}/diff/{b}",
+        "/compare",
+        "/compare/{name}",
         "/sweeps",
         "/sweeps/{sweep_id}",
         "/sweeps/{sweep_id}/points",

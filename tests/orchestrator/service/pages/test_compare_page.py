@@ -11,6 +11,7 @@ from scripted_module import Gate, ScriptedModule, StartService, artifact, error_
 
 PNG = b"\x89PNG\r\n\x1a\n"
 MINUS = "\N{MINUS SIGN}"
+NONE = "\N{EN DASH}"
 
 
 def figures(value: object = 0.02, unit: str = "share", **outputs: Any) -> dict[str, Any]:
@@ -68,13 +69,13 @@ async def test_change_from_nothing_has_no_share_and_other_units_and_countries_no
     zero = await compared(
         start_service, {"outputs": figures(0.0)}, {"outputs": figures(0.01)}, {"outputs": figures(5, "points")}
     )
-    assert "0.00 % 1.00 % +1.00 pp – 5 (points) – –" in zero.text
+    assert f"0.00 % 1.00 % +1.00 pp {NONE} 5 (points) {NONE} {NONE}" in zero.text
     assert "C has figures in another unit: they stand beside the others without change." in zero.text
     answers = [success(outputs=figures(value)) for value in (0.02, -0.03)]
     async with start_service(ScriptedModule(answers=[*answers])) as service:
         ids = [await run(service, inputs={"country": country}) for country in ("DR", "HT")]
         countries = await page(service, address(*ids))
-    assert f"2.00 % {MINUS}3.00 % (HT) – –" in countries.text
+    assert f"2.00 % {MINUS}3.00 % (HT) {NONE} {NONE}" in countries.text
     assert "B is of another country (HT): its figures stand beside the others without change." in countries.text
 
 

@@ -139,7 +139,8 @@ def _marked(dropped: str, gained: str) -> Iterator[Row]:
     ours, theirs = first[start : len(first) - end], second[start : len(second) - end]
     kept = Part("".join(first[:start])), Part("".join(first[len(first) - end :]))
     marked = list(_marks(ours, theirs))
-    for kind, place in (("dropped", 0), ("gained", 1)):
+    sides: tuple[tuple[Kind, int], ...] = (("dropped", 0), ("gained", 1))
+    for kind, place in sides:
         yield Row(kind, tuple(_shortened(_joined([kept[0], *(both[place] for both in marked), kept[1]]))))
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse, Response
@@ -18,23 +18,28 @@ from ops_orchestrator.runs.comparison.text import text_of
 from ops_orchestrator.runs.figure_tables import csv_of, markdown_of, series_csv_of
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.accept import preferred
-from ops_orchestrator.service.openapi import header, problems, response_header
+from ops_orchestrator.service.openapi import Responses, header, json_of, problems, response_header
 from ops_orchestrator.service.routes.parameters import refuse_unusable_parameters
 
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain"
 _CSV: Final = "text/csv; charset=utf-8"
 _MARKDOWN: Final = "text/markdown; charset=utf-8"
-_FILES_CONTENT: Final = {kind: {"schema": {"type": "string"}} for kind in ("text/csv", "text/markdown")} | {_JSON: {}}
+_FILES_CONTENT: Final = {kind: {"schema": {"type": "string"}} for kind in ("text/csv", "text/markdown")} | json_of(
+    RunComparison
+)
 _VARIES: Final = {"Vary": "Accept"}
-_ANSWER: Final[dict[int | str, dict[str, Any]]] = {
+_ANSWER: Final[Responses] = {
     200: {
         "description": "What differs, as JSON or as text for people.",
         "headers": {"Vary": response_header("Accept")},
         "content": {_TEXT: {"schema": {"type": "string"}}},
     }
 }
-_OF_PAGE: Final = {"description": "The comparison.", "headers": {"Vary": response_header("Accept: browsers get a page")}}
+_COMPARISON: Final[Responses] = {
+    200: {"description": "The comparison.", "headers": {"Vary": response_header("Accept: browsers get a page")}}
+}
+_FILE: Final[Responses] = {200: {"description": "The file.", "content": _FILES_CONTENT}}
 _Runs = Annotated[list[str], Query(description="ids of 2 to 20 runs")]
 _Reference = Annotated[str, Query(description="the run with which the others are compared; the oldest unless it is given")]
 
@@ -75,7 +80,7 @@ def several_routes(store: RunStore) -> APIRouter:
         "",
         summary="Several runs side by side: key figures, series over time, and in what each differs from the reference",
         response_model=RunComparison,
-        responses={200: _OF_PAGE} | problems(404, 422, 500, 503),
+        responses=_COMPARISON | problems(404, 422, 500, 503),
     )
     async def compare(request: Request, run: _Runs, ref: _Reference = "") -> Response:
         return await _several(store, request, _whole, run, ref)
@@ -84,7 +89,7 @@ def several_routes(store: RunStore) -> APIRouter:
         "/{name}",
         summary="The same as a file: comparison.json, figures.csv, figures.md or series.csv",
         response_class=Response,
-        responses={200: {"description": "The file.", "content": _FILES_CONTENT}} | problems(404, 422, 500, 503),
+        responses=_FILE | problems(404, 422, 500, 503),
     )
     async def compared_file(request: Request, name: str, run: _Runs, ref: _Reference = "") -> Response:
         if (file := _FILES.get(name)) is None:
