@@ -10,6 +10,7 @@ from starlette.responses import Response
 from ops_orchestrator.charts.line_chart import LOOKS
 from ops_orchestrator.errors import DamagedRunError, NotFoundError
 from ops_orchestrator.runs.run_filter import RunFilter
+from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.pages.comparison.view import ComparisonView
 from ops_orchestrator.service.pages.site import Page, Site
@@ -50,7 +51,7 @@ async def _choose(site: Site, request: Request, chosen: Sequence[str], *, is_rep
     )
 
 
-def _offered(store: RunStore, chosen: Sequence[str]) -> list[object]:
+def _offered(store: RunStore, chosen: Sequence[str]) -> list[RunSummary]:
     """The newest runs; first those of the scenario of the run that is chosen, with which it is most often compared."""
     page = list(store.page(_OFFERED, None, RunFilter(outside_sweeps=True)).runs)
     scenario = _scenario(store, chosen[0]) if chosen else None

@@ -53,7 +53,7 @@ class ComparisonView:
     synthetic: frozenset[str]
 
     @property
-    def keys(self) -> list[tuple[Markup, str, str]]:
+    def legend(self) -> list[tuple[Markup, str, str]]:
         """A piece of the line of each run, its letter and its heading, by letter."""
         named = sorted(zip(self.sides, self.headings, strict=True), key=lambda each: each[0].name)
         return [(Markup(stroke(side.name.lower())), side.name, heading) for side, heading in named]  # noqa: S704  # ours
