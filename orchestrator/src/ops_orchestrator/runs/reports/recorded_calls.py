@@ -43,8 +43,7 @@ class Body:
 class RecordedCall:
     """What a step sent to its module: `target` is the path and the query below `address`, which is None when not known.
 
-    A mask in `headers` or `target` stands for a secret. `fetches_artifacts` says that the module's answer named some by
-    their addresses.
+    A mask in `headers` or `target` stands for a secret.
     """
 
     step: StepRecord
@@ -55,7 +54,6 @@ class RecordedCall:
     headers: Mapping[str, str]
     body: Body | None
     timeout_s: float | None
-    fetches_artifacts: bool
 
 
 def recorded_call(
@@ -80,7 +78,6 @@ def recorded_call(
         headers={one_line(name): one_line(value) for name, value in headers.items()},
         body=_body(run, body_file, entry) if body_file else None,
         timeout_s=timeout_s if isinstance(timeout_s, int | float) else None,
-        fetches_artifacts=not is_adapted and _has_addresses(run, f"{folder}/response.json"),
     )
 
 
@@ -124,7 +121,11 @@ def _inline(content: bytes) -> bytes | None:
     return terminal_safe(content)
 
 
-def _has_addresses(run: StoredRun, name: str) -> bool:
+def fetches_artifacts(run: StoredRun, call: RecordedCall) -> bool:
+    """Whether the answer to `call` named artifacts by their addresses. Reads the answer, which may be large."""
+    if call.is_adapted:
+        return False
+    name = f"{step_folder(call.step.step, call.step.id)}/response.json"
     try:
         answer = parse_json(run.document(name), max_values=_MOST_VALUES)
     except (NotFoundError, JsonError):

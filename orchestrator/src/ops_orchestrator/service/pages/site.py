@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from importlib import import_module
@@ -23,6 +23,7 @@ from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.service.pages.forms import read_form
 from ops_orchestrator.service.pages.inner_call import InnerAnswer, post
+from ops_orchestrator.service.pages.shared_pages import SharedPages
 from ops_orchestrator.service.problem import problem_response
 from ops_orchestrator.service.seen_modules import ModuleViewer
 
@@ -61,11 +62,20 @@ class Site:
     parts: Parts
     api: ASGIApp
     templates: Environment
+    shared: SharedPages = field(default_factory=SharedPages)
 
     def page(self, request: Request, template: str, status: int = 200, **context: Any) -> Response:
         """The page that `template` makes of `context`."""
+        return self.html(self.rendered(request, template, **context), status)
+
+    def rendered(self, request: Request, template: str, **context: Any) -> bytes:
+        """The page that `template` makes of `context`, as bytes; a large one takes a while, and is made in a thread."""
         given = {"path": request.url.path, "orchestrator": ops_orchestrator.__version__, "contract": CONTRACT_VERSION}
-        return HTMLResponse(self.templates.get_template(template).render(given | context), status, _HEADERS)
+        return self.templates.get_template(template).render(given | context).encode()
+
+    def html(self, page: bytes, status: int = 200) -> Response:
+        """The answer that has a rendered `page`."""
+        return HTMLResponse(page, status, _HEADERS)
 
     def error(self, request: Request, problem: Mapping[str, Any]) -> Response:
         """A problem document as a page."""

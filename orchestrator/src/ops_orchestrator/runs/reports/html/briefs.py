@@ -13,7 +13,13 @@ from markupsafe import Markup
 from ops_orchestrator.charts.words import visible
 
 MOST_BYTES: Final = 256 * 1024
-"""A longer brief is offered as a file."""
+"""A longer brief is offered as a file, and so are those for which the briefs before it leave no room of so many bytes."""
+
+MOST_HTML: Final = 1024 * 1024
+"""The HTML of all briefs has at most so many characters."""
+
+MOST_BRIEFS: Final = 40
+"""So many briefs are shown or offered; the rest is counted."""
 
 _MOST_LEVELS: Final = 50
 _LEVEL_ABOVE: Final = 2

@@ -88,10 +88,12 @@ function follow(address) {
     fetching = false;
   };
 
+  // Events are numbered from 1 without gaps.
+  const tell = () => (connection.textContent = `Connected, ${log.dataset.last} events. `);
+
   const stream = new EventSource(`${address}?last_event_id=${log.dataset.last || 0}`);
-  let count = log.rows.length;
   stream.onopen = () => {
-    connection.textContent = `Connected, ${count} events. `;
+    tell();
     refresh();
   };
   stream.onerror = () => {
@@ -103,10 +105,10 @@ function follow(address) {
     const event = JSON.parse(message.data);
     if (event.seq <= Number(log.dataset.last || 0)) return;
     log.dataset.last = event.seq;
-    count += 1;
-    connection.textContent = `Connected, ${count} events. `;
+    tell();
     const region = log.closest(".log");
     const atEnd = region.scrollHeight - region.scrollTop - region.clientHeight < 40;
+    if (log.rows.length >= 500) log.deleteRow(0);
     const row = log.insertRow();
     if (event.level !== "info") row.className = event.level;
     for (const text of [event.timestamp.slice(11, 23), event.step || "run", event.message || event.event]) {
