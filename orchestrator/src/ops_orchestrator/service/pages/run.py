@@ -3,13 +3,13 @@
 import asyncio
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ops_orchestrator.runs.events import now
 from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS
 from ops_orchestrator.runs.reports.html.view import ReportView
 from ops_orchestrator.runs.store.listed_run import Repeats
@@ -25,9 +25,10 @@ _SERVED_AS: Final = {RESULTS: "results", LOGS: "logs"}
 
 @dataclass(frozen=True)
 class RunLinks:
-    """Addresses of what belongs to a run, in the service."""
+    """Addresses of what belongs to a run, in the service, which has a page for every step."""
 
     run_id: str
+    has_every_step: ClassVar = True
 
     def file(self, path: str) -> str:
         """The address of a file of the run's folder."""
@@ -79,8 +80,7 @@ def _page(site: Site, request: Request, run_id: str) -> bytes:
     store, stored = site.parts.store, site.parts.store.run(run_id)
     # Before the rest: the script waits for what comes after these lines, and the end may be the last of them.
     log = LogEnd((), is_whole=True) if stored.record().is_over else log_end(store, run_id)
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    view = ReportView.of(stored, RunLinks(run_id).file, now)
+    view = ReportView.of(stored, RunLinks(run_id).file, now())
     recipe = view.record.fingerprints.recipe
     repeats = store.repeats(recipe) if recipe and view.record.is_over else Repeats(0, 0)
     return site.rendered(request, "run.html", view=view, links=RunLinks(run_id), log=log, repeats=repeats)

@@ -17,7 +17,7 @@ from ops_contract import JsonError, parse_json
 from ops_orchestrator.errors import NotFoundError
 from ops_orchestrator.runs.next_step import check_command
 from ops_orchestrator.runs.record import MAPPED_REQUEST, RunRecord, StepRecord, is_request, response_type, step_folder
-from ops_orchestrator.runs.registered_modules import registered_modules
+from ops_orchestrator.runs.registered_modules import address_of, registered_modules
 from ops_orchestrator.runs.reports.recorded_calls import RecordedCall, recorded_call
 from ops_orchestrator.runs.store.protocols import StoredRun
 from ops_orchestrator.service.pages.log_lines import LogEnd, log_end
@@ -103,7 +103,8 @@ def _page(site: Site, request: Request, run_id: str, name: str) -> bytes:
 
 def _view(run: StoredRun, record: RunRecord, found: StepRecord, log: LogEnd) -> StepView:
     files = frozenset(run.files())
-    call = recorded_call(run, found, registered_modules(run).get(found.module), files)
+    entry = registered_modules(run).get(found.module)
+    call = recorded_call(run, found, entry, files)
     parts = (part for file in sorted(files) if (part := _part(run, found, file)) is not None)
     return StepView(
         record,
@@ -111,7 +112,9 @@ def _view(run: StoredRun, record: RunRecord, found: StepRecord, log: LogEnd) -> 
         tuple(islice(parts, _MOST_PARTS)),
         _attempts(found, files),
         _command(call),
-        check_command(found.module, found.adapter, found.exchange.url if found.exchange else ""),
+        check_command(
+            found.module, found.adapter, found.exchange.url if found.exchange else f"{address_of(entry) or 'URL'}/execute"
+        ),
         log,
     )
 

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -31,7 +31,9 @@ MOST_WARNINGS: Final = 200
 
 @dataclass(frozen=True)
 class FolderLinks:
-    """Addresses as they are in a file that lies in the folder of its run."""
+    """Addresses as they are in a file that lies in the folder of its run, which has nothing of a step that got no answer."""
+
+    has_every_step: ClassVar = False
 
     def file(self, path: str) -> str:
         """The address of a file of the folder."""
