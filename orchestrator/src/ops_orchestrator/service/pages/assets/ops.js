@@ -89,7 +89,7 @@ function follow(address) {
   };
 
   // Events are numbered from 1 without gaps.
-  const tell = () => (connection.textContent = `Connected, ${log.dataset.last} events. `);
+  const tell = () => (connection.textContent = `Connected, events so far: ${log.dataset.last}. `);
 
   const stream = new EventSource(`${address}?last_event_id=${log.dataset.last || 0}`);
   stream.onopen = () => {
