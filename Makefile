@@ -35,17 +35,19 @@ test-fast: sync-dev ## run the tests that need no container, browser or whole co
 	$(RUN) pytest -n auto -m "not e2e and not proof and not slow and not reliability" $(ARGS)
 
 .PHONY: bench
-bench: sync ## measure throughput, in a short form, and what adapters, HTTP libraries and large answers cost
+bench: sync ## measure throughput, in a short form, and what adapters, HTTP libraries, large answers and pages cost
 	@$(RUN) python benchmarks/adapters.py
 	@$(RUN) python benchmarks/http_client.py
 	@$(RUN) python benchmarks/answer_memory.py
+	@$(RUN) python benchmarks/pages.py --short
 	@$(RUN) python benchmarks/throughput.py --short
 
 .PHONY: performance
-performance: sync ## measure throughput and large stores, and write docs/performance.md again; takes 30 minutes on an idle machine
+performance: sync ## measure throughput, large stores and pages, and write docs/performance.md again; takes 30 minutes on an idle machine
 	@$(RUN) python benchmarks/throughput.py --write
 	@$(RUN) python benchmarks/throughput.py --write --memory
 	@$(RUN) python benchmarks/store_scale.py --write
+	@$(RUN) python benchmarks/pages.py --write
 
 .PHONY: check
 check: sync-dev ## check lint, types, import rules, and that the schemas are up to date

@@ -168,10 +168,11 @@ async def test_page_is_made_once_for_all_who_ask_and_again_when_something_happen
         return b"%d" % number
 
     async def asked(version: int, run_id: str = "one") -> bytes:
-        return await shared.page(run_id, version, make)
+        return await shared.page(run_id, (version, 0), make)
 
     assert set(await asyncio.gather(*[asked(1) for _ in range(50)])) == {b"0"}
     assert await asyncio.gather(asked(2), asked(1), asked(2, "two")) == [b"1", b"1", b"2"]
+    assert (shared.fresh("one", (2, 0)), shared.fresh("one", (2, 1)), shared.fresh("three", (0, 0))) == (b"1", None, None)
 
 
 async def test_shared_pages_keep_only_the_last_ones() -> None:
@@ -182,5 +183,5 @@ async def test_shared_pages_keep_only_the_last_ones() -> None:
         return b""
 
     for number in (*range(100), 0, 99):
-        await shared.page(f"{number}", 1, make)
+        await shared.page(f"{number}", (1, 0), make)
     assert len(made) == 101

@@ -9,12 +9,14 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ops_orchestrator.errors import NotFoundError, StoreError
 from ops_orchestrator.runs.events import now
 from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS
 from ops_orchestrator.runs.reports.html.view import ReportView
 from ops_orchestrator.runs.store.listed_run import Repeats
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.pages.log_lines import LogEnd, log_end
+from ops_orchestrator.service.pages.shared_pages import Version
 from ops_orchestrator.service.pages.site import Page, Site
 
 AS_DATA: Final = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
@@ -43,10 +45,13 @@ async def run(site: Site, request: Request) -> Response:
     """The run as it is."""
     run_id = request.path_params["run_id"]
     store = site.parts.store
-    size = await asyncio.to_thread(_size_of_live_log, store, run_id)
-    if size is None:
+    version = await asyncio.to_thread(_version, store, run_id)
+    # Only pages of runs that go on are kept.
+    if (kept := site.shared.fresh(run_id, version)) is not None:
+        return site.html(kept)
+    if (await asyncio.to_thread(store.record, run_id)).is_over:
         return site.html(await asyncio.to_thread(_page, site, request, run_id))
-    return site.html(await site.shared.page(run_id, size, lambda: asyncio.to_thread(_page, site, request, run_id)))
+    return site.html(await site.shared.page(run_id, version, lambda: asyncio.to_thread(_page, site, request, run_id)))
 
 
 async def record(site: Site, request: Request) -> Response:
@@ -68,12 +73,16 @@ PAGES: Final = (
 )
 
 
-def _size_of_live_log(store: RunStore, run_id: str) -> int | None:
-    """How long the log of a run is that goes on, which tells its states apart; None for any other."""
-    if store.record(run_id).is_over:
-        return None
-    with closing(store.run(run_id).open(LOGS)) as opened:
-        return opened.size
+def _version(store: RunStore, run_id: str) -> Version:
+    """What tells the states of a run apart: how long its log is, and its record, which is written after the end of the log.
+
+    Where they cannot be read it is nothing, and the page says why.
+    """
+    try:
+        with closing(store.run(run_id).open(LOGS)) as log, closing(store.run(run_id).open(RECORD)) as kept:
+            return log.size, kept.size
+    except (NotFoundError, StoreError):
+        return 0, 0
 
 
 def _page(site: Site, request: Request, run_id: str) -> bytes:

@@ -12,13 +12,19 @@ FRESH_S: Final = 1.0
 MOST_PAGES: Final = 32
 """So many pages are kept, one for each run."""
 
+Version = tuple[int, int]
+"""Which state of a run a page shows; later ones are greater."""
+
 
 @dataclass
 class _Kept:
     making: asyncio.Lock = field(default_factory=asyncio.Lock)
-    version: int = -1
+    version: Version = (-1, -1)
     made_at: float = 0.0
     html: bytes = b""
+
+    def is_fresh(self, version: Version) -> bool:
+        return self.version >= version and time.monotonic() - self.made_at <= FRESH_S
 
 
 class SharedPages:
@@ -27,13 +33,18 @@ class SharedPages:
     def __init__(self) -> None:
         self._kept: dict[str, _Kept] = {}
 
-    async def page(self, run_id: str, version: int, make: Callable[[], Awaitable[bytes]]) -> bytes:
+    def fresh(self, run_id: str, version: Version) -> bytes | None:
+        """The page that was made less than a second ago for this `version` of the run or a later one, if there is one."""
+        kept = self._kept.get(run_id)
+        return kept.html if kept and kept.is_fresh(version) else None
+
+    async def page(self, run_id: str, version: Version, make: Callable[[], Awaitable[bytes]]) -> bytes:
         """What `make` gives, or gave less than a second ago for this `version` of the run or a later one."""
         kept = self._kept.setdefault(run_id, _Kept())
         if len(self._kept) > MOST_PAGES:
             del self._kept[next(iter(self._kept))]
         async with kept.making:
-            if kept.version < version or time.monotonic() - kept.made_at > FRESH_S:
+            if not kept.is_fresh(version):
                 kept.html = await make()
                 kept.version, kept.made_at = version, time.monotonic()
             return kept.html

@@ -76,6 +76,8 @@ function follow(address) {
     if (fetching) return;
     fetching = true;
     while (wanted) {
+      // What happens together is fetched together.
+      await new Promise((later) => setTimeout(later, 250));
       wanted = false;
       try {
         const page = await current();
@@ -83,7 +85,7 @@ function follow(address) {
       } catch {
         // The stream says that the connection is lost, and comes again by itself.
       }
-      await new Promise((later) => setTimeout(later, 500));
+      await new Promise((later) => setTimeout(later, 250));
     }
     fetching = false;
   };
