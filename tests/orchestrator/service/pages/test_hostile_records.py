@@ -17,7 +17,7 @@ from scripted_module import EVIDENCE, ScriptedModule, StartService, artifact, er
 
 from ops_orchestrator.runs.record import Results, RunRecord
 
-MODELS = {"run.json": RunRecord, "results.json": Results}
+MODELS: dict[str, type[RunRecord | Results]] = {"run.json": RunRecord, "results.json": Results}
 # They say which run it is, and what the pages make of it.
 FIXED = {"run_id", "status", "path", "media_type", "results", "logs", "modules", "artifacts", "manifest"}
 HARMLESS = ("harmless", "a\tb", '"harmless"', "7", "x" * 61)

@@ -85,7 +85,7 @@ class Site:
     def error(self, request: Request, problem: Mapping[str, Any], headers: Mapping[str, str] = _NO_HEADERS) -> Response:
         """A problem document, which had `headers`, as a page that leads to the run that the request was about."""
         found = _BELOW_A_RUN.fullmatch(request.url.path)
-        run_id, described = found and found[1], {"type": ""} | problem
+        run_id, described = found and found[1], {"type": "", **problem}
         page = self.page(request, "error.html", int(problem["status"]), problem=described, run_id=run_id)
         page.headers.update({name: value for name, value in headers.items() if name in _KEPT_OF_A_PROBLEM})
         return page
