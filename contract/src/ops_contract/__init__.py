@@ -27,6 +27,7 @@ from ops_contract._json import (
     sha256_hex,
     split_pointer,
 )
+from ops_contract._key_figures import has_key_figures, is_number, key_figure_problems
 from ops_contract._quick_json import MAX_DEPTH
 from ops_contract._refusal import RefusalError
 from ops_contract._request import ReadRequest, check_request_headers, is_encoded, media_type_of, read_request, trace_of
@@ -84,11 +85,14 @@ __all__ = [
     "content_violation",
     "differences",
     "fingerprint",
+    "has_key_figures",
     "is_encoded",
+    "is_number",
     "is_secret",
     "is_supported",
     "join_pointer",
     "judge_answer",
+    "key_figure_problems",
     "masked_url",
     "media_type_of",
     "nearest",

@@ -14,10 +14,10 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from ops_contract import ContractModel, Evidence, ExecuteRequest, suggestion
-from ops_stubs import noise
 from ops_stubs.countries import CountryCode
 from ops_stubs.figures import KPIS
 from ops_stubs.inputs import Horizon, Rate, TaxRate, read_inputs
+from ops_stubs.key_figures import key_figures
 from ops_stubs.module import File, Result, Stub
 from ops_stubs.policy_bare import run_scenario
 from ops_stubs.policy_model import Levers, Year, headline, in_force, shocks, simulate
@@ -68,21 +68,21 @@ def _unused(parameters: Any) -> tuple[str, ...]:
 def _outputs(
     inputs: PolicyInputs, today: Levers, levers: Levers, baseline: tuple[Year, ...], scenario: tuple[Year, ...]
 ) -> dict[str, Any]:
-    kpis, before = headline(scenario), headline(baseline)
     in_scenario = asdict(levers)
     return {
         "country": inputs.country.as_json(),
         "horizon": {"first_year": scenario[0].year, "last_year": scenario[-1].year, "years": len(scenario)},
         "policy": {name: {"baseline": rate, "scenario": in_scenario[name]} for name, rate in asdict(today).items()},
-        "kpis": kpis,
-        "baseline": before,
-        "change": {name: noise.rounded(value - before[name]) for name, value in kpis.items()},
+        **key_figures(
+            headline(scenario),
+            headline(baseline),
+            units={name: kpi.unit for name, kpi in KPIS.items()},
+            labels={name: kpi.label for name, kpi in KPIS.items()},
+        ),
         "path": [
             {"year": after.year, "baseline": then.figures(), "scenario": after.figures()}
             for then, after in zip(baseline, scenario, strict=True)
         ],
-        "units": {name: kpi.unit for name, kpi in KPIS.items()},
-        "labels": {name: kpi.label for name, kpi in KPIS.items()},
     }
 
 

@@ -153,6 +153,20 @@ async def test_inputs_that_are_empty_are_sent_empty() -> None:
     assert {str(request["inputs"]) for request in module.requests} == {"{}"}
 
 
+@pytest.mark.parametrize(
+    ("outputs", "verdict"),
+    [
+        ({"units": "none"}, Verdict.NOT_APPLICABLE),
+        ({"kpis": {"a": 1}, "units": {"a": ""}, "labels": {"a": "A"}}, Verdict.PASS),
+        ({"kpis": {"a": 1}, "units": {"a": ""}, "labels": {}}, Verdict.WARN),
+        ([], Verdict.NOT_TESTABLE),
+    ],
+)
+async def test_key_figures_are_judged_of_modules_that_have_some(outputs: Any, verdict: Verdict) -> None:
+    module = OddModule(lambda _: (200, envelope(outputs=outputs)))
+    assert await module.checked("OPS-FIG-001") == {"OPS-FIG-001": verdict}
+
+
 async def test_artifacts_of_another_action_than_the_first_are_found() -> None:
     def plotting(request: dict[str, Any]) -> Answer:
         return 200, envelope(artifacts=[artifact()] if request["action"] == "plot" else [])

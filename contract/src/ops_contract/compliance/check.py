@@ -10,7 +10,18 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from ops_contract import CONTRACT_VERSION
-from ops_contract.compliance.checks import artifacts, container, errors, golden, health, limits, repeats, seeds, versions
+from ops_contract.compliance.checks import (
+    artifacts,
+    container,
+    errors,
+    golden,
+    health,
+    key_figures,
+    limits,
+    repeats,
+    seeds,
+    versions,
+)
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen
 from ops_contract.compliance.probe import Probe
@@ -23,6 +34,7 @@ Check = Callable[[ModuleUnderTest], AsyncGenerator[Observation]]
 CHECKS: Final[Mapping[str, Check]] = {
     "health": health.run,
     "golden": golden.run,
+    "key_figures": key_figures.run,
     "versions": versions.run,
     "errors": errors.run,
     "limits": limits.run,
@@ -131,6 +143,8 @@ def _finding(
         return Finding(requirement, Verdict.NOT_APPLICABLE, actual=_why_not_applicable(requirement))
     if isinstance(observation, Exception):
         return Finding(requirement, Verdict.KIT_ERROR, actual=f"the kit failed: {observation!r}")
+    if observation is not None and not observation.applies:
+        return Finding(requirement, Verdict.NOT_APPLICABLE, actual=observation.actual)
     if observation is not None and (lacking := _lacking(requirement, observation, module)):
         asked = replace(requirement, remedy=_GIVE_STEPS)
         return Finding(asked, Verdict.NOT_TESTABLE, actual=f"not testable: {lacking}", exchanges=observation.exchanges)

@@ -16,13 +16,14 @@ _TRIES: Final = 3
 
 @dataclass(frozen=True)
 class Observation:
-    """`met` is None when the requirement could not be tested; `actual` then says why."""
+    """`met` is None when the requirement could not be tested, or does not apply to the module; `actual` then says why."""
 
     requirement: str
     met: bool | None
     expected: str = ""
     actual: str = ""
     exchanges: tuple[Exchange, ...] = ()
+    applies: bool = True
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,11 @@ def broken(requirement: str, expected: str, actual: str, *seen: Seen) -> Observa
 def untested(requirement: str, why: str, *seen: Seen) -> Observation:
     """The requirement could not be tested."""
     return Observation(requirement, None, "", why, tuple(one.exchange for one in seen))
+
+
+def not_applicable(requirement: str, why: str) -> Observation:
+    """The requirement is about something that the module does not have."""
+    return Observation(requirement, None, "", why, applies=False)
 
 
 def judged(requirement: str, is_met: bool, expected: str, actual: str, *seen: Seen) -> Observation:
