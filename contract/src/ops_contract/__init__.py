@@ -6,7 +6,7 @@ The prose is SPEC.md; the schema files for other languages are in `schemas/` of 
 
 from ops_contract._address import base_url_problem, request_target
 from ops_contract._answer import MAX_HEADER_BYTES, MAX_HEADER_FIELDS, MAX_INTERIM_ANSWERS, AnswerJudgement, judge_answer
-from ops_contract._artifact import Artifact, ArtifactRef, Href, MediaType
+from ops_contract._artifact import LONGEST_DESCRIPTION, LONGEST_TITLE, Artifact, ArtifactRef, Href, MediaType
 from ops_contract._artifact_name import ArtifactName, unstorable_names
 from ops_contract._base import ContractModel, Count, Identifier, Seed, Sha256, Version, problem_of, problems_of, validate
 from ops_contract._body import read_body
@@ -40,6 +40,8 @@ from ops_contract._version import CONTRACT_VERSION, is_supported
 __all__ = [
     "ABSENT",
     "CONTRACT_VERSION",
+    "LONGEST_DESCRIPTION",
+    "LONGEST_TITLE",
     "MASK",
     "MAX_DEPTH",
     "MAX_HEADER_BYTES",

@@ -26,8 +26,8 @@ def has_key_figures(outputs: Mapping[str, Any]) -> bool:
 def key_figure_problems(outputs: Mapping[str, Any]) -> tuple[Problem, ...]:
     """What is wrong with the key figures in `outputs`, at most twenty problems; none where there are no key figures.
 
-    `kpis` are numbers by key. With the same keys, `units` and `labels` are texts, and `baseline` and `change` are numbers and come
-    together. `path` is a list of objects that have a `year` or a `period`. Pointers lead into `outputs`.
+    `kpis` are numbers by key. With the same keys, `units` and `labels` are texts, and `baseline` and `change`, which come
+    together, are numbers. `path` is a list of objects that have a `year` or a `period`. Pointers lead into `outputs`.
     """
     return tuple(islice(_problems(outputs), MAX_PROBLEMS)) if has_key_figures(outputs) else ()
 

@@ -148,7 +148,17 @@ def _exposure(country: Country) -> dict[str, float]:
 
 
 def _drawn(outputs: dict[str, Any]) -> File:
-    return File("risk.png", "image/png", _chart(json.dumps(outputs)))
+    sector = "all sectors" if outputs["sector"] == "all" else outputs["sector"]
+    scores = sorted(outputs["components"].items(), key=lambda item: -item[1])
+    return File(
+        "risk.png",
+        "image/png",
+        _chart(json.dumps(outputs)),
+        title=f"{outputs['country']['name']}, {sector}: supply risk {outputs['overall']:.1f}",
+        description="A bar for each component, from 0 (not exposed) to 100: "
+        + ", ".join(f"{_LABELS[name].lower()} {value:.1f} ({level(value)})" for name, value in scores)
+        + ".",
+    )
 
 
 # Drawing takes nearly all the time of a call, and the same scenario often runs again.

@@ -27,12 +27,25 @@ class Readiness:
 
 
 @dataclass(frozen=True)
+class Caption:
+    """What a module says of an artifact for people. It is no part of a result."""
+
+    title: str | None = None
+    description: str | None = None
+
+
+NO_CAPTION: Final = Caption()
+"""That of an artifact of which its module says nothing."""
+
+
+@dataclass(frozen=True)
 class InlineFile:
     """An artifact whose bytes came with the answer."""
 
     name: str
     media_type: str
     content: bytes
+    caption: Caption = NO_CAPTION
 
     @cached_property
     def ref(self) -> ArtifactRef:
@@ -48,6 +61,7 @@ class RemoteFile:
 
     ref: ArtifactRef
     href: str
+    caption: Caption = NO_CAPTION
 
     @property
     def name(self) -> str:
@@ -72,6 +86,7 @@ class SharedFile:
     path: str
     root: Path
     sha256: str | None
+    caption: Caption = NO_CAPTION
 
 
 ArtifactSource = InlineFile | RemoteFile | SharedFile
@@ -95,6 +110,7 @@ class ReceivedArtifact:
 
     ref: ArtifactRef
     content: bytes | Path | None
+    caption: Caption = NO_CAPTION
 
 
 def too_many_values(module: str, exchange: Exchange) -> StepError:

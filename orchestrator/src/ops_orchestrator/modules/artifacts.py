@@ -42,7 +42,7 @@ async def receive_all(
     try:
         for source in sources:
             if isinstance(source, InlineFile):
-                received.append(ReceivedArtifact(source.ref, source.content if staging else None))
+                received.append(ReceivedArtifact(source.ref, source.content if staging else None, source.caption))
             else:
                 received.append(await receive(source, call.module, client, staging, allowance.limit(size)))
                 size += received[-1].ref.size_bytes
@@ -67,7 +67,7 @@ async def receive(
     async with staged_file(staging) as target:
         await _fetch(source, module, client, target)
         check_content(source.ref, target.size_bytes, target.sha256, module)
-    return ReceivedArtifact(source.ref, target.path)
+    return ReceivedArtifact(source.ref, target.path, source.caption)
 
 
 def _discard(artifacts: Iterable[ReceivedArtifact]) -> None:

@@ -78,6 +78,8 @@ class ArtifactMapping(Declaration):
     base64: ItemExpression | None = None
     path: ItemExpression | None = None
     sha256: Annotated[ItemExpression | None, Field(description="hex digest that the file at `path` must have")] = None
+    title: Annotated[ItemExpression | None, Field(description="what a person calls it")] = None
+    description: Annotated[ItemExpression | None, Field(description="what it shows, for somebody who does not see it")] = None
 
     @property
     def is_answer(self) -> bool:

@@ -17,6 +17,8 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from ops_contract import (
+    LONGEST_DESCRIPTION,
+    LONGEST_TITLE,
     ArtifactName,
     ArtifactRef,
     JsonError,
@@ -37,7 +39,7 @@ from ops_orchestrator.modules.adapters.declaration import Action, ArtifactMappin
 from ops_orchestrator.modules.adapters.evaluation import Evaluation, is_true, kind_of
 from ops_orchestrator.modules.adapters.evidence import evidence_of
 from ops_orchestrator.modules.adapters.expression import MOST_CHARACTERS, Expression, Room
-from ops_orchestrator.modules.answer import Answer, InlineFile, SharedFile, too_many_values
+from ops_orchestrator.modules.answer import Answer, Caption, InlineFile, SharedFile, too_many_values
 
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(ArtifactName)
 _SHA256: Final = re.compile(r"(?:sha-?256:)?([0-9a-f]{64})", re.IGNORECASE)
@@ -174,7 +176,7 @@ class _AnswerMapping:
             own_type = self._exchange.media_type if mapping.is_answer and _TYPE.fullmatch(self._exchange.media_type) else ""
             source = InlineFile(name, media_type or own_type or _guessed(name), content)
         _refuse_unusable(where, source, evaluation)
-        return source
+        return replace(source, caption=_caption(where, mapping, evaluation))
 
     def _content(self, where: str, mapping: ArtifactMapping, evaluation: Evaluation) -> bytes:
         if mapping.text is not None:
@@ -271,6 +273,13 @@ def _envelope(
         message = f"is mapped to an envelope that breaks {'; '.join(map(str, broken))}"
         raise StepError.of(evaluation.module, "MAPPING_FAILED", message, requirement=broken[0].requirement)
     return envelope
+
+
+def _caption(where: str, mapping: ArtifactMapping, evaluation: Evaluation) -> Caption:
+    """What the mapping says of an artifact for people, cut where the contract allows no more."""
+    title = evaluation.text(f"{where}.title", mapping.title)
+    description = evaluation.text(f"{where}.description", mapping.description)
+    return Caption((title or "")[:LONGEST_TITLE] or None, (description or "")[:LONGEST_DESCRIPTION] or None)
 
 
 def _below(source: SharedFile) -> str | None:

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
+from ops_orchestrator.charts.words import visible
 from ops_orchestrator.errors import NotFoundError, StoreError
 from ops_orchestrator.runs.record import ArtifactRecord, Results
 from ops_orchestrator.runs.store.protocols import StoredRun
@@ -36,6 +37,12 @@ class Picture:
     media_type: str
     size: tuple[int, int] | None
     source: str | None
+
+    @property
+    def alternative(self) -> str:
+        """What to read instead of the picture: what its module says that it shows, else what it is called."""
+        text = self.artifact.description or self.artifact.title or f"Plot {self.artifact.name} by {self.step}"
+        return visible(text).rstrip(". ")
 
 
 def picture_type(head: bytes) -> str | None:
