@@ -7,7 +7,8 @@ import httpx2
 import pytest
 from browsed_pages import HTML, QUICK, page, run
 from hostile_texts import HOSTILE_TEXTS
-from scripted_module import ScriptedModule, StartService, artifact, error_envelope, success
+from html_page import Page
+from scripted_module import PNG, ScriptedModule, StartService, artifact, error_envelope, success
 
 
 async def sweep(service: httpx2.AsyncClient, rates: list[float], **spec: object) -> str:
@@ -125,10 +126,15 @@ async def test_hostile_text_stays_text_in_every_page(start_service: StartService
             "units": dict(zip(keyed, texts, strict=True)),
         }
         brief = artifact("brief.md", "\n".join(texts).encode(), "text/markdown")
-        good = success(outputs=figures | {"other": keyed}, warnings=list(texts), artifacts=[brief], version=texts[0])
+        plots = [
+            artifact(f"{at}.png", PNG, "image/png", href="plot.png", title=text, description=" ".join(texts)[at : at + 2000])
+            for at, text in enumerate(texts[:30])
+        ]
+        good = success(outputs=figures | {"other": keyed}, warnings=list(texts), artifacts=[brief, *plots], version=texts[0])
         other = success(outputs=figures | {"other": keyed[::-1]}, warnings=list(texts)[::-1])
         bad = httpx2.Response(422, json=error_envelope(message=" ".join(texts)))
-        async with start_service(ScriptedModule(answers=[good, other, good, bad, good]), options=QUICK) as service:
+        module = ScriptedModule(answers=[good, other, good, bad, good], files={"/plot.png": httpx2.Response(200, content=PNG)})
+        async with start_service(module, options=QUICK) as service:
             ids = [await run(service, scenario_id=name, inputs=dict.fromkeys(keyed, at)) for at in range(2)]
             sweep_id = await sweep(service, [0.1, 0.2, 0.3], seeds=1, concurrency=1)
             address = {
