@@ -20,6 +20,7 @@ from ops_contract.compliance.checks import (
     limits,
     repeats,
     seeds,
+    strict_reading,
     versions,
 )
 from ops_contract.compliance.module_under_test import ModuleUnderTest
@@ -37,6 +38,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "key_figures": key_figures.run,
     "versions": versions.run,
     "errors": errors.run,
+    "strict_reading": strict_reading.run,
     "limits": limits.run,
     "artifacts": artifacts.run,
     "seeds": seeds.run,
