@@ -67,7 +67,7 @@ def test_requirements_are_numbered_from_one_in_every_area() -> None:
 
 def test_requirements_are_unique() -> None:
     ids = [requirement for _, requirement, *_ in ROWS]
-    assert len(ids) == len(set(ids)) == 52
+    assert len(ids) == len(set(ids)) == 54
 
 
 def test_anchors_occur_once_and_are_the_ids_in_lower_case() -> None:

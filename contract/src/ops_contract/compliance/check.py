@@ -20,6 +20,7 @@ from ops_contract.compliance.checks import (
     limits,
     repeats,
     seeds,
+    served_requests,
     strict_reading,
     versions,
 )
@@ -37,6 +38,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "golden": golden.run,
     "key_figures": key_figures.run,
     "versions": versions.run,
+    "served_requests": served_requests.run,
     "errors": errors.run,
     "strict_reading": strict_reading.run,
     "limits": limits.run,

@@ -88,13 +88,18 @@ class Seen:
 
 
 async def first_in_time(send: Callable[[], Awaitable[Exchange]], within_s: float) -> Seen:
-    """The first of three answers that came within `within_s`, or the last: one late answer may be the machine's fault.
+    """The first of three answers that came within `within_s`, or the last."""
+    return await first_good(send, lambda seen: seen.exchange.seconds <= within_s)
+
+
+async def first_good(send: Callable[[], Awaitable[Exchange]], is_good: Callable[[Seen], bool]) -> Seen:
+    """The first of three answers that is good, or the last: one late answer may be the machine's fault.
 
     `send` makes a new request each time, because a module may keep its answer to the last one.
     """
     for _ in range(_TRIES):
         seen = Seen(await send())
-        if seen.exchange.seconds <= within_s:
+        if is_good(seen):
             break
     return seen
 
