@@ -84,6 +84,13 @@ class OddModule:
             return None
         return refusal("serves contract 1.0 and 2.0, and the action execute")
 
+    def _executed(self, raw: bytes) -> Answer:
+        try:
+            self.requests.append(json.loads(raw))
+        except (ValueError, RecursionError):
+            return refusal("not JSON, or too deep")
+        return self._refusal(self.requests[-1]) or self.execute(self.requests[-1])
+
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         self.heads.append(head)
@@ -97,9 +104,9 @@ class OddModule:
             answer = 404, refusal("nothing is there")[1]
         else:
             length = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
-            self.requests.append(json.loads(await reader.readexactly(length)))
+            raw = await reader.readexactly(length)
             await asyncio.sleep(self.execute_s)
-            answer = self._refusal(self.requests[-1]) or self.execute(self.requests[-1])
+            answer = self._executed(raw)
         status, body = answer
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         announced = f"Content-Type: application/json\r\nContent-Length: {len(content) + self.surplus}"

@@ -12,6 +12,7 @@ from ops_orchestrator.modules.adapters import shared_volume
 from ops_orchestrator.modules.allowance import Allowance, ByteLimit
 from ops_orchestrator.modules.answer import ArtifactSource, InlineFile, ReceivedArtifact, RemoteFile, SharedFile
 from ops_orchestrator.modules.call import Call
+from ops_orchestrator.modules.call_headers import call_headers
 from ops_orchestrator.modules.client import ModuleClient, chunks_of
 from ops_orchestrator.modules.contract_answer import check_content
 from ops_orchestrator.modules.module import Module
@@ -44,7 +45,7 @@ async def receive_all(
             if isinstance(source, InlineFile):
                 received.append(ReceivedArtifact(source.ref, source.content if staging else None, source.caption))
             else:
-                received.append(await receive(source, call.module, client, staging, allowance.limit(size)))
+                received.append(await receive(source, call, client, staging, allowance.limit(size)))
                 size += received[-1].ref.size_bytes
     except BaseException:
         # Files of a failed attempt are of no use to the next one, and may be large.
@@ -54,18 +55,19 @@ async def receive_all(
 
 
 async def receive(
-    source: RemoteFile | SharedFile, module: Module, client: ModuleClient, staging: Path | None, limit: ByteLimit
+    source: RemoteFile | SharedFile, call: Call, client: ModuleClient, staging: Path | None, limit: ByteLimit
 ) -> ReceivedArtifact:
     """The artifact, whose bytes are not in the answer and match what its module declares. Raises StepError.
 
     They are streamed into a new file in the folder `staging`; with None they are checked and dropped.
     """
+    module = call.module
     if client.take_artifact is not None:
         return await client.take_artifact(source, module, staging, limit)
     if isinstance(source, SharedFile):
         return await shared_volume.take(source, module.name, staging, limit)
     async with staged_file(staging) as target:
-        await _fetch(source, module, client, target)
+        await _fetch(source, call, client, target)
         check_content(source.ref, target.size_bytes, target.sha256, module)
     return ReceivedArtifact(source.ref, target.path, source.caption)
 
@@ -76,9 +78,11 @@ def _discard(artifacts: Iterable[ReceivedArtifact]) -> None:
             artifact.content.unlink(missing_ok=True)
 
 
-async def _fetch(file: RemoteFile, module: Module, client: ModuleClient, target: StagedFile) -> None:
-    piece, size = bytearray(), 0
-    request = Request(method="GET", path=file.href, headers={"Accept": "*/*"})
+async def _fetch(file: RemoteFile, call: Call, client: ModuleClient, target: StagedFile) -> None:
+    piece, size, module = bytearray(), 0, call.module
+    # Where requests are balanced by the run, they lead to the replica that keeps the file.
+    headers = {"Accept": "*/*", **call_headers(call.run_id, call.step_id)}
+    request = Request(method="GET", path=file.href, headers=headers)
     async with client.open(module, request, client.limits.artifact_bytes) as response:
         _check_found(module, file, response)
         async for chunk in chunks_of(module, response):

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 from ops_contract import MASK, JsonError, parse_json, terminal_safe
 from ops_orchestrator.errors import NotFoundError
 from ops_orchestrator.excerpt import one_line
+from ops_orchestrator.modules.call_headers import call_headers
 from ops_orchestrator.runs.record import MAPPED_REQUEST, StepRecord, is_request, step_folder
 from ops_orchestrator.runs.registered_modules import address_of
 from ops_orchestrator.runs.store.protocols import StoredRun
@@ -64,7 +65,7 @@ def recorded_call(
     mapped_file = f"{folder}/{MAPPED_REQUEST}"
     body_file = next((name for name in files if name.rpartition("/")[0] == folder and is_request(name)), None)
     is_adapted = mapped_file in files
-    headers = _mapped_headers(run, mapped_file) if is_adapted else _CONTRACT_HEADERS
+    headers = _mapped_headers(run, mapped_file) if is_adapted else _CONTRACT_HEADERS | call_headers(run.run_id, step.id)
     if step.exchange is None or headers is None or not (is_adapted or body_file):
         return None
     address, target = _divided(step.exchange.url, address_of(entry))

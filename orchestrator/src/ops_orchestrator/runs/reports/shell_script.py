@@ -8,6 +8,7 @@ from typing import Final
 
 from ops_contract import MASK
 from ops_orchestrator.excerpt import one_line
+from ops_orchestrator.modules.call_headers import TRACE_HEADER
 from ops_orchestrator.runs.record import RECORD, REQUEST, RunRecord, StepRecord
 from ops_orchestrator.runs.registered_modules import registered_modules
 from ops_orchestrator.runs.reports.ended_run import ended_record
@@ -113,7 +114,9 @@ class _Script:
         words = ["curl --fail-with-body --silent --show-error --globoff --path-as-is"]
         words += [f"--max-time {call.timeout_s:g}"] if call.timeout_s else []
         words += [f"--request {_quoted(call.method)}", f"--url {address}{self._target(call)}"]
-        words += [f"--header {self._header(call, name, value)}" for name, value in call.headers.items()]
+        # The call is made in another run, and so in another trace.
+        headers = {name: value for name, value in call.headers.items() if name != TRACE_HEADER}
+        words += [f"--header {self._header(call, name, value)}" for name, value in headers.items()]
         words += [f'--data-binary "@$ANSWERS/{number}-{call.body.name}"'] if call.body else []
         words += [f'--output "$ANSWERS/{_answer(call)}"']
         body = self._body(call, call.body) if call.body else ""
