@@ -60,10 +60,10 @@ def test_module_is_checked_shown_beside_its_stub_and_swapped_in(variables: dict[
     ran = up(variables, "--with", f"policy-simulator={image}")
     assert ran.returncode == 0, ran.stderr
     assert '"compliant": true' in ran.stdout
-    assert '"name": "/vat_revenue"' in ran.stdout  # an output that the stub does not have
+    assert '"name": "/kpis/vat_revenue"' in ran.stdout  # an output that the stub does not have
     url = re.findall(r"ready at (http://\S+)", ran.stderr)[0]
     answer = HTTP.post(f"{url}/plan_and_execute", content=example, headers={"Content-Type": "application/json"}).json()
-    assert set(answer["results"]["policy-simulator"]) == {"vat_revenue", "artifacts"}
+    assert set(answer["results"]["policy-simulator"]["kpis"]) == {"vat_revenue"}
     record = HTTP.get(f"{url}/runs/{answer['run_id']}").json()
     assert record["steps"][0]["image_digest"].startswith("sha256:")
 
