@@ -20,7 +20,7 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 def has_key_figures(outputs: Mapping[str, Any]) -> bool:
     """Whether a module gives key figures: something stands in `outputs.kpis`, and it is not an empty object."""
-    return outputs.get("kpis", {}) != {}
+    return bool(outputs.get("kpis", {}) != {})
 
 
 def key_figure_problems(outputs: Mapping[str, Any]) -> tuple[Problem, ...]:
