@@ -181,7 +181,7 @@ async def test_inputs_that_are_empty_are_sent_empty() -> None:
         ({"units": "none"}, Verdict.NOT_APPLICABLE),
         ({"kpis": {"a": 1}, "units": {"a": ""}, "labels": {"a": "A"}}, Verdict.PASS),
         ({"kpis": {"a": 1}, "units": {"a": ""}, "labels": {}}, Verdict.WARN),
-        ([], Verdict.NOT_TESTABLE),
+        ([], Verdict.NOT_APPLICABLE),
     ],
 )
 async def test_key_figures_are_judged_of_modules_that_have_some(outputs: Any, verdict: Verdict) -> None:

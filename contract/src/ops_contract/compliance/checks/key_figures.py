@@ -9,17 +9,18 @@ from ops_contract.compliance.observation import Observation, broken, met, not_ap
 
 _EXPECTED = "numbers by key in outputs.kpis, the same keys in units and labels (and in baseline and change), and years in path"
 _NO_FIGURES = "no answer has key figures (outputs.kpis)"
-_NO_ANSWER = "the module does not answer a valid request with outputs"
+_NO_ANSWER = "the module does not answer a valid request"
 _MOST_LISTED = 3
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     """Request each action; a module without key figures is not judged."""
     seen = [answer.seen for answer in await good_answers(module)]
-    found = [(one, outputs) for one in seen if one.is_done and isinstance(outputs := one.fields.get("outputs"), dict)]
-    if not found:
+    done = [one for one in seen if one.is_done]
+    if not done:
         yield untested("OPS-FIG-001", _NO_ANSWER, seen[0])
         return
+    found = [(one, outputs) for one in done if isinstance(outputs := one.fields.get("outputs"), dict)]
     with_figures = [(one, outputs) for one, outputs in found if has_key_figures(outputs)]
     if not with_figures:
         yield not_applicable("OPS-FIG-001", _NO_FIGURES)
