@@ -147,15 +147,12 @@ def _finding(
         return Finding(requirement, Verdict.NOT_APPLICABLE, actual=_why_not_applicable(requirement))
     if isinstance(observation, Exception):
         return Finding(requirement, Verdict.KIT_ERROR, actual=f"the kit failed: {observation!r}")
-    if observation is not None and not observation.applies:
-        return Finding(requirement, Verdict.NOT_APPLICABLE, actual=observation.actual)
-    if observation is not None and (lacking := _lacking(requirement, observation, module)):
+    if observation is None:
+        return Finding(requirement, Verdict.NOT_TESTABLE, actual=unreachable or _UNFINISHED)
+    if observation.applies and (lacking := _lacking(requirement, observation, module)):
         asked = replace(requirement, remedy=_GIVE_STEPS)
         return Finding(asked, Verdict.NOT_TESTABLE, actual=f"not testable: {lacking}", exchanges=observation.exchanges)
-    if observation is None or observation.met is None:
-        why = observation.actual if observation else unreachable or _UNFINISHED
-        return Finding(requirement, Verdict.NOT_TESTABLE, actual=why, exchanges=observation.exchanges if observation else ())
-    if not module.works and _needs_good_answer(requirement, is_met=observation.met):
+    if observation.met is not None and not module.works and _needs_good_answer(requirement, is_met=observation.met):
         return Finding(requirement, Verdict.NOT_TESTABLE, actual=_NEEDS_A_GOOD_ANSWER, exchanges=observation.exchanges)
     return _judged(requirement, observation)
 
@@ -185,6 +182,9 @@ def _needs_good_answer(requirement: Requirement, *, is_met: bool) -> bool:
 
 
 def _judged(requirement: Requirement, observation: Observation) -> Finding:
+    if observation.met is None:
+        verdict = Verdict.NOT_TESTABLE if observation.applies else Verdict.NOT_APPLICABLE
+        return Finding(requirement, verdict, actual=observation.actual, exchanges=observation.exchanges)
     if observation.met:
         return Finding(requirement, Verdict.PASS, exchanges=observation.exchanges)
     verdict = Verdict.FAIL if requirement.level == "MUST" else Verdict.WARN

@@ -7,7 +7,6 @@ import httpx2
 import pytest
 from browsed_pages import HTML, QUICK, page, run
 from hostile_texts import HOSTILE_TEXTS
-from html_page import Page
 from scripted_module import PNG, ScriptedModule, StartService, artifact, error_envelope, success
 
 
