@@ -78,7 +78,7 @@ images: sync-dev ## make the pictures of the README again, from a run of the exa
 up: ## build and start the whole stack with Docker, and wait until it is ready
 	docker compose build
 	@digests=$$(orchestrator/image-digests) && eval "$$digests" && docker compose up --detach --wait
-	@echo "The orchestrator is ready at http://$${OPS_PUBLISH:-127.0.0.1:8000}"
+	@echo "The orchestrator is ready at http://$$(docker compose port orchestrator 8000 | sed 's/^0\.0\.0\.0:/127.0.0.1:/; s/^\[::\]:/[::1]:/')"
 
 .PHONY: down
 down: ## stop the stack and remove its containers; ./runs stays
