@@ -254,7 +254,7 @@ def test_serve_warns_of_a_misspelt_setting(tmp_path: Path) -> None:
 )
 def test_service_in_a_container_says_where_a_person_opens_it(home: Path, published_at: str, said: str) -> None:
     (home / "modules.yaml").write_text(modules_yaml(["alpha"]))
-    words = ("ops", "serve", "--host", "0.0.0.0", "--port", "0")
+    words = ("ops", "serve", "--host", "0.0.0.0", "--port", "0")  # noqa: S104  # as in a container
     with started(home, *words, stderr=STDOUT, OPS_PUBLISHED_AT=published_at) as process:
         listening = next(entry for entry in map(json.loads, process.stdout or ()) if entry["event"] == "service.listening")
     assert listening["message"].endswith(said.format(port=listening["url"].rpartition(":")[2]))

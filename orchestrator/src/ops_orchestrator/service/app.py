@@ -97,7 +97,7 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
         license_info={"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
         lifespan=partial(_lifespan, parts),
         redirect_slashes=False,  # it would answer with an address made from the header Host
-        # The description is served by routes of our own, whose page loads nothing from elsewhere.
+        # The description is served by a route of our own, and shown by a page that loads nothing from elsewhere.
         openapi_url=None,
         generate_unique_id_function=lambda route: route.name,
     )

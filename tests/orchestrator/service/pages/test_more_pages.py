@@ -108,12 +108,6 @@ async def test_modules_say_whether_they_are_ready_and_how_their_calls_went(start
     assert "registered are alpha, beta" in unknown.text
 
 
-async def test_api_page_stands_beside_the_others(start_service: StartService) -> None:
-    async with start_service(ScriptedModule()) as service:
-        shown = await service.get("/docs", headers=HTML)
-    assert (shown.status_code, "swagger" in shown.text.lower()) == (200, True)
-
-
 @pytest.mark.parametrize("part", ["step", "compare", "sweep", "module"])
 async def test_hostile_text_stays_text_in_every_page(start_service: StartService, part: str) -> None:
     pages = []

@@ -37,7 +37,6 @@ POLICY: Final = (
 
 _PACKAGE: Final = "ops_orchestrator.service.pages"
 _HEADERS: Final = {
-    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
@@ -69,18 +68,18 @@ class Site:
     templates: Environment
     shared: SharedPages = field(default_factory=SharedPages)
 
-    def page(self, request: Request, template: str, status: int = 200, **context: Any) -> Response:
-        """The page that `template` makes of `context`."""
-        return self.html(self.rendered(request, template, **context), status)
+    def page(self, request: Request, template: str, status: int = 200, policy: str = POLICY, **context: Any) -> Response:
+        """The page that `template` makes of `context`; `policy` says what it may do."""
+        return self.html(self.rendered(request, template, **context), status, policy)
 
     def rendered(self, request: Request, template: str, **context: Any) -> bytes:
         """The page that `template` makes of `context`, as bytes; a large one takes a while, and is made in a thread."""
         given = {"path": request.url.path, "orchestrator": ops_orchestrator.__version__, "contract": CONTRACT_VERSION}
         return self.templates.get_template(template).render(given | context).encode()
 
-    def html(self, page: bytes, status: int = 200) -> Response:
-        """The answer that has a rendered `page`."""
-        return HTMLResponse(page, status, _HEADERS)
+    def html(self, page: bytes, status: int = 200, policy: str = POLICY) -> Response:
+        """The answer that has a rendered `page`, which may do what `policy` says."""
+        return HTMLResponse(page, status, _HEADERS | {"Content-Security-Policy": policy})
 
     def error(self, request: Request, problem: Mapping[str, Any], headers: Mapping[str, str] = _NO_HEADERS) -> Response:
         """A problem document, which had `headers`, as a page that leads to the run that the request was about."""
