@@ -74,6 +74,10 @@ reliability: sync-dev ## run hostile modules, kills, power losses and full disks
 images: sync-dev ## make the pictures of the README again, from a run of the example
 	@PYTHONPATH=tests $(RUN) python docs/images/make.py
 
+.PHONY: shots
+shots: sync-dev ## make the pictures of all pages again; needs Debian's chromium
+	@PYTHONPATH=tests $(RUN) python docs/images/pages.py
+
 .PHONY: up
 up: ## build and start the whole stack with Docker, and wait until it is ready
 	docker compose build
