@@ -10,7 +10,8 @@ from typing import Any, Final
 from kit_verdicts import finding, keep, kit_report
 from local_service import HTTP, ROOT, service, stub_addresses
 
-REFUSED_RATE: Final = 0.9
+RAISED_RATE: Final = 0.2
+REFUSED_RATE: Final = 0.55
 """A VAT rate that the stub refuses, so that its run fails."""
 
 _VAT: Final = "/policy_parameters/vat_rate"
@@ -56,16 +57,16 @@ def sample_stack(home: Path, rates: Sequence[float] = (0.1, 0.2), seeds: int = 2
 
 def sample_pages(url: str, rates: Sequence[float], seeds: int) -> dict[str, str]:
     """Make runs of each kind on the service at `url`; the addresses of its pages, by name."""
-    ids = {name: _run(url, rate) for name, rate in (("baseline", 0.18), ("raised", 0.2), ("failed", REFUSED_RATE))}
+    ids = {name: _run(url, rate) for name, rate in (("baseline", 0.18), ("raised", RAISED_RATE), ("failed", REFUSED_RATE))}
     one = _sweep(url, {"parameters": {_VAT: [*rates, REFUSED_RATE]}, "seeds": seeds})
     two = _sweep(url, {"parameters": {_VAT: [*rates], _CIT: [0.2, 0.3]}})
     return {
         "runs": "/",
         "filtered": "/?scenario_id=nothing",
         "new run": "/runs/new",
-        "run": f"/runs/{ids['baseline']}",
+        "run": f"/runs/{ids['raised']}",
         "failed run": f"/runs/{ids['failed']}",
-        "step": f"/runs/{ids['baseline']}/steps/strategy-agent",
+        "step": f"/runs/{ids['raised']}/steps/strategy-agent",
         "failed step": f"/runs/{ids['failed']}/steps/policy-simulator",
         "choose": "/compare",
         "compare": f"/compare?run={ids['baseline']}&run={ids['raised']}",
@@ -84,7 +85,7 @@ def sample_pages(url: str, rates: Sequence[float], seeds: int) -> dict[str, str]
 def live_run(stack: Stack) -> Iterator[str]:
     """The address of a run that goes on, because its second module does not answer; cancelled at the end."""
     HTTP.put(f"{stack.module}/__stub/faults", json={"faults": ["hang:first=1"]}).raise_for_status()
-    started = HTTP.post(f"{stack.url}/plan_and_execute", json=_baseline(), headers={"Prefer": "respond-async"})
+    started = HTTP.post(f"{stack.url}/plan_and_execute", json=_scenario(RAISED_RATE), headers={"Prefer": "respond-async"})
     address = f"{stack.url}/runs/{started.json()['run_id']}"
     try:
         yield address
@@ -93,18 +94,18 @@ def live_run(stack: Stack) -> Iterator[str]:
         HTTP.post(f"{address}/cancel")
 
 
-def _baseline() -> dict[str, Any]:
-    return dict(json.loads((ROOT / "examples/baseline.json").read_bytes()))
+def _scenario(rate: float) -> dict[str, Any]:
+    scenario: dict[str, Any] = json.loads((ROOT / "examples/baseline.json").read_bytes())
+    scenario["inputs"]["policy_parameters"]["vat_rate"] = rate
+    return scenario
 
 
 def _run(url: str, rate: float) -> str:
-    scenario = _baseline()
-    scenario["inputs"]["policy_parameters"]["vat_rate"] = rate
-    return str(HTTP.post(f"{url}/plan_and_execute", json=scenario).json()["run_id"])
+    return str(HTTP.post(f"{url}/plan_and_execute", json=_scenario(rate)).json()["run_id"])
 
 
 def _sweep(url: str, spec: dict[str, Any]) -> str:
-    scenario = _baseline() | {"modules": ["policy-simulator"], "sweep": spec}
+    scenario = _scenario(0.18) | {"modules": ["policy-simulator"], "sweep": spec}
     scenario["inputs"]["policy_parameters"]["cit_rate"] = 0.27
     # It may take longer than one request waits.
     sweep = HTTP.post(f"{url}/sweeps", json=scenario, headers={"Prefer": "wait=120"}).json()
