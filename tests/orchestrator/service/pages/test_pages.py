@@ -234,3 +234,15 @@ def test_examples_of_the_service_are_those_of_the_repository() -> None:
     for name in EXAMPLES:
         packaged = ROOT / "orchestrator/src/ops_orchestrator/planning/examples" / f"{name}.json"
         assert packaged.read_bytes() == (ROOT / "examples" / f"{name}.json").read_bytes(), f"copy examples/{name}.json there"
+
+
+@pytest.mark.parametrize("part", ["", "/steps/alpha"])
+async def test_printed_page_names_its_run_in_the_margin(start_service: StartService, part: str) -> None:
+    async with start_service(ScriptedModule()) as service:
+        run_id = await run(service)
+        shown = await page(service, f"/runs/{run_id}{part}")
+        [sheet] = [address for address in shown.addresses if address.startswith("/assets/print/")]
+        margin = await service.get(sheet)
+        other = await service.get("/assets/print/%22;%7D.css")
+    assert f'@bottom-left {{ content: "{run_id}";' in margin.text
+    assert (margin.headers["content-type"], other.status_code) == ("text/css; charset=utf-8", 404)

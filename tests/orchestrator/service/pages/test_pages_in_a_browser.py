@@ -81,6 +81,19 @@ def test_report_opened_from_disk_loads_nothing(stack: Stack, browser: Browser, t
     page.close()
 
 
+def test_printed_page_has_no_navigation_no_forms_and_keeps_what_colours_say(stack: Stack, browser: Browser) -> None:
+    for name in ("run", "compare", "sweep"):
+        page = opened(browser, stack.addresses[name])
+        page.emulate_media(media="print", color_scheme="dark")
+        for hidden in page.locator("nav, button, input, .skip").all():
+            expect(hidden).not_to_be_visible()
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        marks = ".sd, .synth, .mini"
+        kept = page.locator(marks).evaluate_all("each => each.map((one) => getComputedStyle(one).printColorAdjust)")
+        assert set(kept) == {"exact"}
+        page.close()
+
+
 def test_run_is_watched_cancelled_and_run_again(stack: Stack, browser: Browser) -> None:
     HTTP.put(f"{stack.module}/__stub/faults", json={"faults": ["hang:first=1"]}).raise_for_status()
     page = opened(browser, f"{stack.url}/")
