@@ -53,7 +53,7 @@ _TAGS: Final = frozenset(
     ]
 )
 _CELL: Final = {"class": {"n", "c"}}
-_SCROLL: Final = {"class": {"scroll"}, "role": {"region"}, "tabindex": {"0"}, "aria-label": {"Table"}}
+_SCROLL: Final = {"class": {"scroll"}, "role": {"group"}, "tabindex": {"0"}, "aria-label": {"Table"}}
 _ALIGNED: Final = {"text-align:right": "n", "text-align:center": "c"}
 
 
@@ -97,7 +97,7 @@ def _harmless(tokens: Sequence[Token]) -> Iterator[Token]:
             token.attrs = {"class": aligned} if aligned else {}
         token.children = [*map(_inline, token.children)] if token.children else token.children
         if token.type == "table_open":
-            yield _html('<div class="scroll" role="region" tabindex="0" aria-label="Table">')
+            yield _html('<div class="scroll" role="group" tabindex="0" aria-label="Table">')
         yield token
         if token.type == "table_close":
             yield _html("</div>")
