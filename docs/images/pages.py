@@ -21,7 +21,7 @@ from sample_pages import Stack, live_run, sample_stack
 FOLDER: Final = Path(__file__).with_name("pages")
 WIDE: Final = {"width": 1280, "height": 800}
 PHONE: Final = {"width": 390, "height": 844}
-MOST_PIXELS_HIGH: Final = 1600
+MOST_PIXELS_HIGH: Final = 1200
 COLOURS: Final = 256
 
 RATES: Final = [0.05, 0.1, 0.15, 0.18, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45]
@@ -74,8 +74,7 @@ def shots(home: Path) -> Iterator[Shot]:
         for name, address in stack.addresses.items():
             yield from of_page(name, address)
         yield from of_page("api", f"{stack.url}/docs")
-        for name in ("run", "failed run"):
-            yield from of_page(f"report of a {name}", report(stack, name, home).as_uri())
+        yield from of_page("report of a run", report(stack, home).as_uri())
 
 
 def of_page(name: str, address: str) -> Iterator[Shot]:
@@ -87,10 +86,10 @@ def of_page(name: str, address: str) -> Iterator[Shot]:
         yield Shot(name, address, "phone")
 
 
-def report(stack: Stack, name: str, home: Path) -> Path:
+def report(stack: Stack, home: Path) -> Path:
     """The report of a run as a file, which is opened without the service."""
-    file = home / f"{name}.html"
-    file.write_bytes(HTTP.get(f"{stack.url}{stack.pages[name]}/report.html").raise_for_status().content)
+    file = home / "report.html"
+    file.write_bytes(HTTP.get(f"{stack.url}{stack.pages['run']}/report.html").raise_for_status().content)
     return file
 
 

@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     published_at: Annotated[
         str | None,
         AfterValidator(_published),
-        Field(description="where a person opens the service, if not where it listens: a URL, HOST:PORT or PORT"),
+        Field(description="where a person opens the service, if not where it listens"),
     ] = None
     url: Annotated[BaseUrl, Field(description="where the command line finds the service")] = "http://127.0.0.1:8000"
     max_request_bytes: Annotated[int, Field(gt=0, description="largest scenario accepted")] = MIB
