@@ -10,7 +10,7 @@ from axe_playwright_python.base import AXE_FILE_PATH
 from browsed_pages import HTML, page
 from browser import chromium
 from local_service import HTTP, service
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from scripted_module import ScriptedModule, StartService, modules_yaml
 
 in_a_browser = pytest.mark.slow
@@ -56,7 +56,7 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-def opened(browser: Browser, url: str, **options: Any) -> tuple[Page, list[str]]:
+def opened(browser: Browser | BrowserContext, url: str, **options: Any) -> tuple[Page, list[str]]:
     """The page with its calls, and what its console says."""
     shown = browser.new_page(**options)
     said: list[str] = []
