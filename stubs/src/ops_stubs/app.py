@@ -87,8 +87,12 @@ def create_all(
     *,
     max_request_bytes: int = MAX_REQUEST_BYTES,
     shared_dir: Path = DEFAULT_SHARED_DIR,
+    admin: bool = False,
 ) -> FastAPI:
-    """One application for all `stubs`, each below `/<module>/`, and the legacy service; `/` and `/health` list them."""
+    """One application for all `stubs`, each below `/<module>/`, and the legacy service; `/` and `/health` list them.
+
+    With `admin`, each stub has an admin API of its own at `/<module>/__stub`.
+    """
     host = health_of(Stub(name="stubs", summary="All stubs in one service", actions={}))
     app = _application(host, _warming_up(stubs.values()), modules=stubs)
     listed = [{"module": stub.name, "path": f"/{stub.name}", "summary": stub.summary} for stub in stubs.values()]
@@ -101,7 +105,8 @@ def create_all(
     app.add_api_route("/", index, methods=["GET", "HEAD"])
     app.add_api_route("/health", index, methods=["GET", "HEAD"])
     for stub in stubs.values():
-        app.mount(f"/{stub.name}", create_app(stub, max_request_bytes=max_request_bytes))
+        faults = Faults() if admin else None
+        app.mount(f"/{stub.name}", create_app(stub, max_request_bytes=max_request_bytes, faults=faults))
     app.mount(f"/{LEGACY.name}", create_legacy(shared_dir, max_request_bytes=max_request_bytes))
     return app
 

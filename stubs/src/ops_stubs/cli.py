@@ -73,19 +73,26 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     """Serve one stub or all of them, until stopped. With --from, serves one module as a run recorded it."""
     if module is not None and module not in _NAMES and run_folder is None:
         raise typer.BadParameter(_unknown(module), param_hint="MODULE")
-    faults = _faults(module, _listed(violate), fault or [], executes=run_folder is None) if violate or fault or admin else None
+    serves_all = module is None and run_folder is None
+    is_one_staged = violate or fault or (admin and not serves_all)
+    faults = _faults(module, _listed(violate), fault or [], executes=run_folder is None) if is_one_staged else None
     staged = [] if faults is None else [violation.id for violation in faults.violations]
     if NEEDS_ROOT in staged and is_hardened():
         say("ops-stubs", f"{NEEDS_ROOT} is staged: this stub needs root's rights or a root file system to write to")
         raise typer.Exit(1)
-    app = _application(module, shared_dir, faults) if run_folder is None else _replay(module, run_folder, faults)
+    if run_folder is None:
+        app = _application(module, shared_dir, faults, admin=admin)
+    else:
+        app = _replay(module, run_folder, faults)
     listener = _listen(local_host(host, port) if LISTENS_LOCALLY in staged else host, port)
     what = module or f"{len(STUBS)} modules, each below its name,"
     what += f" as recorded in {run_folder.resolve().name}" if run_folder else ""
     typer.echo(f"serving {what} at {_address(listener)}")
     if faults is not None:
         typer.echo(f"staged: {', '.join([*staged, *(fault or [])]) or 'nothing yet'}; admin API at /__stub", err=True)
-    _run(app, listener, verbose=verbose, faults=faults)
+    elif admin:
+        typer.echo("staged: nothing yet; admin API of each module at /<module>/__stub", err=True)
+    _run(app, listener, verbose=verbose, is_staged=admin or faults is not None, is_deaf=IGNORES_SIGTERM in staged)
 
 
 @cli.command(name="list")
@@ -174,10 +181,10 @@ def _address(listener: socket.socket) -> str:
 
 
 # The functions below load a web framework, which `list` and usage errors do not need.
-def _application(module: str | None, shared_dir: Path, faults: Faults | None) -> "Starlette":
+def _application(module: str | None, shared_dir: Path, faults: Faults | None, *, admin: bool) -> "Starlette":
     from ops_stubs.app import create_all, create_named  # noqa: PLC0415 - see above
 
-    return create_named(module, shared_dir, faults) if module else create_all(shared_dir=shared_dir)
+    return create_named(module, shared_dir, faults) if module else create_all(shared_dir=shared_dir, admin=admin)
 
 
 def _replay(module: str | None, run: Path, faults: Faults | None) -> "Starlette":
@@ -194,7 +201,7 @@ def _replay(module: str | None, run: Path, faults: Faults | None) -> "Starlette"
         raise typer.BadParameter(str(error), param_hint="--from") from error
 
 
-def _run(app: "Starlette", listener: socket.socket, *, verbose: bool, faults: Faults | None) -> None:
+def _run(app: "Starlette", listener: socket.socket, *, verbose: bool, is_staged: bool, is_deaf: bool) -> None:
     import uvicorn  # noqa: PLC0415 - see above
 
     from ops_stubs.faults.server import DeafServer, FaultProtocol  # noqa: PLC0415 - see above
@@ -205,12 +212,11 @@ def _run(app: "Starlette", listener: socket.socket, *, verbose: bool, faults: Fa
         access_log=verbose,
         timeout_graceful_shutdown=_GRACE_S,
         server_header=False,
-        http=FaultProtocol if faults else "auto",
+        http=FaultProtocol if is_staged else "auto",
     )
     # On a signal, the server finishes its calls and then raises the signal again, for these handlers.
     signal.signal(signal.SIGTERM, _stopped)
     signal.signal(signal.SIGINT, _interrupted)
-    is_deaf = faults is not None and any(violation.id == IGNORES_SIGTERM for violation in faults.violations)
     (DeafServer if is_deaf else uvicorn.Server)(config).run(sockets=[listener])
 
 
