@@ -56,6 +56,7 @@ check: sync-dev ## check lint, types, import rules, and that the schemas are up 
 	$(RUN) mypy
 	$(RUN) lint-imports
 	$(RUN) python -m ops_contract.schemas contract/schemas --check
+	$(RUN) python harness/compose_file.py --check
 
 .PHONY: format
 format: sync-dev ## fix the layout, and whatever else ruff can fix
@@ -63,8 +64,9 @@ format: sync-dev ## fix the layout, and whatever else ruff can fix
 	$(RUN) ruff format
 
 .PHONY: schemas
-schemas: sync-dev ## write the contract's schema files again from its models
+schemas: sync-dev ## write what is made of other files again: the contract's schemas, the harness's Compose file
 	$(RUN) python -m ops_contract.schemas contract/schemas
+	$(RUN) python harness/compose_file.py
 
 .PHONY: reliability
 reliability: sync-dev ## run hostile modules, kills, power losses and full disks, and write docs/reliability.md again

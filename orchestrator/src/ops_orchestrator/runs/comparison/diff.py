@@ -46,6 +46,17 @@ class RunDiff(Shape):
     versions: Annotated[Places, Field(description="of the orchestrators")] = NO_PLACES
     steps: tuple[StepDiff, ...] = ()
 
+    def __str__(self) -> str:
+        """The difference as text for people."""
+        from ops_orchestrator.runs.comparison.text import text_of  # noqa: PLC0415  # which knows this class
+
+        return text_of(self)
+
+    @property
+    def is_same(self) -> bool:
+        """Have all steps the same result, within the tolerances?"""
+        return self.grade in SAME
+
 
 def diff_runs(a: StoredRun, b: StoredRun, tolerances: Tolerances = EXACT, limits: Limits = BRIEF) -> RunDiff:
     """What differs between two runs, and why. A run under way is compared as far as it is.
