@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
 
@@ -11,9 +12,10 @@ from local_service import environment
 
 @dataclass(frozen=True)
 class TeamRepository:
-    """Its files are in `folder`."""
+    """Its files are in `folder`; sessions have `variables` in their environment."""
 
     folder: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, files: dict[str, str]) -> None:
         """Write files by name; the text may be indented as Python in a test is."""
@@ -28,4 +30,6 @@ class TeamRepository:
     def test(self, *words: str) -> subprocess.CompletedProcess[str]:
         """What a session of pytest came to."""
         words = tuple(self.pytest(*words))
-        return subprocess.run(words, cwd=self.folder, env=environment(), capture_output=True, text=True, check=False)
+        return subprocess.run(
+            words, cwd=self.folder, env=environment(**self.variables), capture_output=True, text=True, check=False
+        )

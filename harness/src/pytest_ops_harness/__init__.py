@@ -107,20 +107,15 @@ def ops_stub(ops_stack: Stack) -> Iterator[Callable[..., Stub]]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    """Remember where the logs ended before the test."""
-    result = yield
-    if (stack := _stack_of(item)) is not None:
-        item.stash[_LOG_SIZES] = stack.log_sizes()
-    return result
-
-
-@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show, below a failed test, what the stack logged during it and where the rest is."""
     report = yield
-    if report.failed and report.when == "call" and (stack := _stack_of(item)) is not None:
-        logged = stack.logged_since(item.stash.get(_LOG_SIZES, {}))
+    if (stack := _stack_of(item)) is None:
+        return report
+    if report.when == "setup":
+        item.stash[_LOG_SIZES] = stack.log_sizes()
+    elif report.failed:
+        logged = stack.logged_since(item.stash[_LOG_SIZES])
         report.sections.append(("ops_stack", f"runs are in {stack.runs}, logs in {stack.logs}\n{logged}"))
     return report
 
