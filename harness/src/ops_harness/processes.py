@@ -39,8 +39,8 @@ def stack_of_processes(
         file = modules_file or write_modules_file(folder / "modules.yaml", urls)
         given = {**url_variables(urls), **(settings or {})}
         variables = {**given, "OPS_RUNS_DIR": str(runs), "OPS_MODULES_FILE": str(file.absolute())}
-        words = ("ops_orchestrator", "serve", "--host", "127.0.0.1", "--port", "0")
-        url = started.enter_context(served(logs / "orchestrator.log", *words, folder=folder, variables=variables))
+        serve = ("ops_orchestrator", "serve", "--host", "127.0.0.1", "--port", "0")
+        url = started.enter_context(served(logs / "orchestrator.log", *serve, folder=folder, variables=variables))
         yield Stack(url, runs, logs, {name: stub for name, stub in stubs.items() if name not in replaced}, http)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ops_harness.stub import Stub
     from ops_orchestrator import Run
 
-_LOG_SIZES = pytest.StashKey["dict[Path, int]"]()
+_LOG_SIZES = pytest.StashKey["Mapping[Path, int]"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
