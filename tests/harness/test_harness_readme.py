@@ -9,7 +9,8 @@ from team_repository import TeamRepository
 
 pytestmark = pytest.mark.slow
 
-BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "harness/README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+README = (ROOT / "harness/README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 A_SERVICE = """
 from contextlib import contextmanager
 from local_service import service

@@ -80,10 +80,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     if NEEDS_ROOT in staged and is_hardened():
         say("ops-stubs", f"{NEEDS_ROOT} is staged: this stub needs root's rights or a root file system to write to")
         raise typer.Exit(1)
-    if run_folder is None:
-        app = _application(module, shared_dir, faults, admin=admin)
-    else:
-        app = _replay(module, run_folder, faults)
+    app = _application(module, shared_dir, faults, admin=admin) if run_folder is None else _replay(module, run_folder, faults)
     listener = _listen(local_host(host, port) if LISTENS_LOCALLY in staged else host, port)
     what = module or f"{len(STUBS)} modules, each below its name,"
     what += f" as recorded in {run_folder.resolve().name}" if run_folder else ""
