@@ -60,8 +60,7 @@ def test_conftest_may_start_the_module_itself_and_set_the_orchestrator(repositor
         import pytest
 
         def test_modules(ops_stack):
-            listed = ops_stack.http.get(f"{ops_stack.url}/modules").json()["modules"]
-            assert "brand-new" in [one["name"] for one in listed]
+            assert "brand-new" in ops_stack.modules
             assert "policy-simulator" not in ops_stack.stubs
 
         def test_settings(ops_run):

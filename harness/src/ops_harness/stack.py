@@ -28,6 +28,11 @@ class Stack:
     stubs: Mapping[str, str]
     http: httpx2.Client
 
+    @property
+    def modules(self) -> list[str]:
+        """The names of all registered modules."""
+        return [str(one["name"]) for one in self.http.get(f"{self.url}/modules").raise_for_status().json()["modules"]]
+
     def run(self, scenario: Scenario, *, seed: int | None = None, status: str = "completed") -> Run:
         """Run a scenario and wait until it is over. `seed` takes the place of the scenario's own.
 

@@ -35,6 +35,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--ops-containers", action="store_true", help="start the stack as containers instead of processes")
     group.addoption("--ops-modules-file", metavar="FILE", help="a modules.yaml, in the place of one that registers the stubs")
+    group.addoption(
+        "--ops-scenario",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a scenario for --pyargs ops_harness.stack_checks, in the place of one with every module; repeatable",
+    )
     group.addoption("--ops-dir", metavar="DIR", help="keep runs and logs below this folder instead of pytest's temporary one")
 
 

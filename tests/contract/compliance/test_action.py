@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 ACTION: Final = yaml.safe_load((ROOT / "contract/action.yml").read_text())
 STEPS: Final = ACTION["runs"]["steps"]
-REPORTS: Final = ("report.json", "junit.xml", "report.html", "report.md", "badge.svg", "badge.json")
+REPORTS: Final = ("report.json", "report.sarif", "junit.xml", "report.html", "report.md", "badge.svg", "badge.json")
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,7 @@ def test_broken_module_fails_with_every_report(stub: str, tmp_path: Path) -> Non
     assert ran.outputs == {"compliant": "false", "exit-code": "1", "report": "re ports"}
     assert ran.code == 1
     assert "OPS-ART-003" in ran.summary
+    assert "::error title=monitor%3A OPS-ART-003::" in ran.shown
     assert {path.name for path in (tmp_path / "re ports").iterdir()} == set(REPORTS)
     found = json.loads((tmp_path / "re ports/report.json").read_text())["findings"]
     assert [one["id"] for one in found] == ["OPS-EXE-006", "OPS-EXE-007", "OPS-VER-001", "OPS-VER-002", "OPS-ART-003"]
