@@ -95,6 +95,10 @@ class AnswerStore:
             raise RefusalError.deadline_exceeded()
         return running.task.result()
 
+    def keeps(self, key: Key | None) -> bool:
+        """Whether the answer to the call `key` is kept or under way."""
+        return key in self._kept or key in self._running
+
     def clear(self) -> None:
         """Forget every kept answer; running calls go on, and their answers are kept."""
         self._kept.clear()

@@ -129,7 +129,7 @@ def _stage(  # noqa: PLR0913, PLR0917 - what the layer needs
         module=module,
         paths=("/health", "/execute", *bare),
         max_request_bytes=max_request_bytes,
-        forget_answers=answers.clear,
+        answers=answers,
     )
 
 
