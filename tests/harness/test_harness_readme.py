@@ -24,8 +24,8 @@ def my_service_on_a_free_port():
 
 
 def test_examples_of_the_readme_pass(tmp_path: Path) -> None:
-    example, conftest, assertions = BLOCKS
+    example, answers, conftest, assertions = BLOCKS
     repository = TeamRepository(tmp_path, {"PYTHONPATH": str(ROOT / "tests")})
-    repository.write({"test_example.py": f"{assertions}\n{example}", "conftest.py": f"{A_SERVICE}\n{conftest}"})
+    repository.write({"test_example.py": f"{assertions}\n{example}\n{answers}", "conftest.py": f"{A_SERVICE}\n{conftest}"})
     ran = repository.test()
-    assert "3 passed" in ran.stdout, ran.stdout
+    assert "4 passed" in ran.stdout, ran.stdout

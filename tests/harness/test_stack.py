@@ -57,6 +57,25 @@ def test_stub_fails_as_it_is_staged_and_tells_what_it_was_asked(ops_run: RunScen
     assert [body["step_id"] for body in simulator.executed] == ["policy-simulator"] * 2
 
 
+def test_stub_gives_the_answer_of_the_test_and_is_asked_what_came(ops_run: RunScenario, ops_stub: StageStub) -> None:
+    simulator = ops_stub("policy-simulator")
+    simulator.answer({"kpis": {"gdp_growth": 0.5}}, inputs={"/country": "DR"}, priority=9)
+    simulator.answer(status=503, headers={"Retry-After": "0"}, scenario="busy", when_state="started", then_state="idle")
+    run = ops_run(EXAMPLE)
+    assert run.outputs["policy-simulator"] == {"kpis": {"gdp_growth": 0.5}}
+    assert simulator.verify(match={"action": "execute"}, inputs={"/country": "DR"}, times=2) == 2
+    with pytest.raises(AssertionError, match=r"nearest is request 1.* /inputs/country \(expected \"DO\", got \"DR\"\)"):
+        simulator.verify(inputs={"/country": "DO"})
+
+
+def test_answer_or_question_that_makes_no_sense_is_the_tests_mistake(ops_stub: StageStub) -> None:
+    simulator = ops_stub("policy-simulator")
+    with pytest.raises(HarnessError, match=r"policy-simulator: .*did you mean 'warnings'"):
+        simulator.answer({}, warning=["x"])
+    with pytest.raises(HarnessError, match="either times, or at_least"):
+        simulator.verify(times=1, at_most=2)
+
+
 def test_failure_may_be_what_a_test_is_about(ops_run: RunScenario, ops_stub: StageStub) -> None:
     ops_stub("strategy-agent", violate=["OPS-ART-003"])
     run = ops_run(EXAMPLE, status="failed")

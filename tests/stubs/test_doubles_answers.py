@@ -188,7 +188,7 @@ async def test_repeated_call_gets_the_same_answer_and_moves_no_scenario_on(clien
 async def test_request_that_is_not_valid_is_refused_whatever_is_staged(client: httpx2.AsyncClient, body: MakeBody) -> None:
     """OPS-ERR-004, OPS-EXE-005."""
     await stage(client, says("{{ inputs.country }}"))
-    sent = [{"content": b"{"}, {"json": body(run_id=None)}, {"json": body(action="other")}]
+    sent: list[dict[str, Any]] = [{"content": b"{"}, {"json": body(run_id=None)}, {"json": body(action="other")}]
     answers = [await client.post("/execute", **each) for each in sent]
     assert [answer.json()["error"]["code"] for answer in answers] != ["ANSWER_NOT_MADE"] * 3
     assert all(400 <= answer.status_code < 500 for answer in answers)

@@ -1,7 +1,7 @@
-"""A stub of the stack as a test stages it: failures, and what it was asked."""
+"""A stub of the stack as a test stages it: failures, answers, and what it was asked."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,48 @@ class Stub:
         if answer.status_code != 200:
             raise HarnessError(f"{self.name}: {answer.json()['detail']}")
 
+    def answer(
+        self,
+        outputs: Mapping[str, Any] | None = None,
+        *,
+        match: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> None:
+        """Answer from now on with `outputs`, before what was staged until now. Raises HarnessError for what cannot be staged.
+
+        `inputs` says for which, such as `{"/country": "DR"}`; `match` has every other condition. The other fields of an answer
+        are `artifacts`, `evidence`, `warnings`, `priority`, `scenario`, `when_state`, `then_state`, `name`, and in the place of
+        `outputs` `status`, `headers`, `body`, `base64`. See docs/test-doubles.md.
+        """
+        staged = {"match": _matching(match, inputs), **fields} | ({} if outputs is None else {"outputs": dict(outputs)})
+        answer = self.http.post(f"{self.url}/__stub/answers", json=staged)
+        if answer.status_code != 200:
+            raise HarnessError(f"{self.name}: {answer.json()['detail']}")
+
+    def verify(
+        self,
+        *,
+        match: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        times: int | None = None,
+        at_least: int | None = None,
+        at_most: int | None = None,
+    ) -> int:
+        """How many requests it got that match, at least one unless the test expects another number.
+
+        Raises AssertionError that says what came instead, and HarnessError for a question that makes no sense.
+        """
+        limits = {"times": times, "at_least": at_least, "at_most": at_most}
+        asked = {"match": _matching(match, inputs), **{name: number for name, number in limits.items() if number is not None}}
+        answer = self.http.post(f"{self.url}/__stub/verify", json=asked)
+        body = answer.json()
+        if "count" not in body:
+            raise HarnessError(f"{self.name}: {body['detail']}")
+        if answer.status_code != 200:
+            raise AssertionError(f"{self.name}: {body['detail']}")
+        return int(body["count"])
+
     @property
     def requests(self) -> list[dict[str, Any]]:
         """Its last 200 requests since the test began, the oldest first: method, path, headers, body, status."""
@@ -45,3 +87,8 @@ class Stub:
     def reset(self) -> None:
         """Stage nothing, and forget the requests and kept answers."""
         self.http.post(f"{self.url}/__stub/reset").raise_for_status()
+
+
+def _matching(match: Mapping[str, Any] | None, inputs: Mapping[str, Any] | None) -> dict[str, Any]:
+    asked = dict(match or {})
+    return asked if inputs is None else {**asked, "inputs": {**asked.get("inputs", {}), **inputs}}

@@ -68,14 +68,18 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     admin: Annotated[
         bool, typer.Option("--admin", help="Serve /__stub, where tests stage faults and read the requests.")
     ] = False,
+    doubles: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Stage the faults and answers in this JSON file, and serve /__stub."),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every request.")] = False,
 ) -> None:
     """Serve one stub or all of them, until stopped. With --from, serves one module as a run recorded it."""
     if module is not None and module not in _NAMES and run_folder is None:
         raise typer.BadParameter(_unknown(module), param_hint="MODULE")
     serves_all = module is None and run_folder is None
-    is_one_staged = violate or fault or (admin and not serves_all)
-    faults = _faults(module, _listed(violate), fault or [], executes=run_folder is None) if is_one_staged else None
+    is_one_staged = violate or fault or doubles or (admin and not serves_all)
+    faults = _faults(module, _listed(violate), fault or [], doubles, executes=run_folder is None) if is_one_staged else None
     staged = [] if faults is None else [violation.id for violation in faults.violations]
     if NEEDS_ROOT in staged and is_hardened():
         say("ops-stubs", f"{NEEDS_ROOT} is staged: this stub needs root's rights or a root file system to write to")
@@ -86,7 +90,9 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     what += f" as recorded in {run_folder.resolve().name}" if run_folder else ""
     typer.echo(f"serving {what} at {_address(listener)}")
     if faults is not None:
-        typer.echo(f"staged: {', '.join([*staged, *(fault or [])]) or 'nothing yet'}; admin API at /__stub", err=True)
+        transport = fault or [each.kind.name for each in faults.transport]
+        what = ", ".join([*staged, *transport, *faults.answers.summary()]) or "nothing yet"
+        typer.echo(f"staged: {what}; admin API at /__stub", err=True)
     elif admin:
         typer.echo("staged: nothing yet; admin API of each module at /<module>/__stub", err=True)
     _run(app, listener, verbose=verbose, is_staged=admin or faults is not None, is_deaf=IGNORES_SIGTERM in staged)
@@ -144,13 +150,22 @@ def _row(served: Stub | Neighbour) -> dict[str, Any]:
     return {"module": served.name, "version": served.version, "summary": served.summary}
 
 
-def _faults(module: str | None, violate: list[str], transport: list[str], *, executes: bool) -> Faults:
+def _faults(module: str | None, violate: list[str], transport: list[str], doubles: Path | None, *, executes: bool) -> Faults:
     if executes and module not in STUBS:
         raise typer.BadParameter(f"faults are staged in one module; name one: {', '.join(STUBS)}", param_hint="MODULE")
+    if doubles is not None and (violate or transport):
+        raise typer.BadParameter("the file takes violate and faults, too; put them there", param_hint="--doubles")
     try:
-        return Faults(violate, transport, executes=executes)
+        faults = Faults(violate, transport, executes=executes)
+        if doubles is not None:
+            # Loaded here, because no other command needs it.
+            from ops_stubs.faults.doubles.settings import stage_file  # noqa: PLC0415 - see above
+
+            faults.file = doubles
+            stage_file(faults, doubles, running=False)
     except FaultError as error:
         raise typer.BadParameter(str(error)) from error
+    return faults
 
 
 def _listed(values: list[str] | None) -> list[str]:

@@ -98,7 +98,7 @@ class Answer(Settings):
     evidence: Annotated[tuple[Evidence, ...], Field(strict=False, max_length=_LISTED)] = ()
     warnings: Annotated[tuple[str, ...], Field(strict=False, max_length=_LISTED)] = ()
     status: Annotated[int, Field(ge=200, le=599)] | None = None
-    headers: Annotated[dict[SentHeader, HeaderValue], Field(max_length=50, default_factory=dict)]
+    headers: Annotated[dict[SentHeader, HeaderValue], Field(max_length=50)] = Field(default_factory=dict)
     body: Any = None
     base64: Base64 | None = None
 
@@ -128,7 +128,7 @@ class Answer(Settings):
         return self.outputs is not None
 
     def as_json(self) -> dict[str, Any]:
-        """The answer as it was written."""
+        """The answer in the form that the admin API also accepts."""
         return self.model_dump(mode="json", exclude_unset=True, by_alias=True)
 
     def result(self, values: Mapping[str, Any]) -> Result:

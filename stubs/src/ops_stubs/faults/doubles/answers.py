@@ -22,7 +22,7 @@ class StagedAnswers(Settings):
     """What `/__stub/answers` takes: the answers, and the states of scenarios that have left the first one."""
 
     answers: Annotated[tuple[Answer, ...], Field(strict=False, max_length=_MOST)] = ()
-    states: Annotated[dict[State, State], Field(max_length=_MOST, default_factory=dict)]
+    states: Annotated[dict[State, State], Field(max_length=_MOST)] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,11 @@ class Answers:
         """Answers and states, in the form that the admin API also accepts."""
         states = {"states": self._states} if self._states else {}
         return {"answers": [answer.as_json() for answer in self._answers], **states}
+
+    def summary(self) -> list[str]:
+        """How many answers there are, for a list of what is staged; empty when there are none."""
+        number = len(self._answers)
+        return [f"{number} answer{'' if number == 1 else 's'}"] if number else []
 
     def choose(self, received: Received) -> Choice:
         """The answer to a request. Changes no state: see `take`."""

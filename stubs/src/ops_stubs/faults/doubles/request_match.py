@@ -29,9 +29,9 @@ class RequestMatch(Settings):
     path: Condition = Condition(equals="/execute")
     action: Condition | None = None
     seed: Condition | None = None
-    headers: Annotated[dict[HeaderName, Condition], Field(max_length=_CONDITIONS, default_factory=dict)]
-    inputs: Annotated[dict[Pointer, Condition], Field(max_length=_CONDITIONS, default_factory=dict)]
-    body: Annotated[dict[Pointer, Condition], Field(max_length=_CONDITIONS, default_factory=dict)]
+    headers: Annotated[dict[HeaderName, Condition], Field(max_length=_CONDITIONS)] = Field(default_factory=dict)
+    inputs: Annotated[dict[Pointer, Condition], Field(max_length=_CONDITIONS)] = Field(default_factory=dict)
+    body: Annotated[dict[Pointer, Condition], Field(max_length=_CONDITIONS)] = Field(default_factory=dict)
 
     def differences(self, received: Received) -> list[Difference]:
         """Where a request is not what this asks for: a pointer into the body, or `method`, `path` or `header NAME`."""
