@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from local_service import HTTP, ROOT, environment, service
+from local_service import ROOT, environment, service
 
 pytestmark = pytest.mark.slow
 
 DOCUMENT = (ROOT / "docs/test-doubles.md").read_text(encoding="utf-8")
-ADDRESS = "http://127.0.0.1:8080"
+SERVED, RECORDED = "http://127.0.0.1:8080", "http://127.0.0.1:8081"
 
 
 def commands() -> list[str]:
@@ -24,12 +24,13 @@ def commands() -> list[str]:
 def test_commands_of_the_document_work_in_their_order(tmp_path: Path) -> None:
     [settings] = re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)
     (tmp_path / "doubles.json").write_text(settings, encoding="utf-8")
-    url = ""
-    with ExitStack() as started:
+    urls = {SERVED: SERVED, RECORDED: RECORDED}
+    with ExitStack() as running:
         for line in commands():
-            words = shlex.split(line.replace(ADDRESS, url or ADDRESS))
-            if words[:2] == ["ops-stubs", "serve"]:
-                _, url = started.enter_context(service(tmp_path, *words, "--port", "0"))
+            words = shlex.split(line.replace(RECORDED, urls[RECORDED]).replace(SERVED, urls[SERVED]))
+            if words[0] == "ops-stubs":
+                _, url = running.enter_context(service(tmp_path, *words, "--port", "0"))
+                urls[RECORDED if words[1] == "record" else SERVED] = url
                 continue
             ran = subprocess.run(
                 [*words, "--silent", "--show-error", "--fail-with-body"],
@@ -40,4 +41,3 @@ def test_commands_of_the_document_work_in_their_order(tmp_path: Path) -> None:
                 check=False,
             )
             assert ran.returncode == 0, f"{line}\n{ran.stdout}{ran.stderr}"
-        assert HTTP.get(f"{url}/__stub/settings").json()["answers"][0]["match"] == {"seed": {"equals": 7}}

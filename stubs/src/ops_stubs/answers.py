@@ -11,7 +11,7 @@ from starlette.responses import Response
 from ops_contract import RefusalError
 from ops_stubs.module import File
 
-__all__ = ["Answer", "AnswerStore", "Key"]
+__all__ = ["Answer", "AnswerStore", "KeptAnswers", "Key"]
 
 Key = tuple[str, str]
 """`run_id` and `step_id`."""
@@ -36,6 +36,16 @@ class Answer(Protocol):
 
     def response(self, trace: Mapping[str, Any]) -> Response:
         """The HTTP response; `trace` holds the fields of `meta` that come from the request."""
+
+
+class KeptAnswers(Protocol):
+    """What a stub has answered, as far as it remembers."""
+
+    def keeps(self, key: Key | None, /) -> bool:
+        """Whether the call `key` gets its earlier answer again."""
+
+    def clear(self) -> None:
+        """Forget it."""
 
 
 @dataclass

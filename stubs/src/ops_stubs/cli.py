@@ -1,9 +1,6 @@
 """The command `ops-stubs`."""
 
-import signal
-import socket
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
@@ -12,18 +9,19 @@ from ops_contract import suggestion
 from ops_contract.command_line import completing, new_command, print_json, run, say
 from ops_stubs.catalogue import LEGACY, STUBS
 from ops_stubs.cli_drift import drift
+from ops_stubs.cli_record import record
 from ops_stubs.errors import FaultError, RecordingError
 from ops_stubs.faults import KINDS, VIOLATIONS, Faults
 from ops_stubs.faults.container import DEFAULT_PORT, IGNORES_SIGTERM, LISTENS_LOCALLY, NEEDS_ROOT, is_hardened, local_host
 from ops_stubs.legacy_archive import DEFAULT_SHARED_DIR
 from ops_stubs.module import Neighbour, Stub
+from ops_stubs.serving import address_of, listen, run_server
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 __all__ = ["main"]
 
-_GRACE_S: Final = 5
 _NAMES: Final = (*STUBS, LEGACY.name)
 
 cli = new_command("ops-stubs", "openpolicystack-stubs", "Stand-ins for the modules of OpenPolicyStack.")
@@ -39,7 +37,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     ] = None,
     run_folder: Annotated[
         Path | None,
-        typer.Option("--from", metavar="RUN_FOLDER", help="Answer as the module did in this run, and nothing else."),
+        typer.Option("--from", metavar="FOLDER", help="Answer as in this run, or as in what `record` kept; and nothing else."),
     ] = None,
     host: Annotated[str, typer.Option(envvar="OPS_HOST", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[
@@ -74,7 +72,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every request.")] = False,
 ) -> None:
-    """Serve one stub or all of them, until stopped. With --from, serves one module as a run recorded it."""
+    """Serve one stub or all of them, until stopped. With --from, serves one module or service as it was recorded."""
     if module is not None and module not in _NAMES and run_folder is None:
         raise typer.BadParameter(_unknown(module), param_hint="MODULE")
     serves_all = module is None and run_folder is None
@@ -85,17 +83,17 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
         say("ops-stubs", f"{NEEDS_ROOT} is staged: this stub needs root's rights or a root file system to write to")
         raise typer.Exit(1)
     app = _application(module, shared_dir, faults, admin=admin) if run_folder is None else _replay(module, run_folder, faults)
-    listener = _listen(local_host(host, port) if LISTENS_LOCALLY in staged else host, port)
-    what = module or f"{len(STUBS)} modules, each below its name,"
+    listener = listen(local_host(host, port) if LISTENS_LOCALLY in staged else host, port)
+    what = module or ("a service" if run_folder else f"{len(STUBS)} modules, each below its name,")
     what += f" as recorded in {run_folder.resolve().name}" if run_folder else ""
-    typer.echo(f"serving {what} at {_address(listener)}")
+    typer.echo(f"serving {what} at {address_of(listener)}")
     if faults is not None:
         transport = fault or [each.kind.name for each in faults.transport]
         what = ", ".join([*staged, *transport, *faults.answers.summary()]) or "nothing yet"
         typer.echo(f"staged: {what}; admin API at /__stub", err=True)
     elif admin:
         typer.echo("staged: nothing yet; admin API of each module at /<module>/__stub", err=True)
-    _run(app, listener, verbose=verbose, is_staged=admin or faults is not None, is_deaf=IGNORES_SIGTERM in staged)
+    run_server(app, listener, verbose=verbose, is_staged=admin or faults is not None, is_deaf=IGNORES_SIGTERM in staged)
 
 
 @cli.command(name="list")
@@ -131,6 +129,7 @@ def list_faults(as_json: Annotated[bool, typer.Option("--json", help="For progra
 
 
 cli.command()(drift)
+cli.command()(record)
 
 
 def main() -> NoReturn:
@@ -178,20 +177,6 @@ def _unknown(module: str) -> str:
     return f"no module is called {module!r}; {hint}"
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        say("ops-stubs", f"cannot listen on {host} port {port}: {error.strerror or error}; try another --host or --port")
-        raise typer.Exit(1) from error
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 # The functions below load a web framework, which `list` and usage errors do not need.
 def _application(module: str | None, shared_dir: Path, faults: Faults | None, *, admin: bool) -> "Starlette":
     from ops_stubs.app import create_all, create_named  # noqa: PLC0415 - see above
@@ -200,41 +185,20 @@ def _application(module: str | None, shared_dir: Path, faults: Faults | None, *,
 
 
 def _replay(module: str | None, run: Path, faults: Faults | None) -> "Starlette":
-    from ops_stubs.app import create_replay  # noqa: PLC0415 - see above
+    from ops_stubs.app import create_proxied, create_replay  # noqa: PLC0415 - see above
+    from ops_stubs.proxied import ProxiedFolder, is_proxied  # noqa: PLC0415 - see above
+    from ops_stubs.proxied_replay import ProxiedReplay  # noqa: PLC0415 - see above
     from ops_stubs.recording import read_recording  # noqa: PLC0415 - see above
     from ops_stubs.replay import Replay  # noqa: PLC0415 - see above
 
     try:
+        if is_proxied(run):
+            if module is not None:
+                raise typer.BadParameter(f"{run} holds one service, which needs no name; leave it out", param_hint="MODULE")
+            return create_proxied(ProxiedReplay(ProxiedFolder(run)), faults=faults)
         recording = read_recording(run)
         if module is None:
             raise typer.BadParameter(f"--from serves one module; name one: {', '.join(recording.modules)}", param_hint="MODULE")
         return create_replay(Replay(recording, module), faults=faults)
     except RecordingError as error:
         raise typer.BadParameter(str(error), param_hint="--from") from error
-
-
-def _run(app: "Starlette", listener: socket.socket, *, verbose: bool, is_staged: bool, is_deaf: bool) -> None:
-    import uvicorn  # noqa: PLC0415 - see above
-
-    from ops_stubs.faults.server import DeafServer, FaultProtocol  # noqa: PLC0415 - see above
-
-    config = uvicorn.Config(
-        app,
-        log_level="info" if verbose else "warning",
-        access_log=verbose,
-        timeout_graceful_shutdown=_GRACE_S,
-        server_header=False,
-        http=FaultProtocol if is_staged else "auto",
-    )
-    # On a signal, the server finishes its calls and then raises the signal again, for these handlers.
-    signal.signal(signal.SIGTERM, _stopped)
-    signal.signal(signal.SIGINT, _interrupted)
-    (DeafServer if is_deaf else uvicorn.Server)(config).run(sockets=[listener])
-
-
-def _stopped(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)
-
-
-def _interrupted(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(130)

@@ -6,7 +6,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ops_contract import RefusalError
-from ops_stubs.answers import AnswerStore
+from ops_stubs.answers import KeptAnswers
 from ops_stubs.faults.admin import ADMIN_PATH, create_admin
 from ops_stubs.faults.exchange import Headers, Received, Reply, error_reply
 from ops_stubs.faults.journal import Entry
@@ -31,7 +31,7 @@ class FaultLayer:
         module: str,
         paths: tuple[str, ...],
         max_request_bytes: int,
-        answers: AnswerStore,
+        answers: KeptAnswers,
     ) -> None:
         """`paths` are those that `module` serves; of larger bodies than `max_request_bytes`, only the beginning is read."""
         self._app = app
