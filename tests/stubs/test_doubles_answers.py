@@ -72,6 +72,7 @@ async def test_answer_is_a_valid_envelope_with_files_evidence_and_warnings(clien
         ({"inputs": {"/country": {"matches": "D."}}}, {}, {"inputs": {"country": "DOM"}}),
         ({"inputs": {"/country": {"matches": "DO|DR"}}}, {}, {"inputs": {"country": "DRO"}}),
         ({"inputs": {"/country": {"matches": "\\d+"}}}, {"inputs": {"country": "12"}}, {"inputs": {"country": 12}}),
+        ({"inputs": {"/note": {"matches": "x*"}}}, {"inputs": {"note": "x" * 2_000}}, {"inputs": {"note": "x" * 2_001}}),
         ({"body": {"/upstream/a/outputs/b": 7}}, None, {}),
     ],
     ids=str,
@@ -126,6 +127,12 @@ async def test_template_that_is_the_whole_text_keeps_the_type_and_one_among_othe
         "header": "blue POST",
         "twice": "{{ action }}",
     }
+
+
+async def test_template_takes_a_value_that_is_not_too_large(client: httpx2.AsyncClient, body: MakeBody) -> None:
+    await stage(client, {"status": 200, "body": ["{{ inputs.note }}", "{{ inputs.note }}"]})
+    small, large = [await client.post("/execute", json=body(inputs={"note": "x" * n})) for n in (65_000, 66_000)]
+    assert (len(small.json()[1]), large.status_code, "larger than" in large.text) == (65_000, 500, True)
 
 
 @pytest.mark.parametrize("answer", [says("{{ inputs.nowhere }}"), {"status": 200, "body": ["{{ inputs.nowhere }}"]}], ids=str)
@@ -235,6 +242,7 @@ async def test_journal_names_the_answer_or_how_the_nearest_one_differs(client: h
         (says(1, match={"path": {"matches": "(a{1000}){1000}"}}), "exceeds size limit"),
         (says(1, match={"inputs": {"": DR}}), "/answers/0/match/inputs/: must have exactly one of equals, absent, matches"),
         (says(1, match={"path": {"equals": 1, "absent": True}}), "not absent, equals"),
+        (says(1, match={"inputs": {f"/{n}": {"matches": "a"} for n in range(11)}}), "has 11 regular expressions"),
         (says("{{ inptus.country }}"), "{{ inptus.country }}"),
         (says("{{ 1 + 1 }}"), "write {{ inputs.country }}"),
         (says(["{{ action }}"] * 101), "has 101 templates"),
@@ -259,4 +267,6 @@ async def test_answers_are_a_hundred_at_most(client: httpx2.AsyncClient) -> None
     await stage(client, *[says(1)] * 100)
     more = [await client.put(ANSWERS, json={"answers": [says(1)] * 101}), await client.post(ANSWERS, json=says(1))]
     assert [answer.status_code for answer in more] == [422, 422]
+    patterns = says(1, match={"inputs": {f"/{n}": {"matches": "a"} for n in range(10)}})
+    assert "has 110 regular" in (await client.put(ANSWERS, json={"answers": [patterns] * 11})).json()["detail"]
     assert (await client.delete(ANSWERS)).json() == {"answers": []}

@@ -14,6 +14,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from local_service import HTTP, address_of, service, started
+from recorded_run import document, run, scenario
 from starlette.applications import Starlette
 from typer.testing import CliRunner
 
@@ -116,6 +117,24 @@ async def test_request_that_was_not_recorded_is_told_the_nearest(client: httpx2.
     nowhere = await client.get("/legacy/indicator?iso=DO")
     assert (nowhere.status_code, nowhere.json()["error"]["code"]) == (404, "NOT_RECORDED")
     assert "differs at /" in nowhere.json()["error"]["message"]
+
+
+def test_run_against_a_recorded_module_finds_what_the_run_through_the_recorder_found(tmp_path: Path) -> None:
+    asked = scenario(["policy-simulator"])
+
+    def run_at(url: str, name: str) -> dict[str, Any]:
+        folder = run(tmp_path / name, asked, {"policy-simulator": {"url": url}})
+        record = document(folder)
+        return {"status": record["status"], "fingerprints": record["fingerprints"]["result"]}
+
+    with (
+        service(tmp_path, "ops-stubs", "serve", "policy-simulator", "--port", "0") as (_, module),
+        service(tmp_path, "ops-stubs", "record", module, "--to", "kept", "--port", "0") as (_, proxy),
+    ):
+        then = run_at(proxy, "then")
+    with service(tmp_path, "ops-stubs", "serve", "--from", "kept", "--port", "0") as (_, replay):
+        assert run_at(replay, "now") == then
+    assert then["status"] == "completed"
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ _HOPS: Final = frozenset(
     {
         "connection",
         "content-length",
+        "expect",
         "host",
         "keep-alive",
         "proxy-authenticate",
@@ -57,10 +58,10 @@ class _Index(ContractModel):
 
 
 class _ExchangeFile(ContractModel):
-    method: Annotated[str, Field(pattern=r"^[A-Z]{1,20}$")]
-    target: Annotated[str, Field(pattern=r"^/", max_length=8192)]
+    method: Annotated[str, Field(pattern=r"^[!-~]{1,40}$")]
+    target: Annotated[str, Field(pattern=r"^/", max_length=65_536)]
     request_headers: _HeaderFields = ()
-    status: Annotated[int, Field(ge=200, le=599)]
+    status: Annotated[int, Field(ge=200, le=999)]
     response_headers: _HeaderFields = ()
 
 
@@ -125,13 +126,7 @@ class ProxiedFolder:
             )
         number = self._count + 1
         unfinished, folder = (self.folder / _EXCHANGES / f"{prefix}{number:06}" for prefix in (".", ""))
-        fields = _ExchangeFile(
-            method=exchange.method,
-            target=masked_url(exchange.target),
-            request_headers=kept_headers(exchange.request_headers, secrets=False),
-            status=exchange.status,
-            response_headers=kept_headers(exchange.response_headers, secrets=False),
-        )
+        fields = _fields_of(exchange)
         try:
             unfinished.mkdir()
             (unfinished / "exchange.json").write_text(f"{fields.model_dump_json(indent=2)}\n", encoding="utf-8")
@@ -173,6 +168,20 @@ class ProxiedFolder:
                 fields.response_headers,
                 response,
             )
+
+
+def _fields_of(exchange: ProxiedExchange) -> _ExchangeFile:
+    fields = {
+        "method": exchange.method,
+        "target": masked_url(exchange.target),
+        "request_headers": kept_headers(exchange.request_headers, secrets=False),
+        "status": exchange.status,
+        "response_headers": kept_headers(exchange.response_headers, secrets=False),
+    }
+    try:
+        return validate(_ExchangeFile, fields, "exchange")
+    except ContractError as error:
+        raise RecordingError(f"it cannot be kept: {error}") from error
 
 
 def _suffix(headers: Headers) -> str:

@@ -50,6 +50,8 @@ class _Proxy:
         body = await receive_body(request, MAX_REQUEST_BYTES)
         headers = _headers(request)
         target = target_of(request.scope)
+        if not target.startswith("/"):
+            raise RefusalError(400, "BAD_TARGET", f"{target[:100]} is not a path; send requests here as to the service itself")
         # Without compression, so that people can read what is kept.
         sent = [pair for pair in kept_headers(headers, secrets=True) if pair[0] != "accept-encoding"]
         answer = await self.service.exchange(

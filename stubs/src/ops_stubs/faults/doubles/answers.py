@@ -57,6 +57,9 @@ class Answers:
 
     def check(self, staged: StagedAnswers) -> None:
         """Raise FaultError for what cannot be staged here."""
+        patterns = sum(answer.match.pattern_count for answer in staged.answers)
+        if patterns > _MOST:
+            raise FaultError(f"/answers: has {patterns} regular expressions; a stub takes {_MOST} of them")
         for index, answer in enumerate(staged.answers):
             if answer.is_envelope and not self._executes:
                 raise FaultError(

@@ -10,7 +10,8 @@ from ops_contract import ABSENT, ContractModel, Difference, differences
 
 __all__ = ["Condition", "Pointer", "Settings"]
 
-_LONGEST_TEXT: Final = 10_000
+# A pattern of the worst kind takes some ten milliseconds for as much text.
+_LONGEST_TEXT: Final = 2_000
 
 
 class Settings(ContractModel):

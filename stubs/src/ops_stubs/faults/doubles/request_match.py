@@ -1,9 +1,9 @@
 """Which requests an answer is for, or a test asks about."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from ops_contract import ABSENT, Difference, resolve_pointer
 from ops_stubs.faults.doubles.condition import Condition, Pointer, Settings
@@ -12,6 +12,7 @@ from ops_stubs.faults.exchange import Received
 __all__ = ["HeaderName", "RequestMatch", "differences_as_json", "phrase", "value_at"]
 
 _CONDITIONS: Final = 20
+_PATTERNS: Final = 10
 _DIFFERENCES_SHOWN: Final = 20
 _VALUE_CHARACTERS: Final = 80
 
@@ -32,6 +33,18 @@ class RequestMatch(Settings):
     headers: Annotated[dict[HeaderName, Condition], Field(max_length=_CONDITIONS)] = Field(default_factory=dict)
     inputs: Annotated[dict[Pointer, Condition], Field(max_length=_CONDITIONS)] = Field(default_factory=dict)
     body: Annotated[dict[Pointer, Condition], Field(max_length=_CONDITIONS)] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _few_patterns(self) -> Self:
+        if self.pattern_count > _PATTERNS:
+            raise ValueError(f"has {self.pattern_count} regular expressions; a match may have {_PATTERNS}")
+        return self
+
+    @property
+    def pattern_count(self) -> int:
+        """How many regular expressions this compares with."""
+        parts = (self.method, self.path, *self.headers.values(), *(condition for _, condition in self._of_body()))
+        return sum(condition is not None and condition.matches is not None for condition in parts)
 
     def differences(self, received: Received) -> list[Difference]:
         """Where a request is not what this asks for: a pointer into the body, or `method`, `path` or `header NAME`."""

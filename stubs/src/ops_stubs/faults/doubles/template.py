@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from ops_contract import RefusalError, canonical_json, join_pointer, resolve_pointer
+from ops_contract import RefusalError, join_pointer, resolve_pointer
 from ops_stubs.faults.exchange import Received
 
 __all__ = ["check_templates", "rendered", "values_of"]
@@ -64,7 +64,7 @@ def _value(name: str, values: Mapping[str, Any]) -> Any:
     except LookupError as error:
         message = f"the staged answer has the template {{{{ {name} }}}}, and this request has nothing at {_pointer(name)}"
         raise RefusalError(500, "ANSWER_NOT_MADE", message, pointer=_pointer(name)) from error
-    if len(canonical_json(found)) > _LONGEST_VALUE:
+    if len(json.dumps(found)) > _LONGEST_VALUE:
         message = f"the value at {_pointer(name)} is larger than a template takes, {_LONGEST_VALUE // 1024} KiB"
         raise RefusalError(500, "ANSWER_NOT_MADE", message, pointer=_pointer(name))
     return found
