@@ -157,7 +157,9 @@ async def test_answers_to_one_request_come_in_their_order_and_a_reset_begins_aga
         first = (await client.get("/jobs/1")).text
         await client.put("/__stub/answers", json={"answers": [{"match": {"path": "/jobs/1"}, "status": 410}]})
         gone = (await client.get("/jobs/1")).status_code
+        refused = await client.put("/__stub/answers", json={"answers": [{"outputs": {}}]})
     assert (states, first, gone) == (["queued", "running", "done", "done"], "queued", 410)
+    assert (refused.status_code, "a recording executes nothing" in refused.json()["detail"]) == (422, True)
 
 
 def without_exchanges(folder: Path) -> None:
