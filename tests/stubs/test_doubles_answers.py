@@ -235,7 +235,7 @@ async def test_journal_names_the_answer_or_how_the_nearest_one_differs(client: h
         ({"status": 200, "headers": {"X-A": "a\r\nb: c"}}, "/answers/0/headers/X-A"),
         (says(1, then_state="x"), "has a state and no scenario"),
         (says(1, matches={}), "/answers/0/matches: is not a known field; did you mean 'match'?"),
-        (says(1, match={"inputs": {"country": "DR"}}), "/answers/0/match/inputs/country"),
+        (says(1, match={"inputs": {"country": "DR"}}), "/answers/0/match/inputs/country: must be a JSON pointer, as in"),
         (says(1, match={"path": {"matches": "("}}), "unclosed group"),
         (says(1, match={"path": {"matches": "a)|(b"}}), "unopened group"),
         (says(1, match={"path": {"matches": "(?=a)"}}), "look-ahead"),

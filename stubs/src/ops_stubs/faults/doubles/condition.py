@@ -1,5 +1,6 @@
 """Conditions on one value of a request: equal, absent, or matching a regular expression."""
 
+import re
 from functools import lru_cache
 from typing import Annotated, Any, Final, Self
 
@@ -10,6 +11,7 @@ from ops_contract import ABSENT, ContractModel, Difference, differences
 
 __all__ = ["Condition", "Pointer", "Settings"]
 
+_POINTER: Final = re.compile(r"(/([^~/]|~[01])*)*")
 # A pattern of the worst kind takes some ten milliseconds for as much text.
 _LONGEST_TEXT: Final = 2_000
 
@@ -47,7 +49,13 @@ def _compiled(pattern: str) -> TypeAdapter[str]:
     )
 
 
-Pointer = Annotated[str, Field(pattern=r"^(/([^~/]|~[01])*)*$", max_length=500)]
+def _check_pointer(pointer: str) -> str:
+    if not _POINTER.fullmatch(pointer):
+        raise ValueError("must be a JSON pointer, as in /country or /policy_parameters/vat_rate")
+    return pointer
+
+
+Pointer = Annotated[str, Field(max_length=500), AfterValidator(_check_pointer)]
 """An RFC 6901 JSON pointer."""
 
 Pattern = Annotated[str, Field(max_length=500), AfterValidator(_check_pattern)]
