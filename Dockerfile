@@ -19,6 +19,7 @@ RUN --mount=type=secret,id=ca_bundle,target=/run/ca.pem --mount=type=cache,targe
 WORKDIR /src
 COPY pyproject.toml uv.lock ./
 COPY contract/pyproject.toml contract/
+COPY harness/pyproject.toml harness/
 COPY orchestrator/pyproject.toml orchestrator/
 COPY stubs/pyproject.toml stubs/
 ENV UV_PROJECT_ENVIRONMENT=/opt/app UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1

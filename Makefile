@@ -35,17 +35,19 @@ test-fast: sync-dev ## run the tests that need no container, browser or whole co
 	$(RUN) pytest -n auto -m "not e2e and not proof and not slow and not reliability" $(ARGS)
 
 .PHONY: bench
-bench: sync ## measure throughput, in a short form, and what adapters, HTTP libraries and large answers cost
+bench: sync ## measure throughput, in a short form, and what adapters, HTTP libraries, large answers and pages cost
 	@$(RUN) python benchmarks/adapters.py
 	@$(RUN) python benchmarks/http_client.py
 	@$(RUN) python benchmarks/answer_memory.py
+	@$(RUN) python benchmarks/pages.py --short
 	@$(RUN) python benchmarks/throughput.py --short
 
 .PHONY: performance
-performance: sync ## measure throughput and large stores, and write docs/performance.md again; takes 30 minutes on an idle machine
+performance: sync ## measure throughput, large stores and pages, and write docs/performance.md again; takes 30 minutes on an idle machine
 	@$(RUN) python benchmarks/throughput.py --write
 	@$(RUN) python benchmarks/throughput.py --write --memory
 	@$(RUN) python benchmarks/store_scale.py --write
+	@$(RUN) python benchmarks/pages.py --write
 
 .PHONY: check
 check: sync-dev ## check lint, types, import rules, and that the schemas are up to date
@@ -54,6 +56,7 @@ check: sync-dev ## check lint, types, import rules, and that the schemas are up 
 	$(RUN) mypy
 	$(RUN) lint-imports
 	$(RUN) python -m ops_contract.schemas contract/schemas --check
+	$(RUN) python harness/compose_file.py --check
 
 .PHONY: format
 format: sync-dev ## fix the layout, and whatever else ruff can fix
@@ -61,8 +64,9 @@ format: sync-dev ## fix the layout, and whatever else ruff can fix
 	$(RUN) ruff format
 
 .PHONY: schemas
-schemas: sync-dev ## write the contract's schema files again from its models
+schemas: sync-dev ## write what is made of other files again: the contract's schemas, the harness's Compose file
 	$(RUN) python -m ops_contract.schemas contract/schemas
+	$(RUN) python harness/compose_file.py
 
 .PHONY: reliability
 reliability: sync-dev ## run hostile modules, kills, power losses and full disks, and write docs/reliability.md again
@@ -72,11 +76,15 @@ reliability: sync-dev ## run hostile modules, kills, power losses and full disks
 images: sync-dev ## make the pictures of the README again, from a run of the example
 	@PYTHONPATH=tests $(RUN) python docs/images/make.py
 
+.PHONY: shots
+shots: sync-dev ## make the pictures of all pages again; needs Debian's chromium
+	@PYTHONPATH=tests $(RUN) python docs/images/pages.py
+
 .PHONY: up
 up: ## build and start the whole stack with Docker, and wait until it is ready
 	docker compose build
 	@digests=$$(orchestrator/image-digests) && eval "$$digests" && docker compose up --detach --wait
-	@echo "The orchestrator is ready at http://$${OPS_PUBLISH:-127.0.0.1:8000}"
+	@echo "The orchestrator is ready at http://$$(docker compose port orchestrator 8000 | sed 's/^0\.0\.0\.0:/127.0.0.1:/; s/^\[::\]:/[::1]:/')"
 
 .PHONY: down
 down: ## stop the stack and remove its containers; ./runs stays

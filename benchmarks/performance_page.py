@@ -34,7 +34,16 @@ def page(results: Results) -> str:
 def measured(results: Results) -> str:
     """What the document says below the marker."""
     parts = [_picture(results), figures(results), _about_rows(results), "## Targets", _verdict(results), _targets(results)]
-    parts += ["## Memory", _memory(results), "## Many runs", scale_text(results), "## Conditions", _conditions(results)]
+    parts += [
+        "## Memory",
+        _memory(results),
+        "## Many runs",
+        scale_text(results),
+        "## Pages",
+        pages_text(results),
+        "## Conditions",
+        _conditions(results),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -131,6 +140,19 @@ def scale_text(results: Results) -> str:
         f" of 50 runs takes {fastest:.1f} to {slowest:.1f} ms, whatever it is filtered by, and memory reaches"
         f" {scale.peak_mib:,.0f} MiB. An index that was lost is made again in {scale.made_again_s:,.0f} s at once; in the"
         f" background of a service, a new run takes {scale.run_ratio_meanwhile:.2f} times as long meanwhile."
+    )
+
+
+def pages_text(results: Results) -> str:
+    """What the pages cost."""
+    pages = results.pages
+    if pages is None:
+        return "Not measured."
+    each = ", ".join(f"{name} {ms:.0f} ms" for name, ms in pages.pages_ms.items())
+    return _wrapped(
+        f"With {pages.runs:,} runs in the store (commit {pages.commit}), the pages take so much processor time of the service:"
+        f" {each}; the report of a run of six modules {pages.report_ms:.0f} ms. While {pages.watchers} browsers watch one live"
+        f" run, the service takes {pages.watchers_share:.1%} of a processor more than while nobody does."
     )
 
 

@@ -54,7 +54,7 @@ class Running(NamedTuple):
 def module_server(folder: Path) -> Iterator[Running]:
     """The modules that all programs call."""
     port, log = free_port(), folder / "modules.log"
-    with _process([sys.executable, str(HERE / "module_server.py"), str(port)], {}, log) as process:
+    with started([sys.executable, str(HERE / "module_server.py"), str(port)], {}, log) as process:
         yield Running(process.pid, port, log)
 
 
@@ -65,12 +65,12 @@ def running(program: Program, folder: Path, modules: Running) -> Iterator[Runnin
     runs, log = home / "runs", home / "log"
     runs.mkdir(parents=True)
     words, variables = _COMMANDS[program.name](Start(port, home, runs, modules.port, program.workers))
-    with _process(words, variables, log) as process:
-        started = Running(process.pid, port, log)
-        with explained(program, started):
+    with started(words, variables, log) as process:
+        measured = Running(process.pid, port, log)
+        with explained(program, measured):
             uvloop.run(_first_run(port, process))
             _check_folder(runs)
-        yield started
+        yield measured
 
 
 @contextmanager
@@ -132,7 +132,7 @@ _COMMANDS: Final = {FLOOR: _floor, PLAIN: _plain, OURS: _ours}
 
 
 @contextmanager
-def _process(words: Sequence[str], variables: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def started(words: Sequence[str], variables: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process in a group of its own, which writes to `log` and is ended with all its descendants."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("OPS_")}
     with (

@@ -76,6 +76,20 @@ class Scale(_Kept):
     run_ratio_meanwhile: float  # a new run while the index is made again in the background, to its usual time
 
 
+class Pages(_Kept):
+    """What the pages cost the service in a store of so many runs, at a commit: processor time of each, in ms, by name.
+
+    `watchers_share` is how much more of a processor it takes while so many watch a live run than while nobody does.
+    """
+
+    commit: str
+    runs: int
+    pages_ms: dict[str, float]
+    report_ms: float
+    watchers: int
+    watchers_share: float
+
+
 class Conditions(_Kept):
     """When, of what and on what the rows were measured."""
 
@@ -97,6 +111,7 @@ class Results(_Kept):
     rows: tuple[Row, ...]
     memory: Memory | None = None
     scale: Scale | None = None
+    pages: Pages | None = None
 
     def row(self, program: str, workers: int, callers: int) -> Row:
         """The row of a program; an empty one when it was not measured."""

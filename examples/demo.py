@@ -63,7 +63,7 @@ def cancel_and_resume(console: Console, orchestrator: str) -> int:
     words = [command("ops"), "runs", "logs", run_id, "--follow", "--url", orchestrator]
     with subprocess.Popen(words, stdout=subprocess.PIPE) as following:
         for line in following.stdout or ():
-            console.print(log_text(line))
+            console.print(log_text(line), soft_wrap=True)
             happened = json.loads(line)
             if (happened["event"], happened.get("module")) == ("module.ready", SLOW):
                 say_command(console, f"ops runs cancel {run_id}")
@@ -96,8 +96,8 @@ def compare(console: Console, orchestrator: str) -> int:
     print(compared(run_ids, "table"), flush=True)  # noqa: T201  # it is as wide as it should be
     COMPARISON.parent.mkdir(parents=True, exist_ok=True)
     COMPARISON.write_text(compared(run_ids, "markdown"), encoding="utf-8")
-    console.print(f"The comparison is {COMPARISON.resolve()}", highlight=False)
-    console.print(f"Why they differ: ops runs diff {' '.join(run_ids)}", highlight=False)
+    say(console, f"The comparison is {COMPARISON.resolve()}")
+    say(console, f"Why they differ: ops runs diff {' '.join(run_ids)}")
     return report(console, run_ids[-1])
 
 
@@ -107,8 +107,8 @@ def report(console: Console, run_id: str) -> int:
     words = [command("ops"), "runs", "report", run_id, "--to", str(REPORT)]
     written = subprocess.run(words, stderr=subprocess.DEVNULL, check=False)
     if not written.returncode:
-        console.print(f"\nOpen the report in a browser: {REPORT.resolve().as_uri()}", highlight=False)
-        console.print("With `ops serve`, all runs are pages at http://127.0.0.1:8000/", highlight=False)
+        say(console, f"\nOpen the report in a browser: {REPORT.resolve().as_uri()}")
+        say(console, f"All runs are pages: start {os.path.relpath(command('ops'))} serve, and open http://127.0.0.1:8000")
     return written.returncode
 
 
@@ -126,15 +126,20 @@ async def start(orchestrator: str) -> str:
 
 def say_command(console: Console, words: str) -> None:
     """Print a command that is run now."""
-    console.print(f"$ {words}", style="bold", highlight=False)
+    say(console, f"$ {words}", style="bold")
+
+
+def say(console: Console, line: str, style: str = "") -> None:
+    """Print a line that is not wrapped, so that it can be copied from any terminal."""
+    console.print(line, style=style, highlight=False, soft_wrap=True)
 
 
 def show(console: Console, folder: Path) -> None:
     """Print a run: steps, headline figures, folder, and how the brief begins."""
-    console.print(run_view(*documents(folder), folder))
+    console.print(run_view(*documents(folder), folder), crop=False)
     for brief in sorted(folder.glob("artifacts/*/brief.md")):
         lines = brief.read_text(encoding="utf-8").splitlines()
-        console.print(f"\nThe brief begins ({brief}):\n", style="bold")
+        say(console, f"\nThe brief begins ({brief}):\n", style="bold")
         console.print(Markdown("\n".join(lines[:BRIEF_LINES])))
 
 

@@ -2,8 +2,8 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from local_service import HTTP, ROOT
 from testcontainers.compose import DockerCompose
 
 from ops_contract.compliance.targets.image_under_test import LABEL
+from ops_harness.containers import removed_by
 
 PROJECT_PREFIX: Final = "ops-e2e-"
 COMPOSE_LABEL: Final = "com.docker.compose.project"
@@ -26,6 +27,7 @@ class Stack(DockerCompose):
     project: str = ""
     runs: Path = Path("runs")
     logs: Path = ROOT / "build" / "e2e-logs"
+    _removal: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
 
     @property
     def url(self) -> str:
@@ -50,6 +52,8 @@ class Stack(DockerCompose):
 
     def start(self) -> None:
         """Start the services; when that fails, keep the containers' logs and say where."""
+        down = ("down", "--volumes", "--remove-orphans", "--timeout", "0")  # no test is interested in how it stops
+        self._removal.enter_context(removed_by(*self.docker_compose_command(), *down))
         try:
             self.compose("up", "--wait", *(["--build"] if self.build else []), *(self.services or ()))
         except AssertionError as error:
@@ -57,8 +61,8 @@ class Stack(DockerCompose):
             raise
 
     def stop(self, down: bool = True) -> None:  # noqa: ARG002  # testcontainers' signature
-        """Remove the stack at once: no test is interested in how it stops."""
-        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "0")
+        """Remove the stack."""
+        self._removal.close()
 
     def save_logs(self) -> Path:
         """Write each container's log to a file; returns their folder."""
@@ -75,7 +79,7 @@ MakeStack = Callable[..., Stack]
 
 
 def sweep() -> None:
-    """Remove what killed test sessions and killed checks of the kit left behind; their process id is in the names."""
+    """Remove what killed checks of the kit left behind; their process id is in the label."""
     with engine() as client:
         for container in client.containers.list(all=True, ignore_removed=True, filters={"label": LABEL}):
             if _is_gone(container.labels[LABEL]):
@@ -85,10 +89,6 @@ def sweep() -> None:
             if _is_gone(network.attrs["Labels"][LABEL]):
                 with _unless_another_does():
                     network.remove()
-        containers = client.containers.list(all=True, ignore_removed=True, filters={"label": COMPOSE_LABEL})
-        for project in {container.labels[COMPOSE_LABEL] for container in containers}:
-            if project.startswith(PROJECT_PREFIX) and _is_gone(project.removeprefix(PROJECT_PREFIX)):
-                _remove(client, project)
 
 
 @contextmanager
@@ -99,17 +99,6 @@ def _unless_another_does() -> Iterator[None]:
     except docker.errors.APIError as error:
         if error.status_code not in (404, 409):
             raise
-
-
-def _remove(client: Any, project: str) -> None:
-    for container in client.containers.list(all=True, ignore_removed=True, filters=_of(project)):
-        with _unless_another_does():
-            container.remove(force=True, v=True)
-    with _unless_another_does():
-        client.networks.prune(filters=_of(project))
-    for volume in client.volumes.list(filters=_of(project)):
-        with _unless_another_does():
-            volume.remove(force=True)
 
 
 def _of(project: str) -> dict[str, str | list[str] | bool]:

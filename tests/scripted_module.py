@@ -1,10 +1,11 @@
 """A module whose answers a test writes: real HTTP messages without a network, for answers that no good module gives."""
 
 import asyncio
+import base64
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 from module_transport import Httpx2Transport
@@ -18,6 +19,11 @@ ClientFor = Callable[..., ModuleClient]
 ReadRun = Callable[[str, str], Any]
 EVIDENCE = ({"id": "model", "kind": "computation", "title": "Growth model", "supports": ["/kpis/growth"]},)
 """What the figure of an envelope rests on; a step without any evidence has a warning."""
+
+PNG: Final = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGD4DwABBAEAX+XDSwAAAABJRU5ErkJggg=="
+)
+"""A picture of one pixel."""
 
 Answer = httpx2.Response | Exception | Callable[[httpx2.Request], httpx2.Response | Awaitable[httpx2.Response]]
 

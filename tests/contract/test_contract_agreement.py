@@ -463,5 +463,5 @@ def test_envelope_that_a_model_makes_is_accepted(made: SuccessEnvelope | ErrorEn
     assert parse_envelope(_sent(made)) == made
 
 
-def test_artifact_ref_has_the_fields_of_an_artifact_less_its_bytes() -> None:
-    assert set(Artifact.model_fields) - set(ArtifactRef.model_fields) == {"data", "text", "href"}
+def test_artifact_ref_has_the_fields_of_an_artifact_less_its_bytes_and_words() -> None:
+    assert set(Artifact.model_fields) - set(ArtifactRef.model_fields) == {"data", "text", "href", "title", "description"}

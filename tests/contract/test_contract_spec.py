@@ -24,6 +24,7 @@ from ops_contract import (
     SuccessEnvelope,
     UpstreamStep,
     content_violation,
+    key_figure_problems,
     parse_envelope,
     parse_json,
     sha256_hex,
@@ -60,13 +61,13 @@ def test_requirements_are_numbered_from_one_in_every_area() -> None:
     numbers: dict[str, list[int]] = {}
     for _, requirement, *_ in ROWS:
         numbers.setdefault(requirement[4:7], []).append(int(requirement[8:]))
-    assert len(numbers) == 13
+    assert len(numbers) == 14
     assert all(found == list(range(1, len(found) + 1)) for found in numbers.values())
 
 
 def test_requirements_are_unique() -> None:
     ids = [requirement for _, requirement, *_ in ROWS]
-    assert len(ids) == len(set(ids)) == 50
+    assert len(ids) == len(set(ids)) == 54
 
 
 def test_anchors_occur_once_and_are_the_ids_in_lower_case() -> None:
@@ -126,7 +127,7 @@ def test_every_field_of_a_model_is_in_the_table_of_its_section(model: type[Contr
 
 
 def test_every_example_is_used() -> None:
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 5
 
 
 def test_health_example_is_valid() -> None:
@@ -142,6 +143,11 @@ def test_success_example_follows_the_contract() -> None:
     envelope = parse_envelope(_example("outputs"))
     assert isinstance(envelope, SuccessEnvelope)
     assert violations(envelope, module=_example("profiles")["module"]) == ()
+
+
+def test_key_figures_example_follows_the_convention() -> None:
+    assert key_figure_problems(_example("kpis")) == ()
+    assert set(_example("kpis")) == {"kpis", "units", "labels", "baseline", "change", "path"}
 
 
 def test_success_example_has_the_bytes_that_it_says() -> None:

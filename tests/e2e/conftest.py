@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from compose_stack import PROJECT_PREFIX, MakeStack, Stack, sweep
-from container_engine import engine_answers, own_by_some_user
+from container_engine import build, docker, engine_answers, own_by_some_user
 from local_service import ROOT
+
+from ops_contract.compliance.starter import start_module
 
 HERE = Path(__file__).parent
 
@@ -47,7 +49,7 @@ def make_stack(tmp_path_factory: pytest.TempPathFactory) -> MakeStack:
         variables |= {"OPS_RUNS_DIR": str(runs), **environment}
         env_file = tmp_path_factory.mktemp("environment") / ".env"
         env_file.write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
-        files = ["compose.yaml", *override_files]
+        files = [str(ROOT / name) for name in ("compose.yaml", *override_files)]
         return Stack(ROOT, files, build=build, env_file=str(env_file), services=services, project=project, runs=runs)
 
     return make
@@ -58,6 +60,16 @@ def stack(make_stack: MakeStack) -> Iterator[Stack]:
     """The stack as it ships, built from this tree."""
     with make_stack(build=True) as stack:
         yield stack
+
+
+@pytest.fixture(scope="session")
+def team_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The image of a policy simulator that a team has just started."""
+    folder = tmp_path_factory.mktemp("team") / "policy-simulator"
+    start_module(folder, "python", None)
+    tag = f"{PROJECT_PREFIX}{os.getpid()}-team:latest"
+    yield build(tag, folder)
+    docker("rmi", "--force", tag)
 
 
 @pytest.fixture(scope="session")

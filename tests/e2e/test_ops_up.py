@@ -12,18 +12,9 @@ from compose_stack import COMPOSE_LABEL, PROJECT_PREFIX
 from container_engine import build, docker, engine, own_by_some_user
 from local_service import HTTP, ROOT, command, environment
 
-from ops_contract.compliance.starter import start_module
+from ops_harness.containers import removed_by
 
 PROJECT: Final = f"{PROJECT_PREFIX}{os.getpid()}-up"
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The image of a module that a team has just started."""
-    folder = tmp_path_factory.mktemp("team") / "policy-simulator"
-    start_module(folder, "python", None)
-    yield build(f"{PROJECT}-module:latest", folder)
-    docker("rmi", "--force", f"{PROJECT}-module:latest")
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +29,8 @@ def variables(tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment of the stack under test, which is gone at the end."""
     runs = own_by_some_user(tmp_path)
     variables = environment(COMPOSE_PROJECT_NAME=PROJECT, OPS_PUBLISH="127.0.0.1:0", OPS_RUNS_DIR=str(runs))
-    yield variables
-    down = ["docker", "compose", "down", "--remove-orphans", "--timeout", "0"]
-    subprocess.run(down, cwd=ROOT, env=variables, check=True, capture_output=True)
+    with removed_by("docker", "compose", "--project-name", PROJECT, "down", "--remove-orphans", "--timeout", "0"):
+        yield variables
 
 
 def up(variables: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
@@ -56,14 +46,16 @@ def containers() -> list[str]:
         ]
 
 
-def test_module_is_checked_shown_beside_its_stub_and_swapped_in(variables: dict[str, str], image: str, example: bytes) -> None:
-    ran = up(variables, "--with", f"policy-simulator={image}")
+def test_module_is_checked_shown_beside_its_stub_and_swapped_in(
+    variables: dict[str, str], team_image: str, example: bytes
+) -> None:
+    ran = up(variables, "--with", f"policy-simulator={team_image}")
     assert ran.returncode == 0, ran.stderr
     assert '"compliant": true' in ran.stdout
-    assert '"name": "/vat_revenue"' in ran.stdout  # an output that the stub does not have
+    assert '"name": "/kpis/vat_revenue"' in ran.stdout  # an output that the stub does not have
     url = re.findall(r"ready at (http://\S+)", ran.stderr)[0]
     answer = HTTP.post(f"{url}/plan_and_execute", content=example, headers={"Content-Type": "application/json"}).json()
-    assert set(answer["results"]["policy-simulator"]) == {"vat_revenue", "artifacts"}
+    assert set(answer["results"]["policy-simulator"]["kpis"]) == {"vat_revenue"}
     record = HTTP.get(f"{url}/runs/{answer['run_id']}").json()
     assert record["steps"][0]["image_digest"].startswith("sha256:")
 
@@ -77,8 +69,8 @@ def test_module_that_breaks_the_contract_is_not_swapped_in(variables: dict[str, 
     assert containers() == []
 
 
-def test_module_of_another_name_is_not_swapped_in(variables: dict[str, str], image: str) -> None:
-    ran = up(variables, "--with", f"monitor={image}")
+def test_module_of_another_name_is_not_swapped_in(variables: dict[str, str], team_image: str) -> None:
+    ran = up(variables, "--with", f"monitor={team_image}")
     assert ran.returncode == 1
     assert "calls itself 'policy-simulator', and the stack would call it 'monitor'" in ran.stderr
     assert containers() == []

@@ -4,7 +4,7 @@ from typing import Any
 
 import docker
 import pytest
-from compose_stack import COMPOSE_LABEL, PROJECT_PREFIX, sweep
+from compose_stack import sweep
 from container_engine import PYTHON_IMAGE, engine
 
 from ops_contract.compliance.targets.image_under_test import LABEL
@@ -21,7 +21,7 @@ def client() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture
 def left_behind(client: docker.DockerClient) -> Iterator[dict[int, list[Any]]]:
-    """A container of a Compose project and a network of the kit: of a process that was killed, and of this one."""
+    """A container and a network of the kit: of a process that was killed, and of this one."""
     made = {pid: [container_of(client, pid), network_of(client, pid)] for pid in (DEAD_PID, os.getpid())}
     yield made
     there = ids(client)
@@ -30,7 +30,7 @@ def left_behind(client: docker.DockerClient) -> Iterator[dict[int, list[Any]]]:
 
 
 def container_of(client: docker.DockerClient, pid: int) -> Any:
-    return client.containers.create(PYTHON_IMAGE, labels={COMPOSE_LABEL: f"{PROJECT_PREFIX}{pid}-9"})
+    return client.containers.create(PYTHON_IMAGE, labels={LABEL: f"{pid}-9"})
 
 
 def network_of(client: docker.DockerClient, pid: int) -> Any:

@@ -113,7 +113,7 @@ def composed(**variables: str) -> Any:
 
 
 def test_distributions_share_version_licence_and_python() -> None:
-    projects = [distribution(name) for name in ("contract", "orchestrator", "stubs")]
+    projects = [distribution(name) for name in ("contract", "harness", "orchestrator", "stubs")]
     assert len({(project["version"], project["license"], project["requires-python"]) for project in projects}) == 1
     assert projects[0]["license"] == "EUPL-1.2"
     assert (ROOT / "LICENSE").read_text().startswith("EUROPEAN UNION PUBLIC LICENCE v. 1.2")

@@ -57,6 +57,12 @@ def cannot_be_wrapped(line: str) -> bool:
     return line.startswith(("|", "    ")) or re.fullmatch(r"\s*!?\[[^]]*\]\(\S+\)\S*", line) is not None
 
 
+def test_every_picture_of_a_page_is_shown_and_all_of_them_are_light_to_clone() -> None:
+    pictures = {file.name: file.stat().st_size for file in (ROOT / "docs/images/pages").glob("*.png")}
+    assert set(pictures) == set(re.findall(r"\(images/pages/([^)]+)\)", (ROOT / "docs/pages.md").read_text()))
+    assert sum(pictures.values()) < 2.5e6
+
+
 def test_picture_of_the_readme_loads_nothing() -> None:
     picture = (ROOT / "docs/images/run.svg").read_text()
     assert set(re.findall(r"url\((.)|href|@font-face|@import", picture)) == {"#"}

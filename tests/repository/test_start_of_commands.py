@@ -15,11 +15,10 @@ pytestmark = pytest.mark.slow
 SERVICE = {"aiohttp", "fastapi", "starlette", "structlog", "uvicorn"}
 CLIENT = {"httpx2"}
 SIGNING = {"cryptography"}
-PAGES = {"jinja2", "markdown_it", "nh3", "ops_orchestrator.service.pages.site"}
+PAGES = {"fastapi_swagger", "jinja2", "markdown_it", "nh3", "ops_orchestrator.service.pages.site"}
 COMMANDS = {"asyncio", "jsonata", "pydantic_settings", "rich", "sqlite3", "yaml"}
 UNUSED_BY_SERVICE = {
     *PAGES,
-    "fastapi_offline",
     "ops_orchestrator.cli.display",
     "ops_orchestrator.notebook",
     "ops_orchestrator.workbench",

@@ -102,7 +102,7 @@ def test_drift_sends_what_was_recorded_under_a_run_id_of_its_own(recorded: Path,
     [
         ("OPS-ART-003", "/artifacts/entities.json/sha256", {"recorded", "now"}),
         ("OPS-ART-005", "/artifacts/ENTITIES.JSON", {"now"}),
-        ("OPS-EVD-002", "/evidence/contracts/supports/9", {"now"}),
+        ("OPS-EVD-002", "/evidence/contracts/supports/10", {"now"}),
         ("OPS-EVD-003", "/evidence/contracts/synthetic", {"recorded"}),
         ("OPS-EXE-001", "/warnings/0", {"now"}),
         ("OPS-EXE-002", "/module", {"recorded", "now"}),

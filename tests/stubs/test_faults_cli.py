@@ -83,6 +83,20 @@ def test_serve_answers_with_what_the_options_stage_and_says_so_on_the_side(serve
     assert (staged["violate"], staged["faults"][0]["first"]) == (["OPS-EXE-002", "OPS-EXE-007"], 1)
 
 
+def test_each_of_all_stubs_has_faults_and_a_journal_of_its_own(serve: Serve, body: MakeBody) -> None:
+    with serve("--admin") as (process, port):
+        assert process.stderr is not None
+        assert "admin API of each module at /<module>/__stub" in process.stderr.readline()
+        staged = answer(port, "PUT", "/monitor/__stub/faults", {"faults": ["reset:first=1"], "violate": ["OPS-EXE-007"]})[1]
+        with pytest.raises(ConnectionResetError):
+            answer(port, "POST", "/monitor/execute", body())
+        broken, whole = (answer(port, "POST", f"/{name}/execute", body())[1] for name in ("monitor", "data-layer"))
+        seen = answer(port, "GET", "/data-layer/__stub/requests")[1]["requests"]
+    assert staged["violate"] == ["OPS-EXE-007"]
+    assert ("version" in broken, "version" in whole) == (False, True)
+    assert [entry["path"] for entry in seen] == ["/execute"]
+
+
 def test_serve_takes_violations_from_the_environment_and_listens_locally_whatever_the_host(serve: Serve) -> None:
     """OPS-CTR-001: an address that is local, too, but another one, stands for what is outside."""
     staged = {"OPS_STUBS_VIOLATE": "OPS-CTR-001,ops-hlt-005", "OPS_HOST": "0.0.0.0"}  # noqa: S104 - that is the point

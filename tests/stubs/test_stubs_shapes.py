@@ -34,6 +34,16 @@ def keyed(values: Schema) -> Schema:
 
 
 COUNTRY = exactly(code={"type": "string", "pattern": "^[A-Z]{2}$"}, name=TEXT)
+
+
+def key_figures(*keys: str) -> dict[str, Schema]:
+    """The fields of outputs for key figures."""
+    values = {name: dict.fromkeys(keys, NUMBER) for name in ("kpis", "baseline", "change")}
+    texts = {name: dict.fromkeys(keys, TEXT) for name in ("units", "labels")}
+    return {name: exactly(**fields) for name, fields in (values | texts).items()}
+
+
+RISKS = ("supply_risk", "logistics", "supplier_concentration", "import_dependence", "energy", "climate")
 YEAR = exactly(**dict.fromkeys([*KPIS, "gdp_index"], NUMBER))
 
 SHAPES: dict[str, Schema] = {
@@ -46,12 +56,8 @@ SHAPES: dict[str, Schema] = {
         country=COUNTRY,
         horizon=exactly(first_year=COUNT, last_year=COUNT, years=COUNT),
         policy=keyed(exactly(baseline=NUMBER, scenario=NUMBER)),
-        kpis=exactly(**dict.fromkeys(KPIS, NUMBER)),
-        baseline=exactly(**dict.fromkeys(KPIS, NUMBER)),
-        change=exactly(**dict.fromkeys(KPIS, NUMBER)),
         path=many(exactly(year=COUNT, baseline=YEAR, scenario=YEAR)),
-        units=exactly(**dict.fromkeys(KPIS, TEXT)),
-        labels=exactly(**dict.fromkeys(KPIS, TEXT)),
+        **key_figures(*KPIS),
     ),
     "supplychain-risk": exactly(
         country=COUNTRY,
@@ -61,6 +67,7 @@ SHAPES: dict[str, Schema] = {
         components=keyed(SCORE),
         drivers=many(exactly(component=TEXT, score=SCORE, weight=NUMBER, contribution=NUMBER, reason=TEXT)),
         scale=TEXT,
+        **key_figures(*RISKS),
     ),
     "dr-anticorruption": exactly(
         country=COUNTRY,
@@ -78,6 +85,7 @@ SHAPES: dict[str, Schema] = {
         ),
         weights=keyed(NUMBER),
         method=TEXT,
+        **key_figures("procurement_risk"),
     ),
     "strategy-agent": exactly(
         brief={"const": "brief.md"},

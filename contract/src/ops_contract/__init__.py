@@ -6,7 +6,7 @@ The prose is SPEC.md; the schema files for other languages are in `schemas/` of 
 
 from ops_contract._address import base_url_problem, request_target
 from ops_contract._answer import MAX_HEADER_BYTES, MAX_HEADER_FIELDS, MAX_INTERIM_ANSWERS, AnswerJudgement, judge_answer
-from ops_contract._artifact import Artifact, ArtifactRef, Href, MediaType
+from ops_contract._artifact import LONGEST_DESCRIPTION, LONGEST_TITLE, Artifact, ArtifactRef, Href, MediaType
 from ops_contract._artifact_name import ArtifactName, unstorable_names
 from ops_contract._base import ContractModel, Count, Identifier, Seed, Sha256, Version, problem_of, problems_of, validate
 from ops_contract._body import read_body
@@ -27,6 +27,7 @@ from ops_contract._json import (
     sha256_hex,
     split_pointer,
 )
+from ops_contract._key_figures import has_key_figures, is_number, key_figure_problems
 from ops_contract._quick_json import MAX_DEPTH
 from ops_contract._refusal import RefusalError
 from ops_contract._request import ReadRequest, check_request_headers, is_encoded, media_type_of, read_request, trace_of
@@ -39,6 +40,8 @@ from ops_contract._version import CONTRACT_VERSION, is_supported
 __all__ = [
     "ABSENT",
     "CONTRACT_VERSION",
+    "LONGEST_DESCRIPTION",
+    "LONGEST_TITLE",
     "MASK",
     "MAX_DEPTH",
     "MAX_HEADER_BYTES",
@@ -84,11 +87,14 @@ __all__ = [
     "content_violation",
     "differences",
     "fingerprint",
+    "has_key_figures",
     "is_encoded",
+    "is_number",
     "is_secret",
     "is_supported",
     "join_pointer",
     "judge_answer",
+    "key_figure_problems",
     "masked_url",
     "media_type_of",
     "nearest",

@@ -13,7 +13,13 @@ from ops_contract._artifact_name import ArtifactName
 from ops_contract._base import ContractModel, Count, Sha256
 from ops_contract._json import sha256_hex
 
-__all__ = ["Artifact", "ArtifactRef", "Href", "MediaType"]
+__all__ = ["LONGEST_DESCRIPTION", "LONGEST_TITLE", "Artifact", "ArtifactRef", "Href", "MediaType"]
+
+LONGEST_TITLE: Final = 200
+"""How many characters the title of an artifact may have."""
+
+LONGEST_DESCRIPTION: Final = 2000
+"""How many characters the description of an artifact may have."""
 
 _BASE64_PATTERN: Final = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
@@ -64,6 +70,13 @@ class Artifact(ArtifactRef):
 
     model_config = ConfigDict(json_schema_extra=_one_delivery)
 
+    title: Annotated[
+        Annotated[str, Field(min_length=1, max_length=LONGEST_TITLE)] | None, Field(description="what a person calls it")
+    ] = None
+    description: Annotated[
+        Annotated[str, Field(min_length=1, max_length=LONGEST_DESCRIPTION)] | None,
+        Field(description="what it shows, for somebody who does not see it"),
+    ] = None
     data: Annotated[str, Field(json_schema_extra={"pattern": _BASE64_PATTERN}, description="base64 (RFC 4648, section 4)")] = ""
     text: Annotated[str, Field(description="the content, in UTF-8")] = ""
     href: Href = ""
@@ -89,9 +102,25 @@ class Artifact(ArtifactRef):
         return _decode(self.data) if "data" in self.model_fields_set else self.text.encode()
 
     @classmethod
-    def of(cls, name: str, media_type: str, content: bytes, *, href: str | None = None) -> Self:
+    def of(  # noqa: PLR0913  # the parts of a description, each by name
+        cls,
+        name: str,
+        media_type: str,
+        content: bytes,
+        *,
+        href: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+    ) -> Self:
         """Describe `content`, delivered by `href` when given, else inline: UTF-8 text as `text`, the rest as base64."""
-        described = {"name": name, "media_type": media_type, "size_bytes": len(content), "sha256": sha256_hex(content)}
+        words = {"title": title, "description": description}
+        described = {
+            "name": name,
+            "media_type": media_type,
+            "size_bytes": len(content),
+            "sha256": sha256_hex(content),
+            **{field: text for field, text in words.items() if text is not None},
+        }
         if href is not None:
             return cls.model_validate({**described, "href": href})
         if media_type.startswith("text/") or media_type == "application/json":

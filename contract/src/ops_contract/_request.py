@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ops_contract._base import validate
-from ops_contract._errors import JsonError, NumberError, Problem, ShapeError, TooManyValuesError
+from ops_contract._errors import JsonError, NumberError, ShapeError, TooManyValuesError
 from ops_contract._execute import ExecuteRequest
 from ops_contract._json import MAX_VALUES, fingerprint, parse_json
 from ops_contract._refusal import RefusalError
@@ -53,7 +53,7 @@ def check_request_headers(headers: Mapping[str, str]) -> None:
 
 
 def read_request(raw: bytes, *, max_values: int = MAX_VALUES, setting: str = "") -> ReadRequest:
-    """Make a request of the body. Raises RefusalError (OPS-ERR-003 to -005, OPS-VER-001).
+    """Make a request of the body. Raises RefusalError (OPS-ERR-003 to -005, OPS-ERR-011, OPS-VER-001).
 
     More than `max_values` values are refused; `setting` names what that limit can be changed with, for the message.
 
@@ -68,9 +68,8 @@ def read_request(raw: bytes, *, max_values: int = MAX_VALUES, setting: str = "")
     except JsonError as error:
         raise RefusalError(400, "MALFORMED_JSON", f"the body is not JSON as the contract wants it: {error}") from error
     except NumberError as error:
-        raise RefusalError.of_problems(
-            "INVALID_REQUEST", (Problem(error.pointer, f"cannot be carried: {error.reason}"),)
-        ) from error
+        message = f"the body is not JSON as the contract wants it: {error}"
+        raise RefusalError(400, "MALFORMED_JSON", message, pointer=error.pointer) from error
     # Before the schema: what another major version looks like is not for this one to judge.
     _check_version(body)
     try:

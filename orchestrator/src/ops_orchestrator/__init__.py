@@ -8,9 +8,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ops_orchestrator.notebook import Run, compare, diff, open_run, verify
+    from ops_orchestrator.notebook import Artifact, Run, compare, diff, open_run, verify
 
-__all__ = ["Run", "__version__", "compare", "diff", "open_run", "verify"]
+__all__ = ["Artifact", "Run", "__version__", "compare", "diff", "open_run", "verify"]
 
 __version__ = version("openpolicystack-orchestrator")
 

@@ -13,8 +13,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ops_contract import MAX_VALUES, nearest, problems_of
 from ops_orchestrator.errors import ConfigurationError
-from ops_orchestrator.modules.base_url import BaseUrl
+from ops_orchestrator.modules.base_url import BaseUrl, checked_base_url
 from ops_orchestrator.modules.limits import Limits
+from ops_orchestrator.published_address import published_url
 
 MIB = 1024 * 1024
 
@@ -39,6 +40,12 @@ def _at_home(path: Path) -> Path:
         raise ValueError(f"names a home folder that is not known ({error})") from error
 
 
+def _published(address: str | None) -> str | None:
+    if not address:
+        return None
+    return checked_base_url(address).rstrip("/") if "://" in address else published_url(address)
+
+
 HomePath = Annotated[Path, AfterValidator(_at_home)]
 
 
@@ -55,6 +62,11 @@ class Settings(BaseSettings):
     hosts: Annotated[str, Field(description="names by which browsers know the service, with commas; localhost is known")] = ""
     workers: Annotated[int, Field(gt=0, le=64, description="processes that serve together, on one address and one store")] = 1
     port: Annotated[int, Field(ge=0, le=65535, description="port to listen on; 0 picks a free one")] = 8000
+    published_at: Annotated[
+        str | None,
+        AfterValidator(_published),
+        Field(description="where a person opens the service, if not where it listens"),
+    ] = None
     url: Annotated[BaseUrl, Field(description="where the command line finds the service")] = "http://127.0.0.1:8000"
     max_request_bytes: Annotated[int, Field(gt=0, description="largest scenario accepted")] = MIB
     max_request_values: Annotated[int, Field(gt=0, description="most JSON values in a scenario, keys included")] = 100_000

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from ops_contract import RefusalError
 from ops_stubs.module import File
 
-__all__ = ["Answer", "AnswerStore", "Key"]
+__all__ = ["Answer", "AnswerStore", "KeptAnswers", "Key"]
 
 Key = tuple[str, str]
 """`run_id` and `step_id`."""
@@ -36,6 +36,16 @@ class Answer(Protocol):
 
     def response(self, trace: Mapping[str, Any]) -> Response:
         """The HTTP response; `trace` holds the fields of `meta` that come from the request."""
+
+
+class KeptAnswers(Protocol):
+    """What a stub has answered, as far as it remembers."""
+
+    def keeps(self, key: Key | None, /) -> bool:
+        """Whether the call `key` gets its earlier answer again."""
+
+    def clear(self) -> None:
+        """Forget it."""
 
 
 @dataclass
@@ -94,6 +104,10 @@ class AnswerStore:
                 await asyncio.wait({running.task})
             raise RefusalError.deadline_exceeded()
         return running.task.result()
+
+    def keeps(self, key: Key | None) -> bool:
+        """Whether the answer to the call `key` is kept or under way."""
+        return key in self._kept or key in self._running
 
     def clear(self) -> None:
         """Forget every kept answer; running calls go on, and their answers are kept."""

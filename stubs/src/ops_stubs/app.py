@@ -12,10 +12,11 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Mount
 from starlette.types import Lifespan
 
 from ops_contract import Health, RefusalError
-from ops_stubs.answers import AnswerStore
+from ops_stubs.answers import AnswerStore, KeptAnswers
 from ops_stubs.api import ModuleApi, Responder
 from ops_stubs.catalogue import LEGACY, STUBS
 from ops_stubs.errors import BareError
@@ -25,6 +26,8 @@ from ops_stubs.faults.layer import FaultLayer
 from ops_stubs.legacy import create_legacy
 from ops_stubs.legacy_archive import DEFAULT_SHARED_DIR
 from ops_stubs.module import Stub
+from ops_stubs.proxied import MAX_REQUEST_BYTES as RECORDED_REQUEST_BYTES
+from ops_stubs.proxied_replay import ProxiedReplay
 from ops_stubs.recorded_files import RecordedFiles
 from ops_stubs.replay import Replay
 from ops_stubs.request_body import MAX_REQUEST_BYTES
@@ -32,7 +35,7 @@ from ops_stubs.request_path import path_below
 from ops_stubs.responses import error_response, json_response
 from ops_stubs.work import Work
 
-__all__ = ["create_all", "create_app", "create_named", "create_replay"]
+__all__ = ["create_all", "create_app", "create_named", "create_proxied", "create_replay"]
 
 
 def create_app(  # noqa: PLR0913 - what a test can replace
@@ -74,6 +77,14 @@ def create_replay(replay: Replay, *, faults: Faults | None = None) -> FastAPI:
     return app
 
 
+def create_proxied(replay: ProxiedReplay, *, faults: Faults | None = None) -> Starlette:
+    """The application that replays a service of any kind; `faults` are staged as in `create_app`."""
+    app = Starlette(routes=[Mount("/", app=replay)])
+    if faults is not None:
+        _stage(app, faults, replay.module, replay.paths, replay, RECORDED_REQUEST_BYTES)
+    return app
+
+
 def create_named(name: str, shared_dir: Path, faults: Faults | None = None) -> Starlette:
     """The application of the stub called `name`, or of the legacy service. Raises KeyError for other names.
 
@@ -87,8 +98,12 @@ def create_all(
     *,
     max_request_bytes: int = MAX_REQUEST_BYTES,
     shared_dir: Path = DEFAULT_SHARED_DIR,
+    admin: bool = False,
 ) -> FastAPI:
-    """One application for all `stubs`, each below `/<module>/`, and the legacy service; `/` and `/health` list them."""
+    """One application for all `stubs`, each below `/<module>/`, and the legacy service; `/` and `/health` list them.
+
+    With `admin`, each stub has an admin API of its own at `/<module>/__stub`.
+    """
     host = health_of(Stub(name="stubs", summary="All stubs in one service", actions={}))
     app = _application(host, _warming_up(stubs.values()), modules=stubs)
     listed = [{"module": stub.name, "path": f"/{stub.name}", "summary": stub.summary} for stub in stubs.values()]
@@ -101,7 +116,8 @@ def create_all(
     app.add_api_route("/", index, methods=["GET", "HEAD"])
     app.add_api_route("/health", index, methods=["GET", "HEAD"])
     for stub in stubs.values():
-        app.mount(f"/{stub.name}", create_app(stub, max_request_bytes=max_request_bytes))
+        faults = Faults() if admin else None
+        app.mount(f"/{stub.name}", create_app(stub, max_request_bytes=max_request_bytes, faults=faults))
     app.mount(f"/{LEGACY.name}", create_legacy(shared_dir, max_request_bytes=max_request_bytes))
     return app
 
@@ -116,15 +132,15 @@ def _serve(app: FastAPI, responder: Responder, answers: AnswerStore, max_request
 
 
 def _stage(  # noqa: PLR0913, PLR0917 - what the layer needs
-    app: FastAPI, faults: Faults, module: str, bare: tuple[str, ...], answers: AnswerStore, max_request_bytes: int
+    app: Starlette, faults: Faults, module: str, paths: tuple[str, ...], answers: KeptAnswers, max_request_bytes: int
 ) -> None:
     app.add_middleware(
         FaultLayer,
         faults=faults,
         module=module,
-        paths=("/health", "/execute", *bare),
+        paths=("/health", "/execute", *paths),
         max_request_bytes=max_request_bytes,
-        forget_answers=answers.clear,
+        answers=answers,
     )
 
 

@@ -1,11 +1,6 @@
 """The command `ops-stubs`."""
 
-import signal
-import socket
-from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
@@ -14,18 +9,19 @@ from ops_contract import suggestion
 from ops_contract.command_line import completing, new_command, print_json, run, say
 from ops_stubs.catalogue import LEGACY, STUBS
 from ops_stubs.cli_drift import drift
+from ops_stubs.cli_record import record
 from ops_stubs.errors import FaultError, RecordingError
 from ops_stubs.faults import KINDS, VIOLATIONS, Faults
 from ops_stubs.faults.container import DEFAULT_PORT, IGNORES_SIGTERM, LISTENS_LOCALLY, NEEDS_ROOT, is_hardened, local_host
 from ops_stubs.legacy_archive import DEFAULT_SHARED_DIR
 from ops_stubs.module import Neighbour, Stub
+from ops_stubs.serving import address_of, bind, run_server
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 __all__ = ["main"]
 
-_GRACE_S: Final = 5
 _NAMES: Final = (*STUBS, LEGACY.name)
 
 cli = new_command("ops-stubs", "openpolicystack-stubs", "Stand-ins for the modules of OpenPolicyStack.")
@@ -41,7 +37,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     ] = None,
     run_folder: Annotated[
         Path | None,
-        typer.Option("--from", metavar="RUN_FOLDER", help="Answer as the module did in this run, and nothing else."),
+        typer.Option("--from", metavar="FOLDER", help="Answer as in this run, or as in what `record` kept; and nothing else."),
     ] = None,
     host: Annotated[str, typer.Option(envvar="OPS_HOST", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[
@@ -70,27 +66,38 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     admin: Annotated[
         bool, typer.Option("--admin", help="Serve /__stub, where tests stage faults and read the requests.")
     ] = False,
+    doubles: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Stage the faults and answers in this JSON file, and serve /__stub."),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every request.")] = False,
 ) -> None:
-    """Serve one stub or all of them, until stopped. With --from, serves one module as a run recorded it."""
+    """Serve one stub or all of them, until stopped. With --from, serves one module or service as it was recorded."""
     if module is not None and module not in _NAMES and run_folder is None:
         raise typer.BadParameter(_unknown(module), param_hint="MODULE")
-    faults = _faults(module, _listed(violate), fault or [], executes=run_folder is None) if violate or fault or admin else None
+    serves_all = module is None and run_folder is None
+    is_one_staged = violate or fault or doubles or (admin and not serves_all)
+    faults = _faults(module, _listed(violate), fault or [], doubles, executes=run_folder is None) if is_one_staged else None
     staged = [] if faults is None else [violation.id for violation in faults.violations]
     if NEEDS_ROOT in staged and is_hardened():
         say("ops-stubs", f"{NEEDS_ROOT} is staged: this stub needs root's rights or a root file system to write to")
         raise typer.Exit(1)
-    app = _application(module, shared_dir, faults) if run_folder is None else _replay(module, run_folder, faults)
-    bound = _bound(local_host(host, port) if LISTENS_LOCALLY in staged else host, port)
-    what = module or f"{len(STUBS)} modules, each below its name,"
-    what += f" as recorded in {run_folder.resolve().name}" if run_folder else ""
+    app = _application(module, shared_dir, faults, admin=admin) if run_folder is None else _replay(module, run_folder, faults)
+    bound = bind(local_host(host, port) if LISTENS_LOCALLY in staged else host, port)
 
     def announce() -> None:
-        typer.echo(f"serving {what} at {_address(bound)}")
+        what = module or ("a service" if run_folder else f"{len(STUBS)} modules, each below its name,")
+        what += f" as recorded in {run_folder.resolve().name}" if run_folder else ""
+        typer.echo(f"serving {what} at {address_of(bound)}")
         if faults is not None:
-            typer.echo(f"staged: {', '.join([*staged, *(fault or [])]) or 'nothing yet'}; admin API at /__stub", err=True)
+            transport = fault or [each.kind.name for each in faults.transport]
+            what = ", ".join([*staged, *transport, *faults.answers.summary()]) or "nothing yet"
+            typer.echo(f"staged: {what}; admin API at /__stub", err=True)
+        elif admin:
+            typer.echo("staged: nothing yet; admin API of each module at /<module>/__stub", err=True)
 
-    _run(app, bound, announce, verbose=verbose, faults=faults)
+    is_deaf = IGNORES_SIGTERM in staged
+    run_server(app, bound, announce, verbose=verbose, is_staged=admin or faults is not None, is_deaf=is_deaf)
 
 
 @cli.command(name="list")
@@ -126,6 +133,7 @@ def list_faults(as_json: Annotated[bool, typer.Option("--json", help="For progra
 
 
 cli.command()(drift)
+cli.command()(record)
 
 
 def main() -> NoReturn:
@@ -145,13 +153,22 @@ def _row(served: Stub | Neighbour) -> dict[str, Any]:
     return {"module": served.name, "version": served.version, "summary": served.summary}
 
 
-def _faults(module: str | None, violate: list[str], transport: list[str], *, executes: bool) -> Faults:
+def _faults(module: str | None, violate: list[str], transport: list[str], doubles: Path | None, *, executes: bool) -> Faults:
     if executes and module not in STUBS:
         raise typer.BadParameter(f"faults are staged in one module; name one: {', '.join(STUBS)}", param_hint="MODULE")
+    if doubles is not None and (violate or transport):
+        raise typer.BadParameter("the file takes violate and faults, too; put them there", param_hint="--doubles")
     try:
-        return Faults(violate, transport, executes=executes)
+        faults = Faults(violate, transport, executes=executes)
+        if doubles is not None:
+            # Loaded here, because no other command needs it.
+            from ops_stubs.faults.doubles.settings import stage_file  # noqa: PLC0415 - see above
+
+            faults.file = doubles
+            stage_file(faults, doubles, running=False)
     except FaultError as error:
         raise typer.BadParameter(str(error)) from error
+    return faults
 
 
 def _listed(values: list[str] | None) -> list[str]:
@@ -164,82 +181,28 @@ def _unknown(module: str) -> str:
     return f"no module is called {module!r}; {hint}"
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket that has the address, and does not listen yet."""
-    with ExitStack() as unless_bound:
-        try:
-            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-            bound = unless_bound.enter_context(socket.socket(family))
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            bound.bind((host, port))
-        except OSError as error:
-            raise _cannot_listen(host, port, error) from error
-        unless_bound.pop_all()
-        return bound
-
-
-def _cannot_listen(host: str, port: int, error: OSError) -> typer.Exit:
-    say("ops-stubs", f"cannot listen on {host} port {port}: {error.strerror or error}; try another --host or --port")
-    return typer.Exit(1)
-
-
-def _address(bound: socket.socket) -> str:
-    host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 # The functions below load a web framework, which `list` and usage errors do not need.
-def _application(module: str | None, shared_dir: Path, faults: Faults | None) -> "Starlette":
+def _application(module: str | None, shared_dir: Path, faults: Faults | None, *, admin: bool) -> "Starlette":
     from ops_stubs.app import create_all, create_named  # noqa: PLC0415 - see above
 
-    return create_named(module, shared_dir, faults) if module else create_all(shared_dir=shared_dir)
+    return create_named(module, shared_dir, faults) if module else create_all(shared_dir=shared_dir, admin=admin)
 
 
 def _replay(module: str | None, run: Path, faults: Faults | None) -> "Starlette":
-    from ops_stubs.app import create_replay  # noqa: PLC0415 - see above
+    from ops_stubs.app import create_proxied, create_replay  # noqa: PLC0415 - see above
+    from ops_stubs.proxied import ProxiedFolder, is_proxied  # noqa: PLC0415 - see above
+    from ops_stubs.proxied_replay import ProxiedReplay  # noqa: PLC0415 - see above
     from ops_stubs.recording import read_recording  # noqa: PLC0415 - see above
     from ops_stubs.replay import Replay  # noqa: PLC0415 - see above
 
     try:
+        if is_proxied(run):
+            if module is not None:
+                raise typer.BadParameter(f"{run} holds one service, which needs no name; leave it out", param_hint="MODULE")
+            return create_proxied(ProxiedReplay(ProxiedFolder(run)), faults=faults)
         recording = read_recording(run)
         if module is None:
             raise typer.BadParameter(f"--from serves one module; name one: {', '.join(recording.modules)}", param_hint="MODULE")
         return create_replay(Replay(recording, module), faults=faults)
     except RecordingError as error:
         raise typer.BadParameter(str(error), param_hint="--from") from error
-
-
-def _run(app: "Starlette", bound: socket.socket, announce: Callable[[], None], *, verbose: bool, faults: Faults | None) -> None:
-    import uvicorn  # noqa: PLC0415 - see above
-
-    from ops_stubs.faults.server import DeafServer, FaultProtocol  # noqa: PLC0415 - see above
-    from ops_stubs.server import Server  # noqa: PLC0415 - see above
-
-    config = uvicorn.Config(
-        app,
-        log_level="info" if verbose else "warning",
-        access_log=verbose,
-        timeout_graceful_shutdown=_GRACE_S,
-        server_header=False,
-        http=FaultProtocol if faults else "auto",
-    )
-    # On a signal, the server finishes its calls and then raises the signal again, for these handlers.
-    signal.signal(signal.SIGTERM, _stopped)
-    signal.signal(signal.SIGINT, _interrupted)
-    is_deaf = faults is not None and any(violation.id == IGNORES_SIGTERM for violation in faults.violations)
-    server = (DeafServer if is_deaf else Server)(config, announce)
-    host, port = bound.getsockname()[:2]
-    server.run(sockets=[bound])
-    if server.failure:
-        # Another program has had the same address bound for as long, and listened first.
-        raise _cannot_listen(host, port, server.failure)
-
-
-def _stopped(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)
-
-
-def _interrupted(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(130)

@@ -11,7 +11,7 @@ import typer
 from ops_contract.command_line import print_json, say
 from ops_stubs.errors import LiveError, RecordingError
 
-__all__ = ["drift"]
+__all__ = ["check_url", "drift"]
 
 _DRIFTED: Final = 1
 _UNREACHABLE: Final = 3
@@ -32,7 +32,7 @@ def drift(
     from ops_stubs.drift import drift_of  # noqa: PLC0415 - see above
     from ops_stubs.recording import read_recording  # noqa: PLC0415 - see above
 
-    _check_url(url)
+    check_url(url)
     try:
         found = asyncio.run(drift_of(read_recording(run), url, module))
     except RecordingError as error:
@@ -50,7 +50,8 @@ def drift(
         raise typer.Exit(_DRIFTED)
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
+    """Raise typer.BadParameter for what is not the base address of a module."""
     try:
         parts = urlsplit(url)
         # Addresses are printed, so they must not hold a password.

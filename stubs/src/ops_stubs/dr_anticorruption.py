@@ -5,7 +5,8 @@ contribution = 100 * weight_f * value_f;  score = sum of contributions, 0..100
 overall      = mean score, weighted by what each entity spends
 
 inputs    country (the stub is set up for the Dominican Republic and warns about any other)
-outputs   country, overall, level, entities (highest score first), weights, method
+outputs   country, overall, level, entities (highest score first), weights, method; kpis with units, labels, baseline (the
+          country's level, about which the entities vary) and change
 artifacts entities.json (in the answer)
 """
 
@@ -20,6 +21,7 @@ from ops_stubs import noise
 from ops_stubs.countries import COUNTRIES, Country, CountryCode
 from ops_stubs.figures import level
 from ops_stubs.inputs import read_inputs
+from ops_stubs.key_figures import key_figures
 from ops_stubs.module import File, Result, Stub
 
 __all__ = ["STUB", "execute", "risk"]
@@ -38,6 +40,8 @@ _LABELS: Final = {
     "supplier_concentration": "Spending with the largest supplier",
     "late_publication": "Awards published late",
 }
+_UNITS: Final = {"procurement_risk": "points, 0 (no red flag) to 100"}
+_TITLES: Final = {"procurement_risk": "Procurement risk, weighted by spending"}
 _ENTITIES: Final = {
     "ENT-001": "Fictitious Directorate of Example Roads",
     "ENT-002": "Sample Hospital of Villa Inventada",
@@ -75,6 +79,9 @@ def execute(request: ExecuteRequest) -> Result:
         "entities": entities,
         "weights": _WEIGHTS,
         "method": "weighted sum of red-flag shares; 0 to 100; low below 35, moderate below 60, high from there",
+        **key_figures(
+            {"procurement_risk": overall}, {"procurement_risk": country.exposure.procurement}, units=_UNITS, labels=_TITLES
+        ),
     }
     table = File("entities.json", "application/json", (json.dumps(entities, indent=2, ensure_ascii=False) + "\n").encode())
     return Result(outputs, artifacts=(table,), evidence=(_evidence(len(entities)),), warnings=_warnings(country))
@@ -137,7 +144,7 @@ def _evidence(count: int) -> Evidence:
         id="contracts",
         kind="dataset",
         title=f"Synthetic contracts of {count} fictitious entities, made up by the stub",
-        supports=("/overall", *(f"/entities/{index}/score" for index in range(count))),
+        supports=("/overall", "/kpis/procurement_risk", *(f"/entities/{index}/score" for index in range(count))),
         artifact="entities.json",
         synthetic=True,
     )

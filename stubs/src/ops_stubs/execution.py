@@ -88,4 +88,4 @@ def _execute(stub: Stub, call: ExecuteRequest) -> Executed:
 
 def _artifact(file: File, call: ExecuteRequest) -> Artifact:
     href = f"artifacts/{call.run_id}/{call.step_id}/{quote(file.name)}" if file.by_href else None
-    return Artifact.of(file.name, file.media_type, file.content, href=href)
+    return Artifact.of(file.name, file.media_type, file.content, href=href, title=file.title, description=file.description)

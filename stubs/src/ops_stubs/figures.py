@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["KPIS", "LEVERS", "Kpi", "formatted", "formatted_change", "formatted_points", "level", "measure", "percent"]
+__all__ = ["DRAWN", "KPIS", "LEVERS", "Kpi", "formatted", "formatted_change", "formatted_points", "level", "measure", "percent"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,9 @@ KPIS: Final[dict[str, Kpi]] = {
     "consumption_index": Kpi("Household consumption", "index, real, base year = 100, last year", 1, 1, ""),
     "gini": Kpi("Gini coefficient", "0 (equal) to 1, last year", 1, 3, ""),
 }
+
+DRAWN: Final = ("gdp_growth", "revenue_share_gdp", "consumption_index", "debt_share_gdp")
+"""The indicators whose course the policy simulator draws, in this order."""
 
 LEVERS: Final = {
     "vat_rate": "VAT",

@@ -12,12 +12,17 @@ __all__ = ["Action", "BareEndpoint", "File", "Neighbour", "Result", "Stub", "do_
 
 @dataclass(frozen=True)
 class File:
-    """A file that an action made; with `by_href` it is fetched by the caller instead of sent in the envelope."""
+    """A file that an action made; with `by_href` it is fetched by the caller instead of sent in the envelope.
+
+    `title` and `description` are for people: a caption, and what the file shows.
+    """
 
     name: str
     media_type: str
     content: bytes
     by_href: bool = False
+    title: str | None = None
+    description: str | None = None
 
 
 @dataclass(frozen=True)

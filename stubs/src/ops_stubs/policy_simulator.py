@@ -7,17 +7,18 @@ artifacts kpis.json (in the answer), plot.png (by href)
 """
 
 import json
+import textwrap
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from ops_contract import ContractModel, Evidence, ExecuteRequest, suggestion
-from ops_stubs import noise
+from ops_contract import LONGEST_TITLE, ContractModel, Evidence, ExecuteRequest, suggestion
 from ops_stubs.countries import CountryCode
-from ops_stubs.figures import KPIS
+from ops_stubs.figures import DRAWN, KPIS, formatted, measure
 from ops_stubs.inputs import Horizon, Rate, TaxRate, read_inputs
+from ops_stubs.key_figures import key_figures
 from ops_stubs.module import File, Result, Stub
 from ops_stubs.policy_bare import run_scenario
 from ops_stubs.policy_model import Levers, Year, headline, in_force, shocks, simulate
@@ -68,21 +69,21 @@ def _unused(parameters: Any) -> tuple[str, ...]:
 def _outputs(
     inputs: PolicyInputs, today: Levers, levers: Levers, baseline: tuple[Year, ...], scenario: tuple[Year, ...]
 ) -> dict[str, Any]:
-    kpis, before = headline(scenario), headline(baseline)
     in_scenario = asdict(levers)
     return {
         "country": inputs.country.as_json(),
         "horizon": {"first_year": scenario[0].year, "last_year": scenario[-1].year, "years": len(scenario)},
         "policy": {name: {"baseline": rate, "scenario": in_scenario[name]} for name, rate in asdict(today).items()},
-        "kpis": kpis,
-        "baseline": before,
-        "change": {name: noise.rounded(value - before[name]) for name, value in kpis.items()},
+        **key_figures(
+            headline(scenario),
+            headline(baseline),
+            units={name: kpi.unit for name, kpi in KPIS.items()},
+            labels={name: kpi.label for name, kpi in KPIS.items()},
+        ),
         "path": [
             {"year": after.year, "baseline": then.figures(), "scenario": after.figures()}
             for then, after in zip(baseline, scenario, strict=True)
         ],
-        "units": {name: kpi.unit for name, kpi in KPIS.items()},
-        "labels": {name: kpi.label for name, kpi in KPIS.items()},
     }
 
 
@@ -91,8 +92,31 @@ def _files(outputs: dict[str, Any]) -> tuple[File, ...]:
     text = json.dumps(table, indent=2, ensure_ascii=False) + "\n"
     return (
         File("kpis.json", "application/json", text.encode()),
-        File("plot.png", "image/png", _plot(json.dumps(outputs)), by_href=True),
+        File(
+            "plot.png",
+            "image/png",
+            _plot(json.dumps(outputs)),
+            by_href=True,
+            title=_title(outputs),
+            description=_shown(outputs),
+        ),
     )
+
+
+def _title(outputs: dict[str, Any]) -> str:
+    changed = measure({name: (rate["baseline"], rate["scenario"]) for name, rate in outputs["policy"].items()})
+    return textwrap.shorten(f"{outputs['country']['name']}: {changed or 'no rate changed'}", LONGEST_TITLE, placeholder=" ...")
+
+
+def _shown(outputs: dict[str, Any]) -> str:
+    last = outputs["path"][-1]
+    ends = "; ".join(
+        f"{KPIS[name].in_sentence} {formatted(name, last['scenario'][name])}, and {formatted(name, last['baseline'][name])}"
+        " by the law in force"
+        for name in DRAWN
+    )
+    first_year, last_year = outputs["horizon"]["first_year"], outputs["horizon"]["last_year"]
+    return f"Four line charts of {first_year} to {last_year}, the scenario against the law in force. In {last_year}: {ends}."
 
 
 # Drawing takes nearly all the time of a call, and the same scenario often runs again.

@@ -1,6 +1,7 @@
-"""Answers in JSON, error envelopes among them."""
+"""Answers: JSON, error envelopes, and those with given headers."""
 
 import json
+from collections.abc import Iterable
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -8,7 +9,7 @@ from starlette.responses import Response
 
 from ops_contract import Health, RefusalError, trace_of
 
-__all__ = ["error_response", "json_response"]
+__all__ = ["error_response", "json_response", "response_of"]
 
 _RETRY_AFTER_S: Final = 1
 
@@ -24,3 +25,10 @@ def error_response(health: Health, refusal: RefusalError, request: Request, head
     envelope = refusal.envelope(health.module, health.version, trace_of(request.headers))
     when = {"Retry-After": str(_RETRY_AFTER_S)} if refusal.retryable else {}
     return json_response(envelope, refusal.status, {**when, **(headers or {})})
+
+
+def response_of(status: int, headers: Iterable[tuple[str, str]], content: bytes) -> Response:
+    """An answer with these headers, of which several may have one name."""
+    response = Response(content, status)
+    response.raw_headers += [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers]
+    return response

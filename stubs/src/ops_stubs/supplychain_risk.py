@@ -5,7 +5,8 @@ score_k  = exposure of the country + shift of the sector + noise (sd 3), kept wi
 overall  = sum of weight_k * score_k; a driver's contribution is its term of that sum
 
 inputs    country; sector (all, agriculture, energy, manufacturing, tourism; default all); time_horizon_years (default 5)
-outputs   country, sector, overall, level, components, drivers (largest contribution first), scale
+outputs   country, sector, overall, level, components, drivers (largest contribution first), scale; kpis with units, labels,
+          baseline (the exposure of the country alone) and change
 artifacts risk.png (in the answer)
 """
 
@@ -21,6 +22,7 @@ from ops_stubs.countries import Country, CountryCode, country_of
 from ops_stubs.errors import BareError
 from ops_stubs.figures import level
 from ops_stubs.inputs import Horizon, read_inputs
+from ops_stubs.key_figures import key_figures
 from ops_stubs.module import File, Result, Stub
 
 __all__ = ["STUB", "execute", "score"]
@@ -31,6 +33,15 @@ _WEIGHTS: Final = {
     "import_dependence": 0.2,
     "energy": 0.2,
     "climate": 0.15,
+}
+_UNIT: Final = "points, 0 (not exposed) to 100"
+_LABELS: Final = {
+    "supply_risk": "Supply risk",
+    "logistics": "Logistics",
+    "supplier_concentration": "Supplier concentration",
+    "import_dependence": "Import dependence",
+    "energy": "Energy",
+    "climate": "Climate",
 }
 _REASONS: Final = {
     "logistics": "Time at ports and borders, and how often deliveries are late",
@@ -122,11 +133,32 @@ def _outputs(inputs: SupplyInputs, scores: dict[str, float]) -> dict[str, Any]:
         "components": scores,
         "drivers": drivers,
         "scale": "0 (not exposed) to 100; low below 35, moderate below 60, high from there",
+        **key_figures(
+            _headline(scores), _headline(_exposure(inputs.country)), units=dict.fromkeys(_LABELS, _UNIT), labels=_LABELS
+        ),
     }
 
 
+def _headline(scores: dict[str, float]) -> dict[str, float]:
+    return {"supply_risk": _overall(scores), **scores}
+
+
+def _exposure(country: Country) -> dict[str, float]:
+    return {name: getattr(country.exposure, name) for name in _WEIGHTS}
+
+
 def _drawn(outputs: dict[str, Any]) -> File:
-    return File("risk.png", "image/png", _chart(json.dumps(outputs)))
+    sector = "all sectors" if outputs["sector"] == "all" else outputs["sector"]
+    scores = sorted(outputs["components"].items(), key=lambda item: -item[1])
+    return File(
+        "risk.png",
+        "image/png",
+        _chart(json.dumps(outputs)),
+        title=f"{outputs['country']['name']}, {sector}: supply risk {outputs['overall']:.1f}",
+        description="A bar for each component, from 0 (not exposed) to 100: "
+        + ", ".join(f"{_LABELS[name].lower()} {value:.1f} ({level(value)})" for name, value in scores)
+        + ".",
+    )
 
 
 # Drawing takes nearly all the time of a call, and the same scenario often runs again.
@@ -142,7 +174,11 @@ def _evidence(country: str) -> Evidence:
         id="exposure",
         kind="dataset",
         title=f"Synthetic exposure table for {country}, made up by the stub",
-        supports=("/overall", *(f"/components/{name}" for name in _WEIGHTS)),
+        supports=(
+            "/overall",
+            *(f"/components/{name}" for name in _WEIGHTS),
+            *(f"/{part}/{name}" for part in ("kpis", "baseline") for name in _LABELS),
+        ),
         artifact="risk.png",
         synthetic=True,
     )

@@ -7,17 +7,19 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 import yaml
-from local_service import ROOT, environment, service
+from github_action import Action, expressions, outputs_in
+from local_service import ROOT, service
 
 pytestmark = pytest.mark.slow
 
-ACTION: Final = yaml.safe_load((ROOT / "contract/action.yml").read_text())
+KIT: Final = Action(ROOT / "contract/action.yml")
+ACTION: Final = KIT.document
 STEPS: Final = ACTION["runs"]["steps"]
-REPORTS: Final = ("report.json", "junit.xml", "report.html", "report.md", "badge.svg", "badge.json")
+REPORTS: Final = ("report.json", "report.sarif", "junit.xml", "report.html", "report.md", "badge.svg", "badge.json")
 
 
 @dataclass(frozen=True)
@@ -38,45 +40,20 @@ def stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def expressions(value: Any) -> list[str]:
-    """Every expression in ${{ }} anywhere in `value`."""
-    return re.findall(r"\$\{\{\s*(.+?)\s*\}\}", json.dumps(value))
-
-
-def script(name: str) -> dict[str, Any]:
-    """The step of this name."""
-    (step,) = (step for step in STEPS if step["name"] == name)
-    return dict(step)
-
-
-def shell(step: dict[str, Any], folder: Path, known: dict[str, str], kit: str) -> subprocess.CompletedProcess[str]:
-    """Run a step's script as GitHub's runner does, `known` being the values of its expressions."""
-    variables = {name: known[expressions(value)[0]] for name, value in step["env"].items()}
-    variables |= {"GITHUB_OUTPUT": str(folder / "output"), "GITHUB_STEP_SUMMARY": str(folder / "summary")}
-    variables |= {"RUNNER_TEMP": str(folder), "PATH": f"{kit}:/usr/bin:/bin"}
-    file = folder / "script.sh"
-    file.write_text(step["run"])
-    words = ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(file)]
-    return subprocess.run(words, cwd=folder, env=environment(**variables), capture_output=True, text=True, check=False)
-
-
 def run(folder: Path, /, kit: str = str(Path(sys.executable).parent), **given: str) -> Ran:
     """Make the check and conclude; inputs that are not given have their defaults."""
-    inputs = {name: str(one.get("default", "")) for name, one in ACTION["inputs"].items()}
-    inputs |= {name.replace("_", "-"): value for name, value in given.items()}
-    checked = shell(script("Check the module"), folder, {f"inputs.{name}": value for name, value in inputs.items()}, kit)
+    inputs = KIT.inputs | {name.replace("_", "-"): value for name, value in given.items()}
+    checked = KIT.run("Check the module", folder, {f"inputs.{name}": value for name, value in inputs.items()}, kit)
     assert checked.returncode == 0, checked.stderr
-    outputs = dict(line.split("=", 1) for line in (folder / "output").read_text().splitlines())
-    concluded = shell(
-        script("Conclude"), folder, {f"steps.check.outputs.{name}": value for name, value in outputs.items()}, kit
-    )
+    outputs = outputs_in(folder)
+    concluded = KIT.run("Conclude", folder, {f"steps.check.outputs.{name}": value for name, value in outputs.items()}, kit)
     summary = (folder / "summary").read_text() if (folder / "summary").exists() else ""
     return Ran(outputs, summary, concluded.returncode, folder, checked.stdout + checked.stderr)
 
 
 def test_every_expression_names_something_that_is_there() -> None:
     known = {f"inputs.{name}" for name in ACTION["inputs"]} | {"github.action_path", "steps.python.outputs.python-path"}
-    written = set(re.findall(r"echo \"([\w-]+)=", script("Check the module")["run"]))
+    written = set(re.findall(r"echo \"([\w-]+)=", KIT.step("Check the module")["run"]))
     known |= {f"steps.check.outputs.{name}" for name in written}
     assert set(expressions(ACTION)) <= known
     assert {f"inputs.{name}" for name in ACTION["inputs"]} <= set(expressions(STEPS))
@@ -96,7 +73,7 @@ def test_no_expression_is_a_part_of_a_script() -> None:
 
 
 def test_installation_takes_the_kit_from_the_action_s_own_folder() -> None:
-    step = script("Install the kit")
+    step = KIT.step("Install the kit")
     assert step["env"]["KIT"] == "${{ github.action_path }}"
     assert '"${KIT}[kit]"' in step["run"]
     assert subprocess.run(["bash", "-n", "-c", step["run"]], check=False).returncode == 0
@@ -107,6 +84,7 @@ def test_broken_module_fails_with_every_report(stub: str, tmp_path: Path) -> Non
     assert ran.outputs == {"compliant": "false", "exit-code": "1", "report": "re ports"}
     assert ran.code == 1
     assert "OPS-ART-003" in ran.summary
+    assert "::error title=monitor%3A OPS-ART-003::" in ran.shown
     assert {path.name for path in (tmp_path / "re ports").iterdir()} == set(REPORTS)
     found = json.loads((tmp_path / "re ports/report.json").read_text())["findings"]
     assert [one["id"] for one in found] == ["OPS-EXE-006", "OPS-EXE-007", "OPS-VER-001", "OPS-VER-002", "OPS-ART-003"]

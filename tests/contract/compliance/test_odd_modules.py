@@ -50,7 +50,7 @@ def evidence(**fields: Any) -> dict[str, Any]:
 class OddModule:
     """Answers each request with what `execute` makes of its body, bytes as they are; it announces `surplus` bytes too many.
 
-    Health is answered after `health_s`, by `late_healths` of the first requests when given.
+    Health is answered after `health_s`, by `late_healths` of the first requests when given; an execute after `execute_s`.
 
     With `refuses_like_a_module`, it refuses other majors and unknown actions before that.
     """
@@ -59,6 +59,7 @@ class OddModule:
     health: dict[str, Any] = field(default_factory=dict)
     raw_health: bytes | None = None
     health_s: float = 0.0
+    execute_s: float = 0.0
     late_healths: int | None = None
     surplus: int = 0
     refuses_like_a_module: bool = False
@@ -83,6 +84,13 @@ class OddModule:
             return None
         return refusal("serves contract 1.0 and 2.0, and the action execute")
 
+    def _executed(self, raw: bytes) -> Answer:
+        try:
+            self.requests.append(json.loads(raw))
+        except (ValueError, RecursionError):
+            return refusal("not JSON, or too deep")
+        return self._refusal(self.requests[-1]) or self.execute(self.requests[-1])
+
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         self.heads.append(head)
@@ -96,8 +104,9 @@ class OddModule:
             answer = 404, refusal("nothing is there")[1]
         else:
             length = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
-            self.requests.append(json.loads(await reader.readexactly(length)))
-            answer = self._refusal(self.requests[-1]) or self.execute(self.requests[-1])
+            raw = await reader.readexactly(length)
+            await asyncio.sleep(self.execute_s)
+            answer = self._executed(raw)
         status, body = answer
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         announced = f"Content-Type: application/json\r\nContent-Length: {len(content) + self.surplus}"
@@ -147,10 +156,37 @@ async def test_one_late_answer_does_not_make_a_module_slow() -> None:
     assert await OddModule(health_s=1.1, late_healths=2).checked("OPS-HLT-004") == {"OPS-HLT-004": Verdict.PASS}
 
 
+@pytest.mark.parametrize(("execute_s", "verdict"), [(0, Verdict.PASS), (0.9, Verdict.FAIL)])
+async def test_answer_that_comes_after_the_deadline_is_too_late(execute_s: float, verdict: Verdict) -> None:
+    """Within a second of it, in which an error would be in time."""
+    assert await OddModule(execute_s=execute_s).checked("OPS-LIM-002") == {"OPS-LIM-002": verdict}
+
+
+async def test_seeds_at_the_bounds_are_asked_of_modules_that_are_not_deterministic_too() -> None:
+    def bounded(request: dict[str, Any]) -> Answer:
+        return refusal("seed") if request["options"].get("seed") == 2147483647 else (200, envelope())
+
+    assert await OddModule(bounded).checked("OPS-FWD-003") == {"OPS-FWD-003": Verdict.FAIL}
+
+
 async def test_inputs_that_are_empty_are_sent_empty() -> None:
     module = OddModule()
     await module.checked("OPS-EXE-001", inputs={})
     assert {str(request["inputs"]) for request in module.requests} == {"{}"}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "verdict"),
+    [
+        ({"units": "none"}, Verdict.NOT_APPLICABLE),
+        ({"kpis": {"a": 1}, "units": {"a": ""}, "labels": {"a": "A"}}, Verdict.PASS),
+        ({"kpis": {"a": 1}, "units": {"a": ""}, "labels": {}}, Verdict.WARN),
+        ([], Verdict.NOT_APPLICABLE),
+    ],
+)
+async def test_key_figures_are_judged_of_modules_that_have_some(outputs: Any, verdict: Verdict) -> None:
+    module = OddModule(lambda _: (200, envelope(outputs=outputs)))
+    assert await module.checked("OPS-FIG-001") == {"OPS-FIG-001": verdict}
 
 
 async def test_artifacts_of_another_action_than_the_first_are_found() -> None:

@@ -22,7 +22,7 @@ OTHERS: Final = tuple(name for name in MODULES if name != MATRIX)
 OVER_HTTP: Final = tuple(one.id for one in load_requirements().values() if one.profile != "container")
 # What is measured in seconds is checked alone: the other checks would make everything slow.
 ALONE: Final = ("OPS-HLT-003", "OPS-LIM-001", "OPS-LIM-002", "OPS-DET-003", "OPS-IDM-003")
-DEPENDS_ON_RESULTS: Final = tuple(one for one in OVER_HTTP if one[4:7] in ("ART", "DET", "EVD"))
+DEPENDS_ON_RESULTS: Final = tuple(one for one in OVER_HTTP if one[4:7] in ("ART", "DET", "EVD", "FIG"))
 """What breaks these depends on what a module finds, so that it is tried with all of them."""
 
 

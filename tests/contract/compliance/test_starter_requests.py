@@ -36,6 +36,7 @@ ODD: Final[tuple[dict[str, Any], ...]] = (
     *({name: ...} for name in good_request()),
     *({name: None} for name in (*good_request(), "upstream", "options")),
     *each("run_id", "a\n", "\n", "é", "x" * 128, "x" * 129, ".x", "a b", "a/b", 7),
+    *each("contract_version", "01.0", "1.00", "00.0"),
     *each("contract_version", "1", "1.0.0", "1.0\n", 1.0, "1.12345678901234", "1.123456789012345", "1.", "one"),
     *each("scenario_id", "", "x" * 201, "😀" * 200, "😀" * 201, "\x00"),
     *each("inputs", [], "x", {}, {"__proto__": 1, "constructor": {}}),
@@ -123,7 +124,7 @@ def replaced(old: str, new: str) -> bytes:
     ids=range(12),
 )
 def test_what_the_contract_does_not_count_as_json_is_400(url: str, body: bytes) -> None:
-    """OPS-ERR-003."""
+    """OPS-ERR-003, OPS-ERR-011."""
     answer = post(url, body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "MALFORMED_JSON"), answer.text
 

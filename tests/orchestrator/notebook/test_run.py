@@ -30,7 +30,7 @@ def run(folder: Path) -> Run:
 
 
 def test_public_names_are_those_of_the_documentation() -> None:
-    assert set(ops_orchestrator.__all__) == {"Run", "__version__", "compare", "diff", "open_run", "verify"}
+    assert set(ops_orchestrator.__all__) == {"Artifact", "Run", "__version__", "compare", "diff", "open_run", "verify"}
     with pytest.raises(AttributeError, match="has no attribute 'opened_run'"):
         ops_orchestrator.opened_run  # noqa: B018
 

@@ -199,7 +199,8 @@ async def test_raw_answer_of_an_adapted_step_can_be_the_whole_body_of_the_next(s
 
 
 async def test_step_after_an_adapted_one_gets_its_envelope_as_the_contract_says(start_service: StartService) -> None:
-    action = SCORE + "evidence: '[\"Census\"]'\nartifacts: [{name: '\"score.txt\"', text: response.body.score}]\n"
+    file = "{name: '\"score.txt\"', text: response.body.score, title: '\"Score\"', description: response.body.about}"
+    action = SCORE + f"evidence: '[\"Census\"]'\nartifacts: [{file}]\n"
     alpha = ScriptedModule()
     async with start_service(alpha, beta(score=SCORED), registered=registered(action)) as service:
         assert (await answer_of(service, "beta", "alpha"))["status"] == "completed"
@@ -619,3 +620,15 @@ async def test_answer_without_a_status_is_no_success_in_the_integration_spec_dia
     module = ScriptedModule("beta", answers=[httpx2.Response(200, json={"module_name": "beta", "output": {"a": 1}})])
     async with start_service(module, registered=text) as service:
         assert (await answer_of(service))["status"] == "failed"
+
+
+async def test_adapted_artifact_has_the_title_and_the_description_of_its_mapping_cut_to_what_the_contract_allows(
+    start_service: StartService,
+) -> None:
+    texts = "title: '\"Score \" & $string(item.n)', description: item.about"
+    action = SCORE + f"artifacts: [{{each: response.body.files, name: item.name, text: item.name, {texts}}}]\n"
+    files = [{"name": "a", "n": 7, "about": "x" * 3000}, {"name": "b", "n": 8}]
+    async with start_service(beta(score=httpx2.Response(200, json={"files": files})), registered=registered(action)) as service:
+        run_id = (await answer_of(service))["run_id"]
+        listed = (await service.get(f"/runs/{run_id}/artifacts")).json()["artifacts"]
+    assert [(each["title"], each["description"]) for each in listed] == [("Score 7", "x" * 2000), ("Score 8", None)]

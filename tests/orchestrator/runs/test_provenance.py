@@ -53,6 +53,11 @@ def test_step_fingerprint_changes_with_each_thing_that_was_found(changed: dict[s
     assert found(**base) != found(**{**base, **changed})
 
 
+def test_words_about_an_artifact_do_not_change_the_fingerprint() -> None:
+    described = artifact("a.txt", title="Figures", description="One line of them")
+    assert found(artifacts=[artifact("a.txt")]) == found(artifacts=[described])
+
+
 def test_delivery_of_an_artifact_does_not_change_the_fingerprint() -> None:
     assert found(artifacts=[artifact("a.txt")]) == found(artifacts=[artifact("a.txt", href="artifacts/a.txt")])
 

@@ -44,7 +44,7 @@ modules:
           outputs: response.body.outputs
           evidence: response.body.evidence
           warnings: response.body.warnings
-          artifacts: [{{ each: response.body.files, name: item.name, text: item.text }}]
+          artifacts: [{{ each: response.body.files, name: item.name, text: item.text, title: item.is, description: item.is }}]
 """
 TENANT: Final = "ten4nt-from-env"
 
@@ -99,6 +99,7 @@ def raw(text: str, status: int = 200) -> httpx2.Response:
         pytest.param(scored(outputs={"value": ALL, ALL: [1, {ALL: ALL}]}), "completed", id="outputs"),
         pytest.param(scored(evidence=[{"title": ALL, "id": "e", "kind": "x", "uri": ALL}]), "completed", id="evidence"),
         pytest.param(scored(warnings=[f"the token {ALL} expires"]), "completed", id="warnings"),
+        pytest.param(scored(files=[{"name": "a.txt", "text": "a", "is": ALL[:150]}]), "completed", id="words of an artifact"),
         pytest.param(scored(unmapped=ALL), "completed", id="unmapped"),
         pytest.param(raw(json.dumps({"outputs": {ALL: ALL}}).replace("/", "\\/")), "completed", id="escaped"),
         pytest.param(raw(json.dumps({"outputs": {ALL: ALL}}).replace("/", "\\u002f")), "completed", id="escaped by number"),

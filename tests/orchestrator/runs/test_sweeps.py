@@ -113,6 +113,20 @@ def opened(tmp_path: Path, catalogue: Catalogue, client_for: ClientFor) -> Any:
 Opened = Callable[..., Any]
 
 
+async def test_stored_state_follows_a_sweep_also_while_nothing_else_happens(opened: Opened) -> None:
+    gate = Gate()
+    async with opened(ScriptedModule(answers=[growth, gate]), at_once=1) as home:
+        sweep = await home.start(body())
+        await gate.asked.wait()
+        # Nothing ends as long as the gate is shut, so that no news of a point brings the state to disk.
+        counts = None
+        while counts != (1, 1, 2):
+            points = (await asyncio.to_thread(home.kept.state, sweep.state.sweep_id)).points
+            counts = (points.completed, points.running, points.pending)
+        gate.opened.set()
+        await sweep.wait()
+
+
 async def test_sweep_runs_each_point_once_and_leaves_a_table(opened: Opened) -> None:
     module = ScriptedModule(answers=[growth])
     async with opened(module) as home:

@@ -1,4 +1,4 @@
-"""`GET /runs/{a}/diff/{b}`."""
+"""`GET /runs/{a}/diff/{b}`, and `GET /compare` of several runs."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,6 +9,7 @@ from scripted_module import Gate, ScriptedModule, StartService, success
 from stub_runs import StubRuns
 
 from ops_orchestrator.runs.comparison.diff import RunDiff
+from ops_orchestrator.runs.comparison.several import RunComparison
 from ops_orchestrator.service.accept import preferred
 from ops_orchestrator.service.app import create_app
 from ops_orchestrator.settings import Settings
@@ -89,6 +90,76 @@ async def test_run_that_goes_on_is_compared_as_far_as_it_is(start_service: Start
     assert diff["notes"] == ["B is running: it is compared as far as it is."]
     assert [(step["id"], step["grade"]) for step in diff["steps"]] == [("alpha", "identical"), ("beta", "missing")]
     assert diff["cause"] == "beta is not completed yet in B."
+
+
+async def test_every_difference_is_listed_when_all_are_wanted(start_service: StartService) -> None:
+    answers = [success(outputs={f"key {n}": n + at for n in range(300)}) for at in range(2)]
+    async with start_service(ScriptedModule(answers=[*answers])) as service:
+        body = {"scenario_id": "demo", "modules": ["alpha"], "inputs": {}}
+        a, b = [(await service.post("/plan_and_execute", json=body)).json()["run_id"] for _ in answers]
+        brief, full = [(await service.get(f"/runs/{a}/diff/{b}{query}")).json() for query in ("", "?full=true")]
+
+    assert [len(diff["steps"][0]["outputs"]["listed"]) for diff in (brief, full)] == [200, 300]
+
+
+async def test_several_runs_are_compared_with_the_oldest_or_the_one_that_is_named(
+    client: httpx2.AsyncClient, stub_runs: StubRuns
+) -> None:
+    ids = [stub_runs.ids[name] for name in ("vat-raised", "baseline", "failed")]
+    oldest = (await client.get("/compare", params={"run": ids})).json()
+    named = (await client.get("/compare", params={"run": ids, "ref": ids[0]})).json()
+
+    assert [(run["name"], run["run"]["run_id"]) for run in oldest["runs"]] == [("A", ids[1]), ("B", ids[0]), ("C", ids[2])]
+    assert [run["name"] for run in named["runs"]] == ["B", "A", "C"]
+    assert RunComparison.model_validate(oldest).model_dump(mode="json", exclude_unset=True) == oldest
+    assert [diff["b"]["run_id"] for diff in named["diffs"]] == [ids[1], ids[2]]
+    assert "policy-simulator failed in C" in named["diffs"][1]["cause"]
+    growth = next(figure for figure in named["figures"] if figure["key"] == "gdp_growth")
+    assert [value["change"] is None for value in growth["values"]] == [True, False, True]
+    assert {len(series["values"]) for series in named["series"]} == {3}
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "begins"),
+    [
+        ("comparison.json", "application/json", '{"runs":'),
+        ("figures.csv", "text/csv; charset=utf-8", "step,figure,label,unit,better,baseline ["),
+        ("figures.md", "text/markdown; charset=utf-8", "| Run | Id |"),
+        ("series.csv", "text/csv; charset=utf-8", "step,figure,label,unit,period,baseline ["),
+    ],
+)
+async def test_comparison_of_several_runs_has_files(
+    client: httpx2.AsyncClient, stub_runs: StubRuns, name: str, media_type: str, begins: str
+) -> None:
+    runs = {"run": [stub_runs.ids["baseline"], stub_runs.ids["vat-raised"]]}
+    # A browser that follows a link to a file gets the file.
+    answer = await client.get(f"/compare/{name}", params=runs, headers={"Accept": "text/html"})
+
+    assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+    assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+    assert answer.text.startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "said"),
+    [
+        ("run={a}", 422, "1 different run is named; a comparison takes 2 to 20"),
+        ("run={a}&run={a}", 422, "1 different run is named"),
+        ("", 422, "run"),
+        ("run={a}&run={b}&ref=other", 422, "'other' is not one of the runs that are compared"),
+        ("run={a}&run={b}&runs=2", 422, "is not a parameter of this comparison"),
+        ("run={a}&run=run_1999-01-09T12-34-56Z_ab12cd", 404, "run_1999-01-09T12-34-56Z_ab12cd"),
+    ],
+)
+async def test_runs_that_cannot_be_compared_are_refused(
+    client: httpx2.AsyncClient, stub_runs: StubRuns, query: str, status: int, said: str
+) -> None:
+    ids = {"a": stub_runs.ids["baseline"], "b": stub_runs.ids["vat-raised"]}
+    answer = await client.get(f"/compare?{query.format(**ids)}")
+    file = await client.get(f"/compare/figures.xlsx?run={ids['a']}&run={ids['b']}")
+
+    assert (answer.status_code, said in answer.text) == (status, True)
+    assert (file.status_code, "there are comparison.json, figures.csv" in file.json()["detail"]) == (404, True)
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,15 @@
-"""What the service says of itself: the OpenAPI document and the page that shows it."""
+"""What the service says of itself: the OpenAPI document."""
 
 import json
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import openapi_spec_validator
 import pytest
-from browser import chromium
-from local_service import ROOT, service
-from scripted_module import ScriptedModule, StartService, modules_yaml
+from local_service import ROOT
+from scripted_module import ScriptedModule, StartService
 
 
 @pytest.fixture
@@ -51,6 +49,8 @@ async def test_document_names_every_path(document: dict[str, Any]) -> None:
         "/runs/{run_id}/reproduce",
         "/runs/{run_id}/resume",
         "/runs/{a}/diff/{b}",
+        "/compare",
+        "/compare/{name}",
         "/sweeps",
         "/sweeps/{sweep_id}",
         "/sweeps/{sweep_id}/points",
@@ -103,31 +103,3 @@ async def test_headers_are_described(document: dict[str, Any]) -> None:
     assert {"Retry-After"} == set(post["responses"]["503"]["headers"])
     assert {"Range", "If-Range", "If-None-Match"} <= {parameter["name"] for parameter in artifact["parameters"]}
     assert "ETag" in artifact["responses"]["200"]["headers"]
-
-
-async def test_page_loads_what_it_needs_from_the_service_alone(client: httpx2.AsyncClient) -> None:
-    page = await client.get("/docs")
-    addresses = re.findall(r'(?:src|href)="([^"]*)"', page.text)
-    assert len(addresses) == 3
-    for address in addresses:
-        assert (await client.get(f"/{address}")).status_code == 200
-    assert "//" not in "".join(addresses)
-
-
-async def test_page_has_no_other_files(client: httpx2.AsyncClient) -> None:
-    answer = await client.get("/docs/another.js")
-    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
-
-
-@pytest.mark.slow
-def test_page_shows_the_calls_without_a_network(tmp_path: Path) -> None:
-    (tmp_path / "modules.yaml").write_text(modules_yaml(["alpha"]))
-    with service(tmp_path, "ops", "serve", "--port", "0") as (_, url), chromium() as browser:
-        page = browser.new_page()
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(f"{url}/docs")
-        page.get_by_text("/plan_and_execute", exact=True).first.click()
-        page.get_by_text("demo-scenario-001").first.wait_for()
-    assert asked
-    assert all(address.startswith((url, "data:")) for address in asked)

@@ -10,7 +10,20 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from ops_contract import CONTRACT_VERSION
-from ops_contract.compliance.checks import artifacts, container, errors, golden, health, limits, repeats, seeds, versions
+from ops_contract.compliance.checks import (
+    artifacts,
+    container,
+    errors,
+    golden,
+    health,
+    key_figures,
+    limits,
+    repeats,
+    seeds,
+    served_requests,
+    strict_reading,
+    versions,
+)
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen
 from ops_contract.compliance.probe import Probe
@@ -23,8 +36,11 @@ Check = Callable[[ModuleUnderTest], AsyncGenerator[Observation]]
 CHECKS: Final[Mapping[str, Check]] = {
     "health": health.run,
     "golden": golden.run,
+    "key_figures": key_figures.run,
     "versions": versions.run,
+    "served_requests": served_requests.run,
     "errors": errors.run,
+    "strict_reading": strict_reading.run,
     "limits": limits.run,
     "artifacts": artifacts.run,
     "seeds": seeds.run,
@@ -131,13 +147,12 @@ def _finding(
         return Finding(requirement, Verdict.NOT_APPLICABLE, actual=_why_not_applicable(requirement))
     if isinstance(observation, Exception):
         return Finding(requirement, Verdict.KIT_ERROR, actual=f"the kit failed: {observation!r}")
-    if observation is not None and (lacking := _lacking(requirement, observation, module)):
+    if observation is None:
+        return Finding(requirement, Verdict.NOT_TESTABLE, actual=unreachable or _UNFINISHED)
+    if observation.applies and (lacking := _lacking(requirement, observation, module)):
         asked = replace(requirement, remedy=_GIVE_STEPS)
         return Finding(asked, Verdict.NOT_TESTABLE, actual=f"not testable: {lacking}", exchanges=observation.exchanges)
-    if observation is None or observation.met is None:
-        why = observation.actual if observation else unreachable or _UNFINISHED
-        return Finding(requirement, Verdict.NOT_TESTABLE, actual=why, exchanges=observation.exchanges if observation else ())
-    if not module.works and _needs_good_answer(requirement, is_met=observation.met):
+    if observation.met is not None and not module.works and _needs_good_answer(requirement, is_met=observation.met):
         return Finding(requirement, Verdict.NOT_TESTABLE, actual=_NEEDS_A_GOOD_ANSWER, exchanges=observation.exchanges)
     return _judged(requirement, observation)
 
@@ -167,6 +182,9 @@ def _needs_good_answer(requirement: Requirement, *, is_met: bool) -> bool:
 
 
 def _judged(requirement: Requirement, observation: Observation) -> Finding:
+    if observation.met is None:
+        verdict = Verdict.NOT_TESTABLE if observation.applies else Verdict.NOT_APPLICABLE
+        return Finding(requirement, verdict, actual=observation.actual, exchanges=observation.exchanges)
     if observation.met:
         return Finding(requirement, Verdict.PASS, exchanges=observation.exchanges)
     verdict = Verdict.FAIL if requirement.level == "MUST" else Verdict.WARN

@@ -24,6 +24,7 @@ from ops_contract.compliance.compare import Comparison, compare
 from ops_contract.compliance.diagnosis import Diagnosis
 from ops_contract.compliance.doctor import diagnose
 from ops_contract.compliance.interruption import run_to_end
+from ops_contract.compliance.reports.annotations import github_annotations
 from ops_contract.compliance.reports.badge import shields_badge, svg_badge
 from ops_contract.compliance.reports.baseline import apply_baseline, read_baseline
 from ops_contract.compliance.reports.diff import diff_reports, json_diff, terminal_diff
@@ -31,6 +32,7 @@ from ops_contract.compliance.reports.html import html_report
 from ops_contract.compliance.reports.json_report import json_report, read_report
 from ops_contract.compliance.reports.junit import junit_report
 from ops_contract.compliance.reports.markdown import markdown_report
+from ops_contract.compliance.reports.sarif import sarif_report
 from ops_contract.compliance.reports.summary import lacks_module
 from ops_contract.compliance.reports.terminal import terminal_replay, terminal_report
 from ops_contract.compliance.reports.terminal_comparison import terminal_comparison
@@ -83,6 +85,13 @@ def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
     junit: Annotated[OutFile, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.")] = None,
     html: Annotated[OutFile, typer.Option("--html", metavar="FILE", help="Write one self-contained HTML file.")] = None,
     markdown: Annotated[OutFile, typer.Option("--markdown", metavar="FILE", help="Write Markdown for a CI summary.")] = None,
+    sarif: Annotated[OutFile, typer.Option("--sarif", metavar="FILE", help="Write SARIF, for code scanning.")] = None,
+    sarif_location: Annotated[
+        str, typer.Option("--sarif-location", metavar="PATH", help="The file of the repository where SARIF shows the findings.")
+    ] = "Dockerfile",
+    annotations: Annotated[
+        bool, typer.Option("--annotations", help="Print findings as annotations of GitHub Actions.")
+    ] = False,
     badge: Annotated[
         list[Path] | None, typer.Option("--badge", metavar="FILE", help="Write a badge: .svg, or .json for shields.")
     ] = None,
@@ -101,8 +110,11 @@ def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
     write(junit, lambda: junit_report(report, strict=strict))
     write(html, lambda: html_report(report, strict=strict))
     write(markdown, lambda: markdown_report(report, strict=strict))
+    write(sarif, lambda: sarif_report(report, location=sarif_location, strict=strict))
     for picture in badge or ():
         write(picture, partial(svg_badge if picture.suffix == ".svg" else shields_badge, report, strict=strict))
+    if annotations:
+        typer.echo(github_annotations(report, strict=strict), err=True, nl=False)
     _show(replace(checked, report=report), strict=strict, as_json=as_json)
     raise typer.Exit(report.exit_code(strict=strict))
 

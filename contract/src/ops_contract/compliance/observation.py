@@ -16,13 +16,14 @@ _TRIES: Final = 3
 
 @dataclass(frozen=True)
 class Observation:
-    """`met` is None when the requirement could not be tested; `actual` then says why."""
+    """`met` is None when the requirement could not be tested, or does not apply to the module; `actual` then says why."""
 
     requirement: str
     met: bool | None
     expected: str = ""
     actual: str = ""
     exchanges: tuple[Exchange, ...] = ()
+    applies: bool = True
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,18 @@ class Seen:
 
 
 async def first_in_time(send: Callable[[], Awaitable[Exchange]], within_s: float) -> Seen:
-    """The first of three answers that came within `within_s`, or the last: one late answer may be the machine's fault.
+    """The first of three answers that came within `within_s`, or the last."""
+    return await first_good(send, lambda seen: seen.exchange.seconds <= within_s)
+
+
+async def first_good(send: Callable[[], Awaitable[Exchange]], is_good: Callable[[Seen], bool]) -> Seen:
+    """The first of three answers that is good, or the last: one late answer may be the machine's fault.
 
     `send` makes a new request each time, because a module may keep its answer to the last one.
     """
     for _ in range(_TRIES):
         seen = Seen(await send())
-        if seen.exchange.seconds <= within_s:
+        if is_good(seen):
             break
     return seen
 
@@ -131,6 +137,11 @@ def broken(requirement: str, expected: str, actual: str, *seen: Seen) -> Observa
 def untested(requirement: str, why: str, *seen: Seen) -> Observation:
     """The requirement could not be tested."""
     return Observation(requirement, None, "", why, tuple(one.exchange for one in seen))
+
+
+def not_applicable(requirement: str, why: str) -> Observation:
+    """The requirement is about something that the module does not have."""
+    return Observation(requirement, None, "", why, applies=False)
 
 
 def judged(requirement: str, is_met: bool, expected: str, actual: str, *seen: Seen) -> Observation:

@@ -30,7 +30,7 @@ def band_chart(caption: Caption, plot: Plot) -> str:
     signs = key(plot.key(with_runs=True), frame.bottom + 52, _WIDTH)
     foot = footing(caption, signs.bottom, _WIDTH)
     content = svg.joined([head.drawn, drawn_field(field), *below, signs.drawn, foot.drawn])
-    return sheet(caption, content, (_WIDTH, foot.bottom))
+    return sheet(caption, content, (_WIDTH, foot.bottom), role="group" if plot.has_links else "img")
 
 
 def _parameter(field: Field) -> Markup:

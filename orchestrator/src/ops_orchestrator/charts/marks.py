@@ -95,24 +95,35 @@ def _short_line(field: Field, look: str, center: svg.Point, part: float, most: f
 
 
 def _runs(field: Field) -> Iterator[Markup]:
-    several = [(x, group.figures) for x, group in field.placed if len(group.figures) > 1]
-    many = any(len(figures) > _FEW_RUNS for _, figures in several)
-    circles = [svg.circle("", (x, field.y(figure)), 2 if many else 3) for x, figures in several for figure in figures]
+    # The mark of a median is that of its run where there is one run only.
+    least = 1 if field.plot.has_links and not _has_medians(field) else 2
+    several = [(x, group) for x, group in field.placed if len(group.figures) >= least]
+    many = any(len(group.figures) > _FEW_RUNS for _, group in several)
+    radius = 2 if many else 3
+    circles = [
+        svg.linked(link, svg.circle("", (x, field.y(figure)), radius)) for x, group in several for figure, link in group.runs
+    ]
     if circles:
         yield svg.element("g", *circles, look="many" if many else "dot")
 
 
 def _medians(field: Field) -> Iterator[Markup]:
-    if field.plot.is_numeric and len(field.placed) <= _MOST_MEDIAN_POINTS:
+    if _has_medians(field):
         for x, group in field.placed:
             if group.spread:
-                yield svg.circle("pt", (x, field.y(group.spread.middle)), 2.4 if field.is_small else 3.4)
+                link = group.links[0] if len(group.links) == 1 else None
+                yield svg.linked(link, svg.circle("pt", (x, field.y(group.spread.middle)), 2.4 if field.is_small else 3.4))
+
+
+def _has_medians(field: Field) -> bool:
+    return field.plot.is_numeric and len(field.placed) <= _MOST_MEDIAN_POINTS
 
 
 def _failures(field: Field) -> Iterator[Markup]:
     for x, group in field.placed:
         if group.failed:
-            yield cross((x, field.frame.bottom), f"{group.label}: {group.failed} failed", 3 if field.is_small else 4)
+            mark = cross((x, field.frame.bottom), f"{group.label}: {group.failed} failed", 3 if field.is_small else 4)
+            yield svg.linked(group.failed_link, mark)
 
 
 def _stretches(field: Field) -> Iterator[list[tuple[float, Spread]]]:

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 
 from ops_orchestrator.charts.sheet import Sign
 from ops_orchestrator.charts.spread import Spread
+from ops_orchestrator.charts.svg import Link
 
 
 @dataclass(frozen=True)
 class Group:
     """The runs at one value of a parameter: `at` is the value where it is a number, `label` the value as text.
 
-    `figures` are those of the runs that are drawn one by one. A group without a spread has failed runs only.
+    `figures` are those of the runs that are drawn one by one, and `links` where their marks lead, if anywhere. A group without
+    a spread has failed runs only.
     """
 
     label: str
@@ -20,6 +23,13 @@ class Group:
     spread: Spread | None = None
     baseline: float | None = None
     failed: int = 0
+    links: tuple[Link | None, ...] = ()
+    failed_link: Link | None = None
+
+    @property
+    def runs(self) -> Iterator[tuple[float, Link | None]]:
+        """The figures that are drawn one by one, with where they lead."""
+        return zip(self.figures, self.links or repeat(None), strict=False)
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,11 @@ class Plot:
     def has_band(self) -> bool:
         """Is there a value of the parameter at which the runs differ?"""
         return any(group.spread and group.spread.low < group.spread.high for group in self.groups)
+
+    @property
+    def has_links(self) -> bool:
+        """Do marks lead somewhere?"""
+        return any(group.links or group.failed_link for group in self.groups)
 
     def values(self) -> Iterator[float]:
         """All numbers that the upright axis has to cover."""

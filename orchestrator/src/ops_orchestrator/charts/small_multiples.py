@@ -17,6 +17,7 @@ _COLUMNS: Final = 3
 _PANEL: Final = (290, 214)
 _GAP: Final = 30
 _FIELD: Final = (48, 172)
+_ALONE: Final = (18, 142)
 _LEAST_WIDTH: Final = 540
 
 
@@ -40,6 +41,16 @@ def small_multiples(caption: Caption, panels: Sequence[Panel]) -> str:
     foot = footing(caption, signs.bottom, wide)
     content = svg.joined([head.drawn, *_drawn(panels, top), signs.drawn, foot.drawn])
     return sheet(caption, content, (wide, foot.bottom))
+
+
+def small_chart(caption: Caption, plot: Plot) -> str:
+    """The SVG of one panel alone, for pages, which have its title and its unit as text beside it."""
+    upright = upright_axis(plot, 5)
+    frame = Frame(left_margin(upright), _ALONE[0], _PANEL[0] - 8, _ALONE[1])
+    power = svg.words((0, 12), upright.power) if upright.power else svg.joined(())
+    return sheet(
+        caption, svg.joined([power, drawn_field(Field(plot, frame, upright, is_small=True))]), (_PANEL[0], _ALONE[1] + 26)
+    )
 
 
 def _drawn(panels: Sequence[Panel], top: float) -> Iterator[Markup]:

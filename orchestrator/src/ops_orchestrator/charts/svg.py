@@ -1,6 +1,7 @@
 """The elements of an SVG drawing as escaped text. What is drawn is looked up in one table of looks."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from html import escape
 from typing import Final, NewType
 
@@ -12,11 +13,21 @@ Markup = NewType("Markup", str)
 Point = tuple[float, float]
 """A place on the sheet, from its left and from its top."""
 
+
+@dataclass(frozen=True)
+class Link:
+    """Where a mark leads, and what it is called for those who do not see it."""
+
+    address: str
+    name: str
+
+
 SANS: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', Arial, 'DejaVu Sans', sans-serif"
 
 BLUE: Final = "#0072b2"
 VERMILION: Final = "#d55e00"
 GREY: Final = "#6b7280"
+GREEN: Final = "#009e73"
 INK: Final = "#1f2937"
 SOFT: Final = "#556070"
 PAPER: Final = "#ffffff"
@@ -27,6 +38,7 @@ INK_ON_SHADES: Final = ("#17212b", "#17212b", "#17212b", "#08131b", "#ffffff", "
 
 # Attributes make a file readable alone. A page that has the drawing among its own elements outdoes them by the class, and so
 # can have other colours in the dark and on paper.
+_LINE: Final = {"fill": "none", "stroke-width": "2.2", "stroke-linejoin": "round"}
 _LOOKS: Final[Mapping[str, Mapping[str, str]]] = {
     "ground": {"fill": PAPER},
     "gr": {"stroke": "#e5e7eb"},
@@ -36,6 +48,14 @@ _LOOKS: Final[Mapping[str, Mapping[str, str]]] = {
     "ln": {"fill": "none", "stroke": BLUE, "stroke-width": "2.2", "stroke-linejoin": "round"},
     "dash": {"fill": "none", "stroke": GREY, "stroke-width": "1.6", "stroke-dasharray": "6 3"},
     "pt": {"fill": BLUE},
+    "la": {**_LINE, "stroke": BLUE},
+    "lb": {**_LINE, "stroke": VERMILION, "stroke-dasharray": "8 3"},
+    "lc": {**_LINE, "stroke": GREY, "stroke-dasharray": "2 3"},
+    "ld": {**_LINE, "stroke": GREEN, "stroke-dasharray": "8 3 2 3"},
+    "ma": {"fill": BLUE},
+    "mb": {"fill": VERMILION},
+    "mc": {"fill": GREY},
+    "md": {"fill": GREEN},
     "dot": {"fill": PAPER, "stroke": BLUE, "stroke-width": "1.2", "opacity": "0.8"},
     "many": {"fill": PAPER, "stroke": BLUE, "stroke-width": "1", "opacity": "0.4"},
     "x": {"fill": "none", "stroke": "#a6211a", "stroke-width": "2"},
@@ -96,6 +116,13 @@ def circle(look: str, at: Point, radius: float) -> Markup:
 def rectangle(look: str, corner: Point, size: tuple[float, float]) -> Markup:
     """A rectangle by its upper left corner, its width and its height."""
     return element("rect", look=look, x=corner[0], y=corner[1], width=size[0], height=size[1])
+
+
+def linked(link: Link | None, mark: Markup) -> Markup:
+    """A mark that leads somewhere. The keyboard passes over it: a table beside the chart has the same links."""
+    if link is None:
+        return mark
+    return element("a", mark, href=link.address, tabindex="-1", aria_label=link.name)
 
 
 def line_to(points: Iterable[Point]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ops_orchestrator.errors import CannotReachError, ConfigurationError
+from ops_orchestrator.published_address import published_url
 
 _ORCHESTRATOR: Final = "orchestrator"
 _INSIDE_PORT: Final = "8000"
@@ -39,7 +40,7 @@ class ComposeProject:
         """Build what is ours, start everything and wait until it is ready; returns the orchestrator's address."""
         self._run("docker", "compose", "build", visible=True)
         self._run("docker", "compose", "up", "--detach", "--wait", visible=True, **self._image_digests())
-        return f"http://{self._output('port', _ORCHESTRATOR, _INSIDE_PORT).strip()}"
+        return published_url(self._output("port", _ORCHESTRATOR, _INSIDE_PORT).strip())
 
     def image_digest(self, image: str) -> str | None:
         """The digest of an image as records of runs have it; None when the engine does not know the image."""

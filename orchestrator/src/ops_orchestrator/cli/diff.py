@@ -12,7 +12,7 @@ from ops_orchestrator.cli.terminal import AsJson, on_terminal
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.runs.comparison.diff import RunDiff, diff_runs
-from ops_orchestrator.runs.comparison.grades import SAME, Tolerance, Tolerances
+from ops_orchestrator.runs.comparison.grades import Tolerance, Tolerances
 from ops_orchestrator.runs.comparison.places import BRIEF, FULL, SCREEN
 from ops_orchestrator.runs.comparison.text import Kind, lines_of
 
@@ -54,7 +54,7 @@ def diff(  # noqa: PLR0913  # one parameter for each option
         _print(found)
     else:
         print_json(found.as_json())
-    raise typer.Exit(ExitCode.DONE if found.grade in SAME else ExitCode.NOT_COMPLETED)
+    raise typer.Exit(ExitCode.DONE if found.is_same else ExitCode.NOT_COMPLETED)
 
 
 def _print(found: RunDiff) -> None:

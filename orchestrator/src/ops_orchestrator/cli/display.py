@@ -64,11 +64,11 @@ def run_view(record: dict[str, Any], results: dict[str, Any], folder: Path) -> R
         if figures.listed:
             parts += [Text(""), _figures_view(step, figures, synthetic=step in made_up)]
     parts.append(Text(""))
-    parts += [Text.assemble(plain(f"{name:<11}", "bold"), plain(value)) for name, value in _pointers(record, results, folder)]
+    parts += [_pointer(name, value) for name, value in _pointers(record, results, folder)]
     if record["error"]:
         parts += [Text(""), plain(record["error"]["message"], "red")]
     if commands := next_step(record):
-        parts.append(plain(f"Next: {commands}"))
+        parts.append(_unwrapped(plain(f"Next: {commands}")))
     return Group(*parts)
 
 
@@ -205,6 +205,12 @@ def _figures_view(step: str, figures: Figures, *, synthetic: bool) -> Group:
     title = Text.assemble(plain(f"Headline figures of {step}", "bold"), *mark)
     more = [plain(f"and {figures.more} more; --json shows all", "dim")] if figures.more else []
     return Group(title, table, *more)
+
+
+def _pointer(name: str, value: str) -> Text:
+    """A line that says where something is; only the list of artifacts is wrapped, all others are to be copied."""
+    line = Text.assemble(plain(f"{name:<11}", "bold"), plain(value))
+    return line if name == "artifacts" else _unwrapped(line)
 
 
 def _pointers(record: dict[str, Any], results: dict[str, Any], folder: Path) -> list[tuple[str, str]]:

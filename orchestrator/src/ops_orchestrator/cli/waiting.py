@@ -37,7 +37,9 @@ def show_run(record: dict[str, Any], results: dict[str, Any], artifacts_path: st
     if as_json:
         print_json(answer(RunRecord.model_validate(record), Results.model_validate(results), artifacts_path))
     else:
-        Console().print(display.run_view(record, results, Path(artifacts_path)), *reproduction_lines(record), sep="\n")
+        Console().print(
+            display.run_view(record, results, Path(artifacts_path)), *reproduction_lines(record), sep="\n", crop=False
+        )
 
 
 def say_how_to_go_on(run_id: str) -> None:

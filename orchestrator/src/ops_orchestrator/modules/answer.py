@@ -28,12 +28,25 @@ class Readiness:
 
 
 @dataclass(frozen=True)
+class Caption:
+    """What a module says of an artifact for people. It is no part of a result."""
+
+    title: str | None = None
+    description: str | None = None
+
+
+NO_CAPTION: Final = Caption()
+"""That of an artifact of which its module says nothing."""
+
+
+@dataclass(frozen=True)
 class InlineFile:
     """An artifact whose bytes came with the answer."""
 
     name: str
     media_type: str
     content: bytes
+    caption: Caption = NO_CAPTION
 
     @cached_property
     def ref(self) -> ArtifactRef:
@@ -49,6 +62,7 @@ class RemoteFile:
 
     ref: ArtifactRef
     href: str
+    caption: Caption = NO_CAPTION
 
     @property
     def name(self) -> str:
@@ -73,6 +87,7 @@ class SharedFile:
     path: str
     root: Path
     sha256: str | None
+    caption: Caption = NO_CAPTION
 
 
 @dataclass(frozen=True)
@@ -88,6 +103,7 @@ class LinkedFile:
     href: str
     headers: Mapping[str, str]
     sha256: str | None
+    caption: Caption = NO_CAPTION
 
 
 FetchedFile = RemoteFile | LinkedFile
@@ -114,6 +130,7 @@ class ReceivedArtifact:
 
     ref: ArtifactRef
     content: bytes | Path | None
+    caption: Caption = NO_CAPTION
 
 
 UNKNOWN_TYPE: Final = "application/octet-stream"

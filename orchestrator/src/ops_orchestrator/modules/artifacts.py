@@ -23,6 +23,7 @@ from ops_orchestrator.modules.answer import (
     guessed_type,
 )
 from ops_orchestrator.modules.call import Call
+from ops_orchestrator.modules.call_headers import call_headers
 from ops_orchestrator.modules.client import ModuleClient, chunks_of
 from ops_orchestrator.modules.contract_answer import check_content
 from ops_orchestrator.modules.module import Module
@@ -54,9 +55,9 @@ async def receive_all(
     try:
         for source in sources:
             if isinstance(source, InlineFile):
-                received.append(ReceivedArtifact(source.ref, source.content if staging else None))
+                received.append(ReceivedArtifact(source.ref, source.content if staging else None, source.caption))
             else:
-                received.append(await receive(source, call.module, client, staging, allowance.limit(size)))
+                received.append(await receive(source, call, client, staging, allowance.limit(size)))
                 size += received[-1].ref.size_bytes
     except BaseException:
         # Files of a failed attempt are of no use to the next one, and may be large.
@@ -66,25 +67,26 @@ async def receive_all(
 
 
 async def receive(
-    source: FetchedFile | SharedFile, module: Module, client: ModuleClient, staging: Path | None, limit: ByteLimit
+    source: FetchedFile | SharedFile, call: Call, client: ModuleClient, staging: Path | None, limit: ByteLimit
 ) -> ReceivedArtifact:
     """The artifact, whose bytes are not in the answer and match what its module declares. Raises StepError.
 
     They are streamed into a new file in the folder `staging`; with None they are checked and dropped.
     """
+    module = call.module
     if client.take_artifact is not None:
         return await client.take_artifact(source, module, staging, limit)
     if isinstance(source, SharedFile):
         return await shared_volume.take(source, module.name, staging, limit)
     async with staged_file(staging) as target:
         if isinstance(source, RemoteFile):
-            await _fetch(source, module, client, target, source.ref.size_bytes)
+            await _fetch(source, call, client, target, source.ref.size_bytes)
             ref = source.ref
             check_content(ref, target.size_bytes, target.sha256, module)
         else:
-            media_type = await _fetch(source, module, client, target, limit)
+            media_type = await _fetch(source, call, client, target, limit)
             ref = _linked(source, media_type, target, module)
-    return ReceivedArtifact(ref, target.path)
+    return ReceivedArtifact(ref, target.path, source.caption)
 
 
 def _discard(artifacts: Iterable[ReceivedArtifact]) -> None:
@@ -93,13 +95,15 @@ def _discard(artifacts: Iterable[ReceivedArtifact]) -> None:
             artifact.content.unlink(missing_ok=True)
 
 
-async def _fetch(file: FetchedFile, module: Module, client: ModuleClient, target: StagedFile, most: ByteLimit | int) -> str:
+async def _fetch(file: FetchedFile, call: Call, client: ModuleClient, target: StagedFile, most: ByteLimit | int) -> str:
     """Write the bytes of `file` into `target`, and return the media type that they come with.
 
     `most` are those that it declares, where its limits were checked with them, or else the limit itself.
     """
-    piece, size = bytearray(), 0
-    headers = {"Accept": "*/*"} | (dict(file.headers) if isinstance(file, LinkedFile) else {})
+    piece, size, module = bytearray(), 0, call.module
+    # Where requests are balanced by the run, they lead to the replica that keeps the file.
+    own = file.headers if isinstance(file, LinkedFile) else call_headers(call.run_id, call.step_id)
+    headers = {"Accept": "*/*", **own}
     request = Request(method="GET", path=file.href, headers=headers)
     async with client.open(module, request, client.limits.artifact_bytes) as response:
         _check_found(module, file, response)

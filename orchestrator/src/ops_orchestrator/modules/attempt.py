@@ -13,6 +13,7 @@ from ops_orchestrator.modules.artifacts import receive_all
 from ops_orchestrator.modules.call import Call, UpstreamAnswer
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.confidential import (
+    masked_artifacts,
     masked_envelope,
     masked_errors,
     masked_exchange,
@@ -103,7 +104,7 @@ async def _answered(exchange: Exchange, call: Call, client: ModuleClient, secret
     searched = len(exchange.response) if secrets else 0
     envelope = await off_loop_if_large(lambda: masked_envelope(answer.envelope, secrets), searched)
     kept = await _kept(exchange, module, secrets)
-    artifacts = await receive_all(answer.sources, call, client, staging)
+    artifacts = masked_artifacts(await receive_all(answer.sources, call, client, staging), module, secrets)
     # The artifacts as they came, most of them in base64, need not stay in memory.
     changes = {
         "artifacts": (),

@@ -9,7 +9,8 @@ from pydantic_core import PydanticCustomError
 from ops_contract import base_url_problem
 
 
-def _checked(url: str) -> str:
+def checked_base_url(url: str) -> str:
+    """The URL itself. Raises ValueError, or PydanticCustomError with a complete message, for one that is not allowed."""
     problem = base_url_problem(url)
     if "@" in url and (problem or "@" in urlsplit(url).netloc):
         # A complete message: pydantic's own would show the password.
@@ -20,4 +21,4 @@ def _checked(url: str) -> str:
     return url
 
 
-BaseUrl = Annotated[str, AfterValidator(_checked)]
+BaseUrl = Annotated[str, AfterValidator(checked_base_url)]

@@ -9,7 +9,7 @@ from ops_contract import MASK, SuccessEnvelope, is_secret
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import Exchange, Job, Request
 from ops_orchestrator.masking import Secrets, TooManySecretsError
-from ops_orchestrator.modules.answer import Answer, Readiness, shortened_version
+from ops_orchestrator.modules.answer import Answer, Caption, Readiness, ReceivedArtifact, shortened_version
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.sent_body import fields_of
 
@@ -70,6 +70,20 @@ def masked_envelope(envelope: SuccessEnvelope, secrets: Secrets) -> SuccessEnvel
         masked = {name: secrets.masked(getattr(envelope, name)) for name in parts}
     changed = {name: part for name, part in masked.items() if part is not getattr(envelope, name)}
     return envelope.model_copy(update=changed) if changed else envelope
+
+
+def masked_artifacts(artifacts: tuple[ReceivedArtifact, ...], module: Module, secrets: Secrets) -> tuple[ReceivedArtifact, ...]:
+    """`artifacts` as they may be kept: what their module says of them for people, and not their bytes.
+
+    Raises StepError when secrets stand in it too often.
+    """
+    if not secrets:
+        return artifacts
+    with _bounded(module.name):
+        return tuple(
+            replace(each, caption=Caption(secrets.masked(each.caption.title), secrets.masked(each.caption.description)))
+            for each in artifacts
+        )
 
 
 def masked_readiness(readiness: Readiness, module: Module, secrets: Secrets) -> Readiness:

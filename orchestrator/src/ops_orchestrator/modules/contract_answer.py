@@ -22,7 +22,7 @@ from ops_contract import (
 )
 from ops_orchestrator.errors import Failure, StepError
 from ops_orchestrator.exchange import Exchange
-from ops_orchestrator.modules.answer import Answer, ArtifactSource, InlineFile, Readiness, RemoteFile, too_many_values
+from ops_orchestrator.modules.answer import Answer, ArtifactSource, Caption, InlineFile, Readiness, RemoteFile, too_many_values
 from ops_orchestrator.modules.module import Module
 
 _SHOWN_BYTES: Final = 200
@@ -75,10 +75,10 @@ def check_content(ref: ArtifactRef, size_bytes: int, sha256: str, module: Module
 
 
 def _source(artifact: Artifact, module: Module) -> ArtifactSource:
-    content = artifact.inline_content
+    content, caption = artifact.inline_content, Caption(artifact.title, artifact.description)
     if content is None:
-        return RemoteFile(artifact.ref, artifact.href)
-    file = InlineFile(artifact.name, artifact.media_type, content)
+        return RemoteFile(artifact.ref, artifact.href, caption)
+    file = InlineFile(artifact.name, artifact.media_type, content, caption)
     check_content(artifact, file.ref.size_bytes, file.ref.sha256, module)
     return file
 

@@ -55,6 +55,13 @@ class Run:
         """The inputs of the scenario."""
         return dict(self.model.request["inputs"])
 
+    @property
+    def folder(self) -> Path:
+        """The run's folder. Raises NotFoundError for a run in a zip file, which has none."""
+        if (folder := Path(self.source)).is_dir():
+            return folder
+        raise NotFoundError(f"{self.id} is in a zip file, and has no folder; `ops runs import` puts it into the store.")
+
     @cached_property
     def record(self) -> dict[str, Any]:
         """run.json."""

@@ -262,8 +262,8 @@ class ActiveRun:
         return f"step {under_way} was under way" if under_way else "no step was under way"
 
 
-async def within(event: asyncio.Event, seconds: float) -> bool:
-    """Whether `event` is set within so many seconds."""
+async def within(event: asyncio.Event, seconds: float | None) -> bool:
+    """Whether `event` is set within so many seconds, however many they are for None."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -49,9 +49,12 @@ class Citation:
     was_damaged: bool = False
 
     @classmethod
-    def of(cls, run: StoredRun, author: str = "") -> Self:
-        """The citation of `run`, which `author` had executed. Raises ConflictError for a run that is not over, StoreError."""
-        record = ended_record(run, "a citation")
+    def of(cls, run: StoredRun, author: str = "", *, known: tuple[RunRecord, Results] | None = None) -> Self:
+        """The citation of `run`, which `author` had executed; `known` is what was read of it already.
+
+        Raises ConflictError for a run that is not over, StoreError.
+        """
+        record, results = known or (ended_record(run, "a citation"), run.results())
         modules = dict.fromkeys((step.module, step.module_version) for step in record.steps)
         return cls(
             author=one_line(author) or NO_AUTHOR,
@@ -63,7 +66,7 @@ class Citation:
             modules=tuple(_versioned(name, version) for name, version in modules),
             recipe=record.fingerprints.recipe,
             result=record.fingerprints.result,
-            is_synthetic=is_synthetic(record, run.results()),
+            is_synthetic=is_synthetic(record, results),
             was_damaged=bool(import_damage(run)),
         )
 

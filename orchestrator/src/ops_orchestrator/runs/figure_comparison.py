@@ -10,7 +10,7 @@ from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.runs.figures import Direction, FigureValue
 from ops_orchestrator.runs.headings import headings
 from ops_orchestrator.runs.run_figures import RunFigures, StepFigures
-from ops_orchestrator.runs.scale import RELATIVE, Scale, changes, is_number
+from ops_orchestrator.runs.scale import RELATIVE, Scale, changes, is_number, value_text
 
 MOST_RUNS: Final = 20
 """So many runs are compared at once."""
@@ -45,14 +45,16 @@ class ComparedValue:
     """A figure of one run: any JSON value, None when the run has none.
 
     `change` and `relative`, a share of the first run's value, are those against the first run. They are None where there is
-    nothing to subtract, and where `has_other_unit`: the unit is not that of the row. `relative` is None at a base of 0 too.
-    `other_module` is the module of the run's step, where it is not that of the row's first.
+    nothing to subtract, and where `has_other_unit` or `other_country` say that the unit or the country is not that of the
+    row's first. `relative` is None at a base of 0 too. `other_module` is the module of the run's step, where it is not that of
+    the row's first.
     """
 
     value: Any = None
     unit: str = ""
     has_other_unit: bool = False
     other_module: str = ""
+    other_country: str = ""
     change: float | None = None
     relative: float | None = None
     synthetic: bool = False
@@ -64,7 +66,8 @@ class ComparedValue:
         scale = Scale.of(self.unit)
         written = scale.value(self.value)
         unit = f" ({scale.unit or self.unit or 'no unit'})" if self.has_other_unit else ""
-        return f"{written}{unit}" + (f" of {self.other_module}" if self.other_module else "")
+        country = f" ({self.other_country})" if self.other_country else ""
+        return f"{written}{unit}{country}" + (f" of {self.other_module}" if self.other_module else "")
 
     @property
     def change_text(self) -> str:
@@ -101,7 +104,7 @@ class FigureComparison:
 
 
 @dataclass(frozen=True)
-class _Row:
+class MatchedSteps:
     """Steps that stand for one another: by the run's place, the step that it has."""
 
     step: str
@@ -113,11 +116,17 @@ class _Row:
         """All modules of the steps; `module` is that of the first."""
         return {step.module for step in self.by_run.values()}
 
+    def other_country(self, at: int) -> str:
+        """The country of a run's step, where it is not that of the first; empty where one of them has none."""
+        first, own = (self.by_run[run].country for run in (min(self.by_run), at))
+        return "" if first is None or own is None or _alike(first) == _alike(own) else value_text(own)
 
-def compare_figures(runs: Sequence[RunFigures]) -> FigureComparison:
+
+def compare_figures(runs: Sequence[RunFigures], most: int = MOST_ROWS) -> FigureComparison:
     """Put figures side by side that have the same step and key. Raises ConfigurationError for fewer than 2 runs or over 20.
 
-    Steps of different ids stand beside each other when they have the same module, and a run has no other step of it.
+    At most `most` figures are listed, and the rest is counted. Steps of different ids stand beside each other when they have
+    the same module, and a run has no other step of it.
     """
     if len(runs) < 2:
         raise ConfigurationError("a comparison takes two runs or more; to look at one, use `ops runs show RUN`")
@@ -127,17 +136,17 @@ def compare_figures(runs: Sequence[RunFigures]) -> FigureComparison:
         ComparedRun(run.record.run_id, heading, run.record.scenario_id, run.record.status, run.synthetic, run.warnings)
         for run, heading in zip(runs, headings([run.record for run in runs]), strict=True)
     )
-    figures = (figure for row in _rows(runs) for figure in _figures(row, len(runs)))
-    listed = tuple(islice(figures, MOST_ROWS))
+    figures = (figure for row in matched_steps(runs) for figure in _figures(row, len(runs)))
+    listed = tuple(islice(figures, most))
     return FigureComparison(compared, listed, sum(1 for _ in figures))
 
 
-def _rows(runs: Sequence[RunFigures]) -> list[_Row]:
+def matched_steps(runs: Sequence[RunFigures]) -> list[MatchedSteps]:
     """Steps by id. Rows of the same module become one, where its steps cannot be taken for one another."""
-    rows: dict[str, _Row] = {}
+    rows: dict[str, MatchedSteps] = {}
     for at, run in enumerate(runs):
         for step in run.steps:
-            rows.setdefault(step.step, _Row(step.step, step.module, {})).by_run[at] = step
+            rows.setdefault(step.step, MatchedSteps(step.step, step.module, {})).by_run[at] = step
     counts = Counter((at, step.module) for at, run in enumerate(runs) for step in run.steps)
     for alike in _of_one_module(rows.values(), counts):
         places = [at for row in alike for at in row.by_run]
@@ -147,23 +156,28 @@ def _rows(runs: Sequence[RunFigures]) -> list[_Row]:
     return [*rows.values()]
 
 
-def _of_one_module(rows: Iterable[_Row], counts: Mapping[tuple[int, str], int]) -> list[list[_Row]]:
+def _alike(country: Any) -> Any:
+    return country.strip().casefold() if isinstance(country, str) else country
+
+
+def _of_one_module(rows: Iterable[MatchedSteps], counts: Mapping[tuple[int, str], int]) -> list[list[MatchedSteps]]:
     """The rows with no other module, and with a run that has the module only once; by module."""
-    found: dict[str, list[_Row]] = {}
+    found: dict[str, list[MatchedSteps]] = {}
     for row in rows:
         if row.modules == {row.module} and any(counts[at, row.module] == 1 for at in row.by_run):
             found.setdefault(row.module, []).append(row)
     return [*found.values()]
 
 
-def _figures(row: _Row, runs: int) -> Iterator[ComparedFigure]:
+def _figures(row: MatchedSteps, runs: int) -> Iterator[ComparedFigure]:
     by_run = {at: {figure.key: figure for figure in step.figures} for at, step in sorted(row.by_run.items())}
     for key in dict.fromkeys(key for figures in by_run.values() for key in figures):
         cells = [by_run[at].get(key) if at in by_run else None for at in range(runs)]
         given = [cell for cell in cells if cell is not None]
         unit, first = given[0].unit, cells[0]
         direction = _common_direction(given)
-        marks = _marks(given, direction)
+        is_one_country = not any(map(row.other_country, row.by_run))
+        marks = _marks(given, direction) if is_one_country else {}
         values = (
             _value(cell, first, row, at, unit=unit, mark=marks.get(cell.number)) if cell else ComparedValue()
             for at, cell in enumerate(cells)
@@ -172,11 +186,12 @@ def _figures(row: _Row, runs: int) -> Iterator[ComparedFigure]:
 
 
 def _value(  # noqa: PLR0913  # all that is known of a cell
-    figure: FigureValue, first: FigureValue | None, row: _Row, at: int, *, unit: str, mark: Mark | None
+    figure: FigureValue, first: FigureValue | None, row: MatchedSteps, at: int, *, unit: str, mark: Mark | None
 ) -> ComparedValue:
     step = row.by_run[at]
     change = relative = None
-    if first is not None and figure is not first and figure.unit == first.unit:
+    other_country = row.other_country(at)
+    if first is not None and figure is not first and figure.unit == first.unit and not other_country:
         change, relative = _change(figure.number, first.number)
     return ComparedValue(
         figure.value,
@@ -186,6 +201,7 @@ def _value(  # noqa: PLR0913  # all that is known of a cell
         relative=relative,
         other_module="" if step.module == row.module else step.module,
         synthetic=step.synthetic,
+        other_country=other_country,
         mark=mark,
     )
 

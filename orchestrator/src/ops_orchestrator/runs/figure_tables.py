@@ -9,6 +9,7 @@ from typing import Any, Final
 from ops_orchestrator.excerpt import one_line
 from ops_orchestrator.runs.figure_comparison import ComparedFigure, ComparedValue, FigureComparison
 from ops_orchestrator.runs.scale import Scale, is_number, shortened
+from ops_orchestrator.runs.series_comparison import ComparedSeries
 
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|#~&])")
 # A spreadsheet takes text that begins so for a formula, which could read other cells or files.
@@ -20,8 +21,8 @@ def csv_of(comparison: FigureComparison) -> str:
     """One line a figure: what it is, then per run its value, its change, its relative change, and a note.
 
     Numbers have all of their digits. The note says what a reader must know: the status of a run that did not complete,
-    `synthetic`, another unit or module, `best` or `worst`. Text that a spreadsheet would take for a formula has an apostrophe
-    in front.
+    `synthetic`, another unit, country or module, `best` or `worst`. Text that a spreadsheet would take for a formula has an
+    apostrophe in front.
     """
     out = io.StringIO()
     writer = csv.writer(out)
@@ -40,6 +41,18 @@ def csv_of(comparison: FigureComparison) -> str:
             changes = [value.change, value.relative] if at else []
             cells += [_plain_value(value.value), *changes, "; ".join(filter(None, (ended, *_notes(value))))]
         writer.writerow(map(spreadsheet_cell, cells))
+    return out.getvalue()
+
+
+def series_csv_of(comparison: FigureComparison, series: Iterable[ComparedSeries]) -> str:
+    """One line a figure and period: what it is, then its value in each run. Text is as harmless as in `csv_of`."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    names = ["step", "figure", "label", "unit", "period", *(f"{run.heading} [{run.run_id}]" for run in comparison.runs)]
+    writer.writerow(map(spreadsheet_cell, names))
+    for one in series:
+        for period, *values in zip(one.periods, *one.values, strict=True):
+            writer.writerow(map(spreadsheet_cell, [one.step, one.key, one.label, one.unit, period, *values]))
     return out.getvalue()
 
 
@@ -67,6 +80,8 @@ def _notes(value: ComparedValue) -> Iterator[str]:
         yield "no value"
     if value.has_other_unit:
         yield f"other unit: {value.unit or 'none'}"
+    if value.other_country:
+        yield f"other country: {value.other_country}"
     if value.other_module:
         yield f"other module: {value.other_module}"
     if value.synthetic:

@@ -60,6 +60,8 @@ class Figures:
 def figure_values(outputs: Mapping[str, Any]) -> Iterator[FigureValue]:
     """The figures in `outputs.kpis`, in the module's order; none where it is not an object (OPS-FIG-001).
 
+    What the kit warns about is read all the same, where it can be: figures without a unit, a label or a number.
+
     A direction is taken from `outputs.directions`, where it is "higher" or "lower": which value is better.
     """
     names = ("units", "labels", "baseline", "change", "directions")

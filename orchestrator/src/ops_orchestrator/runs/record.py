@@ -154,9 +154,14 @@ class RunRecord(_Document):
 
 
 class ArtifactRecord(ArtifactRef):
-    """A stored artifact. `path` is relative to the run folder, None when only the hash was kept."""
+    """A stored artifact. `path` is relative to the run folder, None when only the hash was kept.
+
+    `title` and `description` are what its module says of it for people.
+    """
 
     path: str | None = None
+    title: str | None = None
+    description: str | None = None
 
     @property
     def ref(self) -> ArtifactRef:

@@ -113,7 +113,7 @@ class _RecordedStep:
         received = ArtifactRef(**described, size_bytes=target.size_bytes, sha256=target.sha256)
         if isinstance(source, RemoteFile):
             check_content(source.ref, target.size_bytes, target.sha256, module)
-        return ReceivedArtifact(received, target.path)
+        return ReceivedArtifact(received, target.path, source.caption)
 
     def _answer(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> RecordedExchange:
         modules, module = self.modules, self.step.module

@@ -5,7 +5,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
-from typing import Any, Final, Self, TypeGuard
+from typing import Any, Final, Self
+
+from ops_contract import is_number as is_number  # noqa: PLC0414 - whoever writes numbers takes it from here
 
 _LONGEST_TEXT: Final = 60
 _SIGNIFICANT_DIGITS: Final = 4
@@ -59,11 +61,6 @@ class Scale:
 
 RELATIVE: Final = Scale(factor=100, change_decimals=1, change_sign="%")
 """How a change is written as a share of what it is a change of."""
-
-
-def is_number(value: Any) -> TypeGuard[float]:
-    """Is the JSON value a number?"""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def difference(value: float, before: float) -> float:

@@ -84,6 +84,8 @@ def _artifact_record(step: Step, artifact: ReceivedArtifact, *, keep: bool) -> A
         size_bytes=ref.size_bytes,
         sha256=ref.sha256,
         path=f"{artifacts_folder(step.id)}/{ref.name}" if keep else None,
+        title=artifact.caption.title,
+        description=artifact.caption.description,
     )
 
 

@@ -77,13 +77,18 @@ class RunList(BaseModel):
 
 
 class ListedArtifact(BaseModel):
-    """An artifact of a run; `address` is null when only the hash was kept."""
+    """An artifact of a run; `address` is null when only the hash was kept.
+
+    `title` and `description` are what its module says of it for people, null when it says nothing.
+    """
 
     step: str
     name: str
     media_type: str
     size_bytes: int
     sha256: str
+    title: str | None
+    description: str | None
     address: str | None
 
 

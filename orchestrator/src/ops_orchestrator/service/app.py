@@ -34,7 +34,7 @@ from ops_orchestrator.service.pages.negotiation import PagesFirst
 from ops_orchestrator.service.problem import install_problem_handlers
 from ops_orchestrator.service.routes.archive import archive_routes
 from ops_orchestrator.service.routes.artifacts import artifacts_routes
-from ops_orchestrator.service.routes.comparison import comparison_routes
+from ops_orchestrator.service.routes.comparison import comparison_routes, several_routes
 from ops_orchestrator.service.routes.description import description_routes
 from ops_orchestrator.service.routes.events import events_routes
 from ops_orchestrator.service.routes.evidence import evidence_routes
@@ -97,7 +97,7 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
         license_info={"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
         lifespan=partial(_lifespan, parts),
         redirect_slashes=False,  # it would answer with an address made from the header Host
-        # The description is served by routes of our own, whose page loads nothing from elsewhere.
+        # The description is served by a route of our own, and shown by a page that loads nothing from elsewhere.
         openapi_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
@@ -112,6 +112,7 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     app.include_router(artifacts_routes(parts.store))
     app.include_router(evidence_routes(parts.store, parts.runs))
     app.include_router(comparison_routes(parts.store))
+    app.include_router(several_routes(parts.store))
     app.include_router(archive_routes(parts.store))
     app.include_router(report_routes(parts.store))
     app.include_router(ro_crate_routes(parts.store))

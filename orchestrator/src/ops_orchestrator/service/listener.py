@@ -2,9 +2,13 @@
 
 import errno
 import socket
-from typing import Final
+from typing import Any, Final
 
+import structlog
+
+import ops_orchestrator
 from ops_orchestrator.errors import ConfigurationError
+from ops_orchestrator.published_address import published_url
 from ops_orchestrator.settings import Settings
 
 _OF_THE_PORT: Final = (errno.EADDRINUSE, errno.EACCES)
@@ -24,6 +28,16 @@ def listening_socket(settings: Settings) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Where callers find what listens."""
+    """Where callers on this machine find what listens."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return published_url(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+
+
+def log_listening(url: str, settings: Settings, **fields: object) -> None:
+    """Log that the service can be used, and where a person opens it: as it is published, or else `url`, where it listens."""
+    opened = settings.published_at or url
+    message = f"open {opened} in a browser"
+    if settings.published_at == "":
+        message = "it is published on a port that the container engine chose; `docker compose port orchestrator 8000` prints it"
+    log: Any = structlog.get_logger("ops_orchestrator")
+    log.info("service.listening", url=opened, version=ops_orchestrator.__version__, **fields, message=message)

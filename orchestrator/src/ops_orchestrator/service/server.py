@@ -7,14 +7,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-import ops_orchestrator
 from ops_orchestrator.exit_code import STOPPED_BY, ExitCode
 from ops_orchestrator.service.app import create_app
-from ops_orchestrator.service.listener import listening_socket, url_of
+from ops_orchestrator.service.listener import listening_socket, log_listening, url_of
 from ops_orchestrator.service.protocol import HttpProtocol
 from ops_orchestrator.service.service_log import configure_service_log
 from ops_orchestrator.service.shared_listener import OpenConnections, SharedListener
@@ -27,7 +25,7 @@ def serve_orchestrator(settings: Settings) -> None:
     """Serve the orchestrator until a signal ends the process. Raises ConfigurationError, StoreError."""
     configure_service_log(settings.log_format)
     # The lifespan ends active runs: only then do the callers that wait for them get a final answer.
-    serve_until_stopped(create_app(settings), settings, _log_listening, lifespan_ends_first=True)
+    serve_until_stopped(create_app(settings), settings, lambda url: log_listening(url, settings), lifespan_ends_first=True)
 
 
 def serve_until_stopped(
@@ -75,11 +73,6 @@ def serve_on(  # noqa: PLR0913  # what a server is made of, each by name
     server.run(sockets=listeners)
     if server.exit_code is not None:
         sys.exit(server.exit_code)
-
-
-def _log_listening(url: str) -> None:
-    version = ops_orchestrator.__version__
-    structlog.get_logger("ops_orchestrator").info("service.listening", url=url, version=version)
 
 
 class _Server(uvicorn.Server):

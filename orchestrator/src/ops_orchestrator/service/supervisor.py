@@ -18,11 +18,10 @@ from typing import Any, Final
 
 import structlog
 
-import ops_orchestrator
 from ops_orchestrator.errors import ConfigurationError, OrchestratorError
 from ops_orchestrator.exit_code import STOPPED_BY, ExitCode
 from ops_orchestrator.runs.shared_slots import require_shared_slots
-from ops_orchestrator.service.listener import listening_socket, url_of
+from ops_orchestrator.service.listener import listening_socket, log_listening, url_of
 from ops_orchestrator.service.liveness import socket_of, until_silent
 from ops_orchestrator.service.service_log import configure_service_log
 from ops_orchestrator.service.whole_writes import whole_lines
@@ -160,9 +159,8 @@ class _Supervisor:
             _log.info("worker.started", worker=number, pid=self._processes[number].pid)
         elif len(self._ready) == self._settings.workers:
             self._is_announced = True
-            url, version = url_of(self._listener), ops_orchestrator.__version__
             workers = [self._processes[each].pid for each in sorted(self._processes)]
-            _log.info("service.listening", url=url, version=version, workers=workers)
+            log_listening(url_of(self._listener), self._settings, workers=workers)
 
 
 async def _started(listener: int) -> Process:

@@ -229,16 +229,17 @@ class _Facade:
         if len(self._files) > _MOST_FILES:
             _, (oldest, _) = self._files.popitem(last=False)
             oldest.unlink(missing_ok=True)
-        return Artifact(**ref.model_dump(), href=f"artifacts/{self._number}")
+        return Artifact(**ref.model_dump(), **vars(received.caption), href=f"artifacts/{self._number}")
 
 
 def _inline(received: Sequence[ReceivedArtifact]) -> dict[str, Artifact]:
     """The small ones of the artifacts by name, as far as one answer holds them; their files are removed."""
     inline, left = {}, _MOST_INLINE_BYTES_IN_ALL
-    for ref, content in ((artifact.ref, artifact.content) for artifact in received):
+    for artifact in received:
+        ref, content = artifact.ref, artifact.content
         if content is not None and ref.size_bytes <= min(_MOST_INLINE_BYTES, left):
             left -= ref.size_bytes
-            inline[ref.name] = Artifact.of(ref.name, ref.media_type, _taken(content))
+            inline[ref.name] = Artifact.of(ref.name, ref.media_type, _taken(content), **vars(artifact.caption))
     return inline
 
 

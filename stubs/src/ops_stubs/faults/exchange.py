@@ -38,14 +38,17 @@ class Received:
         return self.path == "/health" and self.method in {"GET", "HEAD"}
 
     @cached_property
-    def json(self) -> Any:
-        """The body of an execute request, or None when it is not JSON as the contract wants it."""
-        if not self.is_execute:
-            return None
+    def value(self) -> Any:
+        """The body of any request, or None when it is not JSON as the contract wants it."""
         try:
-            return parse_json(self.raw)
+            return parse_json(self.raw) if self.raw else None
         except JsonError:
             return None
+
+    @property
+    def json(self) -> Any:
+        """The body of an execute request, or None when it is not JSON as the contract wants it."""
+        return self.value if self.is_execute else None
 
     @property
     def body(self) -> Mapping[str, Any]:

@@ -8,6 +8,8 @@ from ops_stubs.faults.violation import Envelope, Exchange, Violation, on_error, 
 
 __all__ = ["EXECUTE"]
 
+_LONGEST_SCENARIO_ID: Final = 200
+
 
 def _warnings_are_text(envelope: Envelope) -> None:
     envelope["warnings"] = "none"
@@ -78,6 +80,22 @@ def _unknown_fields(body: Any, options: Any) -> int:
     return len(body.keys() - ExecuteRequest.model_fields.keys()) + len(options.keys() - Options.model_fields.keys())
 
 
+async def _no_upstream(exchange: Exchange) -> Reply:
+    reply = await exchange.forward()
+    if not reply.is_success or not exchange.received.body.get("upstream"):
+        return reply
+    return error_reply(reply.json["module"], 422, "INVALID_REQUEST", "/upstream must be empty", pointer="/upstream")
+
+
+async def _counts_utf_16_units(exchange: Exchange) -> Reply:
+    reply = await exchange.forward()
+    units = len(str(exchange.received.body.get("scenario_id", "")).encode("utf-16-le", errors="replace")) // 2
+    if not reply.is_success or units <= _LONGEST_SCENARIO_ID:
+        return reply
+    message = f"/scenario_id must have at most {_LONGEST_SCENARIO_ID} characters, not {units}"
+    return error_reply(reply.json["module"], 422, "INVALID_REQUEST", message, pointer="/scenario_id")
+
+
 def _no_trace(envelope: Envelope) -> None:
     envelope["meta"].pop("trace_id", None)
 
@@ -143,6 +161,18 @@ EXECUTE: Final = (
         "fields that are unknown, at the top or in options, are counted in outputs",
         "outputs of a request with an unknown field have unknown_fields, those of the same request without it do not",
         _counts_unknown_fields,
+    ),
+    Violation(
+        "OPS-FWD-002",
+        "a request with anything in upstream is refused",
+        "a valid request with one earlier step in upstream is a 422",
+        _no_upstream,
+    ),
+    Violation(
+        "OPS-FWD-003",
+        "the length of scenario_id is counted in UTF-16 units, so that characters beyond U+FFFF count twice",
+        "a valid request with a scenario_id of 200 such characters is a 422",
+        _counts_utf_16_units,
     ),
     Violation(
         "OPS-OBS-001",

@@ -1,7 +1,9 @@
 """The journal of a stub: its most recent requests, for a test to read."""
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 from ops_contract import is_secret
@@ -16,7 +18,10 @@ _REMOVED: Final = "[removed]"
 
 @dataclass
 class Entry:
-    """One request; `status` is None until it is answered, and when it never is."""
+    """One request; `status` is None until it is answered, and when it never is.
+
+    `answer` names the staged answer that it got; where it got none of those staged, `nearest_answer` says why not.
+    """
 
     number: int
     method: str
@@ -27,6 +32,18 @@ class Entry:
     acted: list[str] = field(default_factory=list)
     status: int | None = None
     nearest_path: str | None = None
+    answer: str | None = None
+    nearest_answer: dict[str, Any] | None = None
+
+    @cached_property
+    def received(self) -> Received:
+        """The request as far as it is kept; of a truncated body, nothing can be read."""
+        raw = b"" if self.body_truncated else self.body.encode()
+        return Received(self.method, self.path, self.path, tuple(self.headers.items()), raw)
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry as the admin API shows it."""
+        return asdict(self)
 
 
 class Journal:
@@ -55,9 +72,14 @@ class Journal:
         self._number = 0
         self._entries.clear()
 
-    def as_json(self) -> list[dict[str, Any]]:
+    @property
+    def forgotten(self) -> int:
+        """How many requests are no longer kept."""
+        return self._number - len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
         """The entries, the oldest first."""
-        return [asdict(entry) for entry in self._entries]
+        return iter(self._entries)
 
 
 def _without_secrets(headers: Headers) -> dict[str, str]:

@@ -1,13 +1,14 @@
 """The layer around a stub that applies transport faults and violations; without it, a stub has neither."""
 
 import difflib
-from collections.abc import Callable
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ops_contract import RefusalError
+from ops_stubs.answers import KeptAnswers
 from ops_stubs.faults.admin import ADMIN_PATH, create_admin
-from ops_stubs.faults.exchange import Headers, Received, Reply
+from ops_stubs.faults.exchange import Headers, Received, Reply, error_reply
 from ops_stubs.faults.journal import Entry
 from ops_stubs.faults.staged import Faults
 from ops_stubs.faults.transport import Act
@@ -30,7 +31,7 @@ class FaultLayer:
         module: str,
         paths: tuple[str, ...],
         max_request_bytes: int,
-        forget_answers: Callable[[], None],
+        answers: KeptAnswers,
     ) -> None:
         """`paths` are those that `module` serves; of larger bodies than `max_request_bytes`, only the beginning is read."""
         self._app = app
@@ -38,7 +39,8 @@ class FaultLayer:
         self._module = module
         self._paths = paths
         self._max_request_bytes = max_request_bytes
-        self._admin = create_admin(faults, forget_answers)
+        self._answers = answers
+        self._admin = create_admin(faults, answers.clear, faults.file)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -60,7 +62,10 @@ class FaultLayer:
             return await _answer_of(self._app, _scope_with(scope, sent.headers), _replayed(body, receive))
 
         async def answer() -> Reply:
-            reply = await self._faults.answer(received, entry, forward)
+            try:
+                reply = await self._faults.answer(received, entry, forward, self._answers.keeps)
+            except RefusalError as error:  # of a staged answer; those of the module are envelopes already
+                reply = error_reply(self._module, error.status, error.code, error.message, pointer=error.pointer)
             return self._explained(entry, reply)
 
         async def note_status(message: Message) -> None:
@@ -82,7 +87,7 @@ class FaultLayer:
     def _explained(self, entry: Entry, reply: Reply) -> Reply:
         """Add the nearest path to the answer, when nothing is served at the requested one."""
         path = entry.path
-        if reply.error_code != "NOT_FOUND" or path.startswith(_ARTIFACTS):
+        if reply.error_code != "NOT_FOUND" or path.startswith(_ARTIFACTS) or entry.answer is not None:
             return reply
         entry.nearest_path = difflib.get_close_matches(path, self._paths, n=1, cutoff=0)[0]
         envelope = reply.json

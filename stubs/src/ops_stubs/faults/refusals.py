@@ -2,9 +2,11 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from typing import Any, Final
 
 from ops_stubs.faults.exchange import Received, Reply, error_reply
+from ops_stubs.faults.lenient_json import carried, read_leniently
 from ops_stubs.faults.violation import Envelope, Exchange, Violation, on_error
 
 __all__ = ["REFUSALS"]
@@ -30,12 +32,20 @@ def _no_code(envelope: Envelope) -> None:
 
 async def _malformed_is_422(exchange: Exchange) -> Reply:
     reply = await exchange.forward()
-    if reply.error_code != "MALFORMED_JSON":
+    if reply.error_code != "MALFORMED_JSON" or read_leniently(exchange.received.raw) is not None:
         return reply
     envelope = reply.json
     # With a pointer, which every 422 about a body must have.
     envelope["error"]["pointer"] = ""
     return Reply.of_json(envelope, 422)
+
+
+async def _reads_leniently(exchange: Exchange) -> Reply:
+    reply = await exchange.forward()
+    body = read_leniently(exchange.received.raw) if reply.error_code == "MALFORMED_JSON" else None
+    if not isinstance(body, dict):
+        return reply
+    return await exchange.forward(replace(exchange.received, raw=b"{}").changed(**carried(body)))
 
 
 def _no_pointer(envelope: Envelope) -> None:
@@ -185,6 +195,12 @@ REFUSALS: Final = (
         _stays_broken,
     ),
     Violation("OPS-ERR-010", "405 answers lack Allow", "a GET /execute is a 405 without the header Allow", _no_allow),
+    Violation(
+        "OPS-ERR-011",
+        "duplicate keys, large integers, half characters, a byte order mark and deep nesting are read all the same",
+        "a request with a key twice in its inputs is a 200",
+        _reads_leniently,
+    ),
     Violation(
         "OPS-PTH-001",
         "run_id and step_id may hold slashes, .., control characters and 300 characters",

@@ -1,4 +1,4 @@
-"""Violations of the requirements on artifacts and evidence."""
+"""Violations of the requirements on artifacts, evidence and key figures."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -87,6 +87,13 @@ def _not_synthetic(envelope: Envelope) -> None:
         item.pop("synthetic", None)
 
 
+def _figures_without_words(envelope: Envelope) -> None:
+    outputs = envelope["outputs"]
+    outputs.setdefault("kpis", {"figures": len(outputs)})
+    for part in ("units", "labels"):
+        outputs.pop(part, None)
+
+
 RESULTS: Final = (
     Violation(
         "OPS-ART-001",
@@ -148,5 +155,11 @@ RESULTS: Final = (
         "no item has synthetic, though the titles say that the figures are made up",
         on_success(_not_synthetic),
     ),
+    Violation(
+        "OPS-FIG-001",
+        "key figures have neither units nor labels; a stub without key figures gets one",
+        "outputs have kpis, and no units and no labels",
+        on_success(_figures_without_words),
+    ),
 )
-"""OPS-ART and OPS-EVD."""
+"""OPS-ART, OPS-EVD and OPS-FIG."""

@@ -1,9 +1,10 @@
-"""The faults that are staged in one stub, and their effect on a request."""
+"""The faults and answers that are staged in one stub, and their effect on a request."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import anyio
@@ -11,7 +12,10 @@ import anyio
 from ops_contract import ExecuteRequest
 from ops_stubs.errors import FaultError, InputError
 from ops_stubs.faults.activity import Activity
-from ops_stubs.faults.exchange import Forward, Received, Reply
+from ops_stubs.faults.doubles.answer import Answer
+from ops_stubs.faults.doubles.answers import Answers, StagedAnswers
+from ops_stubs.faults.doubles.template import values_of
+from ops_stubs.faults.exchange import Forward, Key, Received, Reply
 from ops_stubs.faults.journal import Entry, Journal
 from ops_stubs.faults.syntax import parse_fault
 from ops_stubs.faults.transport import TransportFault
@@ -21,12 +25,22 @@ from ops_stubs.module import Action, Result, Stub
 
 __all__ = ["Faults"]
 
+
+@dataclass(frozen=True)
+class _Current:
+    """A request under way, and the staged answer that its execution gives in the place of the action's own."""
+
+    received: Received
+    entry: Entry
+    answer: Answer | None
+
+
 # From the exchange to the execution in its thread, which otherwise sees only the contract's fields of the request.
-_CURRENT: Final[ContextVar[tuple[Received, Entry] | None]] = ContextVar("ops_stubs.faults.request", default=None)
+_CURRENT: Final[ContextVar[_Current | None]] = ContextVar("ops_stubs.faults.request", default=None)
 
 
 class Faults:
-    """The faults staged in one stub, its journal, and the number of requests that each transport fault has counted."""
+    """The faults and answers staged in one stub, its journal, and the number of requests that each transport fault counted."""
 
     def __init__(
         self,
@@ -43,6 +57,8 @@ class Faults:
         self._executes = executes
         self.journal = Journal()
         self.activity = Activity()
+        self.answers = Answers(executes=executes)
+        self.file: Path | None = None
         self.sleep = sleep
         self.violations: tuple[Violation, ...] = ()
         self.transport: tuple[TransportFault, ...] = ()
@@ -72,6 +88,7 @@ class Faults:
     def reset(self) -> None:
         """Stage nothing, and forget the journal."""
         self.stage((), ())
+        self.answers.stage(StagedAnswers())
         self.journal.clear()
 
     def as_json(self) -> dict[str, Any]:
@@ -91,9 +108,17 @@ class Faults:
                     found.append((self._counted[index], fault))
         return found
 
-    async def answer(self, received: Received, entry: Entry, forward: Forward) -> Reply:
-        """The answer to a request, with the hook of every staged violation around `forward`; `entry` lists those that acted."""
-        _CURRENT.set((received, entry))
+    async def answer(
+        self, received: Received, entry: Entry, forward: Forward, is_kept: Callable[[Key | None], bool] = lambda _: False
+    ) -> Reply:
+        """The answer to a request: a staged one or that of `forward`, with the hook of every staged violation around it.
+
+        `entry` lists what acted. A call whose answer `is_kept` gets that one again, and moves no scenario on.
+        """
+        answer = self._chosen(received, entry, is_kept)
+        _CURRENT.set(_Current(received, entry, answer))
+        if answer is not None and not answer.is_envelope:
+            forward = partial(_reply, answer)
         for violation in reversed(self.violations):
             if violation.exchange is not None:
                 forward = partial(self._around, violation, entry, forward)
@@ -106,6 +131,16 @@ class Faults:
         """The same stub, whose actions run inside the hooks of the violations staged at that time."""
         return replace(stub, actions={name: partial(self._execute, action) for name, action in stub.actions.items()})
 
+    def _chosen(self, received: Received, entry: Entry, is_kept: Callable[[Key | None], bool]) -> Answer | None:
+        choice = self.answers.choose(received)
+        if choice.answer is None:
+            entry.nearest_answer = choice.nearest_as_json()
+        elif not (choice.answer.is_envelope and is_kept(received.key)):
+            entry.answer = choice.label
+            self.answers.take(choice.answer)
+            return choice.answer
+        return None
+
     async def _around(self, violation: Violation, entry: Entry, forward: Forward, received: Received) -> Reply:
         assert violation.exchange is not None  # noqa: S101 - for the type checker
         exchange = Exchange(received, self.activity, forward, self.sleep)
@@ -116,16 +151,16 @@ class Faults:
 
     def _execute(self, action: Action, call: ExecuteRequest) -> Result:
         current = _CURRENT.get()
+        if current is not None and current.answer is not None and current.answer.is_envelope:
+            action = partial(_result, current.answer, current.received)
         for violation in reversed(self.violations):
             if violation.execution is not None:
                 action = partial(self._around_action, violation, current, action)
         return action(call)
 
-    def _around_action(
-        self, violation: Violation, current: tuple[Received, Entry] | None, action: Action, call: ExecuteRequest
-    ) -> Result:
+    def _around_action(self, violation: Violation, current: _Current | None, action: Action, call: ExecuteRequest) -> Result:
         assert violation.execution is not None  # noqa: S101 - for the type checker
-        received, entry = current or (None, None)
+        received, entry = (None, None) if current is None else (current.received, current.entry)
         executed_calls: list[ExecuteRequest] = []
         unchanged: list[Result] = []
 
@@ -141,6 +176,14 @@ class Faults:
             raise
         _note(entry, violation, acted=result not in unchanged)
         return result
+
+
+async def _reply(answer: Answer, received: Received) -> Reply:
+    return answer.reply(values_of(received))
+
+
+def _result(answer: Answer, received: Received, _: ExecuteRequest) -> Result:
+    return answer.result(values_of(received))
 
 
 def _note(entry: Entry | None, violation: Violation, *, acted: bool) -> None:

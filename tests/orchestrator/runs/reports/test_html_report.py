@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,13 @@ import pytest
 import recorded_run
 from hostile_texts import HOSTILE_TEXTS
 from html_page import Page
-from scripted_module import Gate, ScriptedModule, StartService, artifact, envelope, error_envelope, success
+from scripted_module import PNG, Gate, ScriptedModule, StartService, artifact, envelope, error_envelope, success
 
 from ops_orchestrator.errors import ConflictError
 from ops_orchestrator.runs.reports.html.report import html_report
 from ops_orchestrator.runs.store.folder_run import FolderRun
 
-PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGD4DwABBAEAX+XDSwAAAABJRU5ErkJggg==")
+PICTURE = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
 
 
 def report_of(folder: Path) -> Page:
@@ -128,7 +129,13 @@ def with_texts(text: Callable[[int], str], count: int) -> tuple[dict[str, Any], 
             "recommendation": " ".join(texts),
             "other": dict(zip(keyed, texts, strict=True)),
         },
-        artifacts=[artifact("brief.md", brief.encode(), "text/markdown")],
+        artifacts=[
+            artifact("brief.md", brief.encode(), "text/markdown"),
+            *(
+                artifact(f"{number}.png", PNG, "image/png", href="plot.png", title=one, description=one)
+                for number, one in enumerate(texts)
+            ),
+        ],
         evidence=[
             {
                 "id": key,
@@ -145,7 +152,7 @@ def with_texts(text: Callable[[int], str], count: int) -> tuple[dict[str, Any], 
     )
     error = error_envelope("beta", code=texts[0], message=" ".join(texts))
     modules = ScriptedModule(answers=[httpx2.Response(200, json=answer)])
-    modules.files["error"] = httpx2.Response(422, json=error)
+    modules.files |= {"error": httpx2.Response(422, json=error), "/plot.png": httpx2.Response(200, content=PNG)}
     return {"inputs": dict(zip(keyed, texts, strict=True))}, modules
 
 
@@ -167,7 +174,7 @@ async def test_hostile_text_in_every_field_stays_text(
     assert harmless.text.count("harmless 3") > 10
     # Briefs apart, whose Markdown may make emphasis of some, every element is one that the harmless text has too.
     assert set(hostile.elements) <= set(harmless.elements) | {("em",), ("strong",), ("ul",), ("li",)}
-    assert not {address for address in hostile.addresses if ":" in address} - {"https://example.org"}
+    assert not {address for address in hostile.addresses if ":" in address} - {"https://example.org", PICTURE}
     assert "alert(1)" not in "".join(name for element in hostile.elements for name in element)
     assert not {"\N{RIGHT-TO-LEFT OVERRIDE}", "\x1b", "\x07", "\x00"} & set(hostile.source)
 
@@ -190,11 +197,20 @@ async def test_pictures_are_shown_by_their_bytes_and_not_by_their_name(start_ser
         files={f"/{name}": httpx2.Response(200, content=content) for name, content in files.items()},
     )
     page = await asyncio.to_thread(report_of, await run_with(start_service, tmp_path, module))
-    assert [address for address in page.addresses if address.startswith("data:")] == [
-        f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
-    ]
+    assert [address for address in page.addresses if address.startswith("data:")] == [PICTURE]
     assert [element for element in page.elements if element[0] == "img"] == [("img", "alt", "height", "src", "width")]
     assert {"artifacts/alpha/bad.png", "artifacts/alpha/x.svg"} <= set(page.addresses)
+
+
+async def test_plot_has_the_title_of_its_module_as_caption_and_its_description_in_its_place(
+    start_service: StartService, tmp_path: Path
+) -> None:
+    words = [{"title": "Debt & growth", "description": "Debt falls to 40 %."}, {"title": "Debt"}, {}]
+    plots = [artifact(f"{number}.png", PNG, "image/png", href="plot.png", **one) for number, one in enumerate(words)]
+    module = ScriptedModule(answers=[success(artifacts=plots)], files={"/plot.png": httpx2.Response(200, content=PNG)})
+    page = await asyncio.to_thread(report_of, await run_with(start_service, tmp_path, module))
+    assert re.findall('<img .*alt="(.*?)[.] The step', page.source) == ["Debt falls to 40 %", "Debt", "Plot 2.png by alpha"]
+    assert re.findall("<figcaption><b><bdi>(.*?)</bdi></b><br>", page.source) == ["Debt &amp; growth", "Debt"]
 
 
 async def test_brief_loses_what_could_act_and_keeps_its_text(start_service: StartService, tmp_path: Path) -> None:

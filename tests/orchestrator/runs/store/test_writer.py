@@ -103,15 +103,16 @@ async def test_answer_that_is_not_json_is_recorded_under_its_own_type(start_serv
 
 async def test_results_keep_the_flat_and_the_full_form(start_service: StartService, read_run: ReadRun) -> None:
     evidence = [{"id": "e1", "kind": "dataset", "title": "Census", "synthetic": True}]
-    answer = success(outputs={"artifacts": "mine"}, artifacts=[artifact("a.txt")], evidence=evidence, warnings=["careful"])
+    file = artifact("a.txt", title="Figures")
+    answer = success(outputs={"artifacts": "mine"}, artifacts=[file], evidence=evidence, warnings=["careful"])
     async with start_service(ScriptedModule(answers=[answer])) as service:
         run_id = await run(service, "alpha")
     results = read_run(run_id, "results.json")
     assert results["results"] == {"alpha": {"artifacts": ["a.txt"]}}
     step = results["steps"]["alpha"]
     assert (step["outputs"], step["warnings"]) == ({"artifacts": "mine"}, ["careful"])
-    expected = {key: artifact("a.txt")[key] for key in ("name", "media_type", "size_bytes", "sha256")}
-    assert step["artifacts"] == [expected | {"path": "artifacts/alpha/a.txt"}]
+    expected = {key: file[key] for key in ("name", "media_type", "size_bytes", "sha256", "title")}
+    assert step["artifacts"] == [expected | {"path": "artifacts/alpha/a.txt", "description": None}]
     assert step["evidence"][0]["title"] == "Census"
 
 

@@ -106,7 +106,7 @@ def test_values_are_sorted_whatever_their_order_in_the_sweep() -> None:
 def test_failed_and_pending_runs_are_counted_and_failed_ones_marked() -> None:
     made = changed(table([RATE], RATES, seeds=2), 3, status="failed", figures=())
     chart = drawn(changed(made, 10, status="pending", figures=()))
-    assert "sweep_1: 10 runs, 1 failed, 1 not completed" in chart.words
+    assert "sweep_1: 10 runs, 1 failed, 1 not over" in chart.words
     assert ["".join(mark.itertext()) for mark in chart.marks("x")] == ["14: 1 failed", ""]  # the last is in the key
 
 
@@ -185,6 +185,12 @@ def test_what_is_cut_is_said() -> None:
     assert sum(len(group) for group in runs.marks("many")) == 1_500
     grid = drawn(table([replace(RATE, unit=""), TRANSFERS], list(product(range(20), range(90)))))
     assert {"Of 20 values of VAT rate, one in 2 is drawn.", "Of 90 values of transfers, one in 3 is drawn."} <= set(grid.words)
+
+
+def test_figure_that_none_of_the_drawn_values_has_is_said_to_be_missing() -> None:
+    many = table([replace(RATE, unit="")], [(at,) for at in range(1_000)])
+    rows = [row if row.number % 2 == 0 else replace(row, figures=()) for row in many.rows]
+    assert "no run has it at the values that are drawn" in sentence(drawn(replace(many, rows=tuple(rows))))
 
 
 def test_twelve_figures_are_drawn() -> None:

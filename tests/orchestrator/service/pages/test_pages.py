@@ -133,7 +133,9 @@ async def test_run_that_is_over_can_be_run_again_reproduced_and_resumed(start_se
     async with start_service(alpha, options=QUICK) as service:
         address = f"/runs/{await run(service)}"
         resumed = await service.post(f"{address}/resume", headers=FORM)
-        reproduced = await service.post(f"{address}/reproduce", headers=FORM)
+        # The resumed run goes on while the page is shown again, and a run that is not over cannot be reproduced.
+        while (reproduced := await service.post(f"{address}/reproduce", headers=FORM)).status_code != 303:
+            pass
         await service.get(f"{reproduced.headers['location']}/events")
         # The stream may tell the end some milliseconds before the folder does.
         while "Reproduces" not in (shown := await page(service, reproduced.headers["location"])).text:
@@ -234,3 +236,15 @@ def test_examples_of_the_service_are_those_of_the_repository() -> None:
     for name in EXAMPLES:
         packaged = ROOT / "orchestrator/src/ops_orchestrator/planning/examples" / f"{name}.json"
         assert packaged.read_bytes() == (ROOT / "examples" / f"{name}.json").read_bytes(), f"copy examples/{name}.json there"
+
+
+@pytest.mark.parametrize("part", ["", "/steps/alpha"])
+async def test_printed_page_names_its_run_in_the_margin(start_service: StartService, part: str) -> None:
+    async with start_service(ScriptedModule()) as service:
+        run_id = await run(service)
+        shown = await page(service, f"/runs/{run_id}{part}")
+        [sheet] = [address for address in shown.addresses if address.startswith("/assets/print/")]
+        margin = await service.get(sheet)
+        other = await service.get("/assets/print/%22;%7D.css")
+    assert f'@bottom-left {{ content: "{run_id}";' in margin.text
+    assert (margin.headers["content-type"], other.status_code) == ("text/css; charset=utf-8", 404)

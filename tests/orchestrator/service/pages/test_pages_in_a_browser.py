@@ -1,17 +1,15 @@
 """The pages in a browser: nothing that axe finds, nothing blocked, nothing that scrolls sideways, and a run that is live."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
 from browser import chromium
-from kit_verdicts import finding, keep, kit_report
-from local_service import HTTP, ROOT, service, stub_addresses
+from local_service import HTTP
 from playwright.sync_api import Browser, Page, expect
+from sample_pages import Stack, live_run, sample_stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -19,63 +17,10 @@ AXE = AXE_FILE_PATH.read_text()
 RULES = "{resultTypes: ['violations']}"
 
 
-@dataclass(frozen=True)
-class Stack:
-    """A service with runs of each kind: its address, that of a module that can be told to hang, and pages by name."""
-
-    url: str
-    module: str
-    folder: Path
-    pages: dict[str, str]
-
-
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    home = tmp_path_factory.mktemp("pages")
-    unmet = kit_report("strategy-agent", "0.0.9", compliant=False, findings=[finding(), finding(verdict="not_testable")])
-    keep(home / "runs", unmet, "strategy-agent")
-    stubs = service(home, "ops-stubs", "serve", "--port", "0")
-    agent = service(home, "ops-stubs", "serve", "strategy-agent", "--admin", "--port", "0")
-    with stubs as (_, stubs_url), agent as (_, agent_url):
-        addresses = stub_addresses(stubs_url) | {"STRATEGY_AGENT_URL": agent_url}
-        with service(ROOT, "ops", "serve", "--port", "0", OPS_RUNS_DIR=str(home / "runs"), **addresses) as (_, url):
-            yield Stack(url, agent_url, home / "runs", {"empty": "/", **made(url)})
-
-
-def made(url: str) -> dict[str, str]:
-    """Runs of each kind, and the addresses of all pages."""
-    ids = {}
-    for name, rate in (("baseline", 0.18), ("raised", 0.2), ("failed", 0.9)):
-        scenario = json.loads((ROOT / "examples/baseline.json").read_bytes())
-        scenario["inputs"]["policy_parameters"]["vat_rate"] = rate
-        ids[name] = HTTP.post(f"{url}/plan_and_execute", json=scenario).json()["run_id"]
-    varied = {"parameters": {"/policy_parameters/vat_rate": [0.1, 0.2, 0.9]}, "seeds": 2}
-    both = {"parameters": {"/policy_parameters/vat_rate": [0.1, 0.2], "/policy_parameters/cit_rate": [0.2, 0.3]}}
-    scenario = json.loads((ROOT / "examples/baseline.json").read_bytes()) | {"modules": ["policy-simulator"]}
-    scenario["inputs"]["policy_parameters"]["cit_rate"] = 0.27
-    wait = {"Prefer": "wait=120"}
-    sweeps = [
-        HTTP.post(f"{url}/sweeps", json=scenario | {"sweep": spec}, headers=wait).json()["sweep_id"] for spec in (varied, both)
-    ]
-    return {
-        "runs": "/",
-        "filtered": "/?scenario_id=nothing",
-        "new run": "/runs/new",
-        "run": f"/runs/{ids['baseline']}",
-        "failed run": f"/runs/{ids['failed']}",
-        "step": f"/runs/{ids['baseline']}/steps/strategy-agent",
-        "failed step": f"/runs/{ids['failed']}/steps/policy-simulator",
-        "choose": "/compare",
-        "compare": f"/compare?run={ids['baseline']}&run={ids['raised']}",
-        "sweeps": "/sweeps",
-        "new sweep": "/sweeps/new",
-        "sweep": f"/sweeps/{sweeps[0]}",
-        "change": f"/sweeps/{sweeps[0]}?as=change",
-        "two parameters": f"/sweeps/{sweeps[1]}",
-        "modules": "/modules",
-        "module": "/modules/strategy-agent",
-        "error": "/nothing",
-    }
+    with sample_stack(tmp_path_factory.mktemp("pages")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +47,8 @@ def violations(page: Page) -> list[str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_on_any_page(stack: Stack, browser: Browser, scheme: str) -> None:
     found = {}
-    for name, address in stack.pages.items():
-        page = opened(browser, f"{stack.url}{address}", color_scheme=scheme)
+    for name, address in stack.addresses.items():
+        page = opened(browser, address, color_scheme=scheme)
         for details in page.locator("details").all():
             details.evaluate("each => each.open = true")
         found[name] = violations(page)
@@ -113,8 +58,8 @@ def test_axe_finds_nothing_on_any_page(stack: Stack, browser: Browser, scheme: s
 
 def test_no_page_scrolls_sideways_on_a_phone(stack: Stack, browser: Browser) -> None:
     wide = {}
-    for name, address in stack.pages.items():
-        page = opened(browser, f"{stack.url}{address}", viewport={"width": 390, "height": 844})
+    for name, address in stack.addresses.items():
+        page = opened(browser, address, viewport={"width": 390, "height": 844})
         wide[name] = page.evaluate("document.documentElement.scrollWidth")
         page.close()
     assert {name: width for name, width in wide.items() if width > 390} == {}
@@ -136,6 +81,19 @@ def test_report_opened_from_disk_loads_nothing(stack: Stack, browser: Browser, t
     page.close()
 
 
+def test_printed_page_has_no_navigation_no_forms_and_keeps_what_colours_say(stack: Stack, browser: Browser) -> None:
+    for name in ("run", "compare", "sweep"):
+        page = opened(browser, stack.addresses[name])
+        page.emulate_media(media="print", color_scheme="dark")
+        for hidden in page.locator("nav, button, input, .skip").all():
+            expect(hidden).not_to_be_visible()
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        marks = ".sd, .synth, .mini"
+        kept = page.locator(marks).evaluate_all("each => each.map((one) => getComputedStyle(one).printColorAdjust)")
+        assert set(kept) == {"exact"}
+        page.close()
+
+
 def test_run_is_watched_cancelled_and_run_again(stack: Stack, browser: Browser) -> None:
     HTTP.put(f"{stack.module}/__stub/faults", json={"faults": ["hang:first=1"]}).raise_for_status()
     page = opened(browser, f"{stack.url}/")
@@ -154,14 +112,10 @@ def test_run_is_watched_cancelled_and_run_again(stack: Stack, browser: Browser) 
 
 
 def test_page_of_a_run_that_ended_before_its_stream_was_opened_shows_the_end(stack: Stack, browser: Browser) -> None:
-    HTTP.put(f"{stack.module}/__stub/faults", json={"faults": ["hang:first=1"]}).raise_for_status()
-    scenario = json.loads((ROOT / "examples/baseline.json").read_bytes())
-    started = HTTP.post(f"{stack.url}/plan_and_execute", json=scenario, headers={"Prefer": "respond-async"})
-    address = f"{stack.url}/runs/{started.json()['run_id']}"
     page = browser.new_page()
     page.route("**/events*", lambda route: route.fulfill(status=204))
-    page.goto(address)
-    HTTP.post(f"{address}/cancel").raise_for_status()
+    with live_run(stack) as address:
+        page.goto(address)
     expect(page.locator(".verdict")).to_contain_text("cancelled", timeout=60_000)
     page.close()
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from functools import partial
 
 from ops_contract.compliance.module_under_test import ModuleUnderTest
-from ops_contract.compliance.observation import Observation, Seen, broken, first_in_time, judged, met
+from ops_contract.compliance.observation import Observation, Seen, broken, first_good, first_in_time, judged, met
 from ops_contract.compliance.result import Exchange
 
 _HOSTILE = ("../x", "a\x00b", "x" * 300, "..", "/etc/passwd", "")
@@ -13,6 +13,8 @@ _DEPTH = 1000
 _KEYS = 100_000
 _LONGEST_S = 5
 _DEADLINE_S = 0.5
+# The deadline counts from the arrival of the request, and the answer is on its way for a moment.
+_TRANSFER_S = 0.25
 _DELAY_S = 3
 
 
@@ -56,13 +58,16 @@ async def _send_large(module: ModuleUnderTest, body: Callable[[ModuleUnderTest],
 
 
 async def _deadline(module: ModuleUnderTest) -> Observation:
-    longest_s = _DEADLINE_S + 1
-    seen = await first_in_time(partial(_send_with_deadline, module), longest_s)
-    seconds = seen.exchange.seconds
-    expected = f"an answer, or a retryable error, within {longest_s:g} s"
-    is_met = seconds <= longest_s and (seen.is_done or seen.error.get("retryable") is True)
-    actual = f"{seen.summary()} after {seconds:.1f} s, retryable {seen.error.get('retryable')!r}"
-    return judged("OPS-LIM-002", is_met, expected, actual, seen)
+    seen = await first_good(partial(_send_with_deadline, module), _is_in_time)
+    expected = f"200 within the deadline of {_DEADLINE_S:g} s, or a retryable error within {_DEADLINE_S + 1:g} s"
+    actual = f"{seen.summary()} after {seen.exchange.seconds:.1f} s, retryable {seen.error.get('retryable')!r}"
+    return judged("OPS-LIM-002", _is_in_time(seen), expected, actual, seen)
+
+
+def _is_in_time(seen: Seen) -> bool:
+    if seen.is_done:
+        return seen.exchange.seconds <= _DEADLINE_S + _TRANSFER_S
+    return seen.exchange.seconds <= _DEADLINE_S + 1 and seen.error.get("retryable") is True
 
 
 async def _send_with_deadline(module: ModuleUnderTest) -> Exchange:

@@ -24,6 +24,8 @@ class ArtifactMapping(Declaration):
     path: ItemExpression | None = None
     url: Annotated[ItemExpression | None, Field(description="an address below the module's own, or a path there")] = None
     sha256: Annotated[ItemExpression | None, Field(description="hex digest that the file at `path` or `url` must have")] = None
+    title: Annotated[ItemExpression | None, Field(description="what a person calls it")] = None
+    description: Annotated[ItemExpression | None, Field(description="what it shows, for somebody who does not see it")] = None
 
     @property
     def is_answer(self) -> bool:

@@ -16,14 +16,30 @@ from urllib.parse import unquote
 
 from pydantic import TypeAdapter, ValidationError
 
-from ops_contract import ArtifactName, ArtifactRef, ShapeError, unstorable_names, validate
+from ops_contract import (
+    LONGEST_DESCRIPTION,
+    LONGEST_TITLE,
+    ArtifactName,
+    ArtifactRef,
+    ShapeError,
+    unstorable_names,
+    validate,
+)
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.adapters.artifact_mapping import ArtifactMapping
 from ops_orchestrator.modules.adapters.declaration import Action
 from ops_orchestrator.modules.adapters.evaluation import Evaluation
 from ops_orchestrator.modules.adapters.own_address import target_of
 from ops_orchestrator.modules.adapters.request import headers_without_body
-from ops_orchestrator.modules.answer import UNKNOWN_TYPE, ArtifactSource, InlineFile, LinkedFile, SharedFile, guessed_type
+from ops_orchestrator.modules.answer import (
+    UNKNOWN_TYPE,
+    ArtifactSource,
+    Caption,
+    InlineFile,
+    LinkedFile,
+    SharedFile,
+    guessed_type,
+)
 
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(ArtifactName)
 _SHA256: Final = re.compile(r"(?:sha-?256:)?([0-9a-f]{64})", re.IGNORECASE)
@@ -68,7 +84,7 @@ class ArtifactSources:
             else self._inline(entry)
         )
         entry.refuse_unusable(source)
-        return source
+        return replace(source, caption=entry.caption)
 
     def _linked(self, entry: "_Entry") -> LinkedFile:
         url, where = entry.required("url"), f"{entry.where}.url"
@@ -124,6 +140,12 @@ class _Entry:
         if found is None:
             raise self.evaluation.failure(f"{self.where}.sha256", f"yields {digest!r}, which is not a SHA-256 digest in hex")
         return found[1].lower()
+
+    @property
+    def caption(self) -> Caption:
+        """What the module says of it for people, cut where the contract allows no more."""
+        title, description = self.text("title") or "", self.text("description") or ""
+        return Caption(title[:LONGEST_TITLE] or None, description[:LONGEST_DESCRIPTION] or None)
 
     @property
     def content(self) -> bytes | None:

@@ -24,7 +24,7 @@ async def take(file: SharedFile, module: str, staging: Path | None, limit: ByteL
     """
     async with staged_file(staging) as target:
         ref = await _THREADS.run(lambda: _copy(file, module, target, limit), interrupt=False)
-    return ReceivedArtifact(ref, target.path)
+    return ReceivedArtifact(ref, target.path, file.caption)
 
 
 def _copy(file: SharedFile, module: str, target: StagedFile, limit: ByteLimit) -> ArtifactRef:

@@ -13,6 +13,7 @@ from ops_orchestrator.errors import NotFoundError, StoreError
 from ops_orchestrator.runs.comparison.grades import Tolerances
 from ops_orchestrator.runs.comparison.lines import UnifiedDiff, unified_diff
 from ops_orchestrator.runs.comparison.places import NO_PLACES, Limits, Places, Shape, places_of
+from ops_orchestrator.runs.comparison.sides import Side
 from ops_orchestrator.runs.record import ArtifactRecord
 from ops_orchestrator.runs.store.plain_file import read_all
 from ops_orchestrator.runs.store.protocols import StoredRun
@@ -56,10 +57,10 @@ class ArtifactDiff(Shape):
 
 @dataclass(frozen=True)
 class ArtifactReader:
-    """Compares the artifacts of the runs `a` and `b`."""
+    """Compares the artifacts of two runs."""
 
-    a: StoredRun
-    b: StoredRun
+    a: Side
+    b: Side
     tolerances: Tolerances
     limits: Limits
 
@@ -75,8 +76,8 @@ class ArtifactReader:
             return ArtifactDiff(name=name, kind="only in B" if ours is None else "only in A", **files)
         if ours.sha256 == theirs.sha256:
             return ArtifactDiff(name=name, kind="media type", **files)
-        first, second = _content(self.a, ours), _content(self.b, theirs)
-        for side, content in (("A", first), ("B", second)):
+        first, second = _content(self.a.run, ours), _content(self.b.run, theirs)
+        for side, content in ((self.a.name, first), (self.b.name, second)):
             if isinstance(content, str):
                 return ArtifactDiff(name=name, kind="binary", note=f"not compared: that of {side} {content}", **files)
         assert isinstance(first, _Content)  # noqa: S101  # see above

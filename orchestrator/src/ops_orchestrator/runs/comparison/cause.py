@@ -37,16 +37,22 @@ def cause_of(pair: Pair, steps: Sequence[StepDiff]) -> str:
     in_both = next((step for step in differing if not _only_in(pair, step.id)), None)
     if in_both is differing[0]:
         return sentence(_first(in_both))
-    rest = _first(in_both) if in_both else "the results of the other steps are the same"
+    rest = _first(in_both) if in_both else _rest(pair)
     return sentence(f"{_one_sided(pair, differing)}; {rest}")
 
 
 def _one_sided(pair: Pair, steps: Sequence[StepDiff]) -> str:
-    only = {name: [step.id for step in steps if _only_in(pair, step.id) == name] for name in ("A", "B")}
+    only = {name: [step.id for step in steps if _only_in(pair, step.id) == name] for name in (pair.a.name, pair.b.name)}
     clauses = [
         f"{_listed(ids)} {'is a step' if len(ids) == 1 else 'are steps'} only in {name}" for name, ids in only.items() if ids
     ]
     return " and ".join(clauses)
+
+
+def _rest(pair: Pair) -> str:
+    """What of the steps of both, none of which differs."""
+    shared = any(step in pair.b.steps for step in pair.a.steps)
+    return "the results of the other steps are the same" if shared else "no step is in both"
 
 
 def _first(step: StepDiff) -> str:
@@ -94,9 +100,9 @@ def _inputs_of_steps(pair: Pair, steps: Sequence[StepDiff]) -> Iterator[str]:
 
 def _missing(pair: Pair, step_id: str) -> str:
     """How it came that a step of both has no result in at least one of them."""
-    endings = {name: _ending(side, step_id) for name, side in (("A", pair.a), ("B", pair.b)) if step_id not in side.results}
-    if len(endings) > 1 and endings["A"] == endings["B"]:
-        return _in("both", endings["A"])
+    endings = {side.name: _ending(side, step_id) for side in (pair.a, pair.b) if step_id not in side.results}
+    if len(endings) > 1 and len({*endings.values()}) == 1:
+        return _in("both", endings[pair.a.name])
     return "; ".join(_in(name, ending) for name, ending in endings.items())
 
 
@@ -127,7 +133,9 @@ def _message(error: Mapping[str, object]) -> str:
 
 def _only_in(pair: Pair, step_id: str) -> str:
     """Which of the runs alone has the step; empty when both have it."""
-    return "" if step_id in pair.a.steps and step_id in pair.b.steps else "A" if step_id in pair.a.steps else "B"
+    if step_id in pair.a.steps and step_id in pair.b.steps:
+        return ""
+    return (pair.a if step_id in pair.a.steps else pair.b).name
 
 
 def _listed(ids: Sequence[str]) -> str:

@@ -9,13 +9,7 @@ from ops_contract import resolve_pointer
 from ops_orchestrator.runs.comparison.artifacts import ArtifactReader
 from ops_orchestrator.runs.comparison.cause import cause_of, why_of
 from ops_orchestrator.runs.comparison.grades import EXACT, SAME, Grade, Tolerances, worst
-from ops_orchestrator.runs.comparison.layers import (
-    modules_places,
-    options_places,
-    plan_places,
-    request_places,
-    versions_places,
-)
+from ops_orchestrator.runs.comparison.layers import layer_places
 from ops_orchestrator.runs.comparison.places import BRIEF, NO_PLACES, Limits, Places, Shape
 from ops_orchestrator.runs.comparison.sides import Pair, Side
 from ops_orchestrator.runs.comparison.steps import StepDiff, step_diff
@@ -52,27 +46,37 @@ class RunDiff(Shape):
     versions: Annotated[Places, Field(description="of the orchestrators")] = NO_PLACES
     steps: tuple[StepDiff, ...] = ()
 
+    def __str__(self) -> str:
+        """The difference as text for people."""
+        from ops_orchestrator.runs.comparison.text import text_of  # noqa: PLC0415  # which knows this class
+
+        return text_of(self)
+
+    @property
+    def is_same(self) -> bool:
+        """Have all steps the same result, within the tolerances?"""
+        return self.grade in SAME
+
 
 def diff_runs(a: StoredRun, b: StoredRun, tolerances: Tolerances = EXACT, limits: Limits = BRIEF) -> RunDiff:
     """What differs between two runs, and why. A run under way is compared as far as it is.
 
     Raises NotFoundError, DamagedRunError, StoreError.
     """
-    pair = Pair(Side.of(a), Side.of(b))
-    if _is_one_run(a, b):
+    return diff_sides(Side.of(a, "A"), Side.of(b, "B"), tolerances, limits)
+
+
+def diff_sides(a: Side, b: Side, tolerances: Tolerances = EXACT, limits: Limits = BRIEF) -> RunDiff:
+    """What differs between two runs that are read already; sentences call them by their names."""
+    pair = Pair(a, b)
+    if _is_one_run(a.run, b.run):
         steps = tuple(StepDiff(id=step.id, grade="identical", a=step.status, b=step.status) for step in pair.a.record.steps)
         return RunDiff(a=_compared(pair.a), b=_compared(pair.b), grade="identical", cause="The same run.", steps=steps)
     artifacts = ArtifactReader(a, b, tolerances, limits)
     steps = tuple(_explained(pair, step_diff(pair, step, artifacts), tolerances) for step in pair.order)
-    layers = {
-        "request": request_places(pair, limits),
-        "options": options_places(pair, limits),
-        "plan": plan_places(pair, limits),
-        "modules": modules_places(pair, limits),
-        "versions": versions_places(pair, limits),
-    }
+    layers = layer_places(pair, limits)
     notes = (
-        *(note for name, side in (("A", pair.a), ("B", pair.b)) for note in _notes(name, side)),
+        *(note for side in (pair.a, pair.b) for note in _notes(side)),
         *(f"No output is at {pointer}: its tolerance counts in JSON artifacts alone." for pointer in _unmet(pair, tolerances)),
     )
     return RunDiff(
@@ -94,14 +98,15 @@ def _explained(pair: Pair, step: StepDiff, tolerances: Tolerances) -> StepDiff:
     return step if step.grade in SAME else step.model_copy(update={"why": why_of(pair, step, tolerances)})
 
 
-def _notes(name: str, side: Side) -> Iterator[str]:
+def _notes(side: Side) -> Iterator[str]:
     """What limits how far a run can be compared, or relied on."""
     if damage := import_damage(side.run):
-        yield f"{name}: {damage}."
+        yield f"{side.name}: {damage}."
     if not side.record.is_over:
-        yield f"{name} is {side.record.status}: it is compared as far as it is."
+        yield f"{side.name} is {side.record.status}: it is compared as far as it is."
     if not side.modules:
-        yield f"{name} does not say how its modules were called, so that changes of adapters are known by their hashes only."
+        unknown = "so that changes of adapters are known by their hashes only"
+        yield f"{side.name} does not say how its modules were called, {unknown}."
 
 
 def _unmet(pair: Pair, tolerances: Tolerances) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """In what two runs differ besides their results: request, options, plan, modules, and what executed them."""
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ops_orchestrator.modules.adapters.declaration import WITHOUT_EFFECT
@@ -8,43 +9,65 @@ from ops_orchestrator.runs.comparison.places import Limits, Place, Places, place
 from ops_orchestrator.runs.comparison.sides import Pair, Side
 from ops_orchestrator.runs.record import StepRecord
 
+Both = tuple[Mapping[str, Any], Mapping[str, Any]]
+"""A part of what went into the runs: that of the first, and that of the second."""
+
 _NUMBER_OF_STEP: Final = re.compile(r"/[^/]*/step")
 
 
-def request_places(pair: Pair, limits: Limits) -> Places:
-    """In the scenario's id and its inputs; steps are the matter of the plan."""
+def request_of(pair: Pair) -> Both:
+    """The scenario's id and its inputs; steps are the matter of the plan."""
     first, second = ({name: side.record.request[name] for name in ("scenario_id", "inputs")} for side in (pair.a, pair.b))
-    return places_of(first, second, limits=limits)
+    return first, second
 
 
-def options_places(pair: Pair, limits: Limits) -> Places:
-    """In the options of the run, its seed among them."""
-    return places_of(pair.a.record.request["run_options"], pair.b.record.request["run_options"], limits=limits)
+def options_of(pair: Pair) -> Both:
+    """The options of the run, its seed among them."""
+    return pair.a.record.request["run_options"], pair.b.record.request["run_options"]
 
 
-def plan_places(pair: Pair, limits: Limits) -> Places:
-    """In the steps, by id: one that only one run has is one place, and `step` is its number where the order differs."""
+def plan_of(pair: Pair) -> Both:
+    """The steps, by id; `step` is the number of one that only one run has, or that stands in another order."""
     first, second = ({step.id: _planned(pair, side, step) for step in side.record.steps} for side in (pair.a, pair.b))
-    places = places_of(first, second, limits=limits)
+    return first, second
+
+
+def modules_of(pair: Pair) -> Both:
+    """What the steps of both were made with, by id."""
+    both = [step for step in pair.order if step in pair.a.steps and step in pair.b.steps]
+    made = {step: made_with(pair, step) for step in both}
+    return {step: a for step, (a, _) in made.items()}, {step: b for step, (_, b) in made.items()}
+
+
+def versions_of(pair: Pair) -> Both:
+    """The versions of the orchestrators that executed the runs."""
+    return pair.a.record.versions, pair.b.record.versions
+
+
+LAYERS: Final[Mapping[str, Callable[[Pair], Both]]] = {
+    "request": request_of,
+    "options": options_of,
+    "plan": plan_of,
+    "modules": modules_of,
+    "versions": versions_of,
+}
+"""What goes into a run, part by part."""
+
+
+def layer_places(pair: Pair, limits: Limits) -> dict[str, Places]:
+    """By layer, the places in which what went into two runs differs."""
+    found = {name: places_of(*values(pair), limits=limits) for name, values in LAYERS.items()}
+    return found | {"plan": _without_changes(found["plan"])}
+
+
+def _without_changes(places: Places) -> Places:
+    """The places of the plan: numbers of steps are names, and not amounts."""
     listed = tuple(_without_change(place) if _NUMBER_OF_STEP.fullmatch(place.pointer) else place for place in places.listed)
     return places.model_copy(update={"listed": listed}) if listed else places
 
 
 def _without_change(place: Place) -> Place:
-    """The place of a number that is a name, and not an amount."""
     return Place(**{name: getattr(place, name) for name in place.model_fields_set - {"change", "relative"}})
-
-
-def modules_places(pair: Pair, limits: Limits) -> Places:
-    """In what the steps of both were made with, by id."""
-    both = [step for step in pair.order if step in pair.a.steps and step in pair.b.steps]
-    made = {step: made_with(pair, step) for step in both}
-    return places_of({step: a for step, (a, _) in made.items()}, {step: b for step, (_, b) in made.items()}, limits=limits)
-
-
-def versions_places(pair: Pair, limits: Limits) -> Places:
-    """In the versions of the orchestrators that executed the runs."""
-    return places_of(pair.a.record.versions, pair.b.record.versions, limits=limits)
 
 
 def made_with(pair: Pair, step_id: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -59,7 +59,7 @@ def module_reasons(whose: str, pair: Pair, step_id: str) -> Iterator[str]:
     if first.get("image_digest") != second.get("image_digest"):
         yield f"{whose} image changed ({_digest(first)} → {_digest(second)})"
     if first.get("adapter") != second.get("adapter"):
-        yield f"{whose} adapter {_adapter_change(first.get('adapter'), second.get('adapter'))}"
+        yield f"{whose} adapter {_adapter_change(pair, first.get('adapter'), second.get('adapter'))}"
 
 
 def unexplained(pair: Pair, step_id: str, given: Given) -> str:
@@ -97,8 +97,8 @@ def _lesser_reasons(given: Given) -> Iterator[str]:
 
 def _changed_afterwards(pair: Pair, step_id: str) -> Iterator[str]:
     """That results.json does not have what the step found, whose fingerprint is in the record."""
-    sides = {"A": pair.a, "B": pair.b}
-    changed = [name for name, side in sides.items() if not _is_recorded(side.results.get(step_id), side.steps[step_id].result)]
+    sides = (pair.a, pair.b)
+    changed = [side.name for side in sides if not _is_recorded(side.results.get(step_id), side.steps[step_id].result)]
     if changed:
         yield f"its result in {joined(changed)} is not the recorded one (`ops runs verify` says more)"
 
@@ -128,7 +128,7 @@ def _upstream_reasons(pair: Pair, step_id: str, given: Given, tolerances: Tolera
         if step not in a or step not in b:
             if step in rebound and step in pair.a.steps and step in pair.b.steps:
                 continue  # it was there, but another one was used
-            yield f"{visible(step)} comes before it only in {'B' if step in b else 'A'}"
+            yield f"{visible(step)} comes before it only in {(pair.b if step in b else pair.a).name}"
             continue
         outputs = outputs_places(a[step].get("outputs", {}), b[step].get("outputs", {}), tolerances, FEW)
         parts = [part for part in _PARTS if _part_differs(given, step, part)]
@@ -178,9 +178,9 @@ def _address(made: Mapping[str, Any]) -> str:
     return visible(str(made.get("address", "unknown")))
 
 
-def _adapter_change(first: Any, second: Any) -> str:
+def _adapter_change(pair: Pair, first: Any, second: Any) -> str:
     if first is None or second is None:
-        return f"is used only in {'B' if first is None else 'A'}"
+        return f"is used only in {(pair.b if first is None else pair.a).name}"
     if not (isinstance(first, dict) and isinstance(second, dict)):
         return "changed"
     keys = [key for key in sorted(first.keys() | second.keys()) if first.get(key) != second.get(key)]

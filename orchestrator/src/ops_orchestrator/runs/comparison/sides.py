@@ -1,31 +1,37 @@
 """The two runs of a comparison, each read once."""
 
-from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ops_orchestrator.planning.scenario import merged
-from ops_orchestrator.runs.record import RunRecord, StepRecord, StepResults
+from ops_orchestrator.runs.comparison.longest_rising import longest_rising
+from ops_orchestrator.runs.record import Results, RunRecord, StepRecord, StepResults
 from ops_orchestrator.runs.registered_modules import registered_modules
+from ops_orchestrator.runs.step_inputs import inputs_of, own_inputs
 from ops_orchestrator.runs.store.protocols import StoredRun
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two runs."""
+    """One of the runs that are compared, by the `name` that sentences have for it, such as A."""
 
+    name: str
     run: StoredRun
     record: RunRecord
-    results: Mapping[str, StepResults]
+    found: Results
     modules: Mapping[str, Mapping[str, Any]]
 
     @classmethod
-    def of(cls, run: StoredRun) -> "Side":
+    def of(cls, run: StoredRun, name: str) -> "Side":
         """The run as it is now. Raises NotFoundError, DamagedRunError, StoreError."""
         record = run.record()
-        return cls(run, record, run.results().steps, registered_modules(run))
+        return cls(name, run, record, run.results(), registered_modules(run))
+
+    @property
+    def results(self) -> Mapping[str, StepResults]:
+        """What the completed steps found, by id."""
+        return self.found.steps
 
     @cached_property
     def steps(self) -> Mapping[str, StepRecord]:
@@ -34,13 +40,11 @@ class Side:
 
     def own_inputs(self, step: StepRecord) -> Mapping[str, Any]:
         """The inputs that the plan gives to one step alone."""
-        planned = self.record.plan[step.step - 1] if step.step <= len(self.record.plan) else {}
-        own = planned.get("inputs")
-        return own if isinstance(own, dict) else {}
+        return own_inputs(self.record, step)
 
     def inputs(self, step: StepRecord) -> Mapping[str, Any]:
         """The inputs that the module was given: the scenario's with the step's own merged over them."""
-        return merged(self.record.request["inputs"], self.own_inputs(step))
+        return inputs_of(self.record, step)
 
     def entry(self, step: StepRecord) -> Mapping[str, Any]:
         """How the module of a step was registered; empty where that was not kept, as by version 0.1.0."""
@@ -70,7 +74,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Pair:
-    """The runs A and B."""
+    """The two runs, called A and B unless they have other names."""
 
     a: Side
     b: Side
@@ -105,20 +109,5 @@ class Pair:
         """The steps of both that stand in another order, as few as explain it."""
         both = [step for step in self.b.steps if step in self.a.steps]
         places = {step: at for at, step in enumerate(self.a.steps)}
-        unmoved = _longest_rising([places[step] for step in both])
+        unmoved = longest_rising([places[step] for step in both])
         return frozenset(step for step in both if places[step] not in unmoved)
-
-
-def _longest_rising(numbers: list[int]) -> frozenset[int]:
-    """The longest selection of different `numbers`, in their order, that rises."""
-    # The least number in which a rising selection of each length ends, and what comes before a number in its selection.
-    ends, before = list[int](), dict[int, int | None]()
-    for number in numbers:
-        length = bisect_left(ends, number)
-        before[number] = ends[length - 1] if length else None
-        ends[length : length + 1] = [number]
-    selected, last = set[int](), ends[-1] if ends else None
-    while last is not None:
-        selected.add(last)
-        last = before[last]
-    return frozenset(selected)

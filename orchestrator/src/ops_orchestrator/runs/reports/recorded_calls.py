@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 from ops_contract import MASK, JsonError, parse_json, terminal_safe
 from ops_orchestrator.errors import NotFoundError
 from ops_orchestrator.excerpt import one_line
+from ops_orchestrator.modules.call_headers import call_headers
 from ops_orchestrator.runs.record import MAPPED_REQUEST, StepRecord, is_request, step_folder
 from ops_orchestrator.runs.registered_modules import address_of
 from ops_orchestrator.runs.store.protocols import StoredRun
@@ -43,8 +44,7 @@ class Body:
 class RecordedCall:
     """What a step sent to its module: `target` is the path and the query below `address`, which is None when not known.
 
-    A mask in `headers` or `target` stands for a secret. `fetches_artifacts` says that the module's answer named some by
-    their addresses.
+    A mask in `headers` or `target` stands for a secret.
     """
 
     step: StepRecord
@@ -55,7 +55,6 @@ class RecordedCall:
     headers: Mapping[str, str]
     body: Body | None
     timeout_s: float | None
-    fetches_artifacts: bool
 
 
 def recorded_call(
@@ -66,7 +65,7 @@ def recorded_call(
     mapped_file = f"{folder}/{MAPPED_REQUEST}"
     body_file = next((name for name in files if name.rpartition("/")[0] == folder and is_request(name)), None)
     is_adapted = mapped_file in files
-    headers = _mapped_headers(run, mapped_file) if is_adapted else _CONTRACT_HEADERS
+    headers = _mapped_headers(run, mapped_file) if is_adapted else _CONTRACT_HEADERS | call_headers(run.run_id, step.id)
     if step.exchange is None or headers is None or not (is_adapted or body_file):
         return None
     address, target = _divided(step.exchange.url, address_of(entry))
@@ -80,7 +79,6 @@ def recorded_call(
         headers={one_line(name): one_line(value) for name, value in headers.items()},
         body=_body(run, body_file, entry) if body_file else None,
         timeout_s=timeout_s if isinstance(timeout_s, int | float) else None,
-        fetches_artifacts=not is_adapted and _has_addresses(run, f"{folder}/response.json"),
     )
 
 
@@ -124,7 +122,11 @@ def _inline(content: bytes) -> bytes | None:
     return terminal_safe(content)
 
 
-def _has_addresses(run: StoredRun, name: str) -> bool:
+def fetches_artifacts(run: StoredRun, call: RecordedCall) -> bool:
+    """Whether the answer to `call` named artifacts by their addresses. Reads the answer, which may be large."""
+    if call.is_adapted:
+        return False
+    name = f"{step_folder(call.step.step, call.step.id)}/response.json"
     try:
         answer = parse_json(run.document(name), max_values=_MOST_VALUES)
     except (NotFoundError, JsonError):

@@ -8,10 +8,11 @@ from typing import Final
 
 from ops_contract import MASK
 from ops_orchestrator.excerpt import one_line
+from ops_orchestrator.modules.call_headers import TRACE_HEADER
 from ops_orchestrator.runs.record import RECORD, REQUEST, RunRecord, StepRecord
 from ops_orchestrator.runs.registered_modules import registered_modules
 from ops_orchestrator.runs.reports.ended_run import ended_record
-from ops_orchestrator.runs.reports.recorded_calls import Body, RecordedCall, recorded_call
+from ops_orchestrator.runs.reports.recorded_calls import Body, RecordedCall, fetches_artifacts, recorded_call
 from ops_orchestrator.runs.store.protocols import StoredRun
 
 _HEAD: Final = """\
@@ -58,22 +59,27 @@ def shell_script(run: StoredRun) -> str:
     record = ended_record(run, "a script")
     registered, files = registered_modules(run), frozenset(run.files())
     calls = [(step, recorded_call(run, step, registered.get(step.module), files)) for step in record.steps]
-    script = _Script(record, _variables(step.module for step in record.steps), calls)
+    fetched = frozenset(step.step for step, call in calls if call is not None and fetches_artifacts(run, call))
+    script = _Script(record, _variables(step.module for step in record.steps), calls, fetched)
     return "\n".join(script.parts())
 
 
 @dataclass(frozen=True)
 class _Script:
-    """A script in the making; `variables` has the variable for the address of each module."""
+    """A script in the making; `variables` has the variable for the address of each module.
+
+    `fetched` has the numbers of the steps whose answers named artifacts by their addresses.
+    """
 
     record: RunRecord
     variables: Mapping[str, str]
     calls: Sequence[tuple[StepRecord, RecordedCall | None]]
+    fetched: frozenset[int]
 
     def parts(self) -> Iterator[str]:
         """The script in parts, between which are empty lines."""
         made = [call for _, call in self.calls if call is not None]
-        jq = ", and jq for the artifacts" if any(call.fetches_artifacts for call in made) else ""
+        jq = ", and jq for the artifacts" if self.fetched else ""
         yield _HEAD.format(title=one_line(f"{self.record.run_id}, a run of {self.record.scenario_id}"), jq=jq) + _BEGIN
         yield "".join(["# Where the modules are.\n", *self._addresses(made)])
         yield "".join([*self._needs(made), 'mkdir -p "$ANSWERS"\n'])
@@ -108,14 +114,16 @@ class _Script:
         words = ["curl --fail-with-body --silent --show-error --globoff --path-as-is"]
         words += [f"--max-time {call.timeout_s:g}"] if call.timeout_s else []
         words += [f"--request {_quoted(call.method)}", f"--url {address}{self._target(call)}"]
-        words += [f"--header {self._header(call, name, value)}" for name, value in call.headers.items()]
+        # The call is made in another run, and so in another trace.
+        headers = {name: value for name, value in call.headers.items() if name != TRACE_HEADER}
+        words += [f"--header {self._header(call, name, value)}" for name, value in headers.items()]
         words += [f'--data-binary "@$ANSWERS/{number}-{call.body.name}"'] if call.body else []
         words += [f'--output "$ANSWERS/{_answer(call)}"']
         body = self._body(call, call.body) if call.body else ""
         yield (
             f"# {_title(call.step)}.\nprintf '%s\\n' {_quoted(_title(call.step))} >&2\n{body}" + " \\\n  ".join(words) + "\n"
         )
-        if call.fetches_artifacts:
+        if number in self.fetched:
             yield _FETCH.format(number=number, variable=self.variables[call.step.module])
 
     def _target(self, call: RecordedCall) -> str:

@@ -89,7 +89,7 @@ class PointList(BaseModel):
 
 def _has(row: SweepRow, status: PointStatus | None) -> bool:
     if status == "failed":
-        return row.status not in ("pending", "completed")
+        return row.has_failed
     return status in (None, row.status)
 
 

@@ -12,9 +12,9 @@ from ops_orchestrator.charts.heat_map import HeatMap, heat_map
 from ops_orchestrator.charts.plot import Plot
 from ops_orchestrator.charts.png import png, png_is_installed, why_not_png
 from ops_orchestrator.charts.sheet import Caption
-from ops_orchestrator.charts.small_multiples import Panel, small_multiples
+from ops_orchestrator.charts.small_multiples import Panel, small_chart, small_multiples
 from ops_orchestrator.runs.sweeps import plots
-from ops_orchestrator.runs.sweeps.drawn_figure import FAILED, DrawnFigure
+from ops_orchestrator.runs.sweeps.drawn_figure import DrawnFigure
 from ops_orchestrator.runs.sweeps.sides import Side, sides_of
 from ops_orchestrator.runs.sweeps.table import FigureColumn, SweepTable
 
@@ -26,6 +26,8 @@ _LONGEST_NAME: Final = 60
 _THREADS: Final = 2
 _ALL: Final = "all-figures"
 _CHANGE: Final = "-change"
+# Of many values some are left out, which may be all those that have the figure.
+_NOTHING_DRAWN: Final = "no run has it at the values that are drawn."
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,23 @@ def write_charts(write: Callable[[str, Iterable[bytes]], None], table: SweepTabl
 def figure_chart(figure: DrawnFigure, sides: Sequence[Side]) -> str:
     """One figure against one or two parameters."""
     if len(sides) == 1:
-        plot = plots.plot(figure, sides[0])
-        return band_chart(_caption(figure, sides, _course(figure, plot)), plot)
-    # Rows have room for long labels, and paper for many rows.
-    across, down = sorted(sides, key=lambda side: len(side.labels))
+        return linked_chart(figure, sides[0])
+    across, down = plots.across_and_down(sides)
     table = plots.heat_map(figure, across, down)
     return heat_map(_caption(figure, sides, _extent(figure, table)), table)
+
+
+def linked_chart(figure: DrawnFigure, side: Side, links: plots.Links | None = None) -> str:
+    """One figure against one parameter, whose marks lead where `links` says."""
+    plot = plots.plot(figure, side, links)
+    most = plots.MOST_LINKED if links else plots.MOST_RUNS
+    return band_chart(_caption(figure, [side], _course(figure, plot), most), plot)
+
+
+def panel_chart(figure: DrawnFigure, side: Side) -> str:
+    """One figure in small, without its title and its unit."""
+    plot = plots.plot(figure, side, most_values=plots.MOST_VALUES_IN_SMALL)
+    return small_chart(_caption(figure, [side], _course(figure, plot)), plot)
 
 
 def file_names(columns: Sequence[FigureColumn]) -> list[str]:
@@ -119,7 +132,7 @@ def _together(figures: Sequence[DrawnFigure], side: Side) -> str:
     return small_multiples(caption, panels)
 
 
-def _caption(figure: DrawnFigure, sides: Sequence[Side], findings: str) -> Caption:
+def _caption(figure: DrawnFigure, sides: Sequence[Side], findings: str, most_runs: int = plots.MOST_RUNS) -> Caption:
     table = figure.table
     title = f"{figure.label} by {' and '.join(side.name for side in sides)}"
     change = "change from the baseline" if figure.is_change else ""
@@ -128,26 +141,29 @@ def _caption(figure: DrawnFigure, sides: Sequence[Side], findings: str) -> Capti
         title=title,
         unit=", ".join(filter(None, (change, figure.unit, of_seeds))),
         summary=f"{', '.join(filter(None, (title, change)))}: {findings} The file table.csv has every figure.",
-        source=(_source(table), *plots.cuts(figure, sides)),
+        source=(_source(table), *plots.cuts(figure, sides, most_runs)),
         is_synthetic=figure.is_synthetic,
     )
 
 
 def _course(figure: DrawnFigure, plot: Plot) -> str:
     """How a figure moves along a parameter, from the first value to the last."""
+    if not any(group.spread for group in plot.groups):
+        return _NOTHING_DRAWN
     ends = [(group.label, figure.text(group.spread.middle)) for group in plot.groups if group.spread]
     (first, begin), (last, end) = ends[0], ends[-1]
     return f"{plot.names.middle} from {begin} at {first} to {end} at {last}."
 
 
 def _extent(figure: DrawnFigure, table: HeatMap) -> str:
+    if not table.values:
+        return _NOTHING_DRAWN
     size = f"{len(table.columns)} by {len(table.rows)} cells"
     return f"{size} from {figure.text(min(table.values))} to {figure.text(max(table.values))}."
 
 
 def _source(table: SweepTable) -> str:
     states = [row.status for row in table.rows]
-    failed, completed = sum(state in FAILED for state in states), states.count("completed")
-    rest = len(states) - completed - failed
-    parts = [f"{len(states):,} runs", f"{failed:,} failed" if failed else "", f"{rest:,} not completed" if rest else ""]
+    failed, pending = sum(row.has_failed for row in table.rows), states.count("pending")
+    parts = [f"{len(states):,} runs", f"{failed:,} failed" if failed else "", f"{pending:,} not over" if pending else ""]
     return f"{table.sweep_id}: {', '.join(filter(None, parts))}"

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, Literal
+from operator import itemgetter
+from statistics import median
+from typing import Literal
 
 from ops_orchestrator.charts.words import typeset
 from ops_orchestrator.runs.scale import Scale
@@ -13,17 +15,30 @@ from ops_orchestrator.runs.sweeps.table import FigureCell, SweepRow, SweepTable
 Reading = Literal["level", "change"]
 """A figure as it is, or how much it differs from the baseline of its own run, which is free of what a seed does to both."""
 
-FAILED: Final = frozenset({"failed", "errored"})
-"""How a run ended that is marked as failed. Others that did not complete may still do so."""
-
 
 @dataclass
 class RunsTogether:
-    """What the runs at one place came to: their figures in ascending order, their baselines, and how many failed."""
+    """The runs at one place: those with a figure, in ascending order, their figures and baselines, and those that failed."""
 
+    rows: list[SweepRow] = field(default_factory=list)
     figures: list[float] = field(default_factory=list)
     baselines: list[float] = field(default_factory=list)
-    failed: int = 0
+    failed_rows: list[SweepRow] = field(default_factory=list)
+
+    @property
+    def failed(self) -> int:
+        """How many failed."""
+        return len(self.failed_rows)
+
+    @property
+    def middle(self) -> float | None:
+        """The median of the figures; None without any."""
+        return median(self.figures) if self.figures else None
+
+    def sort(self) -> None:
+        """Bring the figures into ascending order, each with its run."""
+        pairs = sorted(zip(self.figures, self.rows, strict=True), key=itemgetter(0))
+        self.figures, self.rows = [figure for figure, _ in pairs], [row for _, row in pairs]
 
 
 @dataclass(frozen=True)
@@ -60,6 +75,10 @@ class DrawnFigure:
         """Does a module call some of the figures made up?"""
         return any(row.synthetic and number is not None for row, number in zip(self.table.rows, self._numbers, strict=True))
 
+    def number(self, row: SweepRow) -> float | None:
+        """What is drawn of a row; None where its run has no figure."""
+        return self._number(_cell(row, self.index))
+
     def text(self, number: float) -> str:
         """A number of the chart with its sign."""
         write: Callable[[float], str] = self._scale.change if self.is_change else self._scale.value
@@ -70,13 +89,15 @@ class DrawnFigure:
         gathered = [RunsTogether() for _ in range(count)]
         for place, row, number in zip(places, self.table.rows, self._numbers, strict=True):
             runs, cell = gathered[place], _cell(row, self.index)
-            runs.failed += row.status in FAILED
+            if row.has_failed:
+                runs.failed_rows.append(row)
             if number is not None:
                 runs.figures.append(number)
+                runs.rows.append(row)
             if cell and (baseline := scaled(cell.baseline, self._scale.factor)) is not None:
                 runs.baselines.append(baseline)
         for runs in gathered:
-            runs.figures.sort()
+            runs.sort()
         return gathered
 
     @cached_property
@@ -86,7 +107,7 @@ class DrawnFigure:
     @cached_property
     def _numbers(self) -> list[float | None]:
         """What is drawn of each row."""
-        return [self._number(_cell(row, self.index)) for row in self.table.rows]
+        return [self.number(row) for row in self.table.rows]
 
     def _number(self, cell: FigureCell | None) -> float | None:
         return scaled(cell.change if self.is_change else cell.value, self._scale.factor) if cell else None

@@ -17,7 +17,7 @@ _GATHER_S: Final = 0.05
 
 
 class PointsWriter:
-    """Writes in `folder` what it is given, and about each second the state of the sweep, for readers in other processes."""
+    """Writes in `folder` what it is given, and the state of the sweep within a second of a change, for other processes."""
 
     def __init__(self, folder: SweepFolder, state: Callable[[], SweepState]) -> None:
         self._folder = folder
@@ -25,13 +25,19 @@ class PointsWriter:
         self._waiting: list[PointOutcome] = []
         self._has_news = asyncio.Event()
         self._closing = asyncio.Event()
+        self._is_behind = False
         self._saved_at = time.monotonic()
         self.failure: StoreError | None = None
         """Why nothing can be written any more."""
 
     def put(self, outcome: PointOutcome) -> None:
-        """Have it written soon."""
+        """Have it written soon, and the state with it."""
         self._waiting.append(outcome)
+        self.changed()
+
+    def changed(self) -> None:
+        """Have the state written soon, since it is not what it was."""
+        self._is_behind = True
         self._has_news.set()
 
     def close(self) -> None:
@@ -42,18 +48,29 @@ class PointsWriter:
     async def write(self) -> None:
         """Write what comes until the writer is closed, or fails."""
         while self._waiting or not self._closing.is_set():
-            await self._has_news.wait()
+            # Also without news: the last change may be too young to have been saved.
+            await within(self._has_news, self._until_saved_s)
             self._has_news.clear()
-            waiting, self._waiting = self._waiting, []
             try:
-                await asyncio.to_thread(self._folder.add, waiting)
-                await self._save_now_and_then()
+                await self._add()
+                await self._save_when_due()
             except StoreError as error:
                 self.failure = error
                 return
             await within(self._closing, _GATHER_S)
 
-    async def _save_now_and_then(self) -> None:
-        if time.monotonic() >= self._saved_at + _SAVE_EVERY_S:
+    async def _add(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            await asyncio.to_thread(self._folder.add, waiting)
+
+    async def _save_when_due(self) -> None:
+        if self._is_behind and time.monotonic() >= self._saved_at + _SAVE_EVERY_S:
+            self._is_behind = False
             await asyncio.to_thread(self._folder.save, self._state())
             self._saved_at = time.monotonic()
+
+    @property
+    def _until_saved_s(self) -> float | None:
+        """How long until the state has to be saved; None while what is saved is true."""
+        return max(self._saved_at + _SAVE_EVERY_S - time.monotonic(), 0.0) if self._is_behind else None

@@ -29,6 +29,11 @@ class Side:
     own_number: float | None = None
 
     @property
+    def own_place(self) -> int | None:
+        """The place of the scenario's own value; None where the sweep does not have it."""
+        return None if self.own_label is None else self.labels.index(self.own_label)
+
+    @property
     def name_and_unit(self) -> str:
         """What stands at the axis."""
         return f"{self.name}, {self.unit}" if self.unit else self.name

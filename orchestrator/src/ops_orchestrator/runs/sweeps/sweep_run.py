@@ -143,12 +143,14 @@ class SweepRun:
             results = await asyncio.to_thread(self._store.results, run.run_id)
             return PointOutcome.of(point.number, run, results)
         self._under_way.add(run)
+        self._writer.changed()
         try:
             if self._cancelled_by is not None:
                 run.cancel(self._cancelled_by)
             await run.wait()
         finally:
             self._under_way.discard(run)
+            self._writer.changed()
         ended = run.record
         if not ended.is_over or (self._is_ending and ended.status in _OWN_ENDS):
             return None

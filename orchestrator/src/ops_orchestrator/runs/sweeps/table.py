@@ -51,6 +51,11 @@ class SweepRow:
     message: str = ""
     synthetic: bool = False
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether its run is over and did not complete, whatever ended it: what a sweep counts as failed."""
+        return self.status not in ("pending", "completed")
+
 
 @dataclass(frozen=True)
 class SweepTable:

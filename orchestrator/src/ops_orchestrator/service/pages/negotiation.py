@@ -13,6 +13,7 @@ from ops_orchestrator.service.accept import preferred
 _OFFERED: Final = ("application/json", "text/html")
 
 _ASSETS: Final = "/assets/"
+_ONLY_A_PAGE: Final = "/docs"
 
 Pages = Callable[[], ASGIApp]
 """Makes the pages, when the first of them is wanted."""
@@ -35,8 +36,7 @@ class PagesFirst:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        wants_page = preferred(Headers(scope=scope).getlist("accept"), _OFFERED) == "text/html"
-        if not wants_page and not scope["path"].startswith(_ASSETS):
+        if not _is_for_pages(scope):
             await self._app(scope, receive, _with_vary(send))
             return
         await (await self._loaded())(scope, receive, _with_vary(send))
@@ -46,6 +46,13 @@ class PagesFirst:
             if self._site is None:
                 self._site = await asyncio.to_thread(self._make)
         return self._site
+
+
+def _is_for_pages(scope: Scope) -> bool:
+    """Whether the caller wants a page, or the address has nothing else."""
+    if scope["path"] == _ONLY_A_PAGE or scope["path"].startswith(_ASSETS):
+        return True
+    return preferred(Headers(scope=scope).getlist("accept"), _OFFERED) == "text/html"
 
 
 def _with_vary(send: Send) -> Callable[[Message], Awaitable[None]]:

@@ -1,32 +1,40 @@
 """`/runs/{run_id}`: a run while it goes on, and its report when it is over, at one address."""
 
 import asyncio
-import json
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ops_orchestrator.runs.record import RESULTS
+from ops_orchestrator.errors import NotFoundError, StoreError
+from ops_orchestrator.runs.events import now
+from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS
 from ops_orchestrator.runs.reports.html.view import ReportView
 from ops_orchestrator.runs.store.listed_run import Repeats
 from ops_orchestrator.runs.store.protocols import RunStore
-from ops_orchestrator.service.pages.log_lines import log_lines
+from ops_orchestrator.service.pages.log_lines import LogEnd, log_end
+from ops_orchestrator.service.pages.shared_pages import Version
 from ops_orchestrator.service.pages.site import Page, Site
+
+AS_DATA: Final = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
+"""Headers of a file that does nothing in a browser."""
+
+_SERVED_AS: Final = {RESULTS: "results", LOGS: "logs"}
 
 
 @dataclass(frozen=True)
 class RunLinks:
-    """Addresses of what belongs to a run, in the service."""
+    """Addresses of what belongs to a run, in the service, which has a page for every step."""
 
     run_id: str
+    has_every_step: ClassVar = True
 
     def file(self, path: str) -> str:
         """The address of a file of the run's folder."""
-        return f"/runs/{self.run_id}/{'results' if path == RESULTS else quote(path)}"
+        return f"/runs/{self.run_id}/{_SERVED_AS.get(path) or quote(path)}"
 
     def step(self, _number: int, step_id: str) -> str:
         """The page of a step."""
@@ -36,22 +44,20 @@ class RunLinks:
 async def run(site: Site, request: Request) -> Response:
     """The run as it is."""
     run_id = request.path_params["run_id"]
-    is_over = (await asyncio.to_thread(site.parts.store.record, run_id)).is_over
-    # Before the rest: the script waits for what comes after these lines, and the end may be the last of them.
-    lines = () if is_over else await asyncio.to_thread(log_lines, site.parts.store, run_id)
-    view = await asyncio.to_thread(_view, site.parts.store, run_id)
-    record = view.record
-    recipe = record.fingerprints.recipe
-    repeats = await asyncio.to_thread(site.parts.store.repeats, recipe) if recipe and record.is_over else Repeats(0, 0)
-    return site.page(
-        request,
-        "run.html",
-        view=view,
-        links=RunLinks(run_id),
-        lines=lines,
-        repeats=repeats,
-        scenario=json.dumps(record.request, indent=2, ensure_ascii=False),
-    )
+    store = site.parts.store
+    version = await asyncio.to_thread(_version, store, run_id)
+    # Only pages of runs that go on are kept.
+    if (kept := site.shared.fresh(run_id, version)) is not None:
+        return site.html(kept)
+    if (await asyncio.to_thread(store.record, run_id)).is_over:
+        return site.html(await asyncio.to_thread(_page, site, request, run_id))
+    return site.html(await site.shared.page(run_id, version, lambda: asyncio.to_thread(_page, site, request, run_id)))
+
+
+async def record(site: Site, request: Request) -> Response:
+    """The record of the run as a file, to which pages refer for what they leave out."""
+    content = await asyncio.to_thread(site.parts.store.document, request.path_params["run_id"], RECORD)
+    return Response(content, media_type="application/json", headers=AS_DATA)
 
 
 async def order(site: Site, request: Request) -> Response:
@@ -62,11 +68,28 @@ async def order(site: Site, request: Request) -> Response:
 _RUN: Final = "/runs/{run_id}"
 PAGES: Final = (
     Page(_RUN, run),
+    Page(f"{_RUN}/{RECORD}", record),
     *(Page(f"{_RUN}/{name}", order, "POST") for name in ("cancel", "resume", "reproduce")),
 )
 
 
-def _view(store: RunStore, run_id: str) -> ReportView:
-    stored = store.run(run_id)
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return ReportView.of(stored, RunLinks(run_id).file, now)
+def _version(store: RunStore, run_id: str) -> Version:
+    """What tells the states of a run apart: how long its log is, and its record, which is written after the end of the log.
+
+    Where they cannot be read it is nothing, and the page says why.
+    """
+    try:
+        with closing(store.run(run_id).open(LOGS)) as log, closing(store.run(run_id).open(RECORD)) as kept:
+            return log.size, kept.size
+    except (NotFoundError, StoreError):
+        return 0, 0
+
+
+def _page(site: Site, request: Request, run_id: str) -> bytes:
+    store, stored = site.parts.store, site.parts.store.run(run_id)
+    # Before the rest: the script waits for what comes after these lines, and the end may be the last of them.
+    log = LogEnd((), is_whole=True) if stored.record().is_over else log_end(store, run_id)
+    view = ReportView.of(stored, RunLinks(run_id).file, now())
+    recipe = view.record.fingerprints.recipe
+    repeats = store.repeats(recipe) if recipe and view.record.is_over else Repeats(0, 0)
+    return site.rendered(request, "run.html", view=view, links=RunLinks(run_id), log=log, repeats=repeats)

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from ops_orchestrator.errors import NotFoundError, StoreError
 from ops_orchestrator.planning.examples import EXAMPLES
+from ops_orchestrator.runs.events import now
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.reports.html.overview import Overview
 from ops_orchestrator.runs.reports.object_leaves import object_leaves
@@ -46,14 +47,14 @@ async def runs(site: Site, request: Request) -> Response:
     cursor = request.query_params.get("cursor") or None
     found = await asyncio.to_thread(_found, site.parts.store, cursor, where)
     sweeps = await asyncio.to_thread(lambda: len(site.parts.sweeps.ids()))
-    is_filtered = any(request.query_params.get(name) for name in (*_FILTERS, "label"))
+    is_filtered = any(request.query_params.get(name) for name in (*_FILTERS, "label", "recipe", "result"))
     template = "runs.html" if found.rows or is_filtered or cursor else "runs_empty.html"
     return site.page(
         request,
         template,
         found=found,
         sweeps=sweeps,
-        asked={name: request.query_params.get(name, "") for name in _FILTERS},
+        asked={name: ", ".join(request.query_params.getlist(name)) for name in (*_FILTERS, "label", "recipe", "result")},
         is_filtered=is_filtered,
         older=_older(request.query_params, found.next_cursor),
         statuses=_STATUSES,
@@ -101,7 +102,7 @@ def _overview(store: RunStore, run_id: str) -> Overview | None:
     """The run as it is; None when it is damaged, or was removed meanwhile."""
     try:
         record = store.record(run_id)
-        return Overview.of(record, Results.of(record, {}))
+        return Overview.of(record, Results.of(record, {}), now())
     except (NotFoundError, StoreError):
         return None
 

@@ -1,8 +1,9 @@
 """All pages together: what they read, how they are rendered, and how an error becomes a page."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from importlib import import_module
@@ -10,6 +11,7 @@ from pkgutil import iter_modules
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Match, Route
@@ -23,6 +25,7 @@ from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.service.pages.forms import read_form
 from ops_orchestrator.service.pages.inner_call import InnerAnswer, post
+from ops_orchestrator.service.pages.shared_pages import SharedPages
 from ops_orchestrator.service.problem import problem_response
 from ops_orchestrator.service.seen_modules import ModuleViewer
 
@@ -34,11 +37,13 @@ POLICY: Final = (
 
 _PACKAGE: Final = "ops_orchestrator.service.pages"
 _HEADERS: Final = {
-    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+_KEPT_OF_A_PROBLEM: Final = ("allow", "retry-after")
+_NO_HEADERS: Final[Mapping[str, str]] = {}
+_BELOW_A_RUN: Final = re.compile(r"/runs/(run_[0-9A-Za-z_-]+)/.+")
 _SEE_OTHER: Final = 303
 _PROBLEM: Final = "application/problem+json"
 
@@ -61,15 +66,28 @@ class Site:
     parts: Parts
     api: ASGIApp
     templates: Environment
+    shared: SharedPages = field(default_factory=SharedPages)
 
-    def page(self, request: Request, template: str, status: int = 200, **context: Any) -> Response:
-        """The page that `template` makes of `context`."""
+    def page(self, request: Request, template: str, status: int = 200, policy: str = POLICY, **context: Any) -> Response:
+        """The page that `template` makes of `context`; `policy` says what it may do."""
+        return self.html(self.rendered(request, template, **context), status, policy)
+
+    def rendered(self, request: Request, template: str, **context: Any) -> bytes:
+        """The page that `template` makes of `context`, as bytes; a large one takes a while, and is made in a thread."""
         given = {"path": request.url.path, "orchestrator": ops_orchestrator.__version__, "contract": CONTRACT_VERSION}
-        return HTMLResponse(self.templates.get_template(template).render(given | context), status, _HEADERS)
+        return self.templates.get_template(template).render(given | context).encode()
 
-    def error(self, request: Request, problem: Mapping[str, Any]) -> Response:
-        """A problem document as a page."""
-        return self.page(request, "error.html", int(problem["status"]), problem=problem)
+    def html(self, page: bytes, status: int = 200, policy: str = POLICY) -> Response:
+        """The answer that has a rendered `page`, which may do what `policy` says."""
+        return HTMLResponse(page, status, _HEADERS | {"Content-Security-Policy": policy})
+
+    def error(self, request: Request, problem: Mapping[str, Any], headers: Mapping[str, str] = _NO_HEADERS) -> Response:
+        """A problem document, which had `headers`, as a page that leads to the run that the request was about."""
+        found = _BELOW_A_RUN.fullmatch(request.url.path)
+        run_id, described = found and found[1], {"type": "", **problem}
+        page = self.page(request, "error.html", int(problem["status"]), problem=described, run_id=run_id)
+        page.headers.update({name: value for name, value in headers.items() if name in _KEPT_OF_A_PROBLEM})
+        return page
 
     async def post(self, request: Request, path: str, body: bytes = b"") -> InnerAnswer:
         """What the API answers to what a form of `request` asks for; it does not wait for a run."""
@@ -82,7 +100,7 @@ class Site:
         """
         await read_form(request, self.parts.hosts)
         answer = await self.post(request, request.url.path)
-        return self.see(f"{page}/{answer.json[name]}") if answer.is_good else self.error(request, answer.json)
+        return self.see(f"{page}/{answer.json[name]}") if answer.is_good else self.error(request, answer.json, answer.headers)
 
     def see(self, address: str) -> Response:
         """Lead to the page of what a form has made."""
@@ -124,7 +142,8 @@ async def _made(made: Site, make: Handler, request: Request) -> Response:
     try:
         return await make(made, request)
     except Exception as error:  # noqa: BLE001  # the edge
-        return made.error(request, json.loads(bytes(problem_response(request, error).body)))
+        problem = problem_response(request, error)
+        return made.error(request, json.loads(bytes(problem.body)), problem.headers)
 
 
 async def _from_api(made: Site, scope: Scope, receive: Receive, send: Send) -> None:
@@ -142,7 +161,7 @@ async def _from_api(made: Site, scope: Scope, receive: Receive, send: Send) -> N
             body.extend(message.get("body", b""))
             if not message.get("more_body", False):
                 problem = json.loads(body) if body else _of_status(start["status"])
-                await made.error(Request(scope), problem)(scope, receive, send)
+                await made.error(Request(scope), problem, Headers(raw=start["headers"]))(scope, receive, send)
 
     await made.api(scope, receive, send_page)
 

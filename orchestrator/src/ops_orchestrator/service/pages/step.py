@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Final
+from itertools import islice
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,17 +17,21 @@ from ops_contract import JsonError, parse_json
 from ops_orchestrator.errors import NotFoundError
 from ops_orchestrator.runs.next_step import check_command
 from ops_orchestrator.runs.record import JOB, MAPPED_REQUEST, RunRecord, StepRecord, is_request, response_type, step_folder
-from ops_orchestrator.runs.registered_modules import registered_modules
+from ops_orchestrator.runs.registered_modules import address_of, registered_modules
 from ops_orchestrator.runs.reports.recorded_calls import RecordedCall, recorded_call
 from ops_orchestrator.runs.store.protocols import StoredRun
-from ops_orchestrator.service.pages.log_lines import LogLine, log_lines
-from ops_orchestrator.service.pages.run import RunLinks
+from ops_orchestrator.service.pages.log_lines import LogEnd, log_end
+from ops_orchestrator.service.pages.run import AS_DATA, RunLinks
 from ops_orchestrator.service.pages.site import Page, Site
 
 MOST_BYTES: Final = 64 * 1024
 """So much of a request or an answer is shown; the rest is behind its link."""
 
+_MOST_READ_BYTES: Final = 4 * 1024 * 1024
+_MOST_ATTEMPTS: Final = 20
+_MOST_PARTS: Final = 4
 _STEP: Final = "/runs/{run_id}/steps/{step}"
+_ATTEMPTS: Final = "attempts/"
 _UPSTREAM: Final = "upstream"
 
 
@@ -53,6 +58,14 @@ class JobView:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """An attempt that was not the last, and the names of the files that are kept of it."""
+
+    number: int
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class StepView:
     """What the page of a step shows."""
 
@@ -60,48 +73,62 @@ class StepView:
     step: StepRecord
     parts: tuple[Part, ...]
     job: JobView | None
+    attempts: tuple[Attempt, ...]
     command: str
     check: str
-    lines: tuple[LogLine, ...]
+    log: LogEnd
 
 
 async def step(site: Site, request: Request) -> Response:
     """The page of a step."""
     run_id, name = request.path_params["run_id"], request.path_params["step"]
-    lines = await asyncio.to_thread(log_lines, site.parts.store, run_id, name)
-    view = await asyncio.to_thread(lambda: _view(site.parts.store.run(run_id), name, tuple(lines)))
-    return site.page(request, "step.html", view=view, links=RunLinks(run_id))
+    return site.html(await asyncio.to_thread(_page, site, request, run_id, name))
 
 
 async def exchange(site: Site, request: Request) -> Response:
     """A request or an answer byte for byte, as something that does nothing in a browser."""
     run_id, name, file = (request.path_params[key] for key in ("run_id", "step", "file"))
+    if (attempt := request.path_params.get("attempt")) is not None:
+        file = f"{_ATTEMPTS}{attempt}/{file}"
     content = await asyncio.to_thread(lambda: _content(site.parts.store.run(run_id), name, file))
     kind = mimetypes.guess_type(file)[0]
     media_type = kind if kind == "application/json" else "application/octet-stream"
-    headers = {"Content-Type": media_type, "Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
-    return Response(content, headers=headers)
+    return Response(content, headers=AS_DATA | {"Content-Type": media_type})
 
 
-PAGES: Final = (Page(_STEP, step), Page(f"{_STEP}/{{file}}", exchange))
+PAGES: Final = (
+    Page(_STEP, step),
+    Page(f"{_STEP}/{{file}}", exchange),
+    Page(f"{_STEP}/attempts/{{attempt:int}}/{{file}}", exchange),
+)
 
 
-def _view(run: StoredRun, name: str, lines: tuple[LogLine, ...]) -> StepView:
+def _page(site: Site, request: Request, run_id: str, name: str) -> bytes:
+    run = site.parts.store.run(run_id)
     record = run.record()
     found = _step_of(record, name)
+    view = _view(run, record, found, log_end(site.parts.store, run_id, found.id))
+    return site.rendered(request, "step.html", view=view, links=RunLinks(run_id))
+
+
+def _view(run: StoredRun, record: RunRecord, found: StepRecord, log: LogEnd) -> StepView:
     files = frozenset(run.files())
-    call = recorded_call(run, found, registered_modules(run).get(found.module), files)
+    entry = registered_modules(run).get(found.module)
+    call = recorded_call(run, found, entry, files)
     # What was asked and what was answered come before how a job was asked for.
     ordered = sorted(files, key=lambda file: (file.endswith(f"/{JOB}"), file))
     parts = (part for file in ordered if (part := _part(run, found, file)) is not None)
     return StepView(
         record,
         found,
-        tuple(parts),
+        tuple(islice(parts, _MOST_PARTS)),
         _job(run, f"{step_folder(found.step, found.id)}/{JOB}") if found.exchange else None,
+        _attempts(found, files),
         _command(call),
-        check_command(found.module, found.adapter, found.exchange.url if found.exchange else ""),
-        lines,
+        check_command(
+            found.module, found.adapter, found.exchange.url if found.exchange else f"{address_of(entry) or 'URL'}/execute"
+        ),
+        log,
     )
 
 
@@ -119,6 +146,17 @@ def _content(run: StoredRun, name: str, file: str) -> bytes:
     if path not in run.files():
         raise NotFoundError(f"The step {found.id} of {run.run_id} has no file {file!r:.100}.")
     return run.document(path)
+
+
+def _attempts(found: StepRecord, files: frozenset[str]) -> tuple[Attempt, ...]:
+    """The last earlier attempts of the step of which something was kept."""
+    begin = f"{step_folder(found.step, found.id)}/{_ATTEMPTS}"
+    by_number: dict[int, list[str]] = {}
+    for path in sorted(files):
+        number, _, name = path.removeprefix(begin).partition("/")
+        if path.startswith(begin) and number.isascii() and number.isdecimal() and name and "/" not in name:
+            by_number.setdefault(int(number), []).append(name)
+    return tuple(Attempt(number, tuple(names)) for number, names in sorted(by_number.items())[-_MOST_ATTEMPTS:])
 
 
 def _part(run: StoredRun, found: StepRecord, path: str) -> Part | None:
@@ -151,7 +189,7 @@ def _job(run: StoredRun, path: str) -> JobView | None:
 def _read(run: StoredRun, path: str, title: str, sha256: str | None) -> Part:
     with closing(run.open(path)) as opened:
         size = opened.size
-        content = opened.file.read(4 * 1024 * 1024)
+        content = opened.file.read(_MOST_READ_BYTES)
     text, is_folded = _text(content)
     return Part(title, path.rpartition("/")[2], size, sha256, text[:MOST_BYTES], len(text) > MOST_BYTES, is_folded)
 
@@ -165,7 +203,18 @@ def _text(content: bytes) -> tuple[str, bool]:
     is_folded = isinstance(value, dict) and bool(value.get(_UPSTREAM)) and isinstance(value[_UPSTREAM], dict)
     if is_folded:
         value = value | {_UPSTREAM: {step: f"… {len(json.dumps(answer)):,} bytes" for step, answer in value[_UPSTREAM].items()}}
-    return json.dumps(value, indent=2, ensure_ascii=False), is_folded
+    return _indented(value), is_folded
+
+
+def _indented(value: Any) -> str:
+    """JSON in lines; of a large one a little more than is shown."""
+    pieces, size = list[str](), 0
+    for piece in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):
+        pieces.append(piece)
+        size += len(piece)
+        if size > MOST_BYTES:
+            break
+    return "".join(pieces)
 
 
 def _command(call: RecordedCall | None) -> str:

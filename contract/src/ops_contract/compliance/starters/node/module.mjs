@@ -12,6 +12,7 @@ import { isMainThread, parentPort, Worker, workerData } from "node:worker_thread
 
 const NAME = "my-module";
 const VERSION = "0.1.0";
+const RATE_IN_FORCE = 0.18;
 
 // The inputs that you use. All modules of a run get the same ones, so what is not named here is not looked at.
 const INPUTS = object({}, {
@@ -23,28 +24,45 @@ const INPUTS = object({}, {
 // with `module` and `outputs`. No clock, no Math.random(), no host name: equal arguments, equal result (OPS-DET-001,
 // -002). It may take its time. For what makes no sense to it, it throws badInput("/inputs/...", "must be ...").
 function analyse(inputs, seed, upstream) {
-  const { time_horizon_years: years = 5, policy_parameters: { vat_rate: rate = 0.18 } = {} } = inputs;
+  const { time_horizon_years: years = 5, policy_parameters: { vat_rate: rate = RATE_IN_FORCE } = {} } = inputs;
   const path = [];
   for (let year = 1; year <= years; year += 1) {
     // Made up: consumers spend 45 % of GDP, and between 60 and 70 % of that is taxed.
     const taxed = 0.45 * (0.6 + 0.1 * draw(seed, year));
-    path.push({ year, share_of_gdp: Number((rate * taxed).toFixed(4)) });
+    path.push({ year, vat_revenue: rounded(rate * taxed), in_force: rounded(RATE_IN_FORCE * taxed) });
   }
-  const table = ["year,share_of_gdp", ...path.map((row) => `${row.year},${row.share_of_gdp.toFixed(4)}`), ""].join("\n");
+  const last = path[years - 1];
+  const rows = path.map((row) => `${row.year},${row.vat_revenue.toFixed(4)},${row.in_force.toFixed(4)}`);
+  const table = artifact("vat-revenue.csv", "text/csv", ["year,vat_revenue,in_force", ...rows, ""].join("\n"), {
+    title: "VAT revenue by year",
+    description: "Shares of GDP at the rate of the scenario and at the rate in force, one row for each year",
+  });
   return {
-    outputs: { vat_revenue: { final_share_of_gdp: path[years - 1].share_of_gdp, path } },
-    artifacts: [artifact("vat-revenue.csv", "text/csv", table)],
+    // The headline figures and their course: pages, reports and comparisons are made from them (OPS-FIG-001).
+    outputs: {
+      kpis: { vat_revenue: last.vat_revenue },
+      units: { vat_revenue: "share of GDP, last year" },
+      labels: { vat_revenue: "VAT revenue" },
+      baseline: { vat_revenue: last.in_force },
+      change: { vat_revenue: rounded(last.vat_revenue - last.in_force) },
+      path,
+    },
+    artifacts: [table],
     // `supports` points into the outputs, `artifact` is one of these; what is made up says so (OPS-EVD-001 to -003).
     evidence: [{
       id: "compliance",
       kind: "computation",
       title: "VAT revenue, with a compliance that is drawn at random",
-      supports: ["/vat_revenue/path"],
+      supports: ["/kpis/vat_revenue", "/baseline/vat_revenue", "/path"],
       artifact: "vat-revenue.csv",
       synthetic: true,
     }],
     warnings: [],
   };
+}
+
+function rounded(share) {
+  return Number(share.toFixed(4));
 }
 
 // A number from 0 to 1 that depends on the seed and on nothing else.
@@ -141,10 +159,11 @@ function trace(request) {
 }
 
 // OPS-ART-001 to -005: text goes as it is, bytes go in base64. Above 256 KiB an artifact has to go by `href` instead.
-function artifact(name, media_type, content) {
+// `words` are a `title`, the caption of a plot, and a `description` for those who do not see it.
+function artifact(name, media_type, content, words = {}) {
   const bytes = Buffer.from(content);
   const delivery = typeof content === "string" ? { text: content } : { data: bytes.toString("base64") };
-  return { name, media_type, size_bytes: bytes.length, sha256: sha256(bytes), ...delivery };
+  return { name, media_type, size_bytes: bytes.length, sha256: sha256(bytes), ...words, ...delivery };
 }
 
 function sha256(content) {
@@ -226,7 +245,7 @@ async function read(request) {
   return Buffer.concat(chunks);
 }
 
-// OPS-ERR-003.
+// OPS-ERR-003, -011.
 function parse(bytes) {
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -262,7 +281,7 @@ function refuseWhatParsesAllTheSame(text) {
 
 function checkCall(body) {
   const version = body?.contract_version;
-  if (typeof version === "string" && /^\d+\.\d+$/.test(version) && !version.startsWith("1.")) { // OPS-VER-001, -002
+  if (typeof version === "string" && VERSION_FORM.test(version) && !version.startsWith("1.")) { // OPS-VER-001, -002
     const more = { pointer: "/contract_version", details: { supported_versions: ["1.0"] } };
     throw new Refusal(422, "UNSUPPORTED_VERSION", "/contract_version is not served; send 1.0", more);
   }
@@ -332,6 +351,7 @@ function mapOf(key, item) {
 }
 
 const SEGMENT = "(?!\\.\\.?(?:/|$))[^\\u0000-\\u001f\\u007f-\\u009f\\\\/]+";
+const VERSION_FORM = /^(?=.{1,16}$)(0|[1-9]\d*)\.(0|[1-9]\d*)$/;
 const anyText = text(/^/, "a string");
 const someText = text(/^[^]/, "a string that is not empty");
 const identifier = text(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, "an identifier of at most 128 characters"); // OPS-PTH-001
@@ -361,7 +381,7 @@ const OPTIONS = object({}, {
 });
 const REQUEST = object(
   {
-    contract_version: text(/^(?=.{1,16}$)\d+\.\d+$/, "a version like 1.0"),
+    contract_version: text(VERSION_FORM, "a version like 1.0"),
     run_id: identifier,
     step_id: identifier,
     scenario_id: text(/^[^]{1,200}$/u, "a string of 1 to 200 characters"),

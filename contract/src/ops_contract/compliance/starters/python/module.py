@@ -30,6 +30,7 @@ from starlette.requests import ClientDisconnect
 
 NAME = "my-module"
 VERSION = "0.1.0"
+RATE_IN_FORCE = 0.18
 
 
 class Strict(BaseModel):
@@ -41,7 +42,7 @@ class Strict(BaseModel):
 class PolicyParameters(Strict):
     """A part of the inputs."""
 
-    vat_rate: Annotated[float, Field(ge=0, le=0.5)] = 0.18
+    vat_rate: Annotated[float, Field(ge=0, le=0.5)] = RATE_IN_FORCE
 
 
 class Inputs(Strict):
@@ -62,18 +63,34 @@ def analyse(inputs: Inputs, seed: int, upstream: dict[str, Step]) -> dict[str, A
     for year in range(1, inputs.time_horizon_years + 1):
         # Made up: consumers spend 45 % of GDP, and between 60 and 70 % of that is taxed.
         taxed = 0.45 * (0.6 + 0.1 * draw(seed, year))
-        path.append({"year": year, "share_of_gdp": round(rate * taxed, 4)})
-    table = "".join(["year,share_of_gdp\n", *(f"{row['year']},{row['share_of_gdp']:.4f}\n" for row in path)])
+        path.append({"year": year, "vat_revenue": round(rate * taxed, 4), "in_force": round(RATE_IN_FORCE * taxed, 4)})
+    last = path[-1]
+    rows = (f"{row['year']},{row['vat_revenue']:.4f},{row['in_force']:.4f}\n" for row in path)
+    table = artifact(
+        "vat-revenue.csv",
+        "text/csv",
+        "".join(["year,vat_revenue,in_force\n", *rows]),
+        title="VAT revenue by year",
+        description="Shares of GDP at the rate of the scenario and at the rate in force, one row for each year",
+    )
     return {
-        "outputs": {"vat_revenue": {"final_share_of_gdp": path[-1]["share_of_gdp"], "path": path}},
-        "artifacts": [artifact("vat-revenue.csv", "text/csv", table)],
+        "outputs": {
+            # The headline figures and their course: pages, reports and comparisons are made from them (OPS-FIG-001).
+            "kpis": {"vat_revenue": last["vat_revenue"]},
+            "units": {"vat_revenue": "share of GDP, last year"},
+            "labels": {"vat_revenue": "VAT revenue"},
+            "baseline": {"vat_revenue": last["in_force"]},
+            "change": {"vat_revenue": round(last["vat_revenue"] - last["in_force"], 4)},
+            "path": path,
+        },
+        "artifacts": [table],
         # `supports` points into the outputs, `artifact` is one of these; what is made up says so (OPS-EVD-001 to -003).
         "evidence": [
             {
                 "id": "compliance",
                 "kind": "computation",
                 "title": "VAT revenue, with a compliance that is drawn at random",
-                "supports": ["/vat_revenue/path"],
+                "supports": ["/kpis/vat_revenue", "/baseline/vat_revenue", "/path"],
                 "artifact": "vat-revenue.csv",
                 "synthetic": True,
             }
@@ -188,8 +205,11 @@ def trace(request: Request) -> dict[str, str]:
     return {"trace_id": found[1]} if found else {}
 
 
-def artifact(name: str, media_type: str, content: str | bytes) -> dict[str, Any]:
-    """OPS-ART-001 to -005: text goes as it is, bytes go in base64. Above 256 KiB an artifact has to go by `href` instead."""
+def artifact(name: str, media_type: str, content: str | bytes, **words: str) -> dict[str, Any]:
+    """OPS-ART-001 to -005: text goes as it is, bytes go in base64. Above 256 KiB an artifact has to go by `href` instead.
+
+    `words` are a `title`, the caption of a plot, and a `description` for those who do not see it.
+    """
     raw = content.encode() if isinstance(content, str) else content
     delivery = {"text": content} if isinstance(content, str) else {"data": base64.b64encode(raw).decode()}
     return {
@@ -197,6 +217,7 @@ def artifact(name: str, media_type: str, content: str | bytes) -> dict[str, Any]
         "media_type": media_type,
         "size_bytes": len(raw),
         "sha256": hashlib.sha256(raw).hexdigest(),
+        **words,
         **delivery,
     }
 
@@ -256,7 +277,7 @@ async def read(request: Request) -> bytes:
 
 
 def parse(raw: bytes) -> Any:
-    """Strict JSON (OPS-ERR-003), not nested too deeply (OPS-LIM-001)."""
+    """Strict JSON (OPS-ERR-003, -011), not nested too deeply (OPS-LIM-001)."""
     hooks: dict[str, Any] = {"parse_constant": no_number, "parse_int": whole, "parse_float": real}
     try:
         value = bounded(json.loads(raw.decode(), object_pairs_hook=unique, **hooks))
@@ -317,6 +338,7 @@ def file_name(name: str) -> str:
     return name
 
 
+VERSION_FORM = r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)"
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]  # OPS-PTH-001
 FileName = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(file_name)]
 Text = Annotated[str, Field(min_length=1)]
@@ -364,7 +386,7 @@ class Options(Strict):
 class Call(Strict):
     """The body of POST /execute."""
 
-    contract_version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+$", max_length=16)]
+    contract_version: Annotated[str, Field(pattern=f"^{VERSION_FORM}$", max_length=16)]
     run_id: Identifier
     step_id: Identifier
     scenario_id: Annotated[str, Field(min_length=1, max_length=200)]
@@ -377,7 +399,7 @@ class Call(Strict):
 def checked(body: Any) -> tuple[Call, Inputs]:
     """The call and its inputs, or what is wrong with them."""
     version = body.get("contract_version") if isinstance(body, dict) else None
-    if isinstance(version, str) and re.fullmatch(r"(?!1\.)[0-9]+\.[0-9]+", version):  # OPS-VER-001, -002
+    if isinstance(version, str) and re.fullmatch(rf"(?!1\.){VERSION_FORM}", version):  # OPS-VER-001, -002
         message = "/contract_version is not served; send 1.0"
         raise Refusal(422, "UNSUPPORTED_VERSION", message, "/contract_version", supported_versions=["1.0"])
     try:

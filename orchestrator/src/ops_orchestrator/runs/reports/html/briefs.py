@@ -13,7 +13,13 @@ from markupsafe import Markup
 from ops_orchestrator.charts.words import visible
 
 MOST_BYTES: Final = 256 * 1024
-"""A longer brief is offered as a file."""
+"""A longer brief is offered as a file, and so are those for which the briefs before it leave no room of so many bytes."""
+
+MOST_HTML: Final = 1024 * 1024
+"""The HTML of all briefs has at most so many characters."""
+
+MOST_BRIEFS: Final = 40
+"""So many briefs are shown or offered; the rest is counted."""
 
 _MOST_LEVELS: Final = 50
 _LEVEL_ABOVE: Final = 2
@@ -47,7 +53,7 @@ _TAGS: Final = frozenset(
     ]
 )
 _CELL: Final = {"class": {"n", "c"}}
-_SCROLL: Final = {"class": {"scroll"}, "role": {"region"}, "tabindex": {"0"}, "aria-label": {"Table"}}
+_SCROLL: Final = {"class": {"scroll"}, "role": {"group"}, "tabindex": {"0"}, "aria-label": {"Table"}}
 _ALIGNED: Final = {"text-align:right": "n", "text-align:center": "c"}
 
 
@@ -91,7 +97,7 @@ def _harmless(tokens: Sequence[Token]) -> Iterator[Token]:
             token.attrs = {"class": aligned} if aligned else {}
         token.children = [*map(_inline, token.children)] if token.children else token.children
         if token.type == "table_open":
-            yield _html('<div class="scroll" role="region" tabindex="0" aria-label="Table">')
+            yield _html('<div class="scroll" role="group" tabindex="0" aria-label="Table">')
         yield token
         if token.type == "table_close":
             yield _html("</div>")

@@ -9,12 +9,16 @@ from ops_contract import Evidence
 from ops_orchestrator.charts.words import typeset
 from ops_orchestrator.runs.figures import FigureValue, figure_values
 from ops_orchestrator.runs.record import StepResults
+from ops_orchestrator.runs.reports.html.room import Room
 from ops_orchestrator.runs.scale import RELATIVE, Scale, finite
 from ops_orchestrator.runs.supports import leaves
 from ops_orchestrator.runs.synthetic import calls_figures_made_up
 
 MOST_FIGURES: Final = 200
 """So many figures of a step are listed; the rest is counted."""
+
+MOST_FIGURES_TOGETHER: Final = 400
+"""So many figures of all steps are listed."""
 
 _MOST_EVIDENCE: Final = 3
 _HALF: Final = 50.0
@@ -62,10 +66,11 @@ class FigureTable:
         return any(row.change or row.baseline for row in self.rows)
 
 
-def figure_table(step: str, answered: StepResults, *, inherits: bool) -> FigureTable:
-    """The key figures of a step; `inherits` says that it may use those of an earlier one that are made up."""
+def figure_table(step: str, answered: StepResults, room: Room, *, inherits: bool) -> FigureTable:
+    """The key figures of a step that have `room`; `inherits` says that it may use those of an earlier one that are made up."""
     values = figure_values(answered.outputs)
-    listed = list(islice(values, MOST_FIGURES))
+    listed = list(islice(values, min(MOST_FIGURES, room.left)))
+    room.take(len(listed))
     relatives = [_relative(figure) for figure in listed]
     longest = max((abs(relative) for relative in relatives if relative is not None), default=0.0)
     supporting = _supporting(answered)

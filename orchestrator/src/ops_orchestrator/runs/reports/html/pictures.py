@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
+from ops_orchestrator.charts.words import visible
 from ops_orchestrator.errors import NotFoundError, StoreError
 from ops_orchestrator.runs.record import ArtifactRecord, Results
 from ops_orchestrator.runs.store.protocols import StoredRun
@@ -18,7 +19,7 @@ MOST_BYTES_TOGETHER: Final = 8 * 1024 * 1024
 """A report carries pictures of so many bytes in all."""
 
 MOST_PICTURES: Final = 40
-"""So many pictures of a run are shown."""
+"""So many pictures of a run are shown; the rest is counted."""
 
 _HEAD_BYTES: Final = 32
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
@@ -36,6 +37,12 @@ class Picture:
     media_type: str
     size: tuple[int, int] | None
     source: str | None
+
+    @property
+    def alternative(self) -> str:
+        """What to read instead of the picture: what its module says that it shows, else what it is called."""
+        text = self.artifact.description or self.artifact.title or f"Plot {self.artifact.name} by {self.step}"
+        return visible(text).rstrip(". ")
 
 
 def picture_type(head: bytes) -> str | None:
@@ -73,19 +80,31 @@ def pictures_linked(run: StoredRun, results: Results, address: Callable[[str], s
     ]
 
 
+def pictures_left_out(results: Results) -> int:
+    """How many artifacts that are called pictures are beyond the `MOST_PICTURES` that are looked at."""
+    called = sum(_is_called_picture(artifact) for answered in results.steps.values() for artifact in answered.artifacts)
+    return max(called - MOST_PICTURES, 0)
+
+
+def _is_called_picture(artifact: ArtifactRecord) -> bool:
+    return artifact.path is not None and artifact.media_type.startswith("image/")
+
+
 def _candidates(run: StoredRun, results: Results) -> Iterator[tuple[str, ArtifactRecord, bytes]]:
     """The artifacts that are called pictures, each with its first bytes."""
     count = 0
     for step, answered in results.steps.items():
         for artifact in answered.artifacts:
-            if artifact.path is None or not artifact.media_type.startswith("image/") or count == MOST_PICTURES:
+            if artifact.path is None or not _is_called_picture(artifact):
                 continue
+            if count == MOST_PICTURES:
+                return
+            count += 1
             try:
                 with closing(run.open(artifact.path)) as opened:
                     yield step, artifact, opened.file.read(_HEAD_BYTES)
             except (NotFoundError, StoreError):
                 continue
-            count += 1
 
 
 def _content(run: StoredRun, artifact: ArtifactRecord, most: int) -> bytes | None:

@@ -1,6 +1,5 @@
 """The report of a run as one HTML file that loads nothing and runs nothing, made from its folder alone."""
 
-import json
 import re
 from functools import cache
 from typing import Final
@@ -34,7 +33,6 @@ def html_report(run: StoredRun) -> bytes:
             policy=POLICY,
             sheet=Markup(sheet()),  # noqa: S704  # ours
             run_id_in_css=_NOT_IN_CSS.sub("", record.run_id),
-            scenario=json.dumps(record.request, indent=2, ensure_ascii=False),
         )
         .encode()
     )

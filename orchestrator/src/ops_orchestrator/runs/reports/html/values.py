@@ -7,11 +7,15 @@ from itertools import islice
 from typing import Any, Final
 
 from ops_orchestrator.runs.record import StepResults
+from ops_orchestrator.runs.reports.html.room import Room
 from ops_orchestrator.runs.reports.object_leaves import object_leaves
 from ops_orchestrator.runs.scale import is_number
 
 MOST_VALUES: Final = 24
 """So many single values of a step are listed; results.json has all of them."""
+
+MOST_VALUES_TOGETHER: Final = 400
+"""So many single values of all steps are listed."""
 
 _SHOWN_ABOVE: Final = frozenset({"kpis", "baseline", "change", "units", "labels", "directions", "path"})
 
@@ -34,10 +38,12 @@ class SingleValues:
     more: int
 
 
-def single_values(step: str, answered: StepResults) -> SingleValues:
-    """The single values of a step, in the order of its outputs."""
+def single_values(step: str, answered: StepResults, room: Room) -> SingleValues:
+    """The single values of a step that have `room`, in the order of its outputs."""
     found = _values(answered.outputs)
-    listed = tuple(SingleValue(pointer, _text(value), is_number(value)) for pointer, value in islice(found, MOST_VALUES))
+    first = islice(found, min(MOST_VALUES, room.left))
+    listed = tuple(SingleValue(pointer, _text(value), is_number(value)) for pointer, value in first)
+    room.take(len(listed))
     return SingleValues(step, listed, sum(1 for _ in found))
 
 

@@ -1,9 +1,12 @@
 """All that the report of a run shows, read from its folder once."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
+from typing import ClassVar, Final
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -11,20 +14,26 @@ from markupsafe import Markup
 from ops_orchestrator.errors import NotFoundError, StoreError
 from ops_orchestrator.runs.citation import Citation
 from ops_orchestrator.runs.evidence import uses_of
-from ops_orchestrator.runs.record import MODULES, ArtifactRecord, Results, RunRecord, StepRecord, step_folder
-from ops_orchestrator.runs.reports.html.briefs import MOST_BYTES, brief_html
-from ops_orchestrator.runs.reports.html.figures import FigureTable, figure_table
+from ops_orchestrator.runs.record import MODULES, ArtifactRecord, RunRecord, StepRecord, step_folder
+from ops_orchestrator.runs.reports.html.briefs import MOST_BRIEFS, MOST_BYTES, MOST_HTML, brief_html
+from ops_orchestrator.runs.reports.html.figures import MOST_FIGURES_TOGETHER, FigureTable, figure_table
 from ops_orchestrator.runs.reports.html.overview import Overview
-from ops_orchestrator.runs.reports.html.pictures import Picture, pictures_linked, pictures_within
+from ops_orchestrator.runs.reports.html.pictures import Picture, pictures_left_out, pictures_linked, pictures_within
+from ops_orchestrator.runs.reports.html.room import Room
 from ops_orchestrator.runs.reports.html.sources import StepSources, step_sources
-from ops_orchestrator.runs.reports.html.values import SingleValues, single_values
+from ops_orchestrator.runs.reports.html.values import MOST_VALUES_TOGETHER, SingleValues, single_values
 from ops_orchestrator.runs.store.protocols import StoredRun
 from ops_orchestrator.runs.synthetic import synthetic_sources
+
+MOST_WARNINGS: Final = 200
+"""So many warnings are shown; the rest is counted."""
 
 
 @dataclass(frozen=True)
 class FolderLinks:
-    """Addresses as they are in a file that lies in the folder of its run."""
+    """Addresses as they are in a file that lies in the folder of its run, which has nothing of a step that got no answer."""
+
+    has_every_step: ClassVar = False
 
     def file(self, path: str) -> str:
         """The address of a file of the folder."""
@@ -45,17 +54,25 @@ class Brief:
 
 
 @dataclass(frozen=True)
-class ReportView:
-    """A run as its report shows it. `synthetic` names the steps whose figures are made up, or rest on what is."""
+class Warned:
+    """A warning of a step."""
 
+    step: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """A run as its report shows it. `synthetic` names the steps whose figures are made up, or rest on what is.
+
+    A page of a run that goes on shows a part of it only: what takes long is read when it is asked for.
+    """
+
+    stored: StoredRun
     run: Overview
     figures: Sequence[FigureTable]
     pictures: Sequence[Picture]
-    briefs: Sequence[Brief]
-    values: Sequence[SingleValues]
-    sources: Sequence[StepSources]
     synthetic: frozenset[str]
-    citation: str | None
 
     @property
     def record(self) -> RunRecord:
@@ -67,45 +84,91 @@ class ReportView:
         """The steps of the plan, by id."""
         return {step.id: step for step in self.record.steps}
 
+    @property
+    def scenario(self) -> str:
+        """What was asked for, as JSON in lines."""
+        return json.dumps(self.record.request, indent=2, ensure_ascii=False)
+
+    @property
+    def more_pictures(self) -> int:
+        """How many files that are called pictures are not shown."""
+        return pictures_left_out(self.run.results)
+
+    @cached_property
+    def all_briefs(self) -> Sequence[tuple[str, ArtifactRecord]]:
+        """Every Markdown artifact, with the step that wrote it."""
+        return [
+            (step, artifact)
+            for step, answered in self.run.results.steps.items()
+            for artifact in answered.artifacts
+            if artifact.path and artifact.media_type.partition(";")[0].strip().lower() == "text/markdown"
+        ]
+
+    @cached_property
+    def briefs(self) -> Sequence[Brief]:
+        """The first briefs, as many of them with their text as have room together."""
+        room, drawn = Room(MOST_BYTES), Room(MOST_HTML)
+        return [
+            Brief(step, artifact, _html(self.stored, artifact, room, drawn)) for step, artifact in self.all_briefs[:MOST_BRIEFS]
+        ]
+
+    @cached_property
+    def warnings(self) -> Sequence[Warned]:
+        """The first warnings, in the order of the steps."""
+        every = (Warned(step.id, text) for step in self.record.steps for text in step.warnings)
+        return list(islice(every, MOST_WARNINGS))
+
+    @cached_property
+    def values(self) -> Sequence[SingleValues]:
+        """The single values of each step that has some."""
+        room = Room(MOST_VALUES_TOGETHER)
+        found = (single_values(step, answered, room) for step, answered in self.run.results.steps.items())
+        return [values for values in found if values.listed or values.more]
+
+    @cached_property
+    def sources(self) -> Sequence[StepSources]:
+        """The evidence of each step that gave some."""
+        return step_sources(self.record, self.run.results)
+
+    @cached_property
+    def citation(self) -> str | None:
+        """How the run is cited once it is over."""
+        return Citation.of(self.stored, known=(self.record, self.run.results)).as_text() if self.record.is_over else None
+
     @classmethod
     def of(cls, run: StoredRun, address: Callable[[str], str] | None = None, now: str | None = None) -> "ReportView":
-        """All of `run`. Pictures are there with their bytes, or by the `address` that is made of their path.
+        """The view of `run`. Pictures are there with their bytes, or by the `address` that is made of their path.
 
-        `now` is the time (RFC 3339) up to which a run that goes on is drawn. Raises NotFoundError, DamagedRunError, StoreError.
+        `now` is the time (RFC 3339) up to which a run that goes on is drawn. Raises NotFoundError, DamagedRunError, StoreError,
+        as may all that is read later.
         """
         record, results = run.record(), run.results()
         sources = synthetic_sources(record, results, uses_of(record, results, lambda: run.document(MODULES)))
+        room = Room(MOST_FIGURES_TOGETHER)
         tables = (
-            figure_table(step, answered, inherits=any(source != step for source in sources.get(step, ())))
+            figure_table(step, answered, room, inherits=any(source != step for source in sources.get(step, ())))
             for step, answered in results.steps.items()
         )
-        values = (single_values(step, answered) for step, answered in results.steps.items())
         return cls(
+            stored=run,
             run=Overview.of(record, results, now),
-            figures=[table for table in tables if table.rows],
+            figures=[table for table in tables if table.rows or table.more],
             pictures=pictures_linked(run, results, address) if address else pictures_within(run, results),
-            briefs=_briefs(run, results),
-            values=[found for found in values if found.listed],
-            sources=step_sources(record, results),
             synthetic=frozenset(sources),
-            citation=Citation.of(run).as_text() if record.is_over else None,
         )
 
 
-def _briefs(run: StoredRun, results: Results) -> list[Brief]:
-    return [
-        Brief(step, artifact, _html(run, artifact))
-        for step, answered in results.steps.items()
-        for artifact in answered.artifacts
-        if artifact.path and artifact.media_type.partition(";")[0].strip().lower() == "text/markdown"
-    ]
-
-
-def _html(run: StoredRun, artifact: ArtifactRecord) -> Markup | None:
-    if artifact.size_bytes > MOST_BYTES or artifact.path is None:
+def _html(run: StoredRun, artifact: ArtifactRecord, room: Room, drawn: Room) -> Markup | None:
+    if artifact.size_bytes > room.left or artifact.path is None:
         return None
     try:
         with closing(run.open(artifact.path)) as opened:
-            return brief_html(opened.file.read(MOST_BYTES + 1)) if opened.size <= MOST_BYTES else None
+            if opened.size > room.left:
+                return None
+            html = brief_html(opened.file.read(room.take(opened.size)))
     except (NotFoundError, StoreError):
         return None
+    if len(html) > drawn.left:
+        return None
+    drawn.take(len(html))
+    return html

@@ -19,15 +19,17 @@ _NBSP: Final = "\N{NARROW NO-BREAK SPACE}"
 def foreign(text: object, most: int = MOST_CHARACTERS) -> Markup:
     """A text that somebody else wrote, escaped, its control characters as symbols, and kept from turning ours around."""
     whole = str(text)
-    cut = (
-        Markup('… <span class="soft">({} more characters)</span>').format(f"{len(whole) - most:,}") if len(whole) > most else ""
-    )
-    return Markup("<bdi>{}</bdi>{}").format(visible(whole[:most]), cut)
+    return Markup("<bdi>{}</bdi>{}").format(visible(whole[:most]), _more(whole, most) if len(whole) > most else "")
 
 
 def foreign_lines(text: str, most: int = MOST_CHARACTERS) -> Markup:
     """As `foreign`, for a text of several lines that keeps them; inside of `pre`."""
-    return Markup("\n").join(foreign(line) for line in text[:most].splitlines())
+    lines = [foreign(line) for line in text[:most].splitlines()]
+    return Markup("\n").join([*lines, *([_more(text, most)] if len(text) > most else [])])
+
+
+def _more(text: str, most: int) -> Markup:
+    return Markup('… <span class="soft">({} more characters)</span>').format(f"{len(text) - most:,}")
 
 
 def moment(time: str) -> Markup:
