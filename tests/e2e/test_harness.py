@@ -48,7 +48,7 @@ def test_stack_of_containers_has_an_image_in_the_place_of_a_stub(repository: Tea
         def test_run(ops_run, ops_stub, ops_stack):
             agent = ops_stub("strategy-agent", faults=["status:code=503,retry_after=0,first=1"])
             run = ops_run("scenario.json")
-            assert "vat_revenue" in run.outputs["policy-simulator"]  # which the stub does not have
+            assert "vat_revenue" in run.outputs["policy-simulator"]["kpis"]  # which the stub does not have
             assert run.artifact("brief.md").read_text()
             assert run.record["steps"][1]["attempts"] == 2
             assert len(agent.executed) == 2
@@ -69,7 +69,7 @@ def test_stack_of_containers_has_an_image_in_the_place_of_a_stub(repository: Tea
 def test_image_takes_the_place_of_a_stub_among_processes(repository: TeamRepository, team_image: str) -> None:
     tests = """
         def test_run(ops_run):
-            assert "vat_revenue" in ops_run("scenario.json").outputs["policy-simulator"]
+            assert "vat_revenue" in ops_run("scenario.json").outputs["policy-simulator"]["kpis"]
     """
     repository.write({"test_it.py": tests})
     ran = repository.test("--ops-with", f"policy-simulator={team_image}")

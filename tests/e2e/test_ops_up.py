@@ -58,6 +58,8 @@ def test_module_is_checked_shown_beside_its_stub_and_swapped_in(
     assert set(answer["results"]["policy-simulator"]["kpis"]) == {"vat_revenue"}
     record = HTTP.get(f"{url}/runs/{answer['run_id']}").json()
     assert record["steps"][0]["image_digest"].startswith("sha256:")
+    (listed,) = [one for one in HTTP.get(f"{url}/modules").json()["modules"] if one["name"] == "policy-simulator"]
+    assert (listed["compliance"]["state"], "stale" in listed["compliance"]) == ("compliant", False)
 
 
 def test_module_that_breaks_the_contract_is_not_swapped_in(variables: dict[str, str], broken: str) -> None:
