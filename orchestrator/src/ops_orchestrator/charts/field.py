@@ -74,6 +74,8 @@ class Field:
         if self.plot.is_numeric and self.is_small:
             every = self._few(every)
         every = [(self._within(x, label), label) for x, label in every]
+        if self.plot.is_numeric and not _are_even(every):
+            return _kept_apart(every)
         strides = range(1, len(every) + 1)
         return next((some for stride in strides if not _touch(some := every[::stride])), every[:1])
 
@@ -113,6 +115,21 @@ class Field:
     @cached_property
     def _level(self) -> Axis:
         return inner_axis([group.at for group in self.plot.groups if group.at is not None], 8)
+
+
+def _are_even(labels: list[tuple[float, str]]) -> bool:
+    gaps = [right - left for (left, _), (right, _) in pairwise(labels)]
+    return not gaps or max(gaps) - min(gaps) < 1
+
+
+def _kept_apart(labels: list[tuple[float, str]]) -> list[tuple[float, str]]:
+    """The first and the last of labels from left to right, and those between which touch neither them nor one another."""
+    first, *between, last = labels
+    kept = [first]
+    for label in between:
+        if not _touch([kept[-1], label]) and not _touch([label, last]):
+            kept.append(label)
+    return [*kept, last] if not _touch([first, last]) else kept
 
 
 def left_margin(upright: Axis) -> float:
