@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from typing import Any, Final, Self
 
@@ -11,6 +11,8 @@ from ops_contract import is_number as is_number  # noqa: PLC0414 - whoever write
 
 _LONGEST_TEXT: Final = 60
 _SIGNIFICANT_DIGITS: Final = 4
+# Beside much larger numbers, the decimals of small ones would be digits without end.
+_MOST_FITTED_DIGITS: Final = _SIGNIFICANT_DIGITS + 2
 # Outside of these bounds a number is easier to read with an exponent.
 _SMALLEST_PLAIN: Final = 1e-4
 _LARGEST_PLAIN: Final = 1e15
@@ -40,6 +42,21 @@ class Scale:
         if unit.startswith("index"):
             return cls(1, 1, 2, unit=words)
         return cls(unit=words)
+
+    def fitted(self, numbers: Iterable[float | None]) -> Self:
+        """This scale for a column of `numbers`: as many decimals for each, and for their changes, as four significant digits need.
+
+        A unit that has its decimals keeps them, and numbers of very different sizes keep their own digits.
+        """
+        if self.decimals is not None:
+            return self
+        written = [_digits(number, None).lstrip("-") for number in map(finite, numbers) if number is not None]
+        parts = [text.partition(".") for text in written if "e" not in text]
+        decimals = max((len(fraction) for _, _, fraction in parts), default=0)
+        whole = max((len(digits.replace(",", "")) for digits, _, _ in parts), default=0)
+        if not decimals or whole + decimals > _MOST_FITTED_DIGITS:
+            return self
+        return replace(self, decimals=decimals, change_decimals=decimals)
 
     @property
     def whole_unit(self) -> str:

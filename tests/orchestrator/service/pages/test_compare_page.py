@@ -216,3 +216,12 @@ async def test_values_that_only_look_alike_are_told_apart(start_service: StartSe
         shown = await page(service, address(*ids))
     assert '/inputs/n 1 "1" 1' in shown.text
     assert '/inputs/o {"x": 1} nothing {"x": 2}' in shown.text
+
+
+async def test_steps_whose_figures_are_the_same_in_all_runs_are_folded_and_counted(start_service: StartService) -> None:
+    same = [success("beta", outputs=figures(7, "points")) for _ in range(2)]
+    differing = ScriptedModule(answers=[success(outputs=figures(value)) for value in (0.02, 0.03)])
+    async with start_service(differing, ScriptedModule("beta", answers=[*same])) as service:
+        shown = await page(service, address(*[await run(service, modules=["alpha", "beta"]) for _ in range(2)]))
+    assert shown.text.index("From step alpha") < shown.text.index("beta: 1 figure, the same in all runs")
+    assert "alpha: 1 figure, the same" not in shown.text

@@ -102,7 +102,9 @@ class DrawnFigure:
 
     @cached_property
     def _scale(self) -> Scale:
-        return Scale.of(self.table.figures[self.index].unit)
+        cells = [cell for row in self.table.rows if (cell := _cell(row, self.index))]
+        levels = (number for cell in cells for number in (cell.value, cell.baseline))
+        return Scale.of(self.table.figures[self.index].unit).fitted(levels)
 
     @cached_property
     def _numbers(self) -> list[float | None]:

@@ -74,11 +74,20 @@ def figure_table(step: str, answered: StepResults, room: Room, *, inherits: bool
     relatives = [_relative(figure) for figure in listed]
     longest = max((abs(relative) for relative in relatives if relative is not None), default=0.0)
     supporting = _supporting(answered)
+    scales = _scales(listed)
     rows = (
-        _row(figure, relative, longest, supporting.get(figure.key, ()), inherits=inherits)
+        _row(figure, scales[figure.unit], relative, longest, supporting.get(figure.key, ()), inherits=inherits)
         for figure, relative in zip(listed, relatives, strict=True)
     )
     return FigureTable(step, tuple(rows), sum(1 for _ in values))
+
+
+def _scales(figures: Sequence[FigureValue]) -> Mapping[str, Scale]:
+    """For each unit, the scale on which all of its figures have as many decimals."""
+    numbers: dict[str, list[float | None]] = {}
+    for figure in figures:
+        numbers.setdefault(figure.unit, []).extend((figure.number, figure.baseline))
+    return {unit: Scale.of(unit).fitted(those) for unit, those in numbers.items()}
 
 
 def _relative(figure: FigureValue) -> float | None:
@@ -98,9 +107,8 @@ def _supporting(answered: StepResults) -> Mapping[str, tuple[Evidence, ...]]:
 
 
 def _row(
-    figure: FigureValue, relative: float | None, longest: float, evidence: Sequence[Evidence], *, inherits: bool
+    figure: FigureValue, scale: Scale, relative: float | None, longest: float, evidence: Sequence[Evidence], *, inherits: bool
 ) -> FigureRow:
-    scale = Scale.of(figure.unit)
     return FigureRow(
         key=figure.key,
         label=figure.label,

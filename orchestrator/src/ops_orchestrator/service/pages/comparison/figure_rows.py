@@ -1,6 +1,6 @@
 """Key figures of several runs: value, change, relative change, and a bar for each run on one scale."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -37,6 +37,11 @@ class FigureRow:
     unit: str
     cells: tuple[Cell, ...]
 
+    @property
+    def is_same(self) -> bool:
+        """Whether every run has the same."""
+        return len({(cell.value, cell.raw) for cell in self.cells}) == 1
+
 
 @dataclass(frozen=True)
 class FigureTable:
@@ -51,6 +56,11 @@ class FigureTable:
         """Whether a figure of it is made up, or rests on what is."""
         return any(cell.synthetic for row in self.rows for cell in row.cells)
 
+    @property
+    def is_same(self) -> bool:
+        """Whether no figure differs in any run, and there is nothing to say of one."""
+        return not self.notes and all(row.is_same for row in self.rows)
+
 
 def figure_tables(figures: FigureComparison, sides: Sequence[Side]) -> list[FigureTable]:
     """A table for each step that has figures in any run."""
@@ -61,29 +71,38 @@ def figure_tables(figures: FigureComparison, sides: Sequence[Side]) -> list[Figu
 def _table(step: str, figures: Sequence[ComparedFigure], sides: Sequence[Side]) -> FigureTable:
     relatives = [abs(value.relative) for figure in figures for value in figure.values if value.relative is not None]
     longest = max(relatives, default=0.0)
+    scales = _scales([value for figure in figures for value in figure.values])
     rows = (
         FigureRow(
             figure.label,
             Scale.of(figure.unit).whole_unit,
-            tuple(_cell(value, longest, is_reference=at == 0) for at, value in enumerate(figure.values)),
+            tuple(_cell(value, scales[value.unit], longest, is_reference=at == 0) for at, value in enumerate(figure.values)),
         )
         for figure in figures
     )
     return FigureTable(step, tuple(rows), tuple(_notes(figures, sides)))
 
 
-def _cell(value: ComparedValue, longest: float, *, is_reference: bool) -> Cell:
+def _scales(values: Sequence[ComparedValue]) -> Mapping[str, Scale]:
+    """For each unit, the scale on which all of its figures have as many decimals."""
+    numbers: dict[str, list[float | None]] = {}
+    for value in values:
+        numbers.setdefault(value.unit, []).append(value.value if is_number(value.value) else None)
+    return {unit: Scale.of(unit).fitted(those) for unit, those in numbers.items()}
+
+
+def _cell(value: ComparedValue, scale: Scale, longest: float, *, is_reference: bool) -> Cell:
     raw = value.value if is_number(value.value) else None
     no_change = "" if is_reference or raw is None else _NONE
-    change = no_change if value.change is None else typeset(Scale.of(value.unit).change(value.change))
+    change = no_change if value.change is None else typeset(scale.change(value.change))
     relative = no_change if value.relative is None else typeset(RELATIVE.change(value.relative))
-    return Cell(_text(value), raw, change, relative, bar_of(value.relative, longest), value.synthetic)
+    return Cell(_text(value, scale), raw, change, relative, bar_of(value.relative, longest), value.synthetic)
 
 
-def _text(value: ComparedValue) -> str:
+def _text(value: ComparedValue, scale: Scale) -> str:
     """The value as it is printed, and what is not as in the row's first: its unit, its country, its module."""
-    number = Scale.of(value.unit).value(value.value)
-    return f"{typeset(number)}{value.text.removeprefix(number)}" if is_number(value.value) else value.text
+    alone = Scale.of(value.unit).value(value.value)
+    return f"{typeset(scale.value(value.value))}{value.text.removeprefix(alone)}" if is_number(value.value) else value.text
 
 
 def _notes(figures: Sequence[ComparedFigure], sides: Sequence[Side]) -> list[str]:
