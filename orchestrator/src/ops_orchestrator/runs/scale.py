@@ -44,7 +44,7 @@ class Scale:
         return cls(unit=words)
 
     def fitted(self, numbers: Iterable[float | None]) -> Self:
-        """This scale for a column of `numbers`: as many decimals for each, and for their changes, as four significant digits need.
+        """This scale for a column of `numbers`: each, and their changes, with as many decimals as four significant digits need.
 
         A unit that has its decimals keeps them, and numbers of very different sizes keep their own digits.
         """

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Final, Self
 
 from ops_contract import Evidence
 from ops_orchestrator.charts.words import typeset
@@ -66,28 +66,32 @@ class FigureTable:
         return any(row.change or row.baseline for row in self.rows)
 
 
+@dataclass(frozen=True)
+class _Measures:
+    """What the figures of a table have in common: by unit the scale of its figures, and the longest relative change."""
+
+    scales: Mapping[str, Scale]
+    longest: float
+
+    @classmethod
+    def of(cls, figures: Sequence[FigureValue]) -> Self:
+        """Those of `figures`."""
+        numbers: dict[str, list[float | None]] = {}
+        for figure in figures:
+            numbers.setdefault(figure.unit, []).extend((figure.number, figure.baseline))
+        relatives = [abs(relative) for figure in figures if (relative := _relative(figure)) is not None]
+        return cls({unit: Scale.of(unit).fitted(those) for unit, those in numbers.items()}, max(relatives, default=0.0))
+
+
 def figure_table(step: str, answered: StepResults, room: Room, *, inherits: bool) -> FigureTable:
     """The key figures of a step that have `room`; `inherits` says that it may use those of an earlier one that are made up."""
     values = figure_values(answered.outputs)
     listed = list(islice(values, min(MOST_FIGURES, room.left)))
     room.take(len(listed))
-    relatives = [_relative(figure) for figure in listed]
-    longest = max((abs(relative) for relative in relatives if relative is not None), default=0.0)
+    measures = _Measures.of(listed)
     supporting = _supporting(answered)
-    scales = _scales(listed)
-    rows = (
-        _row(figure, scales[figure.unit], relative, longest, supporting.get(figure.key, ()), inherits=inherits)
-        for figure, relative in zip(listed, relatives, strict=True)
-    )
+    rows = (_row(figure, measures, supporting.get(figure.key, ()), inherits=inherits) for figure in listed)
     return FigureTable(step, tuple(rows), sum(1 for _ in values))
-
-
-def _scales(figures: Sequence[FigureValue]) -> Mapping[str, Scale]:
-    """For each unit, the scale on which all of its figures have as many decimals."""
-    numbers: dict[str, list[float | None]] = {}
-    for figure in figures:
-        numbers.setdefault(figure.unit, []).extend((figure.number, figure.baseline))
-    return {unit: Scale.of(unit).fitted(those) for unit, those in numbers.items()}
 
 
 def _relative(figure: FigureValue) -> float | None:
@@ -106,9 +110,8 @@ def _supporting(answered: StepResults) -> Mapping[str, tuple[Evidence, ...]]:
     return found
 
 
-def _row(
-    figure: FigureValue, scale: Scale, relative: float | None, longest: float, evidence: Sequence[Evidence], *, inherits: bool
-) -> FigureRow:
+def _row(figure: FigureValue, measures: _Measures, evidence: Sequence[Evidence], *, inherits: bool) -> FigureRow:
+    scale, relative = measures.scales[figure.unit], _relative(figure)
     return FigureRow(
         key=figure.key,
         label=figure.label,
@@ -118,7 +121,7 @@ def _row(
         change="" if figure.change is None else typeset(scale.change(figure.change)),
         raw_change=finite(figure.change),
         relative="" if figure.change is None else "\N{EN DASH}" if relative is None else typeset(RELATIVE.change(relative)),
-        bar=bar_of(relative, longest),
+        bar=bar_of(relative, measures.longest),
         baseline="" if figure.baseline is None else typeset(scale.value(figure.baseline)),
         raw_baseline=finite(figure.baseline),
         evidence=tuple(evidence[:_MOST_EVIDENCE]),
