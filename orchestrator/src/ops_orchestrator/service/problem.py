@@ -92,11 +92,16 @@ def _on_request_error(request: Request, error: Exception) -> ProblemResponse:
     return ProblemResponse(body, error.status, {"Retry-After": "1"} if isinstance(error, BusyError) else None)
 
 
+def list_hint(path: str) -> str:
+    """The sentence that tells a program where what there is is listed."""
+    return f"GET {path} lists what there is."
+
+
 def _hint(error: RequestError) -> str:
     """What a caller of the service, and nobody else, has to know besides."""
     match error:
         case NotFoundError(listed_at=path) if path:
-            return f" GET {path} lists what there is."
+            return f" {list_hint(path)}"
         case UnknownModuleError() | UnknownActionError() | ChangedModuleError():
             return _READ_AT_START
         case _:

@@ -124,6 +124,8 @@ async def test_run_that_goes_on_shows_its_steps_and_its_log_and_can_be_cancelled
     assert f'data-events="{address}/events"' in live.source
     assert ("meta", "content", "http-equiv") in live.elements
     assert "cancelled Step 2, beta, was stopped" in over.text
+    assert "The run was cancelled: " in over.text
+    assert "own log" not in over.text
     assert ("meta", "content", "http-equiv") not in over.elements
     assert (late.status_code, late.headers["content-type"]) == (409, "text/html; charset=utf-8")
 

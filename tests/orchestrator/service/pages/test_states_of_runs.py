@@ -142,6 +142,25 @@ async def test_errors_that_become_pages_keep_their_headers_and_lead_back(start_s
     assert "only a run that is queued or running can be cancelled" in Page(late.text).text
 
 
+@pytest.mark.parametrize(
+    ("address", "listed"), [("/runs/nope", "/"), ("/sweeps/nope", "/sweeps"), ("/modules/nope", "/modules")]
+)
+async def test_what_is_not_there_leads_people_to_the_page_that_lists_what_is(
+    start_service: StartService, address: str, listed: str
+) -> None:
+    async with start_service(ScriptedModule()) as service:
+        shown = await page(service, address, 404)
+    assert "GET /" not in shown.text
+    assert shown.addresses[-1] == listed
+
+
+async def test_scenario_of_a_run_can_be_swept(start_service: StartService) -> None:
+    async with start_service(ScriptedModule()) as service:
+        shown = await page(service, f"/runs/{await run(service, inputs={'rate': 0.25})}")
+        form = await page(service, next(link for link in shown.addresses if link.startswith("/sweeps/new")))
+    assert '"rate": 0.25' in form.text
+
+
 async def test_store_that_cannot_be_read_is_a_page_that_says_what_to_look_at(
     start_service: StartService, tmp_path: Path
 ) -> None:

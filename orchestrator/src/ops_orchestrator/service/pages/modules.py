@@ -38,6 +38,10 @@ class Call:
         """How long the step took, in seconds."""
         return seconds_between(self.step.started_at, self.step.finished_at)
 
+    def began(self) -> str:
+        """When it began, to sort by: those of a sweep do not begin in the order of their runs."""
+        return self.step.started_at or ""
+
 
 @dataclass(frozen=True)
 class Trouble:
@@ -91,7 +95,7 @@ async def module(site: Site, request: Request) -> Response:
         one=seen,
         trouble=_trouble(seen),
         findings=_findings(seen.compliance.verdict),
-        calls=[Call(record, step) for record, step in calls],
+        calls=sorted((Call(record, step) for record, step in calls), key=Call.began, reverse=True),
         declared=_as_yaml(seen.module),
         is_complete=site.parts.store.is_complete,
     )

@@ -26,7 +26,7 @@ from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.service.pages.forms import read_form
 from ops_orchestrator.service.pages.inner_call import InnerAnswer, post
 from ops_orchestrator.service.pages.shared_pages import SharedPages
-from ops_orchestrator.service.problem import problem_response
+from ops_orchestrator.service.problem import list_hint, problem_response
 from ops_orchestrator.service.seen_modules import ModuleViewer
 
 POLICY: Final = (
@@ -45,6 +45,8 @@ _KEPT_OF_A_PROBLEM: Final = ("allow", "retry-after")
 _NO_HEADERS: Final[Mapping[str, str]] = {}
 _BELOW_A_RUN: Final = re.compile(r"/runs/(run_[0-9A-Za-z_-]+)/.+")
 _SEE_OTHER: Final = 303
+# By the path at which a program finds a list, its page and what a person calls that.
+_LISTS: Final = {"/runs": ("/", "All runs"), "/sweeps": ("/sweeps", "All sweeps"), "/modules": ("/modules", "All modules")}
 _PROBLEM: Final = "application/problem+json"
 
 
@@ -84,8 +86,11 @@ class Site:
     def error(self, request: Request, problem: Mapping[str, Any], headers: Mapping[str, str] = _NO_HEADERS) -> Response:
         """A problem document, which had `headers`, as a page that leads to the run that the request was about."""
         found = _BELOW_A_RUN.fullmatch(request.url.path)
-        run_id, described = found and found[1], {"type": "", **problem}
-        page = self.page(request, "error.html", int(problem["status"]), problem=described, run_id=run_id)
+        detail, all_of_them = _for_people(str(problem.get("detail", "")))
+        shown = {"type": "", **problem, "detail": detail}
+        page = self.page(
+            request, "error.html", int(problem["status"]), problem=shown, run_id=found and found[1], all_of_them=all_of_them
+        )
         page.headers.update({name: value for name, value in headers.items() if name in _KEPT_OF_A_PROBLEM})
         return page
 
@@ -105,6 +110,14 @@ class Site:
     def see(self, address: str) -> Response:
         """Lead to the page of what a form has made."""
         return RedirectResponse(address, _SEE_OTHER)
+
+
+def _for_people(detail: str) -> tuple[str, tuple[str, str]]:
+    """What is wrong without the address for programs, and the page that lists what there is, with what it is called."""
+    for path, page in _LISTS.items():
+        if detail.endswith(hint := list_hint(path)):
+            return detail.removesuffix(hint).rstrip(), page
+    return detail, _LISTS["/runs"]
 
 
 Handler = Callable[[Site, Request], Awaitable[Response]]
