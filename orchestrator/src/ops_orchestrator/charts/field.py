@@ -74,8 +74,8 @@ class Field:
         if self.plot.is_numeric and self.is_small:
             every = self._few(every)
         every = [(self._within(x, label), label) for x, label in every]
-        if self.plot.is_numeric and not _are_even(every):
-            return _kept_apart(every)
+        if self.plot.is_numeric and not (self.is_small or self._has_round_labels or _are_even(every)):
+            return self._uneven(every)
         strides = range(1, len(every) + 1)
         return next((some for stride in strides if not _touch(some := every[::stride])), every[:1])
 
@@ -95,6 +95,13 @@ class Field:
             case number if self.plot.is_numeric and 0 <= self._level.share(number) <= 1:
                 return self.across(number)
         return None
+
+    def _uneven(self, labels: list[tuple[float, str]]) -> list[tuple[float, str]]:
+        """Those that have room; the first, the last and that of the value that nobody changed go before the others."""
+        own = next((index for index, (_, group) in enumerate(self.placed) if group.at == self.plot.own), 0)
+        if _touch([labels[0], labels[own]]) or _touch([labels[own], labels[-1]]):
+            return _kept_apart(labels)
+        return [*_kept_apart(labels[: own + 1]), *_kept_apart(labels[own:])[1:]]
 
     def _few(self, labels: list[tuple[float, str]]) -> list[tuple[float, str]]:
         """The first, the last, and that of the value between which nobody changed, if there is room for it."""
@@ -124,12 +131,14 @@ def _are_even(labels: list[tuple[float, str]]) -> bool:
 
 def _kept_apart(labels: list[tuple[float, str]]) -> list[tuple[float, str]]:
     """The first and the last of labels from left to right, and those between which touch neither them nor one another."""
+    if len(labels) == 1:
+        return labels
     first, *between, last = labels
     kept = [first]
     for label in between:
         if not _touch([kept[-1], label]) and not _touch([label, last]):
             kept.append(label)
-    return [*kept, last] if not _touch([first, last]) else kept
+    return kept if _touch([first, last]) else [*kept, last]
 
 
 def left_margin(upright: Axis) -> float:
