@@ -97,6 +97,11 @@ def test_answer_against_the_contract_is_a_failure_naming_the_requirement(
     assert not failure.retryable
 
 
+def test_pointer_that_the_module_s_message_names_is_not_said_twice(module: Module) -> None:
+    body = error_envelope(pointer="/inputs/rate", message="/inputs/rate must be a share")
+    assert failure_of(exchange(body, status=422), module).message == "alpha answers INVALID_INPUT: /inputs/rate must be a share"
+
+
 def test_module_s_own_error_is_passed_on_with_code_pointer_and_details(module: Module) -> None:
     body = error_envelope(pointer="/inputs/vat_rate", details={"highest": 0.5})
     failure = failure_of(exchange(body, status=422), module)

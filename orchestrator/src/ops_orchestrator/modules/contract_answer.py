@@ -99,7 +99,7 @@ def _json(exchange: Exchange, module: Module) -> Any:
 
 def _refused(envelope: ErrorEnvelope, module: Module) -> StepError:
     error = envelope.error
-    where = f" (at {error.pointer})" if error.pointer else ""
+    where = f" (at {error.pointer})" if error.pointer and error.pointer not in error.message else ""
     message = f"{module.name} answers {error.code}{where}: {error.message}"
     details = error.model_dump(exclude_none=True, exclude_defaults=True)
     return StepError(

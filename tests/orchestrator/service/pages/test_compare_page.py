@@ -225,3 +225,15 @@ async def test_steps_whose_figures_are_the_same_in_all_runs_are_folded_and_count
         shown = await page(service, address(*[await run(service, modules=["alpha", "beta"]) for _ in range(2)]))
     assert shown.text.index("From step alpha") < shown.text.index("beta: 1 figure, the same in all runs")
     assert "alpha: 1 figure, the same" not in shown.text
+
+
+async def test_step_after_several_that_differ_names_them_in_one_clause(start_service: StartService) -> None:
+    modules = [
+        ScriptedModule(name, answers=[success(name, outputs=figures(value)) for value in (1, 2)]) for name in ("alpha", "beta")
+    ]
+    last = ScriptedModule("gamma", answers=[success("gamma", outputs=figures(value)) for value in (1, 2)])
+    async with start_service(*modules, last) as service:
+        ids = [await run(service, inputs={"rate": rate}, modules=["alpha", "beta", "gamma"]) for rate in (1, 2)]
+        shown = await page(service, address(*ids))
+    assert "it is given the results of alpha and beta, which differ" in shown.text
+    assert "A: demo, rate = 1" in shown.text

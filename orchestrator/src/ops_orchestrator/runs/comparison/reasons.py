@@ -123,6 +123,7 @@ def _binding_reasons(pair: Pair, step_id: str) -> Iterator[str]:
 def _upstream_reasons(pair: Pair, step_id: str, given: Given, tolerances: Tolerances) -> Iterator[str]:
     """Which earlier steps, whose answers it was given, differ."""
     a, b = (each.get("upstream", {}) for each in (given.a, given.b))
+    whole = list[str]()
     rebound = {step for bound in pair.bound(step_id) for step in bound.values()}
     for step in (step for step in pair.order if step in a or step in b):
         if step not in a or step not in b:
@@ -133,7 +134,7 @@ def _upstream_reasons(pair: Pair, step_id: str, given: Given, tolerances: Tolera
         outputs = outputs_places(a[step].get("outputs", {}), b[step].get("outputs", {}), tolerances, FEW)
         parts = [part for part in _PARTS if _part_differs(given, step, part)]
         if outputs.count and given.whole:
-            yield f"it is given the result of {visible(step)}, which differs"
+            whole.append(visible(step))
         elif outputs.count:
             yield f"it reads what {visible(step)} found, where {differing('the output', outputs.listed, outputs.count)}"
         elif _part_differs(given, step, "raw"):
@@ -141,6 +142,9 @@ def _upstream_reasons(pair: Pair, step_id: str, given: Given, tolerances: Tolera
         elif parts:
             differ = "differ" if len(parts) > 1 or parts[0].endswith("s") else "differs"
             yield f"it {_takes(given)} the {joined(parts)} of {visible(step)}, which {differ}"
+    if whole:
+        results, differ = ("result", "differs") if len(whole) == 1 else ("results", "differ")
+        yield f"it is given the {results} of {joined(whole)}, which {differ}"
 
 
 def _part_differs(given: Given, step_id: str, part: str, *, lasting: bool = True) -> bool:
