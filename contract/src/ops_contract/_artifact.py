@@ -60,7 +60,13 @@ class ArtifactRef(ContractModel):
 
 
 def _one_delivery(schema: dict[str, Any]) -> None:
-    schema["oneOf"] = [{"required": [field]} for field in ("data", "text", "href")]
+    # With `oneOf`, code generators make several types of it, none of which is an artifact; and a strict validator wants
+    # a `required` beside the properties that it names. A property whose schema is false is absent.
+    schema["not"] = {"properties": {"data": False, "text": False, "href": False}}
+    schema["dependentSchemas"] = {
+        "data": {"properties": {"text": False, "href": False}},
+        "text": {"properties": {"href": False}},
+    }
     for field in ("data", "text", "href"):
         schema["properties"][field].pop("default")
 

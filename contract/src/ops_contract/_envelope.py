@@ -51,7 +51,10 @@ Envelope = SuccessEnvelope | ErrorEnvelope
 """Either answer of a module; `status` tells which."""
 
 EnvelopeAdapter: TypeAdapter[SuccessEnvelope | ErrorEnvelope] = TypeAdapter(
-    Annotated[SuccessEnvelope | ErrorEnvelope, Field(discriminator="status")]
+    Annotated[
+        SuccessEnvelope | ErrorEnvelope,
+        Field(discriminator="status", title="Envelope", description="The answer of a module; `status` says which it is."),
+    ]
 )
 
 

@@ -1,13 +1,17 @@
 """Evidence: the grounds for a claim in the outputs."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import Field
+from pydantic.config import JsonDict
 
 from ops_contract._artifact_name import ArtifactName
 from ops_contract._base import ContractModel
 
 __all__ = ["Evidence"]
+
+# Of a schema without a type, code generators for TypeScript make an object.
+_ANY_JSON: Final[list[JsonDict]] = [{"type": kind} for kind in ("object", "array", "string", "number", "boolean", "null")]
 
 
 class Evidence(ContractModel):
@@ -24,6 +28,10 @@ class Evidence(ContractModel):
     artifact: Annotated[ArtifactName | None, Field(description="an artifact of the same envelope")] = None
     synthetic: Annotated[bool | None, Field(description="true when the figures are made up (OPS-EVD-003)")] = None
     observed_at: Annotated[str | None, Field(description="when it was observed (RFC 3339); volatile")] = None
-    details: Annotated[Any, Field(description="what else its module says of it, any JSON value; for people and programs")] = (
-        None
-    )
+    details: Annotated[
+        Any,
+        Field(
+            description="what else its module says of it, any JSON value; for people and programs",
+            json_schema_extra={"anyOf": _ANY_JSON},
+        ),
+    ] = None

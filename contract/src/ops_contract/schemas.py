@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from ops_contract._envelope import EnvelopeAdapter
 from ops_contract._execute import ExecuteRequest
@@ -33,6 +35,18 @@ _SUCCESS_ENVELOPE: Final = {"$ref": "#/components/schemas/SuccessEnvelope"}
 _ERROR_ENVELOPE: Final = {"$ref": "#/components/schemas/ErrorEnvelope"}
 
 
+class _ForOthers(GenerateJsonSchema):
+    """Schemas that strict validators compile, and from which code generators make one named type for each model."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  # a generator makes a type of each title
+        """No: only models have titles, so that no type is named after a field."""
+        return False
+
+    def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
+        """Leave out `discriminator`, which is OpenAPI's and no keyword of JSON Schema."""
+        return {name: value for name, value in super().tagged_union_schema(schema).items() if name != "discriminator"}
+
+
 def documents() -> dict[str, dict[str, Any]]:
     """All generated documents by file name."""
     schemas = {f"{name}.schema.json": _schema(name, adapter) for name, adapter in (_MODELS | _REPORTS).items()}
@@ -42,7 +56,9 @@ def documents() -> dict[str, dict[str, Any]]:
 def openapi() -> dict[str, Any]:
     """The OpenAPI 3.1 document of "a module": what every service that follows the contract serves."""
     keyed, shared = TypeAdapter.json_schemas(
-        [(name, "validation", adapter) for name, adapter in _MODELS.items()], ref_template="#/components/schemas/{model}"
+        [(name, "validation", adapter) for name, adapter in _MODELS.items()],
+        ref_template="#/components/schemas/{model}",
+        schema_generator=_ForOthers,
     )
     schemas = {name: keyed[name, "validation"] for name in _MODELS}
     return {
@@ -63,7 +79,7 @@ def _schema(name: str, adapter: TypeAdapter[Any]) -> dict[str, Any]:
     return {
         "$schema": _DIALECT,
         "$id": f"urn:openpolicystack:contract:{CONTRACT_VERSION}:{name}",
-        **adapter.json_schema(),
+        **adapter.json_schema(schema_generator=_ForOthers),
     }
 
 
