@@ -1,0 +1,131 @@
+"""The published schemas in the tools of others: a strict validator, code generators for TypeScript and for Python."""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from ops_contract.schemas import documents
+
+pytestmark = pytest.mark.slow
+
+ROOT: Final = Path(__file__).parents[2]
+TOOLS: Final = Path(__file__).parent / "tools"
+PUBLISHED: Final = ROOT / "contract" / "schemas"
+SCHEMAS: Final = [name for name in documents() if name.endswith(".schema.json")]
+
+
+def _run(*words: str | Path, **options: Any) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed: str = done.stdout
+    return printed
+
+
+def _cannot(reason: str) -> None:
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+
+
+@pytest.fixture(scope="session")
+def packages() -> Path:
+    """The folder of the npm packages that tests/contract/tools/package-lock.json names, installed once for each lock."""
+    if shutil.which("npm") is None:
+        _cannot("npm is missing; install it to try the schemas with tools for JavaScript (see .ci/install)")
+    lock = (TOOLS / "package-lock.json").read_bytes()
+    folder = ROOT / "build" / f"schema-tools-{hashlib.sha256(lock).hexdigest()[:12]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    complete = folder / "complete"
+    # Another process of the same test run may want them at the same time.
+    with (folder / "lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not complete.exists():
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(TOOLS / name, folder)
+            words = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+            if done.returncode:
+                _cannot(f"npm could not install what tests/contract/tools names: {done.stderr.strip()[-500:]}")
+            complete.touch()
+    return folder / "node_modules"
+
+
+def _judged(packages: Path, schemas: Path, pairs: list[tuple[str, Any]]) -> list[bool]:
+    environment = {**os.environ, "NODE_PATH": str(packages)}
+    printed = _run("node", TOOLS / "judge.cjs", schemas, input=json.dumps(pairs), env=environment)
+    verdicts: list[bool] = json.loads(printed)
+    return verdicts
+
+
+def test_strict_validator_compiles_every_schema_and_judges_as_the_contract_does(
+    packages: Path,
+    health: dict[str, Any],
+    execute_request: dict[str, Any],
+    success: dict[str, Any],
+    failure: dict[str, Any],
+) -> None:
+    described = {key: value for key, value in success["artifacts"][0].items() if key not in {"data", "text", "href"}}
+    deliveries: list[dict[str, str]] = [{"data": "YQ=="}, {"text": "a"}, {"href": "a.csv"}]
+    several = [{**one, **other} for one in deliveries for other in deliveries if one != other]
+    pairs = [
+        ("health.schema.json", health),
+        ("execute-request.schema.json", execute_request),
+        *(("envelope.schema.json", envelope) for envelope in (success, failure)),
+        *(("envelope.schema.json", {**success, "artifacts": [{**described, **delivery}]}) for delivery in deliveries),
+    ]
+    refused = [
+        ("health.schema.json", {**health, "status": ""}),
+        ("execute-request.schema.json", {**execute_request, "options": {"seed": -1}}),
+        ("envelope.schema.json", {**success, "status": "done"}),
+        *(("envelope.schema.json", {**success, "artifacts": [{**described, **delivery}]}) for delivery in [{}, *several]),
+    ]
+    verdicts = _judged(packages, PUBLISHED, [*pairs, *refused])
+    assert verdicts == [True] * len(pairs) + [False] * len(refused)
+
+
+def test_caller_in_typescript_compiles_with_the_generated_types(packages: Path, tmp_path: Path) -> None:
+    for name in SCHEMAS:
+        target = tmp_path / f"{name.removesuffix('.schema.json')}.ts"
+        _run(packages / ".bin" / "json2ts", PUBLISHED / name, target)
+        _assert_named_after_models(name, re.findall(r"^export (?:interface|type) (\w+)", target.read_text(), re.MULTILINE))
+    shutil.copy(TOOLS / "caller.ts", tmp_path)
+    _run(packages / ".bin" / "tsc", "--strict", "--target", "es2022", "--noEmit", "caller.ts", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_generated_python_has_a_class_for_each_model(name: str, tmp_path: Path) -> None:
+    target = _python_of(PUBLISHED / name, tmp_path)
+    classes = re.findall(r"^class (\w+)\((?!Enum)", target.read_text(), re.MULTILINE)
+    _assert_named_after_models(name, classes)
+
+
+def test_generated_python_reads_an_envelope(tmp_path: Path, success: dict[str, Any]) -> None:
+    _python_of(PUBLISHED / "envelope.schema.json", tmp_path)
+    program = (
+        "import sys; from envelope import Artifact, Envelope\n"
+        "artifact = Envelope.model_validate_json(sys.stdin.read()).root.artifacts[0]\n"
+        "assert isinstance(artifact, Artifact); print(artifact.name)"
+    )
+    printed = _run(sys.executable, "-c", program, cwd=tmp_path, input=json.dumps(success))
+    assert printed.strip() == success["artifacts"][0]["name"]
+
+
+def _python_of(schema: Path, folder: Path) -> Path:
+    target = folder / f"{schema.name.removesuffix('.schema.json').replace('-', '_')}.py"
+    words = ("--input", schema, "--input-file-type", "jsonschema", "--output", target)
+    command = (sys.executable, "-m", "datamodel_code_generator", *words, "--output-model-type", "pydantic_v2.BaseModel")
+    _run(*command)
+    return target
+
+
+def _assert_named_after_models(name: str, types: list[str]) -> None:
+    """Nothing is named after a field, and no model falls apart into numbered ones."""
+    schema = documents()[name]
+    assert sorted(types) == sorted({*schema.get("$defs", {}), schema["title"]})
