@@ -52,7 +52,8 @@ def test_module_is_checked_shown_beside_its_stub_and_swapped_in(
     ran = up(variables, "--with", f"policy-simulator={team_image}")
     assert ran.returncode == 0, ran.stderr
     assert '"compliant": true' in ran.stdout
-    assert '"name": "/kpis/vat_revenue"' in ran.stdout  # an output that the stub does not have
+    assert "execute /kpis" in ran.stdout  # outputs that the stub does not have
+    assert ran.stdout.splitlines()[-1] == f"at length: ops-contract compare stub:policy-simulator image:{team_image}"
     url = re.findall(r"ready at (http://\S+)", ran.stderr)[0]
     answer = HTTP.post(f"{url}/plan_and_execute", content=example, headers={"Content-Type": "application/json"}).json()
     assert set(answer["results"]["policy-simulator"]["kpis"]) == {"vat_revenue"}
@@ -75,4 +76,6 @@ def test_module_of_another_name_is_not_swapped_in(variables: dict[str, str], tea
     ran = up(variables, "--with", f"monitor={team_image}")
     assert ran.returncode == 1
     assert "calls itself 'policy-simulator', and the stack would call it 'monitor'" in ran.stderr
+    assert f"write --with policy-simulator={team_image}" in ran.stderr
+    assert ran.stdout == ""  # nothing else was checked
     assert containers() == []

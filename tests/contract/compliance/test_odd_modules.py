@@ -365,6 +365,18 @@ async def test_command_shows_what_is_no_unicode_text() -> None:
     assert "/\ud800" in {change["name"] for change in json.loads(done.stdout)["changes"]}
 
 
+async def test_brief_comparison_is_short_and_harmless_and_names_what_could_not_be_compared() -> None:
+    outputs = {f"\x1b[2J{number}": "x" * 100_000 for number in range(9)}
+    async with OddModule().served() as old, OddModule(lambda _: (200, envelope(outputs=outputs))).served() as new:
+        done = await asyncio.to_thread(run, "compare", "--brief", old, new)
+    assert (done.returncode, done.stdout.count(b"\n"), b"\x1b" in done.stdout) == (1, 3, False)
+    assert len(done.stdout) < 3000
+    async with OddModule().served() as old, OddModule(lambda _: (500, {})).served() as new:
+        failed = await asyncio.to_thread(run, "compare", "--brief", old, new)
+    assert failed.returncode == 1
+    assert b"could not be compared for execute\nexecute: new: 500" in failed.stdout
+
+
 def test_inputs_from_the_standard_input_that_are_not_utf_8_are_told_so() -> None:
     done = run("check", "http://127.0.0.1:9", "--inputs", "-", stdin=b"\xff", LC_ALL="C")
     assert (done.returncode, done.stderr) == (2, b"ops-contract: cannot read -: it is not UTF-8\n")

@@ -140,6 +140,18 @@ def test_compare_takes_a_stub_and_a_url(stubs: str) -> None:
     assert {change["what"] for change in changes} >= {"output", "artifact"}
 
 
+def test_brief_comparison_is_three_lines_with_the_command_for_the_rest(stubs: str) -> None:
+    alike = kit(stubs, "compare", "--brief", "stub:monitor", f"{stubs}/monitor")
+    assert (alike.returncode, alike.stdout) == (0, "the answers of old 0.1.0 and new 0.1.0 are the same\n")
+    other = kit(stubs, "compare", "--brief", "stub:monitor", f"{stubs}/data-layer")
+    headline, first, rest = other.stdout.splitlines()
+    assert other.returncode == 1
+    assert headline.startswith("the answers of old 0.1.0 and new 0.1.0 differ in output (")
+    assert first.startswith("execute /")
+    assert " more" in first
+    assert rest == f"at length: ops-contract compare stub:monitor {stubs}/data-layer"
+
+
 def test_compare_with_nobody_is_unreachable(stubs: str) -> None:
     ran = kit(stubs, "compare", f"{stubs}/monitor", "http://127.0.0.1:9")
     assert ran.returncode == 3

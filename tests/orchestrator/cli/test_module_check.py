@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from command_line import on_terminal, ops
-from local_service import ROOT, command, environment, service, started, stub_addresses
+from local_service import ROOT, command, environment, service, stub_addresses
 
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.runs.store.verdicts import VerdictStore
@@ -24,7 +24,7 @@ FEW = ("--select", "OPS-HLT-*")
 DOCKER = """#!/bin/sh
 echo "$@" >> docker.calls
 case "$*" in
-  *config*) echo '{"services": {"orchestrator": {}, "policy-simulator": {}}}' ;;
+  *config*) echo '{"services": {"orchestrator": {}, "policy-simulator": {}, "orders": {}}}' ;;
   *port*) echo 127.0.0.1:8000 ;;
 esac
 """
@@ -158,14 +158,50 @@ def test_secret_of_an_address_is_neither_kept_nor_printed(tmp_path: Path) -> Non
     assert not any("t0ken-value" in text for text in (*texts, ran.stdout, ran.stderr))
 
 
-def test_check_of_what_is_swapped_in_is_kept(tmp_path: Path, stubs: str) -> None:
+@pytest.fixture
+def with_docker(tmp_path: Path) -> dict[str, str]:
+    """The environment of a checkout with a stack, where `docker` writes down what it is asked for."""
     (tmp_path / "compose.yaml").touch()
     (tmp_path / "docker").write_text(DOCKER)
     (tmp_path / "docker").chmod(0o755)
-    path = os.pathsep.join((str(tmp_path), str(Path(command("ops")).parent), os.environ["PATH"]))
-    with started(tmp_path, "ops", "up", "--with", f"policy-simulator={stubs}/policy-simulator", PATH=path) as process:
-        _, err = process.communicate()
-    assert process.returncode == 0, err
+    return {"PATH": os.pathsep.join((str(tmp_path), str(Path(command("ops")).parent), os.environ["PATH"]))}
+
+
+def up(home: Path, *words: str, **variables: str) -> CompletedProcess[str]:
+    line = [command("ops"), "up", *words]
+    return subprocess.run(line, cwd=home, env=environment(**variables), capture_output=True, text=True, check=False)
+
+
+def test_check_of_what_is_swapped_in_is_kept(tmp_path: Path, stubs: str, with_docker: dict[str, str]) -> None:
+    ran = up(tmp_path, "--with", f"policy-simulator={stubs}/policy-simulator", **with_docker)
+    assert ran.returncode == 0, ran.stderr
     assert "up --detach --wait" in (tmp_path / "docker.calls").read_text()
+    assert ran.stdout.endswith("the answers of old 0.1.0 and new 0.1.0 are the same\n")
     compliance = VerdictStore(tmp_path / "runs").compliance(Module(name="policy-simulator", url=stubs))
     assert (compliance.state, compliance.stale) == ("compliant", "")
+
+
+def test_another_name_is_said_before_anything_is_checked_with_the_cure(
+    tmp_path: Path, stubs: str, with_docker: dict[str, str]
+) -> None:
+    good, other = f"policy-simulator={stubs}/policy-simulator", f"orders={stubs}/policy-simulator"
+    ran = up(tmp_path, "--with", good, "--with", other, **with_docker)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.splitlines()[-2:] == [
+        (
+            f"ops: {stubs}/policy-simulator calls itself 'policy-simulator', and the stack would call it 'orders': "
+            f"write --with {good}, or have its health and its envelopes say 'orders'"
+        ),
+        f"ops: {stubs}/policy-simulator was not swapped in; fix what is named above, or add --anyway",
+    ]
+    assert "up --detach" not in (tmp_path / "docker.calls").read_text()
+
+
+def test_without_what_checks_an_image_it_says_what_to_install_before_anything_is_built(
+    tmp_path: Path, with_docker: dict[str, str]
+) -> None:
+    (tmp_path / "docker.py").write_text("raise ModuleNotFoundError(name='docker')\n")
+    ran = up(tmp_path, "--with", "policy-simulator=my/image", PYTHONPATH=str(tmp_path), **with_docker)
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert "docker is missing; install openpolicystack-contract[kit], in a checkout with: pip install" in ran.stderr
+    assert "build" not in (tmp_path / "docker.calls").read_text()

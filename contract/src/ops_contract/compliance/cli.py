@@ -3,6 +3,7 @@
 Exit codes: 0 compliant, 1 not, 2 usage, 3 the target cannot be reached, 4 the kit's own error.
 """
 
+import shlex
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -35,7 +36,7 @@ from ops_contract.compliance.reports.markdown import markdown_report
 from ops_contract.compliance.reports.sarif import sarif_report
 from ops_contract.compliance.reports.summary import lacks_module
 from ops_contract.compliance.reports.terminal import terminal_replay, terminal_report
-from ops_contract.compliance.reports.terminal_comparison import terminal_comparison
+from ops_contract.compliance.reports.terminal_comparison import brief_comparison, terminal_comparison
 from ops_contract.compliance.reports.terminal_diagnosis import terminal_diagnosis
 from ops_contract.compliance.requirement import Requirement, load_requirements
 from ops_contract.compliance.result import ExitCode, Report
@@ -190,11 +191,17 @@ def compare_command(
     new: Annotated[str, typer.Argument(metavar="NEW", help="The same of the new one.")],
     inputs: Inputs = None,
     as_json: AsJson = False,
+    brief: Annotated[bool, typer.Option("--brief", help="How many differences and the first of them, in three lines.")] = False,
 ) -> None:
     """Compare the answers of two versions of a module. Sends both the same requests; exits 1 when they differ."""
     first, second = (named_target(text).opened(_say) for text in (old, new))
     found = run_to_end(_compared(first, second, read_inputs(inputs)))
-    if as_json or not sys.stdout.isatty():
+    if brief and not as_json:
+        given = ("--inputs", str(inputs)) if inputs else ()
+        write_output(
+            brief_comparison(found, shlex.join(("ops-contract", "compare", old, new, *given))).encode(errors="replace")
+        )
+    elif as_json or not sys.stdout.isatty():
         print_json(found.as_json())
     else:
         Console().print(terminal_comparison(found))

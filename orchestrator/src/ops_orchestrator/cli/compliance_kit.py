@@ -51,30 +51,33 @@ class Checked:
         return VerdictStore(runs_folder).keep(verdict, module.secrets.masked_bytes(self.html))
 
 
-def run_kit(*words: str, secrets: Secrets = NO_SECRETS) -> int:
+def run_kit(*words: str, secrets: Secrets = NO_SECRETS, is_shown: bool = True) -> int:
     """Run `ops-contract WORDS` for a person to see, with `secrets` masked; returns its exit code.
+
+    What it prints as its result `is_shown` or dropped; what it says of problems is always shown.
 
     Raises CannotReachError when the kit is not installed.
     """
     beside = str(Path(sys.executable).parent)
     command = shutil.which("ops-contract", path=os.pathsep.join((beside, os.environ.get("PATH", os.defpath))))
     if command is None:
-        raise CannotReachError("the command ops-contract is missing; install openpolicystack-contract[kit]")
+        install = "install openpolicystack-contract[kit], in a checkout with: pip install './contract[kit]'"
+        raise CannotReachError(f"the command ops-contract is missing; {install}")
     sys.stderr.write(f"$ ops-contract {secrets.masked_text(' '.join(words))}\n")
     sys.stderr.flush()
     # What it prints can be masked only when it is not printed to the terminal: there it is JSON then.
-    output = subprocess.PIPE if secrets else None
+    output = subprocess.PIPE if secrets or not is_shown else None
     ran = subprocess.run([command, *words], stdout=output, check=False)  # noqa: S603  # the kit, with what the user wrote
-    if ran.stdout:
+    if ran.stdout and is_shown:
         write(secrets.masked_bytes(ran.stdout))
     return ran.returncode
 
 
-def check(*words: str, secrets: Secrets = NO_SECRETS) -> Checked:
+def check(*words: str, secrets: Secrets = NO_SECRETS, is_shown: bool = True) -> Checked:
     """Run `ops-contract check WORDS`. A check that could not be made has no report, and the kit has said why."""
     with tempfile.TemporaryDirectory() as folder:
         report, html = Path(folder) / "report.json", Path(folder) / "report.html"
-        code = run_kit("check", *words, "--json-file", str(report), "--html", str(html), secrets=secrets)
+        code = run_kit("check", *words, "--json-file", str(report), "--html", str(html), secrets=secrets, is_shown=is_shown)
         if code not in (COMPLIANT, NOT_COMPLIANT) or not report.exists():
             return Checked(code, None, b"")
         try:

@@ -1,23 +1,28 @@
 """`ops up`: the Compose stack, with a team's module in the place of its stub."""
 
 import os
+import shlex
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from ops_contract.command_line import say
 from ops_orchestrator.cli.compliance_kit import COMPLIANT, Checked, check, run_kit
 from ops_orchestrator.cli.compose_project import ComposeProject
 from ops_orchestrator.cli.swap import Swap, override, read_swap, variables
 from ops_orchestrator.errors import CannotReachError, ConfigurationError, StoreError
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.modules.module import Module
+from ops_orchestrator.runs.verdict import KitReport
 from ops_orchestrator.settings import read_settings
 
+_NAMED: Final = "OPS-HLT-001"
+"""A requirement that is checked by a request for the health alone."""
 _UNKNOWN_ADDRESS: Final = "http://localhost"
 
 With = Annotated[
@@ -37,12 +42,13 @@ def up(
     here = Path()
     modules = ComposeProject(here).modules()
     swaps = [read_swap(text, modules) for text in with_ or ()]
+    # A check takes a minute, the name a moment: all the names come first.
+    for swap in swaps:
+        _require(_has_its_name(swap, modules), swap, anyway)
     for swap in swaps:
         checked = check(*_target(swap), *_given(inputs))
-        if not _is_compliant(swap, checked) and not anyway:
-            sys.stderr.write(f"ops: {swap.target} was not swapped in; fix what is named above, or add --anyway\n")
-            raise typer.Exit(ExitCode.NOT_COMPLETED)
-        if _is_itself(swap, checked):
+        _require(_report(swap, checked).subject.module == swap.module and checked.code == COMPLIANT, swap, anyway)
+        if _report(swap, checked).subject.module == swap.module:
             _keep(swap, checked, ComposeProject(here))
         _show_beside_stub(swap, inputs)
     with _environment(swaps) as environment:
@@ -52,19 +58,29 @@ def up(
     sys.stderr.write(f"The orchestrator is ready at {url}\n")
 
 
-def _is_compliant(swap: Swap, checked: Checked) -> bool:
-    """Whether it follows the contract, and is the module that it replaces, for which its own health answers."""
+def _require(met: bool, swap: Swap, anyway: bool) -> None:
+    """End the command when `swap` is not fit for the stack, unless it is wanted there `anyway`."""
+    if not met and not anyway:
+        sys.stderr.write(f"ops: {swap.target} was not swapped in; fix what is named above, or add --anyway\n")
+        raise typer.Exit(ExitCode.NOT_COMPLETED)
+
+
+def _has_its_name(swap: Swap, modules: Collection[str]) -> bool:
+    """Whether it is the module that it replaces, by its own health; one that names itself not at all is left to the check."""
+    name = _report(swap, check(*_target(swap), "--select", _NAMED, is_shown=False)).subject.module
+    if name in (None, swap.module):
+        return True
+    cure = f"have its health and its envelopes say {swap.module!r}"
+    if name in modules:
+        cure = f"write --with {shlex.quote(f'{name}={swap.target}')}, or {cure}"
+    say("ops", f"{swap.target} calls itself {name!r:.140}, and the stack would call it {swap.module!r}: {cure}")
+    return False
+
+
+def _report(swap: Swap, checked: Checked) -> KitReport:
     if checked.report is None:
         raise CannotReachError(f"the check of {swap.target} could not be made; see the kit's output above")
-    if not _is_itself(swap, checked):
-        subject = checked.report.subject.module
-        sys.stderr.write(f"ops: {swap.target} calls itself {subject!r}, and the stack would call it {swap.module!r}\n")
-        return False
-    return checked.code == COMPLIANT
-
-
-def _is_itself(swap: Swap, checked: Checked) -> bool:
-    return checked.report is not None and checked.report.subject.module == swap.module
+    return checked.report
 
 
 def _keep(swap: Swap, checked: Checked, project: ComposeProject) -> None:
@@ -78,9 +94,9 @@ def _keep(swap: Swap, checked: Checked, project: ComposeProject) -> None:
 
 
 def _show_beside_stub(swap: Swap, inputs: Path | None) -> None:
-    """Show the module's answers beside the stub's; differences are information, not a failure."""
+    """Say in short how the module's answers differ from the stub's, which is information and no failure."""
     target = swap.url or f"image:{swap.image}"
-    if run_kit("compare", f"stub:{swap.module}", target, *_given(inputs)) not in (0, 1):
+    if run_kit("compare", "--brief", f"stub:{swap.module}", target, *_given(inputs)) not in (0, 1):
         sys.stderr.write(f"ops: {swap.target} could not be compared with the stub; it is swapped in anyway\n")
 
 

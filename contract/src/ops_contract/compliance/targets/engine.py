@@ -54,7 +54,8 @@ def connect() -> "DockerClient":
     try:
         import docker  # noqa: PLC0415  # see above
     except ModuleNotFoundError as error:
-        message = f"the Python package {error.name} is missing; install openpolicystack-contract[kit]"
+        install = "install openpolicystack-contract[kit], in a checkout with: pip install './contract[kit]'"
+        message = f"the Python package {error.name} is missing; {install}"
         raise TargetError(message, ExitCode.KIT_ERROR) from error
     try:
         client = docker.from_env(timeout=_LONGEST_ANSWER_S)
