@@ -52,7 +52,7 @@ def test_module_is_checked_shown_beside_its_stub_and_swapped_in(
     ran = up(variables, "--with", f"policy-simulator={team_image}")
     assert ran.returncode == 0, ran.stderr
     assert '"compliant": true' in ran.stdout
-    assert "execute /kpis" in ran.stdout  # outputs that the stub does not have
+    assert " differ in output (" in ran.stdout  # the stub has others
     assert ran.stdout.splitlines()[-1] == f"at length: ops-contract compare stub:policy-simulator image:{team_image}"
     url = re.findall(r"ready at (http://\S+)", ran.stderr)[0]
     answer = HTTP.post(f"{url}/plan_and_execute", content=example, headers={"Content-Type": "application/json"}).json()

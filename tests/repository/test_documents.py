@@ -25,7 +25,9 @@ PACKAGE = ROOT / "orchestrator/src/ops_orchestrator"
 DOCUMENTS = sorted(
     path for path in ROOT.rglob("*.md") if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
 )
-DOCUMENTS = [path for path in DOCUMENTS if path.relative_to(ROOT).parts[0] not in ("build", "runs") or path.name == "README.md"]
+# Packages of others lie below build/, with a README each; of the folders of runs only the README is ours.
+DOCUMENTS = [path for path in DOCUMENTS if path.relative_to(ROOT).parts[0] not in ("build", "runs")]
+DOCUMENTS.append(ROOT / "runs" / "README.md")
 
 
 def anchors(text: str) -> set[str]:
