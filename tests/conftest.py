@@ -3,11 +3,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["stack_scheduling", "time_limit"]
 
 # Under nohup, services that are started by tests would not stop at a SIGHUP.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# A busy machine makes examples, and runs them, slowly.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 SCORES = pytest.StashKey[list[str]]()
 

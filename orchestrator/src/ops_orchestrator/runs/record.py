@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ops_contract import ArtifactRef, Evidence, media_type_of
 from ops_orchestrator.runs.document_fields import Array, Error, FewEntries, FlatResults, Objects, RequestObject, Time
@@ -153,6 +153,10 @@ class RunRecord(_Document):
         }
 
 
+_LeftOut = Annotated[str | None, Field(exclude_if=lambda value: value is None)]
+"""A text that is written where there is one, so that documents of earlier versions say the same."""
+
+
 class ArtifactRecord(ArtifactRef):
     """A stored artifact. `path` is relative to the run folder, None when only the hash was kept.
 
@@ -160,8 +164,8 @@ class ArtifactRecord(ArtifactRef):
     """
 
     path: str | None = None
-    title: str | None = None
-    description: str | None = None
+    title: _LeftOut = None
+    description: _LeftOut = None
 
     @property
     def ref(self) -> ArtifactRef:

@@ -122,7 +122,7 @@ def _view(run: StoredRun, record: RunRecord, found: StepRecord, log: LogEnd) -> 
         record,
         found,
         tuple(islice(parts, _MOST_PARTS)),
-        _job(run, f"{step_folder(found.step, found.id)}/{JOB}") if found.exchange else None,
+        _job(run, job) if (job := f"{step_folder(found.step, found.id)}/{JOB}") in files else None,
         _attempts(found, files),
         _command(call),
         check_command(
@@ -177,7 +177,7 @@ def _part(run: StoredRun, found: StepRecord, path: str) -> Part | None:
 
 
 def _job(run: StoredRun, path: str) -> JobView | None:
-    """What job.json says of the job; None when there is none, or a folder brought something else under that name."""
+    """What job.json says of the job; None when a folder brought something else under that name."""
     try:
         known = parse_json(run.document(path))
         asks, place, is_done = int(known["asks"]), f"{known['method']} {known['url']}", known["is_done"] is True
