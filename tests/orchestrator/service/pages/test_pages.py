@@ -177,9 +177,17 @@ async def test_forms_are_taken_from_our_own_pages_alone(
 async def test_older_browsers_say_where_a_form_comes_from_by_its_origin(start_service: StartService) -> None:
     base = {name: value for name, value in FORM.items() if name != "Sec-Fetch-Site"}
     async with start_service(ScriptedModule("policy-simulator"), ScriptedModule("strategy-agent")) as service:
-        for origin, status in (("http://127.0.0.1:8000", 303), ("http://127.0.0.1:9", 403), ("null", 403)):
+        for origin, status in (("http://127.0.0.1:8000", 303), ("http://127.0.0.1:9", 403), ("null", 403), ("http://[", 403)):
             answer = await service.post("/runs", headers=base | {"Origin": origin}, content="example=baseline")
             assert answer.status_code == status
+
+
+@pytest.mark.parametrize("seed", ["--5", "9" * 5000, "one"])
+async def test_seed_that_is_no_seed_is_refused_above_the_form(start_service: StartService, seed: str) -> None:
+    async with start_service(ScriptedModule()) as service:
+        answer = await service.post("/runs", headers=FORM, content=f"example=baseline&seed={seed}")
+    assert answer.status_code == 422
+    assert "/run_options/seed" in Page(answer.text).text
 
 
 async def test_scenario_that_is_refused_is_kept_and_its_problems_stand_above_it(start_service: StartService) -> None:

@@ -1,19 +1,19 @@
 """Forms that a browser sends: only from our own pages, and not larger than they need be."""
 
-import ipaddress
 from collections.abc import Collection
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+
+from ops_orchestrator.service.own_pages import refuse_foreign
 
 MOST_BYTES: Final = 1024 * 1024
 """A form has at most so many bytes."""
 
 _MOST_FIELDS: Final = 1000
 _FORM: Final = "application/x-www-form-urlencoded"
-_OUR_OWN: Final = ("same-origin", "none")
 
 
 async def read_form(request: Request, hosts: Collection[str]) -> dict[str, list[str]]:
@@ -37,31 +37,3 @@ async def read_form(request: Request, hosts: Collection[str]) -> dict[str, list[
     for name, value in pairs:
         fields.setdefault(name, []).append(value)
     return fields
-
-
-def refuse_foreign(request: Request, hosts: Collection[str]) -> None:
-    """Raise HTTPException, 403, unless a page of this service sent the request."""
-    host = request.headers.get("host", "")
-    if not _is_known(host, hosts):
-        message = f"This service is not known as {host!r:.200}, so that the form may come from anywhere."
-        raise HTTPException(403, f"{message} Add the name to OPS_HOSTS if it is right.")
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    # Browsers that do not say the first say the second with a form; what says neither is no browser.
-    is_ours = site in _OUR_OWN if site is not None else origin is None or urlsplit(origin).netloc == host
-    if not is_ours:
-        raise HTTPException(403, "The form was sent by a page of another site. Open the page here, and send it again.")
-
-
-def _is_known(host: str, hosts: Collection[str]) -> bool:
-    """Whether `host`, with or without a port, is an address or a name of ours. Any name may lead to our address."""
-    try:
-        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-    except ValueError:
-        return False
-    if name == "localhost" or name.endswith(".localhost") or name in hosts:
-        return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -64,7 +64,10 @@ def _with_seed(scenario: dict[str, Any], seed: str) -> dict[str, Any]:
     """The scenario with another seed; what is no number is left for the API to refuse."""
     if not seed.strip():
         return scenario
-    given: Any = int(seed) if seed.strip().lstrip("-").isdecimal() else seed
+    try:
+        given: Any = int(seed)
+    except ValueError:
+        given = seed
     return scenario | {"run_options": scenario.get("run_options", {}) | {"seed": given}}
 
 
