@@ -33,8 +33,8 @@ async def test_script_of_another_site_cannot_have_the_api_change_anything(
     gate = Gate()
     async with start_service(ScriptedModule(answers=[gate])) as service:
         run = await begun(service, gate)
-        refused = [await service.post(f"{run}/{order}", headers=headers) for order in ("cancel", "resume", "reproduce")]
-        refused.append(await service.post("/plan_and_execute", json=SCENARIO, headers=headers))
+        refused = [await service.post(f"{run}/{order}", headers=ASYNC | headers) for order in ("cancel", "resume", "reproduce")]
+        refused.append(await service.post("/plan_and_execute", json=SCENARIO, headers=ASYNC | headers))
         refused.append(await service.post("/sweeps", json=SCENARIO, headers=headers))
         runs = (await service.get("/runs")).json()["runs"]
         await service.post(f"{run}/cancel")

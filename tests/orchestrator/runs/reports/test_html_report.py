@@ -226,6 +226,26 @@ async def test_brief_loses_what_could_act_and_keeps_its_text(start_service: Star
     assert "<i>" not in page.source
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "![a" * 80_000,
+        "[" * 250_000,
+        "|1|2|\n|-|-|\n" + "|1|2|\n" * 40_000,
+        "|a" * 500 + "|\n" + "|-" * 500 + "|\n" + "a\n" * 150,  # each line below the head becomes a row of 500 cells
+    ],
+    ids=["pictures", "brackets", "long table", "wide table"],
+)
+async def test_brief_that_takes_long_to_read_is_offered_as_a_file(
+    start_service: StartService, tmp_path: Path, text: str
+) -> None:
+    briefs = [artifact("slow.md", text.encode(), "text/markdown"), artifact("after.md", b"*still* shown", "text/markdown")]
+    folder = await run_with(start_service, tmp_path, ScriptedModule(answers=[success(artifacts=briefs)]))
+    page = await asyncio.to_thread(report_of, folder)
+    assert page.text.count("takes too long to lay out") == 1
+    assert "<em>still</em>" in page.source
+
+
 async def test_long_brief_is_offered_as_a_file(start_service: StartService, tmp_path: Path) -> None:
     module = ScriptedModule(answers=[success(artifacts=[artifact("brief.md", b"x" * 300_000, "text/markdown")])])
     page = await asyncio.to_thread(report_of, await run_with(start_service, tmp_path, module))

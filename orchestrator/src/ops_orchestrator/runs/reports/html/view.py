@@ -15,7 +15,7 @@ from ops_orchestrator.errors import NotFoundError, StoreError
 from ops_orchestrator.runs.citation import Citation
 from ops_orchestrator.runs.evidence import uses_of
 from ops_orchestrator.runs.record import MODULES, ArtifactRecord, RunRecord, StepRecord, step_folder
-from ops_orchestrator.runs.reports.html.briefs import MOST_BRIEFS, MOST_BYTES, MOST_HTML, brief_html
+from ops_orchestrator.runs.reports.html.briefs import MOST_BRIEFS, MOST_BYTES, MOST_EFFORT, MOST_HTML, brief_html, effort
 from ops_orchestrator.runs.reports.html.figures import MOST_FIGURES_TOGETHER, FigureTable, figure_table
 from ops_orchestrator.runs.reports.html.overview import Overview
 from ops_orchestrator.runs.reports.html.pictures import Picture, pictures_left_out, pictures_linked, pictures_within
@@ -107,10 +107,8 @@ class ReportView:
     @cached_property
     def briefs(self) -> Sequence[Brief]:
         """The first briefs, as many of them with their text as have room together."""
-        room, drawn = Room(MOST_BYTES), Room(MOST_HTML)
-        return [
-            Brief(step, artifact, _html(self.stored, artifact, room, drawn)) for step, artifact in self.all_briefs[:MOST_BRIEFS]
-        ]
+        room = _BriefRoom(Room(MOST_BYTES), Room(MOST_EFFORT), Room(MOST_HTML))
+        return [Brief(step, artifact, _html(self.stored, artifact, room)) for step, artifact in self.all_briefs[:MOST_BRIEFS]]
 
     @cached_property
     def warnings(self) -> Sequence[Warned]:
@@ -158,17 +156,30 @@ class ReportView:
         )
 
 
-def _html(run: StoredRun, artifact: ArtifactRecord, room: Room, drawn: Room) -> Markup | None:
-    if artifact.size_bytes > room.left or artifact.path is None:
+@dataclass(frozen=True)
+class _BriefRoom:
+    """What is left for further briefs: bytes that are read, effort of reading them as Markdown, characters of HTML."""
+
+    content: Room
+    effort: Room
+    html: Room
+
+
+def _html(run: StoredRun, artifact: ArtifactRecord, room: _BriefRoom) -> Markup | None:
+    if artifact.size_bytes > room.content.left or artifact.path is None:
         return None
     try:
         with closing(run.open(artifact.path)) as opened:
-            if opened.size > room.left:
+            if opened.size > room.content.left:
                 return None
-            html = brief_html(opened.file.read(room.take(opened.size)))
+            content = opened.file.read(room.content.take(opened.size))
     except (NotFoundError, StoreError):
         return None
-    if len(html) > drawn.left:
+    if (wanted := effort(content)) > room.effort.left:
         return None
-    drawn.take(len(html))
+    room.effort.take(wanted)
+    html = brief_html(content)
+    if len(html) > room.html.left:
+        return None
+    room.html.take(len(html))
     return html
