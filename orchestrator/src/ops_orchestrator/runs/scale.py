@@ -8,6 +8,7 @@ from decimal import Context, Decimal
 from typing import Any, Final, Self
 
 from ops_contract import is_number as is_number  # noqa: PLC0414 - whoever writes numbers takes it from here
+from ops_orchestrator.charts.scale import exact
 
 _LONGEST_TEXT: Final = 60
 _SIGNIFICANT_DIGITS: Final = 4
@@ -16,6 +17,8 @@ _MOST_FITTED_DIGITS: Final = _SIGNIFICANT_DIGITS + 2
 # Outside of these bounds a number is easier to read with an exponent.
 _SMALLEST_PLAIN: Final = 1e-4
 _LARGEST_PLAIN: Final = 1e15
+# Sums and differences of numbers that are drawn, as for a median, stay within the range of a double.
+_LARGEST_DRAWN: Final = 1e300
 _PRECISE: Final = Context(prec=50)
 
 
@@ -78,6 +81,14 @@ class Scale:
 
 RELATIVE: Final = Scale(factor=100, change_decimals=1, change_sign="%")
 """How a change is written as a share of what it is a change of."""
+
+
+def scaled(value: Any, factor: int = 1) -> float | None:
+    """A number times a factor, as the product is written in decimals: 0.14 times 100 is 14. None for all that no axis holds."""
+    if not is_number(value):
+        return None
+    product = value if factor == 1 and isinstance(value, float) else float(exact(value) * factor)
+    return product if abs(product) <= _LARGEST_DRAWN else None
 
 
 def difference(value: float, before: float) -> float:

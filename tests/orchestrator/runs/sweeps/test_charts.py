@@ -177,6 +177,15 @@ def test_figures_that_are_no_numbers_for_an_axis_are_left_out() -> None:
     assert "gini.svg" in sweep_charts(made).files
 
 
+def test_figures_at_the_bounds_of_doubles_do_not_stop_a_chart() -> None:
+    largest = [FigureCell(value, baseline=value) for value in (1.7e308, 1.7e308, -1.7e308, 9e299, 9e299)]
+    plain = replace(table([RATE], RATES, seeds=2).figures[0], unit="")
+    made = replace(table([RATE, TRANSFERS], list(product(range(3), range(3))), seeds=2), figures=(plain,))
+    for at in range(len(made.rows)):
+        made = changed(made, at, figures=(largest[at % len(largest)],))
+    assert sweep_charts(made).files
+
+
 def test_what_is_cut_is_said() -> None:
     many = table([replace(RATE, unit="")], [(at / 7,) for at in range(1_100)])
     assert "Of 1,100 values of VAT rate, one in 3 is drawn." in drawn(many).words

@@ -89,6 +89,12 @@ async def test_series_are_drawn_with_letters_and_stand_in_a_table_too(start_serv
     assert "2027 20.00 % 30.00 %" in shown.text
 
 
+@pytest.mark.parametrize("values", [(0.1, 1e308), (1e308, -1e308)])
+async def test_series_beyond_every_axis_stand_in_the_table_alone(start_service: StartService, values: tuple[float, float]) -> None:
+    shown = await compared(start_service, *({"outputs": figures(path=path(*values))} for _ in range(2)), {"outputs": figures()})
+    assert "2027" in shown.text
+
+
 async def test_plots_of_one_name_stand_side_by_side_and_equal_ones_once(start_service: StartService) -> None:
     drawn = [PNG + content for content in (b"1", b"2", b"1")]
     plots = [artifact("plot.png", content, "image/png", href=f"plots/{at}") for at, content in enumerate(drawn)]

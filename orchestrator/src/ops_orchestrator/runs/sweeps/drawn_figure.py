@@ -8,8 +8,7 @@ from statistics import median
 from typing import Literal
 
 from ops_orchestrator.charts.words import typeset
-from ops_orchestrator.runs.scale import Scale
-from ops_orchestrator.runs.sweeps.sides import scaled
+from ops_orchestrator.runs.scale import Scale, scaled
 from ops_orchestrator.runs.sweeps.table import FigureCell, SweepRow, SweepTable
 
 Reading = Literal["level", "change"]

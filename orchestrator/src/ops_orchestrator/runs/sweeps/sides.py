@@ -1,14 +1,13 @@
 """How the points of a sweep lie: along the values of one parameter, between those of two, or among more."""
 
 import json
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ops_orchestrator.charts.scale import as_given, exact
 from ops_orchestrator.planning.sweep import Parameter
-from ops_orchestrator.runs.scale import Scale, is_number
+from ops_orchestrator.runs.scale import Scale, scaled
 from ops_orchestrator.runs.sweeps.table import SweepTable
 
 
@@ -75,14 +74,6 @@ def sides_of(table: SweepTable) -> tuple[Side, ...]:
 def value_key(value: Any) -> object:
     """What is the same for equal values of a parameter, and differs for `1`, `true` and `"1"`."""
     return json.dumps(value, sort_keys=True) if scaled(value) is None else exact(value).normalize()
-
-
-def scaled(value: Any, factor: int = 1) -> float | None:
-    """A number times a factor, as the product is written in decimals: 0.14 times 100 is 14. None for all that no axis holds."""
-    if not is_number(value):
-        return None
-    product = value if factor == 1 and isinstance(value, float) else float(exact(value) * factor)
-    return product if math.isfinite(product) else None
 
 
 def _column(table: SweepTable, index: int) -> _Column:

@@ -10,7 +10,7 @@ from ops_orchestrator.charts.line_chart import LOOKS, Line, LineChart, line_char
 from ops_orchestrator.charts.sheet import Caption
 from ops_orchestrator.charts.words import typeset
 from ops_orchestrator.runs.comparison.sides import Side
-from ops_orchestrator.runs.scale import Scale
+from ops_orchestrator.runs.scale import Scale, scaled
 from ops_orchestrator.runs.series_comparison import ComparedSeries, SeriesComparison, number_of
 
 MOST_SERIES: Final = 24
@@ -22,7 +22,10 @@ MOST_PERIODS: Final = 60
 
 @dataclass(frozen=True)
 class DrawnSeries:
-    """A chart, and its table: by period the value of each run. `more` counts the periods that are not in the table."""
+    """A chart, and its table: by period the value of each run. `more` counts the periods that are not in the table.
+
+    The chart is empty where no value is one that an axis can hold.
+    """
 
     series: ComparedSeries
     unit: str
@@ -50,7 +53,7 @@ def _drawn(series: ComparedSeries, sides: Sequence[Side]) -> DrawnSeries:
     numbers = [number_of(period) for period in series.periods]
     known = tuple(number for number in numbers if number is not None)
     lines = [
-        Line(side.name, LOOKS[ord(side.name) - ord("A")], tuple(_scaled(value, scale) for value in values))
+        Line(side.name, LOOKS[ord(side.name) - ord("A")], tuple(scaled(value, scale.factor) for value in values))
         for side, values in zip(sides, series.values, strict=True)
     ]
     # Letters and looks belong to runs; a solid line lies below the others.
@@ -62,11 +65,9 @@ def _drawn(series: ComparedSeries, sides: Sequence[Side]) -> DrawnSeries:
         for period, *values in zip(series.periods[:MOST_PERIODS], *series.values, strict=False)
     )
     more = max(len(series.periods) - MOST_PERIODS, 0)
-    return DrawnSeries(series, scale.whole_unit, Markup(line_chart(caption, chart)), rows, more)  # noqa: S704  # escaped there
-
-
-def _scaled(value: float | None, scale: Scale) -> float | None:
-    return None if value is None else value * scale.factor
+    has_values = any(value is not None for line in lines for value in line.values)
+    drawn = Markup(line_chart(caption, chart) if has_values else "")  # noqa: S704  # escaped there
+    return DrawnSeries(series, scale.whole_unit, drawn, rows, more)
 
 
 def _summary(series: ComparedSeries, sides: Sequence[Side], scale: Scale) -> str:
