@@ -90,7 +90,9 @@ async def test_series_are_drawn_with_letters_and_stand_in_a_table_too(start_serv
 
 
 @pytest.mark.parametrize("values", [(0.1, 1e308), (1e308, -1e308)])
-async def test_series_beyond_every_axis_stand_in_the_table_alone(start_service: StartService, values: tuple[float, float]) -> None:
+async def test_series_beyond_every_axis_stand_in_the_table_alone(
+    start_service: StartService, values: tuple[float, float]
+) -> None:
     shown = await compared(start_service, *({"outputs": figures(path=path(*values))} for _ in range(2)), {"outputs": figures()})
     assert "2027" in shown.text
 
