@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from ops_contract import ArtifactRef, Evidence, media_type_of
 from ops_orchestrator.runs.document_fields import Array, Error, FewEntries, FlatResults, Objects, RequestObject, Time
 from ops_orchestrator.runs.events import ENDED, ExchangeRecord, Fingerprints, Reproduction, Status
-from ops_orchestrator.runs.json_text import LARGEST_INDENTED_BYTES, json_document, json_text, object_in_pieces
+from ops_orchestrator.runs.json_text import LARGEST_INDENTED_BYTES, LEFT_OUT, json_document, json_text, object_in_pieces
 
 FORMAT: Final = 2
 """The form of the run folders that this version writes; those of version 0.1.0 count as 1."""
@@ -153,10 +153,6 @@ class RunRecord(_Document):
         }
 
 
-_LeftOut = Annotated[str | None, Field(exclude_if=lambda value: value is None)]
-"""A text that is written where there is one, so that documents of earlier versions say the same."""
-
-
 class ArtifactRecord(ArtifactRef):
     """A stored artifact. `path` is relative to the run folder, None when only the hash was kept.
 
@@ -164,8 +160,8 @@ class ArtifactRecord(ArtifactRef):
     """
 
     path: str | None = None
-    title: _LeftOut = None
-    description: _LeftOut = None
+    title: Annotated[str | None, LEFT_OUT] = None
+    description: Annotated[str | None, LEFT_OUT] = None
 
     @property
     def ref(self) -> ArtifactRef:

@@ -112,7 +112,7 @@ async def test_results_keep_the_flat_and_the_full_form(start_service: StartServi
     step = results["steps"]["alpha"]
     assert (step["outputs"], step["warnings"]) == ({"artifacts": "mine"}, ["careful"])
     expected = {key: file[key] for key in ("name", "media_type", "size_bytes", "sha256", "title")}
-    assert step["artifacts"] == [expected | {"path": "artifacts/alpha/a.txt", "description": None}]
+    assert step["artifacts"] == [expected | {"path": "artifacts/alpha/a.txt"}]
     assert step["evidence"][0]["title"] == "Census"
 
 
