@@ -46,5 +46,5 @@ def artifacts_routes(store: RunStore) -> APIRouter:
 
 def _listed(run_id: str, step: str, artifact: ArtifactRecord) -> dict[str, Any]:
     address = f"/runs/{run_id}/artifacts/{quote(step)}/{quote(artifact.name)}"
-    described = artifact.model_dump(exclude={"path"})
+    described = artifact.ref.model_dump() | {"title": artifact.title, "description": artifact.description}
     return {"step": step, **described, "address": None if artifact.path is None else address}
