@@ -15,6 +15,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 AXE = AXE_FILE_PATH.read_text()
 RULES = "{resultTypes: ['violations']}"
+# What a mouse can use and a keyboard has to reach. Points of charts are left out: a table leads to the same runs.
+CONTROLS = """[...document.querySelectorAll("main :is(a[href], button, input, select, textarea, summary), header a")]
+    .filter((one) => one.checkVisibility() && !one.disabled && !one.closest("svg"))"""
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +130,21 @@ def test_everything_works_without_script(stack: Stack, browser: Browser) -> None
     page.wait_for_url("**/runs/run_*")
     expect(page.locator(".verdict")).to_contain_text("2 of 2 steps completed", timeout=60_000)
     page.close()
+
+
+def test_tab_reaches_every_control_of_every_page(stack: Stack, browser: Browser) -> None:
+    missed = {}
+    for name, address in stack.addresses.items():
+        page = opened(browser, address)
+        left = page.evaluate(f"left = new Set({CONTROLS}); left.size")
+        # Regions that scroll are stops too, and a date has one for each of its parts.
+        for _ in range(2 * left + 20):
+            page.keyboard.press("Tab")
+            if page.evaluate("left.delete(document.activeElement), left.size") == 0:
+                break
+        missed[name] = page.evaluate("[...left].map((one) => one.outerHTML.slice(0, 200))")
+        page.close()
+    assert {name: each for name, each in missed.items() if each} == {}
 
 
 def test_keyboard_alone_chooses_runs_and_compares_them(stack: Stack, browser: Browser) -> None:
