@@ -7,6 +7,8 @@ import pytest
 from scripted_module import Gate, ScriptedModule, StartService
 
 ASYNC = {"Prefer": "respond-async"}
+# Under a name that is not ours, every request of a browser is refused, whatever it says of its page.
+OUR_HOST = {"Host": "127.0.0.1:8000"}
 SCENARIO: dict[str, Any] = {"scenario_id": "demo", "modules": ["alpha"]}
 
 
@@ -20,9 +22,9 @@ async def begun(service: httpx2.AsyncClient, gate: Gate) -> str:
 @pytest.mark.parametrize(
     "headers",
     [
-        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Origin": "https://evil.example"},
-        {"Origin": "https://evil.example"},
-        {"Origin": "http://[not-an-address"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Origin": "https://evil.example"} | OUR_HOST,
+        {"Origin": "https://evil.example"} | OUR_HOST,
+        {"Origin": "http://[not-an-address"} | OUR_HOST,
         # A name of theirs that leads to our address makes their page one of the same origin.
         {"Sec-Fetch-Site": "same-origin", "Origin": "http://evil.example", "Host": "evil.example"},
     ],
