@@ -79,7 +79,8 @@ def _version(store: RunStore, run_id: str) -> Version:
     Where they cannot be read it is nothing, and the page says why.
     """
     try:
-        with closing(store.run(run_id).open(LOGS)) as log, closing(store.run(run_id).open(RECORD)) as kept:
+        stored = store.run(run_id)
+        with closing(stored.open(LOGS)) as log, closing(stored.open(RECORD)) as kept:
             return log.size, kept.size
     except (NotFoundError, StoreError):
         return 0, 0
