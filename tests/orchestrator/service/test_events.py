@@ -5,7 +5,7 @@ import json
 import re
 import socket
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
-from run_records import RUN_ID
+from run_records import RUN_ID, record
 from scripted_module import Gate, ScriptedModule, modules_yaml, transport
 from served_app import served
 
@@ -70,9 +70,18 @@ class Run:
         """Write a line for each of `messages`, and with `status` the line that ends the run."""
         made = [self._line("step.retry", message=message) for message in messages]
         made += [self._line("run.ended", status=status)] if status else []
-        with self.log.open("ab") as file:
-            file.writelines(line.data for line in made)
+        self._log(made)
         self.events.take(made)
+
+    def log_only(self, status: str) -> Line:
+        """Write the line that ends the run, and tell nobody yet; returns it."""
+        last = self._line("run.ended", status=status)
+        self._log([last])
+        return last
+
+    def _log(self, lines: Sequence[Line]) -> None:
+        with self.log.open("ab") as file:
+            file.writelines(line.data for line in lines)
 
     def _line(self, event: str, **fields: Any) -> Line:
         self._seq += 1
@@ -199,6 +208,30 @@ async def test_log_of_a_resumed_run_is_given_beyond_its_first_end(run: Run, stor
         await watched(run)
         run.write(status="completed")
         assert await watcher == logged(run)
+
+
+async def test_last_line_comes_when_the_record_is_final(run: Run, store: FolderStore) -> None:
+    def put_record(status: str) -> None:
+        made = record(1, status=status).model_copy(update={"run_id": RUN_ID})
+        (run.log.parent / "run.json").write_text(made.model_dump_json())
+
+    async def follow(url: str) -> None:
+        async with httpx2.AsyncClient(timeout=None) as client, client.sse(url + PATH) as source:
+            statuses.extend([store.record(RUN_ID).status async for _ in source])
+
+    put_record("running")
+    run.write("a")
+    last = run.log_only(status="completed")
+    statuses: list[str] = []
+    async with served(run.app(store)) as url, asyncio.TaskGroup() as group:
+        group.create_task(follow(url))
+        await watched(run)
+        # While the service answers others, it would send the line, too.
+        for _ in range(20):
+            assert (await get(url, "/runs/another/events")).status_code == 404
+        put_record("completed")
+        run.events.take([last])
+    assert statuses == ["running", "completed"]
 
 
 @pytest.mark.parametrize(

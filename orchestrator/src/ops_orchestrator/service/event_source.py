@@ -31,14 +31,20 @@ _NOT_HERE: Final = b"retry: 15000\n: the stream ends here, since this process do
 class EventSource(StreamingResponse):
     """Sends what `log` has and then what `events` brings, and ends with the run. Closes the log.
 
-    `is_active` says whether this process executes a run; for one that it does not, nothing would ever come.
+    `is_active` says whether this process executes the run; of one that it does not, nothing would ever come. `is_recorded` says
+    whether the run's record is final; it blocks.
     """
 
     def __init__(
-        self, log: LogReader, events: EventStream, is_active: Callable[[str], bool], heartbeat_s: float = HEARTBEAT_S
+        self,
+        log: LogReader,
+        events: EventStream,
+        is_active: Callable[[], bool],
+        is_recorded: Callable[[], bool],
+        heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self._log = log
-        self._parts = _parts(log, events, is_active, heartbeat_s)
+        self._parts = _parts(log, events, is_active, is_recorded, heartbeat_s)
         super().__init__(self._parts, headers=HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,31 +56,42 @@ class EventSource(StreamingResponse):
 
 
 async def _parts(
-    log: LogReader, events: EventStream, is_active: Callable[[str], bool], heartbeat_s: float
+    log: LogReader, events: EventStream, is_active: Callable[[], bool], is_recorded: Callable[[], bool], heartbeat_s: float
 ) -> AsyncGenerator[bytes]:
     # Watched before the log is read to its end, so that no line is missed; those that come twice are known by their numbers.
     with events.follow(log.run_id) as watcher:
-        is_over = False
+        # The line that ends a run stands in its log before its record is final, which is what a caller reads next.
+        ending: Line | None = None
         while lines := await asyncio.to_thread(log.read):
-            is_over = lines[-1].is_last
+            if ending:
+                lines.insert(0, ending)
+            ending = lines.pop() if lines[-1].is_last else None
             yield _events(lines)
         await asyncio.to_thread(log.close)
-        if is_over:
+        if ending and (not is_active() or await asyncio.to_thread(is_recorded)):
+            yield _events([ending])
             return
-        async with aclosing(_live(watcher, log.seq, lambda: is_active(log.run_id), heartbeat_s)) as parts:
+        async with aclosing(_live(watcher, log.seq, ending, is_active, heartbeat_s)) as parts:
             async for part in parts:
                 yield part
 
 
-async def _live(watcher: Watcher, seq: int, is_active: Callable[[], bool], heartbeat_s: float) -> AsyncGenerator[bytes]:
-    """What comes after the line `seq`, up to the run's end."""
+async def _live(
+    watcher: Watcher, seq: int, ending: Line | None, is_active: Callable[[], bool], heartbeat_s: float
+) -> AsyncGenerator[bytes]:
+    """What comes after the line `seq`, up to the run's end; `ending` is that line when it is not sent yet."""
     # With each heartbeat, too: a run whose last line could not be written ends without it.
     while watcher.has_lines or (watcher.ended is None and is_active()):
         try:
-            lines = [line for line in await watcher.take(heartbeat_s) if line.seq > seq]
+            taken = await watcher.take(heartbeat_s)
         except TimeoutError:
             yield _HEARTBEAT
             continue
+        lines = [line for line in taken if line.seq > seq]
+        if ending and taken and taken[-1].seq >= seq:
+            # Either it is published now, or the run was resumed, and its first end is a line like others.
+            lines.insert(0, ending)
+            ending = None
         yield _events(lines)
         if lines and lines[-1].is_last:
             return

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
+from ops_orchestrator.errors import DamagedRunError, NotFoundError
 from ops_orchestrator.runs.event_stream import EventStream
 from ops_orchestrator.runs.log_reader import LogReader
 from ops_orchestrator.runs.store.protocols import RunStore
@@ -59,7 +61,7 @@ def events_routes(
         if has_more and not is_active(run_id):
             await asyncio.to_thread(_check_that_more_may_come, store, log)
         if has_more and not is_head(request.scope):
-            return EventSource(log, events, is_active, heartbeat_s)
+            return EventSource(log, events, partial(is_active, run_id), partial(_is_recorded, store, run_id), heartbeat_s)
         await asyncio.to_thread(log.close)
         # Without a length, which nobody knows.
         return StreamingResponse(iter(()), headers=HEADERS) if has_more else Response(status_code=204)
@@ -76,6 +78,14 @@ def _opened(store: RunStore, run_id: str, after: int) -> tuple[LogReader, bool]:
         log.close()
         raise
     return log, last is None or last.seq != after or not last.is_last
+
+
+def _is_recorded(store: RunStore, run_id: str) -> bool:
+    """Whether the record of a run is final: until then, a caller who has the run's last line would read that it is running."""
+    try:
+        return store.record(run_id).status != "running"
+    except (NotFoundError, DamagedRunError):
+        return True
 
 
 def _check_that_more_may_come(store: RunStore, log: LogReader) -> None:
