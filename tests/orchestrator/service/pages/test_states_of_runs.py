@@ -1,18 +1,14 @@
 """What the pages say and offer in each state of a run and of its steps, and of requests that are refused."""
 
-import asyncio
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
 from browsed_pages import FORM, HTML, QUICK, page, run
 from html_page import Page
 from scripted_module import Answer, Gate, ScriptedModule, StartService, error_envelope, success
-
-from ops_orchestrator.service.pages.shared_pages import SharedPages
 
 BUSY = httpx2.Response(503, json=error_envelope(retryable=True, message="the model is being loaded"))
 OFFERED = {"/runs", "/reproduce", "/compare", "/report.html", "/archive"}
@@ -176,32 +172,3 @@ async def test_filter_that_finds_nothing_names_all_of_itself(start_service: Star
     async with start_service(ScriptedModule()) as service:
         shown = await page(service, "/?label=team%3Da&recipe=abcdef12")
     assert "No run matches. The filter is label team=a, recipe abcdef12." in shown.text
-
-
-async def test_page_is_made_once_for_all_who_ask_and_again_when_something_happened() -> None:
-    shared, made = SharedPages(), list[int]()
-
-    async def make() -> bytes:
-        made.append(number := len(made))
-        await asyncio.sleep(0)
-        return b"%d" % number
-
-    async def asked(version: int, run_id: str = "one") -> bytes:
-        return await shared.page(run_id, (version, 0), make)
-
-    assert set(await asyncio.gather(*[asked(1) for _ in range(50)])) == {b"0"}
-    later = await asyncio.gather(asked(2), asked(1), asked(2, "two"))
-    assert list(later) == [b"1", b"1", b"2"]
-    assert (shared.fresh("one", (2, 0)), shared.fresh("one", (2, 1)), shared.fresh("three", (0, 0))) == (b"1", None, None)
-
-
-async def test_shared_pages_keep_only_the_last_ones() -> None:
-    shared, made = SharedPages(), list[Any]()
-
-    async def make() -> bytes:
-        made.append(None)
-        return b""
-
-    for number in (*range(100), 0, 99):
-        await shared.page(f"{number}", (1, 0), make)
-    assert len(made) == 101

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Final
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from ops_orchestrator.runs.reports.html.view import ReportView
 from ops_orchestrator.runs.store.listed_run import Repeats
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.pages.log_lines import LogEnd, log_end
-from ops_orchestrator.service.pages.shared_pages import Version
+from ops_orchestrator.service.pages.shared_pages import State
 from ops_orchestrator.service.pages.site import Page, Site
 
 AS_DATA: Final = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
@@ -44,14 +45,13 @@ class RunLinks:
 async def run(site: Site, request: Request) -> Response:
     """The run as it is."""
     run_id = request.path_params["run_id"]
-    store = site.parts.store
-    version = await asyncio.to_thread(_version, store, run_id)
+    state = await site.shared.state(run_id, partial(_state, site.parts.store, run_id))
+
+    async def make() -> bytes:
+        return await asyncio.to_thread(_page, site, request, run_id)
+
     # Only pages of runs that go on are kept.
-    if (kept := site.shared.fresh(run_id, version)) is not None:
-        return site.html(kept)
-    if (await asyncio.to_thread(store.record, run_id)).is_over:
-        return site.html(await asyncio.to_thread(_page, site, request, run_id))
-    return site.html(await site.shared.page(run_id, version, lambda: asyncio.to_thread(_page, site, request, run_id)))
+    return site.html(await (make() if state.is_over else site.shared.page(run_id, state.version, make)))
 
 
 async def record(site: Site, request: Request) -> Response:
@@ -73,17 +73,18 @@ PAGES: Final = (
 )
 
 
-def _version(store: RunStore, run_id: str) -> Version:
-    """What tells the states of a run apart: how long its log is, and its record, which is written after the end of the log.
+def _state(store: RunStore, run_id: str) -> State:
+    """How far a run has come: how long its log is, and its record, which is written after the end of the log.
 
-    Where they cannot be read it is nothing, and the page says why.
+    Where the log cannot be read that is nothing, and the page says why. Raises NotFoundError, DamagedRunError.
     """
+    is_over = store.record(run_id).is_over
     try:
         stored = store.run(run_id)
         with closing(stored.open(LOGS)) as log, closing(stored.open(RECORD)) as kept:
-            return log.size, kept.size
+            return State((log.size, kept.size), is_over)
     except (NotFoundError, StoreError):
-        return 0, 0
+        return State((0, 0), is_over)
 
 
 def _page(site: Site, request: Request, run_id: str) -> bytes:
