@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx2
 import pytest
-from browsed_pages import FORM, HTML, QUICK, run
+from browsed_pages import FORM, HTML, QUICK, page, run
 from forged_run import seal
 from hostile_texts import HOSTILE_TEXTS
 from html_page import Page
@@ -129,6 +129,44 @@ async def test_hostile_text_in_every_field_of_a_record_stays_text(start_service:
                 is_there = "has no step" not in hostile.text and "Not Found" not in hostile.text
                 assert hostile.elements == plain.elements or not is_there
                 assert not [each for each in hostile.addresses if each.lower().startswith(LEADING_AWAY)]
+
+
+async def test_hostile_text_in_the_lines_of_a_log_stays_text(start_service: StartService, tmp_path: Path) -> None:
+    async with start_service(*modules(), options=QUICK) as service:
+        run_id = await made(service)
+        log = tmp_path / "runs" / run_id / "logs.jsonl"
+        lines = [json.loads(line) for line in log.read_bytes().splitlines()]
+
+        async def shown(text: str) -> Page:
+            said = [{**line, "message": text, "level": text} if line.get("step") == "beta" else line for line in lines]
+            log.write_text("".join(json.dumps(line) + "\n" for line in said))
+            seal(log.parent)
+            return await page(service, f"/runs/{run_id}/steps/beta")
+
+        plain = (await shown("harmless")).elements
+        for text in HOSTILE_TEXTS:
+            assert (await shown(text)).elements == plain
+
+
+async def test_hostile_text_in_a_header_that_an_adapter_made_stays_text(start_service: StartService) -> None:
+    registered = """
+        modules:
+          beta:
+            url: http://beta.test
+            adapter: { actions: { score: { method: GET, path: /score, headers: { X-Note: inputs.note } } } }
+    """
+    beta = ScriptedModule("beta", files={"/score": httpx2.Response(200, json={"score": 1})})
+    async with start_service(beta, registered=registered) as service:
+
+        async def shown(note: str) -> Page:
+            return await page(service, f"/runs/{await run(service, modules=['beta'], inputs={'note': note})}/steps/beta")
+
+        plain = await shown("harmless")
+        assert "X-Note: harmless" in plain.text
+        for text in HOSTILE_TEXTS:
+            # A header has no control characters, and no spaces at its ends.
+            hostile = await shown("".join(filter(str.isprintable, text.encode("ascii", "replace").decode())).strip())
+            assert hostile.elements == plain.elements
 
 
 @pytest.mark.parametrize(
