@@ -44,13 +44,24 @@ def test_action_puts_the_module_into_the_stack_and_keeps_runs_and_logs(module: s
 
 
 def test_action_fails_with_an_annotation_when_the_module_is_not_there(tmp_path: Path) -> None:
-    (tmp_path / "modules.yaml").write_text("modules:\n  mine: { url: 'http://127.0.0.1:9', ready_timeout_s: 0.1 }\n")
+    (tmp_path / "modules.yaml").write_text("modules:\n  mine: { url: '${MINE_URL}', ready_timeout_s: 0.1 }\n")
     (tmp_path / "one.json").write_text('{"scenario_id": "x", "modules": ["mine"], "inputs": {}}')
     given = {"module": "mine", "url": "http://127.0.0.1:9", "scenarios": "one.json", "modules_file": "modules.yaml"}
     ran = action(tmp_path, **given)
     assert ran.returncode == 1
     assert "::error title=OpenPolicyStack::mine does not work in the stack" in ran.stdout
     assert "http://127.0.0.1:9" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("new_module", "sentence"), [("false", "--ops-add mine=http"), ("true", "mine: the service at")], ids=["no", "yes"]
+)
+def test_module_of_a_new_name_is_called_when_the_action_is_told_that_it_is_new(
+    module: str, tmp_path: Path, new_module: str, sentence: str
+) -> None:
+    ran = action(tmp_path, module="mine", url=module, new_module=new_module)
+    assert ran.returncode == 1  # this one gives itself another name
+    assert sentence in ran.stdout
 
 
 @pytest.mark.parametrize("given", [{}, {"url": "http://x", "image": "x"}], ids=["none", "both"])

@@ -72,6 +72,73 @@ def test_conftest_may_start_the_module_itself_and_set_the_orchestrator(repositor
     assert ran.returncode == 0, ran.stdout
 
 
+def test_module_of_a_new_name_is_added_beside_the_stubs(repository: TeamRepository, module: str) -> None:
+    tests = """
+        def test_modules(ops_stack):
+            assert {"brand-new", "policy-simulator"} <= set(ops_stack.modules)
+            assert "policy-simulator" in ops_stack.stubs
+    """
+    repository.write({"test_it.py": tests})
+    ran = repository.test("--ops-add", f"brand-new={module}")
+    assert ran.returncode == 0, ran.stdout
+
+
+def test_module_that_the_modules_file_would_not_call_is_refused(repository: TeamRepository, module: str) -> None:
+    repository.write({"modules.yaml": "modules: { mine: { url: 'http://127.0.0.1:9' } }", "test_it.py": ONE_RUN})
+    ran = repository.test("--ops-modules-file", "modules.yaml", "--ops-with", f"mine={module}")
+    assert ran.returncode == 1
+    assert "modules.yaml has no ${MINE_URL}" in ran.stdout
+
+
+A_MODULE = """
+    import os, sys
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
+    class Module(BaseHTTPRequestHandler):
+        def do_GET(self):
+            print("was asked", self.path)
+            self.send_response(204)
+            self.end_headers()
+
+    port = sys.argv[1] if len(sys.argv) > 1 else os.environ["OPS_PORT"]
+    HTTPServer(("127.0.0.1", int(port)), Module).serve_forever()
+"""
+
+
+def test_service_of_the_test_is_started_on_a_free_port_logged_and_ended(repository: TeamRepository) -> None:
+    tests = """
+        import os, sys
+        from urllib.request import urlopen
+
+        def test_both_ways_to_get_the_port(ops_process):
+            for words in (["module.py"], ["module.py", "{port}"]):
+                assert urlopen(ops_process(sys.executable, *words) + "/asked").status == 204
+
+        def test_command_that_ends(ops_process):
+            ops_process(sys.executable, "-c", "print('out of figs')")
+
+        def test_command_that_is_not_there(ops_process):
+            ops_process("no-such-command")
+    """
+    repository.write({"module.py": A_MODULE, "test_it.py": tests})
+    ran = repository.test("--ops-dir", "kept")
+    assert "2 failed, 1 passed" in ran.stdout, ran.stdout
+    assert "ended before it listened on port" in ran.stdout
+    assert "out of figs" in ran.stdout
+    assert "there is no command 'no-such-command'" in ran.stdout
+    assert "Traceback" not in ran.stdout
+    assert "was asked /asked" in (repository.folder / "kept/logs/process-1.log").read_text()
+    assert not [path for path in Path("/proc").glob("[0-9]*/cwd") if is_in(path, repository.folder)]
+
+
+def is_in(link: Path, folder: Path) -> bool:
+    """Does the process work in `folder`?"""
+    try:
+        return link.resolve() == folder
+    except OSError:
+        return False  # it ended meanwhile, or is not ours
+
+
 def test_modules_file_of_ones_own_finds_the_stubs_in_its_variables(repository: TeamRepository) -> None:
     modules = """
         modules:
@@ -125,8 +192,11 @@ def test_failed_test_shows_what_the_stack_logged_during_it_and_where_all_is(repo
         (["--ops-with", "policy-simulator"], "'policy-simulator' is not NAME=IMAGE or NAME=URL"),
         (["--ops-with", "monitor=ftp://x"], "'ftp://x' is not a base URL"),
         (["--ops-modules-file", "none.yaml"], "none.yaml"),
+        (["--ops-with", "polcy-simulator=http://x"], "did you mean 'policy-simulator'?"),
+        (["--ops-with", "tariffs=http://x"], "--ops-add tariffs=http://x"),
+        (["--ops-add", "monitor=http://x"], "--ops-with monitor=http://x"),
     ],
-    ids=["no target", "no URL", "no file"],
+    ids=["no target", "no URL", "no file", "misspelt", "new", "not new"],
 )
 def test_stack_that_cannot_start_says_why(repository: TeamRepository, words: list[str], sentence: str) -> None:
     repository.write({"test_it.py": ONE_RUN})

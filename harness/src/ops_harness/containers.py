@@ -10,22 +10,18 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from ops_harness.errors import HarnessError
-from ops_harness.modules_file import url_variables, write_modules_file
+from ops_harness.modules_file import ORCHESTRATOR, shipped_services, url_variables, write_modules_file
 from ops_harness.process import GUARD
 from ops_harness.replacement import Replacement
 from ops_harness.stack import Stack, http_client
 
 PROJECT_PREFIX: Final = "ops-harness-"
 _PORT: Final = 8080
-_ORCHESTRATOR: Final = "orchestrator"
 _NUMBERS: Final = count()
 
 
@@ -60,7 +56,7 @@ def stack_of_containers(
         with _followed(logs / "containers.log", *follow), http_client() as http:
             url, *stubs = (
                 f"http://127.0.0.1:{compose.get_service_port(name, port)}"
-                for name, port in ((_ORCHESTRATOR, 8000), *((name, _PORT) for name in services.stubs))
+                for name, port in ((ORCHESTRATOR, 8000), *((name, _PORT) for name in services.stubs))
             )
             yield Stack(url, runs, logs, dict(zip(services.stubs, stubs, strict=True)), http)
 
@@ -103,8 +99,8 @@ class _Services:
 
 def _services(replacements: Sequence[Replacement]) -> _Services:
     """The stack that this package ships, with `replacements` in the places of stubs or beside them."""
-    shipped = yaml.safe_load(files(__package__).joinpath("compose.yaml").read_text(encoding="utf-8"))["services"]
-    orchestrator = shipped.pop(_ORCHESTRATOR)
+    shipped = shipped_services()
+    orchestrator = shipped.pop(ORCHESTRATOR)
     hardening = {key: value for key, value in next(iter(shipped.values())).items() if key not in ("image", "command")}
     replaced = {one.module for one in replacements}
     stubs = {name: stub for name, stub in shipped.items() if name not in replaced}
@@ -129,7 +125,7 @@ def _compose_file(folder: Path, services: _Services, mounts: Mapping[str, Path],
         name: {**stub, "command": [name, "--admin"], "ports": [f"127.0.0.1::{_PORT}"]} for name, stub in services.stubs.items()
     }
     project = f"{PROJECT_PREFIX}{os.getpid()}-{next(_NUMBERS)}"
-    document = {"name": project, "services": {_ORCHESTRATOR: orchestrator, **stubs, **services.others}}
+    document = {"name": project, "services": {ORCHESTRATOR: orchestrator, **stubs, **services.others}}
     path = folder / "compose.json"
     path.write_text(json.dumps(document, indent=2), encoding="utf-8")  # JSON is YAML
     return path
