@@ -54,7 +54,7 @@ def test_action_fails_with_an_annotation_when_the_module_is_not_there(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("new_module", "sentence"), [("false", "--ops-add mine=http"), ("true", "mine: the service at")], ids=["no", "yes"]
+    ("new_module", "sentence"), [("false", "--ops-add mine=http"), ("true", "in step 'mine'")], ids=["no", "yes"]
 )
 def test_module_of_a_new_name_is_called_when_the_action_is_told_that_it_is_new(
     module: str, tmp_path: Path, new_module: str, sentence: str

@@ -1,20 +1,18 @@
 """The packages as whoever installs them gets them: wheels in an environment that has nothing of this repository."""
 
 import re
-import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
 import yaml
-from local_service import ROOT, environment
+from installed_packages import UV, Installation, build_wheels
+from local_service import ROOT
 from team_repository import TeamRepository
 
 pytestmark = pytest.mark.slow
 
-UV: Final = shutil.which("uv") or str(ROOT / ".uv/bin/uv")
 NAMES: Final = ("contract", "harness", "orchestrator", "stubs")
 DOCUMENTS: Final = (
     "README.md",
@@ -25,30 +23,11 @@ DOCUMENTS: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Installation:
-    """A virtual environment, and the folder of the wheels that it was made from."""
-
-    folder: Path
-    wheels: Path
-
-    def run(self, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-        """Run one of its commands, or Python."""
-        line = [str(self.folder / "bin" / words[0]), *words[1:]]
-        return subprocess.run(line, cwd=cwd, env=environment(), capture_output=True, text=True, check=False)
-
-    def pip(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run `pip install WORDS` in it, with the wheels in the place of published packages."""
-        line = [UV, "pip", "install", "--quiet", "--python", str(self.folder), "--find-links", str(self.wheels), *words]
-        return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    wheels, folder = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("environment") / "venv"
-    for words in (["build", "--all-packages", "--wheel", "--out-dir", str(wheels)], ["venv", str(folder)]):
-        subprocess.run([UV, *words, "--quiet"], cwd=ROOT, check=True)
-    made = Installation(folder, wheels)
+    folder = tmp_path_factory.mktemp("environment") / "venv"
+    subprocess.run([UV, "venv", str(folder), "--quiet"], cwd=ROOT, check=True)
+    made = Installation(folder, build_wheels(tmp_path_factory.mktemp("wheels")))
     ran = made.pip("openpolicystack-harness", "openpolicystack-contract[kit]")
     assert ran.returncode == 0, ran.stderr
     return made
