@@ -137,6 +137,19 @@ def test_run_against_a_recorded_module_finds_what_the_run_through_the_recorder_f
     assert then["status"] == "completed"
 
 
+def test_answer_has_one_date_which_is_that_of_the_recorded_service(tmp_path: Path, polled: Path) -> None:
+    exchange = polled / "exchanges/000001/exchange.json"
+    then = "Fri, 09 Jan 2026 12:34:56 GMT"
+    exchange.write_text(json.dumps(json.loads(exchange.read_text()) | {"response_headers": [["date", then]]}))
+    with (
+        service(tmp_path, "ops-stubs", "serve", "--from", str(polled), "--port", "0") as (_, replay),
+        service(tmp_path, "ops-stubs", "record", replay, "--to", "again", "--port", "0") as (_, proxy),
+    ):
+        dates = [HTTP.get(f"{proxy}{path}").headers.get_list("date") for path in ("/jobs/1", "/not-recorded")]
+    assert dates[0] == [then]
+    assert len(dates[1]) == 1
+
+
 @pytest.fixture
 def polled(tmp_path: Path) -> Path:
     """A job that was asked twice before it was done; written by hand, as people may."""

@@ -57,15 +57,17 @@ def run_server(  # noqa: PLR0913 - what is served, and how
     # Loaded here, because commands that serve nothing do not need a web server.
     import uvicorn  # noqa: PLC0415 - see above
 
+    from ops_stubs.dated import Dated  # noqa: PLC0415 - see above
     from ops_stubs.faults.server import DeafServer, FaultProtocol  # noqa: PLC0415 - see above
     from ops_stubs.server import Server  # noqa: PLC0415 - see above
 
     config = uvicorn.Config(
-        app,
+        Dated(app),
         log_level="info" if verbose else "warning",
         access_log=verbose,
         timeout_graceful_shutdown=_GRACE_S,
         server_header=False,
+        date_header=False,
         http=FaultProtocol if is_staged else "auto",
     )
     # On a signal, the server finishes its calls and then raises the signal again, for these handlers.
