@@ -18,9 +18,7 @@ from local_service import ROOT, environment, service
 pytestmark = pytest.mark.slow
 
 DOCUMENT: Final = (ROOT / "docs/an-afternoon.md").read_text(encoding="utf-8")
-BLOCK: Final = re.compile(
-    r"(?:`(?P<file>[^`\s]+)`:\n\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", flags=re.DOTALL | re.MULTILINE
-)
+BLOCK: Final = re.compile(r"(?:`(?P<file>[^`\s]+)`:\n\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 OTHER_TERMINAL: Final = re.compile(r"# in a\w* \w*\s?terminal\n")
 PORTS: Final = ("9000", "9100")
 
@@ -60,7 +58,13 @@ class Reader:
         """Run commands, all of which have to come to what is said of them."""
         words = ["bash", "-c", f"{SHELL}set -x\n{script}\n{{ set +x; }} 2>/dev/null\npwd >where"]
         ran = subprocess.run(
-            words, cwd=self.folder, env=self.variables(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+            words,
+            cwd=self.folder,
+            env=self.variables(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
         assert ran.returncode == 0, f"{script}\n\n{ran.stdout[-5000:]}"
         where = next(path for path in (self.folder / "where", *self.folder.glob("*/where")) if path.is_file())

@@ -1,10 +1,8 @@
 """When an answer was made, as its `Date` says."""
 
 from email.utils import formatdate
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["Dated"]
 
@@ -15,11 +13,13 @@ class Dated:
     A web server would add a second one to that.
     """
 
-    def __init__(self, app: "ASGIApp") -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        async def send_dated(message: "Message") -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it."""
+
+        async def send_dated(message: Message) -> None:
             if message["type"] == "http.response.start" and all(name.lower() != b"date" for name, _ in message["headers"]):
                 message["headers"] = [*message["headers"], (b"date", formatdate(usegmt=True).encode())]
             await send(message)
