@@ -15,7 +15,8 @@ import yaml
 from installed_packages import UV, build_wheels
 from local_service import ROOT, environment, service
 
-pytestmark = pytest.mark.slow
+# One reader does all of it, with dozens of commands: on a busy machine that takes long.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 DOCUMENT: Final = (ROOT / "docs/an-afternoon.md").read_text(encoding="utf-8")
 BLOCK: Final = re.compile(r"(?:`(?P<file>[^`\s]+)`:\n\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", flags=re.DOTALL | re.MULTILINE)
