@@ -116,7 +116,10 @@ def test_gitlab_checks_the_module_and_the_stack(module: str, tmp_path: Path) -> 
     ran = gitlab(tmp_path, OPS_MODULE="policy-simulator", OPS_MODULE_URL=module)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     reports = {path.name for path in (tmp_path / "openpolicystack-report").glob("*.*")}
-    assert reports == {"badge.svg", "compliance.html", "compliance.xml", "stack.xml"}
+    kit = {f"compliance.{ending}" for ending in ("html", "json", "md", "xml")}
+    assert reports == {"badge.svg", *kit, "stack.xml"}
+    assert (tmp_path / "openpolicystack-report/compliance.md").read_text() in ran.stdout
+    assert '"findings"' not in ran.stdout
 
 
 def test_gitlab_fails_when_the_module_breaks_the_contract(tmp_path: Path) -> None:
@@ -125,6 +128,7 @@ def test_gitlab_fails_when_the_module_breaks_the_contract(tmp_path: Path) -> Non
         ran = gitlab(tmp_path, OPS_MODULE="policy-simulator", OPS_MODULE_URL=url)
     assert ran.returncode == 1
     assert "OPS-EXE-002" in (tmp_path / "openpolicystack-report/compliance.xml").read_text()
+    assert "OPS-EXE-002" in ran.stdout
 
 
 def test_each_line_of_the_template_is_shell() -> None:
