@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from ops_contract.compliance.checks import (
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen
 from ops_contract.compliance.probe import Probe
+from ops_contract.compliance.progress import Progress
 from ops_contract.compliance.requirement import Requirement, ids_of, load_requirements
 from ops_contract.compliance.result import Finding, Report, Subject, Verdict
 from ops_contract.compliance.targets.target import Target
@@ -68,10 +70,12 @@ async def check(
     *,
     inputs: Mapping[str, Any] | None = None,
     select: Collection[str] | None = None,
+    progress: Progress = lambda _check, _done, _total: None,
 ) -> Report:
     """Check a module: the one at a base URL, or a target that was started for the check.
 
-    `inputs` are good ones, for every action or by action; `select` limits the check to these ids.
+    `inputs` are good ones, for every action or by action; `select` limits the check to these ids; `progress` is called as the
+    check goes on.
     """
     started, began = datetime.now(UTC), time.monotonic()
     subject = Target.at(target) if isinstance(target, str) else target
@@ -81,7 +85,7 @@ async def check(
     chosen = [one for one in requirements.values() if select is None or one.id in select]
     # An image that does not get ready can still be checked as an image.
     names = ["container"] if unreachable else CHECKS
-    observed = await _observed(module, names, {one.id for one in chosen if module.is_bound_by(one)})
+    observed = await _observed(module, names, {one.id for one in chosen if module.is_bound_by(one)}, progress)
     report = Report(
         subject=_subject(subject, module),
         findings=tuple(_finding(one, observed.get(one.id), module, unreachable) for one in chosen),
@@ -95,8 +99,13 @@ async def check(
     )
     if subject.behind is None or unreachable:
         return report
-    bare = await check(subject.behind, inputs=inputs, select=select)
+    without = partial(_without_adapter, progress)
+    bare = await check(subject.behind, inputs=inputs, select=select, progress=without)
     return replace(report, covered=tuple(sorted(_passed(report) - _passed(bare))))
+
+
+def _without_adapter(progress: Progress, name: str, done: int, total: int) -> None:
+    progress(f"{name} without its adapter", done, total)
 
 
 def _passed(report: Report) -> set[str]:
@@ -121,16 +130,20 @@ async def _first_answers(module: ModuleUnderTest, subject: Target) -> str | None
     return None
 
 
-async def _observed(module: ModuleUnderTest, names: Collection[str], wanted: set[str]) -> dict[str, Observation | Exception]:
+async def _observed(
+    module: ModuleUnderTest, names: Collection[str], wanted: set[str], progress: Progress
+) -> dict[str, Observation | Exception]:
     observed: dict[str, Observation | Exception] = {}
     for name in names:
         ids = wanted & set(ids_of(name))
         if not ids:
             continue
+        progress(name, len(wanted & observed.keys()), len(wanted))
         try:
             async with asyncio.timeout(_LONGEST_S[name]), aclosing(CHECKS[name](module)) as observations:
                 async for observation in observations:
                     observed[observation.requirement] = observation
+                    progress(name, len(wanted & observed.keys()), len(wanted))
                     if ids <= observed.keys():
                         break
         except TimeoutError:

@@ -17,6 +17,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from ops_contract import masked_url
 from ops_contract.command_line import End, completing, new_command, print_json, run, say
 from ops_contract.command_line import write as write_output
 from ops_contract.compliance.arguments import UsageError, known_requirement, read_inputs, read_text, selected, write
@@ -25,6 +26,8 @@ from ops_contract.compliance.compare import Comparison, compare
 from ops_contract.compliance.diagnosis import Diagnosis
 from ops_contract.compliance.doctor import diagnose
 from ops_contract.compliance.interruption import run_to_end
+from ops_contract.compliance.orchestrator import refuse_orchestrator
+from ops_contract.compliance.progress import ProgressLine, is_watched
 from ops_contract.compliance.reports.annotations import github_annotations
 from ops_contract.compliance.reports.badge import shields_badge, svg_badge
 from ops_contract.compliance.reports.baseline import apply_baseline, read_baseline
@@ -60,6 +63,7 @@ Select = Annotated[
         "--select", metavar="ID", help="Only these ids; * and ? match, OPS-ART-*.", autocompletion=_complete_requirement
     ),
 ]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show everything about each finding, on a terminal.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, also on a terminal.")]
 Identifier = Annotated[
     str, typer.Argument(metavar="ID", help="A requirement, for example OPS-ART-003.", autocompletion=_complete_requirement)
@@ -81,6 +85,7 @@ def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
     select: Select = None,
     baseline: Annotated[Path | None, typer.Option(metavar="FILE", help="Known failures; a stale entry fails.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Count warnings as failures.")] = False,
+    verbose: Verbose = False,
     as_json: AsJson = False,
     json_file: Annotated[OutFile, typer.Option("--json-file", metavar="FILE", help="Write the report as JSON.")] = None,
     junit: Annotated[OutFile, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.")] = None,
@@ -98,14 +103,14 @@ def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be checked, and send nothing.")] = False,
 ) -> None:
-    """Check a module. Shows each requirement that it does not meet, with the exchange and the remedy."""
+    """Check a module. Shows each requirement that it does not meet, and ends with the verdict and what to do next."""
     opened = target.opened(_say)
     chosen = selected(select)
     if dry_run:
         _list([one for one in load_requirements().values() if one.id in chosen], as_json=as_json)
         return
     known = read_baseline(read_text(baseline), str(baseline), load_requirements()) if baseline else None
-    checked = run_to_end(_checked(opened, read_inputs(inputs), chosen))
+    checked = run_to_end(_checked(opened, read_inputs(inputs), chosen, is_for_people=not as_json))
     report = checked.report if known is None else apply_baseline(checked.report, known)
     write(json_file, lambda: json_report(report))
     write(junit, lambda: junit_report(report, strict=strict))
@@ -116,7 +121,7 @@ def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
         write(picture, partial(svg_badge if picture.suffix == ".svg" else shields_badge, report, strict=strict))
     if annotations:
         typer.echo(github_annotations(report, strict=strict), err=True, nl=False)
-    _show(replace(checked, report=report), strict=strict, as_json=as_json)
+    _show(replace(checked, report=report), strict=strict, as_json=as_json, at_length=verbose)
     raise typer.Exit(report.exit_code(strict=strict))
 
 
@@ -230,9 +235,15 @@ class _Checked:
     diagnosis: Diagnosis | None
 
 
-async def _checked(opened: Opened, inputs: Mapping[str, Any] | None, chosen: Collection[str]) -> _Checked:
+async def _checked(
+    opened: Opened, inputs: Mapping[str, Any] | None, chosen: Collection[str], *, is_for_people: bool = True
+) -> _Checked:
     async with opened as target:
-        report = await check(target, inputs=inputs, select=chosen)
+        line = ProgressLine(sys.stderr, masked_url(target.name), is_shown=is_for_people and is_watched(sys.stdout, sys.stderr))
+        async with line.running():
+            if target.unreachable is None:
+                await refuse_orchestrator(target.url, "check")
+            report = await check(target, inputs=inputs, select=chosen, progress=line)
         log = target.container.last_lines() if target.container else ""
         diagnosed = lacks_module(report) and sys.stdout.isatty()
         return _Checked(report, log, await diagnose(target, silence=report.unreachable) if diagnosed else None)
@@ -248,14 +259,15 @@ async def _diagnosed(opened: Opened) -> Diagnosis:
         return await diagnose(target)
 
 
-def _show(checked: _Checked, *, strict: bool, as_json: bool) -> None:
+def _show(checked: _Checked, *, strict: bool, as_json: bool, at_length: bool = True) -> None:
     report = checked.report
     if checked.log and report.exit_code(strict=strict):
         _say(f"the container's log ends with{checked.log}")
     if as_json or not sys.stdout.isatty():
         write_output(json_report(report).encode())
     else:
-        Console().print(terminal_report(report, strict=strict, diagnosis=checked.diagnosis), crop=False)
+        shown = terminal_report(report, strict=strict, diagnosis=checked.diagnosis, at_length=at_length)
+        Console().print(shown, crop=False)
 
 
 def _list(requirements: Sequence[Requirement], *, as_json: bool) -> None:

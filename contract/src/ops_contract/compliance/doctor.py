@@ -10,6 +10,7 @@ from ops_contract import masked_url
 from ops_contract.compliance.diagnosis import Diagnosis
 from ops_contract.compliance.module_under_test import health_of
 from ops_contract.compliance.observation import Seen
+from ops_contract.compliance.orchestrator import WHAT_IT_IS, orchestrator_at
 from ops_contract.compliance.probe import Probe
 from ops_contract.compliance.redaction import harmless, shortened
 from ops_contract.compliance.result import Exchange
@@ -59,6 +60,9 @@ async def _diagnosed(url: str) -> Diagnosis:
         return await _elsewhere(probe, line)
     if 300 <= exchange.status < 400:
         return _redirected(exchange, line)
+    orchestrator = await orchestrator_at(url, health)
+    if orchestrator is not None:
+        return Diagnosis(False, WHAT_IT_IS, (line,), orchestrator.instead("doctor"))
     return _answering(url, health, line)
 
 

@@ -1,28 +1,71 @@
 from collections.abc import Callable
 from io import StringIO
 
+import pytest
 from rich.console import Console, RenderableType
 
 from ops_contract.compliance.reports.terminal import terminal_replay, terminal_report
 from ops_contract.compliance.result import Exchange, Finding, Report, Verdict
 
 
-def shown(report: Report, *, strict: bool = False, colours: bool = False) -> str:
-    return rendered(terminal_report(report, strict=strict), colours=colours)
+def shown(report: Report, *, strict: bool = False, colours: bool = False, at_length: bool = True, width: int = 100) -> str:
+    return rendered(terminal_report(report, strict=strict, at_length=at_length), colours=colours, width=width)
 
 
-def rendered(view: RenderableType, *, colours: bool = False) -> str:
+def brief(report: Report, *, width: int = 100) -> list[str]:
+    """The lines without any option."""
+    return shown(report, at_length=False, width=width).splitlines()
+
+
+def rendered(view: RenderableType, *, colours: bool = False, width: int = 100) -> str:
     file = StringIO()
-    console = Console(file=file, width=100, force_terminal=colours, color_system="standard" if colours else None)
+    console = Console(file=file, width=width, force_terminal=colours, color_system="standard" if colours else None)
     console.print(view, crop=False)
     return file.getvalue()
 
 
-def test_clean_report_says_so_first_and_lists_every_id(clean_report: Report) -> None:
+def test_clean_report_is_what_was_checked_and_the_verdict(clean_report: Report) -> None:
+    assert brief(clean_report) == ["policy-simulator 0.1.0 at http://127.0.0.1:8080", "", "compliant: all 54 passed"]
+
+
+def test_report_at_length_lists_every_id(clean_report: Report) -> None:
     text = shown(clean_report)
-    assert text.startswith("policy-simulator: compliant\n")
     assert all(f"✓ {finding.requirement.id}" in text for finding in clean_report.findings)
     assert "Warnings" not in text
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_each_failure_is_one_line_and_the_verdict_with_the_next_command_is_the_last(
+    width: int, report_of: Callable[..., Report], finding: Callable[..., Finding], exchange: Callable[..., Exchange]
+) -> None:
+    broken = [
+        finding("OPS-HLT-005", Verdict.WARN, "lists", "none"),
+        finding("OPS-EXE-001", Verdict.FAIL, "an envelope", "200 with\nanother " + "envelope " * 50, [exchange()]),
+        finding("OPS-ERR-006", Verdict.FAIL, "a 4xx", "500 INTERNAL", [exchange()]),
+        finding("OPS-CTR-001", Verdict.NOT_APPLICABLE),
+    ]
+    lines = brief(report_of(replacing=broken), width=width)
+    assert max(map(len, lines)) <= width
+    assert [line.partition("  ")[0] for line in lines[2:5]] == ["✗ OPS-EXE-001", "✗ OPS-ERR-006", "! OPS-HLT-005"]
+    assert lines[3] == "✗ OPS-ERR-006  client input never causes a 5xx: 500 INTERNAL"
+    assert ": 200 with another envelope" in lines[2]
+    assert "-v shows the exchange, reason and remedy of each" in lines[-2]
+    assert lines[-1] == "not compliant: 2 failed, 1 warning of 53 · ops-contract explain OPS-EXE-001"
+
+
+def test_only_warnings_lead_to_the_first_of_them(report_of: Callable[..., Report], finding: Callable[..., Finding]) -> None:
+    found = [finding(name, Verdict.WARN) for name in ("OPS-HLT-004", "OPS-HLT-005")]
+    assert brief(report_of(replacing=found))[-1] == "compliant: 2 warnings of 54 · ops-contract explain OPS-HLT-004"
+
+
+def test_exchange_of_several_failures_is_shown_once(
+    report_of: Callable[..., Report], finding: Callable[..., Finding], exchange: Callable[..., Exchange]
+) -> None:
+    sent, other = exchange(status=500, body=b"oops"), exchange(status=500, body=b"another")
+    ids = ("OPS-ERR-001", "OPS-ERR-002", "OPS-ERR-006")
+    text = shown(report_of([finding(name, Verdict.FAIL, exchanges=[sent, other]) for name in ids]))
+    assert (text.count("curl "), text.count("oops"), text.count("another")) == (2, 1, 1)
+    assert text.count("the same exchange as at OPS-ERR-001") == 4
 
 
 def test_failure_shows_proof_remedy_and_clause(
@@ -30,19 +73,10 @@ def test_failure_shows_proof_remedy_and_clause(
 ) -> None:
     sent = exchange(status=500, body=b'{"oops": 1}', error="then it stopped")
     text = shown(report_of([finding("OPS-EXE-001", Verdict.FAIL, "an envelope", "500", [sent])]))
-    wanted = ("✗ OPS-EXE-001 MUST core · failed", "expected", "an envelope", "actual", "> POST http://127.0.0.1:8080/execute")
-    proof = ("< 500 in 0.250 s", '< {"oops": 1}', "! then it stopped", "curl -sS", "remedy", "contract/SPEC.md#ops-exe-001")
+    wanted = ("✗ OPS-EXE-001 MUST core · failed", "expected", "an envelope", "actual", "why", "remedy")
+    proof = ("curl -sS -i http://127.0.0.1:8080/execute", "< 500 in 0.250 s", '< {"oops": 1}', "! then it stopped")
     for expected in (*wanted, *proof):
         assert expected in text
-
-
-def test_warnings_are_shown_without_exchanges(
-    report_of: Callable[..., Report], finding: Callable[..., Finding], exchange: Callable[..., Exchange]
-) -> None:
-    text = shown(report_of([finding("OPS-HLT-004", Verdict.WARN, "1 s", "3 s", [exchange()])]))
-    assert "! OPS-HLT-004 it answers within 1 s · warning" in text
-    assert "3 s" in text
-    assert "curl" not in text
 
 
 def test_strict_shows_warnings_as_failures(report_of: Callable[..., Report], finding: Callable[..., Finding]) -> None:
@@ -83,10 +117,9 @@ def test_commands_are_not_wrapped(
     assert f"--data-binary '{body.decode()}'" in text
 
 
-def test_unreachable_module_is_said_first(report_of: Callable[..., Report]) -> None:
-    text = shown(report_of(unreachable="connection refused"))
-    assert text.startswith("policy-simulator: not reachable\n")
-    assert "connection refused" in text
+def test_unreachable_module_is_told_so_last(report_of: Callable[..., Report]) -> None:
+    lines = brief(report_of(unreachable="connection refused"))
+    assert lines[-2:] == ["The module could not be tested: connection refused", "not reachable"]
 
 
 def test_unreachable_module_is_told_once_and_what_is_known_of_it_nevertheless(
@@ -103,5 +136,6 @@ def test_replay_shows_the_exchange_also_of_what_is_met(
 ) -> None:
     text = rendered(terminal_replay(report_of([finding("OPS-HLT-001", Verdict.PASS, exchanges=[exchange()])])))
     assert "✓ OPS-HLT-001 MUST core · passed" in text
-    assert "> POST http://127.0.0.1:8080/execute" in text
+    assert "curl -sS -i http://127.0.0.1:8080/execute" in text
     assert "remedy" not in text
+    assert text.endswith("\ncompliant: passed\n")

@@ -1,9 +1,10 @@
-"""A report for a terminal: the outcome, each failure with exchanges and remedy, and one line for every requirement."""
+"""A report for a terminal: one line for each failure, or everything about it, and last the verdict and what to do next."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -12,7 +13,7 @@ from ops_contract.compliance.redaction import TERMINAL_BYTES, harmless, harmless
 from ops_contract.compliance.reports.curl import short_curl_of
 from ops_contract.compliance.reports.summary import MARKS, WORDS, remedy_of
 from ops_contract.compliance.reports.terminal_diagnosis import terminal_diagnosis
-from ops_contract.compliance.reports.view import ReportView, facts_of, view_of
+from ops_contract.compliance.reports.view import ReportView, SeenExchanges, facts_of, view_of
 from ops_contract.compliance.result import Exchange, Finding, Report, Verdict
 
 MOST_EXCHANGES: Final = 3
@@ -29,59 +30,113 @@ _STYLES: Final[Mapping[Verdict, str]] = {
     Verdict.UNEXPECTED_PASS: "red",
     Verdict.KIT_ERROR: "bold magenta",
 }
+# What a reader wants to know of a report that is not shown at length.
+_ALWAYS_SHOWN: Final = ("image", "adapter", "not tested")
+_UNINTERESTING_HEADERS: Final = ("date", "server", "connection", "content-length", "transfer-encoding", "keep-alive")
+_QUIET: Final = (Verdict.PASS, Verdict.NOT_APPLICABLE)
+_EXPLAINED_FIRST: Final = (Verdict.FAIL, Verdict.UNEXPECTED_PASS, Verdict.WARN)
 
 
-def terminal_report(report: Report, *, strict: bool = False, diagnosis: Diagnosis | None = None) -> RenderableType:
-    """The whole report, with secrets masked, and without control codes or markup from the module.
+def terminal_report(
+    report: Report, *, strict: bool = False, diagnosis: Diagnosis | None = None, at_length: bool = False
+) -> RenderableType:
+    """The report, with secrets masked, and without control codes or markup from the module.
 
-    A `diagnosis` says why the target is not a module: it comes first, and most failures that follow from it are left out.
+    `at_length` shows everything about each finding, and one line for every requirement. A `diagnosis` says why the target is
+    not a module: it stands in the place of the failures, which follow from it.
     Print it with `crop=False`: commands to be copied are longer than a terminal is wide.
     """
     view = view_of(report, strict=strict)
-    parts: list[RenderableType] = [_head(view)]
+    parts: list[RenderableType] = [_head(view, at_length=at_length), Text("")]
     if diagnosis is not None:
-        return Group(*parts, Text(""), terminal_diagnosis(diagnosis), *_first_failure(view))
-    is_checked = bool(report.findings) and report.unreachable is None
-    if is_checked:
-        parts += [Text(""), _counts(view)]
-    for finding in view.failures:
-        parts += [Text(""), _failure(finding)]
-    if view.warnings:
-        parts += [Text(""), Text("Warnings", "bold"), *map(_warning, view.warnings)]
-    if is_checked:
-        parts += [Text(""), Text("All requirements", "bold"), _all(view.report)]
-    if view.failures:
-        # The end of the output is what people see first in a terminal.
-        parts += [Text(""), _outcome(view)]
-    return Group(*parts)
+        parts += [terminal_diagnosis(diagnosis), Text("")]
+    if at_length:
+        parts += _details(view)
+    elif diagnosis is None:
+        parts += _lines(view)
+    if diagnosis is None:
+        parts += (Text(note, "yellow") for note in view.summary.notes)
+    return Group(*parts, _verdict(view))
 
 
 def terminal_replay(report: Report) -> RenderableType:
     """The exchanges of each requirement in `report`, redacted, also of requirements that are met."""
-    view = view_of(report)
-    return Group(_outcome(view), *map(_failure, view.report.findings))
+    view, seen = view_of(report), SeenExchanges()
+    findings = (_finding(finding, seen) for finding in view.report.findings)
+    return Group(*(part for finding in findings for part in (finding, Text(""))), _verdict(view))
 
 
-def _first_failure(view: ReportView) -> list[RenderableType]:
-    """One failure of a service that is not a module; the others would repeat it."""
-    if not view.failures:
-        return []
-    parts: list[RenderableType] = [Text(""), _failure(view.failures[0])]
-    if left := len(view.failures) - 1:
-        note = f"... and {left} more that failed, most of them for the same reason; --html FILE and --json have all"
-        parts += [Text(""), Text(note, "dim")]
-    return parts
-
-
-def _head(view: ReportView) -> RenderableType:
+def _head(view: ReportView, *, at_length: bool) -> RenderableType:
+    subject = dict(view.subject)
+    name = subject.get("module", view.name)
     grid = Table.grid(padding=(0, 2))
     for label, value in view.subject:
-        grid.add_row(Text(label, "bold"), _folded(value))
-    return Group(_outcome(view), grid, *(Text(note, "yellow") for note in view.summary.notes))
+        if at_length or label in _ALWAYS_SHOWN:
+            grid.add_row(Text(label, "bold"), _folded(value))
+    if at_length:
+        return grid
+    title = Text.assemble((name, "bold"), f" at {subject['url']}" if name != subject["url"] else "")
+    return Group(title, grid) if grid.row_count else title
 
 
-def _outcome(view: ReportView) -> Text:
-    return Text.assemble((f"{view.name}: ", "bold"), (view.summary.outcome, _TONES[view.summary.tone]))
+def _details(view: ReportView) -> Iterator[RenderableType]:
+    """The counts, each finding that needs attention with its proof, and every requirement in a line."""
+    seen = SeenExchanges()
+    if view.report.findings:
+        yield from (_counts(view), Text(""))
+    for finding in view.failures:
+        yield from (_finding(finding, seen), Text(""))
+    if view.warnings:
+        yield from (Text("Warnings", "bold"), Text(""))
+    for finding in view.warnings:
+        yield from (_finding(finding, seen), Text(""))
+    if view.report.findings:
+        yield from (Text("All requirements", "bold"), _all(view.report), Text(""))
+
+
+def _lines(view: ReportView) -> Iterator[RenderableType]:
+    found = (*view.failures, *view.warnings)
+    yield from map(_Line, found)
+    if found:
+        yield Text("")
+        yield Text("-v shows the exchange, reason and remedy of each; --html FILE writes a page.", "dim")
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A finding in one line of the terminal: when both do not fit, what is required and what happened are shortened."""
+
+    finding: Finding
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        finding = self.finding
+        style = _STYLES[finding.verdict]
+        mark = f"{MARKS[finding.verdict]} {finding.requirement.id}  "
+        room = options.max_width - len(mark)
+        actual = harmless(" ".join(finding.actual.split())) or WORDS[finding.verdict]
+        statement = _cut(finding.requirement.statement, max(room - len(actual) - 2, 2 * room // 5))
+        line = Text.assemble((mark, f"bold {style}"), f"{statement}: ", (_cut(actual, room - len(statement) - 2), style))
+        line.no_wrap, line.overflow = True, "ellipsis"
+        yield line
+
+
+def _verdict(view: ReportView) -> Text:
+    """The outcome, how many requirements came out how, and the command that explains the first that is not met."""
+    counts = view.report.counts
+    open_ones = [verdict for verdict in view.verdicts if verdict not in _QUIET]
+    bound = len(view.report.findings) - counts[Verdict.NOT_APPLICABLE]
+    parts = [_counted(verdict, counts[verdict]) for verdict in open_ones] or [f"all {bound} passed" if bound > 1 else "passed"]
+    told = f"{', '.join(parts)}{f' of {bound}' if open_ones else ''}" if bound and view.report.unreachable is None else ""
+    line = Text.assemble((view.summary.outcome, _TONES[view.summary.tone]), f": {told}" if told else "")
+    by_weight = (one for verdict in _EXPLAINED_FIRST for one in view.report.findings if one.verdict is verdict)
+    first = next(by_weight, None)
+    if first is not None and told:
+        line.append(" · ", "dim").append(f"ops-contract explain {first.requirement.id}", "cyan")
+    return line
+
+
+def _counted(verdict: Verdict, count: int) -> str:
+    return f"{count} {WORDS[verdict]}{'s' if verdict is Verdict.WARN and count > 1 else ''}"
 
 
 def _counts(view: ReportView) -> Table:
@@ -95,57 +150,42 @@ def _counts(view: ReportView) -> Table:
     return table
 
 
-def _failure(finding: Finding) -> RenderableType:
+def _finding(finding: Finding, seen: SeenExchanges) -> RenderableType:
     requirement, style = finding.requirement, _STYLES[finding.verdict]
     title = Text.assemble(
         (f"{MARKS[finding.verdict]} {requirement.id} ", f"bold {style}"),
         (f"{requirement.level} {requirement.profile} · {WORDS[finding.verdict]}", style),
     )
-    rows: list[RenderableType] = [_folded(requirement.statement), *_facts(finding)]
+    rows: list[RenderableType] = [_folded(requirement.statement)]
+    rows += [_labelled(name, text) for name, text in facts_of(finding)]
     if finding.verdict is not Verdict.PASS:
-        rows += [_labelled("remedy", remedy_of(finding), "green"), _labelled("why", requirement.why)]
-    rows.append(_labelled("spec", requirement.anchor, "dim"))
+        rows += [_labelled("why", requirement.why), _labelled("remedy", remedy_of(finding), "green")]
     for exchange in finding.exchanges[:MOST_EXCHANGES]:
-        rows += [Text(""), *_exchange(exchange)]
+        rows += _exchange(exchange, seen.first_at(exchange, requirement.id))
     if (left := len(finding.exchanges) - MOST_EXCHANGES) > 0:
         rows.append(Text(f"... and {left} more exchanges; the JSON and HTML reports have all", "dim"))
     return Group(title, *rows)
 
 
-def _warning(finding: Finding) -> RenderableType:
-    requirement, style = finding.requirement, _STYLES[finding.verdict]
-    title = Text.assemble(
-        (f"{MARKS[finding.verdict]} {requirement.id} ", style),
-        harmless(requirement.statement),
-        (f" · {WORDS[finding.verdict]}", style),
-    )
-    return Group(title, *_facts(finding), _labelled("remedy", remedy_of(finding), "green"))
+def _exchange(exchange: Exchange, shown_at: str | None) -> list[RenderableType]:
+    """The command that sends the request, and the answer, not wrapped, so that they can be copied."""
+    if shown_at is not None:
+        return [Text(f"the same exchange as at {shown_at}", "dim")]
+    command = [_unwrapped(line, "cyan") for line in short_curl_of(exchange).split("\n")]
+    return [Text(""), *command, *(_unwrapped(line, "dim") for line in _answer(exchange))]
 
 
-def _facts(finding: Finding) -> list[RenderableType]:
-    return [_labelled(name, text) for name, text in facts_of(finding)]
-
-
-def _exchange(exchange: Exchange) -> list[RenderableType]:
-    """An exchange and its command, which is not wrapped, so that it can be copied."""
-    lines = [f"> {exchange.method} {exchange.url}"]
-    lines += [f"> {name}: {shortened(value, 200)}" for name, value in exchange.request_headers.items()]
-    lines += _body_lines("> ", exchange.request_body)
+def _answer(exchange: Exchange) -> Iterator[str]:
     if exchange.status is not None:
-        lines.append(f"< {exchange.status} in {exchange.seconds:.3f} s")
-    lines += [f"< {name}: {shortened(value, 200)}" for name, value in exchange.headers.items()]
-    lines += _body_lines("< ", exchange.body)
+        yield f"< {exchange.status} in {exchange.seconds:.3f} s"
+    for name, value in exchange.headers.items():
+        if name.lower() not in _UNINTERESTING_HEADERS:
+            yield f"< {name}: {shortened(value, 200)}"
+    if exchange.body:
+        text = harmless_lines(shown_body(exchange.body, TERMINAL_BYTES).text)
+        yield from (f"< {line}" for line in text.split("\n"))
     if exchange.error is not None:
-        lines.append(f"! {shortened(exchange.error)}")
-    rendered: list[RenderableType] = [_folded(line, "dim") for line in lines]
-    return [*rendered, *(_unwrapped(line, "cyan") for line in short_curl_of(exchange).split("\n"))]
-
-
-def _body_lines(mark: str, content: bytes) -> list[str]:
-    if not content:
-        return []
-    text = harmless_lines(shown_body(content, TERMINAL_BYTES).text)
-    return [mark, *(f"{mark}{line}" for line in text.split("\n"))]
+        yield f"! {shortened(exchange.error)}"
 
 
 def _all(report: Report) -> Table:
@@ -180,3 +220,11 @@ def _unwrapped(text: str, style: str) -> Text:
     rendered = Text(harmless(text), style)
     rendered.no_wrap, rendered.overflow = True, "ignore"
     return rendered
+
+
+def _cut(text: str, longest: int) -> str:
+    """The beginning of `text`, up to the end of a word."""
+    if len(text) <= longest:
+        return text
+    start = text[: max(longest - 1, 0)]
+    return f"{start.rpartition(' ')[0] or start}…"

@@ -36,6 +36,24 @@ class ReportView:
     warnings: tuple[Finding, ...]
 
 
+class SeenExchanges:
+    """The exchanges that a report has shown, so that none is shown twice."""
+
+    def __init__(self) -> None:
+        """None is shown yet."""
+        self._requirements: dict[tuple[object, ...], str] = {}
+
+    def first_at(self, exchange: Exchange, requirement: str) -> str | None:
+        """The requirement at which `exchange` was shown; None when `requirement` is the first to show it."""
+        sent = (exchange.method, exchange.url, *sorted(exchange.request_headers.items()), exchange.request_body)
+        came = (exchange.status, *sorted(exchange.headers.items()), exchange.body, exchange.error, exchange.seconds)
+        key = (sent, came)
+        if key in self._requirements:
+            return self._requirements[key]
+        self._requirements[key] = requirement
+        return None
+
+
 def view_of(report: Report, *, strict: bool = False) -> ReportView:
     """Redact a report and sort it; with `strict`, warnings are failures."""
     report = redacted(report)
