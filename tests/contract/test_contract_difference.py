@@ -51,3 +51,16 @@ def test_difference_of_long_values_reads_as_their_beginnings() -> None:
 
 def test_difference_for_programs_leaves_out_what_is_not_there() -> None:
     assert Difference("/a", ABSENT, None).as_json("recorded", "now") == {"pointer": "/a", "now": None}
+
+
+@pytest.mark.parametrize(
+    ("difference", "change"),
+    [
+        (Difference("/kpis/gdp", 1.2, 1.3), "/outputs/kpis/gdp: 1.2 became 1.3"),
+        (Difference("/kpis/gdp", ABSENT, "é"), '/outputs/kpis/gdp: "é" is new'),
+        (Difference("/kpis/gdp", None, ABSENT), "/outputs/kpis/gdp: null is gone"),
+        (Difference("", [], "x" * 99), f'/outputs: [] became "{"x" * 36}...'),
+    ],
+)
+def test_difference_reads_as_what_became_of_the_place(difference: Difference, change: str) -> None:
+    assert difference.change("/outputs") == change

@@ -22,6 +22,7 @@ ABSENT: Final = _Absent()
 """The value at a place that one of two JSON values does not have; null is a value."""
 
 _LONGEST: Final = 80
+_LONGEST_OF_TWO: Final = 40
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,18 @@ class Difference:
     def phrase(self, first: str, second: str) -> str:
         """Both values, long ones shortened, each after its name, as in `recorded 0.18, sent 0.2`."""
         return f"{first} {_shown(self.first)}, {second} {_shown(self.second)}"
+
+    def change(self, below: str = "") -> str:
+        """The place and what became of it, as in `/outputs/kpis/gdp: 1.2 became 1.3`, long values shortened.
+
+        `below` is a pointer in front of it.
+        """
+        place = f"{below}{self.pointer}" or "the whole value"
+        if self.first is ABSENT:
+            return f"{place}: {_shown(self.second, _LONGEST_OF_TWO)} is new"
+        if self.second is ABSENT:
+            return f"{place}: {_shown(self.first, _LONGEST_OF_TWO)} is gone"
+        return f"{place}: {_shown(self.first, _LONGEST_OF_TWO)} became {_shown(self.second, _LONGEST_OF_TWO)}"
 
     def as_json(self, first: str, second: str, *, longest: int | None = None) -> dict[str, Any]:
         """The pointer, and each value under its name unless it is absent.
@@ -81,8 +94,8 @@ def _is_same(first: Any, second: Any) -> bool:
     return isinstance(first, bool) == isinstance(second, bool) and bool(first == second)
 
 
-def _shown(value: Any) -> str:
-    return "nothing" if value is ABSENT else _cut(json.dumps(value, ensure_ascii=False), _LONGEST)
+def _shown(value: Any, longest: int = _LONGEST) -> str:
+    return "nothing" if value is ABSENT else _cut(json.dumps(value, ensure_ascii=False), longest)
 
 
 def _shortened(value: Any, longest: int | None) -> Any:

@@ -191,25 +191,25 @@ def doctor(target: TargetOptions, as_json: AsJson = False) -> None:
 
 
 @app.command("compare")
-def compare_command(
+def compare_command(  # noqa: PLR0913, PLR0917  # one parameter an option
     old: Annotated[str, typer.Argument(metavar="OLD", help="A URL, or image:IMAGE, stub:NAME, adapter:FILE:NAME.")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="The same of the new one.")],
     inputs: Inputs = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="List all, also what is equal, on a terminal.")] = False,
     as_json: AsJson = False,
     brief: Annotated[bool, typer.Option("--brief", help="How many differences and the first of them, in three lines.")] = False,
 ) -> None:
-    """Compare the answers of two versions of a module. Sends both the same requests; exits 1 when they differ."""
+    """Compare the answers of two versions of a module. Sends both the same requests, twice; exits 1 when they differ."""
     first, second = (named_target(text).opened(_say) for text in (old, new))
-    found = run_to_end(_compared(first, second, read_inputs(inputs)))
+    is_for_people = not as_json and not brief and sys.stdout.isatty()
+    found = run_to_end(_compared(first, second, read_inputs(inputs), is_for_people=is_for_people))
+    at_length = ("ops-contract", "compare", old, new, *(("--inputs", str(inputs)) if inputs else ()))
     if brief and not as_json:
-        given = ("--inputs", str(inputs)) if inputs else ()
-        write_output(
-            brief_comparison(found, shlex.join(("ops-contract", "compare", old, new, *given))).encode(errors="replace")
-        )
-    elif as_json or not sys.stdout.isatty():
+        write_output(brief_comparison(found, shlex.join(at_length)).encode(errors="replace"))
+    elif not is_for_people:
         print_json(found.as_json())
     else:
-        Console().print(terminal_comparison(found))
+        Console().print(terminal_comparison(found, None if verbose else shlex.join((*at_length, "-v"))))
     raise typer.Exit(ExitCode.NOT_COMPLIANT if found.changes or found.failed else ExitCode.COMPLIANT)
 
 
@@ -239,7 +239,7 @@ async def _checked(
     opened: Opened, inputs: Mapping[str, Any] | None, chosen: Collection[str], *, is_for_people: bool = True
 ) -> _Checked:
     async with opened as target:
-        line = ProgressLine(sys.stderr, masked_url(target.name), is_shown=is_for_people and is_watched(sys.stdout, sys.stderr))
+        line = _progress(f"checking {masked_url(target.name)}", "requirements", is_shown=is_for_people)
         async with line.running():
             if target.unreachable is None:
                 await refuse_orchestrator(target.url, "check")
@@ -249,9 +249,15 @@ async def _checked(
         return _Checked(report, log, await diagnose(target, silence=report.unreachable) if diagnosed else None)
 
 
-async def _compared(old: Opened, new: Opened, inputs: Mapping[str, Any] | None) -> Comparison:
+def _progress(work: str, counted: str, *, is_shown: bool) -> ProgressLine:
+    return ProgressLine(sys.stderr, work, counted, is_shown=is_shown and is_watched(sys.stdout, sys.stderr))
+
+
+async def _compared(old: Opened, new: Opened, inputs: Mapping[str, Any] | None, *, is_for_people: bool) -> Comparison:
     async with old as first, new as second:
-        return await compare(first.url, second.url, inputs)
+        line = _progress("comparing the answers", "actions", is_shown=is_for_people)
+        async with line.running():
+            return await compare(first.url, second.url, inputs, progress=line)
 
 
 async def _diagnosed(opened: Opened) -> Diagnosis:

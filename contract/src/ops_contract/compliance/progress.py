@@ -27,9 +27,9 @@ def is_watched(*streams: TextIO) -> bool:
 class ProgressLine:
     """A line on `stream` that names the check that runs; nothing unless `is_shown`. Call it as a `Progress`."""
 
-    def __init__(self, stream: TextIO, name: str, *, is_shown: bool) -> None:
-        """Show nothing yet; `name` is what is checked."""
-        self._stream, self._name, self._is_shown = stream, harmless(name), is_shown
+    def __init__(self, stream: TextIO, work: str, counted: str, *, is_shown: bool) -> None:
+        """Show nothing yet; `work` says what is done, and `counted` of what there are so many."""
+        self._stream, self._work, self._counted, self._is_shown = stream, harmless(work), counted, is_shown
         self._began = time.monotonic()
         self._now = ("first answers", 0, 0)
 
@@ -61,8 +61,8 @@ class ProgressLine:
     def _draw(self) -> None:
         check, done, total = self._now
         name = _PLAIN_NAMES.get(check, check.replace("_", " "))
-        counted = f", {done} of {total} requirements" if total else ""
-        text = f"checking {self._name}: {name}{counted}, {time.monotonic() - self._began:.0f} s"
+        counted = f", {done} of {total} {self._counted}" if total else ""
+        text = f"{self._work}: {harmless(name)}{counted}, {time.monotonic() - self._began:.0f} s"
         # A line that fills the terminal would be two lines, of which only the second is erased.
         self._write(f"{_ERASE}{text[: shutil.get_terminal_size().columns - 1]}")
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ops_contract.compliance.diagnosis import Diagnosis
 from ops_contract.compliance.redaction import TERMINAL_BYTES, harmless, harmless_lines, shortened, shown_body
+from ops_contract.compliance.reports.closing import Closing
 from ops_contract.compliance.reports.curl import short_curl_of
 from ops_contract.compliance.reports.summary import MARKS, WORDS, remedy_of
 from ops_contract.compliance.reports.terminal_diagnosis import terminal_diagnosis
@@ -120,19 +121,20 @@ class _Line:
         yield line
 
 
-def _verdict(view: ReportView) -> Text:
+def _verdict(view: ReportView) -> Closing:
     """The outcome, how many requirements came out how, and the command that explains the first that is not met."""
     counts = view.report.counts
     open_ones = [verdict for verdict in view.verdicts if verdict not in _QUIET]
     bound = len(view.report.findings) - counts[Verdict.NOT_APPLICABLE]
-    parts = [_counted(verdict, counts[verdict]) for verdict in open_ones] or [f"all {bound} passed" if bound > 1 else "passed"]
-    told = f"{', '.join(parts)}{f' of {bound}' if open_ones else ''}" if bound and view.report.unreachable is None else ""
-    line = Text.assemble((view.summary.outcome, _TONES[view.summary.tone]), f": {told}" if told else "")
+    outcome = Text(view.summary.outcome, _TONES[view.summary.tone])
+    if not bound or view.report.unreachable is not None:
+        return Closing(outcome)
+    passed = f"all {bound} passed" if bound > 1 else "passed"
+    parts = [_counted(verdict, counts[verdict]) for verdict in open_ones]
+    told = f": {', '.join(parts)} of {bound}" if parts else f": {passed}"
     by_weight = (one for verdict in _EXPLAINED_FIRST for one in view.report.findings if one.verdict is verdict)
     first = next(by_weight, None)
-    if first is not None and told:
-        line.append(" · ", "dim").append(f"ops-contract explain {first.requirement.id}", "cyan")
-    return line
+    return Closing(Text.assemble(outcome, told), f"ops-contract explain {first.requirement.id}" if first else "")
 
 
 def _counted(verdict: Verdict, count: int) -> str:
