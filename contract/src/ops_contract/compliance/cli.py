@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
 import typer
-from rich.console import Console, Group
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -32,6 +32,7 @@ from ops_contract.compliance.reports.annotations import github_annotations
 from ops_contract.compliance.reports.badge import shields_badge, svg_badge
 from ops_contract.compliance.reports.baseline import apply_baseline, read_baseline
 from ops_contract.compliance.reports.diff import diff_reports, json_diff, terminal_diff
+from ops_contract.compliance.reports.explanation import explanation, terminal_explanation
 from ops_contract.compliance.reports.html import html_report
 from ops_contract.compliance.reports.json_report import json_report, read_report
 from ops_contract.compliance.reports.junit import junit_report
@@ -134,20 +135,12 @@ def list_command(select: Select = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def explain(requirement: Identifier, as_json: AsJson = False) -> None:
-    """Explain a requirement. Says what it means, why it is there, and how to meet it."""
+    """Explain a requirement. Says what it means, why it is there and how to meet it, with a good and a bad example."""
     one = known_requirement(requirement)
     if as_json or not sys.stdout.isatty():
-        print_json(one.as_json())
-        return
-    lines = (
-        f"{one.id}  {one.level}  {one.profile}, since {one.since}",
-        "",
-        one.statement,
-        "",
-        f"Why     {one.why}",
-        f"Remedy  {one.remedy}",
-    )
-    Console().print(Group(*(Text(line, overflow="fold") for line in (*lines, f"Spec    {one.anchor}"))))
+        print_json(explanation(one))
+    else:
+        Console().print(terminal_explanation(one))
 
 
 @app.command()
