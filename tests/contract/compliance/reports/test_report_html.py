@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 import pytest
 
 from ops_contract.compliance.reports.html import html_report
-from ops_contract.compliance.result import Finding, Report, Verdict
+from ops_contract.compliance.requirement import load_requirements
+from ops_contract.compliance.result import Exchange, Finding, Report, Verdict
 
 VOID = {"meta", "input", "link", "br", "img"}
 
@@ -78,13 +79,28 @@ def test_secrets_are_not_on_the_page(report: Report, secret: str) -> None:
     assert secret not in html_report(report)
 
 
-def test_failure_shows_every_exchange_to_be_opened(report: Report) -> None:
-    page = Page(html_report(report))
-    shown = sum(
-        len(finding.exchanges) for finding in report.findings if finding.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)
-    )
-    assert [tag for tag, _ in page.elements].count("details") == shown
-    assert "curl -sS" in page.text
+def test_failure_shows_every_exchange_to_be_opened_and_none_twice(
+    report_of: Callable[..., Report], finding: Callable[..., Finding], exchange: Callable[..., Exchange]
+) -> None:
+    first, second = exchange(body=b"one"), exchange(body=b"two")
+    found = [finding("OPS-ERR-001", Verdict.FAIL, exchanges=[first, second]), finding("OPS-EXE-007", Verdict.WARN)]
+    again = finding("OPS-ERR-006", Verdict.FAIL, exchanges=[second])
+    page = Page(html_report(report_of([*found, again])))
+    assert [tag for tag, _ in page.elements].count("details") == 2
+    assert page.text.count("curl -sS") == 2
+    assert page.text.count("the same exchange as at OPS-ERR-001") == 1
+
+
+def test_every_requirement_leads_to_its_meaning_with_both_examples(
+    report_of: Callable[..., Report], finding: Callable[..., Finding]
+) -> None:
+    text = html_report(report_of(replacing=[finding("OPS-ERR-006", Verdict.FAIL)]))
+    page = Page(text)
+    links = [str(item["href"]) for tag, item in page.elements if tag == "a"]
+    assert all(f"#meaning-{one.lower()}" in links for one in load_requirements())
+    meaning = text.partition('<article id="meaning-ops-err-006">')[2].partition("</article>")[0]
+    assert all(part in meaning for part in ("A 5xx is retried", "Good", "Bad", "&lt; 500"))
+    assert "SPEC.md" not in text
 
 
 def test_every_verdict_that_occurs_can_be_filtered(report: Report) -> None:

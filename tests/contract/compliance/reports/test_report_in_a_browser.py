@@ -117,7 +117,8 @@ def page(browser: Browser, file: Path) -> Iterator[Page]:
 def test_summary_comes_first_then_failures_then_everything(page: Page) -> None:
     assert page.locator("h1").inner_text() == "monitor: not compliant"
     assert page.locator(".tile").all_inner_texts() == ["2\n✗ failed", "1\n! warning", "4\n✓ passed", "1\n- not applicable"]
-    assert page.locator("h1, h2").all_inner_texts()[1:] == ["Failures", "Warnings", "All requirements"]
+    titles = ["Failures", "Warnings", "All requirements", "What each requirement means"]
+    assert page.locator("h1, h2").all_inner_texts()[1:] == titles
     tops = [page.locator(place).first.bounding_box()["y"] for place in (".tiles", "#failures", "#all")]  # type: ignore[index]  # shown
     assert tops == sorted(tops)
     assert tops[1] < 900

@@ -73,12 +73,23 @@ def test_code_span_shows_what_it_holds(text: str, shown: str) -> None:
     assert rendered(code_span(text)).strip() in (f"<p><code>{shown}</code></p>", f"<p><code> {shown}</code></p>")
 
 
+def test_exchange_of_several_failures_is_shown_once(
+    report_of: Callable[..., Report], finding: Callable[..., Finding], exchange: Callable[..., Exchange]
+) -> None:
+    found = [finding(item, Verdict.FAIL, exchanges=[exchange()]) for item in ("OPS-ERR-001", "OPS-ERR-006")]
+    text = markdown_report(report_of(found))
+    assert (text.count("curl "), text.count("The same exchange as at OPS-ERR-001.")) == (1, 1)
+
+
 def test_summary_fits_where_it_goes(
     report_of: Callable[..., Report], finding: Callable[..., Finding], exchange: Callable[..., Exchange]
 ) -> None:
     headers = {f"x-{number}": "é" * 200 for number in range(200)}
-    huge = exchange(headers=headers, body=b"x" * 5000)
-    findings = [finding(item, Verdict.FAIL, "e" * 9000, "a" * 9000, [huge] * 5) for item in ("OPS-EXE-001", "OPS-EXE-002") * 20]
+    findings = [
+        finding(item, Verdict.FAIL, "e" * 9000, "a" * 9000, [exchange(headers=headers, body=b"x" * 5000, seconds=number)])
+        for item in ("OPS-EXE-001", "OPS-EXE-002")
+        for number in range(40)
+    ]
     text = markdown_report(report_of(findings))
     assert len(text.encode()) <= MOST_BYTES + 10_000
     assert "did not fit in here" in text

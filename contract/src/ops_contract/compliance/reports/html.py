@@ -7,11 +7,13 @@ from html import escape
 from importlib.resources import files
 from typing import Final
 
+from ops_contract.compliance.examples import load_examples
 from ops_contract.compliance.redaction import REPORT_BYTES, harmless, harmless_lines, shortened, shown_body
 from ops_contract.compliance.reports.curl import short_curl_of
 from ops_contract.compliance.reports.json_layout import laid_out
 from ops_contract.compliance.reports.summary import MARKS, WORDS, remedy_of
-from ops_contract.compliance.reports.view import ReportView, answer_of, facts_of, label_of, view_of
+from ops_contract.compliance.reports.view import ReportView, SeenExchanges, answer_of, facts_of, label_of, view_of
+from ops_contract.compliance.requirement import Requirement
 from ops_contract.compliance.result import Exchange, Finding, Report, Verdict
 
 _BY_WEIGHT: Final = (
@@ -59,13 +61,15 @@ def _style(view: ReportView) -> str:
 
 
 def _body(view: ReportView) -> str:
-    sections = [_head(view)]
+    sections, seen = [_head(view)], SeenExchanges()
     if view.failures:
-        sections.append(_section("failures", "Failures", map(_failure, view.failures)))
+        sections.append(_section("failures", "Failures", (_article(one, seen) for one in view.failures)))
     if view.warnings:
-        sections.append(_section("warnings", "Warnings", map(_warning, view.warnings)))
+        sections.append(_section("warnings", "Warnings", (_article(one, seen) for one in view.warnings)))
     if view.report.findings:
         sections.append(_section("all", "All requirements", [_all(view)]))
+        explained = (_explanation(finding.requirement) for finding in view.report.findings)
+        sections.append(_section("meaning", "What each requirement means", explained))
     sections.append(f"<footer>Written by the OpenPolicyStack compliance kit {_text(view.report.kit_version)}.</footer>\n")
     return "".join(sections)
 
@@ -106,19 +110,29 @@ def _section(name: str, title: str, parts: Iterable[str]) -> str:
     return f'<section id="{name}">\n<h2>{title}</h2>\n{"".join(parts)}</section>\n'
 
 
-def _failure(finding: Finding) -> str:
+def _article(finding: Finding, seen: SeenExchanges) -> str:
     requirement = finding.requirement
-    return _article(finding, (("why", requirement.why), ("spec", requirement.anchor)))
+    facts = (*facts_of(finding, REPORT_BYTES), ("why", requirement.why), ("remedy", remedy_of(finding)))
+    exchanges = "".join(_exchange(one, seen.first_at(one, requirement.id)) for one in finding.exchanges)
+    meaning = f'<p><a href="#{_meaning(requirement)}">what it means, with a good and a bad example</a></p>\n'
+    return f'<article id="{escape(requirement.id)}">\n{_title(finding)}{_definitions(facts)}{meaning}{exchanges}</article>\n'
 
 
-def _warning(finding: Finding) -> str:
-    return _article(finding, ())
+def _explanation(requirement: Requirement) -> str:
+    """What a requirement means, for somebody who has this page alone."""
+    kind = f"{requirement.level} · {requirement.profile} · since {_text(requirement.since)}"
+    reasons = _definitions((("why", requirement.why), ("remedy", requirement.remedy)))
+    example = load_examples().get(requirement.id)
+    examples = f"{_block('Good', _lines(example.good))}{_block('Bad', _lines(example.bad))}" if example else ""
+    return (
+        f'<article id="{_meaning(requirement)}">\n<h3>{_text(requirement.id)} {_statement(requirement.statement)}</h3>\n'
+        f'<p class="soft">{kind}</p>\n{reasons}{examples}</article>\n'
+    )
 
 
-def _article(finding: Finding, more: Iterable[tuple[str, str]]) -> str:
-    facts = _definitions((*facts_of(finding, REPORT_BYTES), ("remedy", remedy_of(finding)), *more))
-    exchanges = "".join(map(_exchange, finding.exchanges))
-    return f'<article id="{escape(finding.requirement.id)}">\n{_title(finding)}{facts}{exchanges}</article>\n'
+def _meaning(requirement: Requirement) -> str:
+    """The place on the page where a requirement is explained."""
+    return f"meaning-{escape(requirement.id.lower())}"
 
 
 def _title(finding: Finding) -> str:
@@ -130,7 +144,9 @@ def _title(finding: Finding) -> str:
     )
 
 
-def _exchange(exchange: Exchange) -> str:
+def _exchange(exchange: Exchange, shown_at: str | None) -> str:
+    if shown_at is not None:
+        return f'<p class="soft">the same exchange as at <a href="#{escape(shown_at)}">{_text(shown_at)}</a></p>\n'
     answer = answer_of(exchange) + ("" if exchange.status is None else f" in {exchange.seconds:.3f} s")
     sent = [f"{exchange.method} {exchange.url}", *_headers(exchange.request_headers.items())]
     got = [answer, *_headers(exchange.headers.items())]
@@ -176,7 +192,8 @@ def _all(view: ReportView) -> str:
 
 def _row(finding: Finding, *, is_explained: bool) -> str:
     requirement, verdict = finding.requirement, finding.verdict
-    name = f'<a href="#{escape(requirement.id)}">{_text(requirement.id)}</a>' if is_explained else _text(requirement.id)
+    place = escape(requirement.id) if is_explained else _meaning(requirement)
+    name = f'<a href="#{place}">{_text(requirement.id)}</a>'
     return (
         f'<tr class="row-{verdict}"><td class="id">{name}</td><td>{requirement.level}</td><td>{requirement.profile}</td>'
         f"<td>{_statement(requirement.statement)}{'' if is_explained else _reason(finding)}</td>"

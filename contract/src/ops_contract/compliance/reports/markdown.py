@@ -6,7 +6,7 @@ from typing import Final
 from ops_contract.compliance.redaction import TERMINAL_BYTES, harmless, harmless_lines, shortened, shown_body
 from ops_contract.compliance.reports.curl import short_curl_of
 from ops_contract.compliance.reports.summary import MARKS, WORDS, remedy_of
-from ops_contract.compliance.reports.view import ReportView, answer_of, facts_of, label_of, view_of
+from ops_contract.compliance.reports.view import ReportView, SeenExchanges, answer_of, facts_of, label_of, view_of
 from ops_contract.compliance.result import Exchange, Finding, Report
 
 MOST_BYTES: Final = 900 * 1024
@@ -24,7 +24,8 @@ def markdown_report(report: Report, *, strict: bool = False) -> str:
     parts = [_head(view)]
     ending = _all(view) if view.report.findings else ""
     room = MOST_BYTES - len(ending.encode())
-    articles = [_failure(finding) for finding in view.failures]
+    seen = SeenExchanges()
+    articles = [_failure(finding, seen) for finding in view.failures]
     if view.warnings:
         articles += ["### Warnings\n\n", *map(_warning, view.warnings)]
     for index, article in enumerate(articles):
@@ -70,11 +71,11 @@ def _counts(view: ReportView) -> str:
     return "\n".join([head, "|---|" + "---:|" * len(view.verdicts), *rows]) + "\n\n"
 
 
-def _failure(finding: Finding) -> str:
+def _failure(finding: Finding, seen: SeenExchanges) -> str:
     requirement = finding.requirement
     title = f"### {MARKS[finding.verdict]} {requirement.id} · {requirement.level} · {WORDS[finding.verdict]}\n\n"
     parts = [title, f"{_own(requirement.statement)}\n\n", _facts(finding)]
-    parts += map(_exchange, finding.exchanges[:_MOST_EXCHANGES])
+    parts += (_exchange(one, seen.first_at(one, requirement.id)) for one in finding.exchanges[:_MOST_EXCHANGES])
     remedy = f"**Why** {_own(requirement.why)}\n\n**Remedy** {_own(remedy_of(finding))}\n\n"
     return "".join([*parts, remedy, f"**Spec** {code_span(requirement.anchor)}\n\n"])
 
@@ -90,7 +91,9 @@ def _facts(finding: Finding) -> str:
     return fence("\n".join(f"{name:8}  {text}" for name, text in facts), "text") if facts else ""
 
 
-def _exchange(exchange: Exchange) -> str:
+def _exchange(exchange: Exchange, shown_at: str | None) -> str:
+    if shown_at is not None:
+        return f"The same exchange as at {shown_at}.\n\n"
     body = shown_body(exchange.body, TERMINAL_BYTES).text
     lines = [shortened(answer_of(exchange)), *(f"{name}: {shortened(value, 200)}" for name, value in exchange.headers.items())]
     answer = "\n".join([*lines, "", body] if body else lines)
