@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ops_contract.compliance.check import check
+from ops_contract.compliance.orchestrator import refuse_orchestrator
 from ops_contract.compliance.redaction import redacted
 from ops_contract.compliance.reports.baseline import Baseline, apply_baseline
 from ops_contract.compliance.result import Finding, Report
+from ops_contract.compliance.targets.errors import TargetError
 
 
 @dataclass
@@ -34,11 +36,18 @@ class ModuleCheck:
 
     def _make(self) -> None:
         try:
-            report = _run(check(self.url, inputs=self.inputs, select=self.chosen))
+            report = _run(self._checked())
+        except TargetError as error:
+            self.trouble = str(error)
+            return
         except Exception as error:  # noqa: BLE001  # a bug of the kit must not fail fifty requirements
             self.trouble = f"this is a bug of the kit, please report it: {error!r}"
             return
         self._keep(redacted(apply_baseline(report, self.baseline) if self.baseline else report))
+
+    async def _checked(self) -> Report:
+        await refuse_orchestrator(self.url, "pytest --ops-module")
+        return await check(self.url, inputs=self.inputs, select=self.chosen)
 
     def _keep(self, report: Report) -> None:
         if report.unreachable is not None:

@@ -235,7 +235,7 @@ async def _checked(
         line = _progress(f"checking {masked_url(target.name)}", "requirements", is_shown=is_for_people)
         async with line.running():
             if target.unreachable is None:
-                await refuse_orchestrator(target.url, "check")
+                await refuse_orchestrator(target.url, "ops-contract check")
             report = await check(target, inputs=inputs, select=chosen, progress=line)
         log = target.container.last_lines() if target.container else ""
         diagnosed = lacks_module(report) and sys.stdout.isatty()

@@ -125,7 +125,7 @@ async def _connected(url: str, inputs: Mapping[str, Any] | None) -> ModuleUnderT
     first = await module.probe.send("GET", "/health")
     if first.status is None:
         raise TargetError(f"{url} cannot be reached: {first.error}; try: ops-contract doctor {url}")
-    await refuse_orchestrator(url, "compare")
+    await refuse_orchestrator(url)
     module.health = Seen(first).fields
     return module
 

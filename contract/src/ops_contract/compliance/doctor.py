@@ -62,7 +62,7 @@ async def _diagnosed(url: str) -> Diagnosis:
         return _redirected(exchange, line)
     orchestrator = await orchestrator_at(url, health)
     if orchestrator is not None:
-        return Diagnosis(False, WHAT_IT_IS, (line,), orchestrator.instead("doctor"))
+        return Diagnosis(False, f"This is {WHAT_IT_IS}.", (line,), orchestrator.instead("ops-contract doctor"))
     return _answering(url, health, line)
 
 

@@ -11,8 +11,8 @@ from ops_contract.compliance.redaction import harmless, shortened
 from ops_contract.compliance.result import ExitCode
 from ops_contract.compliance.targets.errors import TargetError
 
-WHAT_IT_IS: Final = "This is the orchestrator, which calls modules, and not a module."
-"""What there is to say about its address."""
+WHAT_IT_IS: Final = "the orchestrator, which calls modules, and not a module"
+"""What there is at its address, for the end of a sentence."""
 
 _NAME: Final = "orchestrator"
 _ANSWER_S: Final = 5.0
@@ -21,6 +21,7 @@ _LIST_S: Final = 20.0
 _LOCKED: Final = (401, 403)
 _MOST_NAMED: Final = 10
 _LONGEST: Final = 200
+_NONE_KNOWN: Final = "Give the address of a module, as it stands in modules.yaml."
 
 
 @dataclass(frozen=True)
@@ -32,19 +33,16 @@ class Orchestrator:
 
     modules: Mapping[str, str]
 
-    def instead(self, command: str) -> tuple[str, ...]:
-        """What to give to `ops-contract COMMAND` instead, a line each."""
+    def instead(self, command: str = "") -> tuple[str, ...]:
+        """What to give instead, a line each: addresses, or words that begin with `command`."""
         shown = list(self.modules.items())[:_MOST_NAMED]
         lines = [
-            f"{name}: ops-contract {command} {url}" if url else f"{name}, through its adapter: ops modules check {name}"
+            f"{name}: {f'{command} {url}'.strip()}" if url else f"{name}, through its adapter: ops modules check {name}"
             for name, url in shown
         ]
         if left := len(self.modules) - len(shown):
             lines.append(f"... and {left} more; ops modules lists all")
-        return (
-            "Give the address of a module; those that it calls, as it reaches them:" if lines else "Give a module's address.",
-            *lines,
-        )
+        return ("Give the address of a module; those that it calls, as it reaches them:" if lines else _NONE_KNOWN, *lines)
 
 
 async def orchestrator_at(url: str, health: Seen | None = None) -> Orchestrator | None:
@@ -60,12 +58,12 @@ async def orchestrator_at(url: str, health: Seen | None = None) -> Orchestrator 
     return Orchestrator(_addresses(modules)) if listed.is_done and isinstance(modules, list) else None
 
 
-async def refuse_orchestrator(url: str, command: str) -> None:
-    """Raise TargetError, with what to give to `ops-contract COMMAND` instead, when the orchestrator answers at `url`."""
+async def refuse_orchestrator(url: str, command: str = "") -> None:
+    """Raise TargetError, with what to give instead, when the orchestrator answers at `url`; see `Orchestrator.instead`."""
     found = await orchestrator_at(url)
     if found is not None:
-        lines = "\n  ".join((WHAT_IT_IS, *found.instead(command)))
-        raise TargetError(f"{masked_url(url)}: {lines}", ExitCode.USAGE)
+        lines = "\n  ".join((f"{masked_url(url)} is {WHAT_IT_IS}.", *found.instead(command)))
+        raise TargetError(lines, ExitCode.USAGE)
 
 
 def _addresses(modules: list[Any]) -> dict[str, str]:
