@@ -91,6 +91,7 @@ def test_terminal_shows_losses_first(clean_report: Report, report: Report) -> No
     text = shown(diff_reports(clean_report, report))
     assert text.index("Lost (6)") < text.index("Changed (2)") < text.index("No longer checked")
     assert "OPS-EXE-001 MUST passed → failed" in text
+    assert text.splitlines()[-1] == "6 lost, 2 changed, 45 gone · ops-contract explain OPS-EXE-001"
     assert text.replace("\n", "").isprintable()
 
 

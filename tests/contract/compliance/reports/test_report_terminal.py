@@ -47,8 +47,8 @@ def test_each_failure_is_one_line_and_the_verdict_with_the_next_command_is_the_l
     lines = brief(report_of(replacing=broken), width=width)
     assert max(map(len, lines)) <= width
     assert [line.partition("  ")[0] for line in lines[2:5]] == ["✗ OPS-EXE-001", "✗ OPS-ERR-006", "! OPS-HLT-005"]
-    assert lines[3] == "✗ OPS-ERR-006  client input never causes a 5xx: 500 INTERNAL"
-    assert ": 200 with another envelope" in lines[2]
+    assert lines[3] == "✗ OPS-ERR-006  client input never causes a 5xx, but 500 INTERNAL"
+    assert ", but 200 with another envelope" in lines[2]
     assert "-v shows the exchange, reason and remedy of each" in lines[-2]
     assert lines[-1] == "not compliant: 2 failed, 1 warning of 53 · ops-contract explain OPS-EXE-001"
 
@@ -138,4 +138,4 @@ def test_replay_shows_the_exchange_also_of_what_is_met(
     assert "✓ OPS-HLT-001 MUST core · passed" in text
     assert "curl -sS -i http://127.0.0.1:8080/execute" in text
     assert "remedy" not in text
-    assert text.endswith("\ncompliant: passed\n")
+    assert text.endswith("\ncompliant: 1 passed\n")

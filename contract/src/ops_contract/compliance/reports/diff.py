@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ops_contract.compliance.redaction import harmless, redacted, shortened
+from ops_contract.compliance.reports.closing import Closing
 from ops_contract.compliance.reports.summary import WORDS
 from ops_contract.compliance.requirement import Requirement
 from ops_contract.compliance.result import ExitCode, Finding, Report, Subject, Verdict
@@ -94,6 +95,10 @@ def terminal_diff(difference: Difference) -> RenderableType:
             parts += [Text(""), Text(f"{title} ({len(changes)})", style), *map(_line, changes)]
     if not any(_changes(difference, kind) for kind in _TITLES):
         parts.append(Text("No requirement came out differently."))
+    elif difference.unreachable is None:
+        counts = ", ".join(f"{len(found)} {kind}" for kind in _TITLES if (found := _changes(difference, kind)))
+        explain = f"ops-contract explain {difference.lost[0].requirement.id}" if difference.lost else ""
+        parts += [Text(""), Closing(Text(counts, "bold red" if difference.lost else "bold"), explain)]
     return Group(*parts)
 
 
@@ -137,7 +142,7 @@ def _changes(difference: Difference, kind: str) -> tuple[Change, ...]:
 
 def _line(change: Change) -> Text:
     words = [WORDS[verdict] if verdict else "absent" for verdict in (change.old, change.new)]
-    actual = f"  {harmless(shortened(change.actual, 200))}" if change.actual else ""
+    actual = f", but {harmless(shortened(change.actual, 200))}" if change.actual else ""
     return Text.assemble(
         (f"  {change.requirement.id} ", "bold"),
         f"{change.requirement.level} {words[0]} → {words[1]}: {harmless(change.requirement.statement)}",

@@ -34,6 +34,7 @@ _STYLES: Final[Mapping[Verdict, str]] = {
 # What a reader wants to know of a report that is not shown at length.
 _ALWAYS_SHOWN: Final = ("image", "adapter", "not tested")
 _UNINTERESTING_HEADERS: Final = ("date", "server", "connection", "content-length", "transfer-encoding", "keep-alive")
+_BUT: Final = ", but "
 _QUIET: Final = (Verdict.PASS, Verdict.NOT_APPLICABLE)
 _EXPLAINED_FIRST: Final = (Verdict.FAIL, Verdict.UNEXPECTED_PASS, Verdict.WARN)
 
@@ -115,8 +116,10 @@ class _Line:
         mark = f"{MARKS[finding.verdict]} {finding.requirement.id}  "
         room = options.max_width - len(mark)
         actual = harmless(" ".join(finding.actual.split())) or WORDS[finding.verdict]
-        statement = _cut(finding.requirement.statement, max(room - len(actual) - 2, 2 * room // 5))
-        line = Text.assemble((mark, f"bold {style}"), f"{statement}: ", (_cut(actual, room - len(statement) - 2), style))
+        statement = _cut(finding.requirement.statement, max(room - len(actual) - len(_BUT), 2 * room // 5))
+        line = Text.assemble(
+            (mark, f"bold {style}"), f"{statement}{_BUT}", (_cut(actual, room - len(statement) - len(_BUT)), style)
+        )
         line.no_wrap, line.overflow = True, "ellipsis"
         yield line
 
@@ -129,7 +132,7 @@ def _verdict(view: ReportView) -> Closing:
     outcome = Text(view.summary.outcome, _TONES[view.summary.tone])
     if not bound or view.report.unreachable is not None:
         return Closing(outcome)
-    passed = f"all {bound} passed" if bound > 1 else "passed"
+    passed = f"all {bound} passed" if bound > 1 else "1 passed"
     parts = [_counted(verdict, counts[verdict]) for verdict in open_ones]
     told = f": {', '.join(parts)} of {bound}" if parts else f": {passed}"
     by_weight = (one for verdict in _EXPLAINED_FIRST for one in view.report.findings if one.verdict is verdict)
