@@ -24,10 +24,11 @@ def test_line_names_the_check_and_how_far_it_is_and_is_gone_at_the_end(data_laye
     assert not any("checking" in line for line in lines_left(shown))
 
 
-def test_line_never_fills_the_terminal(data_layer: str) -> None:
-    _, shown = kit_on_terminal(40, "check", data_layer, *CHOSEN)
-    lines = [part.partition("\r")[0] for part in shown.split(ERASED_LINE)]
-    assert max(len(line) for line in lines if line.startswith("checking")) == 39
+def test_line_never_fills_the_terminal_and_says_the_progress_also_of_a_long_name(data_layer: str) -> None:
+    _, shown = kit_on_terminal(50, "check", data_layer, *CHOSEN)
+    lines = [line for line in (part.partition("\r")[0] for part in shown.split(ERASED_LINE)) if line.startswith("check")]
+    assert max(map(len, lines)) == 49
+    assert re.fullmatch(r"checking?.*\.\.\.: errors, 1[01] of 11 requirements, \d+ s", lines[-1]), lines
 
 
 @pytest.mark.parametrize(

@@ -62,12 +62,17 @@ class ProgressLine:
         check, done, total = self._now
         name = _PLAIN_NAMES.get(check, check.replace("_", " "))
         counted = f", {done} of {total} {self._counted}" if total else ""
-        text = f"{self._work}: {harmless(name)}{counted}, {time.monotonic() - self._began:.0f} s"
+        end = f": {harmless(name)}{counted}, {time.monotonic() - self._began:.0f} s"
         # A line that fills the terminal would be two lines, of which only the second is erased.
-        self._write(f"{_ERASE}{text[: shutil.get_terminal_size().columns - 1]}")
+        room = shutil.get_terminal_size().columns - 1
+        self._write(f"{_ERASE}{_cut(self._work, room - len(end))}{end}"[: room + len(_ERASE)])
 
     def _write(self, text: str) -> None:
         if self._is_shown:
             with suppress(OSError):
                 self._stream.write(text)
                 self._stream.flush()
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: max(longest - 3, 0)]}..."

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -26,6 +27,13 @@ def rendered(view: RenderableType, *, colours: bool = False, width: int = 100) -
 
 def test_clean_report_is_what_was_checked_and_the_verdict(clean_report: Report) -> None:
     assert brief(clean_report) == ["policy-simulator 0.1.0 at http://127.0.0.1:8080", "", "compliant: all 54 passed"]
+
+
+def test_title_names_what_was_given_and_the_adapter_without_all_ids(clean_report: Report) -> None:
+    started = replace(clean_report.subject, target="stub data-layer")
+    lines = brief(replace(clean_report, subject=started, covered=("OPS-ERR-001", "OPS-ERR-002")))
+    assert lines[0] == "policy-simulator 0.1.0 (stub data-layer)"
+    assert lines[1] == "adapter  provides 2 of the 54 requirements that are met"
 
 
 def test_report_at_length_lists_every_id(clean_report: Report) -> None:

@@ -70,14 +70,17 @@ def terminal_replay(report: Report) -> RenderableType:
 
 def _head(view: ReportView, *, at_length: bool) -> RenderableType:
     subject = dict(view.subject)
-    name = subject.get("module", view.name)
+    name, url, target = subject.get("module", view.name), subject["url"], subject.get("target")
     grid = Table.grid(padding=(0, 2))
     for label, value in view.subject:
-        if at_length or label in _ALWAYS_SHOWN:
+        if at_length:
             grid.add_row(Text(label, "bold"), _folded(value))
+        elif label in _ALWAYS_SHOWN:
+            grid.add_row(Text(label, "bold"), _folded(value.partition(": OPS-")[0]))
     if at_length:
         return grid
-    title = Text.assemble((name, "bold"), f" at {subject['url']}" if name != subject["url"] else "")
+    where = f" ({target})" if target and target != name else f" at {url}" if name != url and not target else ""
+    title = Text.assemble((name, "bold"), where, overflow="fold")
     return Group(title, grid) if grid.row_count else title
 
 
