@@ -117,6 +117,9 @@ def check_module(  # noqa: PLR0913, PLR0917  # one parameter an option
     ] = None,
     baseline: Annotated[Path | None, typer.Option(metavar="FILE", help="Known failures; a stale entry fails.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Show everything about each finding, on a terminal.")
+    ] = False,
     modules_file: ModulesFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -128,6 +131,7 @@ def check_module(  # noqa: PLR0913, PLR0917  # one parameter an option
         *(word for pattern in select or () for word in ("--select", pattern)),
         *(("--baseline", str(baseline)) if baseline else ()),
         *(("--strict",) if strict else ()),
+        *(("--verbose",) if verbose else ()),
         *(("--json",) if as_json else ()),
     ]
     raise typer.Exit(check_registered(module, settings, given, is_whole=not select))

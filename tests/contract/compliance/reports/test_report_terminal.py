@@ -1,12 +1,16 @@
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console, RenderableType
 
 from ops_contract.compliance.reports.terminal import terminal_replay, terminal_report
 from ops_contract.compliance.result import Exchange, Finding, Report, Verdict
+
+README = Path(__file__).parents[4] / "contract" / "README.md"
 
 
 def shown(report: Report, *, strict: bool = False, colours: bool = False, at_length: bool = True, width: int = 100) -> str:
@@ -59,6 +63,15 @@ def test_each_failure_is_one_line_and_the_verdict_with_the_next_command_is_the_l
     assert ", but 200 with another envelope" in lines[2]
     assert "-v shows the exchange, reason and remedy of each" in lines[-2]
     assert lines[-1] == "not compliant: 2 failed, 1 warning of 53 · ops-contract explain OPS-EXE-001"
+
+
+def test_readme_shows_what_the_command_shows(report_of: Callable[..., Report], finding: Callable[..., Finding]) -> None:
+    found = [finding("OPS-ERR-006", Verdict.FAIL, "", "500 INTERNAL"), finding("OPS-HLT-004", Verdict.WARN, "", "1.52 s")]
+    report = report_of(replacing=found)
+    url = "http://localhost:8080"
+    lines = brief(replace(report, subject=replace(report.subject, target=url, url=url)), width=80)
+    quoted = "".join(f"    {line}".rstrip() + "\n" for line in lines)
+    assert re.sub(r" of \d+ ", " of N ", quoted) in re.sub(r" of \d+ ", " of N ", README.read_text())
 
 
 def test_only_warnings_lead_to_the_first_of_them(report_of: Callable[..., Report], finding: Callable[..., Finding]) -> None:

@@ -104,7 +104,7 @@ def _lines(view: ReportView) -> Iterator[RenderableType]:
     yield from map(_Line, found)
     if found:
         yield Text("")
-        yield Text("-v shows the exchange, reason and remedy of each; --html FILE writes a page.", "dim")
+        yield Text("-v shows the exchange, reason and remedy of each.", "dim")
 
 
 @dataclass(frozen=True)
