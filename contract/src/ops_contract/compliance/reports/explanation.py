@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -47,4 +46,4 @@ def terminal_explanation(requirement: Requirement) -> RenderableType:
 def _example(title: str, style: str, text: str) -> Iterator[RenderableType]:
     yield Text(title, style)
     for line in text.split("\n"):
-        yield Padding(Text(line, _STYLES.get(line[:1], ""), overflow="fold"), (0, 0, 0, 2))
+        yield Text(f"  {line}", _STYLES.get(line[:1], ""), overflow="fold")
