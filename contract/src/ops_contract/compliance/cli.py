@@ -234,7 +234,7 @@ async def _checked(
     async with opened as target:
         line = _progress(f"checking {masked_url(target.name)}", "requirements", is_shown=is_for_people)
         async with line.running():
-            if target.unreachable is None:
+            if target.name == target.url:  # an address, and nothing that the kit has started
                 await refuse_orchestrator(target.url, "ops-contract check")
             report = await check(target, inputs=inputs, select=chosen, progress=line)
         log = target.container.last_lines() if target.container else ""

@@ -7,7 +7,7 @@ from typing import Final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ops_contract.compliance.compare import Change, Comparison
+from ops_contract.compliance.compare import Change, Comparison, What
 from ops_contract.compliance.redaction import harmless, shortened
 from ops_contract.compliance.reports.closing import Closing
 
@@ -17,6 +17,11 @@ _NAMED: Final = 3
 _GROUP_SEGMENTS: Final = 3
 _LONGEST_NAME: Final = 80
 _LONGEST_LINE: Final = 1000
+_NOUNS: Final[tuple[tuple[What, str, str], ...]] = (
+    ("output", "value", "values"),
+    ("artifact", "artifact", "artifacts"),
+    ("evidence", "piece of evidence", "pieces of evidence"),
+)
 
 
 def terminal_comparison(comparison: Comparison, at_length: str | None = None) -> RenderableType:
@@ -109,13 +114,6 @@ def _verdict(comparison: Comparison) -> str:
     equal = Counter(one.what for one in comparison.equal)
     same = ", ".join(_counted(equal[what], noun, plural) for what, noun, plural in _NOUNS if equal[what])
     return f"{words}; equal: {same}" if same else words
-
-
-_NOUNS: Final = (
-    ("output", "value", "values"),
-    ("artifact", "artifact", "artifacts"),
-    ("evidence", "piece of evidence", "pieces of evidence"),
-)
 
 
 def _counted(count: int, noun: str, plural: str = "") -> str:
