@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from ops_contract.compliance.compare import Comparison, compare
-from ops_contract.compliance.reports.terminal_comparison import terminal_comparison
+from ops_contract.compliance.reports.terminal_comparison import brief_comparison, terminal_comparison
 
 pytestmark = pytest.mark.anyio
 
@@ -81,6 +81,8 @@ async def test_equal_modules_that_are_random_give_the_same_answers() -> None:
     found = await compared(restless(1.2), restless(1.2))
     assert (found.changes, found.failed) == ((), {})
     assert shown(found)[-1].startswith("the same answers, ")
+    left_out = f"; left out: {len(found.left_out)} that a side changes by itself\n"
+    assert brief_comparison(found, "ops-contract compare A B") == f"the answers of old 1 and new 1 are the same{left_out}"
 
 
 async def test_new_part_with_a_random_value_inside_is_a_change_nevertheless() -> None:

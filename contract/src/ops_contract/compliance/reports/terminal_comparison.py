@@ -52,7 +52,8 @@ def brief_comparison(comparison: Comparison, at_length: str) -> str:
     told = [f"differ in {', '.join(f'{what} ({count})' for what, count in counts.items())}"] if counts else []
     if comparison.failed:
         told.append(f"could not be compared for {', '.join(comparison.failed)}")
-    lines = [f"the answers of old {old} and new {new} {' and '.join(told) or 'are the same'}"]
+    left_out = f"; left out: {len(comparison.left_out)} that a side changes by itself" if comparison.left_out else ""
+    lines = [f"the answers of old {old} and new {new} {' and '.join(told) or 'are the same'}{left_out}"]
     if told:
         lines.append(_first(comparison))
     lines = [_cut(harmless(line), _LONGEST_LINE) for line in lines]
