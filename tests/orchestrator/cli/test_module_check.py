@@ -109,7 +109,8 @@ def test_another_module_at_the_address_leaves_no_verdict(tmp_path: Path, variabl
 
 
 def test_check_of_a_part_leaves_no_verdict(tmp_path: Path, variables: dict[str, str]) -> None:
-    ran = check(tmp_path, "monitor", *FEW, **variables)
+    ran = check(tmp_path, "monitor", *FEW, "-v", **variables)
+    assert "--select OPS-HLT-* --verbose " in ran.stderr.splitlines()[0]
     assert (ran.returncode, kept(tmp_path, "monitor")) == (0, None)
     assert "only a part was checked; no verdict was kept" in ran.stderr
 
