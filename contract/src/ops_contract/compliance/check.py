@@ -15,6 +15,7 @@ from ops_contract.compliance.checks import (
     artifacts,
     container,
     errors,
+    every_answer,
     golden,
     health,
     key_figures,
@@ -47,12 +48,20 @@ CHECKS: Final[Mapping[str, Check]] = {
     "artifacts": artifacts.run,
     "seeds": seeds.run,
     "repeats": repeats.run,
+    "every_answer": every_answer.run,
     "container": container.run,
 }
-"""The checks by the name that the catalogue gives them, in the order of their execution: the last one stops the container."""
+"""The checks by the name that the catalogue gives them, in the order of their execution.
+
+`every_answer` judges what was said in those before it, and `container` stops the container.
+"""
+
+_WITHOUT_ANSWERS: Final = ("every_answer", "container")
+"""The checks that need no module which still answers."""
 
 _NEEDS_A_GOOD_ANSWER: Final = "the module does not answer a good request with 200; give inputs that it can work with (--inputs)"
 _UNFINISHED: Final = "the module took too long over the calls of this check; give inputs that take it less time (--inputs)"
+_LOST: Final = "since this error, the module answers no valid request any more; see OPS-ERR-009"
 _UPSTREAM_MISSING: Final = "UPSTREAM_MISSING"
 _GIVE_STEPS: Final = (
     "Nothing in the module: give a run that has the earlier steps (--run RUN, --runs-dir DIR), or register the modules that"
@@ -136,20 +145,33 @@ async def _observed(
     observed: dict[str, Observation | Exception] = {}
     for name in names:
         ids = wanted & set(ids_of(name))
-        if not ids:
+        if not ids or (module.lost_after is not None and name not in _WITHOUT_ANSWERS):
             continue
         progress(name, len(wanted & observed.keys()), len(wanted))
-        try:
-            async with asyncio.timeout(_LONGEST_S[name]), aclosing(CHECKS[name](module)) as observations:
-                async for observation in observations:
+        for requirement, found in (await _observed_by(name, module, ids)).items():
+            known = observed.get(requirement)
+            if not (isinstance(known, Observation) and known.met is False):
+                observed[requirement] = found
+        progress(name, len(wanted & observed.keys()), len(wanted))
+    return observed
+
+
+async def _observed_by(name: str, module: ModuleUnderTest, ids: set[str]) -> dict[str, Observation | Exception]:
+    """What one check observes of these requirements; nothing that a module which it has lost meanwhile could have answered."""
+    observed: dict[str, Observation | Exception] = {}
+    try:
+        async with asyncio.timeout(_LONGEST_S[name]), aclosing(CHECKS[name](module)) as observations:
+            async for observation in observations:
+                if module.lost_after is not None and name not in _WITHOUT_ANSWERS:
+                    break
+                if observation.requirement in ids:
                     observed[observation.requirement] = observation
-                    progress(name, len(wanted & observed.keys()), len(wanted))
-                    if ids <= observed.keys():
-                        break
-        except TimeoutError:
-            continue
-        except Exception as error:  # noqa: BLE001  # a fault of the kit must not count against the module
-            observed |= dict.fromkeys(ids - observed.keys(), error)
+                if ids <= observed.keys():
+                    break
+    except TimeoutError:
+        return observed
+    except Exception as error:  # noqa: BLE001  # a fault of the kit must not count against the module
+        return observed | dict.fromkeys(ids - observed.keys(), error)
     return observed
 
 
@@ -161,13 +183,19 @@ def _finding(
     if isinstance(observation, Exception):
         return Finding(requirement, Verdict.KIT_ERROR, actual=f"the kit failed: {observation!r}")
     if observation is None:
-        return Finding(requirement, Verdict.NOT_TESTABLE, actual=unreachable or _UNFINISHED)
+        return _not_observed(requirement, module, unreachable)
     if observation.applies and (lacking := _lacking(requirement, observation, module)):
         asked = replace(requirement, remedy=_GIVE_STEPS)
         return Finding(asked, Verdict.NOT_TESTABLE, actual=f"not testable: {lacking}", exchanges=observation.exchanges)
     if observation.met is not None and not module.works and _needs_good_answer(requirement, is_met=observation.met):
         return Finding(requirement, Verdict.NOT_TESTABLE, actual=_NEEDS_A_GOOD_ANSWER, exchanges=observation.exchanges)
     return _judged(requirement, observation)
+
+
+def _not_observed(requirement: Requirement, module: ModuleUnderTest, unreachable: str | None) -> Finding:
+    if unreachable is None and module.lost_after is not None:
+        return Finding(requirement, Verdict.NOT_TESTABLE, actual=_LOST, exchanges=(module.lost_after,))
+    return Finding(requirement, Verdict.NOT_TESTABLE, actual=unreachable or _UNFINISHED)
 
 
 def _lacking(requirement: Requirement, observation: Observation, module: ModuleUnderTest) -> str | None:

@@ -4,13 +4,16 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 
 from ops_contract import CONTRACT_VERSION, Health, JsonError, ShapeError, parse_json, validate
 from ops_contract.compliance.probe import Probe
+from ops_contract.compliance.recovery import Recoveries, Recovery
 from ops_contract.compliance.requirement import Requirement
 from ops_contract.compliance.result import Exchange
 from ops_contract.compliance.targets.image_under_test import ImageUnderTest
+from ops_contract.compliance.transcript import Transcript
 
 DEFAULT_INPUTS: Final[Mapping[str, Any]] = {
     "country": "DR",
@@ -20,6 +23,7 @@ DEFAULT_INPUTS: Final[Mapping[str, Any]] = {
 """The inputs of the stack's own example; --inputs gives others to a module that needs them."""
 
 _JSON: Final = {"Content-Type": "application/json"}
+_TRIES: Final = 3
 
 
 @dataclass
@@ -29,6 +33,8 @@ class ModuleUnderTest:
     `container` is there when the kit started its image.
     `health` is the body of its health, read as leniently as possible: checks of their own look for its faults.
     `works` says whether it answered a good request with 200, and `untested` by action why it could not be asked for.
+    `transcript` has what was said so far, `recoveries` how it went on after errors. `lost_after` is the error since which it
+    answers no good request any more; nothing that is said then counts.
     """
 
     probe: Probe
@@ -38,7 +44,13 @@ class ModuleUnderTest:
     untested: dict[str, str] = field(default_factory=dict)
     timeout_s: float = 30.0
     container: ImageUnderTest | None = None
-    _erred: bool = False
+    transcript: Transcript = field(default_factory=Transcript)
+    recoveries: Recoveries = field(default_factory=Recoveries)
+    lost_after: Exchange | None = None
+    _erred: Exchange | None = None
+
+    def __post_init__(self) -> None:
+        self.probe.on_exchange = self._remember
 
     @property
     def name(self) -> str | None:
@@ -116,20 +128,48 @@ class ModuleUnderTest:
         *,
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
-        settled: bool = True,
     ) -> Exchange:
-        """Send a request to `POST /execute`; bytes go as they are.
+        """Send a request to `POST /execute`, once the module has recovered from the last error; bytes go as they are."""
+        await self.recover()
+        return await self._execute(request, headers, timeout_s)
 
-        After an error, health is requested first unless `settled` is False: a module that does not recover from errors
-        (OPS-ERR-009) must not fail every check that happens to follow one.
+    async def recover(self) -> None:
+        """After an error, send a valid request, and remember whether it succeeds (OPS-ERR-009).
+
+        When it does not, the module gets some more, so that it fails no check that happens to follow the error.
         """
-        if self._erred and settled:
+        cause, self._erred = self._erred, None
+        if cause is None or self.lost_after is not None:
+            return
+        if not self.works or not self.recoveries.is_worth_asking(cause):
             await self.probe.send("GET", "/health")
+            return
+        recovery = Recovery(cause, await self._execute(self.request()))
+        self.recoveries.asked.append(recovery)
+        if not recovery.succeeded and not await self._works_again():
+            self.lost_after = cause
+        self._erred = None
+
+    async def _works_again(self) -> bool:
+        for _ in range(_TRIES):
+            await self.probe.send("GET", "/health")
+            if (await self._execute(self.request())).status == HTTPStatus.OK:
+                return True
+        return False
+
+    async def _execute(
+        self, request: Mapping[str, Any] | bytes, headers: Mapping[str, str] | None = None, timeout_s: float | None = None
+    ) -> Exchange:
         body = request if isinstance(request, bytes) else json.dumps(request, ensure_ascii=False).encode(errors="replace")
         sent = {**_JSON, **(headers or {})}
-        exchange = await self.probe.send("POST", "/execute", body, headers=sent, timeout_s=timeout_s or self.timeout_s)
-        self._erred = exchange.status != 200
-        return exchange
+        return await self.probe.send("POST", "/execute", body, headers=sent, timeout_s=timeout_s or self.timeout_s)
+
+    def _remember(self, exchange: Exchange) -> None:
+        if self.lost_after is not None:
+            return
+        self.transcript.add(exchange)
+        if exchange.status != HTTPStatus.OK and not exchange.is_of("/health"):
+            self._erred = exchange
 
 
 def health_of(exchange: Exchange) -> Health | None:

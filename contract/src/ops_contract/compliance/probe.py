@@ -9,7 +9,7 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
@@ -40,10 +40,11 @@ _HEADERS: Final = {
 class Probe:
     """Sends single requests to the service at `url`, each over a new connection; answers over `most_bytes` are an error.
 
-    `served_by` as in Exchange.
+    `served_by` as in Exchange. `on_exchange` is told of each exchange when it has ended.
     """
 
     def __init__(self, url: str, *, most_bytes: int = MOST_BYTES, served_by: str = "") -> None:
+        self.on_exchange: Callable[[Exchange], None] = lambda _: None
         self._served_by = served_by
         parts = urlsplit(url)
         self._most_bytes = most_bytes
@@ -72,7 +73,7 @@ class Probe:
             # A server that refuses a body early closes the connection, and sending more then discards its answer.
             # The second attempt waits for an answer between the pieces.
             reading, error = await self._exchanged(method, head, body, timeout_s, pause_s=_PAUSE_S)
-        return Exchange(
+        exchange = Exchange(
             method=method,
             url=f"{self._origin}{target}",
             request_headers=sent,
@@ -84,6 +85,8 @@ class Probe:
             seconds=time.monotonic() - started,
             served_by=self._served_by,
         )
+        self.on_exchange(exchange)
+        return exchange
 
     async def _exchanged(
         self, method: str, head: bytes, body: bytes, timeout_s: float, pause_s: float = 0

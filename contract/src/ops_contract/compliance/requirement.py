@@ -23,8 +23,8 @@ WRITTEN_FIELDS: Final = ("id", "level", "profile", "since", "statement", "why", 
 class Requirement:
     """One observable statement with one check. `why` says what breaks without it, `remedy` what to change in a module.
 
-    `check` and `needs_good_answer` are for the kit itself: which check observes it, and whether its result means anything of a
-    module that answers no good request. A requirement that was read from a report lacks them.
+    `check`, `also_in` and `needs_good_answer` are for the kit itself: which check observes it, which others may find it broken,
+    and whether its result means anything of a module that answers no good request. One that was read from a report lacks them.
     """
 
     id: str
@@ -35,6 +35,7 @@ class Requirement:
     why: str
     remedy: str
     check: str = field(default="", compare=False)
+    also_in: tuple[str, ...] = field(default=(), compare=False)
     needs_good_answer: NeedsGoodAnswer = field(default="to_pass", compare=False)
 
     @property
@@ -51,9 +52,10 @@ class Requirement:
 def load_requirements() -> Mapping[str, Requirement]:
     """Every requirement by id, in the order of the specification."""
     catalogue = tomllib.loads(files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8"))
-    return MappingProxyType({identifier: Requirement(id=identifier, **row) for identifier, row in catalogue.items()})
+    rows = {name: {**row, "also_in": tuple(row.get("also_in", ()))} for name, row in catalogue.items()}
+    return MappingProxyType({identifier: Requirement(id=identifier, **row) for identifier, row in rows.items()})
 
 
 def ids_of(check: str) -> tuple[str, ...]:
-    """The requirements that a check observes, in the order of the specification."""
-    return tuple(one.id for one in load_requirements().values() if one.check == check)
+    """The requirements that a check observes or may find broken, in the order of the specification."""
+    return tuple(one.id for one in load_requirements().values() if check in (one.check, *one.also_in))

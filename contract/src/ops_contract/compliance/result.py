@@ -55,6 +55,10 @@ class Exchange:
         """The answer's media type without parameters, in lower case; empty when it names none."""
         return media_type_of(self.headers.get("content-type", ""))
 
+    def is_of(self, path: str) -> bool:
+        """Whether the request was for this path below the base URL."""
+        return self.url.endswith(path)
+
 
 @dataclass(frozen=True)
 class Finding:

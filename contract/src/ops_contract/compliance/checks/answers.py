@@ -21,7 +21,7 @@ class JudgedAnswer:
 async def good_answers(module: ModuleUnderTest, headers: Mapping[str, str] | None = None) -> list[JudgedAnswer]:
     """Request each action with good inputs, and judge the answers."""
     answers = [Seen(await module.execute(module.request(action=action), headers=headers)) for action in module.actions]
-    return [JudgedAnswer(seen, _violations(seen, module.name or "") if seen.is_done else ()) for seen in answers]
+    return [JudgedAnswer(seen, answer_violations(seen, module.name or "") if seen.is_done else ()) for seen in answers]
 
 
 def judged_by_violations(
@@ -45,7 +45,8 @@ def listed(violations: Sequence[Violation], requirement: str) -> str:
     return "; ".join([*texts, *([f"and {more} more"] if more > 0 else [])])
 
 
-def _violations(seen: Seen, name: str) -> tuple[Violation, ...]:
+def answer_violations(seen: Seen, name: str) -> tuple[Violation, ...]:
+    """Every MUST that an answer to a good request breaks, by itself."""
     try:
         return judge_answer(parse_json(seen.exchange.body), module=name).violations
     except TooManyValuesError as error:
