@@ -13,8 +13,8 @@ from ops_contract.compliance.result import Finding, Report, Verdict
 
 NAME: Final = "twisted"
 _MOST_BYTES: Final = 4 * 1024 * 1024
-_ABOUT: Final = {"module": NAME, "version": "1", "contract_version": "1.0"}
-_HEALTH: Final = {"status": "ok", **_ABOUT, "contract_versions": ["1.0"], "profiles": [], "actions": ["execute"]}
+ABOUT: Final = {"module": NAME, "version": "1", "contract_version": "1.0"}
+_HEALTH: Final = {"status": "ok", **ABOUT, "contract_versions": ["1.0"], "profiles": [], "actions": ["execute"]}
 _METHODS: Final = {"/health": "GET", "/execute": "POST"}
 
 
@@ -135,4 +135,4 @@ def _executed(asked: Asked) -> dict[str, Any]:
         known = {"known_actions": ["execute"]}
         raise RefusalError(422, "UNKNOWN_ACTION", "/action is not known; send execute", pointer="/action", details=known)
     outputs = {"seed": request.options.seed, "country": request.inputs.get("country")}
-    return {"status": "success", **_ABOUT, "outputs": outputs, "meta": trace_of(asked.headers)}
+    return {"status": "success", **ABOUT, "outputs": outputs, "meta": trace_of(asked.headers)}

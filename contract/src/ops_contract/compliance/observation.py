@@ -69,6 +69,11 @@ class Seen:
         return self.exchange.status is not None and 400 <= self.exchange.status < 500
 
     @property
+    def is_redirect(self) -> bool:
+        """Whether it is a 3xx, which no caller follows."""
+        return self.exchange.status is not None and 300 <= self.exchange.status < 400
+
+    @property
     def is_failure(self) -> bool:
         """Whether it is a 5xx."""
         return self.exchange.status is not None and self.exchange.status >= 500

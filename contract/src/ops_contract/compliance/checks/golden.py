@@ -10,7 +10,10 @@ from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, judged
 from ops_contract.compliance.requirement import load_requirements
 
-_TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
+_TRACES: Final = (
+    "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
+)
 _EXPECTED: Final = {
     "OPS-EXE-002": "the name that /health gives",
     "OPS-EXE-003": "outputs is an object",
@@ -26,7 +29,8 @@ _REQUIRED_PARTS: Final = {"OPS-EXE-002": "/module", "OPS-EXE-003": "/outputs"}
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     """Request each action; the first wrong answer decides."""
-    answers = await good_answers(module, {"traceparent": f"00-{_TRACE}-00f067aa0ba902b7-01"})
+    first, *others = _TRACES
+    answers = await good_answers(module, {"traceparent": first})
     yield await _envelope(module, answers)
     for requirement, expected in _EXPECTED.items():
         yield judged_by_violations(requirement, expected, answers, _breaking(requirement))
@@ -34,7 +38,7 @@ async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     yield _first_broken(_media_type, seen)
     yield _first_broken(_versions, seen)
     yield _first_broken(_synthetic, seen)
-    yield _first_broken(_trace, seen)
+    yield await _traces(module, [(first, one) for one in seen], others)
 
 
 async def _envelope(module: ModuleUnderTest, answers: Sequence[JudgedAnswer]) -> Observation:
@@ -104,10 +108,15 @@ def _synthetic(seen: Seen) -> Observation:
     return judged("OPS-EVD-003", not silent, "synthetic, true or false, in each evidence", f"missing in {silent}", seen)
 
 
-def _trace(seen: Seen) -> Observation:
-    meta = seen.fields.get("meta")
-    trace = meta.get("trace_id") if isinstance(meta, dict) else None
-    return judged("OPS-OBS-001", trace == _TRACE, f"meta.trace_id {_TRACE}", repr(trace), seen)
+async def _traces(module: ModuleUnderTest, answers: Sequence[tuple[str, Seen]], others: Sequence[str]) -> Observation:
+    """Whether each answer has the trace of its own request, and not one that is always the same."""
+    more = [(trace, Seen(await module.execute(module.request(), headers={"traceparent": trace}))) for trace in others]
+    for sent, seen in (*answers, *more):
+        expected, meta = sent.split("-")[1], seen.fields.get("meta")
+        trace = meta.get("trace_id") if isinstance(meta, dict) else None
+        if trace != expected:
+            return broken("OPS-OBS-001", f"meta.trace_id {expected}, as in the traceparent of this request", repr(trace), seen)
+    return judged("OPS-OBS-001", True, "", "", answers[0][1])
 
 
 def _evidence(seen: Seen) -> list[dict[str, Any]]:
