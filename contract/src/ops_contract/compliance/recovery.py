@@ -24,18 +24,18 @@ class Recovery:
 
 @dataclass
 class Recoveries:
-    """What followed each error. Of a module that takes its time, only what followed each kind of error is asked for."""
+    """What followed the errors; of a module that takes its time, what followed the first of each kind."""
 
     asked: list[Recovery] = field(default_factory=list)
-    _kinds: set[tuple[str, str]] = field(default_factory=set)
+    _kinds: set[str] = field(default_factory=set)
 
-    def is_worth_asking(self, cause: Exchange) -> bool:
-        """Whether to send a valid request after this error."""
-        kind = (cause.method, Seen(cause).summary())
-        quick = not self.asked or self.asked[-1].after.seconds < _QUICK_S
-        is_new = kind not in self._kinds
-        self._kinds.add(kind)
-        return quick or is_new
+    def is_worth_asking(self, cause: Exchange, kind: str) -> bool:
+        """Whether to send a valid request after this error. Of one `kind`, the first does; without one, each does."""
+        is_quick = not self.asked or self.asked[-1].after.seconds < _QUICK_S
+        known = kind or f"{cause.method} {Seen(cause).summary()}"
+        is_new = known not in self._kinds
+        self._kinds.add(known)
+        return is_new or (is_quick and not kind)
 
     @property
     def first_failed(self) -> Recovery | None:

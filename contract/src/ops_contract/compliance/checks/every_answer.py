@@ -1,6 +1,7 @@
 """Every answer of the whole check, good or bad, whatever it was asked for: what must hold of all of them."""
 
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from http import HTTPStatus
 from typing import Final
 
 from ops_contract import Health, JsonError, RefusalError, Violation, is_supported, judge_answer, parse_json, read_request
@@ -11,8 +12,6 @@ from ops_contract.compliance.observation import Observation, Seen, broken, probl
 from ops_contract.compliance.requirement import load_requirements
 from ops_contract.compliance.result import Exchange
 
-_EXPECTATION_FAILED: Final = 417
-_UNAVAILABLE: Final = 503
 _MOST_READ_BYTES: Final = 1024 * 1024
 _LASTING: Final = (400, 405, 413, 415, 422)
 """The statuses with which SPEC.md has `retryable` false, whatever else happens."""
@@ -79,8 +78,8 @@ def _violations(module: ModuleUnderTest, seen: Seen) -> Iterator[Violation]:
         yield from _in_error(module, seen)
     elif is_health:
         yield from _in_health(seen)
-    elif exchange.method == "POST" and _is_readable(exchange.request_body):
-        yield from _in_success(module, seen)
+    elif exchange.method == "POST" and (found := list(_in_success(module, seen))) and _is_to_be_judged(seen):
+        yield from found
 
 
 def _contradiction(seen: Seen) -> str | None:
@@ -105,17 +104,27 @@ def _in_health(seen: Seen) -> Iterator[Violation]:
 
 
 def _in_success(module: ModuleUnderTest, seen: Seen) -> Iterator[Violation]:
-    """Of an answer to a request that is wrong, only an envelope is judged: other checks say that it should be refused."""
-    if not _is_valid(seen.exchange) and seen.fields.get("status") != "success":
-        return
     if seen.exchange.media_type != "application/json":
         yield Violation("OPS-EXE-006", "", f"sent as {seen.exchange.media_type!r}")
     yield from answer_violations(seen, module.name or "")
 
 
+def _is_to_be_judged(seen: Seen) -> bool:
+    """Whether a 200 has to be an envelope without fault: the request was one, or was taken for one.
+
+    That a wrong request should have been refused, other checks say. A module that reads more than JSON of the contract may
+    repeat what it read.
+    """
+    try:
+        read_request(seen.exchange.request_body)
+    except RefusalError as refusal:
+        return refusal.status != HTTPStatus.BAD_REQUEST and seen.fields.get("status") == "success"
+    return True
+
+
 def _in_error(module: ModuleUnderTest, seen: Seen) -> Iterator[Violation]:
     exchange = seen.exchange
-    if exchange.status == _EXPECTATION_FAILED:  # of the HTTP server, for the kit's Expect; no caller sends one
+    if exchange.status == HTTPStatus.EXPECTATION_FAILED:  # of the HTTP server, for the kit's Expect; no caller sends one
         return
     if seen.fields.get("status") != "error":
         yield Violation("OPS-ERR-001", "", f"no error envelope, but {exchange.body[:80].decode(errors='replace')!r}")
@@ -148,7 +157,7 @@ def _of_error_envelope(seen: Seen, violation: Violation) -> Iterator[Violation]:
 
 def _retryable(seen: Seen) -> Iterator[Violation]:
     status, retryable = seen.exchange.status, seen.error.get("retryable")
-    if seen.exchange.is_of("/health") and status == _UNAVAILABLE and retryable is False:
+    if seen.exchange.is_of("/health") and status == HTTPStatus.SERVICE_UNAVAILABLE and retryable is False:
         yield Violation("OPS-ERR-002", "/error/retryable", "is false, although a module that is not ready may become so")
     if seen.exchange.method == "POST" and status in _LASTING and retryable is True and not _is_valid(seen.exchange):
         yield Violation("OPS-ERR-002", "/error/retryable", "is true, although the same request can never succeed")
@@ -157,19 +166,18 @@ def _retryable(seen: Seen) -> Iterator[Violation]:
 def _is_crash(module: ModuleUnderTest, seen: Seen) -> bool:
     """Whether the request made the module fail. Without an answer at all, only a request that is wrong is blamed."""
     exchange = seen.exchange
-    is_right = _is_asked_for(module, exchange)
     if exchange.status is None:
-        return not is_right and len(exchange.request_body) <= _MOST_READ_BYTES
-    if exchange.status < 500:
+        return len(exchange.request_body) <= _MOST_READ_BYTES and not _is_asked_for(module, exchange)
+    if exchange.status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return False
-    if not is_right:
+    if not _is_asked_for(module, exchange):
         return True
     return module.works and not (seen.error.get("retryable") is True and _may_fail(exchange))
 
 
 def _may_fail(exchange: Exchange) -> bool:
     """Whether a valid request may get a retryable error: the module is not ready, or was not done by the deadline."""
-    return exchange.status == _UNAVAILABLE or b"deadline_s" in exchange.request_body
+    return exchange.status == HTTPStatus.SERVICE_UNAVAILABLE or b"deadline_s" in exchange.request_body
 
 
 def _is_asked_for(module: ModuleUnderTest, exchange: Exchange) -> bool:
@@ -184,12 +192,3 @@ def _is_valid(exchange: Exchange) -> bool:
         return is_supported(read_request(exchange.request_body).request.contract_version)
     except RefusalError:
         return False
-
-
-def _is_readable(body: bytes) -> bool:
-    """Whether a request is JSON of the contract; a module that reads other JSON, too, may repeat what it read."""
-    try:
-        read_request(body)
-    except RefusalError as refusal:
-        return refusal.status != 400
-    return True

@@ -5,30 +5,9 @@ import secrets
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any, Final
 
+from ops_contract.compliance.checks.filled_upstream import FILLED_UPSTREAM
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, met
-
-_UNKNOWN: Final = {"x_unknown": {"a": [1, None]}}
-_HASH: Final = "a758fe0075f3ee00b168426c1ccb9301d239bd3d4a2538afa0d3ad2fc25aec5b"
-_ARTIFACTS: Final = (
-    {"name": "tables/käse 1.csv", "media_type": "text/csv; charset=utf-8", "size_bytes": 19.0, "sha256": _HASH, **_UNKNOWN},
-    {"name": "empty.bin", "media_type": "application/octet-stream", "size_bytes": 0, "sha256": _HASH, "title": "Nothing"},
-)
-_EVIDENCE: Final = (
-    {"id": "e 1", "kind": "dataset", "title": "Census", "supports": ["/kpis/kit_figure", ""], "artifact": "empty.bin"},
-    {"id": "e 2", "kind": "document", "title": "Law", "uri": None, "artifact": None, "synthetic": None, **_UNKNOWN},
-)
-_UPSTREAM: Final = {
-    "kit-figures": {
-        "module": "kit-upstream",
-        "outputs": {"kpis": {"kit_figure": 1.5e-7}, "list": [None, True, "\U0001f4c8"], "": {}},
-        "artifacts": _ARTIFACTS,
-        "evidence": _EVIDENCE,
-        **_UNKNOWN,
-    },
-    "Kit.empty_1": {"module": "kit-upstream-2", "outputs": {}},
-}
-"""Two earlier steps of modules that nobody looks for."""
 
 _CHARSET: Final = {"Content-Type": "application/json; charset=utf-8"}
 _LONGEST_ID: Final = 128
@@ -37,7 +16,7 @@ _LONGEST_SCENARIO_ID: Final = "\U0001f4c8" * 200
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     """Send a request with earlier steps, and good requests at the bounds of the schema."""
-    seen = Seen(await module.execute(module.request(upstream=_UPSTREAM)))
+    seen = Seen(await module.execute(module.request(upstream=FILLED_UPSTREAM)))
     if seen.is_done:
         yield met("OPS-FWD-002", seen)
     else:

@@ -264,7 +264,7 @@ function refuseWhatParsesAllTheSame(text) {
     if (string) {
       const value = JSON.parse(string);
       if (/\p{Surrogate}/u.test(value)) throw new Error("a string holds half of a surrogate pair");
-      if (colon && keys.at(-1).has(value)) throw new Error(`the key ${string.slice(0, 80)} occurs twice in one object`);
+      if (colon && keys.at(-1).has(value)) throw new Error(`the key ${shortened(string, 80)} occurs twice in one object`);
       if (colon) keys.at(-1).add(value);
     } else if (token === "{" || token === "[") {
       keys.push(token === "{" ? new Set() : null);
@@ -297,9 +297,14 @@ function checkCall(body) {
 function check(allows, must) {
   return (value, pointer, code) => {
     if (allows(value)) return;
-    const is = typeof value === "object" && value !== null ? "" : `, not ${JSON.stringify(value).slice(0, 60)}`;
+    const is = typeof value === "object" && value !== null ? "" : `, not ${shortened(JSON.stringify(value), 60)}`;
     throw badInput(pointer, `must be ${must}${is}`, code);
   };
+}
+
+// Whole characters: half of one is no text (OPS-EXE-004).
+function shortened(text, length) {
+  return [...text.slice(0, 2 * length)].slice(0, length).join("");
 }
 
 function text(pattern, must) {
@@ -338,10 +343,11 @@ function arrayOf(item) {
   };
 }
 
-function mapOf(key, item) {
+function mapOf(key, item, most) {
   const isObject = object();
   return (value, pointer, code) => {
     isObject(value, pointer, code);
+    if (Object.keys(value).length > most) throw badInput(pointer, `must hold at most ${most}`, code);
     for (const [name, one] of Object.entries(value)) {
       const place = `${pointer}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
       key(name, place, code);
@@ -388,7 +394,7 @@ const REQUEST = object(
     action: identifier,
     inputs: object(),
   },
-  { upstream: mapOf(identifier, UPSTREAM_STEP), options: OPTIONS },
+  { upstream: mapOf(identifier, UPSTREAM_STEP, 1000), options: OPTIONS },
 );
 
 if (isMainThread) serve();

@@ -392,7 +392,7 @@ class Call(Strict):
     scenario_id: Annotated[str, Field(min_length=1, max_length=200)]
     action: Identifier
     inputs: dict[str, Any]
-    upstream: dict[Identifier, Step] = {}
+    upstream: Annotated[dict[Identifier, Step], Field(max_length=1000)] = {}
     options: Options = Options()
 
 

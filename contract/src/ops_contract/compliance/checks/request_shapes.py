@@ -1,0 +1,166 @@
+"""Requests made from the schema, each with one change: what breaks the schema is refused, and what it allows is served."""
+
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from ops_contract import is_supported
+from ops_contract.compliance.checks.filled_upstream import FILLED_UPSTREAM
+from ops_contract.compliance.checks.mutants import Mutant, is_valid, mutants_of
+from ops_contract.compliance.module_under_test import ModuleUnderTest
+from ops_contract.compliance.observation import Observation, Seen, broken, met, untested
+
+_IDS: Final = ("/run_id", "/step_id")
+_ANY_REFUSAL: Final = (*_IDS, "/contract_version")
+"""Texts that are refused in other words too: as hostile (OPS-PTH-001), or as a version (OPS-VER-001)."""
+
+_UPSTREAM: Final = "/upstream"
+_NAMES: Final = ("/name", "/artifact")
+"""Names of artifacts in `upstream`, which a module need not judge again."""
+
+_MOST_NAME_BYTES: Final = 255
+_OPTIONS: Final = {"seed": 42, "deadline_s": 3600}
+_LONG_S: Final = 60
+_NO_ANSWER: Final = "the module does not answer"
+
+
+async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
+    """Send what the schema refuses, then what it allows, all with earlier steps in `upstream` when the module takes them."""
+    upstream: Mapping[str, Any] = FILLED_UPSTREAM
+    if not Seen(await module.execute(_request(module, upstream))).is_done:
+        upstream = {}  # that is told already (OPS-FWD-002)
+    template = _request(module, upstream)
+    mutants = list(mutants_of(template))
+    wrong = [mutant for mutant in mutants if must_be_refused(mutant, template)]
+    async for observation in _refused(module, upstream, wrong):
+        yield observation
+    if module.works:
+        right = [mutant for mutant in mutants if must_be_served(mutant, template)]
+        async for observation in _served(module, upstream, right):
+            yield observation
+
+
+def _request(module: ModuleUnderTest, upstream: Mapping[str, Any]) -> dict[str, Any]:
+    return module.request(upstream=upstream, options=_OPTIONS)
+
+
+def must_be_refused(mutant: Mutant, request: Mapping[str, Any]) -> bool:
+    """Whether the change makes a good request wrong. Names of artifacts in upstream need not be judged again."""
+    is_text = isinstance(mutant.value, str) and mutant.value != ""
+    is_name = is_text and mutant.pointer.startswith(_UPSTREAM) and mutant.pointer.endswith(_NAMES)
+    return not is_name and not is_valid(mutant.applied_to(request))
+
+
+def must_be_served(mutant: Mutant, request: Mapping[str, Any]) -> bool:
+    """Whether a good request with the change has to be served: not with what a module knows better, or may be late with."""
+    match mutant.pointer:
+        case "/inputs" | "/action":
+            return False
+        case "/contract_version" if not (isinstance(mutant.value, str) and is_supported(mutant.value)):
+            return False
+        case "/options/deadline_s" if isinstance(mutant.value, int | float) and mutant.value <= _LONG_S:
+            return False
+    # Of a time, and of a name that can be stored, SPEC.md says more than the schema.
+    text = mutant.value if isinstance(mutant.value, str) and mutant.pointer.startswith(_UPSTREAM) else ""
+    is_odd = len(text.encode()) > _MOST_NAME_BYTES or (text != "" and mutant.pointer.endswith("/observed_at"))
+    return not is_odd and is_valid(mutant.applied_to(request))
+
+
+async def _refused(
+    module: ModuleUnderTest, upstream: Mapping[str, Any], wrong: Iterable[Mutant]
+) -> AsyncGenerator[Observation]:
+    open_ones = {"OPS-ERR-004", "OPS-ERR-005"}
+    last: Seen | None = None
+    for mutant in wrong:
+        last = Seen(await module.execute(mutant.applied_to(_request(module, upstream)), kind=f"at {mutant.pointer}"))
+        found = not_refused(mutant, last)
+        if found is not None and found.requirement in open_ones:
+            yield await _smallest(module, mutant, found)
+            open_ones.discard(found.requirement)
+        elif found is not None and found.requirement not in ("OPS-ERR-004", "OPS-ERR-005"):
+            yield found
+        if not open_ones or (last.exchange.status is None and not module.works):
+            break
+    for requirement in sorted(open_ones):
+        answered = last is not None and last.exchange.status is not None
+        yield met(requirement, *([last] if last else [])) if answered else untested(requirement, _NO_ANSWER)
+
+
+def not_refused(mutant: Mutant, seen: Seen) -> Observation | None:
+    """What the answer to a wrong request breaks."""
+    expected = f"422 with the pointer {mutant.pointer!r} for {mutant.what}"
+    if isinstance(mutant.value, str) and mutant.pointer in _ANY_REFUSAL:
+        if seen.is_refusal:
+            return None
+        hostile = "OPS-PTH-001" if mutant.pointer in _IDS else "OPS-ERR-004"
+        return broken(hostile, f"4xx for {mutant.what}", seen.summary(), seen)
+    if seen.is_done and mutant.coerced:
+        return broken("OPS-ERR-005", f"422 for {mutant.what}", seen.summary(), seen)
+    if seen.exchange.status == HTTPStatus.UNPROCESSABLE_ENTITY and _leads_to(seen.error.get("pointer"), mutant):
+        return None
+    if mutant.pointer == "/contract_version" and seen.is_refusal:
+        return None
+    return broken("OPS-ERR-004", expected, f"{seen.summary()} with the pointer {seen.error.get('pointer')!r}", seen)
+
+
+def _leads_to(pointer: Any, mutant: Mutant) -> bool:
+    """Whether a pointer shows the place, or what holds it: validators of JSON Schema show the object that lacks a field."""
+    if not isinstance(pointer, str):
+        return False
+    if pointer == mutant.pointer or pointer.startswith(f"{mutant.pointer}/"):
+        return True
+    above = mutant.pointer.rpartition("/")[0]
+    if mutant.pointer.startswith(f"{_UPSTREAM}/"):
+        return pointer.startswith(_UPSTREAM) and f"{mutant.pointer}/".startswith(f"{pointer}/")
+    return mutant.is_absent and pointer == above
+
+
+async def _smallest(module: ModuleUnderTest, mutant: Mutant, found: Observation) -> Observation:
+    """The same with the smallest request that shows it: without upstream, unless the change is in there."""
+    if mutant.pointer.startswith(_UPSTREAM):
+        return found
+    again = not_refused(mutant, Seen(await module.execute(mutant.applied_to(_request(module, {})))))
+    return again if again is not None and again.requirement == found.requirement else found
+
+
+async def _served(module: ModuleUnderTest, upstream: Mapping[str, Any], right: Iterable[Mutant]) -> AsyncGenerator[Observation]:
+    """Send many changes in one request, and each alone only when that is refused: of a good module, calls may take long."""
+    told: set[str] = set()
+    for together in _rounds(right):
+        request = _request(module, upstream)
+        for mutant in together:
+            request = mutant.applied_to(request)
+        if Seen(await module.execute(request)).is_done:
+            continue
+        for mutant in together:
+            requirement = requirement_of(mutant)
+            if requirement in told:
+                continue
+            seen = Seen(await module.execute(mutant.applied_to(_request(module, upstream))))
+            if not seen.is_done:
+                told.add(requirement)
+                message = seen.error.get("message")
+                why = f"{seen.summary()}{f': {message[:200]}' if isinstance(message, str) else ''}"
+                yield broken(requirement, f"200 for {mutant.what}", why, seen)
+
+
+def _rounds(mutants: Iterable[Mutant]) -> Iterator[list[Mutant]]:
+    """The changes in as few groups as there can be without two that change the same place."""
+    rounds: list[list[Mutant]] = []
+    for mutant in mutants:
+        for together in rounds:
+            if not any(map(mutant.overlaps, together)):
+                together.append(mutant)
+                break
+        else:
+            rounds.append([mutant])
+    yield from rounds
+
+
+def requirement_of(mutant: Mutant) -> str:
+    """The requirement that a module breaks which does not serve this valid change."""
+    if mutant.unknown:
+        return "OPS-FWD-001"
+    if mutant.pointer.startswith(_UPSTREAM) and not (mutant.pointer == _UPSTREAM and mutant.is_absent):
+        return "OPS-FWD-002"
+    return "OPS-VER-002" if mutant.pointer == "/contract_version" else "OPS-FWD-003"
