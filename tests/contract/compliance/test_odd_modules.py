@@ -164,7 +164,7 @@ async def test_answer_that_comes_after_the_deadline_is_too_late(execute_s: float
 
 async def test_seeds_at_the_bounds_are_asked_of_modules_that_are_not_deterministic_too() -> None:
     def bounded(request: dict[str, Any]) -> Answer:
-        return refusal("seed") if request["options"].get("seed") == 2147483647 else (200, envelope())
+        return refusal("seed") if "2147483647" in str(request.get("options")) else (200, envelope())
 
     assert await OddModule(bounded).checked("OPS-FWD-003") == {"OPS-FWD-003": Verdict.FAIL}
 

@@ -154,6 +154,12 @@ async def test_good_request_that_is_refused_is_found(what: str) -> None:
     assert set(await TwistedModule(refuses(fits)).broken(*SELECT)) == {requirement}
 
 
+def test_seeds_at_the_bounds_are_left_to_the_requirement_of_deterministic_modules() -> None:
+    request = good_request()
+    (last,) = (one for one in mutants_of(request) if one.pointer == "/options/seed" and repr(one.value) == "2147483647")
+    assert [requirement_of(last, profiles) for profiles in ([], ["deterministic"])] == ["OPS-FWD-003", "OPS-DET-004"]
+
+
 async def test_what_upstream_has_nothing_to_do_with_is_shown_without_it() -> None:
     found = await TwistedModule(takes(lambda request: seed(request) == -1)).broken("OPS-ERR-004")
     (exchange,) = found["OPS-ERR-004"].exchanges

@@ -1,6 +1,6 @@
 """Requests made from the schema, each with one change: what breaks the schema is refused, and what it allows is served."""
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -20,6 +20,9 @@ _NAMES: Final = ("/name", "/artifact")
 
 _MOST_NAME_BYTES: Final = 255
 _OPTIONS: Final = {"seed": 42, "deadline_s": 3600}
+_SEEDS: Final = (0, 2**31 - 1)
+"""That these work, OPS-DET-004 asks of deterministic modules."""
+
 _LONG_S: Final = 60
 _NO_ANSWER: Final = "the module does not answer"
 
@@ -133,7 +136,7 @@ async def _served(module: ModuleUnderTest, upstream: Mapping[str, Any], right: I
         if Seen(await module.execute(request)).is_done:
             continue
         for mutant in together:
-            requirement = requirement_of(mutant)
+            requirement = requirement_of(mutant, module.profiles)
             if requirement in told:
                 continue
             seen = Seen(await module.execute(mutant.applied_to(_request(module, upstream))))
@@ -157,10 +160,12 @@ def _rounds(mutants: Iterable[Mutant]) -> Iterator[list[Mutant]]:
     yield from rounds
 
 
-def requirement_of(mutant: Mutant) -> str:
-    """The requirement that a module breaks which does not serve this valid change."""
+def requirement_of(mutant: Mutant, profiles: Collection[str] = ()) -> str:
+    """The requirement that a module of these profiles breaks which does not serve this valid change."""
     if mutant.unknown:
         return "OPS-FWD-001"
     if mutant.pointer.startswith(_UPSTREAM) and not (mutant.pointer == _UPSTREAM and mutant.is_absent):
         return "OPS-FWD-002"
+    if mutant.pointer == "/options/seed" and mutant.value in _SEEDS and "deterministic" in profiles:
+        return "OPS-DET-004"
     return "OPS-VER-002" if mutant.pointer == "/contract_version" else "OPS-FWD-003"
