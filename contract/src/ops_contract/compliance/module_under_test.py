@@ -48,7 +48,7 @@ class ModuleUnderTest:
     recoveries: Recoveries = field(default_factory=Recoveries)
     lost_after: Exchange | None = None
     _erred: Exchange | None = None
-    _kind: str = ""
+    _series: str = ""
 
     def __post_init__(self) -> None:
         self.probe.on_exchange = self._remember
@@ -129,14 +129,15 @@ class ModuleUnderTest:
         *,
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
-        kind: str = "",
+        series: str = "",
     ) -> Exchange:
         """Send a request to `POST /execute`, once the module has recovered from the last error; bytes go as they are.
 
-        `kind` is what this one has in common with others, if it is wrong: see Recoveries.
+        Within a `series` of wrong requests nothing is sent in between: what follows shows whether one of them broke something.
         """
-        await self.recover()
-        self._kind = kind
+        if not series or series != self._series:
+            await self.recover()
+        self._series = series
         return await self._execute(request, headers, timeout_s)
 
     async def recover(self) -> None:
@@ -145,10 +146,9 @@ class ModuleUnderTest:
         When it does not, the module gets some more, so that it fails no check that happens to follow the error.
         """
         cause, self._erred = self._erred, None
-        kind, self._kind = self._kind, ""
         if cause is None or self.lost_after is not None:
             return
-        if not self.works or not self.recoveries.is_worth_asking(cause, kind):
+        if not self.works or not self.recoveries.is_worth_asking(cause):
             await self.probe.send("GET", "/health")
             return
         recovery = Recovery(cause, await self._execute(self.request()))

@@ -29,13 +29,13 @@ class Recoveries:
     asked: list[Recovery] = field(default_factory=list)
     _kinds: set[str] = field(default_factory=set)
 
-    def is_worth_asking(self, cause: Exchange, kind: str) -> bool:
-        """Whether to send a valid request after this error. Of one `kind`, the first does; without one, each does."""
+    def is_worth_asking(self, cause: Exchange) -> bool:
+        """Whether to send a valid request after this error."""
         is_quick = not self.asked or self.asked[-1].after.seconds < _QUICK_S
-        known = kind or f"{cause.method} {Seen(cause).summary()}"
-        is_new = known not in self._kinds
-        self._kinds.add(known)
-        return is_new or (is_quick and not kind)
+        kind = f"{cause.method} {Seen(cause).summary()}"
+        is_new = kind not in self._kinds
+        self._kinds.add(kind)
+        return is_quick or is_new
 
     @property
     def first_failed(self) -> Recovery | None:

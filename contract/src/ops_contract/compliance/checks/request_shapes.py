@@ -75,7 +75,7 @@ async def _refused(
     open_ones = {"OPS-ERR-004", "OPS-ERR-005"}
     last: Seen | None = None
     for mutant in wrong:
-        last = Seen(await module.execute(mutant.applied_to(_request(module, upstream)), kind=f"at {mutant.pointer}"))
+        last = Seen(await module.execute(mutant.applied_to(_request(module, upstream)), series=mutant.pointer or "/"))
         found = not_refused(mutant, last)
         if found is not None and found.requirement in open_ones:
             yield await _smallest(module, mutant, found)
