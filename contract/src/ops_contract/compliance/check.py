@@ -72,8 +72,8 @@ _GIVE_STEPS: Final = (
 _FIRST_ANSWER_S: Final = 5.0
 _SHORTER_S: Final = 2.0
 
-_LONGEST_S: Final[Mapping[str, float]] = dict.fromkeys(CHECKS, 60.0) | {"container": 240.0}
-"""Seconds after which a check is given up. A container alone has a minute to get ready."""
+_LONGEST_S: Final[Mapping[str, float]] = dict.fromkeys(CHECKS, 60.0) | {"request_shapes": 240.0, "container": 240.0}
+"""Seconds after which a check is given up. A container alone has a minute to get ready; of the shapes there are hundreds."""
 
 
 async def check(
