@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -47,7 +47,7 @@ class ModuleUnderTest:
     transcript: Transcript = field(default_factory=Transcript)
     recoveries: Recoveries = field(default_factory=Recoveries)
     lost_after: Exchange | None = None
-    _erred: Exchange | None = None
+    _errors: list[Exchange] = field(default_factory=list)
     _series: str = ""
 
     def __post_init__(self) -> None:
@@ -145,17 +145,31 @@ class ModuleUnderTest:
 
         When it does not, the module gets some more, so that it fails no check that happens to follow the error.
         """
-        cause, self._erred = self._erred, None
-        if cause is None or self.lost_after is not None:
+        errors, self._errors = self._errors, []
+        if not errors or self.lost_after is not None:
             return
-        if not self.works or not self.recoveries.is_worth_asking(cause):
+        if not self.works or not self.recoveries.is_worth_asking(errors[-1]):
             await self.probe.send("GET", "/health")
             return
-        recovery = Recovery(cause, await self._execute(self.request()))
+        recovery = Recovery(errors[-1], await self._execute(self.request()))
+        if not recovery.succeeded:
+            recovery = await self._narrowed(recovery, errors)
         self.recoveries.asked.append(recovery)
-        if not recovery.succeeded and not await self._works_again():
-            self.lost_after = cause
-        self._erred = None
+        self._errors.clear()
+
+    async def _narrowed(self, failed: Recovery, errors: Sequence[Exchange]) -> Recovery:
+        """What of several errors it was after which a valid request failed, found by sending each again."""
+        if not await self._works_again():
+            self.lost_after = failed.cause
+            return failed
+        for error in errors if len(errors) > 1 else ():
+            path, headers = error.url.removeprefix(self.probe.url), _JSON if error.request_body else {}
+            again = await self.probe.send(error.method, path, error.request_body, headers=headers, timeout_s=self.timeout_s)
+            found = Recovery(again, await self._execute(self.request()))
+            if not found.succeeded:
+                self.lost_after = None if await self._works_again() else again
+                return found
+        return failed
 
     async def _works_again(self) -> bool:
         for _ in range(_TRIES):
@@ -176,7 +190,7 @@ class ModuleUnderTest:
             return
         self.transcript.add(exchange)
         if exchange.status != HTTPStatus.OK and not exchange.is_of("/health"):
-            self._erred = exchange
+            self._errors.append(exchange)
 
 
 def health_of(exchange: Exchange) -> Health | None:
