@@ -1,7 +1,7 @@
 <?php
 // Benefits: what a child benefit pays a household. An honest module in plain PHP; profile: core.
 //
-// Run by PHP's own server: php -S 127.0.0.1:8080 module.php. It needs the input `income`, answers at once and so never looks at a
+// Run by PHP's own server: php -S 127.0.0.1:8080 php_module.php. It needs the input `income`, answers at once and so never looks at a
 // deadline, and reads requests with json_decode(), which cannot see duplicate keys, a SHOULD of SPEC.md (OPS-ERR-011).
 
 declare(strict_types=1);
