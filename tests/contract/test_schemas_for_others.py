@@ -1,7 +1,5 @@
 """The published schemas in the tools of others: a strict validator, code generators for TypeScript and for Python."""
 
-import fcntl
-import hashlib
 import json
 import os
 import re
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from npm_packages import npm_packages
 
 from ops_contract.schemas import documents
 
@@ -30,31 +29,10 @@ def _run(*words: str | Path, **options: Any) -> str:
     return printed
 
 
-def _cannot(reason: str) -> None:
-    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
-
-
 @pytest.fixture(scope="session")
 def packages() -> Path:
-    """The folder of the npm packages that tests/contract/tools/package-lock.json names, installed once for each lock."""
-    if shutil.which("npm") is None:
-        _cannot("npm is missing; install it to try the schemas with tools for JavaScript (see .ci/install)")
-    lock = (TOOLS / "package-lock.json").read_bytes()
-    folder = ROOT / "build" / f"schema-tools-{hashlib.sha256(lock).hexdigest()[:12]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    complete = folder / "complete"
-    # Another process of the same test run may want them at the same time.
-    with (folder / "lock").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        if not complete.exists():
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(TOOLS / name, folder)
-            words = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
-            if done.returncode:
-                _cannot(f"npm could not install what tests/contract/tools names: {done.stderr.strip()[-500:]}")
-            complete.touch()
-    return folder / "node_modules"
+    """The folder of the npm packages that tests/contract/tools/package-lock.json names."""
+    return npm_packages(TOOLS)
 
 
 def _judged(packages: Path, schemas: Path, pairs: list[tuple[str, Any]]) -> list[bool]:

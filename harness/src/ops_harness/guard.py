@@ -22,7 +22,11 @@ def _main(mode: str, command: list[str]) -> int:
     # In a group of its own, so that its workers are stopped with it.
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True) as service:  # noqa: S603  # the session's
         Thread(target=_stop_at_end_of_session, args=(service,), daemon=True).start()
-        return service.wait()
+        code = service.wait()
+        # Here, since the thread ends with this function: a service that stops at once may leave its workers behind.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(service.pid, signal.SIGKILL)
+        return code
 
 
 def _wait_for_end_of_session() -> None:
