@@ -1,0 +1,32 @@
+"""One way to break SPEC.md: a name, the requirements of which one has to catch it, and the methods that differ."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from contract.compliance.dishonest.module import Module
+
+
+@dataclass(frozen=True)
+class Twin:
+    name: str
+    caught_by: tuple[str, ...]
+    module: type[Module]
+
+
+TWINS: Final[dict[str, Twin]] = {}
+
+
+def twin(name: str, *caught_by: str, **methods: Any) -> None:
+    """A twin that differs from the honest module in `methods`, which get the module and what they replace takes."""
+    assert name not in TWINS, name
+    TWINS[name] = Twin(name, tuple(f"OPS-{one}" for one in caught_by), type(name, (Module,), methods))
+
+
+def then(method: Callable[..., Any], change: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """A method that gives what `change` makes of the module and the honest method's value."""
+    return lambda self, *given, **named: change(self, method(self, *given, **named))
+
+
+def without(value: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: one for name, one in value.items() if name not in names}
