@@ -99,7 +99,9 @@ def guarded(words: tuple[str, ...], folder: Path, output: int, **variables: str)
     """A command that ends with all its processes when this is left, and when this process is killed."""
     guard = [sys.executable, "-I", "-S", str(GUARD), "run", *words]
     told = environment(PYTHONUNBUFFERED="1", **variables)
-    with Popen(guard, cwd=folder, env=told, stdin=PIPE, stdout=output, stderr=STDOUT, text=True, start_new_session=True) as process:
+    with Popen(
+        guard, cwd=folder, env=told, stdin=PIPE, stdout=output, stderr=STDOUT, text=True, start_new_session=True
+    ) as process:
         try:
             yield process
         finally:

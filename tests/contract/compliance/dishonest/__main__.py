@@ -1,18 +1,25 @@
-"""Serve a twin, or the honest module when no twin is named: python -m contract.compliance.dishonest [NAME]."""
+"""Serve every twin, and the honest module under no name: prints a JSON object of addresses by name."""
 
-import sys
-from http.server import ThreadingHTTPServer
+import json
+from http.server import HTTPServer, ThreadingHTTPServer
+from threading import Thread
 
-from contract.compliance.dishonest import answers, requests  # noqa: F401  # they fill TWINS
-from contract.compliance.dishonest.module import Module
-from contract.compliance.dishonest.twin import TWINS
+from contract.compliance.dishonest import answers, requests, results, served  # noqa: F401  # they fill TWINS
+from contract.compliance.dishonest.twin import TWINS, Twin, twin
 
 
-class Server(ThreadingHTTPServer):
+class AtOnce(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
 
-with Server(("127.0.0.1", 0), TWINS[sys.argv[1]].module if sys.argv[1:] else Module) as server:
-    print(f"listening at http://127.0.0.1:{server.server_address[1]}", flush=True)
-    server.serve_forever()
+def server(twin: Twin) -> HTTPServer:
+    return (AtOnce if twin.module.at_once else HTTPServer)(("127.0.0.1", 0), twin.module)
+
+
+twin("")
+servers = {name: server(one) for name, one in TWINS.items()}
+threads = [Thread(target=one.serve_forever, args=(3600,)) for one in servers.values()]
+for thread in threads:
+    thread.start()
+print(json.dumps({name: f"http://127.0.0.1:{one.server_address[1]}" for name, one in servers.items()}), flush=True)

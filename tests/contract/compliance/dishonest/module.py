@@ -17,12 +17,13 @@ from urllib.parse import unquote
 from contract.compliance.honest.plain_module import REQUEST, TRACE, VERSION, Problem, parsed
 
 MODEL_S = 0.1
-LARGEST = 1_000_000
+LARGEST = 4_000_000
 
 
 class Module(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     name: ClassVar[str] = "tolls"
+    at_once: ClassVar[bool] = True
     actions: ClassVar[list[str]] = ["execute"]
     calls: ClassVar[dict[str, Any]] = {}
     files: ClassVar[dict[str, bytes]] = {}
@@ -34,7 +35,11 @@ class Module(BaseHTTPRequestHandler):
     # --- Health
 
     def health(self) -> dict[str, Any]:
-        declared = {"contract_versions": ["1.0"], "profiles": ["artifacts", "deterministic", "idempotent"], "actions": self.actions}
+        declared = {
+            "contract_versions": ["1.0"],
+            "profiles": ["artifacts", "deterministic", "idempotent"],
+            "actions": self.actions,
+        }
         return {"status": "ok", "module": self.name, "version": "1.0.0", **declared}
 
     # --- Requests
@@ -87,10 +92,13 @@ class Module(BaseHTTPRequestHandler):
         deadline: float | None = call.get("options", {}).get("deadline_s")
         return deadline
 
+    def model_s(self, left_s: float) -> float:
+        return MODEL_S
+
     def compute(self, call: dict[str, Any], left_s: float) -> None:
         """Take the time that the model needs. Raises Problem when less is left."""
-        time.sleep(min(MODEL_S, max(left_s, 0)))
-        if left_s < MODEL_S:
+        time.sleep(min(self.model_s(left_s), max(left_s, 0)))
+        if left_s < self.model_s(left_s):
             raise Problem(503, "DEADLINE_EXCEEDED", "not done by the deadline; give more time", retryable=True)
 
     def outputs(self, call: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Final
 
 from contract.compliance.dishonest.module import Module
@@ -12,15 +13,19 @@ class Twin:
     name: str
     caught_by: tuple[str, ...]
     module: type[Module]
+    alone: bool = False
+    """Whether it is so slow that the kit asks it about these requirements only."""
 
 
 TWINS: Final[dict[str, Twin]] = {}
 
 
-def twin(name: str, *caught_by: str, **methods: Any) -> None:
+def twin(name: str, *caught_by: str, alone: bool = False, **methods: Any) -> None:
     """A twin that differs from the honest module in `methods`, which get the module and what they replace takes."""
     assert name not in TWINS, name
-    TWINS[name] = Twin(name, tuple(f"OPS-{one}" for one in caught_by), type(name, (Module,), methods))
+    remembered = {"calls": {}, "files": {}, "running": set(), "turn": Lock(), "seen": {"requests": 0, "errors": 0}}
+    module = type(name or "Honest", (Module,), {**remembered, **methods})
+    TWINS[name] = Twin(name, tuple(f"OPS-{one}" for one in caught_by), module, alone)
 
 
 def then(method: Callable[..., Any], change: Callable[[Any, Any], Any]) -> Callable[..., Any]:
@@ -30,3 +35,11 @@ def then(method: Callable[..., Any], change: Callable[[Any, Any], Any]) -> Calla
 
 def without(value: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: one for name, one in value.items() if name not in names}
+
+
+def outputs(change: Any) -> Any:
+    return then(Module.outputs, lambda self, value: {**value, **change(self, value)})
+
+
+def piece(change: Any) -> Any:
+    return then(Module.evidence, lambda _, evidence: [{**evidence[0], **change(evidence[0])}])

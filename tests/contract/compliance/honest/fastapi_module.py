@@ -43,7 +43,9 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 Version = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$", max_length=16)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 FileText = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f\\]+$")]
-MediaType = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(; ?[ -~]+)?$", max_length=255)]
+MediaType = Annotated[
+    str, StringConstraints(pattern="^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(; ?[ -~]+)?$", max_length=255)
+]
 Pointer = Annotated[str, StringConstraints(pattern="^(/([^~/]|~[01])*)*$")]
 Integer = Annotated[int, BeforeValidator(whole)]
 Real = Annotated[float, BeforeValidator(real)]

@@ -71,9 +71,7 @@ def read_json(body: bytes) -> Any:
         raise ValueError(f"{word} is not JSON")
 
     try:
-        value = json.loads(
-            body.decode(), object_pairs_hook=members, parse_int=whole, parse_float=real, parse_constant=constant
-        )
+        value = json.loads(body.decode(), object_pairs_hook=members, parse_int=whole, parse_float=real, parse_constant=constant)
         json.dumps(value, ensure_ascii=False).encode()
         if depth(value) > 200:
             raise ValueError("it nests deeper than 200 levels")

@@ -29,7 +29,14 @@ class Problem(Exception):
     def __init__(self, http: int, code: str, message: str, pointer: str | None = None, **more: Any) -> None:
         super().__init__(message)
         self.http = http
-        self.fields = {"retryable": False, "hint": "see the manual", "pointer": pointer, "message": message, "code": code, **more}
+        self.fields = {
+            "retryable": False,
+            "hint": "see the manual",
+            "pointer": pointer,
+            "message": message,
+            "code": code,
+            **more,
+        }
 
 
 # The shape of a request: a function takes a value and where it stands, and complains.
@@ -111,7 +118,12 @@ def artifact_name(value: Any, at: str) -> None:
 
 
 FILE = record(
-    {"name": artifact_name, "media_type": string(MEDIA_TYPE), "size_bytes": whole(float("inf")), "sha256": string("[0-9a-f]{64}")}
+    {
+        "name": artifact_name,
+        "media_type": string(MEDIA_TYPE),
+        "size_bytes": whole(float("inf")),
+        "sha256": string("[0-9a-f]{64}"),
+    }
 )
 PIECE = record(
     {"id": string(r"[\s\S]+"), "kind": string(r"[\s\S]+"), "title": string(r"[\s\S]+")},
@@ -204,7 +216,9 @@ class Ferry(BaseHTTPRequestHandler):
         call = parsed(body)
         version = call.get("contract_version") if isinstance(call, dict) else None
         if isinstance(version, str) and re.fullmatch(VERSION, version) and not version.startswith("1."):
-            raise Problem(422, "F-V", "write in version 1.0", "/contract_version", details={"supported_versions": ["1.0"], "more": []})
+            raise Problem(
+                422, "F-V", "write in version 1.0", "/contract_version", details={"supported_versions": ["1.0"], "more": []}
+            )
         REQUEST(call, "")
         if call["action"] != "execute":
             raise Problem(422, "F-A", "the ferry can only execute", details={"known_actions": ["execute"]})
