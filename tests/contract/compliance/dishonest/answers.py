@@ -8,7 +8,7 @@ import traceback
 from typing import Any
 
 from contract.compliance.dishonest.module import Module
-from contract.compliance.dishonest.twin import outputs, then, twin, without
+from contract.compliance.dishonest.twin import both, outputs, then, twin, without
 from contract.compliance.honest.plain_module import Problem
 
 FILE = "/app/tolls/model.py"
@@ -81,7 +81,7 @@ twin(
     "HLT-005",
     health=then(Module.health, lambda _, health: {**health, "actions": "execute"}),
 )
-twin("health takes 1.5 s", "HLT-004", health=then(Module.health, lambda _, health: (time.sleep(1.5), health)[1]))
+twin("health takes 1.5 s", "HLT-004", health=both(lambda _: time.sleep(1.5), Module.health))
 twin("one request is answered at a time", "HLT-003", "HLT-004", **ONE_AT_A_TIME)
 twin(
     "health is not JSON by its media type",

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from contract.compliance.dishonest.module import Module
-from contract.compliance.dishonest.twin import then, twin, without
+from contract.compliance.dishonest.twin import both, then, twin, without
 from contract.compliance.honest.plain_module import REQUEST, Problem, parsed
 
 
@@ -74,7 +74,7 @@ def lax_but(mark: str) -> Any:
 
 def careless(use: Any) -> Any:
     """A judge that uses the body before it is judged."""
-    return lambda self, call: (use(call) if isinstance(call, dict) else None, Module.judge(self, call))
+    return both(lambda _, call: use(call) if isinstance(call, dict) else None, Module.judge)
 
 
 def pointed(change: Any) -> Any:
@@ -204,11 +204,7 @@ twin(
 # OPS-ERR-006, "Client input never causes a 5xx."
 twin("options of null fail", "ERR-006", judge=careless(lambda call: call.get("options", {}).get("seed")))
 twin("an action of null fails", "ERR-006", judge=careless(lambda call: call.get("action", "").strip()))
-twin(
-    "a body that is no object fails",
-    "ERR-006",
-    judge_version=lambda self, call: (call.get("x"), Module.judge_version(self, call)),
-)
+twin("a body that is no object fails", "ERR-006", judge_version=both(lambda _, call: call.get("x"), Module.judge_version))
 twin(
     "a step without outputs fails",
     "ERR-006",

@@ -1,6 +1,7 @@
 """Twins whose results are not what SPEC.md says: artifacts, determinism, repeats, evidence, figures, traces."""
 
 import base64
+import hashlib
 import json
 import random
 import secrets
@@ -8,7 +9,8 @@ import time
 from typing import Any
 
 from contract.compliance.dishonest.module import Module, decoded
-from contract.compliance.dishonest.twin import outputs, piece, then, twin, without
+from contract.compliance.dishonest.twin import both, outputs, piece, then, twin, without
+from contract.compliance.honest.plain_module import Problem
 
 
 def first_artifact(change: Any) -> Any:
@@ -19,17 +21,14 @@ def inline_artifact(change: Any) -> Any:
     return then(Module.artifacts, lambda _, artifacts: [artifacts[0], {**artifacts[1], **change(artifacts[1])}, artifacts[2]])
 
 
-def random_after(code: str) -> Any:
+def random_after(code: str) -> dict[str, Any]:
+    def remember(self: Module, problem: Problem) -> None:
+        self.seen["broken"] = self.seen.get("broken") or problem.fields["code"] == code
+
     def seed(self: Module, call: dict[str, Any]) -> int:
         return Module.seed(self, call) + (secrets.randbelow(10**6) if self.seen.get("broken") else 0)
 
-    return {
-        "refuse": lambda self, problem: (
-            self.seen.update(broken=self.seen.get("broken") or problem.fields["code"] == code),
-            Module.refuse(self, problem),
-        ),
-        "seed": seed,
-    }
+    return {"refuse": both(remember, Module.refuse), "seed": seed}
 
 
 def seed_plus(extra: Any) -> Any:
@@ -108,8 +107,8 @@ twin(
 twin(
     "the hash is that of the base64",
     "ART-003",
-    artifacts=inline_artifact(lambda one: {"sha256": Module.described(None, "", "", one["data"].encode())["sha256"]}),
-)  # type: ignore[arg-type]
+    artifacts=inline_artifact(lambda one: {"sha256": hashlib.sha256(one["data"].encode()).hexdigest()}),
+)
 twin("the size is that of the base64", "ART-004", artifacts=inline_artifact(lambda one: {"size_bytes": len(one["data"])}))
 twin(
     "the size is counted in characters",

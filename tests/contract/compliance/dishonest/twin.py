@@ -33,6 +33,11 @@ def then(method: Callable[..., Any], change: Callable[[Any, Any], Any]) -> Calla
     return lambda self, *given, **named: change(self, method(self, *given, **named))
 
 
+def both(first: Any, second: Any) -> Callable[..., Any]:
+    """A method that does both and gives what the second gives."""
+    return lambda self, *given: (first(self, *given), second(self, *given))[1]
+
+
 def without(value: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: one for name, one in value.items() if name not in names}
 

@@ -1,7 +1,7 @@
 """Wells: which wells run dry. An honest module in FastAPI with the actions `survey` and `forecast`, and no `execute`.
 
-Profiles: core, deterministic. It declares its request as pydantic models in strict mode, accepts bodies of any size, and gives its
-forecast from the survey of an earlier step when there is one.
+Profiles: core, deterministic. It declares its request as pydantic models in strict mode, accepts bodies of any size, and gives
+its forecast from the survey of an earlier step when there is one.
 """
 
 import asyncio
@@ -167,11 +167,17 @@ def read_json(body: bytes) -> Any:
     return value
 
 
+def judge_version(value: Any) -> None:
+    version = value.get("contract_version") if isinstance(value, dict) else None
+    if isinstance(version, str) and re.fullmatch(r"(?=.{3,16}\Z)(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)", version):
+        if version.split(".")[0] == "1":
+            return
+        details = {"supported_versions": [CONTRACT]}
+        raise Refused(422, "UNSUPPORTED_VERSION", f"{version} is not served", pointer="/contract_version", details=details)
+
+
 def judged(value: Any) -> Call:
-    if isinstance(value, dict) and isinstance(version := value.get("contract_version"), str):
-        if re.fullmatch(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)", version) and len(version) <= 16 and not version.startswith("1."):
-            details = {"supported_versions": [CONTRACT]}
-            raise Refused(422, "UNSUPPORTED_VERSION", f"{version} is not served", pointer="/contract_version", details=details)
+    judge_version(value)
     try:
         call = Call.model_validate(value)
     except ValidationError as error:

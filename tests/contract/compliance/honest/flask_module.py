@@ -1,7 +1,7 @@
 """Fares: what cheaper bus tickets cost a city. An honest module in Flask; profiles: core, artifacts, deterministic.
 
-It is written as a team that knows Flask would write it: a blueprint of views, error handlers for everything, files of a call in a
-temporary folder that Flask itself serves. It has nothing of the contract's own package.
+It is written as a team that knows Flask would write it: views, error handlers for everything, and files of a call in a
+temporary folder that Flask itself serves.
 """
 
 import csv
@@ -335,10 +335,10 @@ def http_error(error: HTTPException) -> tuple[Response, int, dict[str, str]]:
 
 
 @app.errorhandler(Exception)
-def failed(_: Exception) -> tuple[Response, int]:
-    app.logger.exception("failed")
-    error = {"code": "INTERNAL", "message": "the module failed; its log says more", "retryable": False}
-    return jsonify(envelope("error", error=error)), 500
+def failed(error: Exception) -> tuple[Response, int]:
+    app.logger.error("failed", exc_info=error)
+    failure = {"code": "INTERNAL", "message": "the module failed; its log says more", "retryable": False}
+    return jsonify(envelope("error", error=failure)), 500
 
 
 if __name__ == "__main__":

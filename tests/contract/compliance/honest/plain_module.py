@@ -1,8 +1,8 @@
 """Ferry: how many people cross a river. An honest module with nothing but Python's standard library; profile: core.
 
-Its style is unusual and all of it legal: HTTP/1.0, a connection for each request, odd case in header names and in the media type,
-JSON over many lines in ASCII with a line end after it, members in an odd order, fields of its own everywhere, nulls wherever they
-are allowed, and codes of errors that are its own. Each call takes a moment, since it waits for a slow gauge.
+Its style is unusual and all of it legal: HTTP/1.0, a connection for each request, odd case in header names and in the media
+type, JSON over many lines in ASCII with a line end after it, members in an odd order, fields of its own everywhere, nulls
+wherever they are allowed, and codes of errors that are its own. Each call takes a moment: it waits for a slow gauge.
 """
 
 import json
@@ -223,10 +223,9 @@ class Ferry(BaseHTTPRequestHandler):
         if call["action"] != "execute":
             raise Problem(422, "F-A", "the ferry can only execute", details={"known_actions": ["execute"]})
         outputs = crossing(call, arrived)
-        evidence = [
-            {"title": "Gauge at the quay", "kind": "measurement", "id": "g/1 \u00e4", "uri": None, "artifact": None, "synthetic": True,
-             "observed_at": None, "supports": ["", "/people/by ferry"], "details": ["x", {"y": None}], "colour": "blue"}
-        ]  # fmt: skip
+        piece = {"title": "Gauge at the quay", "kind": "measurement", "id": "g/1 \u00e4", "supports": ["", "/people/by ferry"]}
+        nulls = {"uri": None, "artifact": None, "observed_at": None}
+        evidence = [{**piece, **nulls, "synthetic": True, "details": ["x", {"y": None}], "colour": "blue"}]
         more = {"outputs": outputs, "evidence": evidence, "artifacts": [], "warnings": ["the river is high"], "links": []}
         self.reply(200, {**more, **ABOUT, "meta": self.meta(), "status": "success"})
 
