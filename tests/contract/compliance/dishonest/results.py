@@ -245,15 +245,6 @@ twin(
 twin("another seed gets the first answer", "IDM-002", fingerprint=lambda self, call, body: without(call, "options"))
 twin("another upstream gets the first answer", "IDM-002", fingerprint=lambda self, call, body: without(call, "upstream"))
 twin("another scenario gets the first answer", "IDM-002", fingerprint=lambda self, call, body: without(call, "scenario_id"))
-twin(
-    "an unknown field is no part of the body",
-    "IDM-002",
-    fingerprint=lambda self, call, body: {
-        name: one
-        for name, one in call.items()
-        if name in {"inputs", "options", "upstream", "action", "scenario_id", "contract_version"}
-    },
-)
 twin("the key is the step alone", "IDM-001", "EXE-001", "IDM-002", "DET-001", key=lambda self, call: call["step_id"])
 twin(
     "a duplicate fails while the first is running",

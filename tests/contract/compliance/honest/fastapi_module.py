@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.exceptions import HTTPException
 
-NAME, VERSION, CONTRACT = "wells", "0.9.0-rc.1", "1.0"
+NAME, VERSION, CONTRACT, SERVED = "wells", "0.9.0-rc.1", "1.0", ["1.0", "1.3"]
 TRACEPARENT = re.compile("00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -172,7 +172,7 @@ def judge_version(value: Any) -> None:
     if isinstance(version, str) and re.fullmatch(r"(?=.{3,16}\Z)(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)", version):
         if version.split(".")[0] == "1":
             return
-        details = {"supported_versions": [CONTRACT]}
+        details = {"supported_versions": SERVED}
         raise Refused(422, "UNSUPPORTED_VERSION", f"{version} is not served", pointer="/contract_version", details=details)
 
 
@@ -216,7 +216,7 @@ ACTIONS: dict[str, Callable[[Call], dict[str, Any]]] = {"survey": survey, "forec
 
 @app.get("/health")
 async def health() -> dict[str, Any]:
-    declared = {"contract_versions": [CONTRACT, "1.3"], "profiles": ["deterministic"], "actions": list(ACTIONS)}
+    declared = {"contract_versions": SERVED, "profiles": ["deterministic"], "actions": list(ACTIONS)}
     return {"status": "ok", "module": NAME, "version": VERSION, **declared}
 
 
