@@ -13,6 +13,10 @@ from contract.compliance.dishonest.twin import both, outputs, piece, then, twin,
 from contract.compliance.honest.plain_module import Problem
 
 
+LONG: dict[str, Any] = {"model_s": lambda self, left_s: 1.5, "alone": True}
+"""A model that is still running when a duplicate arrives, also on a busy machine."""
+
+
 def first_artifact(change: Any) -> Any:
     return then(Module.artifacts, lambda _, artifacts: [{**artifacts[0], **change(artifacts[0])}, *artifacts[1:]])
 
@@ -249,11 +253,13 @@ twin("the key is the step alone", "IDM-001", "EXE-001", "IDM-002", "DET-001", ke
 twin(
     "a duplicate fails while the first is running",
     "IDM-003",
+    **LONG,
     begin=lambda self, key: 1 / 0 if key in self.running else self.running.add(key),
 )
 twin(
     "a duplicate is executed again",
     "IDM-003",
+    **LONG,
     begin=lambda self, key: None,
     result=then(
         Module.result, lambda self, result: {**result, "warnings": [f"request {self.seen['requests']} at {time.time_ns()}"]}
