@@ -12,7 +12,6 @@ from contract.compliance.dishonest.module import Module, decoded
 from contract.compliance.dishonest.twin import both, outputs, piece, then, twin, without
 from contract.compliance.honest.plain_module import Problem
 
-
 LONG: dict[str, Any] = {"model_s": lambda self, left_s: 1.5, "alone": True}
 """A model that is still running when a duplicate arrives, also on a busy machine."""
 
