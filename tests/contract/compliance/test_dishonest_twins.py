@@ -130,7 +130,7 @@ def selected(twin: Twin) -> set[str]:
     if twin.alone:
         return set(twin.caught_by)
     shapes = EVERY_SHAPE if {"OPS-ERR-006", "OPS-ERR-009"} & set(twin.caught_by) else frozenset()
-    return ALWAYS | shapes | set(twin.caught_by)
+    return {*ALWAYS, *shapes, *twin.caught_by}
 
 
 def test_twins_name_requirements_that_exist() -> None:
