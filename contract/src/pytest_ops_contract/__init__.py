@@ -13,6 +13,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--ops-module", metavar="URL", help="base URL of a module, to be checked against the contract")
     group.addoption("--ops-inputs", metavar="FILE", help="good inputs: a JSON object, or one by action name")
     group.addoption("--ops-select", metavar="ID", action="append", help="only these requirements; * and ? match, OPS-ART-*")
+    group.addoption("--ops-timeout", metavar="SECONDS", type=float, help="how long to wait for each answer; default 30")
     group.addoption("--ops-strict", action="store_true", help="count warnings as failures")
     group.addoption("--ops-baseline", metavar="FILE", help="known failures, a line each; a stale entry fails")
 

@@ -22,6 +22,7 @@ class ModuleCheck:
     inputs: Mapping[str, Any] | None
     baseline: Baseline | None = None
     strict: bool = False
+    timeout_s: float | None = None
     # The ids that are left after -k, -m and the other selections of pytest.
     chosen: Collection[str] = field(default_factory=set)
     findings: Mapping[str, Finding] | None = None
@@ -38,7 +39,7 @@ class ModuleCheck:
         try:
             report = _run(self._checked())
         except TargetError as error:
-            self.trouble = str(error)
+            self.trouble = str(error).replace("--timeout", "--ops-timeout")
             return
         except Exception as error:  # noqa: BLE001  # a bug of the kit must not fail fifty requirements
             self.trouble = f"this is a bug of the kit, please report it: {error!r}"
@@ -47,7 +48,7 @@ class ModuleCheck:
 
     async def _checked(self) -> Report:
         await refuse_orchestrator(self.url, "pytest --ops-module")
-        return await check(self.url, inputs=self.inputs, select=self.chosen)
+        return await check(self.url, inputs=self.inputs, select=self.chosen, timeout_s=self.timeout_s)
 
     def _keep(self, report: Report) -> None:
         if report.unreachable is not None:

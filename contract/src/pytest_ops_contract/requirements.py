@@ -72,4 +72,5 @@ def _check(config: pytest.Config) -> ModuleCheck:
         read_inputs(Path(inputs) if inputs else None),
         read_baseline(read_text(Path(baseline)), baseline) if baseline else None,
         strict=config.getoption("ops_strict"),
+        timeout_s=config.getoption("ops_timeout"),
     )

@@ -11,7 +11,7 @@ from ops_stubs.catalogue import LEGACY, STUBS
 from ops_stubs.cli_drift import drift
 from ops_stubs.cli_record import record
 from ops_stubs.errors import FaultError, RecordingError
-from ops_stubs.faults import KINDS, VIOLATIONS, Faults
+from ops_stubs.faults import KINDS, VARIANTS, VIOLATIONS, Faults
 from ops_stubs.faults.container import DEFAULT_PORT, IGNORES_SIGTERM, LISTENS_LOCALLY, NEEDS_ROOT, is_hardened, local_host
 from ops_stubs.legacy_archive import DEFAULT_SHARED_DIR
 from ops_stubs.module import Neighbour, Stub
@@ -52,7 +52,7 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of a command
             envvar="OPS_STUBS_VIOLATE",
             metavar="ID",
             help="Break this requirement of the contract; repeatable.",
-            autocompletion=completing(lambda _: VIOLATIONS),
+            autocompletion=completing(lambda _: VIOLATIONS | VARIANTS),
         ),
     ] = None,
     fault: Annotated[
@@ -122,10 +122,13 @@ def list_faults(as_json: Annotated[bool, typer.Option("--json", help="For progra
         rows = [{"id": each.id, "broken": each.broken, "seen": each.seen} for each in violations]
         kinds = [{"kind": each.name, "sentence": each.sentence, "parameters": dict(each.defaults)} for each in KINDS.values()]
         plan = {"path": "/execute", "skip": 0, "first": None, "every": None}
-        print_json({"violations": rows, "faults": kinds, "plan": plan})
+        variants = [{"id": each.id, "broken": each.broken} for each in VARIANTS.values()]
+        print_json({"violations": rows, "variants": variants, "faults": kinds, "plan": plan})
         return
     for violation in violations:
         typer.echo(f"{violation.id}  {violation.broken}\n{'':13}seen: {violation.seen}")
+    for variant in VARIANTS.values():
+        typer.echo(f"{variant.id}  {variant.broken}")
     for kind in KINDS.values():
         parameters = ",".join(f"{name}={value}" for name, value in kind.defaults.items())
         typer.echo(f"{kind.name:<13}{kind.sentence}" + (f"\n{'':13}{kind.name}:{parameters}" if parameters else ""))

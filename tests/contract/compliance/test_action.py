@@ -96,6 +96,12 @@ def test_strict_lets_warnings_fail(strict: str, code: int, stub: str, tmp_path: 
     assert (ran.outputs["compliant"], ran.code) == (str(code == 0).lower(), code)
 
 
+def test_time_for_each_answer_is_given_to_the_kit(stub: str, tmp_path: Path) -> None:
+    assert run(tmp_path, url=stub, select="OPS-HLT-001", timeout="60").code == 0
+    refused = run(tmp_path, url=stub, select="OPS-HLT-001", timeout="0.5")
+    assert (refused.code, "--timeout" in refused.shown) == (2, True)
+
+
 def test_inputs_and_baseline_are_files(stub: str, tmp_path: Path) -> None:
     (tmp_path / "inputs.json").write_text('{"country": "KE"}')
     (tmp_path / "known.txt").write_text("OPS-ART-003  # due in March\n")

@@ -139,13 +139,6 @@ async def test_repeat_may_have_another_time_of_observation() -> None:
     assert set(found.values()) == {Verdict.PASS}
 
 
-@pytest.mark.parametrize(("profiles", "verdict"), [([], Verdict.PASS), (["deterministic"], Verdict.FAIL)])
-async def test_outputs_that_always_vary_are_not_blamed_on_unknown_fields(profiles: list[str], verdict: Verdict) -> None:
-    numbers = itertools.count()
-    module = OddModule(lambda _: (200, envelope(outputs={"n": next(numbers)})), {"profiles": profiles})
-    assert await module.checked("OPS-FWD-001") == {"OPS-FWD-001": verdict}
-
-
 async def test_health_that_is_slow_at_any_time_is_not_taken_for_one_that_waits() -> None:
     found = await OddModule(health_s=1.1).checked("OPS-HLT-003", "OPS-HLT-004")
     assert found == {"OPS-HLT-003": Verdict.PASS, "OPS-HLT-004": Verdict.WARN}

@@ -12,11 +12,12 @@ from local_service import MODULES, service
 from ops_contract.compliance.check import check
 from ops_contract.compliance.requirement import load_requirements
 from ops_contract.compliance.result import Verdict
-from ops_stubs.faults import VIOLATIONS
+from ops_stubs.faults import VARIANTS, VIOLATIONS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.proof]
 
 AT_ONCE: Final = 5
+ADMIN_S: Final = 300
 MATRIX: Final = "data-layer"
 OTHERS: Final = tuple(name for name in MODULES if name != MATRIX)
 OVER_HTTP: Final = tuple(one.id for one in load_requirements().values() if one.profile != "container")
@@ -40,7 +41,7 @@ def stub_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list
 
 async def reported(url: str, *violated: str, select: Collection[str] | None = None) -> dict[str, str]:
     """What the kit has against the stub at `url` while it breaks these requirements."""
-    async with httpx2.AsyncClient() as admin:
+    async with httpx2.AsyncClient(timeout=ADMIN_S) as admin:
         (await admin.put(f"{url}/__stub/faults", json={"violate": list(violated)})).raise_for_status()
     findings = (await check(url, select=select)).findings
     fine = (Verdict.PASS, Verdict.NOT_APPLICABLE)
@@ -77,6 +78,24 @@ async def test_each_broken_requirement_is_reported_and_no_other(
     tell_score(f"{len(found) - len(wrong)}/{len(OVER_HTTP)} broken requirements caught over HTTP, each alone")
     assert wrong == {}
     assert set(found) == set(OVER_HTTP)
+
+
+async def test_each_variant_is_caught(stub_at: dict[str, list[str]], tell_score: Callable[[str], None]) -> None:
+    waiting, found = list(VARIANTS), dict[str, set[str]]()
+
+    async def work_off(url: str) -> None:
+        while waiting:
+            name = waiting.pop(0)
+            found[name] = set(await reported(url, name, select={requirement_of(name)}))
+
+    await asyncio.gather(*map(work_off, stub_at[MATRIX]))
+    missed = [name for name in VARIANTS if found[name] != {requirement_of(name)}]
+    tell_score(f"{len(VARIANTS) - len(missed)}/{len(VARIANTS)} variants caught, each shown by one probe alone")
+    assert missed == []
+
+
+def requirement_of(variant: str) -> str:
+    return variant.partition(":")[0]
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -1,5 +1,6 @@
 """`pytest --ops-module URL`, as a module team runs it: pytest in a process of its own, against a stub in another."""
 
+import asyncio
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -9,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from keyed_module import KeyedModule
 from local_service import command, environment, service
 
 from ops_contract.compliance import Verdict
@@ -119,6 +121,21 @@ def test_junit_of_pytest_carries_the_ids_as_properties(checked: subprocess.Compl
         "spec": "contract/SPEC.md#ops-art-003",
         "verdict": "fail",
     }
+
+
+@pytest.mark.anyio
+async def test_module_that_is_too_slow_without_the_option_is_told_so_once(tmp_path: Path) -> None:
+    async with KeyedModule(execute_s=5.1).served() as url:
+        ran = await asyncio.to_thread(run, tmp_path, "--ops-module", url)
+    assert "answers take 5 s; give --ops-timeout 10" in ran.stdout
+    assert "1 error" in ran.stdout.splitlines()[-1]
+
+
+@pytest.mark.anyio
+async def test_time_for_each_answer_is_an_option(tmp_path: Path) -> None:
+    async with KeyedModule(execute_s=2).served() as url:
+        ran = await asyncio.to_thread(run, tmp_path, "--ops-module", url, "--ops-timeout", "1", "-k", "OPS-EXE-001")
+    assert "the first request had none within 1 s either" in ran.stdout
 
 
 def test_strict_lets_a_should_fail(broken_stub: str, tmp_path: Path) -> None:

@@ -115,6 +115,12 @@ def test_check_of_a_part_leaves_no_verdict(tmp_path: Path, variables: dict[str, 
     assert "only a part was checked; no verdict was kept" in ran.stderr
 
 
+def test_time_for_each_answer_is_given_to_the_kit(tmp_path: Path, variables: dict[str, str]) -> None:
+    ran = check(tmp_path, "monitor", *FEW, "--timeout", "90", **variables)
+    assert ran.returncode == 0
+    assert "--timeout 90" in ran.stderr.splitlines()[0]
+
+
 def test_usage_error_of_the_kit_is_its_own(tmp_path: Path, variables: dict[str, str]) -> None:
     ran = check(tmp_path, "monitor", "--inputs", "gone.json", **variables)
     assert (ran.returncode, kept(tmp_path, "monitor")) == (2, None)

@@ -27,13 +27,16 @@ from ops_contract.compliance.checks import (
     strict_reading,
     versions,
 )
-from ops_contract.compliance.module_under_test import ModuleUnderTest
+from ops_contract.compliance.module_under_test import DEFAULT_TIMEOUT_S, ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen
+from ops_contract.compliance.patience import longest_s, too_slow, unfinished
 from ops_contract.compliance.probe import Probe
 from ops_contract.compliance.progress import Progress
 from ops_contract.compliance.requirement import Requirement, ids_of, load_requirements
-from ops_contract.compliance.result import Finding, Report, Subject, Verdict
+from ops_contract.compliance.result import ExitCode, Finding, Report, Subject, Verdict
+from ops_contract.compliance.targets.errors import TargetError
 from ops_contract.compliance.targets.target import Target
+from ops_contract.compliance.timing import Timed, idle_machine, timed
 
 Check = Callable[[ModuleUnderTest], AsyncGenerator[Observation]]
 
@@ -62,7 +65,6 @@ _WITHOUT_ANSWERS: Final = ("every_answer", "container")
 """The checks that need no module which still answers."""
 
 _NEEDS_A_GOOD_ANSWER: Final = "the module does not answer a good request with 200; give inputs that it can work with (--inputs)"
-_UNFINISHED: Final = "the module took too long over the calls of this check; give inputs that take it less time (--inputs)"
 _LOST: Final = "since this error, the module answers no valid request any more; see OPS-ERR-009"
 _UPSTREAM_MISSING: Final = "UPSTREAM_MISSING"
 _GIVE_STEPS: Final = (
@@ -71,9 +73,7 @@ _GIVE_STEPS: Final = (
 )
 _FIRST_ANSWER_S: Final = 5.0
 _SHORTER_S: Final = 2.0
-
-_LONGEST_S: Final[Mapping[str, float]] = dict.fromkeys(CHECKS, 60.0) | {"request_shapes": 240.0, "container": 240.0}
-"""Seconds after which a check is given up. A container alone has a minute to get ready; of the shapes there are hundreds."""
+_SLOW_S: Final = 2.0
 
 
 async def check(
@@ -81,19 +81,24 @@ async def check(
     *,
     inputs: Mapping[str, Any] | None = None,
     select: Collection[str] | None = None,
+    timeout_s: float | None = None,
     progress: Progress = lambda _check, _done, _total: None,
 ) -> Report:
     """Check a module: the one at a base URL, or a target that was started for the check.
 
-    `inputs` are good ones, for every action or by action; `select` limits the check to these ids; `progress` is called as the
-    check goes on.
+    `inputs` are good ones, for every action or by action; `select` limits the check to these ids. `timeout_s` is how long to
+    wait for an answer, 30 s unless given. `progress` is called as the check goes on. Raises TargetError when answers take so
+    long that the check needs to be given `timeout_s`.
     """
     started, began = datetime.now(UTC), time.monotonic()
     subject = Target.at(target) if isinstance(target, str) else target
     module = ModuleUnderTest(Probe(subject.url, served_by=subject.served_by), inputs, container=subject.container)
+    module.timeout_s = timeout_s or DEFAULT_TIMEOUT_S
     unreachable = subject.unreachable or await _first_answers(module, subject)
     requirements = load_requirements()
     chosen = [one for one in requirements.values() if select is None or one.id in select]
+    if timeout_s is None and (why := too_slow(module, len({one.check for one in chosen if module.is_bound_by(one)}))):
+        raise TargetError(why, ExitCode.USAGE)
     # An image that does not get ready can still be checked as an image.
     names = ["container"] if unreachable else CHECKS
     observed = await _observed(module, names, {one.id for one in chosen if module.is_bound_by(one)}, progress)
@@ -111,7 +116,7 @@ async def check(
     if subject.behind is None or unreachable:
         return report
     without = partial(_without_adapter, progress)
-    bare = await check(subject.behind, inputs=inputs, select=select, progress=without)
+    bare = await check(subject.behind, inputs=inputs, select=select, timeout_s=module.timeout_s, progress=without)
     return replace(report, covered=tuple(sorted(_passed(report) - _passed(bare))))
 
 
@@ -125,20 +130,35 @@ def _passed(report: Report) -> set[str]:
 
 async def _first_answers(module: ModuleUnderTest, subject: Target) -> str | None:
     """Request the health and one good answer, and keep both results. Returns why nothing answers."""
-    first = await module.probe.send("GET", "/health", timeout_s=_FIRST_ANSWER_S)
-    if first.error is not None:
-        return first.error
-    module.health = Seen(first).fields
+    first = await _first_health(module)
+    if first.exchange.error is not None:
+        return first.exchange.error
+    module.health = first.fields
     for action in module.actions if subject.behind else ():
         seen = Seen(await module.execute(module.request(action=action)))
         if _lacks_steps(seen):
             module.untested[action] = str(seen.error.get("message"))
     good = Seen(await module.execute(module.request()))
     module.works = good.is_done
+    if good.is_done and (slow_s := good.exchange.seconds) > _SLOW_S:
+        # The first answer may be late because the module was loading something, or the machine is busy.
+        module.good_s = min(slow_s, await module.good_request_s())
+    elif good.is_done:
+        module.good_s = good.exchange.seconds
     if good.exchange.status is None:
         # A module that did not answer once is not worth the full wait for each of fifty requests.
-        module.timeout_s = _SHORTER_S
+        module.waited_s, module.timeout_s = good.exchange.seconds, _SHORTER_S
     return None
+
+
+async def _first_health(module: ModuleUnderTest) -> Seen:
+    """The first health: nobody waits long for a service that hangs, and one late answer is no reason to give up."""
+
+    def is_in_time(found: Timed) -> bool:
+        return found.seconds < _FIRST_ANSWER_S
+
+    found = await timed(lambda: module.probe.send("GET", "/health", timeout_s=_FIRST_ANSWER_S), idle_machine, is_in_time)
+    return found.seen
 
 
 async def _observed(
@@ -162,7 +182,7 @@ async def _observed_by(name: str, module: ModuleUnderTest, ids: set[str]) -> dic
     """What one check observes of these requirements; nothing that a module which it has lost meanwhile could have answered."""
     observed: dict[str, Observation | Exception] = {}
     try:
-        async with asyncio.timeout(_LONGEST_S[name]), aclosing(CHECKS[name](module)) as observations:
+        async with asyncio.timeout(longest_s(name, module)), aclosing(CHECKS[name](module)) as observations:
             async for observation in observations:
                 if module.lost_after is not None and name not in _WITHOUT_ANSWERS:
                     break
@@ -197,7 +217,7 @@ def _finding(
 def _not_observed(requirement: Requirement, module: ModuleUnderTest, unreachable: str | None) -> Finding:
     if unreachable is None and module.lost_after is not None:
         return Finding(requirement, Verdict.NOT_TESTABLE, actual=_LOST, exchanges=(module.lost_after,))
-    return Finding(requirement, Verdict.NOT_TESTABLE, actual=unreachable or _UNFINISHED)
+    return Finding(requirement, Verdict.NOT_TESTABLE, actual=unreachable or unfinished(requirement.check, module))
 
 
 def _lacking(requirement: Requirement, observation: Observation, module: ModuleUnderTest) -> str | None:
@@ -227,6 +247,8 @@ def _needs_good_answer(requirement: Requirement, *, is_met: bool) -> bool:
 def _judged(requirement: Requirement, observation: Observation) -> Finding:
     if observation.met is None:
         verdict = Verdict.NOT_TESTABLE if observation.applies else Verdict.NOT_APPLICABLE
+        if observation.see:
+            requirement = replace(requirement, remedy=load_requirements()[observation.see].remedy)
         return Finding(requirement, verdict, actual=observation.actual, exchanges=observation.exchanges)
     if observation.met:
         return Finding(requirement, Verdict.PASS, exchanges=observation.exchanges)

@@ -56,6 +56,10 @@ app = new_command(_NAME, "openpolicystack-contract", "Check a module against the
 Inputs = Annotated[
     Path | None, typer.Option("--inputs", metavar="FILE", help="Good inputs: a JSON object, or one by action name.")
 ]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="SECONDS", min=1, max=3600, help="How long to wait for each answer; default 30."),
+]
 _complete_requirement = completing(lambda _: load_requirements())
 
 Select = Annotated[
@@ -84,6 +88,7 @@ def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
     target: TargetOptions,
     inputs: Inputs = None,
     select: Select = None,
+    timeout: Timeout = None,
     baseline: Annotated[Path | None, typer.Option(metavar="FILE", help="Known failures; a stale entry fails.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Count warnings as failures.")] = False,
     verbose: Verbose = False,
@@ -111,7 +116,7 @@ def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
         _list([one for one in load_requirements().values() if one.id in chosen], as_json=as_json)
         return
     known = read_baseline(read_text(baseline), str(baseline), load_requirements()) if baseline else None
-    checked = run_to_end(_checked(opened, read_inputs(inputs), chosen, is_for_people=not as_json))
+    checked = run_to_end(_checked(opened, read_inputs(inputs), chosen, timeout, is_for_people=not as_json))
     report = checked.report if known is None else apply_baseline(checked.report, known)
     write(json_file, lambda: json_report(report))
     write(junit, lambda: junit_report(report, strict=strict))
@@ -145,10 +150,10 @@ def explain(requirement: Identifier, as_json: AsJson = False) -> None:
 
 @app.command()
 @with_target
-def replay(requirement: Identifier, target: TargetOptions, inputs: Inputs = None) -> None:
+def replay(requirement: Identifier, target: TargetOptions, inputs: Inputs = None, timeout: Timeout = None) -> None:
     """Check one requirement again, and show every request and answer."""
     one = known_requirement(requirement)
-    checked = run_to_end(_checked(target.opened(_say), read_inputs(inputs), {one.id}))
+    checked = run_to_end(_checked(target.opened(_say), read_inputs(inputs), {one.id}, timeout))
     if sys.stdout.isatty() and checked.diagnosis is None:
         Console().print(terminal_replay(checked.report), crop=False)
     else:
@@ -229,14 +234,19 @@ class _Checked:
 
 
 async def _checked(
-    opened: Opened, inputs: Mapping[str, Any] | None, chosen: Collection[str], *, is_for_people: bool = True
+    opened: Opened,
+    inputs: Mapping[str, Any] | None,
+    chosen: Collection[str],
+    timeout_s: float | None,
+    *,
+    is_for_people: bool = True,
 ) -> _Checked:
     async with opened as target:
         line = _progress(f"checking {masked_url(target.name)}", "requirements", is_shown=is_for_people)
         async with line.running():
             if target.name == target.url:  # an address, and nothing that the kit has started
                 await refuse_orchestrator(target.url, "ops-contract check")
-            report = await check(target, inputs=inputs, select=chosen, progress=line)
+            report = await check(target, inputs=inputs, select=chosen, timeout_s=timeout_s, progress=line)
         log = target.container.last_lines() if target.container else ""
         diagnosed = lacks_module(report) and sys.stdout.isatty()
         return _Checked(report, log, await diagnose(target, silence=report.unreachable) if diagnosed else None)

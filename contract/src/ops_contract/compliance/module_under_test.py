@@ -22,6 +22,10 @@ DEFAULT_INPUTS: Final[Mapping[str, Any]] = {
 }
 """The inputs of the stack's own example; --inputs gives others to a module that needs them."""
 
+DEFAULT_TIMEOUT_S: Final = 30.0
+"""Seconds to wait for an answer, unless --timeout gives others."""
+
+_MARGIN: Final = 2
 _JSON: Final = {"Content-Type": "application/json"}
 _TRIES: Final = 3
 
@@ -35,6 +39,8 @@ class ModuleUnderTest:
     `works` says whether it answered a good request with 200, and `untested` by action why it could not be asked for.
     `transcript` has what was said so far, `recoveries` how it went on after errors. `lost_after` is the error since which it
     answers no good request any more; nothing that is said then counts.
+    `timeout_s` is how long an answer is waited for, `good_s` what a good request took, and `waited_s` how long the first one
+    was waited for in vain.
     """
 
     probe: Probe
@@ -42,7 +48,9 @@ class ModuleUnderTest:
     health: Mapping[str, Any] = field(default_factory=dict)
     works: bool = False
     untested: dict[str, str] = field(default_factory=dict)
-    timeout_s: float = 30.0
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    good_s: float = 0.0
+    waited_s: float = 0.0
     container: ImageUnderTest | None = None
     transcript: Transcript = field(default_factory=Transcript)
     recoveries: Recoveries = field(default_factory=Recoveries)
@@ -117,6 +125,18 @@ class ModuleUnderTest:
     def slowed(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """`request` with an input that makes a stub slow; a real module ignores the input or refuses it."""
         return {**request, "inputs": {**request["inputs"], "__stub_delay_s": seconds}}
+
+    def patience_s(self, at_once: int = 1) -> float:
+        """How long to wait for calls that are sent `at_once`: a module may work on one after another."""
+        return max(self.timeout_s, _MARGIN * at_once * self.good_s)
+
+    async def good_request_s(self) -> float:
+        """The seconds that a good request takes now."""
+        return (await self.execute(self.request())).seconds
+
+    async def health_s(self) -> float:
+        """The seconds that the health takes now."""
+        return (await self.probe.send("GET", "/health")).seconds
 
     def _inputs_of(self, action: str) -> dict[str, Any]:
         given = DEFAULT_INPUTS if self.inputs is None else self.inputs

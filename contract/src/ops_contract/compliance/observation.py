@@ -1,7 +1,6 @@
 """What a check observed for one requirement, before it becomes a verdict."""
 
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -11,12 +10,14 @@ from ops_contract.compliance.result import Exchange
 
 # More than the contract allows, and less than what recursive reading, comparing and hashing can handle.
 _MOST_LEVELS: Final = 400
-_TRIES: Final = 3
 
 
 @dataclass(frozen=True)
 class Observation:
-    """`met` is None when the requirement could not be tested, or does not apply to the module; `actual` then says why."""
+    """`met` is None when the requirement could not be tested, or does not apply to the module; `actual` then says why.
+
+    `see` is the requirement that the module breaks instead, when that is the reason why this one could not be tested.
+    """
 
     requirement: str
     met: bool | None
@@ -24,6 +25,7 @@ class Observation:
     actual: str = ""
     exchanges: tuple[Exchange, ...] = ()
     applies: bool = True
+    see: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,23 +94,6 @@ class Seen:
         return f"{self.exchange.status}{f' {code}' if isinstance(code, str) else ''}{after}"
 
 
-async def first_in_time(send: Callable[[], Awaitable[Exchange]], within_s: float) -> Seen:
-    """The first of three answers that came within `within_s`, or the last."""
-    return await first_good(send, lambda seen: seen.exchange.seconds <= within_s)
-
-
-async def first_good(send: Callable[[], Awaitable[Exchange]], is_good: Callable[[Seen], bool]) -> Seen:
-    """The first of three answers that is good, or the last: one late answer may be the machine's fault.
-
-    `send` makes a new request each time, because a module may keep its answer to the last one.
-    """
-    for _ in range(_TRIES):
-        seen = Seen(await send())
-        if is_good(seen):
-            break
-    return seen
-
-
 def problems_in(model: Any, value: Any) -> tuple[Problem, ...]:
     """Why the schema of `model` refuses `value`; empty when it accepts it."""
     try:
@@ -139,14 +124,15 @@ def broken(requirement: str, expected: str, actual: str, *seen: Seen) -> Observa
     return Observation(requirement, False, expected, actual, tuple(one.exchange for one in seen))
 
 
-def untested(requirement: str, why: str, *seen: Seen) -> Observation:
-    """The requirement could not be tested."""
-    return Observation(requirement, None, "", why, tuple(one.exchange for one in seen))
+def untested(requirement: str, why: str, *seen: Seen, see: str = "") -> Observation:
+    """The requirement could not be tested, because the module breaks the requirement `see` if one is given."""
+    reason = f"{why}; see {see}" if see else why
+    return Observation(requirement, None, "", reason, tuple(one.exchange for one in seen), see=see)
 
 
-def not_applicable(requirement: str, why: str) -> Observation:
-    """The requirement is about something that the module does not have."""
-    return Observation(requirement, None, "", why, applies=False)
+def not_applicable(requirement: str, why: str, *seen: Seen) -> Observation:
+    """The requirement is about something that the module does not have, or need not do."""
+    return Observation(requirement, None, "", why, tuple(one.exchange for one in seen), applies=False)
 
 
 def judged(requirement: str, is_met: bool, expected: str, actual: str, *seen: Seen) -> Observation:

@@ -9,8 +9,10 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
+
+import typer
 
 from ops_contract import ContractError, parse_json, terminal_safe, validate
 from ops_contract.command_line import read_file, say, write
@@ -25,6 +27,9 @@ from ops_orchestrator.settings import Settings
 COMPLIANT: Final = 0
 NOT_COMPLIANT: Final = 1
 NO_SECRETS: Final = Secrets()
+Timeout = Annotated[
+    float | None, typer.Option(metavar="SECONDS", min=1, max=3600, help="How long the check waits for each answer; default 30.")
+]
 _CONNECT_S: Final = 5.0
 _NOT_KEPT: Final = "no verdict was kept"
 
@@ -71,6 +76,11 @@ def run_kit(*words: str, secrets: Secrets = NO_SECRETS, is_shown: bool = True) -
     if ran.stdout and is_shown:
         write(secrets.masked_bytes(ran.stdout))
     return ran.returncode
+
+
+def timeout_words(seconds: float | None) -> tuple[str, ...]:
+    """The option of the kit that gives a module so long for each answer; nothing for as long as usual."""
+    return () if seconds is None else ("--timeout", f"{seconds:g}")
 
 
 def check(*words: str, secrets: Secrets = NO_SECRETS, is_shown: bool = True) -> Checked:

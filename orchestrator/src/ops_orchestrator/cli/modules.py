@@ -13,7 +13,7 @@ import typer
 from ops_contract import JsonError, NumberError, canonical_json, parse_json, suggestion
 from ops_contract.command_line import completing, read_file
 from ops_orchestrator.cli import display, tables
-from ops_orchestrator.cli.compliance_kit import check_registered
+from ops_orchestrator.cli.compliance_kit import Timeout, check_registered, timeout_words
 from ops_orchestrator.cli.run_ids import complete_run_id, find_run_id
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.cli.terminal import AsJson, Url, show
@@ -117,6 +117,7 @@ def check_module(  # noqa: PLR0913, PLR0917  # one parameter an option
     ] = None,
     baseline: Annotated[Path | None, typer.Option(metavar="FILE", help="Known failures; a stale entry fails.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
+    timeout: Timeout = None,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Show everything about each finding, on a terminal.")
     ] = False,
@@ -132,6 +133,7 @@ def check_module(  # noqa: PLR0913, PLR0917  # one parameter an option
         *(("--baseline", str(baseline)) if baseline else ()),
         *(("--strict",) if strict else ()),
         *(("--verbose",) if verbose else ()),
+        *timeout_words(timeout),
         *(("--json",) if as_json else ()),
     ]
     raise typer.Exit(check_registered(module, settings, given, is_whole=not select))

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from ops_contract.command_line import say
-from ops_orchestrator.cli.compliance_kit import COMPLIANT, Checked, check, run_kit
+from ops_orchestrator.cli.compliance_kit import COMPLIANT, Checked, Timeout, check, run_kit, timeout_words
 from ops_orchestrator.cli.compose_project import ComposeProject
 from ops_orchestrator.cli.swap import Swap, override, read_swap, variables
 from ops_orchestrator.errors import CannotReachError, ConfigurationError, StoreError
@@ -36,6 +36,7 @@ def up(
     inputs: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Good inputs for the check, a JSON object or one by action.")
     ] = None,
+    timeout: Timeout = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Start it although the check found something.")] = False,
 ) -> None:
     """Start the Compose stack of this folder. With --with, checks, compares and swaps in your own modules first."""
@@ -46,7 +47,7 @@ def up(
     for swap in swaps:
         _require(_has_its_name(swap, modules), swap, anyway)
     for swap in swaps:
-        checked = check(*_target(swap), *_given(inputs))
+        checked = check(*_target(swap), *_given(inputs), *timeout_words(timeout))
         _require(_report(swap, checked).subject.module == swap.module and checked.code == COMPLIANT, swap, anyway)
         if _report(swap, checked).subject.module == swap.module:
             _keep(swap, checked, ComposeProject(here))

@@ -6,6 +6,6 @@
 from ops_stubs.faults.staged import Faults
 from ops_stubs.faults.syntax import parse_fault
 from ops_stubs.faults.transport import KINDS, TransportFault
-from ops_stubs.faults.violations import VIOLATIONS
+from ops_stubs.faults.violations import VARIANTS, VIOLATIONS
 
-__all__ = ["KINDS", "VIOLATIONS", "Faults", "TransportFault", "parse_fault"]
+__all__ = ["KINDS", "VARIANTS", "VIOLATIONS", "Faults", "TransportFault", "parse_fault"]

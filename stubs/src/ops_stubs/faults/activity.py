@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
-from ops_stubs.faults.exchange import Key
+from ops_stubs.faults.exchange import Key, Received
 
 __all__ = ["Activity", "Overlap"]
 
@@ -30,6 +31,9 @@ class Activity:
     calls: dict[Key, list[bytes]] = field(default_factory=dict)
     drift: int = 0
     latest: str = ""
+    seed: Any = None
+    history: list[tuple[Received, str]] = field(default_factory=list)
+    bodies: dict[Key, dict[str, Any]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     _executions: set[Overlap] = field(default_factory=set)
 
@@ -40,6 +44,8 @@ class Activity:
         """Reset everything except what describes running calls."""
         self.has_failed = False
         self.answered.clear()
+        self.history.clear()
+        self.bodies.clear()
         with self.lock:
             self.drift, self.latest = 0, ""
 

@@ -11,9 +11,10 @@ from ops_stubs.faults.health import HEALTH
 from ops_stubs.faults.refusals import REFUSALS
 from ops_stubs.faults.repeats import REPEATS
 from ops_stubs.faults.results import RESULTS
+from ops_stubs.faults.variants import VARIANTS
 from ops_stubs.faults.violation import Violation
 
-__all__ = ["VIOLATIONS", "violations_of"]
+__all__ = ["VARIANTS", "VIOLATIONS", "violations_of"]
 
 VIOLATIONS: Final[dict[str, Violation]] = {
     violation.id: violation for violation in (*HEALTH, *EXECUTE, *REFUSALS, *RESULTS, *REPEATS, *CONTAINER)
@@ -21,14 +22,17 @@ VIOLATIONS: Final[dict[str, Violation]] = {
 """Ordered as the hooks of several violations wrap an exchange, the outermost first."""
 
 
+_KNOWN: Final = VIOLATIONS | VARIANTS
+
+
 def violations_of(ids: Iterable[str]) -> tuple[Violation, ...]:
     """The violations called `ids`, each once. Raises FaultError for an unknown id, with the nearest one."""
     requested = {_violation(name.strip().upper()).id for name in ids}
-    return tuple(violation for violation in VIOLATIONS.values() if violation.id in requested)
+    return tuple(violation for name, violation in _KNOWN.items() if name in requested)
 
 
 def _violation(name: str) -> Violation:
-    if name in VIOLATIONS:
-        return VIOLATIONS[name]
+    if name in _KNOWN:
+        return _KNOWN[name]
     hint = suggestion(name, VIOLATIONS) or "`ops-stubs faults` lists them"
     raise FaultError(f"no requirement is called {name!r}; {hint}")

@@ -1,5 +1,6 @@
 """One good request per action: whether the answer is an envelope that keeps every rule for its content."""
 
+import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Final
 
@@ -46,7 +47,7 @@ async def _envelope(module: ModuleUnderTest, answers: Sequence[JudgedAnswer]) ->
     for answer in answers:
         seen = answer.seen
         if not seen.is_done:
-            reason = f"{seen.summary()}: {seen.error.get('message', '')}{_hint(seen)}"
+            reason = f"{seen.summary()}: {seen.error.get('message', '')}{_hint(module, seen)}"
             return broken("OPS-EXE-001", expected, reason, seen)
         if seen.fields.get("status") == "error":
             return broken("OPS-EXE-001", expected, "200 with an error envelope", seen)
@@ -55,8 +56,11 @@ async def _envelope(module: ModuleUnderTest, answers: Sequence[JudgedAnswer]) ->
     return judged("OPS-EXE-001", True, expected, "", answers[0].seen)
 
 
-def _hint(seen: Seen) -> str:
+def _hint(module: ModuleUnderTest, seen: Seen) -> str:
     """What to do about a call that did not succeed."""
+    if module.waited_s and seen.exchange.status is None:
+        longer = math.ceil(2 * module.waited_s)
+        return f"the first request had none within {module.waited_s:.0f} s either; if it takes longer, give --timeout {longer}"
     if seen.is_refusal:
         return "; if it needs other inputs, give them with --inputs"
     return "; the module's log may say why" if seen.is_failure else ""

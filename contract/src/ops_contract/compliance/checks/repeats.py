@@ -1,59 +1,152 @@
 """The same key again: whether it gives the same answer, never executes again, and refuses another body."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from typing import Any, Final
 
+from ops_contract.compliance.checks.results import difference, is_equal, timeless
+from ops_contract.compliance.checks.writings import WRITINGS
 from ops_contract.compliance.module_under_test import ModuleUnderTest
-from ops_contract.compliance.observation import Observation, Seen, broken, judged, met, untested
+from ops_contract.compliance.observation import Observation, Seen, broken, met, untested
 from ops_contract.compliance.requirement import ids_of
 
-_DELAY_S = 1
+_DELAY_S: Final = 1
+_TRIES: Final = 3
+_OTHER_SEED: Final = {"seed": 43}
+
+Request = dict[str, Any]
+Change = Callable[[Request], Request]
+
+
+async def _nothing(_module: ModuleUnderTest, _request: Request) -> None:
+    """The repeat follows at once."""
+
+
+async def _other_calls(module: ModuleUnderTest, request: Request) -> None:
+    await module.execute(module.request(options=_OTHER_SEED))
+    await module.execute(module.request(run_id=request["run_id"]))
+
+
+async def _refused_request(module: ModuleUnderTest, _request: Request) -> None:
+    await module.execute(b"{")
+
+
+async def _refused_body(module: ModuleUnderTest, request: Request) -> None:
+    await module.execute({**request, "options": _OTHER_SEED})
+
+
+_BEFORE: Final[Mapping[str, Callable[[ModuleUnderTest, Request], Awaitable[None]]]] = {
+    "at once": _nothing,
+    "after other calls": _other_calls,
+    "after a request that was refused": _refused_request,
+    "after the key was used with another body": _refused_body,
+}
+"""What happens before a repeat that must get the answer of the first call."""
+
+_OTHER_BODIES: Final[Mapping[str, Change]] = {
+    "another seed": lambda request: {**request, "options": _OTHER_SEED},
+    "another scenario_id": lambda request: {**request, "scenario_id": "compliance-kit, another scenario"},
+    "other inputs": lambda request: {**request, "inputs": {**request["inputs"], "kit_other": 1}},
+    "an earlier step in upstream": lambda request: {**request, "upstream": {"kit": {"module": "kit", "outputs": {}}}},
+}
+"""Bodies that are not the same as the first one, as canonical JSON."""
+
+_OTHER_KEYS: Final = ("run_id", "step_id")
+"""The parts of a key; a call that differs in one of them is another call."""
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
-    """Repeat a call unchanged, with another body, and while the first is running."""
+    """Repeat a call in every situation, with other bodies, under other keys, and while the first is running."""
     request = module.request()
-    first, again = [Seen(await module.execute(request)) for _ in range(2)]
+    first = Seen(await module.execute(request))
     if not first.is_done:
         for requirement in ids_of("repeats"):
             yield untested(requirement, "the module does not answer a valid request", first)
         return
-    same = again.is_done and _lasting(again) == _lasting(first)
-    actual = "another answer" if again.is_done else again.summary()
-    yield judged("OPS-IDM-001", same, "the answer of the first call (meta and observed_at may differ)", actual, first, again)
-    other = Seen(await module.execute({**request, "options": {"seed": 43}}))
-    yield judged("OPS-IDM-002", other.exchange.status == 422, "422 for the same key with another body", other.summary(), other)
+    yield await _repeats(module, request, first)
+    yield await _other_bodies(module, request, first)
     yield await _while_running(module)
 
 
+async def _repeats(module: ModuleUnderTest, request: Request, first: Seen) -> Observation:
+    expected = "the answer of the first call (meta and observed_at may differ)"
+    again = first
+    for what, before in _BEFORE.items():
+        await before(module, request)
+        again = Seen(await module.execute(request))
+        if actual := _other_answer(first, again):
+            return broken("OPS-IDM-001", expected, f"{what}: {actual}", first, again)
+    for what, write in WRITINGS.items():
+        again = Seen(await module.execute(write(request)))
+        if actual := _other_answer(first, again):
+            return broken("OPS-IDM-001", f"{expected}, since it is the same body", f"{what}: {actual}", first, again)
+    return met("OPS-IDM-001", first, again)
+
+
+def _other_answer(first: Seen, again: Seen) -> str | None:
+    """How the second answer differs from the first; None when it is the same."""
+    if not again.is_done:
+        return again.summary()
+    one, other = _lasting(first), _lasting(again)
+    return None if is_equal(one, other) else f"another answer: {difference(one, other)}"
+
+
+async def _other_bodies(module: ModuleUnderTest, request: Request, first: Seen) -> Observation:
+    for what, change in _OTHER_BODIES.items():
+        other = Seen(await module.execute(change(request)))
+        if other.exchange.status != 422:
+            expected = f"422 for the same key with {what} in the body"
+            return broken("OPS-IDM-002", expected, other.summary(), first, other)
+    return await _other_keys(module, request, first) or met("OPS-IDM-002", other)
+
+
+async def _other_keys(module: ModuleUnderTest, request: Request, first: Seen) -> Observation | None:
+    """What is wrong with calls that have one part of the key, and another body; None when they are served as any other."""
+    fresh = Seen(await module.execute(module.request(options=_OTHER_SEED)))
+    for name in _OTHER_KEYS if fresh.is_done else ():
+        other = Seen(await module.execute({**request, "options": _OTHER_SEED, name: module.request()[name]}))
+        expected = f"an answer of its own to another body under another {name}"
+        if not other.is_done:
+            return broken("OPS-IDM-002", expected, other.summary(), first, other)
+        if "deterministic" in module.profiles and _is_answer_of(first, other, fresh):
+            return broken("OPS-IDM-002", expected, "the answer to the first body", first, other, fresh)
+    return None
+
+
+def _is_answer_of(first: Seen, other: Seen, fresh: Seen) -> bool:
+    """Whether `other` has the outputs of `first`, and not those that its own body has under a key of its own."""
+    one, found, right = (seen.fields.get("outputs") for seen in (first, other, fresh))
+    return is_equal(found, one) and not is_equal(found, right)
+
+
 async def _while_running(module: ModuleUnderTest) -> Observation:
-    answers = await _twice_at_once(module, module.slowed(module.request(), _DELAY_S))
+    answers = await _answered_twice(module, module.slowed(module.request(), _DELAY_S))
     if all(seen.is_refusal and seen.exchange.status != 409 for seen in answers):
         # A module that refuses unknown inputs gets the request without the one that makes a stub slow.
-        answers = await _twice_at_once(module, module.request())
+        answers = await _answered_twice(module, module.request())
     done = [seen for seen in answers if seen.is_done]
     expected = "one execution: equal answers, or 409 for the second"
     strange = [seen for seen in answers if not seen.is_done and seen.exchange.status != 409]
     if strange or not done:
         seen = (strange or answers)[0]
         return broken("OPS-IDM-003", expected, seen.summary(), seen)
-    if len(done) == 2 and _lasting(done[0]) != _lasting(done[1]):
-        return broken("OPS-IDM-003", expected, "two different answers", *done)
+    if len(done) == 2 and (actual := _other_answer(*done)):
+        return broken("OPS-IDM-003", expected, f"two different answers: {actual}", *done)
     return met("OPS-IDM-003", *answers)
 
 
-async def _twice_at_once(module: ModuleUnderTest, request: dict[str, Any]) -> list[Seen]:
-    return [Seen(one) for one in await asyncio.gather(module.execute(request), module.execute(request))]
+async def _answered_twice(module: ModuleUnderTest, request: Request) -> list[Seen]:
+    """Both answers to a request that is sent twice at once; tried again, under other keys, while one does not come in time."""
+    for _ in range(_TRIES):
+        sent = {**request, **{name: module.request()[name] for name in _OTHER_KEYS}}
+        wait_s = module.patience_s(2) + _DELAY_S
+        both = await asyncio.gather(*(module.execute(sent, timeout_s=wait_s) for _ in range(2)))
+        if all(one.status is not None or one.seconds < wait_s for one in both):
+            break
+    return [Seen(one) for one in both]
 
 
 def _lasting(seen: Seen) -> dict[str, Any]:
     """The answer without the two places that may differ between equal answers: `meta` and `evidence[].observed_at`."""
     fields = {name: value for name, value in seen.fields.items() if name != "meta"}
-    if isinstance(fields.get("evidence"), list):
-        fields["evidence"] = [_timeless(item) for item in fields["evidence"]]
-    return fields
-
-
-def _timeless(item: Any) -> Any:
-    return {name: value for name, value in item.items() if name != "observed_at"} if isinstance(item, dict) else item
+    return {**fields, "evidence": timeless(fields["evidence"])} if "evidence" in fields else fields

@@ -1,11 +1,12 @@
 """Contract versions and unknown fields: whether the contract can grow."""
 
 from collections.abc import AsyncGenerator
-from typing import Any, Final
+from typing import Final
 
 from ops_contract import CONTRACT_VERSION, is_supported
 from ops_contract.compliance.checks.answers import good_answers, judged_by_violations
 from ops_contract.compliance.checks.named import not_named
+from ops_contract.compliance.checks.unknown_fields import unknown_fields_are_ignored
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, judged
 
@@ -13,23 +14,13 @@ _OTHER_MAJORS: Final = ("99.0", "2.0", "0.9", "10.0", "11.0")
 _OF_ANOTHER_SHAPE: Final = {"run": {"id": "r1"}, "steps": [], "options": "none"}
 """What another major may look like: the version is judged before the rest of the body."""
 
-_UNKNOWN = {"x_unknown": {"a": 1}, "priority": "high"}
-
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     """Send another major version, a higher minor version, and unknown fields."""
     yield await _other_major(module)
     minor = Seen(await module.execute(module.request(contract_version="1.99")))
     yield judged("OPS-VER-002", minor.is_done, "200 for contract version 1.99", minor.summary(), minor)
-    request = module.request()
-    plain = Seen(await module.execute(request))
-    more = {**request, "step_id": f"{request['step_id']}-x", **_UNKNOWN, "options": {**request["options"], **_UNKNOWN}}
-    grown = Seen(await module.execute(more))
-    same = grown.is_done and (_outputs(grown) == _outputs(plain) or await _varies(module, plain))
-    actual = "other outputs" if grown.is_done else grown.summary()
-    yield judged(
-        "OPS-FWD-001", same or not plain.is_done, "200 and the outputs of the call without unknown fields", actual, grown
-    )
+    yield await unknown_fields_are_ignored(module)
 
 
 async def _other_major(module: ModuleUnderTest) -> Observation:
@@ -54,12 +45,3 @@ async def _other_major(module: ModuleUnderTest) -> Observation:
 
 def _major(version: str) -> str:
     return version.partition(".")[0]
-
-
-async def _varies(module: ModuleUnderTest, plain: Seen) -> bool:
-    """Whether outputs differ for the same request too, as they may in a module that is not deterministic."""
-    return "deterministic" not in module.profiles and _outputs(Seen(await module.execute(module.request()))) != _outputs(plain)
-
-
-def _outputs(seen: Seen) -> Any:
-    return seen.fields.get("outputs")

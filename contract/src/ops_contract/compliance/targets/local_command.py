@@ -23,9 +23,11 @@ _ADDRESS: Final = re.compile(rb"(https?://[^\s\"']+)\s")
 
 @asynccontextmanager
 async def command_target(
-    words: Sequence[str], name: str, package: str, *, start_s: float = 30, stop_s: float = 6
+    words: Sequence[str], name: str, package: str, *, start_s: float = 600, stop_s: float = 6
 ) -> AsyncIterator[Target]:
     """Run the command `words` of `package`, wait at most `start_s` until it prints its address, and stop it at the end.
+
+    A stub prints it after its warm-up, which takes minutes on a busy machine; a command that cannot start ends by itself.
 
     A process that does not stop within `stop_s` of SIGTERM is killed.
     Raises TargetError when there is no such command, when it ends early, and when it prints no address.
