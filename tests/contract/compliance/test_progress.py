@@ -16,7 +16,7 @@ def test_line_names_the_check_and_how_far_it_is_and_is_gone_at_the_end(data_laye
     code, shown = kit_on_terminal(80, "check", data_layer, *CHOSEN)
     drawn = [part.partition("\r")[0] for part in shown.split(ERASED_LINE)]
     steps = [one for one in drawn if re.fullmatch(rf"checking {data_layer}: [a-z ]+, \d+ of 11 requirements, \d+ s", one)]
-    assert {one.partition(": ")[2].partition(",")[0] for one in steps} == {"health", "good requests", "errors"}
+    assert {one.partition(": ")[2].partition(",")[0] for one in steps} == {"health", "good requests", "errors", "every answer"}
     done = [int(one.partition(", ")[2].partition(" ")[0]) for one in steps]
     assert (done[0], done[-1], done) == (0, 11, sorted(done))
     assert code == 0

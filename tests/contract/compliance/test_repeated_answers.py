@@ -121,7 +121,7 @@ async def test_error_that_changes_later_outputs_is_found() -> None:
     module.result = lambda asked: outputs(module.refused if asked.call.options.seed == SEED_42 else 0)
     found = await module.unmet(*DETERMINISM)
     assert [*found] == ["OPS-DET-001"]
-    where = "/outputs/varying is 0 in one answer and 1 in the other"
+    where = "/outputs/varying: 0 became 1"
     assert f"after a request that was refused: {where}" in found["OPS-DET-001"].actual
 
 
@@ -183,7 +183,7 @@ async def test_random_module_that_does_not_call_itself_deterministic_is_complian
 async def test_unknown_field_that_changes_outputs_is_still_found() -> None:
     found = await KeyedModule(lambda asked: outputs("x_unknown" in json.loads(asked.raw))).unmet("OPS-FWD-001")
     assert found["OPS-FWD-001"].verdict is Verdict.FAIL
-    assert "/outputs/varying is false in one answer and true in the other" in found["OPS-FWD-001"].actual
+    assert "/outputs/varying: false became true" in found["OPS-FWD-001"].actual
 
 
 @pytest.mark.parametrize(("situation", "read"), WRITTEN.items(), ids=WRITTEN)
