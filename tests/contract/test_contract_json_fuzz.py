@@ -1,4 +1,4 @@
-"""What orjson reads and writes is what the strict reader and the library for RFC 8785 do, in tens of thousands of texts.
+"""What orjson reads and writes is what the strict reader and the library for RFC 8785 do, in twenty thousand texts.
 
 The texts are made from fixed seeds: well-formed ones of what such libraries differ in, and mutations of them.
 """
@@ -191,6 +191,5 @@ def test_texts_are_read_and_written_as_the_reference_does() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 11))
-def test_90_000_texts_are_read_and_written_as_the_reference_does(seed: int) -> None:
-    compare(seed, 9_000)
+def test_18_000_more_texts_are_read_and_written_as_the_reference_does() -> None:
+    compare(1, 18_000)

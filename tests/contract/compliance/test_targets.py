@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from command_line import ops_contract
 from local_service import command, environment, started
 
 from ops_contract.compliance.arguments import UsageError
@@ -25,8 +26,7 @@ SERVES = "print('at http://127.0.0.1:9', flush=True)"
 
 
 def kit(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    told = environment(**variables)
-    return subprocess.run([command("ops-contract"), *words], env=told, capture_output=True, text=True, check=False)
+    return ops_contract(Path(), *words, **variables)
 
 
 def refuses(url: str) -> bool:
@@ -107,7 +107,9 @@ def test_options_that_make_no_sense_are_refused_with_what_to_write(options: Targ
     [("tcp://127.0.0.1:9", "connection refused"), ("unix:///not/there.sock", "its socket is not there")],
 )
 def test_image_without_an_engine_is_unreachable_in_one_sentence(host: str, reason: str) -> None:
-    ran = kit("check", "--image", "x", DOCKER_HOST=host)
+    # The client of Docker leaves its socket to the end of the process.
+    words = [command("ops-contract"), "check", "--image", "x"]
+    ran = subprocess.run(words, env=environment(DOCKER_HOST=host), capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (ExitCode.UNREACHABLE, "")
     assert ran.stderr == f"ops-contract: no container engine answers: {reason}; start Docker, or set DOCKER_HOST\n"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from local_service import HTTP, ROOT, command, environment, service, stub_addresses
+from command_line import ops_contract
+from local_service import HTTP, ROOT, service, stub_addresses
 
 pytestmark = [pytest.mark.slow]
 
@@ -15,13 +16,7 @@ EXAMPLE: Final = ROOT / "examples" / "adapters"
 
 
 def kit(stubs: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [command("ops-contract"), *words],
-        env=environment(**stub_addresses(stubs)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return ops_contract(ROOT, *words, **stub_addresses(stubs))
 
 
 @pytest.fixture
