@@ -13,7 +13,7 @@ FORM: Final = HTML | {
 }
 """The headers of a form that a page of the service sends."""
 
-QUICK: Final = {"retries": 0, "ready_timeout_s": 0}
+QUICK: Final = {"retries": 0, "ready_timeout_s": 600}
 """For modules that trouble a run."""
 
 

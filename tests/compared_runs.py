@@ -12,7 +12,7 @@ from ops_orchestrator.runs.comparison.places import BRIEF, Limits
 from ops_orchestrator.runs.store.folder_run import FolderRun
 
 ADAPTED = """
-defaults: { ready_timeout_s: 0, backoff_s: 0, retries: 0 }
+defaults: { ready_timeout_s: 600, backoff_s: 0, retries: 0 }
 modules:
   alpha: { url: http://alpha.test }
   beta:

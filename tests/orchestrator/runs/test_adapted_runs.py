@@ -30,7 +30,7 @@ def beta(**files: Any) -> ScriptedModule:
 
 def registered(action: str = SCORE, adapter: str = "", **options: Any) -> str:
     """A modules.yaml with the contract's alpha, and beta, whose only action `score` is declared as `action`."""
-    settings = {"ready_timeout_s": 0, "backoff_s": 0, **options}
+    settings = {"ready_timeout_s": 600, "backoff_s": 0, **options}
     return (
         f"defaults: {json.dumps(settings)}\n"
         "modules:\n"

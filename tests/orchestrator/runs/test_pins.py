@@ -9,7 +9,7 @@ from scripted_module import Answer, ReadRun, ScriptedModule, StartService, succe
 from ops_orchestrator.runs.provenance import recipe_fingerprint
 
 ADAPTER = """
-defaults: {{ ready_timeout_s: 0, backoff_s: 0, retries: 0 }}
+defaults: {{ ready_timeout_s: 600, backoff_s: 0, retries: 0 }}
 modules:
   alpha:
     url: http://alpha.test

@@ -13,7 +13,7 @@ FILE = artifact("table.csv", b"a,b\n1,2\n", "text/csv", href="/files/table.csv")
 TEXT = artifact("brief.md", b"# Brief\n", "text/markdown")
 
 ADAPTER = """
-defaults: { ready_timeout_s: 0, backoff_s: 0, retries: 2 }
+defaults: { ready_timeout_s: 600, backoff_s: 0, retries: 2 }
 modules:
   alpha: { url: "http://alpha.test/api" }
   beta:

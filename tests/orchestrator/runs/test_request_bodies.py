@@ -15,7 +15,7 @@ from ops_orchestrator.runs.reports.shell_script import shell_script
 from ops_orchestrator.runs.store.folder_run import FolderRun
 
 MODULES = """
-defaults: { ready_timeout_s: 0, backoff_s: 0, retries: 0 }
+defaults: { ready_timeout_s: 600, backoff_s: 0, retries: 0 }
 modules:
   alpha: { url: http://alpha.test }
   beta:

@@ -9,7 +9,7 @@ import pytest
 from scripted_module import ReadRun, ScriptedModule, StartService, success
 
 MODULES = """
-defaults: { ready_timeout_s: 0, backoff_s: 0, retries: 0 }
+defaults: { ready_timeout_s: 600, backoff_s: 0, retries: 0 }
 modules:
   alpha: { url: http://alpha.test }
   beta:

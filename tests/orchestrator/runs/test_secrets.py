@@ -24,7 +24,7 @@ SECRETS: Final = (*PLAIN, BASIC)
 TRACES: Final = {*SECRETS, *map(quote, SECRETS), *(quote(value, safe="") for value in SECRETS), "v4riable", "wr1tten"}
 
 REGISTERED: Final = f"""
-defaults: {{ ready_timeout_s: 0, backoff_s: 0, retries: 1 }}
+defaults: {{ ready_timeout_s: 600, backoff_s: 0, retries: 1 }}
 modules:
   alpha: {{ url: "http://alpha.test/${{ALPHA_TOKEN}}" }}
   beta:

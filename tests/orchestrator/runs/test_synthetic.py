@@ -21,7 +21,7 @@ def registered(**bodies: str) -> str:
     for name, body in bodies.items():
         action = {"path": "/run", "body": body, "evidence": '"Census"'}
         modules[name] = {"url": f"http://{name}.test", "adapter": {"health": "none", "actions": {"run": action}}}
-    return json.dumps({"defaults": {"ready_timeout_s": 0, "backoff_s": 0, "retries": 0}, "modules": modules})
+    return json.dumps({"defaults": {"ready_timeout_s": 600, "backoff_s": 0, "retries": 0}, "modules": modules})
 
 
 def adapted(name: str) -> ScriptedModule:

@@ -415,7 +415,7 @@ def test_run_without_saved_artifacts_is_intact_and_says_what_cannot_be_checked(t
 
 
 ADAPTED = """
-defaults: { ready_timeout_s: 0, backoff_s: 0 }
+defaults: { ready_timeout_s: 600, backoff_s: 0 }
 modules:
   alpha:
     url: http://alpha.test

@@ -79,7 +79,7 @@ async def test_another_address_is_said_before_a_module_is_called_not_determinist
         module = alpha(found(value))
         # The network knows a module by the first part of its host.
         served = ScriptedModule(host, health=module.health, answers=module.answers)
-        registered = f"defaults: {{ ready_timeout_s: 0 }}\nmodules:\n  alpha: {{ url: 'http://{host}.test' }}\n"
+        registered = f"defaults: {{ ready_timeout_s: 600 }}\nmodules:\n  alpha: {{ url: 'http://{host}.test' }}\n"
         await runs.add(served, registered=registered, modules=["alpha"])
 
     assert "but it was answered by another address (http://alpha.test → http://other.test)" in runs.diff().cause
@@ -87,7 +87,7 @@ async def test_another_address_is_said_before_a_module_is_called_not_determinist
 
 async def test_another_time_limit_that_a_module_was_told_is_found_in_its_request(runs: Runs) -> None:
     for value, timeout_s in ((1, 30), (2, 20)):
-        registered = f"modules:\n  alpha: {{ url: http://alpha.test, ready_timeout_s: 0, timeout_s: {timeout_s} }}\n"
+        registered = f"modules:\n  alpha: {{ url: http://alpha.test, ready_timeout_s: 600, timeout_s: {timeout_s} }}\n"
         await runs.add(alpha(found(value)), registered=registered)
 
     assert runs.diff().cause.endswith("it was given another time limit (29.0 → 19.0 seconds).")

@@ -28,7 +28,7 @@ def report_of(folder: Path) -> Page:
 async def run_with(start_service: StartService, home: Path, *modules: ScriptedModule, **fields: Any) -> Path:
     """The folder of a run over scripted modules."""
     scenario = {"scenario_id": "demo", "modules": [module.name for module in modules], **fields}
-    async with start_service(*modules, options={"retries": 0, "ready_timeout_s": 0}) as service:
+    async with start_service(*modules, options={"retries": 0, "ready_timeout_s": 600}) as service:
         answer = (await service.post("/plan_and_execute", json=scenario)).json()
     return home / "runs" / str(answer["run_id"])
 

@@ -66,7 +66,7 @@ def _write(folder: Path, home: Path) -> None:
 async def run_with(start_service: StartService, home: Path, *modules: ScriptedModule, **more: Any) -> Path:
     """The folder of a run over scripted modules."""
     asked = {"scenario_id": "demo", "modules": [module.name for module in modules], **more}
-    async with start_service(*modules, options={"retries": 0, "ready_timeout_s": 0}) as service:
+    async with start_service(*modules, options={"retries": 0, "ready_timeout_s": 600}) as service:
         answer = (await service.post("/plan_and_execute", json=asked)).json()
     return home / "runs" / str(answer["run_id"])
 

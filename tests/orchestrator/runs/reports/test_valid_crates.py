@@ -14,7 +14,7 @@ from ops_orchestrator.runs.store.folder_run import FolderRun
 
 pytestmark = pytest.mark.slow
 
-QUICK: Final = {"retries": 0, "ready_timeout_s": 0}
+QUICK: Final = {"retries": 0, "ready_timeout_s": 600}
 NOT_OURS_TO_MEET: Final = (
     # "The SoftwareApplication id SHOULD be an absolute URI": it is meant for tools on the web, and also finds the plan, which
     # is a file of the crate.
