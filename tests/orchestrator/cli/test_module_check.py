@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -43,10 +43,20 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def check(home: Path, *words: str, **variables: str) -> CompletedProcess[str]:
-    """`ops modules check`, as a process of its own: the kit prints where it does."""
-    line = [command("ops"), "modules", "check", *words]
-    return subprocess.run(line, cwd=home, env=environment(**variables), capture_output=True, text=True, check=False)
+Check = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def check(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Check:
+    """Runs `ops modules check`; what the kit prints, a process of its own, is added to what the command itself does."""
+
+    def checked(*words: str, **variables: str) -> CompletedProcess[str]:
+        capfd.readouterr()
+        ran = ops(tmp_path, "modules", "check", *words, **variables)
+        of_the_kit = capfd.readouterr()
+        return CompletedProcess(words, ran.returncode, ran.stdout + of_the_kit.out, ran.stderr + of_the_kit.err)
+
+    return checked
 
 
 def kept(home: Path, module: str) -> Any:
@@ -54,8 +64,8 @@ def kept(home: Path, module: str) -> Any:
     return json.loads(file.read_bytes()) if file.exists() else None
 
 
-def test_verdict_on_a_good_module_is_kept_and_shown(tmp_path: Path, variables: dict[str, str]) -> None:
-    ran = check(tmp_path, "policy-simulator", **variables)
+def test_verdict_on_a_good_module_is_kept_and_shown(tmp_path: Path, variables: dict[str, str], check: Check) -> None:
+    ran = check("policy-simulator", **variables)
     verdict = kept(tmp_path, "policy-simulator")
     assert (ran.returncode, json.loads(ran.stdout)["compliant"]) == (0, True)
     assert (verdict["compliant"], verdict["counts"]["fail"], verdict["findings"]) == (True, 0, [])
@@ -68,9 +78,9 @@ def test_verdict_on_a_good_module_is_kept_and_shown(tmp_path: Path, variables: d
 
 
 def test_verdict_on_a_module_that_breaks_the_contract_names_what_and_the_kit_s_code_stays(
-    tmp_path: Path, variables: dict[str, str], broken: str
+    tmp_path: Path, variables: dict[str, str], broken: str, check: Check
 ) -> None:
-    ran = check(tmp_path, "policy-simulator", **{**variables, "POLICY_SIMULATOR_URL": broken})
+    ran = check("policy-simulator", **{**variables, "POLICY_SIMULATOR_URL": broken})
     verdict = kept(tmp_path, "policy-simulator")
     assert (ran.returncode, verdict["compliant"]) == (1, False)
     (unmet,) = [found for found in verdict["findings"] if found["breach"]]
@@ -81,10 +91,10 @@ def test_verdict_on_a_module_that_breaks_the_contract_names_what_and_the_kit_s_c
     assert (code, listed.count("not compliant"), listed.count("never checked")) == (0, 1, 5)
 
 
-def test_module_behind_an_adapter_is_checked_through_it(tmp_path: Path, variables: dict[str, str]) -> None:
+def test_module_behind_an_adapter_is_checked_through_it(tmp_path: Path, variables: dict[str, str], check: Check) -> None:
     file = str(ROOT / "examples/adapters/modules.yaml")
     (tmp_path / "inputs.json").write_text('{"country": "DO", "indicator": "gini"}')
-    ran = check(tmp_path, "indicators", "--inputs", "inputs.json", "--modules-file", file, **variables)
+    ran = check("indicators", "--inputs", "inputs.json", "--modules-file", file, **variables)
     verdict = kept(tmp_path, "indicators")
     assert ran.returncode in (0, 1), ran.stderr
     assert verdict["adapter"]
@@ -92,37 +102,39 @@ def test_module_behind_an_adapter_is_checked_through_it(tmp_path: Path, variable
 
 
 @pytest.mark.parametrize("words", [("policy-simulator",), ("indicators", "--modules-file", "examples/adapters/modules.yaml")])
-def test_module_that_is_not_there_leaves_no_verdict(tmp_path: Path, variables: dict[str, str], words: tuple[str, ...]) -> None:
+def test_module_that_is_not_there_leaves_no_verdict(
+    tmp_path: Path, variables: dict[str, str], check: Check, words: tuple[str, ...]
+) -> None:
     words = tuple(str(ROOT / word) if "/" in word else word for word in words)
     gone = {**variables, "POLICY_SIMULATOR_URL": "http://127.0.0.1:9", "LEGACY_URL": "http://127.0.0.1:9"}
-    ran = check(tmp_path, *words, **gone)
+    ran = check(*words, **gone)
     assert ran.returncode == 3
     assert f"ops: {words[0]} cannot be reached at http://127.0.0.1:9" in ran.stderr
     assert "start it, or correct its url in modules.yaml; no verdict was kept" in ran.stderr
     assert not (tmp_path / "runs").exists()
 
 
-def test_another_module_at_the_address_leaves_no_verdict(tmp_path: Path, variables: dict[str, str]) -> None:
-    ran = check(tmp_path, "monitor", **{**variables, "MONITOR_URL": variables["DATA_LAYER_URL"]})
+def test_another_module_at_the_address_leaves_no_verdict(tmp_path: Path, variables: dict[str, str], check: Check) -> None:
+    ran = check("monitor", **{**variables, "MONITOR_URL": variables["DATA_LAYER_URL"]})
     assert (ran.returncode, kept(tmp_path, "monitor")) == (1, None)
     assert "but 'data-layer' answers there; no verdict was kept" in ran.stderr
 
 
-def test_check_of_a_part_leaves_no_verdict(tmp_path: Path, variables: dict[str, str]) -> None:
-    ran = check(tmp_path, "monitor", *FEW, "-v", **variables)
+def test_check_of_a_part_leaves_no_verdict(tmp_path: Path, variables: dict[str, str], check: Check) -> None:
+    ran = check("monitor", *FEW, "-v", **variables)
     assert "--select OPS-HLT-* --verbose " in ran.stderr.splitlines()[0]
     assert (ran.returncode, kept(tmp_path, "monitor")) == (0, None)
     assert "only a part was checked; no verdict was kept" in ran.stderr
 
 
-def test_time_for_each_answer_is_given_to_the_kit(tmp_path: Path, variables: dict[str, str]) -> None:
-    ran = check(tmp_path, "monitor", *FEW, "--timeout", "90", **variables)
+def test_time_for_each_answer_is_given_to_the_kit(variables: dict[str, str], check: Check) -> None:
+    ran = check("monitor", *FEW, "--timeout", "90", **variables)
     assert ran.returncode == 0
     assert "--timeout 90" in ran.stderr.splitlines()[0]
 
 
-def test_usage_error_of_the_kit_is_its_own(tmp_path: Path, variables: dict[str, str]) -> None:
-    ran = check(tmp_path, "monitor", "--inputs", "gone.json", **variables)
+def test_usage_error_of_the_kit_is_its_own(tmp_path: Path, variables: dict[str, str], check: Check) -> None:
+    ran = check("monitor", "--inputs", "gone.json", **variables)
     assert (ran.returncode, kept(tmp_path, "monitor")) == (2, None)
     assert "cannot read gone.json" in ran.stderr
 
@@ -152,13 +164,13 @@ class Monitor(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_secret_of_an_address_is_neither_kept_nor_printed(tmp_path: Path) -> None:
+def test_secret_of_an_address_is_neither_kept_nor_printed(tmp_path: Path, check: Check) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Monitor) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/${{MONITOR_TOKEN}}"
         (tmp_path / "modules.yaml").write_text(f'modules: {{monitor: {{url: "{url}"}}}}\n')
         variables = {"OPS_MODULES_FILE": "modules.yaml", "MONITOR_TOKEN": "t0ken-value"}
-        ran = check(tmp_path, "monitor", **variables)
+        ran = check("monitor", **variables)
         server.shutdown()
     texts = [path.read_text() for path in (tmp_path / "runs/.compliance").rglob("*") if path.is_file()]
     assert (ran.returncode, len(texts)) == (1, 2), ran.stderr
@@ -175,6 +187,7 @@ def with_docker(tmp_path: Path) -> dict[str, str]:
 
 
 def up(home: Path, *words: str, **variables: str) -> CompletedProcess[str]:
+    """`ops up` as a process of its own, into whose output those that it starts print."""
     line = [command("ops"), "up", *words]
     return subprocess.run(line, cwd=home, env=environment(**variables), capture_output=True, text=True, check=False)
 
