@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any
 
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 import ops_orchestrator
@@ -100,7 +101,6 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
         redirect_slashes=False,  # it would answer with an address made from the header Host
         # The description is served by a route of our own, and shown by a page that loads nothing from elsewhere.
         openapi_url=None,
-        generate_unique_id_function=lambda route: route.name,
     )
     app.add_middleware(HeadAsGet)
     app.add_middleware(HotRoute, path=PATH, answer=start_run)
@@ -110,24 +110,36 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     if worker is not None:
         app.add_middleware(AmongSiblings, siblings=parts.siblings)
     install_problem_handlers(app)
-    app.include_router(plan_and_execute_routes(start_run))
-    app.include_router(runs_routes(parts.store, parts.runs))
-    app.include_router(artifacts_routes(parts.store))
-    app.include_router(evidence_routes(parts.store, parts.runs))
-    app.include_router(comparison_routes(parts.store))
-    app.include_router(several_routes(parts.store))
-    app.include_router(archive_routes(parts.store))
-    app.include_router(report_routes(parts.store))
-    app.include_router(ro_crate_routes(parts.store))
-    app.include_router(verification_routes(parts.store))
-    app.include_router(run_control_routes(parts.runs, parts.store, parts.siblings))
-    app.include_router(reproduction_routes(parts.runs, parts.store, started, parts.catalogue, settings.max_request_bytes))
-    app.include_router(events_routes(parts.store, parts.events, lambda run_id: parts.runs.find(run_id) is not None))
-    app.include_router(modules_routes(parts.viewer))
-    app.include_router(health_routes(parts.store, parts.runs))
-    app.include_router(sweeps_routes(parts.sweeps, parts.sweep_store, settings))
-    app.include_router(description_routes(app))
+    _add_routes(
+        app,
+        plan_and_execute_routes(start_run),
+        runs_routes(parts.store, parts.runs),
+        artifacts_routes(parts.store),
+        evidence_routes(parts.store, parts.runs),
+        comparison_routes(parts.store),
+        several_routes(parts.store),
+        archive_routes(parts.store),
+        report_routes(parts.store),
+        ro_crate_routes(parts.store),
+        verification_routes(parts.store),
+        run_control_routes(parts.runs, parts.store, parts.siblings),
+        reproduction_routes(parts.runs, parts.store, started, parts.catalogue, settings.max_request_bytes),
+        events_routes(parts.store, parts.events, lambda run_id: parts.runs.find(run_id) is not None),
+        modules_routes(parts.viewer),
+        health_routes(parts.store, parts.runs),
+        sweeps_routes(parts.sweeps, parts.sweep_store, settings),
+        description_routes(app),
+    )
     return app
+
+
+def _add_routes(app: FastAPI, *routers: APIRouter) -> None:
+    """Add the routes of `routers` as they are: `include_router` would have the first request wait until each is made again."""
+    for router in routers:
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                route.operation_id = route.name
+        app.router.routes.extend(router.routes)
 
 
 def _parts(settings: Settings, transport: Transport | None, worker: Worker | None) -> _Parts:
