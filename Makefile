@@ -6,6 +6,9 @@ export UV_PYTHON_DOWNLOADS := never
 export PYTHONDONTWRITEBYTECODE :=
 RUN := $(UV) run --no-sync
 
+# Each process begins with tests that stand together, so that what a file or a folder starts is mostly started once.
+SPREAD := -n auto --dist worksteal
+
 # ARGS may select tests of one part only; finding none in another part is fine.
 NONE_IS_FINE := || [ $$? -eq 5 ]
 
@@ -21,7 +24,7 @@ demo: sync ## run the example scenario with local processes and show the results
 
 .PHONY: test
 test: sync-dev ## run all tests; those with containers need a Docker engine
-	$(RUN) pytest -n auto -m "not e2e and not proof and not reliability" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
+	$(RUN) pytest $(SPREAD) -m "not e2e and not proof and not reliability" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
 	$(RUN) pytest -n 3 --dist loadfile -m "e2e or proof" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
 
 .PHONY: coverage
@@ -32,7 +35,7 @@ coverage: sync-dev ## run all tests and show which lines they leave out; takes t
 
 .PHONY: test-fast
 test-fast: sync-dev ## run the tests that need no container, browser or whole command, in less than two minutes
-	$(RUN) pytest -n auto -m "not e2e and not proof and not slow and not reliability" $(ARGS)
+	$(RUN) pytest $(SPREAD) -m "not e2e and not proof and not slow and not reliability" $(ARGS)
 
 .PHONY: bench
 bench: sync ## measure throughput, in a short form, and what adapters, HTTP libraries, large answers and pages cost

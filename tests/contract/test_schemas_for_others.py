@@ -19,6 +19,17 @@ pytestmark = pytest.mark.slow
 ROOT: Final = Path(__file__).parents[2]
 TOOLS: Final = Path(__file__).parent / "tools"
 PUBLISHED: Final = ROOT / "contract" / "schemas"
+# The command of the generator, once for each pair of a schema and a target: to load its libraries takes most of its time.
+GENERATE: Final = """
+import sys
+from datamodel_code_generator.__main__ import main
+
+pairs = iter(sys.argv[1:])
+for schema, target in zip(pairs, pairs):
+    code = main(["--input", schema, "--input-file-type", "jsonschema", "--output", target,
+                 "--output-model-type", "pydantic_v2.BaseModel"])
+    assert code == 0, schema
+"""
 SCHEMAS: Final = [name for name in documents() if name.endswith(".schema.json")]
 
 
@@ -77,30 +88,34 @@ def test_caller_in_typescript_compiles_with_the_generated_types(packages: Path, 
     _run(packages / ".bin" / "tsc", "--strict", "--target", "es2022", "--noEmit", "caller.ts", cwd=tmp_path)
 
 
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the Python that is generated of each schema."""
+    folder = tmp_path_factory.mktemp("generated")
+    words = [word for name in SCHEMAS for word in (PUBLISHED / name, folder / _python_name(name))]
+    _run(sys.executable, "-c", GENERATE, *words)
+    return folder
+
+
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_generated_python_has_a_class_for_each_model(name: str, tmp_path: Path) -> None:
-    target = _python_of(PUBLISHED / name, tmp_path)
+def test_generated_python_has_a_class_for_each_model(name: str, generated: Path) -> None:
+    target = generated / _python_name(name)
     classes = re.findall(r"^class (\w+)\((?!Enum)", target.read_text(), re.MULTILINE)
     _assert_named_after_models(name, classes)
 
 
-def test_generated_python_reads_an_envelope(tmp_path: Path, success: dict[str, Any]) -> None:
-    _python_of(PUBLISHED / "envelope.schema.json", tmp_path)
+def test_generated_python_reads_an_envelope(generated: Path, success: dict[str, Any]) -> None:
     program = (
         "import sys; from envelope import Artifact, Envelope\n"
         "artifact = Envelope.model_validate_json(sys.stdin.read()).root.artifacts[0]\n"
         "assert isinstance(artifact, Artifact); print(artifact.name)"
     )
-    printed = _run(sys.executable, "-c", program, cwd=tmp_path, input=json.dumps(success))
+    printed = _run(sys.executable, "-c", program, cwd=generated, input=json.dumps(success))
     assert printed.strip() == success["artifacts"][0]["name"]
 
 
-def _python_of(schema: Path, folder: Path) -> Path:
-    target = folder / f"{schema.name.removesuffix('.schema.json').replace('-', '_')}.py"
-    words = ("--input", schema, "--input-file-type", "jsonschema", "--output", target)
-    command = (sys.executable, "-m", "datamodel_code_generator", *words, "--output-model-type", "pydantic_v2.BaseModel")
-    _run(*command)
-    return target
+def _python_name(schema: str) -> str:
+    return f"{schema.removesuffix('.schema.json').replace('-', '_')}.py"
 
 
 def _assert_named_after_models(name: str, types: list[str]) -> None:

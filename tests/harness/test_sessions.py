@@ -37,13 +37,6 @@ def requests_of(module: str) -> int:
     return len([one for one in HTTP.get(f"{module}/__stub/requests").json()["requests"] if one["path"] == "/execute"])
 
 
-def test_module_at_a_url_takes_the_place_of_its_stub(repository: TeamRepository, module: str) -> None:
-    repository.write({"test_it.py": ONE_RUN})
-    ran = repository.test("--ops-with", f"policy-simulator={module}")
-    assert ran.returncode == 0, ran.stdout
-    assert requests_of(module) == 1
-
-
 def test_conftest_may_start_the_module_itself_and_set_the_orchestrator(repository: TeamRepository, module: str) -> None:
     conftest = f"""
         import pytest
@@ -157,14 +150,17 @@ def test_modules_file_of_ones_own_finds_the_stubs_in_its_variables(repository: T
     assert ran.returncode == 0, ran.stdout
 
 
-def test_each_process_of_xdist_has_a_stack_of_its_own(repository: TeamRepository) -> None:
+def test_each_process_of_xdist_has_a_stack_of_its_own_in_which_a_module_at_a_url_takes_the_place_of_its_stub(
+    repository: TeamRepository, module: str
+) -> None:
     tests = "\n".join(ONE_RUN.replace("test_run", f"test_run_{number}") for number in range(4))
     repository.write({"test_it.py": tests})
-    ran = repository.test("-n", "2", "--ops-dir", "kept")
+    ran = repository.test("-n", "2", "--ops-dir", "kept", "--ops-with", f"policy-simulator={module}")
     assert ran.returncode == 0, ran.stdout
     runs = {worker.name: len(list(worker.glob("runs/run_*"))) for worker in (repository.folder / "kept").iterdir()}
     assert set(runs) == {"gw0", "gw1"}
     assert sum(runs.values()) == 4
+    assert requests_of(module) == 4
 
 
 def test_failed_test_shows_what_the_stack_logged_during_it_and_where_all_is(repository: TeamRepository) -> None:

@@ -1,4 +1,4 @@
-"""The tests that come with the harness, and how CI of other hosts runs them: the shell scripts as they stand."""
+"""The tests that come with the harness where they fail; test_wheels.py has them pass, on the stack of an installation."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,11 +26,6 @@ def random_module(tmp_path: Path) -> Iterator[str]:
     words = ("ops-stubs", "serve", "policy-simulator", "--violate", "OPS-DET-001", "--port", "0")
     with service(tmp_path, *words) as (_, url):
         yield url
-
-
-def test_stack_with_every_module_passes(repository: TeamRepository) -> None:
-    ran = repository.test(*CHECKS)
-    assert "1 passed" in ran.stdout, ran.stdout
 
 
 def test_module_that_is_not_deterministic_fails_with_what_differs(repository: TeamRepository, random_module: str) -> None:

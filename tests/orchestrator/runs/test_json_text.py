@@ -1,5 +1,6 @@
 import json
 import unicodedata
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from ops_orchestrator.runs.json_text import json_document, json_line, json_text
 from ops_orchestrator.runs.record import ArtifactRecord, Results, StepRecord, StepResults
 from ops_orchestrator.runs.run_file import FileRef
 
-EVERY_CHARACTER = "".join(chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
+EVERY_CHARACTER = "".join(map(chr, chain(range(0xD800), range(0xE000, 0x110000))))
 BIDIRECTIONAL = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
 MARKS = set("\u061c\u200e\u200f\u2028\u2029")
 STEP = StepRecord(

@@ -93,7 +93,7 @@ FIELDS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("fields", FIELDS, ids=lambda fields: json.dumps(fields)[:40])
+@pytest.mark.parametrize("fields", FIELDS, ids=", ".join)
 def test_record_with_a_field_that_cannot_be_used_is_damage_and_the_other_run_is_listed(
     folder: Path, open_store: OpenStore, fields: dict[str, Any]
 ) -> None:
@@ -115,7 +115,7 @@ def test_record_with_a_field_that_cannot_be_used_is_damage_and_the_other_run_is_
         {"steps": {"alpha": None}},
         {"steps": {str(number): 1 for number in range(100_000)}},
     ],
-    ids=lambda fields: json.dumps(fields)[:40],
+    ids=", ".join,
 )
 def test_results_with_a_field_that_cannot_be_used_are_damage(
     folder: Path, open_store: OpenStore, fields: dict[str, Any]

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,38 +44,44 @@ def steps(count: int) -> list[dict[str, str]]:
 
 MANY_FIGURES = {f"figure {number}": number for number in range(300)}
 
-LARGE = {
-    "leaves": Large(success(outputs={f"{n}": n for n in range(100_000)}), {"": "and 99,976 more values in results.json"}),
-    "outputs": Large(success(outputs={"text": "x" * 10 * MIB}), {"steps/alpha": "Only the beginning is shown"}),
-    "recommendation": Large(
+LARGE: dict[str, Callable[[], Large]] = {
+    "leaves": lambda: Large(
+        success(outputs={f"{n}": n for n in range(100_000)}), {"": "and 99,976 more values in results.json"}
+    ),
+    "outputs": lambda: Large(success(outputs={"text": "x" * 10 * MIB}), {"steps/alpha": "Only the beginning is shown"}),
+    "recommendation": lambda: Large(
         success(outputs={"recommendation": "<" * 10 * MIB}), {"": "more characters) All of it is in results.json"}
     ),
-    "figures": Large(success(outputs={"kpis": MANY_FIGURES}), {"": "100 more figures of alpha in results.json"}),
-    "figures of many steps": Large(
+    "figures": lambda: Large(success(outputs={"kpis": MANY_FIGURES}), {"": "100 more figures of alpha in results.json"}),
+    "figures of many steps": lambda: Large(
         success(outputs={"kpis": MANY_FIGURES}), {"": "300 figures of step-9 in results.json"}, {"modules": steps(10)}
     ),
-    "warnings": Large(success(warnings=["&" * 1000] * 100), {"": "103 more warnings in results.json"}, {"modules": steps(3)}),
-    "artifacts": Large(
+    "warnings": lambda: Large(
+        success(warnings=["&" * 1000] * 100), {"": "103 more warnings in results.json"}, {"modules": steps(3)}
+    ),
+    "artifacts": lambda: Large(
         success(artifacts=[artifact(f"{n}.txt") for n in range(1000)]), {"": "and 980 more artifacts in results.json"}
     ),
-    "plots": Large(
+    "plots": lambda: Large(
         success(artifacts=plots(100)),
         {"": "60 more files called pictures in results.json"},
         files={f"/{n}.png": httpx2.Response(200, content=PNG) for n in range(100)},
     ),
-    "briefs": Large(success(artifacts=briefs(90, "# Brief")), {"": "50 more briefs in results.json"}),
-    "long briefs": Large(
+    "briefs": lambda: Large(success(artifacts=briefs(90, "# Brief")), {"": "50 more briefs in results.json"}),
+    "long briefs": lambda: Large(
         success(artifacts=briefs(9, "|:-:" * 200 + "|\n" + "|-:" * 200 + "|\n" + "x\n" * 60_000)),
         {"": "It is too long to be shown here"},
     ),
-    "evidence": Large(success(evidence=evidence(2000)), {"": "and 1,900 more pieces in results.json"}),
-    "steps": Large(success(warnings=["w" * 900] * 20), {"": "1,900 more warnings in results.json"}, {"modules": steps(100)}),
-    "scenario": Large(
+    "evidence": lambda: Large(success(evidence=evidence(2000)), {"": "and 1,900 more pieces in results.json"}),
+    "steps": lambda: Large(
+        success(warnings=["w" * 900] * 20), {"": "1,900 more warnings in results.json"}, {"modules": steps(100)}
+    ),
+    "scenario": lambda: Large(
         success(),
         {"": "all of it is the request in run.json"},
         {"inputs": {f"input {n}": "\\" * 40 for n in range(10_000)}},
     ),
-    "message": Large(httpx2.Response(422, json=error_envelope(message="<" * MIB)), {"": "MODULE_ERROR"}),
+    "message": lambda: Large(httpx2.Response(422, json=error_envelope(message="<" * MIB)), {"": "MODULE_ERROR"}),
 }
 
 
@@ -89,7 +95,7 @@ def shown(page_name: str, says: Mapping[str, str]) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", LARGE)
 async def test_pages_of_a_large_run_are_short_and_say_where_the_rest_is(start_service: StartService, name: str) -> None:
-    large = LARGE[name]
+    large = LARGE[name]()
     alpha = ScriptedModule(answers=[large.answer], files=dict(large.files))
     async with start_service(alpha, options=QUICK) as service:
         run_id = await run(service, **large.scenario)
