@@ -7,7 +7,15 @@ from contextlib import contextmanager
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
+
+RULES_OF_COLOURS: Final = (
+    "{resultTypes: ['violations'], runOnly: {type: 'rule', values: ['color-contrast', 'link-in-text-block']}}"
+)
+"""For `axe.run` on a page that was looked at in another colour scheme: no other of its usual rules looks at colours."""
+
+# On a busy machine a page takes its time; the usual limit is five seconds.
+expect.set_options(timeout=120_000)
 
 _SILENT: Final = (
     "--no-sandbox",  # which Chromium cannot have when root starts it

@@ -19,7 +19,7 @@ def run(home: Path, name: str, stubs: str, **narrower: Any) -> tuple[dict[str, A
     """What `ops sweep` says of an example with fewer points, and the rows of its table; the stub draws a plot for each."""
     shipped = json.loads((ROOT / "examples" / "sweeps" / name).read_bytes())
     (home / name).write_text(json.dumps({**shipped, "sweep": {**shipped["sweep"], **narrower}}))
-    ran = ops(home, "sweep", name, "--local", **stub_addresses(stubs))
+    ran = ops(home, "sweep", name, "--local", OPS_READY_TIMEOUT_S="600", **stub_addresses(stubs))
     assert ran.returncode == 0, ran.stderr
     answer = json.loads(ran.stdout)
     with (home / answer["sweep_path"] / "table.csv").open(encoding="utf-8", newline="") as table:

@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 PAGE = ROOT / "docs/reliability.md"
 MARK = "<!-- From here on written by `make reliability`. -->\n"
 MOST_MEMORY = 300 * MIB
-# An idle machine stays below a tenth of it; a busy one must not turn this red.
-LONGEST_HEALTH_MS = 1000
+# Of the service's processor time, so that a busy machine does not turn this red; it needs less than a tenth of it.
+MOST_BEFORE_HEALTH_MS = 1000
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,11 @@ def ordeal(tmp_path_factory: pytest.TempPathFactory) -> Ordeal:
         with (
             service(home, "ops", "serve", "--port", "0", OPS_MODULES_FILE="modules.yaml") as (process, url),
             Popen(
-                [sys.executable, ROOT / "tests/health_probe.py", url], stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True
+                [sys.executable, ROOT / "tests/health_probe.py", url, str(process.pid)],
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                text=True,
             ) as probe,
         ):
             endured = [(ran(url, module.slug), ran(url, GOOD_NAME)) for module in hostile_answers()]
@@ -131,7 +135,7 @@ def test_next_run_of_a_good_module_is_fine(ordeal: Ordeal) -> None:
 
 
 def test_service_stays_alive_and_answers(ordeal: Ordeal) -> None:
-    assert ordeal.health["longest"] < LONGEST_HEALTH_MS
+    assert ordeal.health["busy"] < MOST_BEFORE_HEALTH_MS
 
 
 def test_memory_stays_bounded(ordeal: Ordeal) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
-from browser import chromium
+from browser import RULES_OF_COLOURS, chromium
 from local_service import HTTP
 from playwright.sync_api import Browser, Page, expect
 from sample_pages import Stack, live_run, sample_stack
@@ -15,7 +15,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 AXE = AXE_FILE_PATH.read_text()
 RULES = "{resultTypes: ['violations']}"
-RULES_OF_COLOURS = "{resultTypes: ['violations'], runOnly: ['cat.color']}"
 # What a mouse can use and a keyboard has to reach. Points of charts are left out: a table leads to the same runs.
 CONTROLS = """[...document.querySelectorAll("main :is(a[href], button, input, select, textarea, summary), header a")]
     .filter((one) => one.checkVisibility() && !one.disabled && !one.closest("svg"))"""
@@ -112,7 +111,7 @@ def test_run_is_watched_cancelled_and_run_again(stack: Stack, browser: Browser) 
     page.get_by_role("button", name="Cancel the run").click()
     expect(page.locator(".verdict")).to_contain_text("cancelled")
     page.get_by_role("button", name="Run again").click()
-    expect(page.locator(".verdict")).to_contain_text("2 of 2 steps completed", timeout=60_000)
+    expect(page.locator(".verdict")).to_contain_text("2 of 2 steps completed")
     page.close()
 
 
@@ -121,7 +120,7 @@ def test_page_of_a_run_that_ended_before_its_stream_was_opened_shows_the_end(sta
     page.route("**/events*", lambda route: route.fulfill(status=204))
     with live_run(stack) as address:
         page.goto(address)
-    expect(page.locator(".verdict")).to_contain_text("cancelled", timeout=60_000)
+    expect(page.locator(".verdict")).to_contain_text("cancelled")
     page.close()
 
 
@@ -130,7 +129,7 @@ def test_everything_works_without_script(stack: Stack, browser: Browser) -> None
     page.goto(f"{stack.url}/")
     page.get_by_role("button", name="Run", exact=True).click()
     page.wait_for_url("**/runs/run_*")
-    expect(page.locator(".verdict")).to_contain_text("2 of 2 steps completed", timeout=60_000)
+    expect(page.locator(".verdict")).to_contain_text("2 of 2 steps completed")
     page.close()
 
 
