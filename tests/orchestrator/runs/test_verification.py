@@ -35,16 +35,10 @@ def is_found(folder: Path) -> bool:
     return not verified(folder).is_intact
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two steps with artifacts, to be read only."""
-    return recorded_run.run(tmp_path_factory.mktemp("recorded"), recorded_run.scenario())
-
-
 @pytest.fixture
-def folder(recorded: Path, tmp_path: Path) -> Path:
-    """A copy of it, to be changed."""
-    return recorded_run.copy(recorded, tmp_path)
+def folder(example_run: Path, tmp_path: Path) -> Path:
+    """A run of two steps with artifacts, to be changed."""
+    return recorded_run.copy(example_run, tmp_path)
 
 
 @contextmanager
@@ -60,14 +54,14 @@ def files_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def test_run_is_intact_as_it_was_written(recorded: Path) -> None:
-    verification = verified(recorded)
+def test_run_is_intact_as_it_was_written(example_run: Path) -> None:
+    verification = verified(example_run)
     assert verification.is_intact
-    assert (verification.files, verification.events) == (len(files_in(recorded)), 9)
+    assert (verification.files, verification.events) == (len(files_in(example_run)), 9)
     assert verification.as_json() == {
-        "run_id": recorded.name,
+        "run_id": example_run.name,
         "intact": True,
-        "files": len(files_in(recorded)),
+        "files": len(files_in(example_run)),
         "events": 9,
         "signed_by": None,
         "findings": [],

@@ -8,10 +8,9 @@ from ops_orchestrator.runs.store.folder_run import FolderRun
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> FolderRun:
+def run(example_run: Path) -> FolderRun:
     """A run of two steps, with artifacts."""
-    folder = recorded_run.run(tmp_path_factory.mktemp("exported"), recorded_run.scenario())
-    return FolderRun(folder.parent, folder.name)
+    return FolderRun(example_run.parent, example_run.name)
 
 
 @pytest.fixture(scope="session")
