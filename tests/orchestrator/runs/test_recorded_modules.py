@@ -113,7 +113,8 @@ async def test_run_that_failed_is_reproduced_up_to_its_failure_with_one_attempt(
 async def test_step_that_got_no_answer_cannot_be_answered_for(start_service: StartService) -> None:
     modules = Modules()
     modules.alpha.health = [httpx2.Response(503)]
-    async with start_service(modules.alpha, modules.beta, registered=ADAPTER) as service:
+    hasty = ADAPTER.replace("ready_timeout_s: 600", "ready_timeout_s: 0")
+    async with start_service(modules.alpha, modules.beta, registered=hasty) as service:
         run = await start(service, "alpha")
         again = await offline(service, run)
     code = run["error"]["code"]
