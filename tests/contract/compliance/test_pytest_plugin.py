@@ -158,9 +158,11 @@ def test_ids_and_markers_choose(words: tuple[str, ...], expected: set[str], fold
 
 def test_module_is_asked_only_for_what_was_chosen(broken_stub: str, tmp_path: Path) -> None:
     """Once to see whether it works at all, and once for the artifacts."""
-    already = len(journal(broken_stub))
+    httpx2.get(f"{broken_stub}/from-here-on")
     run(tmp_path, "--ops-module", broken_stub, "-k", "OPS-ART-001 or OPS-ART-002")
-    assert [one["path"] for one in journal(broken_stub)[already:] if one["method"] == "POST"] == ["/execute"] * 2
+    # The journal keeps the last requests only.
+    paths = [one["path"] for one in journal(broken_stub)]
+    assert paths[paths.index("/from-here-on") :].count("/execute") == 2
 
 
 def test_module_that_is_not_there_is_one_error(folder: Path) -> None:
