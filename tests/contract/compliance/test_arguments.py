@@ -19,6 +19,11 @@ def test_what_is_no_base_url_is_refused_with_an_example(url: str) -> None:
         checked_url(url)
 
 
+def test_address_without_scheme_is_shown_with_one() -> None:
+    with pytest.raises(UsageError, match="'127.0.0.1:9000/base' is not a base URL; write one like http://127.0.0.1:9000/base"):
+        checked_url("127.0.0.1:9000/base")
+
+
 def test_patterns_name_ids_in_either_case() -> None:
     assert selected(["ops-ver-*", "OPS-HLT-001"]) == {"OPS-VER-001", "OPS-VER-002", "OPS-HLT-001"}
     assert selected(None) == set(load_requirements())

@@ -83,6 +83,12 @@ async def test_answer_has_a_diagnosis(content: bytes, finding: str) -> None:
     assert found.advice
 
 
+async def test_address_of_health_is_told_the_base_url() -> None:
+    async with answering(http("404 Not Found")) as address:
+        found = await diagnose(f"http://{address}/base/health")
+    assert found.advice[0].endswith(f"ops-contract doctor http://{address}/base")
+
+
 async def test_redirect_within_the_service_names_the_base_url_to_try() -> None:
     found = await diagnosed(http("307 Temporary Redirect", b"", "Location: /base/health?x=1"))
     assert found.advice[-1].endswith("/base?x=1")

@@ -19,7 +19,9 @@ class UsageError(ValueError):
 def checked_url(url: str) -> str:
     """`url` when it is a base URL. Raises UsageError."""
     if base_url_problem(url):
-        raise UsageError(f"{url!r} is not a base URL; write one like http://localhost:8080")
+        meant = f"http://{url}"
+        example = "http://localhost:8080" if "://" in url or base_url_problem(meant) else meant
+        raise UsageError(f"{url!r} is not a base URL; write one like {example}")
     return url
 
 

@@ -57,7 +57,7 @@ async def _diagnosed(url: str) -> Diagnosis:
         return await _silent(url, exchange.error or "no answer")
     line = _line(exchange, health.summary())
     if exchange.status == 404:
-        return await _elsewhere(probe, line)
+        return await _elsewhere(url, line)
     if 300 <= exchange.status < 400:
         return _redirected(exchange, line)
     orchestrator = await orchestrator_at(url, health)
@@ -166,10 +166,13 @@ async def _speaks_tls(host: str, port: int) -> bool:
     return True
 
 
-async def _elsewhere(probe: Probe, line: str) -> Diagnosis:
-    answers = await asyncio.gather(*(probe.send("GET", path, timeout_s=2) for path in _USUAL_PATHS))
+async def _elsewhere(url: str, line: str) -> Diagnosis:
+    answers = await asyncio.gather(*(Probe(url).send("GET", path, timeout_s=2) for path in _USUAL_PATHS))
     found = [one for one in answers if one.status is not None and one.status < 400]
     advice = ["Is a part of the path missing? The base URL is everything before /health."]
+    if url.rstrip("/").endswith("/health"):
+        base = masked_url(url.rstrip("/").removesuffix("/health"))
+        advice = [f"The base URL is everything before /health. Try: ops-contract doctor {base}"]
     if found:
         advice.append("It may be another service, or a module without the contract, which an adapter can call.")
     seen = (line, *(_line(one, f"{one.status} {one.media_type}") for one in found))

@@ -65,6 +65,33 @@ def test_each_failure_is_one_line_and_the_verdict_with_the_next_command_is_the_l
     assert lines[-1] == "not compliant: 2 failed, 1 warning of 53 · ops-contract explain OPS-EXE-001"
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_refusal_of_every_request_is_told_to_its_end(
+    width: int, report_of: Callable[..., Report], finding: Callable[..., Finding], exchange: Callable[..., Exchange]
+) -> None:
+    said = "422 INVALID_INPUT: /inputs/region must be DR or HT; if it needs other inputs, give them with --inputs"
+    broken = [
+        finding("OPS-HLT-005", Verdict.WARN, "lists", "none"),
+        finding("OPS-EXE-001", Verdict.FAIL, "an envelope", said, [exchange()]),
+        finding("OPS-EXE-002", Verdict.NOT_TESTABLE, "", "no good answer"),
+    ]
+    lines = brief(report_of(replacing=broken), width=width)
+    assert max(map(len, lines)) <= width
+    assert said in " ".join(line.strip() for line in lines)
+
+
+def test_requirements_that_one_cause_left_untested_are_one_line(
+    report_of: Callable[..., Report], finding: Callable[..., Finding]
+) -> None:
+    lost = "the module answers no valid request any more; see OPS-ERR-009"
+    left = [finding(f"OPS-ERR-00{number}", Verdict.NOT_TESTABLE, "", lost) for number in range(1, 9)]
+    other = finding("OPS-DET-003", Verdict.NOT_TESTABLE, "", "its answers vary; see OPS-DET-001")
+    broken = [finding("OPS-ERR-009", Verdict.FAIL, "", "the connection was closed"), *left, other]
+    lines = brief(report_of(replacing=broken), width=120)
+    assert [line.partition("  ")[0] for line in lines[2:5]] == ["✗ OPS-ERR-009", "? OPS-DET-003", "? 8 not testable"]
+    assert lost in lines[4]
+
+
 def test_readme_shows_what_the_command_shows(report_of: Callable[..., Report], finding: Callable[..., Finding]) -> None:
     found = [finding("OPS-ERR-006", Verdict.FAIL, "", "500 INTERNAL"), finding("OPS-HLT-004", Verdict.WARN, "", "1.52 s")]
     report = report_of(replacing=found)

@@ -31,7 +31,8 @@ MARKS: Final[Mapping[Verdict, str]] = {
     Verdict.KIT_ERROR: "‼",
 }
 
-_GOOD_REQUEST: Final = "OPS-EXE-001"
+GOOD_REQUEST: Final = "OPS-EXE-001"
+"""Where it is not met, nearly nothing else can be tested."""
 
 Tone = Literal["good", "doubtful", "bad"]
 
@@ -79,7 +80,7 @@ def _informative(report: Report) -> tuple[Finding, ...]:
     """All findings; without the untested ones when no good request is answered, which would only repeat that."""
     if report.untested and set(report.untested) >= set(report.subject.actions):
         return tuple(
-            one for one in report.findings if one.requirement.id == _GOOD_REQUEST or one.verdict is not Verdict.NOT_TESTABLE
+            one for one in report.findings if one.requirement.id == GOOD_REQUEST or one.verdict is not Verdict.NOT_TESTABLE
         )
     if report.unreachable is None and not _refuses_all(report):
         return report.findings
@@ -88,12 +89,12 @@ def _informative(report: Report) -> tuple[Finding, ...]:
 
 def lacks_module(report: Report) -> bool:
     """Whether the target is not a module at all: no health names one, and no good request is answered."""
-    executes = any(item.requirement.id == _GOOD_REQUEST and item.verdict is Verdict.PASS for item in report.findings)
+    executes = any(item.requirement.id == GOOD_REQUEST and item.verdict is Verdict.PASS for item in report.findings)
     return report.unreachable is not None or (report.subject.module is None and not executes)
 
 
 def _refuses_all(report: Report) -> bool:
-    good = [item for item in report.findings if item.requirement.id == _GOOD_REQUEST and item.verdict is Verdict.FAIL]
+    good = [item for item in report.findings if item.requirement.id == GOOD_REQUEST and item.verdict is Verdict.FAIL]
     return any(exchange.status != 200 for item in good for exchange in item.exchanges[:1])
 
 

@@ -1,6 +1,7 @@
 """A report for a terminal: one line for each failure, or everything about it, and last the verdict and what to do next."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +13,7 @@ from ops_contract.compliance.diagnosis import Diagnosis
 from ops_contract.compliance.redaction import TERMINAL_BYTES, harmless, harmless_lines, shortened, shown_body
 from ops_contract.compliance.reports.closing import Closing
 from ops_contract.compliance.reports.curl import short_curl_of
-from ops_contract.compliance.reports.summary import MARKS, WORDS, remedy_of
+from ops_contract.compliance.reports.summary import GOOD_REQUEST, MARKS, WORDS, remedy_of
 from ops_contract.compliance.reports.terminal_diagnosis import terminal_diagnosis
 from ops_contract.compliance.reports.view import ReportView, SeenExchanges, facts_of, view_of
 from ops_contract.compliance.result import Exchange, Finding, Report, Verdict
@@ -35,6 +36,7 @@ _STYLES: Final[Mapping[Verdict, str]] = {
 _ALWAYS_SHOWN: Final = ("image", "adapter", "not tested")
 _UNINTERESTING_HEADERS: Final = ("date", "server", "connection", "content-length", "transfer-encoding", "keep-alive")
 _BUT: Final = ", but "
+_MOST_CHARACTERS: Final = 600
 _QUIET: Final = (Verdict.PASS, Verdict.NOT_APPLICABLE)
 _EXPLAINED_FIRST: Final = (Verdict.FAIL, Verdict.UNEXPECTED_PASS, Verdict.WARN)
 
@@ -101,10 +103,50 @@ def _details(view: ReportView) -> Iterator[RenderableType]:
 
 def _lines(view: ReportView) -> Iterator[RenderableType]:
     found = (*view.failures, *view.warnings)
-    yield from map(_Line, found)
+    alone, alike = _apart(found)
+    hinders = view.report.counts[Verdict.NOT_TESTABLE] > 0
+    for finding in alone:
+        is_whole = len(found) == 1 or (hinders and finding.requirement.id == GOOD_REQUEST)
+        yield _WholeLine(finding) if is_whole else _Line(finding)
+    yield from (_untested(reason, number) for reason, number in alike.items())
     if found:
         yield Text("")
         yield Text("-v shows the exchange, reason and remedy of each.", "dim")
+
+
+def _apart(found: Sequence[Finding]) -> tuple[Sequence[Finding], Mapping[str, int]]:
+    """The findings to tell one by one, and how many could not be tested for each reason that several share."""
+    reasons = Counter(one.actual for one in found if one.verdict is Verdict.NOT_TESTABLE)
+    alike = {reason: number for reason, number in reasons.items() if number > 1}
+    return [one for one in found if one.verdict is not Verdict.NOT_TESTABLE or one.actual not in alike], alike
+
+
+def _untested(reason: str, number: int) -> RenderableType:
+    style = _STYLES[Verdict.NOT_TESTABLE]
+    mark = f"{MARKS[Verdict.NOT_TESTABLE]} {number} {WORDS[Verdict.NOT_TESTABLE]}"
+    return _hanging(Text(mark, f"bold {style}"), Text(harmless(" ".join(reason.split())), style))
+
+
+def _hanging(mark: Text, text: Text) -> RenderableType:
+    """`text` beside `mark`, wrapped to lines that begin below its first."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    text.overflow = "fold"
+    grid.add_row(mark, text)
+    return grid
+
+
+@dataclass(frozen=True)
+class _WholeLine:
+    """A finding with all that happened, in as many lines as that takes: it is the only one, or the others follow from it."""
+
+    finding: Finding
+
+    def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> Iterator[RenderableType]:
+        finding, style = self.finding, _STYLES[self.finding.verdict]
+        mark = Text(f"{MARKS[finding.verdict]} {finding.requirement.id}", f"bold {style}")
+        actual = harmless(" ".join(shortened(finding.actual, _MOST_CHARACTERS).split())) or WORDS[finding.verdict]
+        yield _hanging(mark, Text.assemble(f"{finding.requirement.statement}{_BUT}", (actual, style)))
 
 
 @dataclass(frozen=True)
