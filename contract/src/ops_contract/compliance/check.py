@@ -65,7 +65,7 @@ _WITHOUT_ANSWERS: Final = ("every_answer", "container")
 """The checks that need no module which still answers."""
 
 _NEEDS_A_GOOD_ANSWER: Final = "the module does not answer a good request with 200; give inputs that it can work with (--inputs)"
-_LOST: Final = "since this error, the module answers no valid request any more; see OPS-ERR-009"
+_LOST: Final = "since the error that OPS-ERR-009 shows, the module answers no valid request any more; does it still run?"
 _UPSTREAM_MISSING: Final = "UPSTREAM_MISSING"
 _GIVE_STEPS: Final = (
     "Nothing in the module: give a run that has the earlier steps (--run RUN, --runs-dir DIR), or register the modules that"
