@@ -20,7 +20,7 @@ def test_what_is_no_base_url_is_refused_with_an_example(url: str) -> None:
 
 
 def test_address_without_scheme_is_shown_with_one() -> None:
-    with pytest.raises(UsageError, match="write one like http://localhost:9000/base$"):
+    with pytest.raises(UsageError, match=r"write one like http://localhost:9000/base$"):
         checked_url("localhost:9000/base")
 
 
