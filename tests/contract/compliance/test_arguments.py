@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from ops_contract.compliance import load_requirements
-from ops_contract.compliance.arguments import UsageError, checked_url, read_inputs, selected
+from ops_contract.compliance.arguments import UsageError, check_places, checked_url, read_inputs, selected
 
 
 @pytest.mark.parametrize("url", ["http://localhost:8080", "https://module.example/base", "http://[::1]:80"])
@@ -22,6 +22,14 @@ def test_what_is_no_base_url_is_refused_with_an_example(url: str) -> None:
 def test_address_without_scheme_is_shown_with_one() -> None:
     with pytest.raises(UsageError, match=r"write one like http://localhost:9000/base$"):
         checked_url("localhost:9000/base")
+
+
+def test_report_that_can_not_be_written_is_told_before_the_check(tmp_path: Path) -> None:
+    check_places((None, tmp_path / "report.html", Path("report.json")))
+    with pytest.raises(UsageError, match="there is no folder"):
+        check_places((None, tmp_path / "none" / "report.html"))
+    with pytest.raises(UsageError, match="it is a folder"):
+        check_places((tmp_path,))
 
 
 def test_patterns_name_ids_in_either_case() -> None:

@@ -1,7 +1,7 @@
 """The arguments of the kit, from the command line or from pytest: target, requirements, inputs and files."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
@@ -67,6 +67,15 @@ def read_text(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"cannot read {file}: {reason}") from error
+
+
+def check_places(files: Iterable[Path | None]) -> None:
+    """Raise UsageError for a file that can never be written, before the work is done that would be lost with it."""
+    for file in files:
+        if file is not None and not file.parent.is_dir():
+            raise UsageError(f"cannot write {file}: there is no folder {file.parent}")
+        if file is not None and file.is_dir():
+            raise UsageError(f"cannot write {file}: it is a folder")
 
 
 def write(file: Path | None, render: Callable[[], str | bytes]) -> None:

@@ -20,7 +20,15 @@ from rich.text import Text
 from ops_contract import masked_url
 from ops_contract.command_line import End, completing, new_command, print_json, run, say
 from ops_contract.command_line import write as write_output
-from ops_contract.compliance.arguments import UsageError, known_requirement, read_inputs, read_text, selected, write
+from ops_contract.compliance.arguments import (
+    UsageError,
+    check_places,
+    known_requirement,
+    read_inputs,
+    read_text,
+    selected,
+    write,
+)
 from ops_contract.compliance.check import check
 from ops_contract.compliance.compare import Comparison, compare
 from ops_contract.compliance.diagnosis import Diagnosis
@@ -116,6 +124,7 @@ def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
         _list([one for one in load_requirements().values() if one.id in chosen], as_json=as_json)
         return
     known = read_baseline(read_text(baseline), str(baseline), load_requirements()) if baseline else None
+    check_places((json_file, junit, html, markdown, sarif, *(badge or ())))
     checked = run_to_end(_checked(opened, read_inputs(inputs), chosen, timeout, is_for_people=not as_json))
     report = checked.report if known is None else apply_baseline(checked.report, known)
     write(json_file, lambda: json_report(report))
