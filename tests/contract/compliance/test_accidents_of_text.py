@@ -96,4 +96,4 @@ async def test_what_a_module_names_in_its_own_words_is_found(requirement: str, t
 def test_details_that_never_end_are_not_followed() -> None:
     deep = b'{"status": "error", "error": {"message": "no", "details": %s"1.0"%s}}' % (b"[" * 150, b"]" * 150)
     seen = Seen(Exchange(method="POST", url="x", request_headers={}, status=422, body=deep))
-    assert not_named(seen, ["1.0"]) == ["1.0"]
+    assert not_named(seen, ["1.0"], "supported_versions") == ["1.0"]

@@ -83,7 +83,7 @@ async def executed(client: httpx2.AsyncClient, **fields: Any) -> httpx2.Response
 async def test_answer_is_an_envelope_of_what_the_adapter_maps(facade: Open) -> None:
     async with facade() as client:
         envelope = validate(SuccessEnvelope, (await executed(client)).json(), "envelope")
-    assert (envelope.module, envelope.version, envelope.outputs) == ("beta", "unknown", {"score": 0.5})
+    assert (envelope.module, envelope.version, envelope.outputs) == ("beta", "(version unknown)", {"score": 0.5})
     assert [(artifact.name, artifact.inline_content) for artifact in envelope.artifacts] == [("table.csv", b"a,b\n")]
 
 

@@ -11,6 +11,8 @@ from ops_contract.compliance.result import Exchange
 # More than the contract allows, and less than what recursive reading, comparing and hashing can handle.
 _MOST_LEVELS: Final = 400
 
+_MOST_CHARACTERS: Final = 200
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -92,6 +94,15 @@ class Seen:
         code = self.error.get("code")
         after = f", then {self.exchange.error}" if self.exchange.error else ""
         return f"{self.exchange.status}{f' {code}' if isinstance(code, str) else ''}{after}"
+
+    def explained(self) -> str:
+        """The summary, and what the answer says: the message of an error, or that it is none."""
+        message = self.error.get("message")
+        if isinstance(message, str):
+            return f"{self.summary()}: {message[:_MOST_CHARACTERS]}"
+        if self.fields.get("status") == "success":
+            return f"{self.summary()} with a success envelope"
+        return self.summary() if self.exchange.status is None else f"{self.summary()} without error.message"
 
 
 def problems_in(model: Any, value: Any) -> tuple[Problem, ...]:

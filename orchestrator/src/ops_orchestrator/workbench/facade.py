@@ -44,7 +44,7 @@ from ops_orchestrator.workbench.supply import Chained, FromRun, Supply, SupplyEr
 _MOST_INLINE_BYTES: Final = 256 * 1024
 _MOST_INLINE_BYTES_IN_ALL: Final = 8 * 1024 * 1024
 _MOST_FILES: Final = 1000
-_UNKNOWN_VERSION: Final = "unknown"
+_UNKNOWN_VERSION: Final = "(version unknown)"
 
 UPSTREAM_MISSING: Final = "UPSTREAM_MISSING"
 """The code of a refusal when earlier answers that an action needs are not in the request."""

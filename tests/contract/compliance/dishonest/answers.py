@@ -241,9 +241,8 @@ twin(
     **SLOW,
 )
 twin(
-    "a missed deadline is 408",
-    "LIM-002",
-    "ERR-001",
+    "a missed deadline is 408 as text",
+    "EXE-006",
     status=lambda self, problem: 408 if problem.fields["code"] == "DEADLINE_EXCEEDED" else problem.http,
     media_type=lambda self, status: "text/plain" if status == 408 else "application/json",
     **SLOW,

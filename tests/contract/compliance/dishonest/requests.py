@@ -93,10 +93,16 @@ twin(
 twin("NaN is read as JSON", "ERR-003", parse=lax_but("NaN"))
 twin("Infinity is read as JSON", "ERR-003", parse=lax_but("Infinity"))
 twin("bytes that are not UTF-8 are replaced", "ERR-003", parse=parses(lambda body: body.decode("utf-8", "replace").encode()))
-twin("UTF-16 is read", "ERR-003", parse=parses(lambda body: body.decode("utf-16").encode()))
+twin("UTF-16 is read", "ERR-003", parse=parses(lambda body: body.decode("utf-16-le").encode()))
+twin(
+    "UTF-16 is read with a byte order mark",
+    "ERR-003",
+    parse=parses(lambda body: body.decode("utf-16").encode() if body.startswith(b"\xff\xfe") else body),
+)
 twin("a comma after the last member is read", "ERR-003", parse=parses(lambda body: re.sub(rb",\s*([}\]])", rb"\1", body)))
 twin("single quotes are read", "ERR-003", parse=parses(lambda body: body.replace(b"'", b'"')))
-twin("comments are read", "ERR-003", parse=parses(lambda body: re.sub(rb"/\*.*?\*/|//[^\n]*", b"", body)))
+twin("comments within a line are read", "ERR-003", parse=parses(lambda body: re.sub(rb"/\*.*?\*/", b"", body)))
+twin("comments at the end of a line are read", "ERR-003", parse=parses(lambda body: re.sub(rb"//[^\n]*", b"", body)))
 twin("a missing closing brace is added", "ERR-003", parse=parses(lambda body: body + b"}"))
 
 # OPS-ERR-004, "A request that breaks the schema is 422 with a JSON pointer."

@@ -17,9 +17,15 @@ _MALFORMED: Final = (
     ("a body of white space", b" "),
     ("an object without an end", b"{"),
     ("NaN", b'{"a": NaN}'),
+    ("Infinity", b'{"a": Infinity}'),
     ("bytes that are not UTF-8", b"\xff\xfe"),
+    ("a text that is not UTF-8", b'{"a": "\xff"}'),
+    ("UTF-16", '{"a": 1}'.encode("utf-16-le")),
+    ("UTF-16 with a byte order mark", '\ufeff{"a": 1}'.encode("utf-16-le")),
     ("a comma before the end of an array", b"[1,]"),
     ("single quotes", b"{'a': 1}"),
+    ("a comment between slashes and asterisks", b'{"a": 1 /* b */}'),
+    ("a comment at the end of a line", b'{"a": 1 // b\n}'),
 )
 _AFTER_A_REQUEST: Final = (("a word", b" x"), ("a second value", b"{}"), ("a bracket", b"]"))
 _NO_OBJECT: Final = (b"null", b"7", b'"x"', b"[]")
@@ -74,7 +80,7 @@ def _known_actions(answers: Sequence[Seen], module: ModuleUnderTest) -> Observat
     for seen in answers:
         # A status that contradicts it is found as such (OPS-ERR-008).
         is_error = seen.fields.get("status") == "error" and not seen.is_redirect
-        if not is_error or not_named(seen, module.actions):
+        if not is_error or not_named(seen, module.actions, "known_actions"):
             return broken("OPS-EXE-005", expected, f"{seen.summary()}: {json.dumps(seen.error)[:200]}", seen)
     return met("OPS-EXE-005", *answers[:1])
 

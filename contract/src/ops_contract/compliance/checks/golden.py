@@ -119,7 +119,8 @@ async def _traces(module: ModuleUnderTest, answers: Sequence[tuple[str, Seen]], 
         expected, meta = sent.split("-")[1], seen.fields.get("meta")
         trace = meta.get("trace_id") if isinstance(meta, dict) else None
         if trace != expected:
-            return broken("OPS-OBS-001", f"meta.trace_id {expected}, as in the traceparent of this request", repr(trace), seen)
+            actual = seen.explained() if not seen.is_done else "no meta.trace_id" if trace is None else repr(trace)
+            return broken("OPS-OBS-001", f"meta.trace_id {expected}, as in the traceparent of this request", actual, seen)
     return judged("OPS-OBS-001", True, "", "", answers[0][1])
 
 

@@ -22,6 +22,7 @@ _OF_EVERY_TYPE: Final[tuple[tuple[str, Any], ...]] = (
     ('the text "1"', "1"),
     ('the text "true"', "true"),
     ("an array", ["x"]),
+    ("an empty array", []),
     ("an object", {"x": 1}),
 )
 _AROUND_TEXT: Final[tuple[tuple[str, str, str], ...]] = (
@@ -105,12 +106,13 @@ def _at(schema: Mapping[str, Any], pointer: str, definitions: Any, value: Any) -
     types = {form.get("type") for form in forms}
     for what, proposed in (*_OF_EVERY_TYPE, *(each for form in forms for each in _bounds(form, pointer, value))):
         yield Mutant(pointer, f"{what} at {pointer}", proposed, coerced=_is_coerced(proposed, types))
+    if isinstance(value, str | int | float):
+        yield Mutant(pointer, f"the right value in an array at {pointer}", [value], coerced=True)
     for form in forms:
         if form.get("type") == "object" and isinstance(value, dict):
             yield from _in_object(form, pointer, definitions, value)
         elif "items" in form and isinstance(value, list) and value:
             yield Mutant(pointer, f"the first item alone at {pointer}", value[0], coerced=True)
-            yield Mutant(pointer, f"an empty array at {pointer}", [])
             yield from _at(_resolved(form["items"], definitions), join_pointer(pointer, 0), definitions, value[0])
 
 

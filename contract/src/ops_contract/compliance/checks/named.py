@@ -9,9 +9,13 @@ from ops_contract.compliance.observation import Seen
 _MOST_LEVELS: Final = 20
 
 
-def not_named(seen: Seen, words: Iterable[str]) -> list[str]:
-    """Those of `words` that an error names neither in its message nor in its details."""
-    texts = [*_texts(seen.error.get("message")), *_texts(seen.error.get("details"))]
+def not_named(seen: Seen, words: Iterable[str], field: str) -> list[str]:
+    """Those of `words` that an error names nowhere; when its details have the `field` for them, those that it lacks."""
+    details = seen.error.get("details")
+    if isinstance(details, dict) and field in details:
+        texts = [*_texts(details[field])]
+    else:
+        texts = [*_texts(seen.error.get("message")), *_texts(details)]
     return [word for word in words if not any(map(_word(word).search, texts))]
 
 

@@ -103,7 +103,9 @@ def not_refused(mutant: Mutant, seen: Seen) -> Observation | None:
         return None
     if mutant.pointer == "/contract_version" and seen.is_refusal:
         return None
-    return broken("OPS-ERR-004", expected, f"{seen.summary()} with the pointer {seen.error.get('pointer')!r}", seen)
+    pointer = seen.error.get("pointer")
+    actual = seen.explained() if seen.is_done else f"{seen.summary()} with {'no pointer' if pointer is None else repr(pointer)}"
+    return broken("OPS-ERR-004", expected, actual, seen)
 
 
 def _leads_to(pointer: Any, mutant: Mutant) -> bool:
@@ -142,9 +144,7 @@ async def _served(module: ModuleUnderTest, upstream: Mapping[str, Any], right: I
             seen = Seen(await module.execute(mutant.applied_to(_request(module, upstream))))
             if not seen.is_done:
                 told.add(requirement)
-                message = seen.error.get("message")
-                why = f"{seen.summary()}{f': {message[:200]}' if isinstance(message, str) else ''}"
-                yield broken(requirement, f"200 for {mutant.what}", why, seen)
+                yield broken(requirement, f"200 for {mutant.what}", seen.explained(), seen)
 
 
 def _rounds(mutants: Iterable[Mutant]) -> Iterator[list[Mutant]]:

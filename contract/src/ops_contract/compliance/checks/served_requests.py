@@ -1,6 +1,7 @@
 """Requests that the orchestrator may send any day: filled `upstream`, and what the schema allows, at its bounds."""
 
 import json
+import math
 import secrets
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any, Final
@@ -12,6 +13,8 @@ from ops_contract.compliance.observation import Observation, Seen, broken, met
 _CHARSET: Final = {"Content-Type": "application/json; charset=utf-8"}
 _LONGEST_ID: Final = 128
 _LONGEST_SCENARIO_ID: Final = "\U0001f4c8" * 200
+_ROOMY_S: Final = 30
+_ROOMY_ANSWERS: Final = 20
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
@@ -20,11 +23,11 @@ async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     if seen.is_done:
         yield met("OPS-FWD-002", seen)
     else:
-        yield broken("OPS-FWD-002", "200 for a request with earlier steps in upstream", _why(seen), seen)
+        yield broken("OPS-FWD-002", "200 for a request with earlier steps in upstream", seen.explained(), seen)
     for what, request, headers in _at_the_bounds(module):
         seen = Seen(await module.execute(request, headers=headers))
         if not seen.is_done:
-            yield broken("OPS-FWD-003", f"200 for {what}", _why(seen), seen)
+            yield broken("OPS-FWD-003", f"200 for {what}", seen.explained(), seen)
             return
     yield met("OPS-FWD-003", seen)
 
@@ -37,6 +40,8 @@ def _at_the_bounds(module: ModuleUnderTest) -> Iterator[tuple[str, dict[str, Any
     seeds = (42.0,) if "deterministic" in module.profiles else (42.0, 0, 2**31 - 1)
     for seed in seeds:
         yield f"the seed {seed}", module.request(options={"seed": seed}), {}
+    deadline_s = max(_ROOMY_S, math.ceil(_ROOMY_ANSWERS * module.good_s))
+    yield f"a deadline of {deadline_s} s, which is ample", module.request(options={"seed": 42, "deadline_s": deadline_s}), {}
     yield "the header Content-Type: application/json; charset=utf-8", module.request(), _CHARSET
     reversed_keys = json.dumps(_reversed(module.request()), ensure_ascii=False, indent="\t")
     yield "other white space and another order of keys", f"\r\n {reversed_keys} \n".encode(), {}
@@ -48,8 +53,3 @@ def _longest_id() -> str:
 
 def _reversed(value: Any) -> Any:
     return {key: _reversed(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
-
-
-def _why(seen: Seen) -> str:
-    message = seen.error.get("message")
-    return f"{seen.summary()}{f': {message[:200]}' if isinstance(message, str) else ''}"

@@ -33,9 +33,9 @@ async def _other_major(module: ModuleUnderTest) -> Observation:
         if _major(request["contract_version"]) in map(_major, served):
             continue
         other = Seen(await module.execute(request))
-        if not other.is_refusal or not_named(other, served):
+        if not other.is_refusal or not_named(other, served, "supported_versions"):
             asked = f"{expected}, to contract {request['contract_version']}"
-            return broken("OPS-VER-001", asked, f"{other.summary()}: {other.error.get('message')}", other)
+            return broken("OPS-VER-001", asked, other.explained(), other)
     answers = await good_answers(module)
     if not any(map(is_supported, served)) and answers[0].seen.is_done:
         actual = f"200, although /health lists only {', '.join(served)}"
