@@ -65,6 +65,7 @@ BY_ACCIDENT: Final[dict[str, tuple[str, Twist]]] = {
     "redirect-of-a-version": ("OPS-VER-001", of_code(UNSUPPORTED, lambda answer: replace(answer, status=301))),
     "action-in-a-word": ("OPS-EXE-005", of_code(UNKNOWN, saying("nothing was executed"))),
     "action-in-the-path": ("OPS-EXE-005", of_code(UNKNOWN, saying("POST /execute knows no such action"))),
+    "action-as-a-verb": ("OPS-EXE-005", of_code(UNKNOWN, saying("cannot execute that", known_actions=["that"]))),
     "action-in-any-case": ("OPS-EXE-005", executes_whatever_its_case),
     "redirect-of-an-action": ("OPS-EXE-005", of_code(UNKNOWN, lambda answer: replace(answer, status=303))),
     "constant-trace": ("OPS-OBS-001", always_the_same_trace),

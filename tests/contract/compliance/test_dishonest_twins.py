@@ -28,7 +28,7 @@ EVERY_SHAPE: Final = frozenset({"OPS-ERR-004", "OPS-ERR-011", "OPS-LIM-003"})
 """What sends requests that are wrong in every way that the kit knows; asked of twins for which one of them may be too much."""
 
 NOT_ASKED: Final = {
-    "a change that is not the difference": "the three numbers may each be rounded, and SPEC.md says that a checker judges the keys",
+    "a change that is not the difference": "the numbers may each be rounded, so that SPEC.md has the keys judged alone",
 }
 """By twin, why the kit need not catch it."""
 

@@ -273,6 +273,11 @@ async def test_broken_artifact_of_an_undeclared_profile_is_not_compliant(require
     assert requirement in finding.actual
 
 
+async def test_what_came_in_place_of_a_refusal_and_a_trace_is_told_in_words() -> None:
+    report = await OddModule().report("OPS-VER-001", "OPS-OBS-001")
+    assert [one.actual for one in report.findings] == ["200 with a success envelope", "no meta.trace_id"]
+
+
 async def test_health_that_declares_another_major_than_is_answered_does_not_pass() -> None:
     module = OddModule(health={"contract_versions": ["2.0"]}, refuses_like_a_module=True)
     assert await module.checked("OPS-VER-001") == {"OPS-VER-001": Verdict.FAIL}

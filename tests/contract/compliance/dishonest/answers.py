@@ -243,6 +243,7 @@ twin(
 twin(
     "a missed deadline is 408 as text",
     "EXE-006",
+    "LIM-002",
     status=lambda self, problem: 408 if problem.fields["code"] == "DEADLINE_EXCEEDED" else problem.http,
     media_type=lambda self, status: "text/plain" if status == 408 else "application/json",
     **SLOW,

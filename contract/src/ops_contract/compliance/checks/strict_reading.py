@@ -11,10 +11,13 @@ from ops_contract.compliance.observation import Observation, Seen, broken, met
 _ODD_INPUTS: Final = {
     "a key that stands twice in one object": '"kit_odd": 1, "kit_odd": 2',
     "an integer of 2^53": '"kit_odd": 9007199254740992',
+    "a byte in a string that is not UTF-8": '"kit_odd": "\xff"',
     "half of a surrogate pair": '"kit_odd": "\\ud800"',
     "a number beyond the range of a double": '"kit_odd": 1e400',
     f"nesting beyond {MAX_DEPTH} levels": f'"kit_odd": {"[" * MAX_DEPTH}{"]" * MAX_DEPTH}',
 }
+"""By what is odd, characters that each stand for the byte of their number."""
+
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -37,4 +40,4 @@ def _with_input(module: ModuleUnderTest, odd: str) -> bytes:
     request = module.request()
     rest = json.dumps(request["inputs"])[1:]
     inputs = f"{{{odd}{'' if rest == '}' else ', '}{rest}"
-    return json.dumps({**request, "inputs": "@"}).replace('"@"', inputs, 1).encode()
+    return json.dumps({**request, "inputs": "@"}).replace('"@"', inputs, 1).encode("latin-1")

@@ -1,7 +1,7 @@
 // Harvest: what a drought does to crops. An honest module in Express; profiles: core, artifacts, deterministic, idempotent.
 //
-// It reads requests with express.json(), as most do, and so cannot see duplicate keys, a byte order mark, or the digits of a large
-// integer, which SPEC.md asks for with SHOULD (OPS-ERR-011).
+// It reads requests with express.json(), as most do, and so cannot see duplicate keys, bytes that are not UTF-8, a byte order mark,
+// or the digits of a large integer, which SPEC.md asks for with SHOULD (OPS-ERR-011).
 
 "use strict";
 
