@@ -35,7 +35,7 @@ from ops_contract._secret import MASK, is_secret, masked_url
 from ops_contract._suggestion import nearest, suggestion
 from ops_contract._terminal_safe import terminal_safe
 from ops_contract._verify import Violation, content_violation, resolve_pointer, violations
-from ops_contract._version import CONTRACT_VERSION, is_supported
+from ops_contract._version import CONTRACT_VERSION, UNKNOWN_VERSION, is_supported
 
 __all__ = [
     "ABSENT",
@@ -49,6 +49,7 @@ __all__ = [
     "MAX_INTERIM_ANSWERS",
     "MAX_PROBLEMS",
     "MAX_VALUES",
+    "UNKNOWN_VERSION",
     "AnswerJudgement",
     "Artifact",
     "ArtifactName",

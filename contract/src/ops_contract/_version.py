@@ -2,10 +2,13 @@
 
 from typing import Final
 
-__all__ = ["CONTRACT_VERSION", "is_supported"]
+__all__ = ["CONTRACT_VERSION", "UNKNOWN_VERSION", "is_supported"]
 
 CONTRACT_VERSION: Final = "1.0"
 """The version that this package describes, MAJOR.MINOR."""
+
+UNKNOWN_VERSION: Final = "(version unknown)"
+"""The version of a module that states none, where one has to be given in its place; for people."""
 
 
 def is_supported(version: str) -> bool:

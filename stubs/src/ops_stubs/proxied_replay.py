@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ops_contract import (
+    UNKNOWN_VERSION,
     ContractError,
     Difference,
     ExecuteRequest,
@@ -81,7 +82,7 @@ class ProxiedReplay:
             asked = await anyio.to_thread.run_sync(_asked, request.method, target_of(scope), headers, body)
             response = await self._response(asked)
         except RefusalError as error:
-            response = json_response(error.envelope(self.module, "unknown", {}), error.status)
+            response = json_response(error.envelope(self.module, UNKNOWN_VERSION, {}), error.status)
         await response(scope, receive, send)
 
     async def _response(self, asked: dict[str, Any]) -> Response:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from ops_contract import (
     CONTRACT_VERSION,
+    UNKNOWN_VERSION,
     ContractError,
     ExecuteRequest,
     Health,
@@ -124,7 +125,7 @@ def _health(module: str, steps: tuple[RecordedStep, ...]) -> Health:
     return Health(
         status="ok",
         module=module,
-        version=last.module_version or "unknown",
+        version=last.module_version or UNKNOWN_VERSION,
         contract_versions=tuple(filter(is_supported, last.contract_versions)) or (CONTRACT_VERSION,),
         profiles=profiles,
         actions=tuple(dict.fromkeys(step.record.action for step in steps)),

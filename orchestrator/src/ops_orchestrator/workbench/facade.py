@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from ops_contract import (
     CONTRACT_VERSION,
+    UNKNOWN_VERSION,
     Artifact,
     ExecuteRequest,
     Health,
@@ -44,7 +45,6 @@ from ops_orchestrator.workbench.supply import Chained, FromRun, Supply, SupplyEr
 _MOST_INLINE_BYTES: Final = 256 * 1024
 _MOST_INLINE_BYTES_IN_ALL: Final = 8 * 1024 * 1024
 _MOST_FILES: Final = 1000
-_UNKNOWN_VERSION: Final = "(version unknown)"
 
 UPSTREAM_MISSING: Final = "UPSTREAM_MISSING"
 """The code of a refusal when earlier answers that an action needs are not in the request."""
@@ -94,7 +94,7 @@ class _Facade:
         self._staging = staging
         self._max_request_bytes = settings.max_request_bytes
         self._max_request_values = settings.max_request_values
-        self._version = _UNKNOWN_VERSION
+        self._version = UNKNOWN_VERSION
         self._files: OrderedDict[int, tuple[Path, str]] = OrderedDict()
         self._number = 0
 
@@ -104,7 +104,7 @@ class _Facade:
             readiness = await check_health(self._client, self._module)
         except StepError as error:
             raise RefusalError(503, error.failure.code, error.failure.message) from error
-        self._version = readiness.version or _UNKNOWN_VERSION
+        self._version = readiness.version or UNKNOWN_VERSION
         adapter = self._module.adapter
         has_artifacts = adapter is not None and any(action.artifacts for action in adapter.actions.values())
         health = Health(
