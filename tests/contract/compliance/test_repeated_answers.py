@@ -85,6 +85,8 @@ def of_ids(asked: Asked) -> dict[str, Any]:
         ("under another run_id and step_id, after calls with other seeds", of_ids),
         ("under another scenario_id", of_scenario),
         ("with the orchestrator's headers", of_headers),
+        ("with an ample deadline", lambda asked: outputs(asked.call.options.deadline_s)),
+        ("with a later minor version of the contract", lambda asked: outputs(asked.call.contract_version)),
         *((what, lambda asked, read=read: outputs(read(asked.raw))) for what, read in WRITTEN.items()),
     ],
 )
@@ -266,6 +268,31 @@ async def test_key_of_one_part_alone_is_found(part: str) -> None:
     other = {"run_id": "step_id", "step_id": "run_id"}[part]
     assert [*found] == ["OPS-IDM-002"]
     assert found["OPS-IDM-002"].expected == f"an answer of its own to another body under another {other}"
+
+
+async def test_deadline_that_is_no_part_of_the_body_is_found() -> None:
+    found = await KeyedModule(body=lambda asked: {**json.loads(asked.raw), "options": {"seed": asked.call.options.seed}}).unmet(
+        *IDEMPOTENCY
+    )
+    assert [*found] == ["OPS-IDM-002"]
+    assert found["OPS-IDM-002"].expected == "422 for the same key with a deadline in the body"
+
+
+@pytest.mark.parametrize(
+    ("what", "joined"),
+    [
+        ("a run_id in capital letters", lambda run_id, step_id: (run_id.lower(), step_id)),
+        ("a run_id and a step_id that join to the same text", lambda run_id, step_id: f"{run_id}-{step_id}"),
+    ],
+)
+async def test_keys_that_are_taken_for_one_are_found(what: str, joined: Callable[[str, str], Any]) -> None:
+    def find(module: KeyedModule, asked: Asked) -> Any:
+        wanted = joined(*asked.key)
+        return next((kept for key, kept in module.kept.items() if joined(*key) == wanted), None)
+
+    found = await KeyedModule(find=find).unmet(*IDEMPOTENCY)
+    assert [*found] == ["OPS-IDM-002"]
+    assert found["OPS-IDM-002"].expected == f"an answer of its own to another body under {what}"
 
 
 async def test_answer_to_another_body_under_another_key_is_found() -> None:

@@ -35,8 +35,8 @@ _AROUND_TEXT: Final[tuple[tuple[str, str, str], ...]] = (
 
 _OF_PATTERN: Final[Mapping[str, tuple[str, ...]]] = {
     "/contract_version": ("one", "1", "01.0", "1.00", "1.0.0", "1.99999999999999", "1.999999999999999"),
-    "/run_id": ("-a", "a/b", "é"),
-    "/step_id": (".a", "a:b", "é"),
+    "/run_id": ("-a", "a/b", "é", "a..b"),
+    "/step_id": (".a", "a:b", "é", "a..b"),
 }
 """More texts, for what is told apart by its form; the models say which are right."""
 

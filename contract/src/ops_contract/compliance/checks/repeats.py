@@ -13,6 +13,7 @@ from ops_contract.compliance.requirement import ids_of
 _DELAY_S: Final = 1
 _TRIES: Final = 3
 _OTHER_SEED: Final = {"seed": 43}
+_AMPLE_S: Final = 3600
 
 _RIGHT_AFTER: Final = "repeats"
 """The series of calls that follow each other: a request between an error and the repeat would hide what the error did."""
@@ -51,11 +52,25 @@ _OTHER_BODIES: Final[Mapping[str, Change]] = {
     "another scenario_id": lambda request: {**request, "scenario_id": "compliance-kit, another scenario"},
     "other inputs": lambda request: {**request, "inputs": {**request["inputs"], "kit_other": 1}},
     "an earlier step in upstream": lambda request: {**request, "upstream": {"kit": {"module": "kit", "outputs": {}}}},
+    "a deadline": lambda request: {**request, "options": {**request["options"], "deadline_s": _AMPLE_S}},
 }
 """Bodies that are not the same as the first one, as canonical JSON."""
 
-_OTHER_KEYS: Final = ("run_id", "step_id")
-"""The parts of a key; a call that differs in one of them is another call."""
+_KEY: Final = ("run_id", "step_id")
+
+_OTHER_KEYS: Final[Mapping[str, Callable[[Request, Request], Request]]] = {
+    "another run_id": lambda _, new: {"run_id": new["run_id"]},
+    "another step_id": lambda _, new: {"step_id": new["step_id"]},
+    "a run_id in capital letters": lambda first, _: {"run_id": first["run_id"].upper()},
+    "a run_id and a step_id that join to the same text": lambda first, _: _moved(first),
+}
+"""Keys that are not the same as the first one, made from the first request and a new one."""
+
+
+def _moved(first: Request) -> Request:
+    """The ids of a request with the beginning of the step's at the end of the run's."""
+    begin, _, rest = first["step_id"].partition("-")
+    return {"run_id": f"{first['run_id']}-{begin}", "step_id": rest}
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
@@ -104,11 +119,11 @@ async def _other_bodies(module: ModuleUnderTest, request: Request, first: Seen) 
 
 
 async def _other_keys(module: ModuleUnderTest, request: Request, first: Seen) -> Observation | None:
-    """What is wrong with calls that have one part of the key, and another body; None when they are served as any other."""
+    """What is wrong with calls under a key like the first one, with another body; None when they are served as any other."""
     fresh = Seen(await module.execute(module.request(options=_OTHER_SEED)))
-    for name in _OTHER_KEYS if fresh.is_done else ():
-        other = Seen(await module.execute({**request, "options": _OTHER_SEED, name: module.request()[name]}))
-        expected = f"an answer of its own to another body under another {name}"
+    for what, other_key in _OTHER_KEYS.items() if fresh.is_done else ():
+        other = Seen(await module.execute({**request, "options": _OTHER_SEED, **other_key(request, module.request())}))
+        expected = f"an answer of its own to another body under {what}"
         if not other.is_done:
             return broken("OPS-IDM-002", expected, other.summary(), first, other)
         if "deterministic" in module.profiles and _is_answer_of(first, other, fresh):
@@ -141,7 +156,7 @@ async def _while_running(module: ModuleUnderTest) -> Observation:
 async def _answered_twice(module: ModuleUnderTest, request: Request) -> list[Seen]:
     """Both answers to a request that is sent twice at once; tried again, under other keys, while one does not come in time."""
     for _ in range(_TRIES):
-        sent = {**request, **{name: module.request()[name] for name in _OTHER_KEYS}}
+        sent = {**request, **{name: module.request()[name] for name in _KEY}}
         wait_s = module.patience_s(2) + _DELAY_S
         both = await asyncio.gather(*(module.execute(sent, timeout_s=wait_s) for _ in range(2)))
         if all(one.status is not None or one.seconds < wait_s for one in both):

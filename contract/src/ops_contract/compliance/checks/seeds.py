@@ -14,6 +14,7 @@ from ops_contract.compliance.result import Exchange
 _SEED: Final = 42
 _SEEDS: Final = (0, 1, _SEED, 2**31 - 1)
 _FIRST_AND_LAST: Final = (0, 2**31 - 1)
+_AMPLE_S: Final = 3600
 _AT_ONCE: Final = 8
 _SEEDS_AT_ONCE: Final = (_SEED, 1)
 """Seeds of calls that overlap: with one seed alone, a module whose calls share a random generator may be lucky."""
@@ -61,6 +62,8 @@ _SITUATIONS: Final[Mapping[str, Send]] = {
     "twice in a row": _twice,
     "under another scenario_id": _of_another_scenario,
     "after a request that was refused": _after_an_error,
+    "with an ample deadline": partial(_again, options={"seed": _SEED, "deadline_s": _AMPLE_S}),
+    "with a later minor version of the contract": partial(_again, contract_version="1.1"),
     "with the orchestrator's headers": _with_headers,
     **{what: partial(_written, write) for what, write in WRITINGS.items()},
 }

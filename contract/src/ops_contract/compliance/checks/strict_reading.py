@@ -18,7 +18,8 @@ _ODD_INPUTS: Final = {
 }
 """By what is odd, characters that each stand for the byte of their number."""
 
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_ENCODINGS: Final = {"a byte order mark": "utf-8-sig", "UTF-16": "utf-16-le", "UTF-16 with a byte order mark": "utf-16"}
+"""What widely used parsers look for and decode unasked."""
 
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
@@ -33,7 +34,7 @@ async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
 
 def _odd_requests(module: ModuleUnderTest) -> Mapping[str, bytes]:
     requests = {what: _with_input(module, odd) for what, odd in _ODD_INPUTS.items()}
-    return requests | {"a byte order mark": _BYTE_ORDER_MARK + json.dumps(module.request()).encode()}
+    return requests | {what: json.dumps(module.request()).encode(encoding) for what, encoding in _ENCODINGS.items()}
 
 
 def _with_input(module: ModuleUnderTest, odd: str) -> bytes:
