@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
@@ -20,17 +20,17 @@ def _as_escapes(text: str) -> str:
     return "".join(f"\\u{ord(character):04x}" for character in text)
 
 
-def _patterns() -> str:
-    plain = (f"(?<={start})[0-9a-f]{{{count}}}" for start, count in _MADE_UP.items())
-    escaped = (rf"(?<={re.escape(_as_escapes(start))})(?:\\u00[36][0-9a-f]){{{count}}}" for start, count in _MADE_UP.items())
-    return "|".join((*plain, *escaped))
+def _patterns() -> Iterator[str]:
+    for start, count in _MADE_UP.items():
+        yield f"({start})[0-9a-f]{{{count}}}"
+        yield rf"({re.escape(_as_escapes(start))})(?:\\u00[36][0-9a-f]){{{count}}}"
 
 
-_RANDOM: Final = re.compile(_patterns().encode())
+_RANDOM: Final = re.compile("|".join(_patterns()).encode())
 
 
 def _without_chance(text: bytes) -> bytes:
-    return _RANDOM.sub(b"*", text)
+    return _RANDOM.sub(lambda found: found[found.lastindex or 0], text)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,16 @@ def _crashes(_received: Received, reply: Reply, _good: Reply | None) -> Reply:
     return error_reply(_module_of(reply), 500, "INTERNAL", "the module failed; its log says why")
 
 
-LIES: Final[Mapping[str, Lie]] = {"serves": _serves, "alters": _alters, "refuses": _refuses, "crashes": _crashes}
+LIES: Final[Mapping[str, Lie]] = {"serves": _serves, "refuses": _refuses, "alters": _alters, "crashes": _crashes}
+
+
+def lies_about(statuses: Collection[int]) -> Iterator[str]:
+    """The lies that can be told about requests whose right answers have these statuses."""
+    if any(status >= 400 for status in statuses):
+        yield "serves"
+    if 200 in statuses:
+        yield from ("refuses", "alters")
+    yield "crashes"
 
 
 def _module_of(reply: Reply) -> str:

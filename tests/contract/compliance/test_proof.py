@@ -7,6 +7,7 @@ from typing import Final
 
 import httpx2
 import pytest
+from kit_selection import asked_for, requirement_of
 from local_service import MODULES, service
 
 from ops_contract.compliance.check import check
@@ -86,16 +87,13 @@ async def test_each_variant_is_caught(stub_at: dict[str, list[str]], tell_score:
     async def work_off(url: str) -> None:
         while waiting:
             name = waiting.pop(0)
-            found[name] = set(await reported(url, name, select={requirement_of(name)}))
+            found[name] = set(await reported(url, name, select=asked_for(name)))
 
     await asyncio.gather(*map(work_off, stub_at[MATRIX]))
     missed = [name for name in VARIANTS if found[name] != {requirement_of(name)}]
     tell_score(f"{len(VARIANTS) - len(missed)}/{len(VARIANTS)} variants caught, each shown by one probe alone")
     assert missed == []
 
-
-def requirement_of(variant: str) -> str:
-    return variant.partition(":")[0]
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -17,7 +17,8 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 import pytest
-from accomplice import LIES, MOST_BEFORE
+from accomplice import MOST_BEFORE, lies_about
+from kit_selection import asked_for, requirement_of
 from local_service import ROOT, environment
 from shortened_kit import Shortening, checks_that_use, shortenings
 
@@ -28,7 +29,7 @@ from ops_stubs.faults import VARIANTS, VIOLATIONS
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(1200)]
 
 AT_ONCE: Final = 2
-TAKES_SECONDS: Final = ("OPS-HLT-003", "OPS-HLT-004", "OPS-DET-003", "OPS-LIM-002", "OPS-LIM-003", "OPS-IDM-003")
+TAKES_SECONDS: Final = ("OPS-HLT-003", "OPS-HLT-004", "OPS-LIM-002", "OPS-LIM-003", "OPS-IDM-003")
 """What is measured in seconds, or with very large bodies; no list of probes is for these alone."""
 
 NO_PROBES: Final[Mapping[str, str]] = {
@@ -46,10 +47,11 @@ class Kits:
 
     idle: SimpleQueue[subprocess.Popen[str]] = field(default_factory=SimpleQueue)
     whole: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    found: dict[tuple[str, ...], list[Stub]] = field(default_factory=dict)
 
-    def run(self, without: Shortening | None, stubs: Collection[Stub], **until: bool) -> list[Any]:
-        """What the kit sent to each of these stubs, and reports of it."""
-        trial = {"without": asdict(without) if without else None, "stubs": list(stubs), **until}
+    def run(self, without: Shortening | None, checks: Collection[str], stubs: Collection[Stub], **until: bool) -> list[Any]:
+        """What these checks sent to each of the stubs, and report of it."""
+        trial = {"without": asdict(without) if without else None, "checks": list(checks), "stubs": list(stubs), **until}
         process = self.idle.get()
         try:
             process.stdin.write(f"{json.dumps(trial)}\n")  # type: ignore[union-attr]  # piped
@@ -60,11 +62,20 @@ class Kits:
         assert "error" not in found, f"{without}: {found}"
         return list(found)
 
-    def of_honest(self, select: tuple[str, ...]) -> Any:
+    def of_honest(self, checks: tuple[str, ...]) -> Any:
         """What the whole kit sends to a stub that keeps the contract."""
-        if select not in self.whole:
-            (self.whole[select],) = self.run(None, [{"select": select}])
-        return self.whole[select]
+        if checks not in self.whole:
+            (self.whole[checks],) = self.run(None, checks, [{"select": looked_at(checks)}])
+        return self.whole[checks]
+
+    def found_by(self, checks: tuple[str, ...]) -> list[Stub]:
+        """The stubs that break a requirement so that the whole kit reports it."""
+        if checks not in self.found:
+            names = [name for name in (*VARIANTS, *VIOLATIONS) if requirement_of(name) in looked_at(checks)]
+            stubs: list[Stub] = [{"violate": [name], "select": list(asked_for(name))} for name in names]
+            told = self.run(None, checks, stubs)
+            self.found[checks] = [stub for stub, one in zip(stubs, told, strict=True) if one["reported"]]
+        return self.found[checks]
 
 
 @pytest.fixture(scope="module")
@@ -79,58 +90,51 @@ def kits() -> Iterator[Kits]:
         yield found
 
 
-def selected(shortening: Shortening) -> tuple[str, ...]:
-    """The requirements that checks which use the list look at."""
-    ids = {one for name in checks_that_use(shortening.file, CHECKS) for one in ids_of(name)}
-    profiles = load_requirements()
-    return tuple(sorted(one for one in ids if one not in TAKES_SECONDS and profiles[one].profile != "container"))
+def looked_at(checks: Collection[str]) -> tuple[str, ...]:
+    """The requirements that these checks look at, those apart that take long."""
+    ids = {one for name in checks for one in ids_of(name)}
+    return tuple(sorted(one for one in ids if one not in TAKES_SECONDS and load_requirements()[one].profile != "container"))
 
 
-def only_of_the_whole(whole: Any, shortened: Any) -> tuple[int, dict[str, int]]:
-    """The requests that only the whole kit sends, with their statuses, told apart by as few before them as it takes."""
-    for before in range(MOST_BEFORE + 1):
-        sent = {one["digests"][before]: one["status"] for one in whole["sent"]}
-        for one in shortened["sent"]:
-            sent.pop(one["digests"][before], None)
-        if sent:
-            return before, sent
-    return 0, {}
+def only_of_the_whole(whole: Any, shortened: Any, before: int) -> dict[str, int]:
+    """The requests that only the whole kit sends, with their statuses, when they are told apart by so many before them."""
+    sent = {one["digests"][before]: one["status"] for one in whole["sent"]}
+    return {digest: sent[digest] for digest in sent.keys() - {one["digests"][before] for one in shortened["sent"]}}
 
 
 def how_caught(kits: Kits, shortening: Shortening) -> str | None:
     """Which stub the whole kit finds and the shortened one does not; None when there is none."""
-    select = selected(shortening)
-    (shortened,) = kits.run(shortening, [{"select": select}])
+    checks = tuple(sorted(checks_that_use(shortening.file, CHECKS)))
+    (shortened,) = kits.run(shortening, checks, [{"select": looked_at(checks)}])
     if shortened["reported"]:
         return f"honest: {shortened['reported']}"
-    before, added = only_of_the_whole(kits.of_honest(select), shortened)
-    return (added and _accomplice(kits, shortening, before, added)) or _of_a_violation(kits, shortening, select)
+    return _accomplice(kits, checks, shortened) or _of_a_violation(kits, checks, shortening)
 
 
-def _accomplice(kits: Kits, shortening: Shortening, before: int, added: Mapping[str, int]) -> str | None:
-    select = selected(shortening)
-    stubs = [{"about": list(added), "before": before, "lie": lie, "select": select} for lie in LIES]
-    *_, found = told = kits.run(None, stubs, until_reported=True)
-    stub = stubs[len(told) - 1]
-    if not found["reported"]:
-        return None
-    (shortened,) = kits.run(shortening, [stub | {"select": list(found["reported"])}])
-    if shortened["reported"]:
-        return None
-    return f"accomplice that {stub['lie']} ({len(added)} requests, {before} before): {', '.join(found['reported'])}"
+def _accomplice(kits: Kits, checks: tuple[str, ...], shortened: Any) -> str | None:
+    """The accomplice that the whole kit finds; the shortened one sends nothing that it answers wrongly."""
+    for before in range(MOST_BEFORE + 1):
+        added = only_of_the_whole(kits.of_honest(checks), shortened, before)
+        about = {"about": list(added), "before": before, "select": looked_at(checks)}
+        stubs = [about | {"lie": lie} for lie in (lies_about({*added.values()}) if added else ())]
+        *_, found = told = kits.run(None, checks, stubs, until_reported=True) or [{"reported": {}}]
+        if found["reported"]:
+            lie = stubs[len(told) - 1]["lie"]
+            return f"accomplice that {lie} {len(added)} requests, {before} before: {', '.join(found['reported'])}"
+    return None
 
 
-def _of_a_violation(kits: Kits, shortening: Shortening, select: Collection[str]) -> str | None:
-    names = [name for name in (*VARIANTS, *VIOLATIONS) if name.partition(":")[0] in select]
-    stubs = [{"violate": [name], "select": [name.partition(":")[0]]} for name in names]
-    *_, found = told = kits.run(shortening, stubs, until_reported=False)
-    return None if found["reported"] else f"violation {names[len(told) - 1]}"
+def _of_a_violation(kits: Kits, checks: tuple[str, ...], shortening: Shortening) -> str | None:
+    """The violation, or variant of one, that the whole kit finds."""
+    stubs = kits.found_by(checks)
+    told = kits.run(shortening, checks, stubs, until_reported=False)
+    return None if all(one["reported"] for one in told) else f"violation {stubs[len(told) - 1]['violate'][0]}"
 
 
 def test_kit_sends_the_same_requests_again(kits: Kits) -> None:
-    select = tuple(sorted(one for one in load_requirements() if one not in TAKES_SECONDS))
-    twice = [kits.run(None, [{"select": select}])[0] for _ in range(2)]
-    assert only_of_the_whole(*twice) == (0, {})
+    checks = tuple(name for name in CHECKS if name not in ("health", "container"))
+    one, other = (kits.run(None, checks, [{"select": looked_at(checks)}])[0] for _ in range(2))
+    assert only_of_the_whole(one, other, 0) == only_of_the_whole(other, one, 0) == {}
 
 
 def test_each_entry_of_a_list_of_probes_is_needed(kits: Kits, tell_score: Callable[[str], None]) -> None:

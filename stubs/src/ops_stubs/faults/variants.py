@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from ops_stubs.faults.exchange import Received, Reply, error_reply
+from ops_stubs.faults.variants_of_answers import VARIANTS_OF_ANSWERS
 from ops_stubs.faults.violation import Exchange, ExchangeHook, Violation
 
 __all__ = ["VARIANTS"]
@@ -249,7 +250,7 @@ _REPEATED_LATER: Final[dict[str, Callable[[Exchange, Received, str], bool]]] = {
 }
 """By case, what is counted between the first call with a key and a repeat."""
 
-_ROWS: Final = (*_of_determinism(), *_of_idempotency(), *_of_limits_and_health())
+_ROWS: Final = (*_of_determinism(), *_of_idempotency(), *_of_limits_and_health(), *VARIANTS_OF_ANSWERS)
 
 VARIANTS: Final[dict[str, Violation]] = {
     name: Violation(name, broken, f"by one probe of the kit alone: {broken}", hook) for name, broken, hook in _ROWS

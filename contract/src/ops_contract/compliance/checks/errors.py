@@ -44,6 +44,9 @@ async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     everything = [*unknown, *(seen for _, seen in malformed), *odd, *methods, *media]
     yield _known_actions(unknown, module)
     yield _malformed_is_400(malformed)
+    if served := next((seen for seen in odd if seen.is_done and seen.fields.get("status") == "success"), None):
+        sent = served.exchange.request_body.decode()
+        yield broken("OPS-ERR-004", f"422 for the body {sent}, which is no object", served.summary(), served)
     found = broken_in(module, [seen.exchange for seen in everything])
     for requirement in _OF_EVERY_ANSWER:
         yield found.get(requirement) or met(requirement, everything[0])

@@ -4,7 +4,17 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Final
 
-from ops_contract import Health, JsonError, RefusalError, Violation, is_supported, judge_answer, parse_json, read_request
+from ops_contract import (
+    Health,
+    JsonError,
+    RefusalError,
+    Violation,
+    check_request_headers,
+    is_supported,
+    judge_answer,
+    parse_json,
+    read_request,
+)
 from ops_contract.compliance.checks.answers import answer_violations, listed
 from ops_contract.compliance.checks.leaks import leak_in
 from ops_contract.compliance.module_under_test import ModuleUnderTest
@@ -189,6 +199,7 @@ def _is_asked_for(module: ModuleUnderTest, exchange: Exchange) -> bool:
 
 def _is_valid(exchange: Exchange) -> bool:
     try:
+        check_request_headers({name.lower(): value for name, value in exchange.request_headers.items()})
         return is_supported(read_request(exchange.request_body).request.contract_version)
     except RefusalError:
         return False
