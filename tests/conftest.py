@@ -24,7 +24,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def tell_score(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Takes a line that is shown at the end of the session, whatever came of the tests."""
+    """Takes a line, or several, shown at the end of the session, whatever came of the tests."""
     return pytestconfig.stash.setdefault(SCORES, []).append
 
 
@@ -40,5 +40,8 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in config.stash.get(SCORES, []):
-        terminalreporter.write_line(f"SCORE {line}", bold=True)
+    scores = sorted(config.stash.setdefault(SCORES, []))
+    if scores:
+        terminalreporter.section("scores")
+    for line in scores:
+        terminalreporter.write_line(line, bold=True)

@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -37,32 +37,56 @@ async def _served(faults: Faults) -> AsyncIterator[str]:
         await serving
 
 
-async def _reported(url: str, checks: Collection[str], select: Collection[str]) -> dict[str, str]:
-    # Imported here, so that each process has its own kit.
-    from ops_contract.compliance.check import CHECKS, check  # noqa: PLC0415
+def _up_to_broken(run: Any) -> Any:
+    """The check, ended by the first requirement that it finds broken."""
+
+    async def ended(module: Any) -> AsyncIterator[Any]:
+        async with aclosing(run(module)) as observations:
+            async for one in observations:
+                yield one
+                if one.met is False:
+                    break
+
+    return ended
+
+
+async def _findings(url: str, checks: Collection[str], select: Collection[str]) -> dict[str, dict[str, str]]:
+    """What a check that was not hindered would have against the stub, and what of it is a failure."""
+    from ops_contract.compliance.check import check  # noqa: PLC0415 - as in _keep
     from ops_contract.compliance.result import Verdict  # noqa: PLC0415
 
-    for name in CHECKS.keys() - {*checks}:
-        del CHECKS[name]  # type: ignore[attr-defined]  # of this process alone, where no other check is of interest
-    report = await check(url, select=set(select))
-    fine = (Verdict.PASS, Verdict.NOT_APPLICABLE)
-    found = {one.requirement: f"{one.verdict.value}: {one.actual}" for one in report.findings if one.verdict not in fine}
-    open_ones = [one.requirement for one in report.findings if one.verdict is Verdict.NOT_TESTABLE]
-    return {one.id: what for one, what in found.items() if one not in open_ones or one.check in checks}
+    found = (await check(url, select=set(select))).findings
+    broken = [one for one in found if one.verdict in (Verdict.FAIL, Verdict.WARN)]
+    failed = [one for one in found if one.verdict is Verdict.KIT_ERROR]
+    unseen = [one for one in found if one.verdict is Verdict.NOT_TESTABLE and one.requirement.check in checks]
+    return {
+        "broken": {one.requirement.id: one.actual for one in broken},
+        "reported": {one.requirement.id: f"{one.verdict.value}: {one.actual}" for one in (*broken, *failed, *unseen)},
+    }
+
+
+def _keep(checks: Collection[str], *, up_to_broken: bool) -> None:
+    """Have the kit of this process run these checks only, so that a trial takes no longer than it must."""
+    from ops_contract.compliance.check import CHECKS  # noqa: PLC0415 - each process has its own kit
+
+    kept = {name: _up_to_broken(run) if up_to_broken else run for name, run in CHECKS.items() if name in checks}
+    CHECKS.clear()  # type: ignore[attr-defined]  # a dictionary
+    CHECKS.update(kept)  # type: ignore[attr-defined]
 
 
 async def _tried(trial: Any) -> list[dict[str, Any]]:
-    """What the kit reports of each stub, one after the other, up to the first of which it reports what it is to find."""
-    found = []
+    """What the kit reports of each stub, one after the other, up to the first that it fails, or does not fail."""
+    found: list[dict[str, Any]] = []
     faults = Faults()
+    _keep(trial["checks"], up_to_broken=trial.get("until_failed", False))
     async with _served(faults) as url:
         for staged in trial["stubs"]:
             accomplice = Accomplice(staged.get("about", ()), staged.get("before", 0), LIES.get(staged.get("lie", "")))
             staged_ones: list[Violation] = [accomplice.as_violation(), *violations_of(staged.get("violate", ()))]
             faults.stage(staged_ones, ())
-            reported = await _reported(url, trial["checks"], staged["select"])
-            found.append({"reported": reported, "lied": accomplice.lied, "sent": [asdict(each) for each in accomplice.sent]})
-            if bool(reported) is trial.get("until_reported"):
+            findings = await _findings(url, trial["checks"], staged["select"])
+            found.append({**findings, "sent": [asdict(each) for each in accomplice.sent]})
+            if bool(findings["broken"]) is trial.get("until_failed"):
                 break
     return found
 
@@ -83,7 +107,8 @@ def main() -> None:
         if child := os.fork():
             os.waitpid(child, 0)
             continue
-        print(_run(line), flush=True)
+        sys.stdout.write(f"{_run(line)}\n")
+        sys.stdout.flush()
         os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""The compliance kit with one entry less in one of its lists of probes, made from the kit's own source."""
+"""The compliance kit with one entry less in one of its lists of probes, or one kind of probe less, made from its own source."""
 
 import ast
 import importlib.util
@@ -15,9 +15,16 @@ PACKAGE: Final = "ops_contract.compliance.checks"
 _CHECK: Final = "ops_contract.compliance.check"
 
 
+GENERATORS: Final = ("mutants", "served_requests")
+"""The files whose generators make what is sent; each `yield` is a kind of it."""
+
+
 @dataclass(frozen=True)
 class Shortening:
-    """An entry that is taken out of the list `name` of `checks/{file}.py`: its index, or those of a list in a list."""
+    """An entry that is taken out of the list `name` of `checks/{file}.py`: its index, or those of a list in a list.
+
+    For a generator of that name, it is one of its `yield` statements, by its number.
+    """
 
     file: str
     name: str
@@ -31,8 +38,11 @@ class Shortening:
         """The file without the entry, compiled."""
         path = KIT / f"checks/{self.file}.py"
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        found: ast.expr = dict(_lists(tree))[self.name]
         *outer, last = self.at
+        if self.name not in dict(_lists(tree)):
+            self._yield_nothing(tree, last)
+            return compile(tree, str(path), "exec")
+        found: ast.expr = dict(_lists(tree))[self.name]
         for index in outer:
             found = _entries(found)[index]
         if isinstance(found, ast.Dict):
@@ -40,6 +50,11 @@ class Shortening:
         elif isinstance(found, ast.Tuple | ast.List):
             del found.elts[last]
         return compile(tree, str(path), "exec")
+
+    def _yield_nothing(self, tree: ast.Module, number: int) -> None:
+        node = dict(_generators(tree))[self.name][number]
+        node.value = ast.YieldFrom(ast.Tuple([], ast.Load()))
+        ast.fix_missing_locations(node)
 
     def load(self) -> None:
         """Have this process import the shortened file in the place of the original one, and the checks anew."""
@@ -49,10 +64,15 @@ class Shortening:
 
 
 def shortenings() -> Iterator[Shortening]:
-    """Every entry of every list of constants in the kit's checks that has more than one."""
+    """Every entry of every list of constants in the kit's checks that has more than one, and every kind of generated probe."""
     for path in sorted((KIT / "checks").glob("*.py")):
         for name, found in _lists(ast.parse(path.read_text(encoding="utf-8"))):
             yield from _of(path.stem, name, found, ())
+        if path.stem not in GENERATORS:
+            continue
+        for name, yields in _generators(ast.parse(path.read_text(encoding="utf-8"))):
+            for number, one in enumerate(yields):
+                yield Shortening(path.stem, name, (number,), ast.unparse(one)[:60])
 
 
 def _of(file: str, name: str, found: ast.expr, outer: tuple[int, ...]) -> Iterator[Shortening]:
@@ -71,6 +91,15 @@ def _lists(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
             case ast.Assign(targets=[ast.Name(id=name)], value=value) | ast.AnnAssign(target=ast.Name(id=name), value=value):
                 if isinstance(value, ast.Tuple | ast.List | ast.Dict):
                     yield name, value
+
+
+def _generators(tree: ast.Module) -> Iterator[tuple[str, list[ast.Expr]]]:
+    """The statements with which each private generator of a file yields something."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("_"):
+            statements = [one for one in ast.walk(node) if isinstance(one, ast.Expr)]
+            if yields := [one for one in statements if isinstance(one.value, ast.Yield | ast.YieldFrom)]:
+                yield node.name, yields
 
 
 def _entries(found: ast.expr) -> list[ast.expr]:
@@ -113,5 +142,5 @@ class _Finder:
 class _Loader(SourceFileLoader):
     shortened: CodeType
 
-    def get_code(self, fullname: str) -> CodeType:
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - as importlib calls it
         return self.shortened

@@ -28,8 +28,8 @@ def passed(tell_score: Callable[[str], None]) -> Iterator[list[Honest]]:
     """Takes the modules that passed; at the end, the list is printed."""
     modules: list[Honest] = []
     yield modules
-    listed = "; ".join(map(str, modules))
-    tell_score(f"{len(modules)}/{len(HONEST)} honest modules pass beside {BUSY_PROCESSES} busy processes: {listed}")
+    listed = "".join(f"\n  {module}" for module in modules)
+    tell_score(f"{len(modules)}/{len(HONEST)} honest modules pass beside {BUSY_PROCESSES} busy processes:{listed}")
 
 
 async def kit(url: str, *words: str) -> tuple[int | None, dict[str, Any]]:

@@ -95,7 +95,6 @@ async def test_each_variant_is_caught(stub_at: dict[str, list[str]], tell_score:
     assert missed == []
 
 
-
 @pytest.mark.parametrize("name", OTHERS)
 async def test_what_results_can_break_is_reported_of_every_module(stub_at: dict[str, list[str]], name: str) -> None:
     for requirement in DEPENDS_ON_RESULTS:

@@ -26,7 +26,7 @@ from ops_contract.compliance.check import CHECKS
 from ops_contract.compliance.requirement import ids_of, load_requirements
 from ops_stubs.faults import VARIANTS, VIOLATIONS
 
-pytestmark = [pytest.mark.proof, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(3600)]
 
 AT_ONCE: Final = 2
 TAKES_SECONDS: Final = ("OPS-HLT-003", "OPS-HLT-004", "OPS-LIM-002", "OPS-LIM-003", "OPS-IDM-003")
@@ -74,7 +74,7 @@ class Kits:
             names = [name for name in (*VARIANTS, *VIOLATIONS) if requirement_of(name) in looked_at(checks)]
             stubs: list[Stub] = [{"violate": [name], "select": list(asked_for(name))} for name in names]
             told = self.run(None, checks, stubs)
-            self.found[checks] = [stub for stub, one in zip(stubs, told, strict=True) if one["reported"]]
+            self.found[checks] = [stub for stub, one in zip(stubs, told, strict=True) if one["broken"]]
         return self.found[checks]
 
 
@@ -117,18 +117,18 @@ def _accomplice(kits: Kits, checks: tuple[str, ...], shortened: Any) -> str | No
         added = only_of_the_whole(kits.of_honest(checks), shortened, before)
         about = {"about": list(added), "before": before, "select": looked_at(checks)}
         stubs = [about | {"lie": lie} for lie in (lies_about({*added.values()}) if added else ())]
-        *_, found = told = kits.run(None, checks, stubs, until_reported=True) or [{"reported": {}}]
-        if found["reported"]:
+        *_, found = told = kits.run(None, checks, stubs, until_failed=True) or [{"broken": {}}]
+        if found["broken"]:
             lie = stubs[len(told) - 1]["lie"]
-            return f"accomplice that {lie} {len(added)} requests, {before} before: {', '.join(found['reported'])}"
+            return f"accomplice that {lie} {len(added)} requests, {before} before: {', '.join(found['broken'])}"
     return None
 
 
 def _of_a_violation(kits: Kits, checks: tuple[str, ...], shortening: Shortening) -> str | None:
     """The violation, or variant of one, that the whole kit finds."""
     stubs = kits.found_by(checks)
-    told = kits.run(shortening, checks, stubs, until_reported=False)
-    return None if all(one["reported"] for one in told) else f"violation {stubs[len(told) - 1]['violate'][0]}"
+    told = kits.run(shortening, checks, stubs, until_failed=False)
+    return None if all(one["broken"] for one in told) else f"violation {stubs[len(told) - 1]['violate'][0]}"
 
 
 def test_kit_sends_the_same_requests_again(kits: Kits) -> None:
