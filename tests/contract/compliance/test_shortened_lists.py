@@ -114,10 +114,11 @@ def how_caught(kits: Kits, shortening: Shortening) -> str | None:
 def _accomplice(kits: Kits, checks: tuple[str, ...], shortened: Any) -> str | None:
     """The accomplice that the whole kit finds; the shortened one sends nothing that it answers wrongly."""
     for before in range(MOST_BEFORE + 1):
-        added = only_of_the_whole(kits.of_honest(checks), shortened, before)
+        if not (added := only_of_the_whole(kits.of_honest(checks), shortened, before)):
+            continue
         about = {"about": list(added), "before": before, "select": looked_at(checks)}
-        stubs = [about | {"lie": lie} for lie in (lies_about({*added.values()}) if added else ())]
-        *_, found = told = kits.run(None, checks, stubs, until_failed=True) or [{"broken": {}}]
+        stubs = [about | {"lie": lie} for lie in lies_about({*added.values()})]
+        *_, found = told = kits.run(None, checks, stubs, until_failed=True)
         if found["broken"]:
             lie = stubs[len(told) - 1]["lie"]
             return f"accomplice that {lie} {len(added)} requests, {before} before: {', '.join(found['broken'])}"
