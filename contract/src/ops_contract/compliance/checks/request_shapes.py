@@ -135,16 +135,24 @@ async def _served(module: ModuleUnderTest, upstream: Mapping[str, Any], right: I
         request = _request(module, upstream)
         for mutant in together:
             request = mutant.applied_to(request)
-        if Seen(await module.execute(request)).is_done:
+        at_once = Seen(await module.execute(request))
+        if at_once.is_done:
             continue
+        is_told = False
         for mutant in together:
             requirement = requirement_of(mutant, module.profiles)
             if requirement in told:
+                is_told = True
                 continue
             seen = Seen(await module.execute(mutant.applied_to(_request(module, upstream))))
             if not seen.is_done:
                 told.add(requirement)
+                is_told = True
                 yield broken(requirement, f"200 for {mutant.what}", seen.explained(), seen)
+        if at_once.is_refusal and not is_told:
+            told.add("OPS-FWD-003")
+            expected = f"200 for {len(together)} valid changes at once, each of which is served alone"
+            yield broken("OPS-FWD-003", expected, at_once.explained(), at_once)
 
 
 def _rounds(mutants: Iterable[Mutant]) -> Iterator[list[Mutant]]:
