@@ -40,8 +40,8 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    scores = sorted(config.stash.setdefault(SCORES, []))
+    scores = config.stash.setdefault(SCORES, [])
     if scores:
         terminalreporter.section("scores")
-    for line in scores:
+    for line in sorted(scores):
         terminalreporter.write_line(line, bold=True)
