@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -81,15 +81,16 @@ class TwistedModule:
         async with server:
             yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
-    async def report(self, *select: str) -> Report:
-        """What the kit finds, of these requirements or of all."""
+    async def report(self, *select: str, upstream: Mapping[str, Any] | None = None) -> Report:
+        """What the kit finds, of these requirements or of all, when it is given these earlier steps."""
         async with self.served() as url:
-            return await check(url, select=set(select) or None)
+            return await check(url, select=set(select) or None, upstream=upstream)
 
-    async def broken(self, *select: str) -> dict[str, Finding]:
-        """The findings that are not met, by requirement."""
+    async def broken(self, *select: str, upstream: Mapping[str, Any] | None = None) -> dict[str, Finding]:
+        """The findings that are not met, by requirement; see `report`."""
         fine = (Verdict.PASS, Verdict.NOT_APPLICABLE)
-        return {one.requirement.id: one for one in (await self.report(*select)).findings if one.verdict not in fine}
+        report = await self.report(*select, upstream=upstream)
+        return {one.requirement.id: one for one in report.findings if one.verdict not in fine}
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with closing(writer):

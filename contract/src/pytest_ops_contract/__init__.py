@@ -12,6 +12,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("ops", "OpenPolicyStack modules")
     group.addoption("--ops-module", metavar="URL", help="base URL of a module, to be checked against the contract")
     group.addoption("--ops-inputs", metavar="FILE", help="good inputs: a JSON object, or one by action name")
+    group.addoption("--ops-upstream", metavar="FILE", help="earlier steps that it needs: an object by step id, or a request")
     group.addoption("--ops-select", metavar="ID", action="append", help="only these requirements; * and ? match, OPS-ART-*")
     group.addoption("--ops-timeout", metavar="SECONDS", type=float, help="how long to wait for each answer; default 30")
     group.addoption("--ops-strict", action="store_true", help="count warnings as failures")

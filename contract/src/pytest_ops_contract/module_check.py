@@ -22,6 +22,7 @@ class ModuleCheck:
     inputs: Mapping[str, Any] | None
     baseline: Baseline | None = None
     strict: bool = False
+    upstream: Mapping[str, Any] | None = None
     timeout_s: float | None = None
     # The ids that are left after -k, -m and the other selections of pytest.
     chosen: Collection[str] = field(default_factory=set)
@@ -48,7 +49,7 @@ class ModuleCheck:
 
     async def _checked(self) -> Report:
         await refuse_orchestrator(self.url, "pytest --ops-module")
-        return await check(self.url, inputs=self.inputs, select=self.chosen, timeout_s=self.timeout_s)
+        return await check(self.url, inputs=self.inputs, upstream=self.upstream, select=self.chosen, timeout_s=self.timeout_s)
 
     def _keep(self, report: Report) -> None:
         if report.unreachable is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ops_contract import masked_url
-from ops_contract.compliance.arguments import UsageError, checked_url, read_inputs, read_text, selected
+from ops_contract.compliance.arguments import UsageError, checked_url, read_inputs, read_text, read_upstream, selected
 from ops_contract.compliance.reports.baseline import BaselineError, read_baseline
 from ops_contract.compliance.requirement import Requirement, load_requirements
 from pytest_ops_contract.item import FOLDER, RequirementItem, markers_of
@@ -66,11 +66,12 @@ def _chosen(config: pytest.Config) -> list[Requirement]:
 
 
 def _check(config: pytest.Config) -> ModuleCheck:
-    inputs, baseline = config.getoption("ops_inputs"), config.getoption("ops_baseline")
+    inputs, baseline, upstream = (config.getoption(name) for name in ("ops_inputs", "ops_baseline", "ops_upstream"))
     return ModuleCheck(
         checked_url(config.getoption("ops_module")),
         read_inputs(Path(inputs) if inputs else None),
         read_baseline(read_text(Path(baseline)), baseline) if baseline else None,
         strict=config.getoption("ops_strict"),
+        upstream=read_upstream(Path(upstream) if upstream else None),
         timeout_s=config.getoption("ops_timeout"),
     )

@@ -133,6 +133,13 @@ def test_time_for_each_answer_is_given_to_the_kit(variables: dict[str, str], che
     assert "--timeout 90" in ran.stderr.splitlines()[0]
 
 
+def test_earlier_steps_are_given_to_the_kit(tmp_path: Path, variables: dict[str, str], check: Check) -> None:
+    (tmp_path / "steps.json").write_text('{"data": {"outputs": {}}}')
+    ran = check("monitor", *FEW, "--upstream", str(tmp_path / "steps.json"), **variables)
+    assert ran.returncode == 2
+    assert "steps.json: must hold earlier steps by step id" in ran.stderr
+
+
 def test_usage_error_of_the_kit_is_its_own(tmp_path: Path, variables: dict[str, str], check: Check) -> None:
     ran = check("monitor", "--inputs", "gone.json", **variables)
     assert (ran.returncode, kept(tmp_path, "monitor")) == (2, None)

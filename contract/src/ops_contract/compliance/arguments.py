@@ -6,10 +6,28 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
-from ops_contract import JsonError, base_url_problem, parse_json, suggestion
+from ops_contract import (
+    CONTRACT_VERSION,
+    ExecuteRequest,
+    JsonError,
+    ShapeError,
+    base_url_problem,
+    parse_json,
+    suggestion,
+    validate,
+)
 from ops_contract.compliance.requirement import Requirement, load_requirements
 
 _LIST: Final = "ops-contract list shows all"
+_MOST_PLACES: Final = 3
+_ANY_REQUEST: Final = {
+    "contract_version": CONTRACT_VERSION,
+    "run_id": "r",
+    "step_id": "s",
+    "scenario_id": "s",
+    "action": "execute",
+    "inputs": {},
+}
 
 
 class UsageError(ValueError):
@@ -58,6 +76,23 @@ def read_inputs(file: Path | None) -> Mapping[str, Any] | None:
     if not isinstance(value, dict):
         raise UsageError(f"{file}: must be a JSON object: inputs for every action, or one by action")
     return value
+
+
+def read_upstream(file: Path | None) -> Mapping[str, Any] | None:
+    """Earlier steps that a module needs, as `upstream` of a request has them; None without a file. Raises UsageError.
+
+    The file may hold the whole request, as run folders keep it.
+    """
+    value = read_inputs(file)
+    if value is None:
+        return None
+    steps = value.get("upstream") if "contract_version" in value else value
+    try:
+        validate(ExecuteRequest, {**_ANY_REQUEST, "upstream": steps}, "request")
+    except ShapeError as error:
+        places = "; ".join(map(str, error.problems[:_MOST_PLACES]))
+        raise UsageError(f"{file}: must hold earlier steps by step id, as `upstream` of a request does: {places}") from error
+    return dict(steps or {})
 
 
 def read_text(file: Path) -> str:

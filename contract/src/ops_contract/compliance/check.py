@@ -64,10 +64,16 @@ CHECKS: Final[Mapping[str, Check]] = {
 _WITHOUT_ANSWERS: Final = ("every_answer", "container")
 """The checks that need no module which still answers."""
 
-_NEEDS_A_GOOD_ANSWER: Final = "the module does not answer a good request with 200; give inputs that it can work with (--inputs)"
+_NEEDS_A_GOOD_ANSWER: Final = (
+    "the module does not answer a good request with 200; give what it can work with (--inputs, --upstream)"
+)
 _LOST: Final = "since the error that OPS-ERR-009 shows, the module answers no valid request any more; does it still run?"
 _UPSTREAM_MISSING: Final = "UPSTREAM_MISSING"
 _GIVE_STEPS: Final = (
+    "Nothing in the module: give the earlier steps that it needs with --upstream FILE, such as the request.json of a step in a"
+    " run folder, with inputs that it can work with too (--inputs)."
+)
+_GIVE_RUN: Final = (
     "Nothing in the module: give a run that has the earlier steps (--run RUN, --runs-dir DIR), or register the modules that"
     " are needed in the same file and start them, with inputs that they can work with too (--inputs)."
 )
@@ -76,23 +82,28 @@ _SHORTER_S: Final = 2.0
 _SLOW_S: Final = 2.0
 
 
-async def check(
+async def check(  # noqa: PLR0913  # each by its name
     target: str | Target,
     *,
     inputs: Mapping[str, Any] | None = None,
+    upstream: Mapping[str, Any] | None = None,
     select: Collection[str] | None = None,
     timeout_s: float | None = None,
     progress: Progress = lambda _check, _done, _total: None,
 ) -> Report:
     """Check a module: the one at a base URL, or a target that was started for the check.
 
-    `inputs` are good ones, for every action or by action; `select` limits the check to these ids. `timeout_s` is how long to
+    `inputs` are good ones, for every action or by action; `upstream` are earlier steps that the module needs, by step id;
+    `select` limits the check to these ids. `timeout_s` is how long to
     wait for an answer, 30 s unless given. `progress` is called as the check goes on. Raises TargetError when answers take so
     long that the check needs to be given `timeout_s`.
     """
     started, began = datetime.now(UTC), time.monotonic()
     subject = Target.at(target) if isinstance(target, str) else target
-    module = ModuleUnderTest(Probe(subject.url, served_by=subject.served_by), inputs, container=subject.container)
+    module = ModuleUnderTest(
+        Probe(subject.url, served_by=subject.served_by), inputs, upstream=upstream or {}, container=subject.container
+    )
+    module.is_adapted = subject.behind is not None
     module.timeout_s = timeout_s or DEFAULT_TIMEOUT_S
     unreachable = subject.unreachable or await _first_answers(module, subject)
     requirements = load_requirements()
@@ -116,7 +127,9 @@ async def check(
     if subject.behind is None or unreachable:
         return report
     without = partial(_without_adapter, progress)
-    bare = await check(subject.behind, inputs=inputs, select=select, timeout_s=module.timeout_s, progress=without)
+    bare = await check(
+        subject.behind, inputs=inputs, upstream=upstream, select=select, timeout_s=module.timeout_s, progress=without
+    )
     return replace(report, covered=tuple(sorted(_passed(report) - _passed(bare))))
 
 
@@ -136,10 +149,12 @@ async def _first_answers(module: ModuleUnderTest, subject: Target) -> str | None
     module.health = first.fields
     for action in module.actions if subject.behind else ():
         seen = Seen(await module.execute(module.request(action=action)))
-        if _lacks_steps(seen):
+        if _lacks_steps(seen, module):
             module.untested[action] = str(seen.error.get("message"))
     good = Seen(await module.execute(module.request()))
     module.works = good.is_done
+    if good.is_refusal and str(good.error.get("pointer")).startswith("/upstream"):
+        module.untested[module.action] = str(good.error.get("message"))
     if good.is_done and (slow_s := good.exchange.seconds) > _SLOW_S:
         # The first answer may be late because the module was loading something, or the machine is busy.
         module.good_s = min(slow_s, await module.good_request_s())
@@ -207,7 +222,7 @@ def _finding(
     if observation is None:
         return _not_observed(requirement, module, unreachable)
     if observation.applies and (lacking := _lacking(requirement, observation, module)):
-        asked = replace(requirement, remedy=_GIVE_STEPS)
+        asked = replace(requirement, remedy=_GIVE_RUN if module.is_adapted else _GIVE_STEPS)
         return Finding(asked, Verdict.NOT_TESTABLE, actual=f"not testable: {lacking}", exchanges=observation.exchanges)
     if observation.met is not None and not module.works and _needs_good_answer(requirement, is_met=observation.met):
         return Finding(requirement, Verdict.NOT_TESTABLE, actual=_NEEDS_A_GOOD_ANSWER, exchanges=observation.exchanges)
@@ -222,16 +237,17 @@ def _not_observed(requirement: Requirement, module: ModuleUnderTest, unreachable
 
 def _lacking(requirement: Requirement, observation: Observation, module: ModuleUnderTest) -> str | None:
     """Which earlier steps are lacking so that nothing can be said; None when it can."""
-    answered = next((seen for one in observation.exchanges if _lacks_steps(seen := Seen(one))), None)
+    answered = next((seen for one in observation.exchanges if _lacks_steps(seen := Seen(one), module)), None)
     if observation.met is not True and answered is not None:
         return str(answered.error.get("message"))
     needs_good = _needs_good_answer(requirement, is_met=bool(observation.met))
     return next(iter(module.untested.values()), None) if needs_good and not module.works else None
 
 
-def _lacks_steps(seen: Seen) -> bool:
-    """Does an adapter refuse a request because it lacks the answers of earlier steps?"""
-    return seen.is_refusal and seen.error.get("code") == _UPSTREAM_MISSING
+def _lacks_steps(seen: Seen, module: ModuleUnderTest) -> bool:
+    """Whether a request is refused because it lacks earlier steps, in the words of an adapter or of the first refusal."""
+    is_told = str(seen.error.get("message")) in module.untested.values()
+    return seen.is_refusal and (is_told or seen.error.get("code") == _UPSTREAM_MISSING)
 
 
 def _why_not_applicable(requirement: Requirement) -> str:

@@ -26,6 +26,7 @@ from ops_contract.compliance.arguments import (
     known_requirement,
     read_inputs,
     read_text,
+    read_upstream,
     selected,
     write,
 )
@@ -68,6 +69,10 @@ Timeout = Annotated[
     float | None,
     typer.Option("--timeout", metavar="SECONDS", min=1, max=3600, help="How long to wait for each answer; default 30."),
 ]
+Upstream = Annotated[
+    Path | None,
+    typer.Option("--upstream", metavar="FILE", help="Earlier steps that it needs: a JSON object by step id, or a request."),
+]
 _complete_requirement = completing(lambda _: load_requirements())
 
 Select = Annotated[
@@ -95,6 +100,7 @@ def main() -> NoReturn:
 def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
     target: TargetOptions,
     inputs: Inputs = None,
+    upstream: Upstream = None,
     select: Select = None,
     timeout: Timeout = None,
     baseline: Annotated[Path | None, typer.Option(metavar="FILE", help="Known failures; a stale entry fails.")] = None,
@@ -125,7 +131,9 @@ def check_command(  # noqa: PLR0913, PLR0917  # one parameter an option
         return
     known = read_baseline(read_text(baseline), str(baseline), load_requirements()) if baseline else None
     check_places((json_file, junit, html, markdown, sarif, *(badge or ())))
-    checked = run_to_end(_checked(opened, read_inputs(inputs), chosen, timeout, is_for_people=not as_json))
+    checked = run_to_end(
+        _checked(opened, _Given(read_inputs(inputs), read_upstream(upstream), timeout), chosen, is_for_people=not as_json)
+    )
     report = checked.report if known is None else apply_baseline(checked.report, known)
     write(json_file, lambda: json_report(report))
     write(junit, lambda: junit_report(report, strict=strict))
@@ -159,10 +167,17 @@ def explain(requirement: Identifier, as_json: AsJson = False) -> None:
 
 @app.command()
 @with_target
-def replay(requirement: Identifier, target: TargetOptions, inputs: Inputs = None, timeout: Timeout = None) -> None:
+def replay(
+    requirement: Identifier,
+    target: TargetOptions,
+    inputs: Inputs = None,
+    upstream: Upstream = None,
+    timeout: Timeout = None,
+) -> None:
     """Check one requirement again, and show every request and answer."""
     one = known_requirement(requirement)
-    checked = run_to_end(_checked(target.opened(_say), read_inputs(inputs), {one.id}, timeout))
+    given = _Given(read_inputs(inputs), read_upstream(upstream), timeout)
+    checked = run_to_end(_checked(target.opened(_say), given, {one.id}))
     if sys.stdout.isatty() and checked.diagnosis is None:
         Console().print(terminal_replay(checked.report), crop=False)
     else:
@@ -242,20 +257,29 @@ class _Checked:
     diagnosis: Diagnosis | None
 
 
-async def _checked(
-    opened: Opened,
-    inputs: Mapping[str, Any] | None,
-    chosen: Collection[str],
-    timeout_s: float | None,
-    *,
-    is_for_people: bool = True,
-) -> _Checked:
+@dataclass(frozen=True)
+class _Given:
+    """What good requests have, and how long to wait for an answer."""
+
+    inputs: Mapping[str, Any] | None
+    upstream: Mapping[str, Any] | None
+    timeout_s: float | None
+
+
+async def _checked(opened: Opened, given: _Given, chosen: Collection[str], *, is_for_people: bool = True) -> _Checked:
     async with opened as target:
         line = _progress(f"checking {masked_url(target.name)}", "requirements", is_shown=is_for_people)
         async with line.running():
             if target.name == target.url:  # an address, and nothing that the kit has started
                 await refuse_orchestrator(target.url, "ops-contract check")
-            report = await check(target, inputs=inputs, select=chosen, timeout_s=timeout_s, progress=line)
+            report = await check(
+                target,
+                inputs=given.inputs,
+                upstream=given.upstream,
+                select=chosen,
+                timeout_s=given.timeout_s,
+                progress=line,
+            )
         log = target.container.last_lines() if target.container else ""
         diagnosed = lacks_module(report) and sys.stdout.isatty()
         return _Checked(report, log, await diagnose(target, silence=report.unreachable) if diagnosed else None)

@@ -34,6 +34,7 @@ _TRIES: Final = 3
 class ModuleUnderTest:
     """A module at `probe.url`; `inputs` are good ones, for every action or by action; None is the stack's example.
 
+    `upstream` are earlier steps that it needs, in every good request. `is_adapted` says that an adapter speaks for it.
     `container` is there when the kit started its image.
     `health` is the body of its health, read as leniently as possible: checks of their own look for its faults.
     `works` says whether it answered a good request with 200, and `untested` by action why it could not be asked for.
@@ -45,7 +46,9 @@ class ModuleUnderTest:
 
     probe: Probe
     inputs: Mapping[str, Any] | None = None
+    upstream: Mapping[str, Any] = field(default_factory=dict)
     health: Mapping[str, Any] = field(default_factory=dict)
+    is_adapted: bool = False
     works: bool = False
     untested: dict[str, str] = field(default_factory=dict)
     timeout_s: float = DEFAULT_TIMEOUT_S
@@ -116,7 +119,7 @@ class ModuleUnderTest:
             "scenario_id": "compliance-kit",
             "action": action,
             "inputs": self._inputs_of(action),
-            "upstream": {},
+            "upstream": dict(self.upstream),
             "options": {"seed": 42},
             **changes,
         }

@@ -111,6 +111,9 @@ def check_module(  # noqa: PLR0913, PLR0917  # one parameter an option
     inputs: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Inputs that it accepts: a JSON object, or one by action name.")
     ] = None,
+    upstream: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Earlier steps that it needs: a JSON object by step id, or a request.")
+    ] = None,
     select: Annotated[
         list[str] | None,
         typer.Option(metavar="ID", help="Only these requirements, such as OPS-ART-*; no verdict is kept. Repeatable."),
@@ -129,6 +132,7 @@ def check_module(  # noqa: PLR0913, PLR0917  # one parameter an option
     module = _module(_catalogue(settings), name)
     given = [
         *(("--inputs", str(inputs)) if inputs else ()),
+        *(("--upstream", str(upstream)) if upstream else ()),
         *(word for pattern in select or () for word in ("--select", pattern)),
         *(("--baseline", str(baseline)) if baseline else ()),
         *(("--strict",) if strict else ()),

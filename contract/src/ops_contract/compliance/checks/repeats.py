@@ -51,7 +51,10 @@ _OTHER_BODIES: Final[Mapping[str, Change]] = {
     "another seed": lambda request: {**request, "options": _OTHER_SEED},
     "another scenario_id": lambda request: {**request, "scenario_id": "compliance-kit, another scenario"},
     "other inputs": lambda request: {**request, "inputs": {**request["inputs"], "kit_other": 1}},
-    "an earlier step in upstream": lambda request: {**request, "upstream": {"kit": {"module": "kit", "outputs": {}}}},
+    "an earlier step in upstream": lambda request: {
+        **request,
+        "upstream": {**request["upstream"], "kit": {"module": "kit", "outputs": {}}},
+    },
     "a deadline": lambda request: {**request, "options": {**request["options"], "deadline_s": _AMPLE_S}},
 }
 """Bodies that are not the same as the first one, as canonical JSON."""

@@ -29,16 +29,17 @@ _NO_ANSWER: Final = "the module does not answer"
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     """Send what the schema refuses, then what it allows, all with earlier steps in `upstream` when the module takes them."""
-    upstream: Mapping[str, Any] = FILLED_UPSTREAM
+    # The steps that the module needs come last: the changes are made in the first one.
+    upstream: Mapping[str, Any] = {**FILLED_UPSTREAM, **module.upstream}
     if not Seen(await module.execute(_request(module, upstream))).is_done:
-        upstream = {}  # that is told already (OPS-FWD-002)
+        upstream = module.upstream  # that is told already (OPS-FWD-002)
     template = _request(module, upstream)
     mutants = list(mutants_of(template))
     wrong = [mutant for mutant in mutants if must_be_refused(mutant, template)]
     async for observation in _refused(module, upstream, wrong):
         yield observation
     if module.works:
-        right = [mutant for mutant in mutants if must_be_served(mutant, template)]
+        right = [mutant for mutant in mutants if must_be_served(mutant, template) and not _takes_away(mutant, module)]
         async for observation in _served(module, upstream, right):
             yield observation
 
@@ -67,6 +68,11 @@ def must_be_served(mutant: Mutant, request: Mapping[str, Any]) -> bool:
     text = mutant.value if isinstance(mutant.value, str) and mutant.pointer.startswith(_UPSTREAM) else ""
     is_odd = len(text.encode()) > _MOST_NAME_BYTES or (text != "" and mutant.pointer.endswith("/observed_at"))
     return not is_odd and is_valid(mutant.applied_to(request))
+
+
+def _takes_away(mutant: Mutant, module: ModuleUnderTest) -> bool:
+    """Whether the change replaces earlier steps that the module needs."""
+    return mutant.pointer == _UPSTREAM and bool(module.upstream)
 
 
 async def _refused(
@@ -124,7 +130,7 @@ async def _smallest(module: ModuleUnderTest, mutant: Mutant, found: Observation)
     """The same with the smallest request that shows it: without upstream, unless the change is in there."""
     if mutant.pointer.startswith(_UPSTREAM):
         return found
-    again = not_refused(mutant, Seen(await module.execute(mutant.applied_to(_request(module, {})))))
+    again = not_refused(mutant, Seen(await module.execute(mutant.applied_to(_request(module, module.upstream)))))
     return again if again is not None and again.requirement == found.requirement else found
 
 

@@ -19,7 +19,7 @@ _ROOMY_ANSWERS: Final = 20
 
 async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
     """Send a request with earlier steps, and good requests at the bounds of the schema."""
-    seen = Seen(await module.execute(module.request(upstream=FILLED_UPSTREAM)))
+    seen = Seen(await module.execute(module.request(upstream={**FILLED_UPSTREAM, **module.upstream})))
     if seen.is_done:
         yield met("OPS-FWD-002", seen)
     else:
