@@ -11,6 +11,7 @@ from ops_contract._json import join_pointer, pointer_to
 __all__ = ["has_key_figures", "is_number", "key_figure_problems"]
 
 _MOMENTS: Final = ("year", "period")
+_DIRECTIONS: Final = ("higher", "lower")
 
 
 def is_number(value: Any) -> TypeGuard[float]:
@@ -27,7 +28,8 @@ def key_figure_problems(outputs: Mapping[str, Any]) -> tuple[Problem, ...]:
     """What is wrong with the key figures in `outputs`, at most twenty problems; none where there are no key figures.
 
     `kpis` are numbers by key. With the same keys, `units` and `labels` are texts, and `baseline` and `change`, which come
-    together, are numbers. `path` is a list of objects that have a `year` or a `period`. Pointers lead into `outputs`.
+    together, are numbers; `directions` are "higher" or "lower" for some of the keys. `path` is a list of objects that have a
+    `year` or a `period`. Pointers lead into `outputs`.
     """
     return tuple(islice(_problems(outputs), MAX_PROBLEMS)) if has_key_figures(outputs) else ()
 
@@ -46,6 +48,7 @@ def _problems(outputs: Mapping[str, Any]) -> Iterator[Problem]:
         parts |= dict.fromkeys(("baseline", "change"), (is_number, "must be a number"))
     for name, (is_right, must) in parts.items():
         yield from _part(outputs, name, figures, is_right, must)
+    yield from _directions(outputs.get("directions", {}), figures)
     yield from _series(outputs.get("path", []))
 
 
@@ -64,6 +67,15 @@ def _part(
     for key in (key for key in part if key not in figures):
         yield Problem(pointer_to((name, key)), "has a key that kpis does not have")
     yield from _wrong_values(f"/{name}", part, is_right, must)
+
+
+def _directions(directions: Any, figures: Mapping[str, Any]) -> Iterator[Problem]:
+    if not isinstance(directions, Mapping):
+        yield Problem("/directions", f"must be an object with keys of kpis, not {excerpt(directions)}")
+        return
+    for key in (key for key in directions if key not in figures):
+        yield Problem(pointer_to(("directions", key)), "has a key that kpis does not have")
+    yield from _wrong_values("/directions", directions, lambda value: value in _DIRECTIONS, "must be higher or lower")
 
 
 def _wrong_values(pointer: str, part: Mapping[str, Any], is_right: Callable[[Any], bool], must: str) -> Iterator[Problem]:

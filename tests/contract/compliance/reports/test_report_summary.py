@@ -74,6 +74,12 @@ def test_empty_report_is_no_compliance(report_of: Callable[..., Report]) -> None
     assert summary_of(report_of()).outcome == "nothing was checked"
 
 
+def test_report_of_what_does_not_apply_is_no_compliance(
+    report_of: Callable[..., Report], finding: Callable[..., Finding]
+) -> None:
+    assert summary_of(report_of([finding("OPS-CTR-001", Verdict.NOT_APPLICABLE)])).outcome == "nothing was checked"
+
+
 def test_unreachable_module_is_bad_and_says_why(report_of: Callable[..., Report], hostile: str) -> None:
     summary = summary_of(report_of(unreachable=hostile))
     assert (summary.outcome, summary.tone, summary.compliant) == ("not reachable", "bad", False)

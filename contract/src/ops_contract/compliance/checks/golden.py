@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import AsyncGenerator, Callable, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 from ops_contract import Violation
@@ -61,6 +62,8 @@ def _hint(module: ModuleUnderTest, seen: Seen) -> str:
     if module.waited_s and seen.exchange.status is None:
         longer = math.ceil(2 * module.waited_s)
         return f"the first request had none within {module.waited_s:.0f} s either; if it takes longer, give --timeout {longer}"
+    if seen.exchange.status == HTTPStatus.NOT_FOUND:
+        return "; give the address below which it has /health and /execute"
     if seen.is_refusal:
         return "; if it needs other inputs, give them with --inputs"
     return "; the module's log may say why" if seen.is_failure else ""

@@ -56,7 +56,7 @@ def summary_of(report: Report, *, strict: bool = False) -> Summary:
             return Summary("not reachable", "bad", compliant=False, notes=notes)
         case ExitCode.KIT_ERROR:
             return Summary("the kit failed", "bad", compliant=False, notes=_notes(report))
-        case ExitCode.COMPLIANT if report.findings:
+        case ExitCode.COMPLIANT if any(item.verdict is not Verdict.NOT_APPLICABLE for item in report.findings):
             notes = _notes(report)
             return Summary("compliant", "doubtful" if notes else "good", compliant=True, notes=notes)
         case ExitCode.COMPLIANT:
