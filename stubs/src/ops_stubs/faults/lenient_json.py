@@ -13,10 +13,10 @@ _LARGEST: Final = 2**53 - 1
 def read_leniently(raw: bytes) -> Any:
     """The JSON value in `raw`; None when there is none.
 
-    A key may stand twice, a byte order mark may be in front, and bytes that are not UTF-8 are replaced.
+    A key may stand twice, a byte order mark may be in front, the text may be UTF-16, and bytes that are not UTF-8 are replaced.
     """
     try:
-        return json.loads(raw.decode("utf-8-sig", errors="replace"), parse_constant=_no_number)
+        return json.loads(raw.decode(json.detect_encoding(raw), errors="replace"), parse_constant=_no_number)
     except (ValueError, RecursionError):
         return None
 
