@@ -25,7 +25,8 @@ demo: sync ## run the example scenario with local processes and show the results
 .PHONY: test
 test: sync-dev ## run all tests; those with containers need a Docker engine
 	$(RUN) pytest $(SPREAD) -m "not e2e and not proof and not reliability" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
-	$(RUN) pytest -n 3 --dist loadfile -m "(e2e or proof) and not exhaustive" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
+	$(RUN) pytest -n 3 --dist loadfile -m "e2e and not proof" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
+	$(RUN) pytest -n 2 --dist loadfile -m "proof and not exhaustive" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
 
 .PHONY: proof
 proof: sync-dev ## prove that each probe of the kit is needed, by kits that lack one; takes ten minutes

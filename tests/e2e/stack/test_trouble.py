@@ -25,7 +25,7 @@ def test_run_with_a_killed_module_fails_and_says_which_and_where(stack: Stack, e
 
 @pytest.mark.usefixtures("simulator_gone")
 def test_run_completes_after_a_module_was_started_again(stack: Stack, example: bytes) -> None:
-    stack.compose("start", "policy-simulator")
+    stack.compose("up", "--detach", "--wait", "policy-simulator")
     assert stack.post(example).json()["status"] == "completed"
 
 
