@@ -94,17 +94,19 @@ async def check(  # noqa: PLR0913  # each by its name
     """Check a module: the one at a base URL, or a target that was started for the check.
 
     `inputs` are good ones, for every action or by action; `upstream` are earlier steps that the module needs, by step id;
-    `select` limits the check to these ids. `timeout_s` is how long to
-    wait for an answer, 30 s unless given. `progress` is called as the check goes on. Raises TargetError when answers take so
-    long that the check needs to be given `timeout_s`.
+    `select` limits the check to these ids. `timeout_s` is how long to wait for an answer, 30 s unless given. `progress` is
+    called as the check goes on. Raises TargetError when answers take so long that the check needs to be given `timeout_s`.
     """
     started, began = datetime.now(UTC), time.monotonic()
     subject = Target.at(target) if isinstance(target, str) else target
     module = ModuleUnderTest(
-        Probe(subject.url, served_by=subject.served_by), inputs, upstream=upstream or {}, container=subject.container
+        Probe(subject.url, served_by=subject.served_by),
+        inputs,
+        upstream=upstream or {},
+        is_adapted=subject.behind is not None,
+        timeout_s=timeout_s or DEFAULT_TIMEOUT_S,
+        container=subject.container,
     )
-    module.is_adapted = subject.behind is not None
-    module.timeout_s = timeout_s or DEFAULT_TIMEOUT_S
     unreachable = subject.unreachable or await _first_answers(module, subject)
     requirements = load_requirements()
     chosen = [one for one in requirements.values() if select is None or one.id in select]

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterator
 from typing import Any, Final
 
 from ops_contract.compliance.checks.filled_upstream import FILLED_UPSTREAM
+from ops_contract.compliance.checks.writings import in_another_order
 from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, met
 
@@ -43,13 +44,9 @@ def _at_the_bounds(module: ModuleUnderTest) -> Iterator[tuple[str, dict[str, Any
     deadline_s = max(_ROOMY_S, math.ceil(_ROOMY_ANSWERS * module.good_s))
     yield f"a deadline of {deadline_s} s, which is ample", module.request(options={"seed": 42, "deadline_s": deadline_s}), {}
     yield "the header Content-Type: application/json; charset=utf-8", module.request(), _CHARSET
-    reversed_keys = json.dumps(_reversed(module.request()), ensure_ascii=False, indent="\t")
+    reversed_keys = json.dumps(in_another_order(module.request()), ensure_ascii=False, indent="\t")
     yield "other white space and another order of keys", f"\r\n {reversed_keys} \n".encode(), {}
 
 
 def _longest_id() -> str:
     return f"0{secrets.token_hex(4)}._-".ljust(_LONGEST_ID, "Z")
-
-
-def _reversed(value: Any) -> Any:
-    return {key: _reversed(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
