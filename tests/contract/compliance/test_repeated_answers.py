@@ -10,12 +10,14 @@ import pytest
 from keyed_module import Asked, KeyedModule
 
 from ops_contract import RefusalError
+from ops_contract.compliance.check import check
 from ops_contract.compliance.result import Verdict
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 
 DETERMINISM = ("OPS-DET-001", "OPS-DET-002", "OPS-DET-003", "OPS-DET-004")
 IDEMPOTENCY = ("OPS-IDM-001", "OPS-IDM-002", "OPS-IDM-003")
+DEPENDS_ON_KEYS = {"OPS-FWD-001", "OPS-FWD-002", "OPS-FWD-003", *IDEMPOTENCY}
 SEED_42 = 42
 
 
@@ -316,3 +318,11 @@ async def test_second_execution_of_a_running_call_is_found_and_one_after_the_oth
 
 async def test_module_that_keeps_all_of_it_has_nothing_against_it() -> None:
     assert await KeyedModule(one_at_a_time=True).unmet(*DETERMINISM, *IDEMPOTENCY, "OPS-FWD-001") == {}
+
+
+async def test_second_check_with_other_inputs_has_nothing_against_a_module_that_keeps_its_answers() -> None:
+    module = KeyedModule()
+    async with module.served() as url:
+        for inputs in ({"country": "DR"}, {"country": "HT"}):
+            report = await check(url, select=DEPENDS_ON_KEYS, inputs=inputs)
+            assert [one.requirement.id for one in report.findings if one.verdict is Verdict.FAIL] == []

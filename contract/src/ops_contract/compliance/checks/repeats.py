@@ -20,6 +20,7 @@ _RIGHT_AFTER: Final = "repeats"
 
 Request = dict[str, Any]
 Change = Callable[[Request], Request]
+Situation = Callable[[ModuleUnderTest, Request], Awaitable[None]]
 
 
 async def _nothing(_module: ModuleUnderTest, _request: Request) -> None:
@@ -39,7 +40,7 @@ async def _refused_body(module: ModuleUnderTest, request: Request) -> None:
     await module.execute({**request, "options": _OTHER_SEED}, series=_RIGHT_AFTER)
 
 
-_BEFORE: Final[Mapping[str, Callable[[ModuleUnderTest, Request], Awaitable[None]]]] = {
+_BEFORE: Final[Mapping[str, Situation]] = {
     "at once": _nothing,
     "after other calls": _other_calls,
     "after a request that was refused": _refused_request,
@@ -93,13 +94,20 @@ async def _repeats(module: ModuleUnderTest, request: Request, first: Seen) -> Ob
     for what, before in _BEFORE.items():
         await before(module, request)
         again = Seen(await module.execute(request, series=_RIGHT_AFTER))
-        if actual := _other_answer(first, again):
+        actual = _other_answer(first, again)
+        if actual and (again.is_done or await _is_new_one_served(module, request, before)):
             return broken("OPS-IDM-001", expected, f"{what}: {actual}", first, again)
     for what, write in WRITINGS.items():
         again = Seen(await module.execute(write(request)))
         if actual := _other_answer(first, again):
             return broken("OPS-IDM-001", f"{expected}, since it is the same body", f"{what}: {actual}", first, again)
     return met("OPS-IDM-001", first, again)
+
+
+async def _is_new_one_served(module: ModuleUnderTest, request: Request, before: Situation) -> bool:
+    """Whether a new request is served in the same situation. When it is not, nothing was said of repeats (OPS-ERR-009)."""
+    await before(module, request)
+    return Seen(await module.execute(module.request(), series=_RIGHT_AFTER)).is_done
 
 
 def _other_answer(first: Seen, again: Seen) -> str | None:
