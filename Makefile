@@ -24,7 +24,7 @@ demo: sync ## run the example scenario with local processes and show the results
 
 .PHONY: test
 test: sync-dev ## run all tests; those with containers need a Docker engine
-	$(RUN) pytest $(SPREAD) -m "not e2e and not proof and not reliability" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
+	$(RUN) pytest $(SPREAD) -m "not e2e and not proof and not reliability and not soak" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
 	$(RUN) pytest -n 3 --dist loadfile -m "e2e and not proof" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
 	$(RUN) pytest -n 2 --dist loadfile -m "proof and not exhaustive" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
 
@@ -40,7 +40,7 @@ coverage: sync-dev ## run all tests and show which lines they leave out; takes t
 
 .PHONY: test-fast
 test-fast: sync-dev ## run the tests that need no container, browser or whole command, in less than two minutes
-	$(RUN) pytest $(SPREAD) -m "not e2e and not proof and not slow and not reliability" $(ARGS)
+	$(RUN) pytest $(SPREAD) -m "not e2e and not proof and not slow and not reliability and not soak" $(ARGS)
 
 .PHONY: bench
 bench: sync ## measure throughput, in a short form, and what adapters, HTTP libraries, large answers and pages cost
@@ -79,6 +79,10 @@ schemas: sync-dev ## write what is made of other files again: the contract's sch
 .PHONY: reliability
 reliability: sync-dev ## run hostile modules, kills, power losses and full disks, and write docs/reliability.md again
 	OPS_WRITE_PAGES=1 $(RUN) pytest -n 0 tests/orchestrator/service/test_hostile_modules.py tests/reliability
+
+.PHONY: soak
+soak: sync-dev ## load the service for ten minutes while everything breaks, and write docs/reliability.md again; needs Docker
+	OPS_WRITE_PAGES=1 $(RUN) pytest -n 0 -m soak tests/reliability/test_soak.py $(ARGS)
 
 .PHONY: images
 images: sync-dev ## make the pictures of the README again, from a run of the example

@@ -1,4 +1,4 @@
-"""Serves every hostile module of `hostile_answers.py` below its name, and a good one: `python hostile_server.py`.
+"""Serves every hostile module of `hostile_answers.py` below its name, and a good one: `python hostile_server.py [PORT]`.
 
 A process of its own, so that what it costs to be hostile is not paid by those who are measured.
 """
@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+import sys
 
 from hostile_answers import GOOD, GOOD_NAME, HEALTHY, NAME, Act, Hostile, Speech, hostile_answers, http, once
 
@@ -58,7 +59,8 @@ async def _say(speech: Speech, slug: str, writer: asyncio.StreamWriter) -> bool:
 
 
 async def _serve() -> None:
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, limit=2**24)
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    server = await asyncio.start_server(answer, "127.0.0.1", port, limit=2**24)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)  # noqa: T201  # how others find it
     async with server:
         await server.serve_forever()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import Final
 
 import httpx2
@@ -34,16 +34,28 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 @contextmanager
-def started(folder: Path, *words: str, stdout: int = PIPE, stderr: int = PIPE, **variables: str) -> Iterator[Popen[str]]:
-    """A command under way in `folder`, which SIGINT interrupts; killed at the end when it still runs."""
-    # A process inherits that SIGINT is ignored, as it is under nohup and in the background of a script, but no handler.
+def _interruptible() -> Iterator[None]:
+    """A process inherits that SIGINT is ignored, as it is under nohup and in the background of a script, but no handler.
+
+    Only the main thread may change it; what other threads start is not interrupted.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
     inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, inherited)
+
+
+@contextmanager
+def started(folder: Path, *words: str, stdout: int = PIPE, stderr: int = PIPE, **variables: str) -> Iterator[Popen[str]]:
+    """A command under way in `folder`, which SIGINT interrupts; killed at the end when it still runs."""
+    with _interruptible():
         process = Popen(
             [command(words[0]), *words[1:]], cwd=folder, env=environment(**variables), stdout=stdout, stderr=stderr, text=True
         )
-    finally:
-        signal.signal(signal.SIGINT, inherited)
     with process:
         try:
             yield process

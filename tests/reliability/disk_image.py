@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from subprocess import run
 from typing import Final, NoReturn
@@ -64,6 +64,21 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
         yield folder
     finally:
         run(["umount", "--lazy", folder], check=True)
+
+
+@contextmanager
+def full_disk(folder: Path) -> Iterator[None]:
+    """Not a byte more fits onto the disk of `folder`."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (2**20, 4096, 1):
+            with suppress(OSError):
+                while file.write(bytes(size)) == size:
+                    pass
+    try:
+        yield
+    finally:
+        filler.unlink()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The modules of the runs that are killed: `python module_server.py` serves each below its name, and says where.
+"""The modules of the runs that are killed: `python module_server.py [PORT [HOST]]` serves each below its name, and says where.
 
 `fetched` delivers a file to fetch, `inline` one in its answer, `retried` fails at first in each run, `adapted` does not speak
 the contract, `refusing` never does its step, and `slow` answers while it may: from `PUT /go` until `DELETE /go`.
@@ -7,6 +7,7 @@ the contract, `refusing` never does its step, and `slow` answers while it may: f
 import asyncio
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -94,8 +95,9 @@ async def _serve(answer: Callable[[str, str, bytes], Any], reader: asyncio.Strea
 
 async def _main() -> None:
     modules = Modules()
-    server = await asyncio.start_server(lambda reader, writer: _serve(modules.answer, reader, writer), "127.0.0.1", 0)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)  # noqa: T201  # how others find it
+    port, host = (*sys.argv[1:], *("0", "127.0.0.1")[len(sys.argv) - 1 :])
+    server = await asyncio.start_server(lambda reader, writer: _serve(modules.answer, reader, writer), host, int(port))
+    print(f"http://{host}:{server.sockets[0].getsockname()[1]}", flush=True)  # noqa: T201  # how others find it
     async with server:
         await server.serve_forever()
 

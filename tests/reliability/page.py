@@ -1,6 +1,7 @@
-"""The table of docs/reliability.md that says what was done to the service, and what came of it."""
+"""The tables of docs/reliability.md that say what was done to the service, and what came of it."""
 
 import os
+from collections.abc import Mapping
 from itertools import takewhile
 from typing import Final
 
@@ -9,6 +10,8 @@ from reliability.service_home import Findings
 
 PAGE: Final = ROOT / "docs/reliability.md"
 _MARK: Final = "|---|--:|--:|--:|--:|--:|--:|\n"
+_SOAK_BEGINS: Final = "<!-- From here on written by `make soak`. -->\n\n| what | figure |\n|---|--:|\n"
+_SOAK_ENDS: Final = "\n<!-- Up to here. -->\n"
 
 
 def write_row(ordeal: str, findings: Findings) -> None:
@@ -29,3 +32,13 @@ def write_row(ordeal: str, findings: Findings) -> None:
     rest = after.removeprefix("".join(f"{line}\n" for line in table))
     rows = {line.split(" | ")[0].removeprefix("| "): line for line in table} | {ordeal: row}
     PAGE.write_text(f"{before}{mark}{''.join(f'{line}{chr(10)}' for line in rows.values())}{rest}")
+
+
+def write_soak(figures: Mapping[str, str]) -> None:
+    """Write what came of a soak into its table. Only while pages are written."""
+    if not os.environ.get("OPS_WRITE_PAGES"):
+        return
+    before, begin, rest = PAGE.read_text().partition(_SOAK_BEGINS)
+    after = rest.partition(_SOAK_ENDS)[2]
+    rows = "".join(f"| {what} | {figure} |\n" for what, figure in figures.items())
+    PAGE.write_text(f"{before}{begin}{rows}{_SOAK_ENDS}{after}")

@@ -4,14 +4,14 @@ import random
 import resource
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
 from time import monotonic
 
 import pytest
 from local_service import HTTP
-from reliability.disk_image import small_disk
+from reliability.disk_image import full_disk, small_disk
 from reliability.page import write_row
 from reliability.service_home import ServiceHome, module_server
 from reliability.workload import keep_asking
@@ -29,19 +29,6 @@ TIMES = [pytest.param(2, id="some"), pytest.param(50, marks=pytest.mark.reliabil
 def modules() -> Iterator[str]:
     with module_server() as address:
         yield address
-
-
-@contextmanager
-def full_disk(folder: Path) -> Iterator[None]:
-    """Not a byte more fits onto the disk of `folder`."""
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for size in (2**20, 4096, 1):
-            with suppress(OSError):
-                while file.write(bytes(size)) == size:
-                    pass
-    yield
-    filler.unlink()
 
 
 @contextmanager
