@@ -47,9 +47,11 @@ CHECKS: Final[Mapping[str, Check]] = {
     "versions": versions.run,
     "served_requests": served_requests.run,
     "errors": errors.run,
-    "request_shapes": request_shapes.run,
+    "refused_shapes": request_shapes.run_refused,
+    "served_shapes": request_shapes.run_served,
     "strict_reading": strict_reading.run,
     "limits": limits.run,
+    "id_shapes": request_shapes.run_ids,
     "artifacts": artifacts.run,
     "seeds": seeds.run,
     "repeats": repeats.run,
@@ -183,16 +185,18 @@ async def _observed(
 ) -> dict[str, Observation | Exception]:
     observed: dict[str, Observation | Exception] = {}
     for name in names:
-        ids = wanted & set(ids_of(name))
+        ids = {one for one in wanted & set(ids_of(name)) if not _is_broken(observed.get(one))}
         if not ids or (module.lost_after is not None and name not in _WITHOUT_ANSWERS):
             continue
         progress(name, len(wanted & observed.keys()), len(wanted))
-        for requirement, found in (await _observed_by(name, module, ids)).items():
-            known = observed.get(requirement)
-            if not (isinstance(known, Observation) and known.met is False):
-                observed[requirement] = found
+        observed |= await _observed_by(name, module, ids)
         progress(name, len(wanted & observed.keys()), len(wanted))
     return observed
+
+
+def _is_broken(found: Observation | Exception | None) -> bool:
+    """Whether nothing that another check sees can change the verdict."""
+    return isinstance(found, Observation) and found.met is False
 
 
 async def _observed_by(name: str, module: ModuleUnderTest, ids: set[str]) -> dict[str, Observation | Exception]:

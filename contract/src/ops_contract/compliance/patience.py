@@ -7,7 +7,7 @@ from ops_contract.compliance.module_under_test import DEFAULT_TIMEOUT_S, ModuleU
 # Seconds after which a check of a module with fast answers is given up.
 _LONGEST_S: Final = 120.0
 # A container alone has a minute to get ready, and of the shapes there are hundreds.
-_LONGER_S: Final = {"container": 240.0, "request_shapes": 240.0}
+_LONGER_S: Final = {"container": 240.0, "refused_shapes": 240.0}
 
 # How many calls a check makes one after another that a good answer takes as long for, roughly and on average.
 _CALLS: Final = 6

@@ -27,21 +27,44 @@ _LONG_S: Final = 60
 _NO_ANSWER: Final = "the module does not answer"
 
 
-async def run(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
-    """Send what the schema refuses, then what it allows, all with earlier steps in `upstream` when the module takes them."""
+async def run_ids(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
+    """Send the texts that the schema refuses as ids, until one of them is taken."""
+    upstream, mutants = await _mutants(module)
+    for mutant in filter(_is_text_of_id, mutants):
+        if must_be_refused(mutant, _request(module, upstream)):
+            seen = await _sent(module, upstream, mutant)
+            if (found := not_refused(mutant, seen)) is not None:
+                yield found
+            if found is not None or _is_dead(module, seen):
+                return
+
+
+async def run_refused(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
+    """Send whatever else the schema refuses."""
+    upstream, mutants = await _mutants(module)
+    template = _request(module, upstream)
+    wrong = (one for one in mutants if not _is_text_of_id(one) and must_be_refused(one, template))
+    async for observation in _refused(module, upstream, wrong):
+        yield observation
+
+
+async def run_served(module: ModuleUnderTest) -> AsyncGenerator[Observation]:
+    """Send what the schema allows."""
+    if module.works:
+        upstream, mutants = await _mutants(module)
+        template = _request(module, upstream)
+        right = (one for one in mutants if must_be_served(one, template) and not _takes_away(one, module))
+        async for observation in _served(module, upstream, right):
+            yield observation
+
+
+async def _mutants(module: ModuleUnderTest) -> tuple[Mapping[str, Any], Iterator[Mutant]]:
+    """Changes of a good request, and its `upstream`: with steps that nobody looks for, when the module takes them."""
     # The steps that the module needs come last: the changes are made in the first one.
     upstream: Mapping[str, Any] = {**FILLED_UPSTREAM, **module.upstream}
     if not Seen(await module.execute(_request(module, upstream))).is_done:
         upstream = module.upstream  # that is told already (OPS-FWD-002)
-    template = _request(module, upstream)
-    mutants = list(mutants_of(template))
-    wrong = [mutant for mutant in mutants if must_be_refused(mutant, template)]
-    async for observation in _refused(module, upstream, wrong):
-        yield observation
-    if module.works:
-        right = [mutant for mutant in mutants if must_be_served(mutant, template) and not _takes_away(mutant, module)]
-        async for observation in _served(module, upstream, right):
-            yield observation
+    return upstream, mutants_of(_request(module, upstream))
 
 
 def _request(module: ModuleUnderTest, upstream: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,20 +98,32 @@ def _takes_away(mutant: Mutant, module: ModuleUnderTest) -> bool:
     return mutant.pointer == _UPSTREAM and bool(module.upstream)
 
 
+def _is_text_of_id(mutant: Mutant) -> bool:
+    """Whether the change is hostile (OPS-PTH-001) rather than of the wrong type."""
+    return mutant.pointer in _IDS and isinstance(mutant.value, str)
+
+
+async def _sent(module: ModuleUnderTest, upstream: Mapping[str, Any], mutant: Mutant) -> Seen:
+    return Seen(await module.execute(mutant.applied_to(_request(module, upstream)), series=mutant.pointer or "/"))
+
+
+def _is_dead(module: ModuleUnderTest, seen: Seen) -> bool:
+    """Whether nothing comes from a module which has not answered before, either."""
+    return seen.exchange.status is None and not module.works
+
+
 async def _refused(
     module: ModuleUnderTest, upstream: Mapping[str, Any], wrong: Iterable[Mutant]
 ) -> AsyncGenerator[Observation]:
     open_ones = {"OPS-ERR-004", "OPS-ERR-005"}
     last: Seen | None = None
     for mutant in wrong:
-        last = Seen(await module.execute(mutant.applied_to(_request(module, upstream)), series=mutant.pointer or "/"))
+        last = await _sent(module, upstream, mutant)
         found = not_refused(mutant, last)
         if found is not None and found.requirement in open_ones:
             yield await _smallest(module, mutant, found)
             open_ones.discard(found.requirement)
-        elif found is not None and found.requirement not in ("OPS-ERR-004", "OPS-ERR-005"):
-            yield found
-        if not open_ones or (last.exchange.status is None and not module.works):
+        if not open_ones or _is_dead(module, last):
             break
     for requirement in sorted(open_ones):
         answered = last is not None and last.exchange.status is not None
