@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 import pytest
@@ -15,12 +16,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.proof]
 
 BUSY_PROCESSES: Final = 4
 _FINE: Final = {Verdict.PASS, Verdict.NOT_APPLICABLE}
-
-
-@pytest.fixture(scope="module")
-def busy_machine() -> Iterator[None]:
-    with busy(BUSY_PROCESSES):
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +35,30 @@ async def kit(url: str, *words: str) -> tuple[int | None, dict[str, Any]]:
     return running.returncode, json.loads(printed)
 
 
+async def checked(module: Honest) -> tuple[int | None, dict[str, Any]]:
+    with served(module.words, FOLDER, **provided(module)) as url:
+        return await kit(url, *(("--inputs", module.inputs) if module.inputs else ()))
+
+
+@pytest.fixture(scope="module")
+async def checks() -> dict[Honest, tuple[int | None, dict[str, Any]] | BaseException]:
+    """What came of the check of each module: of all at once, so that each is beside the others and the busy processes."""
+    for module in HONEST:
+        with suppress(pytest.skip.Exception):
+            provided(module)  # before the machine is busy, since it may have to be installed
+    with busy(BUSY_PROCESSES):
+        ended = await asyncio.gather(*map(checked, HONEST), return_exceptions=True)
+    return dict(zip(HONEST, ended, strict=True))
+
+
 @pytest.mark.parametrize("module", HONEST, ids=lambda module: module.name)
 async def test_honest_module_passes_beside_busy_processes(
-    module: Honest, request: pytest.FixtureRequest, passed: list[Honest]
+    module: Honest, checks: dict[Honest, tuple[int | None, dict[str, Any]] | BaseException], passed: list[Honest]
 ) -> None:
-    settings = provided(module)  # before the machine is busy, since it may have to be installed
-    request.getfixturevalue("busy_machine")
-    with served(module.words, FOLDER, **settings) as url:
-        inputs = ("--inputs", module.inputs) if module.inputs else ()
-        code, report = await kit(url, *inputs)
+    ended = checks[module]
+    if isinstance(ended, BaseException):
+        raise ended
+    code, report = ended
     found = {one["id"]: f"{one['verdict']}: {one['actual']}" for one in report["findings"] if one["verdict"] not in _FINE}
     assert sorted(found) == sorted(module.leaves_out), found
     assert code == ExitCode.COMPLIANT

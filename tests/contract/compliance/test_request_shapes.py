@@ -210,7 +210,7 @@ async def test_module_is_asked_for_few_results() -> None:
         return replace(answer)
 
     module = TwistedModule(counting)
-    await module.broken("OPS-ERR-004")
+    await module.broken("OPS-ERR-004", "OPS-FWD-003")
     sent = [asked for asked, status in zip(module.asked, answers, strict=True) if asked.path == "/execute" and status == 200]
     assert len([asked for asked in sent if asked.fields["upstream"]]) < 25
 
