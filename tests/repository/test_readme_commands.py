@@ -51,9 +51,13 @@ def addresses(tmp_path_factory: pytest.TempPathFactory, slow_module: str) -> Ite
 @pytest.fixture(scope="module")
 def orchestrator(addresses: dict[str, str], runs: Path) -> Iterator[str]:
     with service(ROOT, "ops", "serve", "--port", "0", OPS_RUNS_DIR=str(runs), **addresses) as (_, url):
-        # Each command is a test of its own, and some need a run to look at.
-        HTTP.post(f"{url}/plan_and_execute", json=EXAMPLE_SCENARIO).raise_for_status()
+        new_run(url)  # each command is a test of its own, and some need a run to look at
         yield url
+
+
+def new_run(orchestrator: str) -> str:
+    """The id of a run that is over."""
+    return str(HTTP.post(f"{orchestrator}/plan_and_execute", json=EXAMPLE_SCENARIO).raise_for_status().json()["run_id"])
 
 
 def prepare_latest(action: str, orchestrator: str, slow_module: str) -> None:
@@ -105,11 +109,13 @@ def shell(home: Path, orchestrator: str, addresses: dict[str, str], runs: Path) 
 @pytest.mark.parametrize("line", [line for line in documented_commands("ops") if line not in RUN_ELSEWHERE])
 def test_ops_command_of_the_documents_works(line: str, shell: Shell, orchestrator: str, slow_module: str) -> None:
     words = shlex.split(line)
-    a, b = (HTTP.post(f"{orchestrator}/plan_and_execute", json=EXAMPLE_SCENARIO).json()["run_id"] for _ in range(2))
-    if words[1] == "runs" and words[2] in ("cancel", "resume"):
+    changes_latest = words[1] == "runs" and words[2] in ("cancel", "resume")
+    if changes_latest:
         prepare_latest(words[2], orchestrator, slow_module)
     shell.prepare(line)
-    ran = shell.run(line.replace("RUN_A", a).replace("RUN_B", b))
+    ran = shell.run(re.sub(r"\bRUN_[A-Z]\b", lambda _: new_run(orchestrator), line))
+    if changes_latest:
+        new_run(orchestrator)  # what comes next reads the latest run
     assert ran.returncode == 0, ran.stderr
 
 
