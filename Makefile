@@ -7,7 +7,9 @@ export PYTHONDONTWRITEBYTECODE :=
 RUN := $(UV) run --no-sync
 
 # Each process begins with tests that stand together, so that what a file or a folder starts is mostly started once.
-SPREAD := -n auto --dist worksteal
+SPREAD := --dist worksteal
+# A whole command or a browser waits as long as it computes: with two such tests for each processor, none is idle.
+TWICE := -n $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 
 # ARGS may select tests of one part only; finding none in another part is fine.
 NONE_IS_FINE := || [ $$? -eq 5 ]
@@ -24,7 +26,7 @@ demo: sync ## run the example scenario with local processes and show the results
 
 .PHONY: test
 test: sync-dev ## run all tests; those with containers need a Docker engine
-	$(RUN) pytest $(SPREAD) -m "not e2e and not proof and not reliability and not soak" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
+	$(RUN) pytest $(TWICE) $(SPREAD) -m "not e2e and not proof and not reliability and not soak" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
 	$(RUN) pytest -n 3 --dist loadfile -m "e2e and not proof" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
 	$(RUN) pytest -n 2 --dist loadfile -m "proof and not exhaustive" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
 
@@ -40,7 +42,7 @@ coverage: sync-dev ## run all tests and show which lines they leave out; takes t
 
 .PHONY: test-fast
 test-fast: sync-dev ## run the tests that need no container, browser or whole command, in less than two minutes
-	$(RUN) pytest $(SPREAD) -m "not e2e and not proof and not slow and not reliability and not soak" $(ARGS)
+	$(RUN) pytest -n auto $(SPREAD) -m "not e2e and not proof and not slow and not reliability and not soak" $(ARGS)
 
 .PHONY: bench
 bench: sync ## measure throughput, in a short form, and what adapters, HTTP libraries, large answers and pages cost

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["stack_scheduling", "time_limit"]
+pytest_plugins = ["time_limit", "stack_scheduling"]
 
 # Under nohup, services that are started by tests would not stop at a SIGHUP.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

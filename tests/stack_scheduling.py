@@ -1,8 +1,13 @@
-"""Lets one process of pytest-xdist run all the tests that share a Compose stack, so that it is started once."""
+"""The order of tests, and which process of pytest-xdist runs them.
+
+All tests that share a Compose stack are run by one process, so that it is started once. What may take longest begins first:
+started last, it would have the other processes wait.
+"""
 
 from typing import Final
 
 import pytest
+from time_limit import LIMIT_S, limit_of
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 from xdist.scheduler.protocol import Scheduling
@@ -20,3 +25,8 @@ class StackScheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
     return StackScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: limit_of(item) <= LIMIT_S)

@@ -20,10 +20,15 @@ LIMIT_S: Final = 600.0
 _AGAIN_S: Final = 20.0
 
 
+def limit_of(item: pytest.Item) -> float:
+    """Seconds that each phase of a test may take."""
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0]) if mark else LIMIT_S
+
+
 @contextmanager
 def _ended_when_it_hangs(item: pytest.Item) -> Iterator[None]:
-    mark = item.get_closest_marker("timeout")
-    limit_s = float(mark.args[0]) if mark else LIMIT_S
+    limit_s = limit_of(item)
 
     def end(*_: object) -> None:
         faulthandler.dump_traceback(file=2)
