@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -99,25 +99,51 @@ async def check(  # noqa: PLR0913  # each by its name
     `select` limits the check to these ids. `timeout_s` is how long to wait for an answer, 30 s unless given. `progress` is
     called as the check goes on. Raises TargetError when answers take so long that the check needs to be given `timeout_s`.
     """
-    started, began = datetime.now(UTC), time.monotonic()
     subject = Target.at(target) if isinstance(target, str) else target
+    report = await _report(subject, _Wanted(inputs, upstream, select, timeout_s), progress)
+    if subject.behind is None or report.unreachable:
+        return report
+    # Of the module without its adapter, nothing is asked but whether it would have passed the same by itself.
+    bare = _Wanted(inputs, upstream, _passed(report), timeout_s or DEFAULT_TIMEOUT_S, passes_alone=True)
+    without = await _report(Target.at(subject.behind), bare, partial(_without_adapter, progress))
+    return replace(report, covered=tuple(sorted(_passed(report) - _passed(without))))
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What `check` is given; with `passes_alone`, nothing is checked that can have no other result than not to pass."""
+
+    inputs: Mapping[str, Any] | None
+    upstream: Mapping[str, Any] | None
+    select: Collection[str] | None
+    timeout_s: float | None
+    passes_alone: bool = False
+
+    def of(self, module: ModuleUnderTest) -> list[Requirement]:
+        """The requirements that are wanted, and that the module can pass if passing is all that counts."""
+        named = [one for one in load_requirements().values() if self.select is None or one.id in self.select]
+        is_lost = self.passes_alone and not module.works
+        return [one for one in named if not (is_lost and _needs_good_answer(one, is_met=True))]
+
+
+async def _report(subject: Target, wanted: _Wanted, progress: Progress) -> Report:
+    started, began = datetime.now(UTC), time.monotonic()
     module = ModuleUnderTest(
         Probe(subject.url, served_by=subject.served_by),
-        inputs,
-        upstream=upstream or {},
+        wanted.inputs,
+        upstream=wanted.upstream or {},
         is_adapted=subject.behind is not None,
-        timeout_s=timeout_s or DEFAULT_TIMEOUT_S,
+        timeout_s=wanted.timeout_s or DEFAULT_TIMEOUT_S,
         container=subject.container,
     )
     unreachable = subject.unreachable or await _first_answers(module, subject)
-    requirements = load_requirements()
-    chosen = [one for one in requirements.values() if select is None or one.id in select]
-    if timeout_s is None and (why := too_slow(module, len({one.check for one in chosen if module.is_bound_by(one)}))):
+    chosen = wanted.of(module)
+    bound = {one.id: one for one in chosen if module.is_bound_by(one)}
+    if wanted.timeout_s is None and (why := too_slow(module, len({one.check for one in bound.values()}))):
         raise TargetError(why, ExitCode.USAGE)
     # An image that does not get ready can still be checked as an image.
-    names = ["container"] if unreachable else CHECKS
-    observed = await _observed(module, names, {one.id for one in chosen if module.is_bound_by(one)}, progress)
-    report = Report(
+    observed = await _observed(module, ["container"] if unreachable else CHECKS, set(bound), progress)
+    return Report(
         subject=_subject(subject, module),
         findings=tuple(_finding(one, observed.get(one.id), module, unreachable) for one in chosen),
         kit_version=version("openpolicystack-contract"),
@@ -128,13 +154,6 @@ async def check(  # noqa: PLR0913  # each by its name
         secrets=subject.secrets,
         untested=module.untested,
     )
-    if subject.behind is None or unreachable:
-        return report
-    without = partial(_without_adapter, progress)
-    bare = await check(
-        subject.behind, inputs=inputs, upstream=upstream, select=select, timeout_s=module.timeout_s, progress=without
-    )
-    return replace(report, covered=tuple(sorted(_passed(report) - _passed(bare))))
 
 
 def _without_adapter(progress: Progress, name: str, done: int, total: int) -> None:
