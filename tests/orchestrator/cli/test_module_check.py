@@ -24,7 +24,7 @@ FEW = ("--select", "OPS-HLT-*")
 DOCKER = """#!/bin/sh
 echo "$@" >> docker.calls
 case "$*" in
-  *config*) echo '{"services": {"orchestrator": {}, "policy-simulator": {}, "orders": {}}}' ;;
+  *config*) echo '{"services": {"orchestrator": {}, "monitor": {}, "orders": {}}}' ;;
   *port*) echo 127.0.0.1:8000 ;;
 esac
 """
@@ -37,8 +37,8 @@ def variables(stubs: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a simulator whose artifacts are not what it says."""
-    words = ("serve", "policy-simulator", "--port", "0", "--violate", "OPS-ART-003")
+    """The address of a monitor whose artifacts are not what it says."""
+    words = ("serve", "monitor", "--port", "0", "--violate", "OPS-ART-003")
     with service(tmp_path_factory.mktemp("broken"), "ops-stubs", *words) as (_, url):
         yield url
 
@@ -65,28 +65,28 @@ def kept(home: Path, module: str) -> Any:
 
 
 def test_verdict_on_a_good_module_is_kept_and_shown(tmp_path: Path, variables: dict[str, str], check: Check) -> None:
-    ran = check("policy-simulator", **variables)
-    verdict = kept(tmp_path, "policy-simulator")
+    ran = check("monitor", **variables)
+    verdict = kept(tmp_path, "monitor")
     assert (ran.returncode, json.loads(ran.stdout)["compliant"]) == (0, True)
     assert (verdict["compliant"], verdict["counts"]["fail"], verdict["findings"]) == (True, 0, [])
     assert (tmp_path / "runs/.compliance" / verdict["report"]).read_text().startswith("<!doctype html>")
-    assert "the whole report is runs/.compliance/reports/policy-simulator.html" in ran.stderr
-    shown = json.loads(ops(tmp_path, "modules", "show", "policy-simulator", **variables).stdout)
+    assert "the whole report is runs/.compliance/reports/monitor.html" in ran.stderr
+    shown = json.loads(ops(tmp_path, "modules", "show", "monitor", **variables).stdout)
     assert (shown["compliance"]["state"], shown["compliance"]["module_version"]) == ("compliant", verdict["module_version"])
-    _, on_screen = on_terminal(tmp_path, "modules", "show", "policy-simulator", **variables)
+    _, on_screen = on_terminal(tmp_path, "modules", "show", "monitor", **variables)
     assert f"# last compliance check: compliant ({verdict['counts']['pass']} pass, 0 fail" in on_screen
 
 
 def test_verdict_on_a_module_that_breaks_the_contract_names_what_and_the_kit_s_code_stays(
     tmp_path: Path, variables: dict[str, str], broken: str, check: Check
 ) -> None:
-    ran = check("policy-simulator", **{**variables, "POLICY_SIMULATOR_URL": broken})
-    verdict = kept(tmp_path, "policy-simulator")
+    ran = check("monitor", **{**variables, "MONITOR_URL": broken})
+    verdict = kept(tmp_path, "monitor")
     assert (ran.returncode, verdict["compliant"]) == (1, False)
     (unmet,) = [found for found in verdict["findings"] if found["breach"]]
     assert (unmet["id"], unmet["verdict"]) == ("OPS-ART-003", "fail")
     assert unmet["remedy"]
-    with service(tmp_path, "ops", "serve", "--port", "0", **{**variables, "POLICY_SIMULATOR_URL": broken}) as (_, url):
+    with service(tmp_path, "ops", "serve", "--port", "0", **{**variables, "MONITOR_URL": broken}) as (_, url):
         code, listed = on_terminal(tmp_path, "modules", "--url", url)
     assert (code, listed.count("not compliant"), listed.count("never checked")) == (0, 1, 5)
 
@@ -101,12 +101,12 @@ def test_module_behind_an_adapter_is_checked_through_it(tmp_path: Path, variable
     assert f"--adapter {file}:indicators" in ran.stderr
 
 
-@pytest.mark.parametrize("words", [("policy-simulator",), ("indicators", "--modules-file", "examples/adapters/modules.yaml")])
+@pytest.mark.parametrize("words", [("monitor",), ("indicators", "--modules-file", "examples/adapters/modules.yaml")])
 def test_module_that_is_not_there_leaves_no_verdict(
     tmp_path: Path, variables: dict[str, str], check: Check, words: tuple[str, ...]
 ) -> None:
     words = tuple(str(ROOT / word) if "/" in word else word for word in words)
-    gone = {**variables, "POLICY_SIMULATOR_URL": "http://127.0.0.1:9", "LEGACY_URL": "http://127.0.0.1:9"}
+    gone = {**variables, "MONITOR_URL": "http://127.0.0.1:9", "LEGACY_URL": "http://127.0.0.1:9"}
     ran = check(*words, **gone)
     assert ran.returncode == 3
     assert f"ops: {words[0]} cannot be reached at http://127.0.0.1:9" in ran.stderr
@@ -200,26 +200,26 @@ def up(home: Path, *words: str, **variables: str) -> CompletedProcess[str]:
 
 
 def test_check_of_what_is_swapped_in_is_kept(tmp_path: Path, stubs: str, with_docker: dict[str, str]) -> None:
-    ran = up(tmp_path, "--with", f"policy-simulator={stubs}/policy-simulator", **with_docker)
+    ran = up(tmp_path, "--with", f"monitor={stubs}/monitor", **with_docker)
     assert ran.returncode == 0, ran.stderr
     assert "up --detach --wait" in (tmp_path / "docker.calls").read_text()
     assert ran.stdout.endswith("the answers of old 0.1.0 and new 0.1.0 are the same\n")
-    compliance = VerdictStore(tmp_path / "runs").compliance(Module(name="policy-simulator", url=stubs))
+    compliance = VerdictStore(tmp_path / "runs").compliance(Module(name="monitor", url=stubs))
     assert (compliance.state, compliance.stale) == ("compliant", "")
 
 
 def test_another_name_is_said_before_anything_is_checked_with_the_cure(
     tmp_path: Path, stubs: str, with_docker: dict[str, str]
 ) -> None:
-    good, other = f"policy-simulator={stubs}/policy-simulator", f"orders={stubs}/policy-simulator"
+    good, other = f"monitor={stubs}/monitor", f"orders={stubs}/monitor"
     ran = up(tmp_path, "--with", good, "--with", other, **with_docker)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.splitlines()[-2:] == [
         (
-            f"ops: {stubs}/policy-simulator calls itself 'policy-simulator', and the stack would call it 'orders': "
+            f"ops: {stubs}/monitor calls itself 'monitor', and the stack would call it 'orders': "
             f"write --with {good}, or have its health and its envelopes say 'orders'"
         ),
-        f"ops: {stubs}/policy-simulator was not swapped in; fix what is named above, or add --anyway",
+        f"ops: {stubs}/monitor was not swapped in; fix what is named above, or add --anyway",
     ]
     assert "up --detach" not in (tmp_path / "docker.calls").read_text()
 
@@ -228,7 +228,7 @@ def test_without_what_checks_an_image_it_says_what_to_install_before_anything_is
     tmp_path: Path, with_docker: dict[str, str]
 ) -> None:
     (tmp_path / "docker.py").write_text("raise ModuleNotFoundError(name='docker')\n")
-    ran = up(tmp_path, "--with", "policy-simulator=my/image", PYTHONPATH=str(tmp_path), **with_docker)
+    ran = up(tmp_path, "--with", "monitor=my/image", PYTHONPATH=str(tmp_path), **with_docker)
     assert (ran.returncode, ran.stdout) == (3, "")
     assert "docker is missing; install openpolicystack-contract[kit], in a checkout with: pip install" in ran.stderr
     assert "build" not in (tmp_path / "docker.calls").read_text()
