@@ -11,6 +11,10 @@ SPREAD := --dist worksteal
 # A whole command or a browser waits as long as it computes: with two such tests for each processor, none is idle.
 TWICE := -n $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 
+# Where all tests with these marks are: to load all the others takes every process ten seconds.
+E2E := tests/e2e
+PROOFS := tests/contract
+
 # ARGS may select tests of one part only; finding none in another part is fine.
 NONE_IS_FINE := || [ $$? -eq 5 ]
 
@@ -27,8 +31,12 @@ demo: sync ## run the example scenario with local processes and show the results
 .PHONY: test
 test: sync-dev ## run all tests; those with containers need a Docker engine
 	$(RUN) pytest $(TWICE) $(SPREAD) -m "not e2e and not proof and not reliability and not soak" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
-	$(RUN) pytest -n 3 --dist loadfile -m "e2e and not proof" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
-	$(RUN) pytest -n 2 --dist loadfile -m "proof and not exhaustive" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
+	$(RUN) pytest -n 3 --dist loadfile -m "e2e and not proof" $(COVERAGE) $(or $(ARGS),$(E2E)) $(NONE_IS_FINE)
+	$(RUN) pytest -n 2 --dist loadfile -m "proof and not exhaustive" $(COVERAGE) $(or $(ARGS),$(PROOFS)) $(NONE_IS_FINE)
+
+.PHONY: collect
+collect: sync-dev ## load all tests and run none: compiled once, they start faster
+	@found=$$($(RUN) pytest -n 0 --collect-only -qq) || { echo "$$found"; exit 1; }
 
 .PHONY: proof
 proof: sync-dev ## prove that each probe of the kit is needed, by kits that lack one; takes ten minutes

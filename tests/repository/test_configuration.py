@@ -147,3 +147,11 @@ def test_runs_are_ignored_by_git_and_their_folder_is_not() -> None:
 
     assert ignored("runs/run_2026-01-09T12-34-56Z_ab12cd/run.json")
     assert not ignored("runs/README.md")
+
+
+@pytest.mark.parametrize(("mark", "variable"), [("e2e", "E2E"), ("proof", "PROOFS")])
+def test_make_looks_for_tests_with_a_mark_where_all_of_them_are(mark: str, variable: str) -> None:
+    (folder,) = re.findall(rf"^{variable} := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    marked = [path for path in (ROOT / "tests").rglob("*.py") if re.search(rf"\bmark\.{mark}\b", path.read_text())]
+    assert marked
+    assert [path for path in marked if not path.is_relative_to(ROOT / folder)] == []
