@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -42,7 +43,7 @@ def test_module_is_checked_in_the_stack_with_what_was_installed(installation: In
 @pytest.mark.parametrize("command", ["ops", "ops-stubs", "ops-contract"])
 def test_command_was_installed(installation: Installation, command: str, tmp_path: Path) -> None:
     ran = installation.run(command, "--version", cwd=tmp_path)
-    assert (ran.returncode, ran.stdout.split()[-1]) == (0, "0.1.0")
+    assert (ran.returncode, ran.stdout.split()[-1]) == (0, version("openpolicystack-contract"))
 
 
 def test_containers_are_an_extra_that_is_named_when_it_is_missing(installation: Installation, tmp_path: Path) -> None:

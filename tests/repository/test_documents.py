@@ -56,7 +56,7 @@ def test_lines_of_the_document_are_wrapped(document: Path) -> None:
 
 def cannot_be_wrapped(line: str) -> bool:
     """Is it a row of a table, a block of code, or a link by itself?"""
-    return line.startswith(("|", "    ")) or re.fullmatch(r"\s*!?\[[^]]*\]\(\S+\)\S*", line) is not None
+    return line.startswith(("|", "    ")) or re.fullmatch(r"\s*!?\[[^]]*\](\(\S+\)\S*|: \S+)", line) is not None
 
 
 def test_every_picture_of_a_page_is_shown_and_all_of_them_are_light_to_clone() -> None:
