@@ -51,9 +51,38 @@ COPY orchestrator orchestrator
 RUN --mount=type=secret,id=ca_bundle,target=/run/ca.pem --mount=type=cache,target=/root/.cache \
     with-ca $SYNC --no-editable
 
-FROM ${PYTHON_IMAGE} AS runtime
-LABEL org.opencontainers.image.licenses="EUPL-1.2"
-ENV PATH=/opt/app/bin:$PATH PYTHONUNBUFFERED=1
+# The base without what only builds and people need: installers, translations, manuals. Bytecode is made of what lacks it,
+# since the root of a running container is read-only. Licence texts stay.
+FROM ${PYTHON_IMAGE} AS slimmed
+RUN <<'SCRIPT'
+set -eu
+installers=$(dpkg-query --show --showformat '${Package}\n' | grep -E '^python3[0-9.]*-(pip|setuptools|wheel|venv)(-whl)?$' || true)
+[ -z "$installers" ] || dpkg --purge --force-depends $installers
+library=$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
+rm -rf "$library/ensurepip" "$library/idlelib" "$library/test" "$library/turtledemo"
+rm -rf /usr/local/bin/pip* /usr/local/bin/idle* /usr/local/lib/python3*/site-packages/pip*
+find /usr/share/locale /usr/share/man -mindepth 1 -delete
+find /usr/share/doc -type f ! -name copyright -delete
+rm -rf /root/.cache /tmp/* /var/lib/apt/lists/* /var/cache/*/* /var/log/*.log /var/log/apt
+python3 -m compileall -q "$library"
+SCRIPT
+
+# What is deleted stays in the layers of an image, so the base becomes one layer, which all images share.
+FROM scratch AS runtime
+COPY --from=slimmed / /
+ENV PATH=/opt/app/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 PYTHONUNBUFFERED=1
+# release/build-arguments finds out what these are; VERSION is raised by `make version`.
+ARG PYTHON_IMAGE
+ARG BASE_DIGEST=
+ARG REVISION=
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.vendor="OpenPolicyStack" \
+    org.opencontainers.image.licenses="EUPL-1.2" \
+    org.opencontainers.image.source="https://github.com/OpenPolicyStack/openpolicystack" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${REVISION}" \
+    org.opencontainers.image.base.name="${PYTHON_IMAGE}" \
+    org.opencontainers.image.base.digest="${BASE_DIGEST}"
 # Asks this container itself, so without the proxy that the environment may name.
 COPY --chmod=755 <<'SCRIPT' /usr/local/bin/answers
 #!/usr/bin/env python3

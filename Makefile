@@ -104,7 +104,7 @@ shots: sync-dev ## make the pictures of all pages again; needs Debian's chromium
 
 .PHONY: up
 up: ## build and start the whole stack with Docker, and wait until it is ready
-	docker compose build
+	@arguments=$$(release/build-arguments) && eval "$$arguments" && docker compose build
 	@digests=$$(orchestrator/image-digests) && eval "$$digests" && docker compose up --detach --wait
 	@echo "The orchestrator is ready at http://$$(docker compose port orchestrator 8000 | sed 's/^0\.0\.0\.0:/127.0.0.1:/; s/^\[::\]:/[::1]:/')"
 
