@@ -102,6 +102,18 @@ images: sync-dev ## make the pictures of the README again, from a run of the exa
 shots: sync-dev ## make the pictures of all pages again; needs Debian's chromium
 	@PYTHONPATH=tests $(RUN) python docs/images/pages.py
 
+.PHONY: sbom
+sbom: sync-dev ## write a bill of materials of each package to build/sbom; IMAGES="NAME:TAG ..." for images, too
+	@$(RUN) python release/sbom.py build/sbom $(IMAGES)
+
+.PHONY: licences
+licences: sync-dev ## list the licences of all dependencies, and check that they are allowed
+	@$(RUN) python release/licences.py
+
+.PHONY: audit
+audit: sync-dev ## ask for known vulnerabilities of what is shipped; needs the internet
+	@$(RUN) python release/audit.py
+
 .PHONY: up
 up: ## build and start the whole stack with Docker, and wait until it is ready
 	@arguments=$$(release/build-arguments) && eval "$$arguments" && docker compose build

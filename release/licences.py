@@ -76,15 +76,15 @@ def findings(known: Rules) -> list[str]:
     """What is wrong, a sentence each."""
     shipped, everything = third_parties(development=False), third_parties(development=True)
     wrong = []
-    for name in sorted(everything):
+    for name, versions in sorted(everything.items()):
         expression = licence_of(name, known)
-        versions = " and ".join(sorted(everything[name]))
+        subject = f"{name} {' and '.join(sorted(versions))}"
         if expression is None:
-            wrong.append(f"{name} {versions}: its metadata names no licence; read its text, and say it under [stated] in {LIST}")
+            wrong.append(f"{subject}: its metadata names no licence; read its text, and say it under [stated] in {LIST}")
         elif not allowed(expression, known.shipped if name in shipped else known.development):
-            wrong.append(f"{name} {versions}: {expression} is not among the licences that {LIST} allows for what it is used for")
-    wrong += [f"{name}: {LIST} states its licence, but uv.lock has no such package" for name in sorted({*known.stated} - {*everything})]
-    return wrong
+            wrong.append(f"{subject}: {expression} is not among the licences that {LIST} allows for what it is used for")
+    stale = sorted({*known.stated} - {*everything})
+    return wrong + [f"{name}: {LIST} states its licence, but uv.lock has no such package" for name in stale]
 
 
 def main() -> int:

@@ -14,6 +14,7 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from licences import Rules, licence_of, rules
 from locked import PACKAGES, bill_of, project
@@ -50,10 +51,10 @@ def of_package(package: str, known: Rules) -> dict[str, Any]:
     """The bill of a package: what uv exports, with purls of our own packages and with licences."""
     exported = bill_of(package)
     root = exported["metadata"]["component"]
+    root.pop("properties", None)
     for component in (root, *exported["components"]):
-        component.pop("properties", None) if component is root else None
         component["purl"] = f"pkg:pypi/{component['name']}@{component['version']}"
-        component |= _licences(component["name"], known)
+        component.update(_licences(component["name"], known))
     return _document(root, exported["components"], exported.get("dependencies", []))
 
 
@@ -75,7 +76,7 @@ def of_image(image: str, known: Rules) -> dict[str, Any]:
     for name, version in inside["distributions"]:
         components.append(_component("library", f"pkg:pypi/{name.lower()}@{version}", name, version) | _licences(name, known))
     for name, version, architecture in inside["debian"]:
-        purl = f"pkg:deb/debian/{name}@{version.replace(':', '%3A').replace('+', '%2B')}?arch={architecture}&distro=debian-{inside['release']}"
+        purl = f"pkg:deb/debian/{name}@{quote(version, safe='')}?arch={architecture}&distro=debian-{inside['release']}"
         components.append(_component("library", purl, name, version))
     every = [{"ref": "image", "dependsOn": sorted(component["bom-ref"] for component in components)}]
     return _document(root, components, every)

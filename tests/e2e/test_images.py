@@ -3,11 +3,14 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from bill_of_materials import wrong_in
 from compose_stack import PROJECT_PREFIX
 from container_engine import PYTHON_IMAGE, build, docker
 from local_service import ROOT, environment
@@ -104,3 +107,13 @@ def test_image_starts_as_no_user_with_rights_unless_it_gives_them_up_itself(imag
 def test_image_is_light_to_pull(image: str) -> None:
     layers = docker("history", "--format", "{{.Size}} {{.CreatedBy}}", image)
     assert inspected(image)["Size"] < MOST_BYTES[image.rpartition(":")[2]], layers
+
+
+def test_bill_of_materials_lists_what_is_inside(image: str, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, str(ROOT / "release/sbom.py"), str(tmp_path), image], capture_output=True, check=True)
+    (bill,) = (json.loads(path.read_bytes()) for path in tmp_path.glob("*.image.cdx.json"))
+    purls = {part["purl"].partition("?")[0].rpartition("@")[0] for part in bill["components"]}
+    assert {"pkg:pypi/openpolicystack-contract", "pkg:pypi/pydantic", "pkg:deb/debian/libc6", "pkg:generic/python"} <= purls
+    assert not purls & {"pkg:deb/debian/python3-pip", "pkg:pypi/pip", "pkg:pypi/pytest"}
+    assert [part["name"] for part in bill["components"] if "/debian/" not in part["purl"] and "licenses" not in part] == []
+    assert wrong_in(bill) == []
