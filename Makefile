@@ -114,6 +114,14 @@ licences: sync-dev ## list the licences of all dependencies, and check that they
 audit: sync-dev ## ask for known vulnerabilities of what is shipped; needs the internet
 	@$(RUN) python release/audit.py
 
+.PHONY: version
+version: sync ## print the version; V=1.2.3 writes it everywhere, and DATE=2026-01-09 makes a release of it in the changelog
+	@$(RUN) python release/version.py $(V) $(if $(DATE),--date $(DATE))
+
+.PHONY: release-notes
+release-notes: sync ## print what the changelog says of the version V, or of what is not released
+	@$(RUN) python release/changelog.py $(V)
+
 .PHONY: up
 up: ## build and start the whole stack with Docker, and wait until it is ready
 	@arguments=$$(release/build-arguments) && eval "$$arguments" && docker compose build

@@ -22,8 +22,13 @@ def audited(folder: Path, answers: dict[str, list[dict[str, Any]] | None]) -> su
             (folder / f"{source}.json").write_text(json.dumps({"dependencies": packages, "fixes": []}))
     tool = folder / "pip-audit"
     tool.write_text(
-        f"#!/bin/sh\nwhile [ $# -gt 0 ]; do case $1 in --vulnerability-service) source=$2;; --output) to=$2;; esac; shift; done\n"
-        f'cp "{folder}/$source.json" "$to" 2>/dev/null || {{ echo "Failed to resolve" >&2; exit 1; }}\n'
+        f"""#!/bin/sh
+while [ $# -gt 0 ]; do
+  case $1 in --vulnerability-service) source=$2;; --output) to=$2;; esac
+  shift
+done
+cp "{folder}/$source.json" "$to" 2>/dev/null || {{ echo "Failed to resolve" >&2; exit 1; }}
+"""
     )
     tool.chmod(0o755)
     variables = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"}
