@@ -102,6 +102,13 @@ images: sync-dev ## make the pictures of the README again, from a run of the exa
 shots: sync-dev ## make the pictures of all pages again; needs Debian's chromium
 	@PYTHONPATH=tests $(RUN) python docs/images/pages.py
 
+.PHONY: wheels
+wheels: $(filter .uv/bin/uv,$(UV)) ## build the packages in build/dist; every build of a commit gives the same bytes
+	@rm -rf build/dist
+	@$(UV) build --quiet --all-packages --out-dir build/dist
+	@rm -f build/dist/.gitignore
+	@ls build/dist
+
 .PHONY: sbom
 sbom: sync-dev ## write a bill of materials of each package to build/sbom; IMAGES="NAME:TAG ..." for images, too
 	@$(RUN) python release/sbom.py build/sbom $(IMAGES)

@@ -1,8 +1,7 @@
 """The version of all packages, which stands in several files: `make version V=1.2.3`, and `DATE=2026-01-09` for a release.
 
-python release/version.py                         print the version; fails when files disagree
-python release/version.py 1.2.3                   write it everywhere
-python release/version.py 1.2.3 --date 2026-01-09 and make the changelog's "Unreleased" that version's section
+Without a version it prints the one that there is, and fails when files disagree. With a version it writes that one to all of
+them, and with a date it makes what the changelog calls "Unreleased" the section of that version.
 """
 
 import argparse
