@@ -20,12 +20,13 @@ from licences import Rules, licence_of, rules
 from locked import PACKAGES, bill_of, project
 
 IN_IMAGE: Final = """
-import importlib.metadata, json, platform, subprocess
+import importlib.metadata, json, platform, re, subprocess
 listed = subprocess.run(["dpkg-query", "--show", "--showformat", "${Package}\\t${Version}\\t${Architecture}\\n"],
                         capture_output=True, text=True, check=True).stdout
 print(json.dumps({
     "python": platform.python_version(),
-    "distributions": sorted((found.name, found.version) for found in importlib.metadata.distributions()),
+    "distributions": sorted((re.sub("[-_.]+", "-", found.name).lower(), found.version)
+                            for found in importlib.metadata.distributions()),
     "debian": [line.split("\\t") for line in listed.splitlines()],
     "release": platform.freedesktop_os_release()["VERSION_ID"],
 }))
@@ -74,7 +75,7 @@ def of_image(image: str, known: Rules) -> dict[str, Any]:
     python = inside["python"]
     components = [_component("application", f"pkg:generic/python@{python}", "python", python) | _expression("PSF-2.0")]
     for name, version in inside["distributions"]:
-        components.append(_component("library", f"pkg:pypi/{name.lower()}@{version}", name, version) | _licences(name, known))
+        components.append(_component("library", f"pkg:pypi/{name}@{version}", name, version) | _licences(name, known))
     for name, version, architecture in inside["debian"]:
         purl = f"pkg:deb/debian/{name}@{quote(version, safe='')}?arch={architecture}&distro=debian-{inside['release']}"
         components.append(_component("library", purl, name, version))

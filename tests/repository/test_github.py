@@ -64,7 +64,7 @@ def test_scripts_of_the_workflow_parse_and_hold_no_expression(file: Path) -> Non
 def test_workflow_calls_targets_and_scripts_that_there_are(file: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for text in scripts(file):
-        for line in re.findall(r"make((?: --?[a-z]+| [a-z][a-z-]*)+)", text):
+        for line in re.findall(r"^ *(?:version=\$\()?make((?: --?[a-z]+| [a-z][a-z-]*)+)", text, re.MULTILINE):
             assert {word for word in line.split() if not word.startswith("-")} <= targets
         for name in re.findall(r"(?:^|[\s(])((?:release|\.ci)/[\w-]+)", text):
             assert os.access(ROOT / name, os.X_OK), name
