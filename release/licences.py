@@ -43,7 +43,7 @@ def licence_of(name: str, known: Rules) -> str | None:
         return None
     classifiers = [text.rpartition(" :: ")[2] for text in fields.get_all("Classifier", []) if text.startswith("License ::")]
     first_line = (fields["License"] or "").partition("\n")[0]
-    wordings = [fields["License-Expression"], first_line, classifiers[0] if len(classifiers) == 1 else None]
+    wordings: list[str | None] = [fields["License-Expression"], first_line, classifiers[0] if len(classifiers) == 1 else None]
     for wording in filter(None, wordings):
         expression = known.wordings.get(wording, wording)
         if _is_expression(expression):
