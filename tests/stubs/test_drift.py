@@ -19,6 +19,7 @@ from recorded_run import copy, document, replace, run, scenario
 from typer.testing import CliRunner, Result
 
 from ops_contract import ABSENT, Difference
+from ops_stubs import __version__
 from ops_stubs.cli import cli
 from ops_stubs.drift import Drift, StepDrift, lasting
 from ops_stubs.drift_report import lines
@@ -75,7 +76,7 @@ def found(folder: Path, live: Live) -> tuple[int, dict[str, Any]]:
 
 def test_drift_of_the_recorded_module_is_none(recorded: Path, live: Live) -> None:
     result = drift(str(recorded), live.url)
-    version = {"recorded": "0.1.0", "now": "0.1.0"}
+    version = {"recorded": __version__, "now": __version__}
     step = {"step": "dr-anticorruption", "action": "execute", "same": True, "version": version, "differences": []}
     told = {
         "run_id": recorded.name,
@@ -133,7 +134,7 @@ def test_drift_of_changed_outputs_names_both_values(recorded: Path, live: Live, 
 def test_drift_does_not_count_a_new_version_and_tells_it(recorded: Path, live: Live) -> None:
     live.stage("OPS-EXE-007")
     code, step = found(recorded, live)
-    assert (code, step["same"], step["version"]) == (0, True, {"recorded": "0.1.0", "now": None})
+    assert (code, step["same"], step["version"]) == (0, True, {"recorded": __version__, "now": None})
 
 
 def test_drift_to_an_error_points_to_it(recorded: Path, live: Live) -> None:
@@ -173,7 +174,7 @@ def test_drift_on_a_terminal_is_a_line_a_step_and_a_line_a_difference(recorded: 
     assert on_terminal("drift", str(recorded), live.url) == (
         1,
         [
-            "dr-anticorruption: 2 differences (version 0.1.0 then, unknown now)",
+            f"dr-anticorruption: 2 differences (version {__version__} then, unknown now)",
             "  /artifacts/ENTITIES.JSON: gained",
             '  /module: recorded "dr-anticorruption", now "dr-anticorruption-other"',
         ],

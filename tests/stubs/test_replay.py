@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from recorded_run import SIMULATOR, copy, document, merged, received, replace, run, scenario, sent
 
 from ops_contract import Health, parse_envelope
+from ops_stubs import __version__
 from ops_stubs.app import create_app, create_replay
 from ops_stubs.catalogue import STUBS
 from ops_stubs.errors import RecordingError
@@ -188,7 +189,7 @@ async def test_replay_serves_nothing_else_of_the_folder(client: httpx2.AsyncClie
 async def test_replay_says_what_the_recorded_module_was(client: httpx2.AsyncClient) -> None:
     """OPS-HLT-001, -002, -005."""
     health = Health.model_validate((await client.get("/health")).json())
-    assert (health.module, health.version, health.actions) == ("policy-simulator", "0.1.0", ("execute",))
+    assert (health.module, health.version, health.actions) == ("policy-simulator", __version__, ("execute",))
     assert (health.contract_versions, health.profiles) == (("1.0",), ("artifacts", "deterministic", "idempotent"))
 
 

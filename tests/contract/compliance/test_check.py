@@ -11,6 +11,7 @@ from local_service import MODULES, ROOT
 from ops_contract.compliance.check import CHECKS, check
 from ops_contract.compliance.requirement import load_requirements
 from ops_contract.compliance.result import ExitCode, Verdict
+from ops_stubs import __version__
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 
@@ -47,7 +48,7 @@ async def assert_meets_everything(url: str, name: str) -> None:
     figures = set() if name in WITH_KEY_FIGURES else {"OPS-FIG-001"}
     assert without == {"OPS-CTR-001", "OPS-CTR-002", "OPS-CTR-003"} | figures
     assert report.exit_code(strict=True) == ExitCode.COMPLIANT
-    assert (report.subject.module, report.subject.version) == (name, "0.1.0")
+    assert (report.subject.module, report.subject.version) == (name, __version__)
 
 
 async def test_service_that_is_not_a_module_fails_and_passes_nothing_that_needs_one(file_server: str) -> None:

@@ -10,6 +10,8 @@ import pytest
 from command_line import ops_contract
 from local_service import HTTP, ROOT, service, stub_addresses
 
+from ops_stubs import __version__
+
 pytestmark = [pytest.mark.slow]
 
 EXAMPLE: Final = ROOT / "examples" / "adapters"
@@ -137,11 +139,11 @@ def test_compare_takes_a_stub_and_a_url(stubs: str) -> None:
 
 def test_brief_comparison_is_three_lines_with_the_command_for_the_rest(stubs: str) -> None:
     alike = kit(stubs, "compare", "--brief", "stub:monitor", f"{stubs}/monitor")
-    assert (alike.returncode, alike.stdout) == (0, "the answers of old 0.1.0 and new 0.1.0 are the same\n")
+    assert (alike.returncode, alike.stdout) == (0, f"the answers of old {__version__} and new {__version__} are the same\n")
     other = kit(stubs, "compare", "--brief", "stub:monitor", f"{stubs}/data-layer")
     headline, first, rest = other.stdout.splitlines()
     assert other.returncode == 1
-    assert headline.startswith("the answers of old 0.1.0 and new 0.1.0 differ in output (")
+    assert headline.startswith(f"the answers of old {__version__} and new {__version__} differ in output (")
     assert first.startswith("execute /")
     assert " more" in first
     assert rest == f"at length: ops-contract compare stub:monitor {stubs}/data-layer"

@@ -7,6 +7,8 @@ from compose_stack import MakeStack, Stack
 from container_engine import build, docker
 from local_service import MODULES, ROOT
 
+from ops_stubs import __version__
+
 IMAGE = f"ops-e2e-{os.getpid()}-team-module:latest"
 SWAP = "examples/swap-policy-simulator.yaml"
 
@@ -31,7 +33,7 @@ def test_team_s_image_takes_the_stub_s_place_and_the_rest_stays(swapped: Stack, 
     assert answer["status"] == "completed", answer
     assert answer["results"]["policy-simulator"] == {"kpis": {"gdp_growth": 0.99}, "artifacts": []}
     record = swapped.get(f"/runs/{answer['run_id']}")
-    assert [step["module_version"] for step in record["steps"]] == ["9.9.9-team", "0.1.0"]
+    assert [step["module_version"] for step in record["steps"]] == ["9.9.9-team", __version__]
     assert record["steps"][0]["image_digest"] == "sha256:team"
     assert "99.0 %" in (swapped.runs / answer["run_id"] / "artifacts/strategy-agent/brief.md").read_text()
 

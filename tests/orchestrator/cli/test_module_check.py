@@ -17,6 +17,7 @@ from local_service import ROOT, command, environment, service, stub_addresses
 
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.runs.store.verdicts import VerdictStore
+from ops_stubs import __version__
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -203,7 +204,7 @@ def test_check_of_what_is_swapped_in_is_kept(tmp_path: Path, stubs: str, with_do
     ran = up(tmp_path, "--with", f"monitor={stubs}/monitor", **with_docker)
     assert ran.returncode == 0, ran.stderr
     assert "up --detach --wait" in (tmp_path / "docker.calls").read_text()
-    assert ran.stdout.endswith("the answers of old 0.1.0 and new 0.1.0 are the same\n")
+    assert ran.stdout.endswith(f"the answers of old {__version__} and new {__version__} are the same\n")
     compliance = VerdictStore(tmp_path / "runs").compliance(Module(name="monitor", url=stubs))
     assert (compliance.state, compliance.stale) == ("compliant", "")
 

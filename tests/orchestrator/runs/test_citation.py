@@ -11,6 +11,7 @@ import recorded_run
 from ops_orchestrator.errors import ConflictError
 from ops_orchestrator.runs.citation import Citation
 from ops_orchestrator.runs.store.folder_run import FolderRun
+from ops_stubs import __version__
 
 HOSTILE = 'Åsa {x} 50% of $1 & "two" #3 _a_ ~b ^c \\d <e>'
 LETTERS = {
@@ -73,7 +74,7 @@ def test_citation_is_read_from_the_run(example_run: Path) -> None:
     record = recorded_run.document(example_run)
     assert found.author == "A B [31m"
     assert (found.recipe, found.result) == (record["fingerprints"]["recipe"], record["fingerprints"]["result"])
-    assert found.modules == ("policy-simulator 0.1.0", "strategy-agent 0.1.0")
+    assert found.modules == (f"policy-simulator {__version__}", f"strategy-agent {__version__}")
     assert found.is_synthetic
 
 

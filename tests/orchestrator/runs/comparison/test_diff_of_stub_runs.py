@@ -13,6 +13,7 @@ from ops_orchestrator.runs.comparison.grades import Tolerance, Tolerances
 from ops_orchestrator.runs.comparison.places import Limits
 from ops_orchestrator.runs.comparison.text import text_of
 from ops_orchestrator.runs.store.folder_run import FolderRun
+from ops_stubs import __version__
 
 VAT = "its input policy_parameters.vat_rate differs (0.18 → 0.2)"
 
@@ -131,7 +132,7 @@ def test_the_same_result_from_other_inputs_is_said_to_be_that(again: Path, tmp_p
     assert diff.grade == "identical"
     assert diff.cause == (
         'The same result, step by step, although the input country differs ("DR" → "DO"), '
-        "and policy-simulator's module changed from 0.1.0 to 9.9."
+        f"and policy-simulator's module changed from {__version__} to 9.9."
     )
 
 

@@ -17,6 +17,7 @@ from scripted_module import PNG, Gate, ScriptedModule, StartService, artifact, e
 from ops_orchestrator.errors import ConflictError
 from ops_orchestrator.runs.reports.html.report import html_report
 from ops_orchestrator.runs.store.folder_run import FolderRun
+from ops_stubs import __version__
 
 PICTURE = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
 
@@ -63,7 +64,7 @@ def test_report_says_what_was_asked_what_came_and_what_it_rests_on(example_run: 
         "All of the 10 pieces of evidence are synthetic",
         "strategy-agent recommends:",
         "GDP growth gdp_growth",
-        "plot.png · policy-simulator 0.1.0 · sha256",
+        f"plot.png · policy-simulator {__version__} · sha256",
         "brief.md, written by strategy-agent",
         "Warnings None.",
         "supports 14 of",
