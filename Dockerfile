@@ -75,7 +75,7 @@ ENV PATH=/opt/app/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 ARG PYTHON_IMAGE
 ARG BASE_DIGEST=
 ARG REVISION=
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 LABEL org.opencontainers.image.vendor="OpenPolicyStack" \
     org.opencontainers.image.licenses="EUPL-1.2" \
     org.opencontainers.image.source="https://github.com/OpenPolicyStack/openpolicystack" \
