@@ -41,6 +41,7 @@ VALUES: dict[str, Any] = {
     "attempts": 2,
     "waited_s": 0.5,
     "retry_in_s": 0.5,
+    "took_s": 0.5,
     "ready_timeout_s": 1.0,
 }
 

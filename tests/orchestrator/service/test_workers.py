@@ -18,6 +18,7 @@ import httpx2
 import pytest
 from held_module import HeldModule, held_module
 from local_service import started
+from scraped import Scraped
 from scripted_module import modules_yaml
 
 from ops_orchestrator.service.app import create_app
@@ -408,3 +409,30 @@ def test_sweep_of_a_worker_that_was_killed_goes_on_in_another(tmp_path: Path, mo
         resumed = there.post(f"/sweeps/{sweep_id}/resume", headers={"Prefer": "wait=60"}).json()
         assert (resumed["status"], resumed["points"]["completed"]) == ("completed", 3)
         assert len(there.get("/runs").json()["runs"]) == 3
+
+
+def test_scrape_is_the_same_whichever_worker_it_meets(held: tuple[Workers, HeldModule]) -> None:
+    service, module = held
+    clients = [service.client(number) for number in range(2)]
+    before = Scraped.of(clients[0].get("/metrics").text)
+    for client in clients:
+        start(client)
+        module.asked.get()
+    during = [Scraped.of(client.get("/metrics").text) for client in clients]
+    for found in during:
+        assert [found.value("ops_runs", status="running", worker=number) for number in "01"] == [1.0, 1.0]
+        assert found.value("ops_runs_started_total") == before.value("ops_runs_started_total") + 2.0
+        assert list(found.values("ops_worker_up")) == [1.0, 1.0]
+        assert len(found.series("ops_build_info")) == len(found.series("ops_store_free_bytes")) == 1
+        assert found.value("process_resident_memory_bytes", worker="0") > 0 < found.value("process_open_fds", worker="1")
+        assert found.value("ops_http_connections", worker="0") >= 1.0
+    assert [found.series("ops_runs") for found in during] == [during[0].series("ops_runs")] * 2
+
+
+def test_worker_that_hangs_is_missing_in_a_scrape_and_said_to_be(service: tuple[Workers, HeldModule]) -> None:
+    running, _ = service
+    client = running.client(1)
+    with paused([running.pids[0]]):
+        found = Scraped.of(client.get("/metrics").text)
+    assert (list(found.values("ops_worker_up", worker="0")), found.value("ops_worker_up", worker="1")) == ([0.0], 1.0)
+    assert {labels["worker"] for labels in found.series("ops_runs_ended_total")} == {"1"}

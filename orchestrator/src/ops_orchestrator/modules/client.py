@@ -1,5 +1,6 @@
 """Talks HTTP to modules: within bounds, and only at their registered addresses."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import nullcontext, suppress
 from functools import lru_cache
@@ -68,6 +69,8 @@ class ModuleClient:
         self.take_artifact = take_artifact
         self._transport = transport
         self._transports: dict[str, Transport] = {}
+        self.open_requests: Counter[str] = Counter()
+        """How many requests to which module have no whole answer yet."""
 
     def of_step(self, step_id: str) -> "ModuleClient":  # noqa: ARG002  # one for all steps
         """See StepClients."""
@@ -93,7 +96,7 @@ class ModuleClient:
 
     def open(self, module: Module, request: Request, limit: int) -> "_Opened":
         """Send a request and open its response, of which at most `limit` bytes are read; see `chunks_of`."""
-        return _Opened(self._transport_of(module), self.checks, module, request, limit)
+        return _Opened(self._transport_of(module), self, module, request, limit)
 
     def _transport_of(self, module: Module) -> Transport:
         """The module's own connections: of those that share an address, one could leave an answer for the next behind."""
@@ -126,9 +129,9 @@ class _Opened:
     A class: the event loop keeps account of each generator.
     """
 
-    def __init__(self, transport: Transport, checks: HealthChecks, module: Module, request: Request, limit: int) -> None:
+    def __init__(self, transport: Transport, client: ModuleClient, module: Module, request: Request, limit: int) -> None:
         self._transport = transport
-        self._checks = checks
+        self._client = client
         self._module = module
         self._request = request
         self._limit = limit
@@ -137,15 +140,21 @@ class _Opened:
     async def __aenter__(self) -> Response:
         request = self._request
         headers = {**_HEADERS, **{name.lower(): value for name, value in request.headers.items()}}
+        open_requests = self._client.open_requests
+        open_requests[self._module.name] += 1
         try:
             self._response = await self._transport.send(request.method, self._url, headers, request.body, limit=self._limit)
-        except (NetworkError, ResponseTooLargeError) as error:
-            raise self._failure(error) from error
+        except BaseException as error:
+            open_requests[self._module.name] -= 1
+            if isinstance(error, NetworkError | ResponseTooLargeError):
+                raise self._failure(error) from error
+            raise
         return self._response
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._client.open_requests[self._module.name] -= 1
         await self._response.aclose()
         if isinstance(error, NetworkError | ResponseTooLargeError):
             raise self._failure(error) from error
@@ -154,7 +163,7 @@ class _Opened:
         module, url = self._module, self._url
         if isinstance(error, ResponseTooLargeError):
             return StepError.of(module.name, "ANSWER_TOO_LARGE", f"sends {error} for {urlsplit(url).path}")
-        self._checks.forget(module)
+        self._client.checks.forget(module)
         message = f"{module.name} cannot be reached at {masked_url(url)}: {masked_text(str(error), url)}"
         failure = Failure(code=UNREACHABLE, message=message, module=module.name, retryable=True)
         return StepError(failure, unsent=error.unsent)

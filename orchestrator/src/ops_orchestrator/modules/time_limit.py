@@ -38,6 +38,22 @@ class StepTime:
     def __init__(self, module: Module) -> None:
         self._module = module
         self._ends = time.monotonic() + module.step_time_s
+        self._began: float | None = None
+        self._took_s: float | None = None
+
+    def begin_attempt(self) -> None:
+        """An attempt begins."""
+        self._began, self._took_s = time.monotonic(), None
+
+    def end_attempt(self) -> None:
+        """The attempt is over."""
+        if self._began is not None:
+            self._took_s = round(time.monotonic() - self._began, 6)
+
+    def take_attempt_s(self) -> float | None:
+        """How long the last attempt took, once; None when there was none since."""
+        took_s, self._took_s = self._took_s, None
+        return took_s
 
     @property
     def left_s(self) -> float:

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, NamedTuple
@@ -16,7 +17,7 @@ from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.planning.steps import Plan
 from ops_orchestrator.runs.active_run import ActiveRun, Work, within
-from ops_orchestrator.runs.events import NO_ORIGIN, Event, Origin, Reproduction, RunQueued, RunResumed
+from ops_orchestrator.runs.events import NO_ORIGIN, Event, Origin, Reproduction, RunQueued, RunResumed, Status
 from ops_orchestrator.runs.pins import refuse_unless_pinned
 from ops_orchestrator.runs.provenance import versions
 from ops_orchestrator.runs.record import RunRecord
@@ -149,6 +150,10 @@ class ActiveRuns:
     def find(self, run_id: str) -> ActiveRun | None:
         """The run `run_id` if it is under way in this process."""
         return self._runs.get(run_id)
+
+    def by_status(self) -> Counter[Status]:
+        """How many runs under way in this process have which status."""
+        return Counter(run.record.status for run in self._runs.values())
 
     async def stop(self) -> None:
         """Start no more runs, end those under way as interrupted, or leave them, and wait until that is stored."""

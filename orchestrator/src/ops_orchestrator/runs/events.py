@@ -186,7 +186,7 @@ class ModuleReady:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptFailed:
-    """A call failed in a way that may pass; the next attempt follows after `retry_in_s` seconds."""
+    """A call that took `took_s` seconds failed in a way that may pass; the next attempt follows after `retry_in_s` seconds."""
 
     name: ClassVar = "step.retry"
     level: ClassVar[Level] = "warning"
@@ -195,6 +195,7 @@ class AttemptFailed:
     attempt: int
     error: Error
     retry_in_s: float
+    took_s: float | None = None
     exchange: ExchangeRecord | None = None
     files: tuple[FileRef, ...] = ()
 
@@ -208,7 +209,8 @@ class AttemptFailed:
 class StepCompleted:
     """A module answered as it should; `files` has its result, its exchange and its artifacts.
 
-    `result` is the fingerprint of what it found, `artifacts` the names of all, kept or not.
+    `result` is the fingerprint of what it found, `artifacts` the names of all, kept or not; the last attempt took `took_s`
+    seconds.
     """
 
     name: ClassVar = "step.completed"
@@ -217,6 +219,7 @@ class StepCompleted:
     attempts: int
     exchange: ExchangeRecord
     result: str
+    took_s: float | None = None
     module_version: str | None = None
     warnings: tuple[str, ...] = ()
     synthetic: bool = False
@@ -238,7 +241,10 @@ class StepCompleted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFailed:
-    """A module did not do its step; the plan ends here. `exchange` is there when a whole answer came back."""
+    """A module did not do its step; the plan ends here. `exchange` is there when a whole answer came back.
+
+    The last attempt took `took_s` seconds, which is None when it is that of the event before, or the module was not called.
+    """
 
     name: ClassVar = "step.failed"
     level: ClassVar[Level] = "error"
@@ -246,6 +252,7 @@ class StepFailed:
     module: str
     attempts: int
     error: Error
+    took_s: float | None = None
     exchange: ExchangeRecord | None = None
     files: tuple[FileRef, ...] = ()
 

@@ -4,15 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ops_orchestrator.runs.events import Event, RunQueued
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a run's log, with its newline, as it stands in the file; `is_last` for the one that says how the run ended."""
+    """A line of a run's log, with its newline, as it stands in the file; `is_last` for the one that says how the run ended.
+
+    One that was just written has its `event`, and `queued`, with which its run began; one that was read from a file has not.
+    """
 
     run_id: str
     seq: int
     data: bytes
     is_last: bool
+    event: Event | None = None
+    queued: RunQueued | None = None
 
 
 class Consumer(Protocol):

@@ -51,6 +51,13 @@ class RunState:
         return state
 
     @property
+    def queued(self) -> RunQueued:
+        """What the run began with."""
+        first = self._events[0].what
+        assert isinstance(first, RunQueued)  # noqa: S101  # nothing else is taken as the first event
+        return first
+
+    @property
     def seq(self) -> int:
         """The number of the last event."""
         return self._events[-1].seq

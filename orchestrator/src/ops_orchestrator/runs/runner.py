@@ -120,7 +120,7 @@ class Runner:
                     break
                 except StepError as error:
                     retry_in_s = back_off_s(call.module, attempts, error, time.left_s)
-                    await self._emit_retry(step, tried + attempts, error, retry_in_s)
+                    await self._emit_retry(step, tried + attempts, error, retry_in_s, time.take_attempt_s())
                     await asyncio.sleep(retry_in_s)
                     if error.is_of_connection:
                         # The module may be restarting, and is waited for as at its start.
@@ -132,10 +132,10 @@ class Runner:
                         known = readiness
             check_answer(step, answered.envelope.version, answered.exchange, pins)
             completed = await off_loop_if_large(
-                lambda: self._completed(step, call, tried + attempts, answered), answered.size_bytes
+                lambda: self._completed(step, call, tried + attempts, answered, time.take_attempt_s()), answered.size_bytes
             )
         except StepError as error:
-            return await self._emit_failed(step, tried + attempts, error)
+            return await self._emit_failed(step, tried + attempts, error, time.take_attempt_s())
         await self.emit(*completed)
         return answered.as_upstream(keep_exchange=keep_exchange, synthetic=completed[0].synthetic)
 
@@ -150,19 +150,24 @@ class Runner:
         """Call the module once; one without a health check may still be starting, which is no attempt."""
         client = self.clients.of_step(call.step_id)
         while True:
+            time.begin_attempt()
             try:
-                return await attempt(call, request, client, self.staging, time)
+                answered = await attempt(call, request, client, self.staging, time)
             except StepError as error:
+                time.end_attempt()
                 pause_s = patience.next_pause_s(error)
                 async with time.limit():
                     await asyncio.sleep(pause_s)
+            else:
+                time.end_attempt()
+                return answered
 
     @property
     def _keeps(self) -> bool:
         return self.staging is not None
 
     def _completed(
-        self, step: Step, call: Call, attempts: int, answered: Answered
+        self, step: Step, call: Call, attempts: int, answered: Answered, took_s: float | None
     ) -> tuple[StepCompleted, tuple[RunFile, ...], StepResults]:
         envelope = answered.envelope
         results = step_results(step, answered, keep_artifacts=self._keeps)
@@ -173,6 +178,7 @@ class Runner:
             attempts=attempts,
             exchange=ExchangeRecord.of(answered.exchange),
             result=step_fingerprint(envelope, answered.refs),
+            took_s=took_s,
             module_version=envelope.version,
             warnings=warnings_of(envelope),
             synthetic=calls_figures_made_up(envelope.evidence) or call.may_rest_on_synthetic,
@@ -181,7 +187,7 @@ class Runner:
         )
         return what, files, results
 
-    async def _emit_retry(self, step: Step, attempt: int, error: StepError, retry_in_s: float) -> None:
+    async def _emit_retry(self, step: Step, attempt: int, error: StepError, retry_in_s: float, took_s: float | None) -> None:
         exchange, files = self._exchange(step, error, attempt_folder(step, attempt))
         what = AttemptFailed(
             step=step.id,
@@ -189,18 +195,20 @@ class Runner:
             attempt=attempt,
             error=error.failure.as_json(),
             retry_in_s=round(retry_in_s, 6),
+            took_s=took_s,
             exchange=exchange,
             files=tuple(file.ref for file in files),
         )
         await self.emit(what, files)
 
-    async def _emit_failed(self, step: Step, attempts: int, error: StepError) -> StepFailed:
+    async def _emit_failed(self, step: Step, attempts: int, error: StepError, took_s: float | None) -> StepFailed:
         exchange, files = self._exchange(step, error, step_folder(step.number, step.id))
         what = StepFailed(
             step=step.id,
             module=step.module.name,
             attempts=attempts,
             error=replace(error.failure, step=step.id).as_json(),
+            took_s=took_s,
             exchange=exchange,
             files=tuple(file.ref for file in files),
         )

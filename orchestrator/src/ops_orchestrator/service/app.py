@@ -31,6 +31,8 @@ from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.runs.turns import LocalTurns, Turns
 from ops_orchestrator.service.head import HeadAsGet
 from ops_orchestrator.service.hot_route import HotRoute
+from ops_orchestrator.service.metrics.scrape import PATH as METRICS_PATH
+from ops_orchestrator.service.metrics.scrape import Looked, Metrics, Scrapes
 from ops_orchestrator.service.own_pages import OwnPagesOnly
 from ops_orchestrator.service.pages.negotiation import PagesFirst
 from ops_orchestrator.service.problem import install_problem_handlers
@@ -41,6 +43,7 @@ from ops_orchestrator.service.routes.description import description_routes
 from ops_orchestrator.service.routes.events import events_routes
 from ops_orchestrator.service.routes.evidence import evidence_routes
 from ops_orchestrator.service.routes.health import health_routes
+from ops_orchestrator.service.routes.metrics import metrics_routes
 from ops_orchestrator.service.routes.modules import modules_routes
 from ops_orchestrator.service.routes.plan_and_execute import (
     PATH,
@@ -80,6 +83,8 @@ class _Parts:
     sweeps: ActiveSweeps
     takeover: Takeover
     siblings: Siblings
+    metrics: Metrics
+    scrapes: Scrapes
 
 
 def create_app(settings: Settings, transport: Transport | None = None, worker: Worker | None = None) -> FastAPI:
@@ -108,7 +113,7 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     app.add_middleware(OwnPagesOnly, hosts=hosts)
     app.add_middleware(PagesFirst, site=partial(_pages, parts, hosts))
     if worker is not None:
-        app.add_middleware(AmongSiblings, siblings=parts.siblings)
+        app.add_middleware(AmongSiblings, siblings=parts.siblings, of_workers=frozenset({METRICS_PATH}))
     install_problem_handlers(app)
     _add_routes(
         app,
@@ -127,6 +132,7 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
         events_routes(parts.store, parts.events, lambda run_id: parts.runs.find(run_id) is not None),
         modules_routes(parts.viewer),
         health_routes(parts.store, parts.runs),
+        metrics_routes(parts.scrapes),
         sweeps_routes(parts.sweeps, parts.sweep_store, settings),
         description_routes(app),
     )
@@ -144,10 +150,10 @@ def _add_routes(app: FastAPI, *routers: APIRouter) -> None:
 
 def _parts(settings: Settings, transport: Transport | None, worker: Worker | None) -> _Parts:
     catalogue = load_catalogue(settings.modules_file, os.environ)
-    events = EventStream()
+    events, metrics = EventStream(), Metrics(catalogue)
     store = FolderStore.open(
         settings.runs_dir,
-        (RunLog(settings.log_format), events),
+        (RunLog(settings.log_format), events, metrics.consumer),
         durability=settings.durability,
         sync=settings.sync,
         report=_log_progress,
@@ -174,6 +180,8 @@ def _parts(settings: Settings, transport: Transport | None, worker: Worker | Non
         sweeps=ActiveSweeps(catalogue, sweep_store, through),
         takeover=Takeover(store, runs if settings.resume_interrupted else None),
         siblings=Siblings(worker.siblings if worker else (), runs.find, store),
+        metrics=metrics,
+        scrapes=Scrapes(metrics, Looked(catalogue, client, runs, store, settings), worker),
     )
 
 
@@ -188,9 +196,12 @@ async def _lifespan(parts: _Parts, _: FastAPI) -> AsyncIterator[None]:
     )
     if parts.retention is not None:
         parts.retention.start()
+    parts.metrics.start()
     if reason := parts.store.unwritable():
         _log.error("store.unwritable", message=reason)
     yield
+    parts.metrics.stop()
+    await parts.scrapes.stop()
     for task in later:
         task.cancel()
     await parts.runs.stop()

@@ -94,6 +94,8 @@ class _Server(uvicorn.Server):
             self.exit_code = code
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        # Each request has it in its state.
+        self.lifespan.state["connections"] = lambda: len(self.server_state.connections)
         await super().startup(sockets)
         if self._shared is not None:
             self.servers.append(self._accepting(*self._shared))

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -90,7 +91,7 @@ class Siblings:
 
         Raises UnresponsiveError when a sibling that may execute it hangs, or does not answer within `within_s`.
         """
-        if not self._sockets or _is_from_sibling(request.scope) or self.is_here(run_id):
+        if not self._sockets or is_from_sibling(request.scope) or self.is_here(run_id):
             return None
         if not await asyncio.to_thread(self._is_under_way, run_id):
             return None
@@ -129,16 +130,20 @@ class Siblings:
 
 
 class AmongSiblings:
-    """Passes on to siblings what only they know of a run, and lets what they pass on through to `app`, if the run is here."""
+    """Passes on to siblings what only they know of a run, and lets what they pass on through to `app`, if the run is here.
 
-    def __init__(self, app: ASGIApp, siblings: Siblings) -> None:
+    The paths `of_workers` concern no run, and each worker has an answer of its own for the others.
+    """
+
+    def __init__(self, app: ASGIApp, siblings: Siblings, of_workers: frozenset[str] = frozenset()) -> None:
         self._app = app
         self._siblings = siblings
+        self._of_workers = of_workers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         if scope["type"] == "http":
-            if _is_from_sibling(scope):
+            if is_from_sibling(scope) and scope["path"] not in self._of_workers:
                 headers = Headers(scope=scope)
                 if not self._siblings.is_here(headers.get(_RUN, "")):
                     await Response(status_code=_NOT_HERE)(scope, receive, send)
@@ -157,6 +162,23 @@ class AmongSiblings:
         except UnresponsiveError as error:
             # Record and log are in the run's folder, as far as they were written; results come there with the end.
             return problem_response(request, error) if request.url.path.endswith("/results") else None
+
+
+async def ask_sibling(path: Path, request: Request, target: str, within_s: float) -> bytes | None:
+    """What the sibling that listens at `path` answers to `GET target`, in the name of who sent `request`.
+
+    None when it is gone, hangs for longer than `within_s` seconds, or refuses.
+    """
+    headers = [(name, value) for name, value in _headers(request, "") if name != "accept"]
+    try:
+        async with (
+            asyncio.timeout(within_s),
+            _session(path) as session,
+            session.get(URL(f"http://sibling{target}"), headers=headers) as answer,
+        ):
+            return await answer.read() if answer.status == HTTPStatus.OK else None
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        return None
 
 
 class _PassedOn(StreamingResponse):
@@ -256,7 +278,7 @@ def _headers(request: Request, run_id: str) -> list[tuple[str, str]]:
     return [*passed_on, (_RUN, run_id), (_CALLER, request.client.host if request.client else "")]
 
 
-def _is_from_sibling(scope: Scope) -> bool:
+def is_from_sibling(scope: Scope) -> bool:
     """Whether a request came over the socket of a worker, which has a path and no port."""
     server = scope.get("server")
     return server is not None and server[1] is None

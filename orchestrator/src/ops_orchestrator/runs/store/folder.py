@@ -168,9 +168,8 @@ class FolderStore:
             raise damaged_by(self.folder, run_id, error) from error
         except OSError as error:
             raise StoreError(f"cannot go on in {self.folder / run_id}: {error.strerror}") from error
-        state = opened.log.state
-        writer = self._writer.writer_of(opened.folder, state.seq, opened.log.last_line, opened.signer)
-        return Reopened(writer, state, opened.results, opened.modules)
+        writer = self._writer.writer_of(opened.folder, opened.log, opened.signer)
+        return Reopened(writer, opened.log.state, opened.results, opened.modules)
 
     def adopt(self, run_id: str, fill: Callable[[Path], None]) -> RunRecord:
         """See RunStore."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from ops_orchestrator.errors import StoreError
-from ops_orchestrator.runs.events import Event, RunEnded, RunResumed, line_sha256
+from ops_orchestrator.runs.events import Event, RunEnded, RunQueued, RunResumed, line_sha256
 from ops_orchestrator.runs.feed import Line
 from ops_orchestrator.runs.json_text import json_document
 from ops_orchestrator.runs.record import RECORD, Results, RunRecord, results_text
@@ -41,15 +41,26 @@ class RunThreads(Protocol):
 
 
 class FolderWriter:
-    """A RunWriter for a folder, whose log ends with `last_line`, the event number `written`; `signer` signs the run's end."""
+    """A RunWriter for a folder, whose log begins with `queued` and ends with `last_line`, the event number `written`.
 
-    def __init__(
-        self, writer: "RunThreads", folder: RunFolder, written: int, last_line: bytes, signer: Signer | None = None
+    `signer` signs the run's end.
+    """
+
+    def __init__(  # noqa: PLR0913  # what the log of a run is gone on with
+        self,
+        writer: "RunThreads",
+        folder: RunFolder,
+        queued: RunQueued,
+        written: int,
+        last_line: bytes,
+        *,
+        signer: Signer | None = None,
     ) -> None:
         self.folder = folder
         self.error: Exception | None = None
         self.accepted = self.written = written
         self._writer = writer
+        self._queued = queued
         self._signer = signer
         self._previous_sha256 = line_sha256(last_line)
 
@@ -64,7 +75,7 @@ class FolderWriter:
         line = event.as_line(self._previous_sha256)
         size = len(line) + _LINE_OVERHEAD_BYTES + sum(len(file.content) for file in files if isinstance(file.content, bytes))
         work = partial(self.folder.append, files, line)
-        lines = (line_of(event, line),)
+        lines = (line_of(event, line, self._queued),)
         if size < _LARGE_BYTES:
             await self._put_line(Job(work, size, self, lines=lines), event, line)
             return
@@ -83,7 +94,7 @@ class FolderWriter:
             self.folder.settle(event.what.files if isinstance(event.what, RunResumed) else ())
 
         line = event.as_line(self._previous_sha256)
-        await self._put_line(Job(work, len(line), self, lines=(line_of(event, line),)), event, line)
+        await self._put_line(Job(work, len(line), self, lines=(line_of(event, line, self._queued),)), event, line)
 
     async def end(self, event: Event, record: RunRecord, results: Results, results_bytes: int) -> None:
         """See RunWriter."""
@@ -96,7 +107,7 @@ class FolderWriter:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # In results.json the outputs stand twice.
         size = len(line) + _LINE_OVERHEAD_BYTES + 2 * results_bytes
-        job = Job(work, size, self, answer=done, sync=Flush(self, done, record, line_of(event, line)))
+        job = Job(work, size, self, answer=done, sync=Flush(self, done, record, line_of(event, line, self._queued)))
         await self._writer.put(job)
         await self._wait(done)
 
@@ -184,9 +195,9 @@ class Job:
     is_last: bool = False
 
 
-def line_of(event: Event, data: bytes) -> Line:
-    """The line of an event for those who follow the run."""
-    return Line(event.run_id, event.seq, data, is_last=isinstance(event.what, RunEnded))
+def line_of(event: Event, data: bytes, queued: RunQueued) -> Line:
+    """The line of an event, of a run that began with `queued`, for those who follow the run."""
+    return Line(event.run_id, event.seq, data, isinstance(event.what, RunEnded), event, queued)
 
 
 def nothing() -> None:

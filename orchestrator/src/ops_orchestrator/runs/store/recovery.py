@@ -202,7 +202,7 @@ def _ended(path: Path, lease: FolderLease, log: StoredLog, ended: RunEnded) -> t
         state.apply(event)
         line = added = event.as_line(line_sha256(log.last_line))
     folder.end(results_text(results), added, json_document(state.record))
-    return folder, line_of(event, line)
+    return folder, line_of(event, line, state.queued)
 
 
 def _ended_before(path: Path, lease: FolderLease, log: StoredLog) -> tuple[RunFolder, Line]:
@@ -210,7 +210,7 @@ def _ended_before(path: Path, lease: FolderLease, log: StoredLog) -> tuple[RunFo
     modules = read_below(path.parent, f"{path.name}/{MODULES}", _MOST_MODULES_BYTES)
     folder = RunFolder(path, lease, log.whole, log.state.files.values(), modules)
     folder.prepare(json_document(log.state.record))
-    return folder, line_of(log.events[-1], log.last_line)
+    return folder, line_of(log.events[-1], log.last_line, log.state.queued)
 
 
 def _last_event(log: StoredLog, ended: RunEnded) -> Event:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ops_orchestrator.errors import RunExistsError, StoreError
-from ops_orchestrator.runs.events import Event, RunEnded, line_sha256
+from ops_orchestrator.runs.events import Event, RunEnded, RunQueued, line_sha256
 from ops_orchestrator.runs.feed import Consumer, Line
 from ops_orchestrator.runs.json_text import json_document
 from ops_orchestrator.runs.record import RunRecord
@@ -25,6 +25,7 @@ from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.protocols import RunIndex
 from ops_orchestrator.runs.store.recovery import finish
 from ops_orchestrator.runs.store.run_folder import RunFolder, Signer
+from ops_orchestrator.runs.store.stored_log import StoredLog
 from ops_orchestrator.runs.store.sync import Sync
 from ops_orchestrator.runs.store.write_queue import WriteQueue, tell, waiting
 
@@ -64,12 +65,14 @@ class Writer:
 
     async def create(self, path: Path, events: Sequence[Event], record: RunRecord, modules: bytes) -> FolderWriter:
         """The writer of a new run in the folder `path`, which is in place. Raises RunExistsError, StoreError."""
-        lines = _lines(events)
+        queued = events[0].what
+        assert isinstance(queued, RunQueued)  # noqa: S101  # the first event of a run
+        lines = _lines(events, queued)
 
         def work() -> FolderWriter:
             text = b"".join(line.data for line in lines)
             folder = RunFolder.create(path, json_document(record), modules, text)
-            return FolderWriter(self, folder, lines[-1].seq, lines[-1].data, self._signer)
+            return FolderWriter(self, folder, queued, lines[-1].seq, lines[-1].data, signer=self._signer)
 
         answer: asyncio.Future[FolderWriter] = asyncio.get_running_loop().create_future()
         await self._jobs.put(Job(work, len(modules), answer=answer, lines=tuple(lines), record=record))
@@ -80,9 +83,9 @@ class Writer:
         except OSError as error:
             raise StoreError(f"cannot write a run in {path.parent}: {error.strerror}") from error
 
-    def writer_of(self, folder: RunFolder, written: int, last_line: bytes, signer: Signer | None = None) -> FolderWriter:
-        """The writer of a run that goes on, whose log ends with `last_line`, the event number `written`."""
-        writer = FolderWriter(self, folder, written, last_line, signer)
+    def writer_of(self, folder: RunFolder, log: StoredLog, signer: Signer | None = None) -> FolderWriter:
+        """The writer of a run that goes on after what `log` tells."""
+        writer = FolderWriter(self, folder, log.state.queued, log.state.seq, log.last_line, signer=signer)
         self._open.add(writer)
         return writer
 
@@ -197,11 +200,11 @@ class Writer:
                 _log.exception("consumer.failed: %s", type(consumer).__name__)
 
 
-def _lines(events: Sequence[Event]) -> list[Line]:
+def _lines(events: Sequence[Event], queued: RunQueued) -> list[Line]:
     """The first lines of a log."""
     lines: list[Line] = []
     for event in events:
-        lines.append(line_of(event, event.as_line(line_sha256(lines[-1].data) if lines else None)))
+        lines.append(line_of(event, event.as_line(line_sha256(lines[-1].data) if lines else None), queued))
     return lines
 
 
