@@ -32,10 +32,11 @@ def main() -> int:
 
 
 def shipped(stack: dict[str, Any]) -> str:
-    """The services of the stack, as the harness starts them."""
+    """The services of the stack that are always started, as the harness starts them."""
     services = {
         name: {key: value for key, value in service.items() if key not in LEFT_OUT} | {"image": image_of(name)}
         for name, service in stack["services"].items()
+        if "profiles" not in service
     }
     without_aliases = json.loads(json.dumps(services))
     return HEAD + yaml.safe_dump({"services": without_aliases}, sort_keys=False, width=120)

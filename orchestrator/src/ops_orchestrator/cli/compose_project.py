@@ -34,7 +34,7 @@ class ComposeProject:
                 f"there is no compose.yaml in {self.folder.resolve()}; go to the checkout and run it there"
             )
         services: dict[str, Any] = json.loads(self._output("config", "--format", "json"))["services"]
-        return tuple(name for name in services if name != _ORCHESTRATOR)
+        return tuple(name for name, service in services.items() if name != _ORCHESTRATOR and "profiles" not in service)
 
     def up(self) -> str:
         """Build what is ours, start everything and wait until it is ready; returns the orchestrator's address."""
