@@ -25,6 +25,9 @@ Durability = Literal["sync", "os"]
 SyncMethod = Literal["syncfs", "fsync"]
 """How runs are flushed: one `syncfs` for the whole file system, or `fsync` for each of their files and folders."""
 
+LogFormat = Literal["auto", "json", "console"]
+"""`json`: an object a line, for programs. `console`: a sentence a line, for people. `auto`: for people on a terminal alone."""
+
 _PREFIX: Final = "OPS_"
 # Of compose.yaml, modules.yaml, the stubs, and this project's tests.
 _OTHER_VARIABLES: Final = re.compile(r"OPS_(PUBLISH|READY_TIMEOUT_S|STUBS_\w+|CI_STATE|WRITE_PAGES)")
@@ -90,7 +93,7 @@ class Settings(BaseSettings):
         int | None, Field(gt=0, le=36500, description="runs that ended longer ago are deleted; unset, none are")
     ] = None
     stop_grace_s: Annotated[int, Field(ge=0, description="seconds that answers in progress get when the service stops")] = 3
-    log_format: Annotated[Literal["json", "console"], Field(description="how the service's own log is written")] = "json"
+    log_format: Annotated[LogFormat, Field(description="how the service's own log is written")] = "auto"
     image_digest: Annotated[str | None, Field(description="digest of the orchestrator's own image, where known")] = None
 
     @property

@@ -1,55 +1,53 @@
 """The service's own log, ours and our libraries', in one format on standard error."""
 
 import asyncio
-import json
 import logging
+import os
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO
 
 import structlog
 
 from ops_orchestrator.runs.feed import Line
-
-_run_log: Any = structlog.get_logger("ops_orchestrator.run")
+from ops_orchestrator.service.console_log import ConsoleLog, Stream
+from ops_orchestrator.settings import LogFormat
 
 
 class RunLog:
     """Repeats the lines of all runs in the service's own log: as they are, or for people."""
 
-    def __init__(self, log_format: Literal["json", "console"], stream: BinaryIO | None = None) -> None:
+    def __init__(self, log_format: LogFormat, stream: BinaryIO | None = None) -> None:
         self._stream = stream or sys.stderr.buffer
-        self._as_they_are = log_format == "json"
+        self._console = _console(log_format, self._stream)
         self._lock = threading.Lock()
 
     def take(self, lines: Sequence[Line]) -> None:
         """See Consumer. One write for all: each costs as much as a file of a run."""
-        if not self._as_they_are:
-            for line in lines:
-                _show(line)
-            return
+        console = self._console
+        text = b"".join(line.data if console is None else console.of_run(line).encode(errors="replace") for line in lines)
         with self._lock:
-            self._stream.write(b"".join(line.data for line in lines))
+            self._stream.write(text)
             self._stream.flush()
 
 
-def _show(line: Line) -> None:
-    fields = json.loads(line.data)
-    level, name = fields.pop("level"), fields.pop("event")
-    getattr(_run_log, level)(name, **fields)
+def _console(log_format: LogFormat, stream: Stream) -> ConsoleLog | None:
+    """How the log is written for people; None where programs read it."""
+    if log_format == "json" or (log_format == "auto" and not stream.isatty()):
+        return None
+    return ConsoleLog.of(stream, os.environ)
 
 
-def configure_service_log(log_format: Literal["json", "console"]) -> None:
-    """Log from now on as one JSON object a line, or for people."""
+def configure_service_log(log_format: LogFormat) -> None:
+    """Log from now on as one JSON object a line, or for people: with `auto`, where standard error is a terminal."""
     shared: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         _timestamp_unless_given,
     ]
     render: structlog.types.Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
-    if log_format == "console":
-        render = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    render = _console(log_format, sys.stderr) or render
     final: list[structlog.types.Processor] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
