@@ -42,6 +42,7 @@ VALUES: dict[str, Any] = {
     "waited_s": 0.5,
     "retry_in_s": 0.5,
     "took_s": 0.5,
+    "traceparent": f"00-{'a' * 32}-{'b' * 16}-01",
     "ready_timeout_s": 1.0,
 }
 

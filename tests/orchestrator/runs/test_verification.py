@@ -331,7 +331,7 @@ def as_version_1(folder: Path) -> None:
     """Make of a run what version 0.1.0 would have left."""
     for file in (folder / "modules.json", *folder.rglob("result.json")):
         file.unlink()
-    later = {"format", "modules", "attempt", "durability", "idempotency_key", "reproduces", "sweep"}
+    later = {"format", "modules", "attempt", "durability", "idempotency_key", "reproduces", "sweep", "traceparent"}
     change_json(folder, "run.json", lambda values: [values.pop(name) for name in later])
     log = folder / "logs.jsonl"
     events = [json.loads(line) for line in log.read_bytes().splitlines()][1:]

@@ -17,7 +17,7 @@ from ops_orchestrator.service.console_log import ConsoleLog, duration_text
 from ops_orchestrator.service.service_log import RunLog
 
 RUN_ID = "run_2026-11-29T13-36-47Z_637d88"
-QUEUED = RunQueued(request={"scenario_id": "demo"}, plan=(), steps=(), versions={}, modules_sha256="x")
+QUEUED = RunQueued(request={"scenario_id": "demo"}, plan=[], steps=(), versions={}, modules_sha256="x")
 FAILED = StepFailed(step="alpha", module="alpha", attempts=1, error={"code": "X", "message": "it broke " * 12}, took_s=0.25)
 
 
@@ -129,7 +129,7 @@ async def test_whole_run_reads_well(start_service: StartService, capfdbinary: py
 @pytest.mark.slow
 def test_service_that_is_started_on_a_terminal_says_where_to_open_it(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    given = {"OPS_MODULES_FILE": str(ROOT / "modules.yaml"), "OPS_WORKERS": "2", "NO_COLOR": "1"}
+    given: dict[str, Any] = {"OPS_MODULES_FILE": str(ROOT / "modules.yaml"), "OPS_WORKERS": "2", "NO_COLOR": "1"}
     with started(tmp_path, "ops", "serve", "--port", "0", stderr=theirs, **given):
         os.close(theirs)
         with os.fdopen(ours, encoding="utf-8") as terminal:

@@ -74,7 +74,7 @@ async def attempt(
     raised has its secrets masked. Artifacts are received within the time-out and what is left of the time of the `step`,
     fetched ones in new files in the folder `staging`; with None they are checked and dropped.
     """
-    module = call.module
+    module, client = call.module, client.traced(call.traceparent)
     secrets = secrets_of(module, request)
     exchange: Exchange | None = None
     polling: Polling | None = None

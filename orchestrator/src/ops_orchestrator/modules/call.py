@@ -11,6 +11,7 @@ from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.adapters.body import decoded
 from ops_orchestrator.modules.adapters.request_body import ReadArtifact
 from ops_orchestrator.modules.module import Module
+from ops_orchestrator.modules.trace_context import TraceContext
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class UpstreamAnswer:
 class Call:
     """One call of `module` for `action`. `inputs` are complete; `upstream` has the earlier answers by step id.
 
+    `attempt` counts the attempts of the step, and `trace` is that of the run; None when it begins with it.
     `bound` has the steps that meet the module's needs, by role. `read_artifact` reads the artifacts of earlier steps; it is
     None where only their names are known.
     """
@@ -70,6 +72,14 @@ class Call:
     upstream: Mapping[str, UpstreamAnswer]
     bound: Mapping[str, str] = field(default_factory=dict)
     read_artifact: ReadArtifact | None = None
+    trace: TraceContext | None = None
+    attempt: int = 1
+
+    @property
+    def traceparent(self) -> str:
+        """The header that says to which attempt of which step in which trace a request belongs."""
+        trace = self.trace or TraceContext.of(self.run_id, None)
+        return trace.header(trace.call_span(self.step_id, self.attempt))
 
     @property
     def options(self) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Talks HTTP to modules: within bounds, and only at their registered addresses."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import nullcontext, suppress
+from copy import copy
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from ops_orchestrator.modules.answer import FetchedFile, ReceivedArtifact, Share
 from ops_orchestrator.modules.limits import Limits
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.shared_checks import HealthChecks, SharedChecks
+from ops_orchestrator.modules.trace_context import TRACE_HEADER
 from ops_orchestrator.modules.transport import Response, Transport
 
 _MAX_HEALTH_BYTES: Final = 64 * 1024
@@ -71,10 +73,20 @@ class ModuleClient:
         self._transports: dict[str, Transport] = {}
         self.open_requests: Counter[str] = Counter()
         """How many requests to which module have no whole answer yet."""
+        self.headers: Mapping[str, str] = _HEADERS
+        """What each request has, unless it says otherwise."""
 
     def of_step(self, step_id: str) -> "ModuleClient":  # noqa: ARG002  # one for all steps
         """See StepClients."""
         return self
+
+    def traced(self, traceparent: str) -> "ModuleClient":
+        """This client, whose requests say to which span they belong, unless they say so themselves."""
+        if self.is_recorded:
+            return self
+        traced = copy(self)
+        traced.headers = {**self.headers, TRACE_HEADER: traceparent}
+        return traced
 
     @property
     def is_recorded(self) -> bool:
@@ -96,7 +108,7 @@ class ModuleClient:
 
     def open(self, module: Module, request: Request, limit: int) -> "_Opened":
         """Send a request and open its response, of which at most `limit` bytes are read; see `chunks_of`."""
-        return _Opened(self._transport_of(module), self, module, request, limit)
+        return _Opened(self, self._transport_of(module), module, request, limit)
 
     def _transport_of(self, module: Module) -> Transport:
         """The module's own connections: of those that share an address, one could leave an answer for the next behind."""
@@ -129,7 +141,7 @@ class _Opened:
     A class: the event loop keeps account of each generator.
     """
 
-    def __init__(self, transport: Transport, client: ModuleClient, module: Module, request: Request, limit: int) -> None:
+    def __init__(self, client: ModuleClient, transport: Transport, module: Module, request: Request, limit: int) -> None:
         self._transport = transport
         self._client = client
         self._module = module
@@ -139,7 +151,7 @@ class _Opened:
 
     async def __aenter__(self) -> Response:
         request = self._request
-        headers = {**_HEADERS, **{name.lower(): value for name, value in request.headers.items()}}
+        headers = {**self._client.headers, **{name.lower(): value for name, value in request.headers.items()}}
         open_requests = self._client.open_requests
         open_requests[self._module.name] += 1
         try:

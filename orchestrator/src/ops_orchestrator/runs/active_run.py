@@ -13,6 +13,7 @@ import structlog
 from ops_contract import sha256_hex
 from ops_orchestrator.errors import DamagedRunError
 from ops_orchestrator.modules.client import ModuleClient, StepClients
+from ops_orchestrator.modules.trace_context import TraceContext
 from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.planning.steps import Plan, Step
 from ops_orchestrator.runs.events import (
@@ -65,6 +66,7 @@ class Work:
             idempotency_key=key_sha256,
             reproduces=self.origin.reproduces,
             sweep=self.origin.sweep,
+            traceparent=self.origin.traceparent,
             reproduction=self.origin.reproduction or (Reproduction() if self.origin.reproduces else None),
         )
 
@@ -92,6 +94,10 @@ class ActiveRun:
     def record(self) -> RunRecord:
         """The record as of now."""
         return self._recorder.record
+
+    @property
+    def _trace(self) -> TraceContext:
+        return TraceContext.of(self._recorder.run_id, self.record.traceparent)
 
     @property
     def results(self) -> Results:
@@ -159,7 +165,7 @@ class ActiveRun:
         except asyncio.CancelledError:
             return await self._stopped()
         except Exception as error:  # noqa: BLE001  # see above
-            _log.exception("run.errored", run_id=self.record.run_id)
+            _log.exception("run.errored", **self._ids)
             return self._errored(error)
 
     async def _in_turn(self, client: ModuleClient, turns: Turns, *, has_turn: bool) -> RunEnded:
@@ -176,7 +182,7 @@ class ActiveRun:
         work, recorder = self._work, self._recorder
         staging = recorder.staging if work.scenario.run_options.save_artifacts else None
         clients, plan = await self._modules(client)
-        runner = Runner(clients, staging, recorder.add, recorder)
+        runner = Runner(clients, staging, recorder.add, recorder, self._trace)
         return await runner.execute(recorder.run_id, work.scenario, plan, work.earlier)
 
     async def _modules(self, client: ModuleClient) -> tuple[StepClients, Plan]:
@@ -216,20 +222,24 @@ class ActiveRun:
             try:
                 await self._recorder.finish(ended)
             except DamagedRunError as error:
-                _log.exception("run.damaged", run_id=self.record.run_id, message=str(error))
+                _log.exception("run.damaged", **self._ids, message=str(error))
                 self._recorder.end_in_memory(ended)
                 return
             except Exception as error:  # noqa: BLE001  # a disk that is full, or gone
                 self.unwritten = f"has ended, but its end cannot be written yet: {error}; make room, or repair the disk"
                 if not self._over.is_set():
-                    _log.error("run.unrecorded", run_id=self.record.run_id, message=self.unwritten)
+                    _log.error("run.unrecorded", **self._ids, message=self.unwritten)
                     self._recorder.end_in_memory(ended)
                     self._over.set()
                 if await within(self._interrupted, _RETRY_S):
                     return
             else:
-                _log.warning("run.recorded", run_id=self.record.run_id, message="its end is written, as far as it went")
+                _log.warning("run.recorded", **self._ids, message="its end is written, as far as it went")
                 return
+
+    @property
+    def _ids(self) -> dict[str, str]:
+        return {"run_id": self._recorder.run_id, "trace_id": self._trace.trace_id}
 
     def _stop(self, ended: RunEnded) -> None:
         self._ending = self._ending or ended

@@ -56,6 +56,9 @@ Time = Annotated[str, AfterValidator(_check_time)]
 Error = Annotated[dict[str, Any], AfterValidator(_check_error)]
 """An error, with its code, its message and more."""
 
+TraceParent = Annotated[str, Field(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-3]$")]
+"""A span (W3C Trace Context), as this project writes it."""
+
 Array = Annotated[tuple[Item, ...], Field(fail_fast=True)]
 """An array in a document; the first item that is wrong ends the search for problems."""
 

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Final, Literal, get_args
 from ops_contract import sha256_hex
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.runs.comparison.grades import Grade
-from ops_orchestrator.runs.document_fields import Array, Error, FewEntries, Objects, RequestObject
+from ops_orchestrator.runs.document_fields import Array, Error, FewEntries, Objects, RequestObject, TraceParent
 from ops_orchestrator.runs.json_text import json_line
 from ops_orchestrator.runs.run_file import FileRef
 
@@ -68,11 +68,15 @@ class Reproduction:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a run was started for: the id of the run that it reproduces, and how, or that of the sweep that it belongs to."""
+    """What a run was started for: the id of the run that it reproduces, and how, or that of the sweep that it belongs to.
+
+    `traceparent` is the span of the caller, see `read_traceparent`.
+    """
 
     reproduces: str | None = None
     sweep: str | None = None
     reproduction: Reproduction | None = None
+    traceparent: str | None = None
 
 
 NO_ORIGIN: Final = Origin()
@@ -94,8 +98,8 @@ class PlannedModule:
 class RunQueued:
     """A plan was made and its run exists: the first event of each run.
 
-    `modules_sha256` is that of modules.json, `idempotency_key` the SHA-256 of the caller's key; `reproduces`, `reproduction`
-    and `sweep` are those of its Origin.
+    `modules_sha256` is that of modules.json, `idempotency_key` the SHA-256 of the caller's key; `reproduces`, `reproduction`,
+    `sweep` and `traceparent` are those of its Origin.
     """
 
     name: ClassVar = "run.queued"
@@ -109,6 +113,7 @@ class RunQueued:
     reproduces: str | None = None
     sweep: str | None = None
     reproduction: Reproduction | None = None
+    traceparent: TraceParent | None = None
     durability: str = "sync"
 
     @property

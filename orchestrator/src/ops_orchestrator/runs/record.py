@@ -8,7 +8,16 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from ops_contract import ArtifactRef, Evidence, media_type_of
-from ops_orchestrator.runs.document_fields import Array, Error, FewEntries, FlatResults, Objects, RequestObject, Time
+from ops_orchestrator.runs.document_fields import (
+    Array,
+    Error,
+    FewEntries,
+    FlatResults,
+    Objects,
+    RequestObject,
+    Time,
+    TraceParent,
+)
 from ops_orchestrator.runs.events import ENDED, ExchangeRecord, Fingerprints, Reproduction, Status
 from ops_orchestrator.runs.json_text import LARGEST_INDENTED_BYTES, LEFT_OUT, json_document, json_text, object_in_pieces
 
@@ -79,9 +88,9 @@ class RunRecord(_Document):
     """run.json: request, plan, what happened, and pointers to the rest of the folder.
 
     `format` is 1 for version 0.1.0, whose logs do not tell everything. `attempt` counts how often the run was started or
-    resumed. `reproduces` is the id of the run that it reproduces, `reproduction` says how and with which outcome, `sweep` is
-    the id of the sweep that it belongs to. `durability` is `sync` if all that answers said of the run was flushed to disk
-    before.
+    resumed. `reproduces` is the id of the run that it reproduces, `reproduction` says how and with which outcome, `sweep`
+    is the id of the sweep that it belongs to, `traceparent` the span of its caller. `durability` is `sync` if all that
+    answers said of the run was flushed to disk before.
     """
 
     format: int = 1
@@ -95,6 +104,7 @@ class RunRecord(_Document):
     reproduces: str | None = None
     reproduction: Reproduction | None = None
     sweep: str | None = None
+    traceparent: TraceParent | None = None
     versions: Annotated[dict[str, str | None], FewEntries]
     durability: str = "sync"
     attempt: int = 1

@@ -208,6 +208,7 @@ def _opened(event: Event, queued: RunQueued) -> RunRecord:
         reproduces=queued.reproduces,
         reproduction=queued.reproduction,
         sweep=queued.sweep,
+        traceparent=queued.traceparent,
         modules=MODULES,
         steps=tuple(
             StepRecord(

@@ -14,6 +14,7 @@ from ops_orchestrator.modules.call import Call, UpstreamAnswer
 from ops_orchestrator.modules.client import StepClients
 from ops_orchestrator.modules.readiness import StartupPatience, wait_until_ready
 from ops_orchestrator.modules.time_limit import StepTime
+from ops_orchestrator.modules.trace_context import TraceContext
 from ops_orchestrator.off_loop import off_loop_if_large
 from ops_orchestrator.planning.pins import ModulePin
 from ops_orchestrator.planning.scenario import Scenario, merged
@@ -70,13 +71,14 @@ class Earlier:
 class Runner:
     """Executes plans with `clients`. Artifacts that are fetched land in `staging`; None checks and drops them.
 
-    `kept` has those that requests are made with.
+    `kept` has those that requests are made with, `trace` is that of the run.
     """
 
     clients: StepClients
     staging: Path | None
     emit: Emit
     kept: KeptArtifacts | None = None
+    trace: TraceContext | None = None
 
     async def execute(self, run_id: str, scenario: Scenario, plan: Plan, earlier: Earlier | None = None) -> RunEnded:
         """Call the modules of `plan` in order and emit what happens, up to the end, which is returned.
@@ -88,7 +90,7 @@ class Runner:
         steps = [step for step in plan.steps if step.id not in upstream]
         last_adapted = max((step.number for step in steps if step.module.adapter), default=0)
         for step in steps:
-            call = _call(run_id, scenario, step, upstream, self.kept)
+            call = replace(_call(run_id, scenario, step, upstream, self.kept), trace=self.trace)
             if self.kept is not None and step.module.sends_artifacts(step.action):
                 await self.kept.durable()
             keep_exchange = step.number < last_adapted
@@ -116,7 +118,7 @@ class Runner:
             while True:
                 attempts += 1
                 try:
-                    answered = await self._attempt(call, request, patience, time)
+                    answered = await self._attempt(replace(call, attempt=tried + attempts), request, patience, time)
                     break
                 except StepError as error:
                     retry_in_s = back_off_s(call.module, attempts, error, time.left_s)

@@ -62,6 +62,7 @@ from ops_orchestrator.service.seen_modules import ModuleViewer
 from ops_orchestrator.service.service_log import RunLog
 from ops_orchestrator.service.siblings import AmongSiblings, Siblings, Worker
 from ops_orchestrator.service.takeover import Takeover
+from ops_orchestrator.service.tracing.exported import SpanExport, span_export
 from ops_orchestrator.settings import Settings
 
 _log: Any = structlog.get_logger("ops_orchestrator")
@@ -83,6 +84,7 @@ class _Parts:
     sweeps: ActiveSweeps
     takeover: Takeover
     siblings: Siblings
+    spans: SpanExport | None
     metrics: Metrics
     scrapes: Scrapes
 
@@ -150,10 +152,10 @@ def _add_routes(app: FastAPI, *routers: APIRouter) -> None:
 
 def _parts(settings: Settings, transport: Transport | None, worker: Worker | None) -> _Parts:
     catalogue = load_catalogue(settings.modules_file, os.environ)
-    events, metrics = EventStream(), Metrics(catalogue)
+    events, metrics, spans = EventStream(), Metrics(catalogue), span_export(os.environ)
     store = FolderStore.open(
         settings.runs_dir,
-        (RunLog(settings.log_format), events, metrics.consumer),
+        (RunLog(settings.log_format), events, metrics.consumer, *([spans] if spans else [])),
         durability=settings.durability,
         sync=settings.sync,
         report=_log_progress,
@@ -180,6 +182,7 @@ def _parts(settings: Settings, transport: Transport | None, worker: Worker | Non
         sweeps=ActiveSweeps(catalogue, sweep_store, through),
         takeover=Takeover(store, runs if settings.resume_interrupted else None),
         siblings=Siblings(worker.siblings if worker else (), runs.find, store),
+        spans=spans,
         metrics=metrics,
         scrapes=Scrapes(metrics, Looked(catalogue, client, runs, store, settings), worker),
     )
@@ -213,6 +216,8 @@ async def _lifespan(parts: _Parts, _: FastAPI) -> AsyncIterator[None]:
     await parts.client.aclose()
     await asyncio.to_thread(parts.sweep_store.close)
     await asyncio.to_thread(parts.store.close)
+    if parts.spans is not None:
+        await asyncio.to_thread(parts.spans.close)
 
 
 def _pages(parts: _Parts, hosts: Collection[str], api: ASGIApp) -> ASGIApp:

@@ -24,6 +24,7 @@ from ops_orchestrator.errors import (
     UnknownActionError,
     UnknownModuleError,
 )
+from ops_orchestrator.modules.trace_context import TRACE_HEADER, TRACE_RESPONSE, read_traceparent
 from ops_orchestrator.service.head import with_head
 from ops_orchestrator.service.json_response import SafeJsonResponse
 
@@ -49,14 +50,18 @@ class ProblemResponse(SafeJsonResponse):
 
 def install_problem_handlers(app: FastAPI) -> None:
     """Make every error of `app` a problem document."""
-    for kind, handler in _HANDLERS.items():
-        app.add_exception_handler(kind, handler)
+    for kind in _HANDLERS:
+        app.add_exception_handler(kind, problem_response)
 
 
 def problem_response(request: Request, error: Exception) -> Response:
     """The problem document of an error, as the handlers make it."""
     kind = next(kind for kind in type(error).__mro__ if kind in _HANDLERS)
-    return _HANDLERS[kind](request, error)
+    response = _HANDLERS[kind](request, error)
+    # Whoever sent a trace finds the problem by it; no run has begun one.
+    if traceparent := read_traceparent(request.headers.getlist(TRACE_HEADER)):
+        response.headers[TRACE_RESPONSE] = traceparent
+    return response
 
 
 def problem_body(status: int, detail: str) -> bytes:
@@ -158,7 +163,9 @@ def _on_client_disconnect(request: Request, _: Exception) -> Response:
 
 
 def _on_exception(request: Request, error: Exception) -> ProblemResponse:
-    _log.error("http.errored", path=request.url.path, exc_info=error)
+    traceparent = read_traceparent(request.headers.getlist(TRACE_HEADER))
+    traced = {} if traceparent is None else {"trace_id": traceparent.split("-")[1]}
+    _log.error("http.errored", path=request.url.path, **traced, exc_info=error)
     detail = "This is our fault, not yours; the service's log has the details."
     return ProblemResponse(_problem(request, 500, "internal-error", "The orchestrator failed", detail), 500)
 

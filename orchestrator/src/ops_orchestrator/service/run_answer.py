@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from pydantic_core import to_json
 
 from ops_contract import terminal_safe
+from ops_orchestrator.modules.trace_context import TRACE_RESPONSE, TraceContext
 from ops_orchestrator.off_loop import off_loop_if_large
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.answer import answer
@@ -34,6 +35,7 @@ _ANSWERED: Final[dict[str, Any]] = {
     "content": json_of(RunAnswer),
     "headers": {
         "Location": response_header("the run's record"),
+        TRACE_RESPONSE: response_header("the trace of the run, and its span in it (W3C Trace Context)"),
         "Preference-Applied": response_header("what was done of Prefer"),
     },
     "links": {
@@ -91,7 +93,8 @@ async def run_response(  # noqa: PLR0913  # what an answer is made from, and how
     """
     body = answer(record, results, f"{store.location(record.run_id)}/")
     content = await off_loop_if_large(lambda: terminal_safe(to_json(body)), results_bytes)
-    headers = {"Location": f"/runs/{record.run_id}"}
+    trace = TraceContext.of(record.run_id, record.traceparent)
+    headers = {"Location": f"/runs/{record.run_id}", TRACE_RESPONSE: trace.header(trace.run_span(record.attempt))}
     if preference is not None and preference.applied:
         headers["Preference-Applied"] = preference.applied
     return Response(content, status or HTTP_STATUS[record.status], headers, "application/json")

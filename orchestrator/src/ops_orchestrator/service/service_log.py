@@ -10,13 +10,14 @@ from typing import BinaryIO
 
 import structlog
 
+from ops_orchestrator.modules.trace_context import TraceContext
 from ops_orchestrator.runs.feed import Line
 from ops_orchestrator.service.console_log import ConsoleLog, Stream
 from ops_orchestrator.settings import LogFormat
 
 
 class RunLog:
-    """Repeats the lines of all runs in the service's own log: as they are, or for people."""
+    """Repeats the lines of all runs in the service's own log: with the id of their trace, or for people."""
 
     def __init__(self, log_format: LogFormat, stream: BinaryIO | None = None) -> None:
         self._stream = stream or sys.stderr.buffer
@@ -26,10 +27,18 @@ class RunLog:
     def take(self, lines: Sequence[Line]) -> None:
         """See Consumer. One write for all: each costs as much as a file of a run."""
         console = self._console
-        text = b"".join(line.data if console is None else console.of_run(line).encode(errors="replace") for line in lines)
+        text = b"".join(_traced(line) if console is None else console.of_run(line).encode(errors="replace") for line in lines)
         with self._lock:
             self._stream.write(text)
             self._stream.flush()
+
+
+def _traced(line: Line) -> bytes:
+    """The line with the id of its run's trace behind it, by which the logs of modules and of the caller are found."""
+    if line.queued is None:
+        return line.data
+    trace = TraceContext.of(line.run_id, line.queued.traceparent)
+    return b'%s,"trace_id":"%s"}\n' % (line.data[:-2], trace.trace_id.encode())
 
 
 def _console(log_format: LogFormat, stream: Stream) -> ConsoleLog | None:

@@ -10,7 +10,8 @@ from ops_contract import MASK, JsonError, parse_json, terminal_safe
 from ops_orchestrator.errors import NotFoundError
 from ops_orchestrator.excerpt import one_line
 from ops_orchestrator.modules.call_headers import call_headers
-from ops_orchestrator.runs.record import MAPPED_REQUEST, StepRecord, is_request, step_folder
+from ops_orchestrator.modules.trace_context import TRACE_HEADER, TraceContext
+from ops_orchestrator.runs.record import MAPPED_REQUEST, RunRecord, StepRecord, is_request, step_folder
 from ops_orchestrator.runs.registered_modules import address_of
 from ops_orchestrator.runs.store.protocols import StoredRun
 
@@ -58,14 +59,17 @@ class RecordedCall:
 
 
 def recorded_call(
-    run: StoredRun, step: StepRecord, entry: Mapping[str, Any] | None, files: frozenset[str]
+    run: StoredRun, record: RunRecord, step: StepRecord, entry: Mapping[str, Any] | None, files: frozenset[str]
 ) -> RecordedCall | None:
-    """The call of `step`, whose module was registered as `entry`; None when its request is not among the run's `files`."""
+    """The call of `step` of the run `record`, whose module was registered as `entry`.
+
+    None when its request is not among the run's `files`.
+    """
     folder = step_folder(step.step, step.id)
     mapped_file = f"{folder}/{MAPPED_REQUEST}"
     body_file = next((name for name in files if name.rpartition("/")[0] == folder and is_request(name)), None)
     is_adapted = mapped_file in files
-    headers = _mapped_headers(run, mapped_file) if is_adapted else _CONTRACT_HEADERS | call_headers(run.run_id, step.id)
+    headers = _mapped_headers(run, mapped_file) if is_adapted else _contract_headers(record, step)
     if step.exchange is None or headers is None or not (is_adapted or body_file):
         return None
     address, target = _divided(step.exchange.url, address_of(entry))
@@ -80,6 +84,12 @@ def recorded_call(
         body=_body(run, body_file, entry) if body_file else None,
         timeout_s=timeout_s if isinstance(timeout_s, int | float) else None,
     )
+
+
+def _contract_headers(record: RunRecord, step: StepRecord) -> dict[str, str]:
+    trace = TraceContext.of(record.run_id, record.traceparent)
+    traced = {TRACE_HEADER: trace.header(trace.call_span(step.id, step.attempts))}
+    return _CONTRACT_HEADERS | call_headers(record.run_id, step.id) | traced
 
 
 def _mapped_headers(run: StoredRun, name: str) -> dict[str, str] | None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from ops_contract import MASK
 from ops_orchestrator.excerpt import one_line
-from ops_orchestrator.modules.call_headers import TRACE_HEADER
+from ops_orchestrator.modules.trace_context import TRACE_HEADER
 from ops_orchestrator.runs.record import RECORD, REQUEST, RunRecord, StepRecord
 from ops_orchestrator.runs.registered_modules import registered_modules
 from ops_orchestrator.runs.reports.ended_run import ended_record
@@ -58,7 +58,7 @@ def shell_script(run: StoredRun) -> str:
     """
     record = ended_record(run, "a script")
     registered, files = registered_modules(run), frozenset(run.files())
-    calls = [(step, recorded_call(run, step, registered.get(step.module), files)) for step in record.steps]
+    calls = [(step, recorded_call(run, record, step, registered.get(step.module), files)) for step in record.steps]
     fetched = frozenset(step.step for step, call in calls if call is not None and fetches_artifacts(run, call))
     script = _Script(record, _variables(step.module for step in record.steps), calls, fetched)
     return "\n".join(script.parts())

@@ -114,7 +114,7 @@ def _page(site: Site, request: Request, run_id: str, name: str) -> bytes:
 def _view(run: StoredRun, record: RunRecord, found: StepRecord, log: LogEnd) -> StepView:
     files = frozenset(run.files())
     entry = registered_modules(run).get(found.module)
-    call = recorded_call(run, found, entry, files)
+    call = recorded_call(run, record, found, entry, files)
     # What was asked and what was answered come before how a job was asked for.
     ordered = sorted(files, key=lambda file: (file.endswith(f"/{JOB}"), file))
     parts = (part for file in ordered if (part := _part(run, found, file)) is not None)

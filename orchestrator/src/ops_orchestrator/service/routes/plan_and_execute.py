@@ -10,10 +10,12 @@ from starlette.datastructures import Headers
 
 from ops_contract import Problem, RefusalError, check_request_headers, media_type_of, read_body
 from ops_orchestrator.errors import InvalidRequestError, UnresponsiveError
+from ops_orchestrator.modules.trace_context import TRACE_HEADER, read_traceparent
 from ops_orchestrator.off_loop import off_loop_if_large
 from ops_orchestrator.planning.scenario import Scenario, read_scenario
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.active_runs import ActiveRuns
+from ops_orchestrator.runs.events import NO_ORIGIN, Origin
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.hot_route import Answer
@@ -59,7 +61,9 @@ def plan_and_execute_answer(started: Started, max_request_bytes: int, max_reques
         key = read_key(request.headers.getlist("idempotency-key"))
         raw = await read_json_body(request, max_request_bytes)
         scenario = await off_loop_if_large(lambda: read_scenario(raw, max_values=max_request_values), len(raw))
-        run = await runs.start(scenario) if key is None else await runs.start_once(scenario, key)
+        traceparent = read_traceparent(request.headers.getlist(TRACE_HEADER))
+        origin = NO_ORIGIN if traceparent is None else Origin(traceparent=traceparent)
+        run = await (runs.start(scenario, origin=origin) if key is None else runs.start_once(scenario, key, origin=origin))
         return await started.answer(request, raw, run, preference)
 
     return plan_and_execute
@@ -77,6 +81,7 @@ def plan_and_execute_routes(answer: Answer) -> APIRouter:
         responses=_RESPONSES,
         openapi_extra={
             "parameters": [
+                header(TRACE_HEADER, "the span of the caller (W3C Trace Context), to whose trace the run then belongs"),
                 header("Prefer", "respond-async, or wait=N to wait for at most N seconds"),
                 header("Idempotency-Key", "1 to 255 characters; a request that is repeated with it gets the first run"),
             ],

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.trace_context import TRACE_HEADER, read_traceparent
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.events import Origin
@@ -21,6 +22,7 @@ from ops_orchestrator.service.run_answer import RUN_RESPONSES
 
 _EXTRA: Final[dict[str, Any]] = {
     "parameters": [
+        header(TRACE_HEADER, "the span of the caller (W3C Trace Context), to whose trace the run then belongs"),
         header("Prefer", "respond-async, or wait=N to wait for at most N seconds"),
         header("Idempotency-Key", "1 to 255 characters; a request that is repeated with it gets the first run"),
     ],
@@ -46,7 +48,8 @@ def reproduction_routes(
         raw = await read_json_body(request, max_request_bytes) if _has_body(request) else b""
         wanted = read_reproduction_request(raw)
         recipe = await asyncio.to_thread(recipe_of, store.run(run_id), catalogue, wanted.terms, pin=wanted.pin)
-        origin = Origin(reproduces=run_id, reproduction=wanted.terms)
+        traceparent = read_traceparent(request.headers.getlist(TRACE_HEADER))
+        origin = Origin(reproduces=run_id, reproduction=wanted.terms, traceparent=traceparent)
         if key is None:
             run: ActiveRun | RunRecord = await runs.start(recipe.scenario, catalogue=recipe.catalogue, origin=origin)
         else:
