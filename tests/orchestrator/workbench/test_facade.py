@@ -87,6 +87,20 @@ async def test_answer_is_an_envelope_of_what_the_adapter_maps(facade: Open) -> N
     assert [(artifact.name, artifact.inline_content) for artifact in envelope.artifacts] == [("table.csv", b"a,b\n")]
 
 
+async def test_trace_of_the_caller_goes_on_to_the_adapted_module(facade: Open) -> None:
+    asked: list[httpx2.Request] = []
+
+    def score(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        return SCORED
+
+    sent = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
+    async with facade(score) as client:
+        assert (await client.post("/execute", json=request(), headers=sent)).status_code == 200
+    trace, span = asked[0].headers["traceparent"].split("-")[1:3]
+    assert (trace, span != "b" * 16) == ("a" * 32, True)
+
+
 async def test_artifact_too_large_to_be_inline_is_fetched(facade: Open) -> None:
     table = "a,b\n" * 100_000
     async with facade(httpx2.Response(200, json={"score": 1, "table": table})) as client:

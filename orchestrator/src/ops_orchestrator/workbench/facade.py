@@ -38,6 +38,7 @@ from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.readiness import check_health
 from ops_orchestrator.modules.staging import StagedFile
+from ops_orchestrator.modules.trace_context import TRACE_HEADER, TraceContext, read_traceparent
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.settings import Settings
 from ops_orchestrator.workbench.supply import Chained, FromRun, Supply, SupplyError
@@ -127,7 +128,7 @@ class _Facade:
         deadline_s = requested.options.deadline_s
         try:
             async with asyncio.timeout_at(deadline_s and started + deadline_s):
-                answered = await self._answered(await self._call(requested))
+                answered = await self._answered(await self._call(requested, _trace(request, requested.run_id)))
         except TimeoutError as error:
             raise RefusalError.deadline_exceeded() from error
         fields = {
@@ -173,7 +174,7 @@ class _Facade:
         except ClientDisconnect as error:
             raise RefusalError.incomplete() from error
 
-    async def _call(self, requested: ExecuteRequest) -> Call:
+    async def _call(self, requested: ExecuteRequest, trace: TraceContext) -> Call:
         action, known = requested.action, self._module.action_names
         if action not in known:
             raise RefusalError.unknown_action(action, known, self._module.name)
@@ -189,6 +190,7 @@ class _Facade:
             seed=requested.options.seed,
             upstream={name: _upstream(earlier) for name, earlier in requested.upstream.items()},
             bound=latest_by_role(module.needs(action), steps),
+            trace=trace,
         )
         return await self._with_upstream(call) if call.missing_upstream else call
 
@@ -271,3 +273,8 @@ def _refused_by_module(error: StepError) -> RefusalError:
     refused = error.exchange is not None and 400 <= error.exchange.status < 500
     status = 503 if failure.retryable else 422 if refused else 502
     return RefusalError(status, failure.code, failure.message, details=failure.module_error)
+
+
+def _trace(request: Request, run_id: str) -> TraceContext:
+    """The trace of whoever calls, which goes on to the module."""
+    return TraceContext.of(run_id, read_traceparent(request.headers.getlist(TRACE_HEADER)))
