@@ -69,9 +69,9 @@ def test_compose_gives_the_orchestrator_each_module_s_address_and_digest(name: s
 
 
 def test_compose_passes_on_every_setting_that_means_the_same_inside() -> None:
-    # The image decides where things are inside, and Compose mounts what they name; `url` is the command line's.
+    # The image decides where things are inside, and Compose mounts what they name; `url` and `api_key` are the command line's.
     # A signing key is mounted by those who have one.
-    inside = {"runs_dir", "modules_file", "host", "port", "url", "signing_key"}
+    inside = {"runs_dir", "modules_file", "host", "port", "url", "api_key", "signing_key"}
     assert {f"OPS_{name.upper()}" for name in set(Settings.model_fields) - inside} <= set(orchestrator_environment())
 
 
@@ -81,7 +81,7 @@ def test_compose_passes_on_every_setting_that_means_the_same_inside() -> None:
 )
 def test_compose_takes_the_run_store_for_a_folder_of_this_machine(folder: str, source: str) -> None:
     orchestrator = composed(OPS_RUNS_DIR=folder)
-    assert [volume["source"] for volume in orchestrator["volumes"]] == [source, f"{ROOT}/modules.yaml"]
+    assert [volume["source"] for volume in orchestrator["volumes"]] == [source, f"{ROOT}/modules.yaml", f"{ROOT}/api-keys"]
 
 
 def test_compose_takes_the_modules_file_and_the_digest_from_their_settings() -> None:

@@ -8,7 +8,8 @@ from typing import Annotated, Final, Literal
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ops_contract import MAX_VALUES, nearest, problems_of
@@ -32,6 +33,9 @@ _PREFIX: Final = "OPS_"
 # Of compose.yaml, modules.yaml, the stubs, and this project's tests.
 _OTHER_VARIABLES: Final = re.compile(r"OPS_(PUBLISH|READY_TIMEOUT_S|STUBS_\w+|CI_STATE|WRITE_PAGES)")
 
+# Whatever can stand in a header. A key that is wrong is for the service to refuse.
+_SENDABLE: Final = re.compile(r"[!-~]{1,500}")
+
 _ENV_FILE: Final = Path(".env")
 _MOST_ENV_BYTES: Final = MIB
 
@@ -49,6 +53,28 @@ def _published(address: str | None) -> str | None:
     return checked_base_url(address).rstrip("/") if "://" in address else published_url(address)
 
 
+def _opening(text: str) -> str:
+    """`yes`, `no`, or the address at which a container is published."""
+    answer = {"1": "yes", "true": "yes", "on": "yes", "0": "no", "false": "no", "off": "no"}.get(text.lower(), text.lower())
+    if answer in ("yes", "no"):
+        return answer
+    try:
+        published_url(text)
+    except ValueError as error:
+        raise ValueError("must be yes, no, or the HOST:PORT at which a container is published") from error
+    return text
+
+
+def _key(key: SecretStr | None) -> SecretStr | None:
+    if key is not None and not _SENDABLE.fullmatch(key.get_secret_value()):
+        # A complete message: pydantic's own would show the key.
+        raise PydanticCustomError("complete", "has spaces or characters that no key has; `ops keys add` prints a key")
+    return key
+
+
+Opening = Annotated[str, AfterValidator(_opening)]
+"""Who may use a service without keys."""
+
 HomePath = Annotated[Path, AfterValidator(_at_home)]
 
 
@@ -63,6 +89,12 @@ class Settings(BaseSettings):
     modules_file: Annotated[HomePath, Field(description="the file that registers the modules")] = Path("modules.yaml")
     host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
     hosts: Annotated[str, Field(description="names by which browsers know the service, with commas; localhost is known")] = ""
+    api_keys_file: Annotated[
+        HomePath | None, Field(description="the file of keys, one of which each request needs; unset, none does")
+    ] = None
+    open: Annotated[
+        Opening, Field(description="yes: without keys, whoever reaches the service may use it; else it is on loopback alone")
+    ] = "no"
     workers: Annotated[int, Field(gt=0, le=64, description="processes that serve together, on one address and one store")] = 1
     port: Annotated[int, Field(ge=0, le=65535, description="port to listen on; 0 picks a free one")] = 8000
     published_at: Annotated[
@@ -71,6 +103,9 @@ class Settings(BaseSettings):
         Field(description="where a person opens the service, if not where it listens"),
     ] = None
     url: Annotated[BaseUrl, Field(description="where the command line finds the service")] = "http://127.0.0.1:8000"
+    api_key: Annotated[
+        SecretStr | None, AfterValidator(_key), Field(description="the key that the command line sends to the service")
+    ] = None
     max_request_bytes: Annotated[int, Field(gt=0, description="largest scenario accepted")] = MIB
     max_request_values: Annotated[int, Field(gt=0, description="most JSON values in a scenario, keys included")] = 100_000
     max_response_bytes: Annotated[int, Field(gt=0, description="largest answer of a module accepted")] = 16 * MIB

@@ -1,53 +1,10 @@
-"""`ops keys`: the keys that runs are signed with."""
+"""`ops keys`: the keys that let people and programs use the service, and those that runs are signed with."""
 
-import os
-import shlex
-from pathlib import Path
-from typing import Annotated
+from ops_contract.command_line import add_deferred, new_group
 
-import typer
-from rich.console import Group
-
-from ops_contract.command_line import new_group
-from ops_orchestrator.cli.display import plain
-from ops_orchestrator.cli.terminal import AsJson, show
-from ops_orchestrator.errors import ConfigurationError
-from ops_orchestrator.runs.signing import make_keys, public_key_in
-
-keys_app = new_group("Make the keys that runs are signed with.")
-
-
-@keys_app.command("make")
-def make(
-    to: Annotated[
-        Path, typer.Option(metavar="FILE", help="Where the private key goes; the public one goes into FILE.pub.")
-    ] = Path("ops-signing-key"),
-    as_json: AsJson = False,
-) -> None:
-    """Make a pair of keys: the service signs runs with the private one, and others verify them with the public one."""
-    public_file = to.with_name(f"{to.name}.pub")
-    private, public = make_keys()
-    for file in (to, public_file):
-        if os.path.lexists(file):
-            raise ConfigurationError(f"{file} exists already, and a key is never replaced; name another file with --to")
-    _write(to, private, 0o600)
-    _write(public_file, public, 0o644)
-    key = public_key_in(public)
-    made = {"private_key": str(to), "public_key": str(public_file), "fingerprint": key.fingerprint}
-    show(made, lambda: _next_steps(to, public_file, key.fingerprint), as_json=as_json)
-
-
-def _write(file: Path, content: bytes, mode: int) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(descriptor, "wb") as opened:
-        opened.write(content)
-
-
-def _next_steps(private: Path, public: Path, fingerprint: str) -> Group:
-    return Group(
-        plain(f"The private key is in {private}. Keep it secret, and a copy of it safe."),
-        plain(f"The public key is in {public}, its fingerprint is {fingerprint}. Give it to those who verify your runs."),
-        plain(""),
-        plain(f"  sign:    OPS_SIGNING_KEY={shlex.quote(str(private))} ops serve"),
-        plain(f"  verify:  ops runs verify latest --trust {shlex.quote(str(public))}"),
-    )
+keys_app = new_group("API keys, with which the service is used: add, list, revoke. Signing keys, for runs: make.")
+add_deferred(keys_app, "add", "ops_orchestrator.cli.api_keys:add", "Make an API key, and show it once.")
+add_deferred(keys_app, "list", "ops_orchestrator.cli.api_keys:list_keys", "List the API keys, without their secrets.")
+add_deferred(keys_app, "revoke", "ops_orchestrator.cli.api_keys:revoke", "Revoke an API key, at once.")
+# It loads a library that the others do without.
+add_deferred(keys_app, "make", "ops_orchestrator.cli.signing_keys:make", "Make a pair of keys that runs are signed with.")

@@ -1,16 +1,16 @@
 """`ops runs prune` and `ops runs usage`: which runs are old, and how much room runs take."""
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from datetime import UTC, datetime
+from typing import Annotated
 
 import typer
 from rich.console import Group, RenderableType
 
 from ops_contract.command_line import say
 from ops_orchestrator.cli import display, tables
+from ops_orchestrator.cli.age import read_age
 from ops_orchestrator.cli.progress_line import ProgressLine
 from ops_orchestrator.cli.run_store import existing_store
 from ops_orchestrator.cli.terminal import AsJson, show
@@ -21,9 +21,6 @@ from ops_orchestrator.runs.store.all_runs import usage
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.retention import RUNS_A_SECOND, Rule, expired
 from ops_orchestrator.runs.store.retention import prune as delete
-
-_AGE: Final = re.compile(r"([0-9]{1,5})([hdw])")
-_UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
 def prune(  # noqa: PLR0913  # one parameter for each option
@@ -41,7 +38,7 @@ def prune(  # noqa: PLR0913  # one parameter for each option
 
     Exits 1 when a run could not be deleted.
     """
-    rule = Rule(_age(older_than), keep_labelled=keep_labelled, keep_last=keep_last)
+    rule = Rule(read_age("--older-than", older_than), keep_labelled=keep_labelled, keep_last=keep_last)
     failures: list[OrchestratorError] = []
     with existing_store() as store, ProgressLine() as line:
         runs = {run.run_id: run for run in expired(store, rule, datetime.now(UTC))}
@@ -61,13 +58,6 @@ def show_usage(*, as_json: AsJson = False) -> None:
     with existing_store() as store, ProgressLine() as line:
         found = usage(store, lambda count: line.show(f"Measured {count:,} runs"))
     show(asdict(found), lambda: tables.usage_view(found), as_json=as_json)
-
-
-def _age(text: str) -> timedelta:
-    age = _AGE.fullmatch(text)
-    if age is None:
-        raise ConfigurationError(f"--older-than must be a number of hours, days or weeks such as 36h, 90d or 12w, not {text!r}")
-    return int(age[1]) * _UNITS[age[2]]
 
 
 def _sizes(store: FolderStore, run_ids: Collection[str], line: ProgressLine) -> Iterator[tuple[str, int]]:
