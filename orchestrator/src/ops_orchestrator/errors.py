@@ -12,6 +12,7 @@ OrchestratorError
 │   ├── ReusedKeyError           422, an idempotency key came with another request
 │   ├── ConflictError            409, the run's status does not allow it
 │   │   └── SweepConflictError       409, the sweep's status does not allow it
+│   ├── AccessError              400/401/403/429/503, the caller may not do this, or cannot say who it is
 │   ├── BusyError                503, no run can be started now
 │   └── UnresponsiveError        503, the process that executes a run hangs
 ├── StepError                a module's: ends the step as failed; `failure` says how
@@ -26,7 +27,7 @@ OrchestratorError
 └── RefusedError             the command line's: the orchestrator answered with a problem document
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -238,6 +239,46 @@ class StepError(OrchestratorError):
         """The error that `module` caused; `message` goes on after the module's name."""
         text = f"{module} {message}"
         return cls(Failure(code=code, message=text, module=module, retryable=retryable, requirement=requirement))
+
+
+class AccessError(RequestError):
+    """A caller may not do what it asks for. `headers` are those that the answer has besides."""
+
+    def __init__(self, status: int, slug: str, title: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.slug = slug
+        self.title = title
+        self.headers = dict(headers or {})
+
+    @classmethod
+    def unknown(cls, detail: str, *, key_was_sent: bool) -> Self:
+        """A request without a key, or with one that does not count."""
+        challenge = 'Bearer realm="openpolicystack"' + (', error="invalid_token"' if key_was_sent else "")
+        title = "The key does not count" if key_was_sent else "A key is needed"
+        return cls(401, "unauthorized", title, detail, {"WWW-Authenticate": challenge})
+
+    @classmethod
+    def forbidden(cls, needed: str, has: str) -> Self:
+        """A request that needs another scope than its key has."""
+        detail = (
+            f"This needs a key with the scope {needed}, and this one has the scope {has}. "
+            f"`ops keys add NAME --scope {needed}`, where the service runs, makes one."
+        )
+        challenge = f'Bearer realm="openpolicystack", error="insufficient_scope", scope="{needed}"'
+        return cls(403, "insufficient-scope", "The key may not do this", detail, {"WWW-Authenticate": challenge})
+
+    @classmethod
+    def too_many(cls, wait_s: int) -> Self:
+        """Too many keys that do not count came from the caller's address."""
+        detail = f"Too many keys that do not count came from this address; try again in {wait_s} s."
+        return cls(429, "too-many-tries", "Too many tries", detail, {"Retry-After": str(wait_s)})
+
+    @classmethod
+    def busy(cls, wait_s: int) -> Self:
+        """Too many keys are being looked at."""
+        detail = f"Too many keys are being checked at the moment; try again in {wait_s} s."
+        return cls(503, "busy", "No key can be checked now", detail, {"Retry-After": str(wait_s)})
 
 
 class NetworkError(OrchestratorError):

@@ -11,7 +11,6 @@ import pytest
 from command_line import on_terminal, ops
 from local_service import command, environment
 
-
 from ops_orchestrator.service.access.keys_file import read_keys
 
 USUAL = Path("api-keys/keys.json")

@@ -247,7 +247,7 @@ def test_serve_warns_of_a_misspelt_setting(tmp_path: Path) -> None:
 def test_service_in_a_container_says_where_a_person_opens_it(home: Path) -> None:
     (home / "modules.yaml").write_text(modules_yaml(["alpha"]))
     words = ("ops", "serve", "--host", "0.0.0.0", "--port", "0")  # noqa: S104  # as in a container
-    with started(home, *words, stderr=STDOUT, OPS_PUBLISHED_AT="0.0.0.0:9000") as process:
+    with started(home, *words, stderr=STDOUT, OPS_PUBLISHED_AT="0.0.0.0:9000", OPS_OPEN="yes") as process:
         listening = next(entry for entry in map(json.loads, process.stdout or ()) if entry["event"] == "service.listening")
     assert listening["message"].endswith("open http://127.0.0.1:9000 in a browser")
 

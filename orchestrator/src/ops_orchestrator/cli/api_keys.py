@@ -31,9 +31,7 @@ class Allowed(StrEnum):
 
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is; the name stands in the record of runs.")]
-File = Annotated[
-    Path | None, typer.Option(metavar="FILE", help=f"The file of keys; default OPS_API_KEYS_FILE or {_USUAL}.")
-]
+File = Annotated[Path | None, typer.Option(metavar="FILE", help=f"The file of keys; default OPS_API_KEYS_FILE or {_USUAL}.")]
 
 
 def add(

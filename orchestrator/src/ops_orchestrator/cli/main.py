@@ -22,7 +22,9 @@ add_deferred(
     app, "modules", "ops_orchestrator.cli.modules:modules_app", "List the registered modules, or look at one, try one."
 )
 add_deferred(app, "runs", "ops_orchestrator.cli.runs:runs_app", "Look at runs, cancel or resume one.")
-add_deferred(app, "keys", "ops_orchestrator.cli.keys:keys_app", "Who may use the service (API keys), and what runs are signed with.")
+add_deferred(
+    app, "keys", "ops_orchestrator.cli.keys:keys_app", "Who may use the service (API keys), and what runs are signed with."
+)
 
 
 def main() -> NoReturn:

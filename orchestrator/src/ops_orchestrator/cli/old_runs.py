@@ -14,7 +14,7 @@ from ops_orchestrator.cli.age import read_age
 from ops_orchestrator.cli.progress_line import ProgressLine
 from ops_orchestrator.cli.run_store import existing_store
 from ops_orchestrator.cli.terminal import AsJson, show
-from ops_orchestrator.errors import ConfigurationError, OrchestratorError
+from ops_orchestrator.errors import OrchestratorError
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.all_runs import usage

@@ -29,6 +29,8 @@ from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
 from ops_orchestrator.runs.sweeps.sweep_run import RunsOfSweeps
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.runs.turns import LocalTurns, Turns
+from ops_orchestrator.service.access.access import Access
+from ops_orchestrator.service.access.gate import Gate
 from ops_orchestrator.service.head import HeadAsGet
 from ops_orchestrator.service.hot_route import HotRoute
 from ops_orchestrator.service.metrics.scrape import PATH as METRICS_PATH
@@ -87,6 +89,7 @@ class _Parts:
     spans: SpanExport | None
     metrics: Metrics
     scrapes: Scrapes
+    access: Access | None
 
 
 def create_app(settings: Settings, transport: Transport | None = None, worker: Worker | None = None) -> FastAPI:
@@ -116,6 +119,9 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     app.add_middleware(PagesFirst, site=partial(_pages, parts, hosts))
     if worker is not None:
         app.add_middleware(AmongSiblings, siblings=parts.siblings, of_workers=frozenset({METRICS_PATH}))
+    # Outside of all that, so that what siblings pass on is asked for its key again.
+    if parts.access is not None:
+        app.add_middleware(Gate, access=parts.access)
     install_problem_handlers(app)
     _add_routes(
         app,
@@ -185,6 +191,7 @@ def _parts(settings: Settings, transport: Transport | None, worker: Worker | Non
         spans=spans,
         metrics=metrics,
         scrapes=Scrapes(metrics, Looked(catalogue, client, runs, store, settings), worker),
+        access=_access(settings, worker),
     )
 
 
@@ -218,6 +225,8 @@ async def _lifespan(parts: _Parts, _: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(parts.store.close)
     if parts.spans is not None:
         await asyncio.to_thread(parts.spans.close)
+    if parts.access is not None:
+        parts.access.sessions.close()
 
 
 def _pages(parts: _Parts, hosts: Collection[str], api: ASGIApp) -> ASGIApp:
@@ -225,6 +234,14 @@ def _pages(parts: _Parts, hosts: Collection[str], api: ASGIApp) -> ASGIApp:
     from ops_orchestrator.service.pages.site import Parts, site  # noqa: PLC0415  # see above
 
     return site(Parts(parts.store, parts.sweep_store, parts.catalogue, parts.viewer, hosts), api)
+
+
+def _access(settings: Settings, worker: Worker | None) -> Access | None:
+    """Who may use the service, if that is not everybody. Raises ConfigurationError."""
+    if settings.api_keys_file is None:
+        return None
+    sessions = None if worker is None else worker.folder / "sessions"
+    return Access.of(settings.api_keys_file, sessions, warns=worker is None or worker.is_first)
 
 
 def _signer(settings: Settings, worker: Worker | None) -> Signer | None:

@@ -15,6 +15,7 @@ from starlette.routing import Match
 
 from ops_contract import MAX_PROBLEMS, Problem, problem_of
 from ops_orchestrator.errors import (
+    AccessError,
     BusyError,
     ChangedModuleError,
     DamagedRunError,
@@ -94,7 +95,17 @@ def _on_request_error(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestError)  # noqa: S101  # registered for nothing else
     body = _problem(request, error.status, error.slug, error.title, f"{error.detail}{_hint(error)}")
     body |= _errors(error.problems, error.problem_count)
-    return ProblemResponse(body, error.status, {"Retry-After": "1"} if isinstance(error, BusyError) else None)
+    return ProblemResponse(body, error.status, _headers(error))
+
+
+def _headers(error: RequestError) -> dict[str, str] | None:
+    match error:
+        case AccessError():
+            return error.headers
+        case BusyError():
+            return {"Retry-After": "1"}
+        case _:
+            return None
 
 
 def list_hint(path: str) -> str:

@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from ops_orchestrator.exit_code import STOPPED_BY, ExitCode
+from ops_orchestrator.service.access.open_rule import refuse_open, warn_if_open
 from ops_orchestrator.service.app import create_app
 from ops_orchestrator.service.listener import listening_socket, log_listening, url_of
 from ops_orchestrator.service.protocol import HttpProtocol
@@ -24,6 +25,8 @@ Shared = tuple[socket.socket, OpenConnections]
 def serve_orchestrator(settings: Settings) -> None:
     """Serve the orchestrator until a signal ends the process. Raises ConfigurationError, StoreError."""
     configure_service_log(settings.log_format)
+    refuse_open(settings)
+    warn_if_open(settings)
     # The lifespan ends active runs: only then do the callers that wait for them get a final answer.
     serve_until_stopped(create_app(settings), settings, lambda url: log_listening(url, settings), lifespan_ends_first=True)
 

@@ -21,6 +21,7 @@ import structlog
 from ops_orchestrator.errors import ConfigurationError, OrchestratorError
 from ops_orchestrator.exit_code import STOPPED_BY, ExitCode
 from ops_orchestrator.runs.shared_slots import require_shared_slots
+from ops_orchestrator.service.access.open_rule import refuse_open, warn_if_open
 from ops_orchestrator.service.listener import listening_socket, log_listening, url_of
 from ops_orchestrator.service.liveness import socket_of, until_silent
 from ops_orchestrator.service.service_log import configure_service_log
@@ -39,12 +40,14 @@ _log: Any = structlog.get_logger("ops_orchestrator")
 
 def serve_with_workers(settings: Settings) -> ExitCode:
     """Serve the orchestrator with several processes until a signal ends this one. Raises OrchestratorError."""
+    refuse_open(settings)
     require_shared_slots()
     with listening_socket(settings) as listener, TemporaryDirectory(prefix="ops-workers-") as folder:
         if len(folder.encode()) > _LONGEST_FOLDER_BYTES:
             raise ConfigurationError(f"the path of the temporary folder {folder} is too long for a socket; set TMPDIR")
         with whole_lines(sys.stderr.fileno(), Path(folder) / "log") as log, redirect_stderr(log):
             configure_service_log(settings.log_format)
+            warn_if_open(settings)
             return asyncio.run(_Supervisor(settings, listener, folder).serve())
 
 

@@ -47,9 +47,11 @@ def read_keys(file: Path) -> tuple[ApiKey, ...]:
 def _content(file: Path) -> bytes:
     try:
         # Without O_NONBLOCK, opening a pipe waits for its other end.
-        with open(os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as opened:
+        with os.fdopen(os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as opened:
             if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-                raise ConfigurationError(f"cannot read {file}: it is not a plain file; OPS_API_KEYS_FILE names the file of keys")
+                raise ConfigurationError(
+                    f"cannot read {file}: it is not a plain file; OPS_API_KEYS_FILE names the file of keys"
+                )
             content = opened.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise
@@ -109,7 +111,7 @@ def _write(file: Path, keys: Sequence[ApiKey]) -> None:
         try:
             # As it was where its owner has changed it, such as for a group that the service belongs to.
             mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else 0o600
-            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as opened:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as opened:
                 opened.write(content)
                 os.fchmod(opened.fileno(), mode & ~_OTHERS_MAY_WRITE)
                 opened.flush()

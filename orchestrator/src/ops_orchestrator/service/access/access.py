@@ -1,0 +1,103 @@
+"""Who a caller is: by the key in the header of a request, or by the session of a browser that was begun with one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+
+from ops_orchestrator.errors import AccessError
+from ops_orchestrator.service.access.api_key import TOKEN, ApiKey
+from ops_orchestrator.service.access.failed_tries import FailedTries
+from ops_orchestrator.service.access.key_ring import KeyRing
+from ops_orchestrator.service.access.sessions import Sessions
+from ops_orchestrator.service.access.token_check import TokenCheck
+
+HOW_TO: Final = (
+    "Programs send a key as `Authorization: Bearer KEY`, commands take it from OPS_API_KEY, and browsers log in at /login. "
+    "`ops keys add NAME --scope run`, where the service runs, makes a key."
+)
+_REVOKED_OR_WRONG: Final = "The key is not one of this service, or was revoked, or has expired."
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """The key that a request came with; `session` is that of a browser, None when the key itself was sent."""
+
+    key: ApiKey
+    session: str | None = None
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may use the service."""
+
+    ring: KeyRing
+    tries: FailedTries
+    tokens: TokenCheck
+    sessions: Sessions
+
+    @classmethod
+    def of(cls, keys_file: Path, sessions_file: Path | None, *, warns: bool) -> Self:
+        """With the keys in a file; workers share the sessions in another one. Raises ConfigurationError."""
+        ring, tries = KeyRing.open(keys_file, warns=warns), FailedTries()
+        return cls(ring, tries, TokenCheck(ring, tries), Sessions(sessions_file))
+
+    async def admitted(self, headers: Headers, address: str) -> Admitted:
+        """Who sent a request with `headers` from `address`. Raises AccessError."""
+        if sent := headers.getlist("authorization"):
+            scheme, _, token = sent[0].partition(" ")
+            if len(sent) > 1 or scheme.lower() != "bearer":
+                raise AccessError.unknown(f"The header Authorization must be given once. {HOW_TO}", key_was_sent=True)
+            return Admitted(await self.key_of(token.strip(), address))
+        if session := session_of(headers):
+            if key := self._key_of_session(session):
+                return Admitted(key, session)
+            raise self._unknown(f"The session is over. {HOW_TO}", key_was_sent=False)
+        raise self._unknown(HOW_TO, key_was_sent=False)
+
+    async def key_of(self, token: str, address: str) -> ApiKey:
+        """The key that `token` is. Raises AccessError."""
+        key = await self.tokens.key_of(token, address)
+        if key is None or key.is_expired:
+            found = TOKEN.fullmatch(token)
+            reason = "its key has expired" if key else "its key does not count"
+            self.tries.log(address, found["id"] if found else None, reason)
+            raise self._unknown(f"{_REVOKED_OR_WRONG} {HOW_TO}", key_was_sent=True)
+        return key
+
+    def counts(self, admitted: Admitted) -> bool:
+        """Whether who was admitted would still be."""
+        if admitted.session is not None:
+            return self._key_of_session(admitted.session) is not None
+        key = self.ring.find(admitted.key.id)
+        return key == admitted.key and not admitted.key.is_expired
+
+    def _key_of_session(self, session: str) -> ApiKey | None:
+        key_id = self.sessions.key_id(session)
+        key = None if key_id is None else self.ring.find(key_id)
+        return None if key is None or key.is_expired else key
+
+    def _unknown(self, detail: str, *, key_was_sent: bool) -> AccessError:
+        if self.ring.is_broken:
+            broken = "The file of keys cannot be read, so that no key counts; the service's log says why."
+            return AccessError(503, "keys-unreadable", "No key can be checked", broken)
+        return AccessError.unknown(detail, key_was_sent=key_was_sent)
+
+
+def cookie_name(headers: Headers) -> str:
+    """The cookie of a session. Browsers keep one set of cookies for all ports of a machine."""
+    try:
+        port = urlsplit(f"//{headers.get('host', '')}").port
+    except ValueError:
+        port = None
+    return f"ops-session-{port}" if port else "ops-session"
+
+
+def session_of(headers: Headers) -> str | None:
+    """What the cookie of a session holds; None when there is no such cookie."""
+    if "cookie" not in headers:
+        return None
+    return cookie_parser("; ".join(headers.getlist("cookie"))).get(cookie_name(headers)) or None

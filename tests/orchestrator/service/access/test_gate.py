@@ -1,0 +1,196 @@
+"""A service that has keys: who is let in, who is not, and what each is told."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from api_keys import bearer, let_expire, make_key, revoke
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from scripted_module import Gate, ScriptedModule, StartService, modules_yaml
+
+from ops_orchestrator.service.access.failed_tries import MOST_AT_ONCE
+from ops_orchestrator.service.access.needed_scope import needed_scope, row_of
+from ops_orchestrator.service.app import create_app
+from ops_orchestrator.settings import Settings
+
+SCENARIO = {"scenario_id": "demo", "modules": ["alpha"]}
+ASYNC = {"Prefer": "respond-async"}
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """A file of keys, with one that nobody has."""
+    file = tmp_path / "keys.json"
+    make_key(file, "nobody")
+    return file
+
+
+async def test_only_what_watches_the_service_is_answered_without_a_key(start_service: StartService, keys: Path) -> None:
+    async with start_service(ScriptedModule(), api_keys_file=keys) as service:
+        is_open = [await service.get(path) for path in ("/health", "/ready")]
+        closed = [await service.get(path) for path in ("/runs", "/modules", "/openapi.json", "/docs", "/nowhere")]
+        closed.append(await service.post("/plan_and_execute", json=SCENARIO))
+    assert [answer.status_code for answer in is_open] == [200, 200]
+    assert [answer.status_code for answer in closed] == [401] * 6
+    assert all(answer.headers["www-authenticate"].startswith("Bearer ") for answer in closed)
+    problem = closed[0].json()
+    assert (problem["type"], "OPS_API_KEY" in problem["detail"]) == ("urn:openpolicystack:problem:unauthorized", True)
+
+
+async def test_key_does_what_its_scope_says_and_is_told_which_one_is_missing(start_service: StartService, keys: Path) -> None:
+    reader, runner = bearer(make_key(keys, "reader", "read")), bearer(make_key(keys, "runner", "run"))
+    async with start_service(ScriptedModule(), api_keys_file=keys) as service:
+        refused = await service.post("/plan_and_execute", json=SCENARIO, headers=reader)
+        started = await service.post("/plan_and_execute", json=SCENARIO, headers=runner)
+        run = f"/runs/{started.json()['run_id']}"
+        seen = [await service.get(f"{run}{path}", headers=reader) for path in ("", "/results", "/logs", "/archive", "/events")]
+        orders = [await service.post(f"{run}/{order}", headers=reader) for order in ("cancel", "resume", "reproduce")]
+        reloaded = await service.post("/modules/reload", headers=runner)
+    assert (refused.status_code, "the scope run" in refused.json()["detail"]) == (403, True)
+    assert 'scope="run"' in refused.headers["www-authenticate"]
+    assert started.status_code == 200
+    assert [answer.status_code for answer in seen] == [200] * 5
+    assert [answer.status_code for answer in orders] == [403] * 3
+    assert (reloaded.status_code, "the scope admin" in reloaded.json()["detail"]) == (403, True)
+
+
+@pytest.mark.parametrize("end", [revoke, let_expire])
+async def test_key_that_is_revoked_or_expires_counts_no_longer_at_once(
+    start_service: StartService, keys: Path, end: Callable[[Path, str], None]
+) -> None:
+    anna, other = bearer(make_key(keys, "anna")), bearer(make_key(keys, "other"))
+    async with start_service(ScriptedModule(), api_keys_file=keys) as service:
+        before = await service.get("/runs", headers=anna)
+        end(keys, "anna")
+        after = [await service.get("/runs", headers=sent) for sent in (anna, other)]
+    assert before.status_code == 200
+    assert [answer.status_code for answer in after] == [401, 200]
+
+
+async def test_key_counts_until_its_expiry_and_one_that_is_added_counts_at_once(
+    start_service: StartService, keys: Path
+) -> None:
+    async with start_service(ScriptedModule(), api_keys_file=keys) as service:
+        anna = bearer(make_key(keys, "anna", expires_in=timedelta(hours=1)))
+        assert (await service.get("/runs", headers=anna)).status_code == 200
+
+
+async def test_refusal_is_the_same_whatever_is_wrong_with_a_key(start_service: StartService, keys: Path) -> None:
+    token = make_key(keys, "anna")
+    revoked = make_key(keys, "gone")
+    expired = make_key(keys, "late", expires_in=-timedelta(seconds=1))
+    revoke(keys, "gone")
+    wrong = [f"{token[:-1]}{'A' if token[-1] != 'A' else 'B'}", f"ops_00000000{token[12:]}", "ops", revoked, expired]
+    async with start_service(ScriptedModule(), api_keys_file=keys) as service:
+        answers = [await service.get("/runs", headers=bearer(sent)) for sent in wrong]
+    assert {answer.status_code for answer in answers} == {401}
+    assert len({answer.content for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("header", ["Basic YTpi", "Bearer", "Bearer  ", "ops"])
+async def test_header_that_holds_no_key_is_401(start_service: StartService, keys: Path, header: str) -> None:
+    async with start_service(ScriptedModule(), api_keys_file=keys) as service:
+        answer = await service.get("/runs", headers={"Authorization": header})
+        twice = await service.get("/runs", headers=[("Authorization", f"Bearer {make_key(keys, 'anna')}")] * 2)
+    assert (answer.status_code, twice.status_code) == (401, 401)
+
+
+async def test_key_in_the_address_is_refused_and_nowhere_repeated(
+    start_service: StartService, keys: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = make_key(keys, "anna")
+    async with start_service(ScriptedModule(), api_keys_file=keys) as service:
+        answers = [await service.get(f"/runs?{name}={token}", headers=bearer(token)) for name in ("key", "access_token")]
+    assert [answer.status_code for answer in answers] == [400, 400]
+    assert "ops keys revoke" in answers[0].json()["detail"]
+    assert token not in "".join((*(answer.text for answer in answers), *capsys.readouterr()))
+
+
+async def test_guessing_is_slowed_and_logged_and_holds_up_nobody_who_has_a_key(
+    start_service: StartService, keys: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = make_key(keys, "anna")
+    async with start_service(ScriptedModule(), api_keys_file=keys) as service:
+        await service.get("/runs", headers=bearer(token))
+        guesses = [bearer(f"guess-{number}") for number in range(MOST_AT_ONCE + 5)]
+        answers = [await service.get("/runs", headers=guess) for guess in guesses]
+        mine = await service.get("/runs", headers=bearer(token))
+    assert {answer.status_code for answer in answers[:MOST_AT_ONCE]} == {401}
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert mine.status_code == 200
+    logged = "".join(capsys.readouterr())
+    assert 1 <= logged.count("access.refused") <= 3
+    assert "127.0.0.1" in logged
+    assert "guess-" not in logged
+
+
+async def test_keys_of_many_requests_at_once_are_checked_once(start_service: StartService, keys: Path) -> None:
+    token = make_key(keys, "anna")
+    async with start_service(ScriptedModule(), api_keys_file=keys) as service:
+        asked = [service.get("/runs", headers=bearer(token)) for _ in range(5 * MOST_AT_ONCE)]
+        answers = await asyncio.gather(*asked)
+    assert {answer.status_code for answer in answers} == {200}
+
+
+@pytest.mark.parametrize("content", ["{", None])
+async def test_without_a_readable_file_no_key_counts(start_service: StartService, keys: Path, content: str | None) -> None:
+    token, before = make_key(keys, "anna"), keys.read_text()
+    before = keys.read_text()
+    async with start_service(ScriptedModule(), api_keys_file=keys) as service:
+        await service.get("/runs", headers=bearer(token))
+        keys.unlink()
+        if content is not None:
+            keys.write_text(content)
+        broken = await service.get("/runs", headers=bearer(token))
+        keys.write_text(before)
+        repaired = await service.get("/runs", headers=bearer(token))
+    assert (broken.status_code, "the service's log says why" in broken.json()["detail"]) == (503, True)
+    assert repaired.status_code == 200
+
+
+async def test_stream_of_events_ends_when_its_key_is_revoked(start_service: StartService, keys: Path, tmp_path: Path) -> None:
+    token, gate = make_key(keys, "anna"), Gate()
+    other = bearer(make_key(keys, "other"))
+    async with start_service(ScriptedModule(answers=[gate]), api_keys_file=keys) as service:
+        started = await service.post("/plan_and_execute", json=SCENARIO, headers=bearer(token) | ASYNC)
+        run = f"/runs/{started.json()['run_id']}"
+        await gate.asked.wait()
+        watching = asyncio.create_task(service.get(f"{run}/events", headers=bearer(token)))
+        unwatched = asyncio.create_task(service.get(f"{run}/events", headers=other))
+        await asyncio.sleep(0)
+        revoke(keys, "anna")
+        gate.opened.set()
+        seen, all_of_it = await watching, await unwatched
+    assert "run.ended" in all_of_it.text
+    assert "run.ended" not in seen.text
+
+
+def test_table_has_a_row_for_every_request_that_the_service_answers(tmp_path: Path) -> None:
+    file = tmp_path / "modules.yaml"
+    file.write_text(modules_yaml(["alpha"]))
+    app = create_app(Settings(modules_file=file, runs_dir=tmp_path / "runs", _env_file=None))
+    asked = [(method, route.path) for route in app.routes if isinstance(route, APIRoute) for method in route.methods]
+    assert len(asked) > 25
+    assert [request for request in asked if row_of(*request) is None] == []
+    changing = {path: needed_scope(method, path) for method, path in asked if method not in ("GET", "HEAD")}
+    assert set(changing.values()) == {"run"}
+    assert isinstance(app, FastAPI)
+
+
+@pytest.mark.parametrize("path", ["/health/", "//health", "/assets/../runs", "/ready\n", "/logins", "/assets/api.js"])
+def test_what_only_looks_like_an_open_address_needs_a_key(path: str) -> None:
+    assert needed_scope("GET", path) == "read"
+
+
+def test_what_no_row_has_needs_the_highest_scope() -> None:
+    assert {needed_scope("DELETE", "/runs/x"), needed_scope("POST", "/new"), needed_scope("OPTIONS", "/runs")} == {"admin"}
+
+
+def test_json_of_a_key_has_no_secret(keys: Path) -> None:
+    token = make_key(keys, "anna")
+    assert token.split("_", 2)[2] not in json.dumps(json.loads(keys.read_text()))
