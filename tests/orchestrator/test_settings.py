@@ -145,3 +145,17 @@ def test_variables_that_are_read_elsewhere_or_empty_are_not_misspelt(tmp_path: P
     (tmp_path / "modules.yaml").write_text("modules:\n  alpha: {url: '${OPS_ALPHA_URL}'}\n")
     environment = {"OPS_ALPHA_URL": "http://a", "OPS_WORKERS": "2", "ops_port": "1", "OPS_PORTS": "", "OPSY": "1"}
     assert not [*misspelt_settings(read_settings(), environment)]
+
+
+def test_key_that_cannot_be_sent_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPS_API_KEY", "ops_hunter2 ")
+    with pytest.raises(ConfigurationError, match="OPS_API_KEY has spaces") as caught:
+        read_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["perhaps", "127.0.0.1:99999", "http://127.0.0.1:8000"])
+def test_opening_that_is_neither_yes_nor_no_nor_an_address_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("OPS_OPEN", value)
+    with pytest.raises(ConfigurationError, match="OPS_OPEN must be yes, no, or the HOST:PORT"):
+        read_settings()

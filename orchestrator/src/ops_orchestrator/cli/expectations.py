@@ -26,7 +26,7 @@ from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.runs.archive.damage import refuse_damaged
 from ops_orchestrator.runs.expectations import Expectation, Judgement, Missed, expectation_text, judge, read_expectation
 from ops_orchestrator.runs.record import Results, RunRecord
-from ops_orchestrator.settings import read_settings
+from ops_orchestrator.settings import Settings, read_settings
 
 _MOST_SHOWN: Final = 20
 
@@ -77,7 +77,7 @@ def check(
     """
     expected = [(file, _read(file)) for file in files]
     if run is None:
-        checked = asyncio.run(_run_all(read_settings(url=url).url, expected, visibly=on_terminal() and not as_json))
+        checked = asyncio.run(_run_all(read_settings(url=url), expected, visibly=on_terminal() and not as_json))
     else:
         with opened_run(run) as stored:
             refuse_damaged(stored)
@@ -99,10 +99,10 @@ class _Checked:
         return {"file": str(self.file), "run_id": self.run_id, **self.judgement.as_json()}
 
 
-async def _run_all(url: str, expected: Sequence[tuple[Path, Expectation]], *, visibly: bool) -> list[_Checked]:
+async def _run_all(settings: Settings, expected: Sequence[tuple[Path, Expectation]], *, visibly: bool) -> list[_Checked]:
     """Have the service run one scenario after another."""
     checked = []
-    async with ServiceClient.at(url) as service:
+    async with ServiceClient.at(settings.url, settings.api_key) as service:
         for file, expectation in expected:
             started = await service.start(json.dumps(expectation.scenario.as_json()).encode())
             run_id = str(started["run_id"])

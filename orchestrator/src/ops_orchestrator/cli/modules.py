@@ -191,7 +191,7 @@ def _run_before(settings: Settings, run: str, module: str, action: str) -> Earli
 
 
 async def _listed(settings: Settings) -> list[dict[str, Any]]:
-    async with ServiceClient.at(settings.url) as service:
+    async with ServiceClient.at(settings.url, settings.api_key) as service:
         return await service.modules()
 
 

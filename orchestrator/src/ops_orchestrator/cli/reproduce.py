@@ -71,7 +71,7 @@ async def _served(wanted: _Wanted) -> dict[str, Any]:
         raise ConfigurationError(f"{reason}: import it with `ops runs import`, or add --offline")
     terms = wanted.terms
     how = {"modules": terms.modules, "pin": wanted.pin, "tolerance": {"rel": terms.rel, "abs": terms.abs}}
-    async with ServiceClient.at(wanted.settings.url) as service:
+    async with ServiceClient.at(wanted.settings.url, wanted.settings.api_key) as service:
         begun = await service.reproduce(await served_run_id(service, wanted.run), json.dumps(how).encode())
         await shown_when_over(service, begun, as_json=wanted.as_json)
         return await service.run(str(begun["run_id"]))

@@ -13,12 +13,12 @@ from ops_orchestrator.cli.terminal import AsJson, Url, on_terminal
 from ops_orchestrator.cli.waiting import show_run, shown_when_over
 from ops_orchestrator.errors import RefusedError
 from ops_orchestrator.exit_code import exit_code_of
-from ops_orchestrator.settings import read_settings
+from ops_orchestrator.settings import Settings, read_settings
 
 
 def cancel(run: RunId, url: Url = None, as_json: AsJson = False) -> None:
     """Cancel a run that is queued or running. Its completed steps are kept, and it can be resumed."""
-    asyncio.run(_cancel(read_settings(url=url).url, run, as_json=as_json or not on_terminal()))
+    asyncio.run(_cancel(read_settings(url=url), run, as_json=as_json or not on_terminal()))
 
 
 def resume(run: RunId, url: Url = None, as_json: AsJson = False) -> None:
@@ -26,16 +26,16 @@ def resume(run: RunId, url: Url = None, as_json: AsJson = False) -> None:
 
     It begins with the first step that is not completed, and shows progress as `ops run` does.
     """
-    status = asyncio.run(_resume(read_settings(url=url).url, run, as_json=as_json or not on_terminal()))
+    status = asyncio.run(_resume(read_settings(url=url), run, as_json=as_json or not on_terminal()))
     raise typer.Exit(exit_code_of(status))
 
 
-async def _cancel(url: str, run: str, *, as_json: bool) -> None:
+async def _cancel(settings: Settings, run: str, *, as_json: bool) -> None:
     """Cancel a run and show what there is of it."""
-    async with ServiceClient.at(url) as service:
+    async with ServiceClient.at(settings.url, settings.api_key) as service:
         run_id = await served_run_id(service, run)
         with (
-            _refusals_of(run_id, url),
+            _refusals_of(run_id, settings.url),
             _interrupted(f"If the service received this, it cancels the run: ops runs show {run_id}"),
         ):
             cancelled = await service.cancel(run_id)
@@ -43,11 +43,14 @@ async def _cancel(url: str, run: str, *, as_json: bool) -> None:
     show_run(record, results, str(cancelled["artifacts_path"]), as_json=as_json)
 
 
-async def _resume(url: str, run: str, *, as_json: bool) -> str:
+async def _resume(settings: Settings, run: str, *, as_json: bool) -> str:
     """Resume a run and show it when it is over; returns its status."""
-    async with ServiceClient.at(url) as service:
+    async with ServiceClient.at(settings.url, settings.api_key) as service:
         run_id = await served_run_id(service, run)
-        with _refusals_of(run_id, url), _interrupted(f"If it was resumed, the run goes on without you: ops runs show {run_id}"):
+        with (
+            _refusals_of(run_id, settings.url),
+            _interrupted(f"If it was resumed, the run goes on without you: ops runs show {run_id}"),
+        ):
             resumed = await service.resume(run_id)
         return await shown_when_over(service, resumed, as_json=as_json)
 

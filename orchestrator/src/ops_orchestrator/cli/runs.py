@@ -27,7 +27,7 @@ from ops_orchestrator.runs.record import LOGS
 from ops_orchestrator.runs.run_filter import EVERY_RUN, read_filter
 from ops_orchestrator.runs.run_summary import ListedStatus
 from ops_orchestrator.runs.store.lease import has_no_holder
-from ops_orchestrator.settings import read_settings
+from ops_orchestrator.settings import Settings, read_settings
 
 runs_app = new_group("Look at runs, cancel or resume one.")
 
@@ -105,7 +105,7 @@ def show_logs(
 ) -> None:
     """Show what happened in a run, from its folder, or with --follow what happens in it, from the service."""
     if follow:
-        status = asyncio.run(_follow(read_settings(url=url).url, run, as_json=as_json))
+        status = asyncio.run(_follow(read_settings(url=url), run, as_json=as_json))
         raise typer.Exit(exit_code_of(status))
     with existing_store() as store:
         raw = store.document(find_run_id(store, run), LOGS)
@@ -136,10 +136,10 @@ runs_app.command("prune")(prune)
 runs_app.command("usage")(show_usage)
 
 
-async def _follow(url: str, run: str, *, as_json: bool) -> str:
+async def _follow(settings: Settings, run: str, *, as_json: bool) -> str:
     """Print the lines of a run's log as they come; returns how the run ended. A caller who stops is told how to go on."""
     status = None
-    async with ServiceClient.at(url) as service:
+    async with ServiceClient.at(settings.url, settings.api_key) as service:
         run_id = await served_run_id(service, run)
         try:
             async with aclosing(followed(service, run_id, partial(say, "ops"))) as lines:

@@ -58,7 +58,7 @@ def show_plan(file: ScenarioFile, as_json: AsJson = False) -> None:
 async def _run(settings: Settings, scenario: bytes, key: str | None, *, as_json: bool) -> str:
     """Run a scenario and show it; returns the run's status."""
     sent_at = datetime.now(UTC)
-    async with ServiceClient.at(settings.url) as service:
+    async with ServiceClient.at(settings.url, settings.api_key) as service:
         try:
             started = await service.start(scenario, key)
         except asyncio.CancelledError:

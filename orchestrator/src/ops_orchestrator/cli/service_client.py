@@ -9,6 +9,7 @@ from ops_orchestrator.errors import CannotReachError, RefusedError
 
 if TYPE_CHECKING:
     import httpx2
+    from pydantic import SecretStr
 
 _TIMEOUT_S: Final = 30.0
 # The service sends a heartbeat every 15 seconds.
@@ -34,14 +35,21 @@ class ServiceClient:
 
     @classmethod
     @asynccontextmanager
-    async def at(cls, url: str) -> AsyncIterator[Self]:
-        """A client for the orchestrator at `url`, closed at the end."""
+    async def at(cls, url: str, key: "SecretStr | None" = None) -> AsyncIterator[Self]:
+        """A client for the orchestrator at `url`, closed at the end; it sends `key` with each request."""
         # The HTTP client takes a third of a second to load, which no other command, and no completion, should wait for.
         import httpx2  # noqa: PLC0415  # see above
 
         # A proxy is for the world outside; it would look for this machine's own service on itself.
         outside = urlsplit(url).hostname not in _LOOPBACK
-        async with httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=outside) as http:
+
+        def with_key(request: "httpx2.Request") -> "httpx2.Request":
+            if key is not None:
+                request.headers["Authorization"] = f"Bearer {key.get_secret_value()}"
+            return request
+
+        # As `auth`, and not among the headers: what .netrc has for the host would take their place.
+        async with httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=outside, auth=with_key) as http:
             yield cls(http)
 
     async def start(self, scenario: bytes, key: str | None = None) -> dict[str, Any]:

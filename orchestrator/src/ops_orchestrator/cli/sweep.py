@@ -109,7 +109,7 @@ async def _resume(settings: Settings, name: str, *, local: bool, as_json: bool) 
 
 
 async def _cancel(settings: Settings, name: str) -> dict[str, Any]:
-    async with ServiceClient.at(settings.url) as service:
+    async with ServiceClient.at(settings.url, settings.api_key) as service:
         return await service.cancel_sweep(await _named(service, name))
 
 

@@ -44,7 +44,7 @@ async def sweeps_of(settings: Settings, *, local: bool) -> AsyncIterator[Sweeps]
             yield sweeps
         return
     try:
-        async with ServiceClient.at(settings.url) as service:
+        async with ServiceClient.at(settings.url, settings.api_key) as service:
             yield service
     except CannotReachError as error:
         raise CannotReachError(f"{error}; or add --local to do without a service") from error
