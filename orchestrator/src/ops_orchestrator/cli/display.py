@@ -220,6 +220,9 @@ def _pointers(record: dict[str, Any], results: dict[str, Any], folder: Path) -> 
         for name in result["artifacts"]
     )
     pointers = [("folder", f"{folder}/")]
+    did = [f"{by} {what} it" for what in ("started", "resumed", "cancelled") if (by := record.get(f"{what}_by"))]
+    if did:
+        pointers.append(("by", ", ".join(did)))
     if artifacts:
         pointers.append(("artifacts", artifacts))
     explained = {"recipe": "what was run", "result": "what was found"}

@@ -67,6 +67,7 @@ class Work:
             reproduces=self.origin.reproduces,
             sweep=self.origin.sweep,
             traceparent=self.origin.traceparent,
+            caller=self.origin.caller,
             reproduction=self.origin.reproduction or (Reproduction() if self.origin.reproduces else None),
         )
 
@@ -84,7 +85,7 @@ class ActiveRun:
         self.unwritten: str | None = None
         """Why the end that the run has reached is not on disk, in words that follow the run's name; None when it is."""
         self._ending: RunEnded | None = None
-        self._cancelled_by: str | None = None
+        self._cancelled: RunCancelling | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_left = False
         self._over = asyncio.Event()
@@ -119,10 +120,10 @@ class ActiveRun:
                 # Whoever is told that it goes on must find it after a power cut.
                 await self._recorder.durable()
 
-    def cancel(self, by: str) -> None:
-        """End the run as cancelled, unless it ends otherwise first; `wait` for it."""
+    def cancel(self, by: str, caller: str | None = None) -> None:
+        """End the run as cancelled, unless it ends otherwise first; `wait` for it. `caller` is as in RunCancelling."""
         if self._ending is None:
-            self._cancelled_by = by
+            self._cancelled = RunCancelling(by=by, caller=caller)
             message = f"the run was cancelled: {by}; `ops runs resume {self.record.run_id}` goes on with it"
             self._stop(RunEnded(status="cancelled", error={"code": "CANCELLED", "message": message}))
 
@@ -203,9 +204,9 @@ class ActiveRun:
         return replace(what, reproduction=await asyncio.to_thread(original.judged, record, results, terms))
 
     async def _stopped(self) -> RunEnded:
-        if self._cancelled_by is not None:
+        if self._cancelled is not None:
             try:
-                await self._recorder.add(RunCancelling(by=self._cancelled_by))
+                await self._recorder.add(self._cancelled)
             except Exception as error:  # noqa: BLE001  # see above
                 return self._errored(error)
         return self._ending or interrupted()

@@ -120,9 +120,12 @@ class ActiveRuns:
             # Not in the task, which goes on without its caller.
             await within(self._stop_begun, _UNTIL_MADE_S)
 
-    async def resume(self, run_id: str) -> ActiveRun:
-        """Go on with a run that is over, from its first step that is not completed. Raises RequestError, StoreError."""
-        return await self._launch(lambda: self._reopened(run_id))
+    async def resume(self, run_id: str, caller: str | None = None) -> ActiveRun:
+        """Go on with a run that is over, from its first step that is not completed. Raises RequestError, StoreError.
+
+        `caller` is as in RunResumed.
+        """
+        return await self._launch(lambda: self._reopened(run_id, caller))
 
     async def check_pins(self, plan: Plan, pins: Pins) -> None:
         """Raise PinnedVersionError when a sweep of `plan` cannot be run, since a module is not the one that it pins."""
@@ -145,7 +148,7 @@ class ActiveRuns:
 
     async def take_over(self, run_id: str) -> ActiveRun:
         """Go on with a run that a dead service left, once that is on disk. Raises RequestError, StoreError."""
-        return await self._launch(lambda: self._reopened(run_id, is_left=True))
+        return await self._launch(lambda: self._reopened(run_id, None, is_left=True))
 
     def find(self, run_id: str) -> ActiveRun | None:
         """The run `run_id` if it is under way in this process."""
@@ -275,7 +278,7 @@ class ActiveRuns:
             return await asyncio.to_thread(self._store.record, run_id)
         return None
 
-    async def _reopened(self, run_id: str, *, is_left: bool = False) -> _Made:
+    async def _reopened(self, run_id: str, caller: str | None, *, is_left: bool = False) -> _Made:
         """Take up a run that is over, or that a dead service left. Raises RequestError, StoreError."""
         if (active := self.find(run_id)) is not None:
             if active.unwritten is not None:
@@ -287,7 +290,8 @@ class ActiveRuns:
             recorder = Recorder(reopened.writer, reopened.state, reopened.results)
             moved, durability = files_to_move(reopened.state), self._store.durability
             async with self._turn() as has_turn:
-                await recorder.go_on(RunResumed(attempt=work.attempt, files=moved, durability=durability))
+                resumed = RunResumed(attempt=work.attempt, files=moved, durability=durability, caller=caller)
+                await recorder.go_on(resumed)
                 if has_turn:
                     await recorder.go_on(work.started())
                 if is_left:

@@ -71,12 +71,14 @@ class Origin:
     """What a run was started for: the id of the run that it reproduces, and how, or that of the sweep that it belongs to.
 
     `traceparent` is the span of the caller, see `read_traceparent`.
+    `caller` is the name of the key with which it was asked for, None where none was needed.
     """
 
     reproduces: str | None = None
     sweep: str | None = None
     reproduction: Reproduction | None = None
     traceparent: str | None = None
+    caller: str | None = None
 
 
 NO_ORIGIN: Final = Origin()
@@ -99,7 +101,7 @@ class RunQueued:
     """A plan was made and its run exists: the first event of each run.
 
     `modules_sha256` is that of modules.json, `idempotency_key` the SHA-256 of the caller's key; `reproduces`, `reproduction`,
-    `sweep` and `traceparent` are those of its Origin.
+    `sweep`, `traceparent` and `caller` are those of its Origin.
     """
 
     name: ClassVar = "run.queued"
@@ -115,11 +117,12 @@ class RunQueued:
     reproduction: Reproduction | None = None
     traceparent: TraceParent | None = None
     durability: str = "sync"
+    caller: str | None = None
 
     @property
     def message(self) -> str:
         """The sentence of the log line."""
-        return f"run of {self.request['scenario_id']!r} queued: {', '.join(step.id for step in self.steps)}"
+        return f"run of {self.request['scenario_id']!r} queued{_by(self.caller)}: {', '.join(step.id for step in self.steps)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,18 +142,22 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResumed:
-    """A run that was over, or left, goes on; its completed steps are kept, and `files` are those that earlier attempts left."""
+    """A run that was over, or left, goes on; its completed steps are kept, and `files` are those that earlier attempts left.
+
+    `caller` is the name of the key of whoever resumed it, None where none was needed, and when the service did it by itself.
+    """
 
     name: ClassVar = "run.resumed"
     level: ClassVar[Level] = "info"
     attempt: int
     files: tuple[FileRef, ...] = ()
     durability: str = "sync"
+    caller: str | None = None
 
     @property
     def message(self) -> str:
         """The sentence of the log line."""
-        return f"run resumed, attempt {self.attempt}"
+        return f"run resumed{_by(self.caller)}, attempt {self.attempt}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,16 +276,17 @@ class StepFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCancelling:
-    """Somebody asked to cancel the run."""
+    """Somebody asked to cancel the run: `by` says how, and `caller` is the name of their key, None where none was needed."""
 
     name: ClassVar = "run.cancelling"
     level: ClassVar[Level] = "warning"
     by: str
+    caller: str | None = None
 
     @property
     def message(self) -> str:
         """The sentence of the log line."""
-        return f"run is being cancelled: {self.by}"
+        return f"run is being cancelled{_by(self.caller)}: {self.by}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +344,10 @@ class Unknown:
     """An event of a kind that this version does not know; it changes nothing."""
 
     name: str
+
+
+def _by(caller: str | None) -> str:
+    return "" if caller is None else f" by {caller}"
 
 
 def now() -> str:

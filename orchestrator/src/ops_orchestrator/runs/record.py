@@ -89,8 +89,9 @@ class RunRecord(_Document):
 
     `format` is 1 for version 0.1.0, whose logs do not tell everything. `attempt` counts how often the run was started or
     resumed. `reproduces` is the id of the run that it reproduces, `reproduction` says how and with which outcome, `sweep`
-    is the id of the sweep that it belongs to, `traceparent` the span of its caller. `durability` is `sync` if all that
-    answers said of the run was flushed to disk before.
+    is the id of the sweep that it belongs to, `traceparent` the span of its caller. `started_by`, `resumed_by` and
+    `cancelled_by` are the names of the keys of those who did that last. `durability` is `sync` if all that answers said of
+    the run was flushed to disk before.
     """
 
     format: int = 1
@@ -105,6 +106,9 @@ class RunRecord(_Document):
     reproduction: Reproduction | None = None
     sweep: str | None = None
     traceparent: TraceParent | None = None
+    started_by: Annotated[str | None, LEFT_OUT] = None
+    resumed_by: Annotated[str | None, LEFT_OUT] = None
+    cancelled_by: Annotated[str | None, LEFT_OUT] = None
     versions: Annotated[dict[str, str | None], FewEntries]
     durability: str = "sync"
     attempt: int = 1

@@ -10,6 +10,7 @@ from ops_orchestrator.runs.events import (
     Event,
     Fingerprints,
     ModuleReady,
+    RunCancelling,
     RunEnded,
     RunQueued,
     RunResumed,
@@ -102,6 +103,8 @@ class RunState:
                     exchange=what.exchange,
                     error=what.error,
                 )
+            case RunCancelling():
+                self._record = self._record.model_copy(update={"cancelled_by": what.caller})
             case RunEnded():
                 self._end(what, event.at)
         self.files.update((file.path, file) for file in getattr(what, "files", ()))
@@ -136,6 +139,7 @@ class RunState:
                 del self.files[path]
             self._change(step.id, status="pending", started_at=None, finished_at=None, exchange=None, error=None)
         changes = {"status": "queued", "attempt": what.attempt, "finished_at": None, "error": None}
+        changes |= {"resumed_by": what.caller, "cancelled_by": None}
         if what.durability != "sync":
             # What one attempt did not flush, no other did.
             changes["durability"] = what.durability
@@ -209,6 +213,7 @@ def _opened(event: Event, queued: RunQueued) -> RunRecord:
         reproduction=queued.reproduction,
         sweep=queued.sweep,
         traceparent=queued.traceparent,
+        started_by=queued.caller,
         modules=MODULES,
         steps=tuple(
             StepRecord(

@@ -36,14 +36,17 @@ class ActiveSweeps:
         self._unwritten: dict[str, SweepState] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self, request: SweepRequest, body: bytes) -> str:
-        """Begin to execute a sweep that was asked for with `body`; returns its id. Raises RequestError, StoreError."""
+    async def start(self, request: SweepRequest, body: bytes, caller: str | None = None) -> str:
+        """Begin to execute a sweep that was asked for with `body`; returns its id. Raises RequestError, StoreError.
+
+        `caller` is the name of the key of whoever asked, as in Origin.
+        """
         self._check(request)
         while True:
             with suppress(FileExistsError):
-                return await self._created(new_sweep_id(), request, body)
+                return await self._created(new_sweep_id(), request, body, caller)
 
-    async def start_once(self, request: SweepRequest, body: bytes, key: str) -> str:
+    async def start_once(self, request: SweepRequest, body: bytes, key: str, caller: str | None = None) -> str:
         """As `start`, unless a sweep has this idempotency key already: then the id of that one."""
         self._check(request)
         key_sha256 = sha256_hex(key.encode())
@@ -57,9 +60,9 @@ class ActiveSweeps:
                 return holder
             else:
                 with suppress(FileExistsError):
-                    return await self._created_for_key(sweep_id, request, body, key_sha256)
+                    return await self._created_for_key(sweep_id, request, body, key_sha256, caller)
 
-    async def resume(self, sweep_id: str) -> None:
+    async def resume(self, sweep_id: str, caller: str | None = None) -> None:
         """Go on with a sweep that is over, with its points that are not completed. Raises RequestError, StoreError."""
         request = await asyncio.to_thread(self._sweeps.request, sweep_id)
         self._check(request)
@@ -69,7 +72,8 @@ class ActiveSweeps:
             await asyncio.to_thread(_refuse_if_completed, before, folder)
             state = before.model_copy(
                 # What is drawn is drawn again.
-                update={"status": "running", "attempt": before.attempt + 1, "notes": request.notes} | _NOT_OVER
+                update={"status": "running", "attempt": before.attempt + 1, "resumed_by": caller, "notes": request.notes}
+                | _NOT_OVER
             )
             await asyncio.to_thread(folder.begin_again, state)
         except BaseException:
@@ -115,17 +119,19 @@ class ActiveSweeps:
         """Raise PinnedVersionError when each point would be refused, since a module is not the one that is pinned."""
         await self._through.runs.check_pins(plan(request.scenario, self._catalogue), request.scenario.run_options.pin)
 
-    async def _created(self, sweep_id: str, request: SweepRequest, body: bytes) -> str:
+    async def _created(self, sweep_id: str, request: SweepRequest, body: bytes, caller: str | None) -> str:
         """Make a sweep and begin to execute it. Raises FileExistsError when its id is taken."""
         await self._check_pins(request)
-        state = SweepState.begun(sweep_id, request)
+        state = SweepState.begun(sweep_id, request, caller)
         folder = await asyncio.to_thread(self._sweeps.create, state, body)
         self._launch(request, state, folder)
         return sweep_id
 
-    async def _created_for_key(self, sweep_id: str, request: SweepRequest, body: bytes, key_sha256: str) -> str:
+    async def _created_for_key(
+        self, sweep_id: str, request: SweepRequest, body: bytes, key_sha256: str, caller: str | None
+    ) -> str:
         try:
-            await self._created(sweep_id, request, body)
+            await self._created(sweep_id, request, body, caller)
         except BaseException:
             await asyncio.to_thread(self._sweeps.release_key, key_sha256, sweep_id)
             raise

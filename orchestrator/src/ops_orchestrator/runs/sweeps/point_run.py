@@ -16,22 +16,25 @@ def key_of(sweep_id: str, number: int) -> str:
     return f"{sweep_id}/{number}"
 
 
-async def first_run(runs: ActiveRuns, sweep_id: str, point: Point) -> ActiveRun:
+async def first_run(runs: ActiveRuns, sweep_id: str, point: Point, caller: str | None = None) -> ActiveRun:
     """Start the run of a point of a sweep that never ran before. Raises RequestError, BusyError among them, and StoreError."""
     # To look whether the key has a run takes a fifth of the time of a short run.
-    return await runs.start(point.scenario, origin=Origin(sweep=sweep_id), new_key=key_of(sweep_id, point.number))
+    origin = Origin(sweep=sweep_id, caller=caller)
+    return await runs.start(point.scenario, origin=origin, new_key=key_of(sweep_id, point.number))
 
 
-async def point_run(runs: ActiveRuns, store: RunStore, sweep_id: str, point: Point) -> ActiveRun | RunRecord:
+async def point_run(
+    runs: ActiveRuns, store: RunStore, sweep_id: str, point: Point, caller: str | None = None
+) -> ActiveRun | RunRecord:
     """The run of a point, under way in `runs`, or its record when an earlier attempt of the sweep completed it.
 
     Raises BusyError when that has to be tried again, RequestError, StoreError.
     """
-    found = await runs.start_once(point.scenario, key_of(sweep_id, point.number), origin=Origin(sweep=sweep_id))
+    found = await runs.start_once(point.scenario, key_of(sweep_id, point.number), origin=Origin(sweep=sweep_id, caller=caller))
     if isinstance(found, ActiveRun) or found.status == "completed":
         return found
     try:
-        return await (runs.resume if found.is_over else runs.take_over)(found.run_id)
+        return await (runs.resume(found.run_id, caller) if found.is_over else runs.take_over(found.run_id))
     except ConflictError as error:
         # Another process was faster to take it over, or it has ended and only its record does not say so.
         await asyncio.to_thread(store.recover, [found.run_id])

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 from ops_orchestrator.planning.sweep import SweepRequest
 from ops_orchestrator.runs.document_fields import Array, Error, Time
 from ops_orchestrator.runs.events import now
+from ops_orchestrator.runs.json_text import LEFT_OUT
 
 FORMAT: Final = 1
 """The form of the folder of a sweep that this version writes."""
@@ -61,13 +62,15 @@ class SweepState(_Part):
     created_at: Time
     finished_at: Time | None = None
     attempt: int = 1
+    started_by: Annotated[str | None, LEFT_OUT, Field(description="the name of a key; left out where none was needed")] = None
+    resumed_by: Annotated[str | None, LEFT_OUT, Field(description="the same of whoever resumed it last")] = None
     points_per_s: Annotated[float | None, Field(description="since it was started or resumed; null until one is done")] = None
     seconds_left: Annotated[float | None, Field(description="at this rate; null when it is not running, or not known")] = None
     notes: Annotated[Array[str], Field(description="what may not be meant as it was written, and what is not drawn")] = ()
     error: Error | None = None
 
     @classmethod
-    def begun(cls, sweep_id: str, request: SweepRequest) -> Self:
+    def begun(cls, sweep_id: str, request: SweepRequest, caller: str | None = None) -> Self:
         """The state of a sweep that begins now."""
         return cls(
             sweep_id=sweep_id,
@@ -78,7 +81,13 @@ class SweepState(_Part):
             seeds=request.seeds,
             created_at=now(),
             notes=request.notes,
+            started_by=caller,
         )
+
+    @property
+    def caller(self) -> str | None:
+        """The name of the key with which its runs are asked for."""
+        return self.resumed_by if self.attempt > 1 else self.started_by
 
     @property
     def is_over(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.json_text import json_document
@@ -25,6 +25,13 @@ CANCEL: Final = ".cancel"
 OWN: Final = (REQUEST, POINTS, STATE)
 _PART: Final = ".part"
 _LONGEST_WORD_BYTES: Final = 1_000
+
+
+class Cancellation(NamedTuple):
+    """How a sweep was cancelled, in words, and the name of the key of whoever did it, as in RunCancelling."""
+
+    by: str
+    caller: str | None
 
 
 class SweepFolder:
@@ -103,12 +110,13 @@ class SweepFolder:
         self.settle()
 
     @property
-    def cancelled_by(self) -> str | None:
-        """Who wants the sweep to be cancelled, in words; None when nobody does."""
+    def cancelled(self) -> Cancellation | None:
+        """Who wants the sweep to be cancelled; None when nobody does."""
         try:
-            return read_below(self.path, CANCEL, _LONGEST_WORD_BYTES).decode(errors="replace")
+            by, _, caller = read_below(self.path, CANCEL, _LONGEST_WORD_BYTES).decode(errors="replace").partition("\n")
         except OSError:
             return None
+        return Cancellation(by, caller or None)
 
     def settle(self) -> None:
         """Return when all that was written is on disk, as far as OPS_DURABILITY asks for."""

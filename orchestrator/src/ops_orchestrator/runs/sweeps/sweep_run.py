@@ -23,7 +23,7 @@ from ops_orchestrator.runs.sweeps.point_run import first_run, point_run
 from ops_orchestrator.runs.sweeps.points_log import PointOutcome
 from ops_orchestrator.runs.sweeps.points_writer import PointsWriter
 from ops_orchestrator.runs.sweeps.state import Counts, SweepState, SweepStatus
-from ops_orchestrator.runs.sweeps.sweep_folder import SweepFolder
+from ops_orchestrator.runs.sweeps.sweep_folder import Cancellation, SweepFolder
 from ops_orchestrator.runs.sweeps.table import table_of
 
 # Between two attempts to get a place among the runs.
@@ -66,7 +66,7 @@ class SweepRun:
         self._done_before = 0
         self._began = time.monotonic()
         self._writer = PointsWriter(folder, lambda: self.state)
-        self._cancelled_by: str | None = None
+        self._cancelled: Cancellation | None = None
         self._broken: Exception | None = None
         self._over = asyncio.Event()
         self.is_unwritten = False
@@ -145,8 +145,8 @@ class SweepRun:
         self._under_way.add(run)
         self._writer.changed()
         try:
-            if self._cancelled_by is not None:
-                run.cancel(self._cancelled_by)
+            if self._cancelled is not None:
+                run.cancel(*self._cancelled)
             await run.wait()
         finally:
             self._under_way.discard(run)
@@ -163,8 +163,8 @@ class SweepRun:
                 break
             try:
                 if self._state.attempt == 1:
-                    return await first_run(self._runs, self._state.sweep_id, point)
-                return await point_run(self._runs, self._store, self._state.sweep_id, point)
+                    return await first_run(self._runs, self._state.sweep_id, point, self._state.caller)
+                return await point_run(self._runs, self._store, self._state.sweep_id, point, self._state.caller)
             except BusyError:
                 await asyncio.sleep(pause_s)
         return None
@@ -176,16 +176,16 @@ class SweepRun:
 
     @property
     def _is_ending(self) -> bool:
-        ends = (self._cancelled_by, self._broken, self._writer.failure)
+        ends = (self._cancelled, self._broken, self._writer.failure)
         return self._runs.stopping or any(end is not None for end in ends)
 
     async def _watch(self) -> None:
         """Cancel the sweep when somebody wants that, in whatever process."""
-        while (by := await asyncio.to_thread(lambda: self._folder.cancelled_by)) is None:  # noqa: ASYNC110  # it may be another process
+        while (cancelled := await asyncio.to_thread(lambda: self._folder.cancelled)) is None:  # noqa: ASYNC110  # it may be another process
             await asyncio.sleep(_LOOK_EVERY_S)
-        self._cancelled_by = by
+        self._cancelled = cancelled
         for run in tuple(self._under_way):
-            run.cancel(by)
+            run.cancel(*cancelled)
 
     async def _end(self) -> None:
         """Write the end, and let go of the sweep. What cannot be written leaves it to be gone on with."""
@@ -237,8 +237,8 @@ class SweepRun:
             return "errored", {"code": "ORCHESTRATOR_ERROR", "message": message}
         if self._counts.pending == 0:
             return ("failed" if self._counts.failed else "completed"), None
-        if self._cancelled_by is not None:
-            return "cancelled", {"code": "CANCELLED", "message": f"the sweep was cancelled: {self._cancelled_by}; {go_on}"}
+        if self._cancelled is not None:
+            return "cancelled", {"code": "CANCELLED", "message": f"the sweep was cancelled: {self._cancelled.by}; {go_on}"}
         return "interrupted", {"code": "INTERRUPTED", "message": f"the sweep was stopped before all points were run; {go_on}"}
 
     def _speed(self) -> dict[str, float | None]:

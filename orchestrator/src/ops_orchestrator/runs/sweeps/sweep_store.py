@@ -166,10 +166,10 @@ class SweepStore:
         with _writing(sweep_id):
             self._keys.release(key_sha256, sweep_id)
 
-    def ask_to_cancel(self, sweep_id: str, by: str) -> None:
-        """Leave word for whoever executes the sweep, in whatever process, that it is to end."""
+    def ask_to_cancel(self, sweep_id: str, by: str, caller: str | None = None) -> None:
+        """Leave word for whoever executes the sweep, in whatever process, that it is to end. See Cancellation."""
         with _writing(sweep_id):
-            (self.location(_checked(sweep_id)) / CANCEL).write_text(by, encoding="utf-8")
+            (self.location(_checked(sweep_id)) / CANCEL).write_text(f"{by}\n{caller}" if caller else by, encoding="utf-8")
 
     def _is_left(self, sweep_id: str) -> bool:
         with suppress(NotFoundError, StoreError):

@@ -18,6 +18,7 @@ from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.events import NO_ORIGIN, Origin
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.service.access.admitted_key import caller_of
 from ops_orchestrator.service.hot_route import Answer
 from ops_orchestrator.service.openapi import EXAMPLE_SCENARIO, Responses, header, json_of, problems
 from ops_orchestrator.service.routes.prefer import Preference, read_preference
@@ -61,8 +62,8 @@ def plan_and_execute_answer(started: Started, max_request_bytes: int, max_reques
         key = read_key(request.headers.getlist("idempotency-key"))
         raw = await read_json_body(request, max_request_bytes)
         scenario = await off_loop_if_large(lambda: read_scenario(raw, max_values=max_request_values), len(raw))
-        traceparent = read_traceparent(request.headers.getlist(TRACE_HEADER))
-        origin = NO_ORIGIN if traceparent is None else Origin(traceparent=traceparent)
+        traceparent, caller = read_traceparent(request.headers.getlist(TRACE_HEADER)), caller_of(request.scope)
+        origin = NO_ORIGIN if traceparent is None and caller is None else Origin(traceparent=traceparent, caller=caller)
         run = await (runs.start(scenario, origin=origin) if key is None else runs.start_once(scenario, key, origin=origin))
         return await started.answer(request, raw, run, preference)
 

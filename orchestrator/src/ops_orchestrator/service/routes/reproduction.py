@@ -14,6 +14,7 @@ from ops_orchestrator.runs.events import Origin
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.reproduction import recipe_of
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.service.access.admitted_key import caller_of
 from ops_orchestrator.service.openapi import header, json_of, problems
 from ops_orchestrator.service.reproduction_request import ReproductionRequest, read_reproduction_request
 from ops_orchestrator.service.routes.plan_and_execute import Started, read_json_body, read_key
@@ -48,8 +49,8 @@ def reproduction_routes(
         raw = await read_json_body(request, max_request_bytes) if _has_body(request) else b""
         wanted = read_reproduction_request(raw)
         recipe = await asyncio.to_thread(recipe_of, store.run(run_id), catalogue, wanted.terms, pin=wanted.pin)
-        traceparent = read_traceparent(request.headers.getlist(TRACE_HEADER))
-        origin = Origin(reproduces=run_id, reproduction=wanted.terms, traceparent=traceparent)
+        traceparent, caller = read_traceparent(request.headers.getlist(TRACE_HEADER)), caller_of(request.scope)
+        origin = Origin(reproduces=run_id, reproduction=wanted.terms, traceparent=traceparent, caller=caller)
         if key is None:
             run: ActiveRun | RunRecord = await runs.start(recipe.scenario, catalogue=recipe.catalogue, origin=origin)
         else:

@@ -11,6 +11,7 @@ from ops_orchestrator.errors import ConflictError
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.service.access.admitted_key import caller_of
 from ops_orchestrator.service.answers import RunAnswer
 from ops_orchestrator.service.openapi import Responses, header, json_of, problems
 from ops_orchestrator.service.routes.prefer import read_preference
@@ -44,7 +45,8 @@ def run_control_routes(runs: ActiveRuns, store: RunStore, siblings: Siblings) ->
             if record.is_over or time.monotonic() > until:
                 return await _cancelled(record, results, store)
             await asyncio.sleep(_AGAIN_S)
-        run.cancel(f"POST {request.url.path} from {request.client.host if request.client else 'an unknown address'}")
+        by = f"POST {request.url.path} from {request.client.host if request.client else 'an unknown address'}"
+        run.cancel(by, caller_of(request.scope))
         await run.wait()
         if run.unwritten is not None:
             raise ConflictError(f"{run_id} {run.unwritten}. It cannot be cancelled any more.")
@@ -58,7 +60,7 @@ def run_control_routes(runs: ActiveRuns, store: RunStore, siblings: Siblings) ->
     )
     async def resume_run(request: Request, run_id: str) -> Response:
         preference = read_preference(request.headers.getlist("prefer"))
-        return await answer_when_over(await runs.resume(run_id), store, preference)
+        return await answer_when_over(await runs.resume(run_id, caller_of(request.scope)), store, preference)
 
     return router
 

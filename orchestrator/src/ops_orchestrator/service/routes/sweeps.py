@@ -21,6 +21,7 @@ from ops_orchestrator.runs.sweeps.state import SweepState
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.runs.sweeps.table import PointStatus
 from ops_orchestrator.runs.sweeps.table_files import TABLE_CSV, csv_of
+from ops_orchestrator.service.access.admitted_key import caller_of
 from ops_orchestrator.service.openapi import EXAMPLE_SCENARIO, Responses, header, json_of, problems, response_header, stored
 from ops_orchestrator.service.routes.parameters import WholeNumber, refuse_unusable_parameters
 from ops_orchestrator.service.routes.plan_and_execute import read_json_body, read_key
@@ -79,7 +80,8 @@ def sweeps_routes(sweeps: ActiveSweeps, store: SweepStore, settings: Settings) -
         values, most = settings.max_request_values, settings.max_sweep_points
         # A short text may ask for thousands of points.
         asked = await asyncio.to_thread(read_sweep, raw, max_values=values, max_points=most)
-        sweep_id = await (sweeps.start(asked, raw) if key is None else sweeps.start_once(asked, raw, key))
+        caller = caller_of(request.scope)
+        sweep_id = await (sweeps.start(asked, raw, caller) if key is None else sweeps.start_once(asked, raw, key, caller))
         return await answers.when_over(sweep_id, preference)
 
     @router.get("", summary="The sweeps, newest first", response_model=SweepList, responses=problems(422, 500, 503))
@@ -126,7 +128,7 @@ def sweeps_routes(sweeps: ActiveSweeps, store: SweepStore, settings: Settings) -
     )
     async def cancel_sweep(request: Request, sweep_id: str) -> Response:
         by = f"POST {request.url.path} from {request.client.host if request.client else 'an unknown address'}"
-        return await answers.when_cancelled(sweep_id, by)
+        return await answers.when_cancelled(sweep_id, by, caller_of(request.scope))
 
     @router.post(
         "/{sweep_id}/resume",
@@ -136,7 +138,7 @@ def sweeps_routes(sweeps: ActiveSweeps, store: SweepStore, settings: Settings) -
     )
     async def resume_sweep(request: Request, sweep_id: str) -> Response:
         preference = read_preference(request.headers.getlist("prefer"))
-        await sweeps.resume(sweep_id)
+        await sweeps.resume(sweep_id, caller_of(request.scope))
         return await answers.when_over(sweep_id, preference)
 
     @router.get(
@@ -170,10 +172,10 @@ class _Answers:
         headers = {"Preference-Applied": preference.applied} if preference.applied else {}
         return await self._response(sweep_id, headers)
 
-    async def when_cancelled(self, sweep_id: str, by: str) -> Response:
+    async def when_cancelled(self, sweep_id: str, by: str, caller: str | None) -> Response:
         """Have the sweep cancelled, by whatever process executes it. Raises SweepConflictError when it is over."""
         self._refuse_unless_running(await self._sweeps.state(sweep_id))
-        await asyncio.to_thread(self._store.ask_to_cancel, sweep_id, by)
+        await asyncio.to_thread(self._store.ask_to_cancel, sweep_id, by, caller)
         await self._wait(sweep_id, _LONGEST_CANCELLING_S)
         state = await self._sweeps.state(sweep_id)
         if state.is_over and state.status != "cancelled":
