@@ -233,7 +233,7 @@ def _pages(parts: _Parts, hosts: Collection[str], api: ASGIApp) -> ASGIApp:
     """The pages, which take a tenth of a second and 20 MiB to load."""
     from ops_orchestrator.service.pages.site import Parts, site  # noqa: PLC0415  # see above
 
-    return site(Parts(parts.store, parts.sweep_store, parts.catalogue, parts.viewer, hosts), api)
+    return site(Parts(parts.store, parts.sweep_store, parts.catalogue, parts.viewer, hosts, parts.access), api)
 
 
 def _access(settings: Settings, worker: Worker | None) -> Access | None:
@@ -241,7 +241,8 @@ def _access(settings: Settings, worker: Worker | None) -> Access | None:
     if settings.api_keys_file is None:
         return None
     sessions = None if worker is None else worker.folder / "sessions"
-    return Access.of(settings.api_keys_file, sessions, warns=worker is None or worker.is_first)
+    is_https = (settings.published_at or "").startswith("https://")
+    return Access.of(settings.api_keys_file, sessions, is_https=is_https, warns=worker is None or worker.is_first)
 
 
 def _signer(settings: Settings, worker: Worker | None) -> Signer | None:

@@ -12,7 +12,7 @@ from ops_orchestrator.errors import AccessError
 from ops_orchestrator.service.access.api_key import TOKEN, ApiKey
 from ops_orchestrator.service.access.failed_tries import FailedTries
 from ops_orchestrator.service.access.key_ring import KeyRing
-from ops_orchestrator.service.access.sessions import Sessions
+from ops_orchestrator.service.access.sessions import LONGEST_S, Sessions
 from ops_orchestrator.service.access.token_check import TokenCheck
 
 HOW_TO: Final = (
@@ -38,12 +38,16 @@ class Access:
     tries: FailedTries
     tokens: TokenCheck
     sessions: Sessions
+    is_https: bool = False
 
     @classmethod
-    def of(cls, keys_file: Path, sessions_file: Path | None, *, warns: bool) -> Self:
-        """With the keys in a file; workers share the sessions in another one. Raises ConfigurationError."""
+    def of(cls, keys_file: Path, sessions_file: Path | None, *, is_https: bool, warns: bool) -> Self:
+        """With the keys in a file; workers share the sessions in another one. Raises ConfigurationError.
+
+        `is_https` says that browsers reach the service so, and then no cookie goes over anything else.
+        """
         ring, tries = KeyRing.open(keys_file, warns=warns), FailedTries()
-        return cls(ring, tries, TokenCheck(ring, tries), Sessions(sessions_file))
+        return cls(ring, tries, TokenCheck(ring, tries), Sessions(sessions_file), is_https)
 
     async def admitted(self, headers: Headers, address: str) -> Admitted:
         """Who sent a request with `headers` from `address`. Raises AccessError."""
@@ -52,7 +56,7 @@ class Access:
             if len(sent) > 1 or scheme.lower() != "bearer":
                 raise AccessError.unknown(f"The header Authorization must be given once. {HOW_TO}", key_was_sent=True)
             return Admitted(await self.key_of(token.strip(), address))
-        if session := session_of(headers):
+        if session := self.session_of(headers):
             if key := self._key_of_session(session):
                 return Admitted(key, session)
             raise self._unknown(f"The session is over. {HOW_TO}", key_was_sent=False)
@@ -75,6 +79,37 @@ class Access:
         key = self.ring.find(admitted.key.id)
         return key == admitted.key and not admitted.key.is_expired
 
+    def begin(self, headers: Headers, key: ApiKey) -> str:
+        """Begin a session, in the place of the one that a browser may have; returns the header that sets its cookie."""
+        self.end(headers)
+        return self._cookie(headers, self.sessions.begin(key.id), LONGEST_S)
+
+    def end(self, headers: Headers) -> str:
+        """End the session of a browser, if it has one; returns the header that takes its cookie away."""
+        if session := self.session_of(headers):
+            self.sessions.end(session)
+        return self._cookie(headers, "", 0)
+
+    def session_of(self, headers: Headers) -> str | None:
+        """What the cookie of a session holds; None when there is no such cookie."""
+        if "cookie" not in headers:
+            return None
+        return cookie_parser("; ".join(headers.getlist("cookie"))).get(self._name(headers)) or None
+
+    def _cookie(self, headers: Headers, value: str, seconds: int) -> str:
+        secure = "; Secure" if self.is_https else ""
+        return f"{self._name(headers)}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
+
+    def _name(self, headers: Headers) -> str:
+        """The cookie of a session. Browsers keep one set of cookies for all ports of a machine."""
+        try:
+            port = urlsplit(f"//{headers.get('host', '')}").port
+        except ValueError:
+            port = None
+        # With this prefix, no page of another host below the same domain can set it.
+        prefix = "__Host-" if self.is_https else ""
+        return f"{prefix}ops-session-{port}" if port else f"{prefix}ops-session"
+
     def _key_of_session(self, session: str) -> ApiKey | None:
         key_id = self.sessions.key_id(session)
         key = None if key_id is None else self.ring.find(key_id)
@@ -85,19 +120,3 @@ class Access:
             broken = "The file of keys cannot be read, so that no key counts; the service's log says why."
             return AccessError(503, "keys-unreadable", "No key can be checked", broken)
         return AccessError.unknown(detail, key_was_sent=key_was_sent)
-
-
-def cookie_name(headers: Headers) -> str:
-    """The cookie of a session. Browsers keep one set of cookies for all ports of a machine."""
-    try:
-        port = urlsplit(f"//{headers.get('host', '')}").port
-    except ValueError:
-        port = None
-    return f"ops-session-{port}" if port else "ops-session"
-
-
-def session_of(headers: Headers) -> str | None:
-    """What the cookie of a session holds; None when there is no such cookie."""
-    if "cookie" not in headers:
-        return None
-    return cookie_parser("; ".join(headers.getlist("cookie"))).get(cookie_name(headers)) or None

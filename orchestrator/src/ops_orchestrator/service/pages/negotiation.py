@@ -13,7 +13,7 @@ from ops_orchestrator.service.accept import preferred
 _OFFERED: Final = ("application/json", "text/html")
 
 _ASSETS: Final = "/assets/"
-_ONLY_A_PAGE: Final = "/docs"
+_ONLY_PAGES: Final = ("/docs", "/login", "/logout")
 
 Pages = Callable[[], ASGIApp]
 """Makes the pages, when the first of them is wanted."""
@@ -50,8 +50,11 @@ class PagesFirst:
 
 def _is_for_pages(scope: Scope) -> bool:
     """Whether the caller wants a page, or the address has nothing else."""
-    if scope["path"] == _ONLY_A_PAGE or scope["path"].startswith(_ASSETS):
-        return True
+    return scope["path"] in _ONLY_PAGES or scope["path"].startswith(_ASSETS) or prefers_page(scope)
+
+
+def prefers_page(scope: Scope) -> bool:
+    """Whether the caller is a browser that shows what it gets, and no program."""
     return preferred(Headers(scope=scope).getlist("accept"), _OFFERED) == "text/html"
 
 

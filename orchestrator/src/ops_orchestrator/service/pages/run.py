@@ -16,6 +16,7 @@ from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS
 from ops_orchestrator.runs.reports.html.view import ReportView
 from ops_orchestrator.runs.store.listed_run import Repeats
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.service.access.admitted_key import key_of
 from ops_orchestrator.service.pages.log_lines import LogEnd, log_end
 from ops_orchestrator.service.pages.shared_pages import State
 from ops_orchestrator.service.pages.site import Page, Site
@@ -45,13 +46,16 @@ class RunLinks:
 async def run(site: Site, request: Request) -> Response:
     """The run as it is."""
     run_id = request.path_params["run_id"]
-    state = await site.shared.state(run_id, partial(_state, site.parts.store, run_id))
+    key = key_of(request.scope)
+    # A page says who looks at it, and has the buttons that they may use.
+    shared_by = run_id if key is None else f"{run_id} {key.id}"
+    state = await site.shared.state(shared_by, partial(_state, site.parts.store, run_id))
 
     async def make() -> bytes:
         return await asyncio.to_thread(_page, site, request, run_id)
 
     # Only pages of runs that go on are kept.
-    return site.html(await (make() if state.is_over else site.shared.page(run_id, state.version, make)))
+    return site.html(await (make() if state.is_over else site.shared.page(shared_by, state.version, make)))
 
 
 async def record(site: Site, request: Request) -> Response:

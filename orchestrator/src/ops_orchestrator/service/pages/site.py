@@ -23,6 +23,8 @@ from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.runs.reports.html.environment import environment
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
+from ops_orchestrator.service.access.access import Access
+from ops_orchestrator.service.access.admitted_key import key_of
 from ops_orchestrator.service.pages.forms import read_form
 from ops_orchestrator.service.pages.inner_call import InnerAnswer, post
 from ops_orchestrator.service.pages.shared_pages import SharedPages
@@ -38,7 +40,8 @@ POLICY: Final = (
 _PACKAGE: Final = "ops_orchestrator.service.pages"
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # With less, a browser does not say of a form from which page it comes, where it is not reached through TLS.
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
 _KEPT_OF_A_PROBLEM: Final = ("allow", "retry-after")
@@ -52,13 +55,17 @@ _PROBLEM: Final = "application/problem+json"
 
 @dataclass(frozen=True)
 class Parts:
-    """What the pages read. `hosts` are the names by which browsers may send forms to the service."""
+    """What the pages read. `hosts` are the names by which browsers may send forms to the service.
+
+    `access` says who may use it, None when that is everybody.
+    """
 
     store: RunStore
     sweeps: SweepStore
     catalogue: Catalogue
     viewer: ModuleViewer
     hosts: Collection[str]
+    access: Access | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,14 @@ class Site:
 
     def rendered(self, request: Request, template: str, **context: Any) -> bytes:
         """The page that `template` makes of `context`, as bytes; a large one takes a while, and is made in a thread."""
-        given = {"path": request.url.path, "orchestrator": ops_orchestrator.__version__, "contract": CONTRACT_VERSION}
+        key = key_of(request.scope)
+        given = {
+            "path": request.url.path,
+            "orchestrator": ops_orchestrator.__version__,
+            "contract": CONTRACT_VERSION,
+            "key": key,
+            "may_run": key is None or key.may("run"),
+        }
         return self.templates.get_template(template).render(given | context).encode()
 
     def html(self, page: bytes, status: int = 200, policy: str = POLICY) -> Response:
