@@ -29,13 +29,13 @@ _SILENT: Final = (
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A running browser. Without Chromium the test is skipped, in CI it fails."""
+def chromium(*options: str) -> Iterator[Browser]:
+    """A running browser, started with more `options`. Without Chromium the test is skipped, in CI it fails."""
     program = shutil.which("chromium")
     if program is None:
         told = "there is no chromium; install Debian's package of that name, or run .ci/install chromium"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(told)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=_SILENT)
+        browser = playwright.chromium.launch(executable_path=program, args=[*_SILENT, *options])
         yield browser
         browser.close()
