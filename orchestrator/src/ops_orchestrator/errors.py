@@ -253,9 +253,9 @@ class AccessError(RequestError):
 
     @classmethod
     def unknown(cls, detail: str, *, key_was_sent: bool) -> Self:
-        """A request without a key, or with one that does not count."""
+        """A request without a key, or with one that is not valid."""
         challenge = 'Bearer realm="openpolicystack"' + (', error="invalid_token"' if key_was_sent else "")
-        title = "The key does not count" if key_was_sent else "A key is needed"
+        title = "The key is not valid" if key_was_sent else "A key is needed"
         return cls(401, "unauthorized", title, detail, {"WWW-Authenticate": challenge})
 
     @classmethod
@@ -270,8 +270,8 @@ class AccessError(RequestError):
 
     @classmethod
     def too_many(cls, wait_s: int) -> Self:
-        """Too many keys that do not count came from the caller's address."""
-        detail = f"Too many keys that do not count came from this address; try again in {wait_s} s."
+        """Too many keys that are not valid came from the caller's address."""
+        detail = f"Too many keys that are not valid came from this address; try again in {wait_s} s."
         return cls(429, "too-many-tries", "Too many tries", detail, {"Retry-After": str(wait_s)})
 
     @classmethod

@@ -92,9 +92,7 @@ class Settings(BaseSettings):
     api_keys_file: Annotated[
         HomePath | None, Field(description="the file of keys, one of which each request needs; unset, none does")
     ] = None
-    open: Annotated[
-        Opening, Field(description="yes: without keys, whoever reaches the service may use it; else it is on loopback alone")
-    ] = "no"
+    open: Annotated[Opening, Field(description="whether others than this machine may use it without keys")] = "no"
     workers: Annotated[int, Field(gt=0, le=64, description="processes that serve together, on one address and one store")] = 1
     port: Annotated[int, Field(ge=0, le=65535, description="port to listen on; 0 picks a free one")] = 8000
     published_at: Annotated[

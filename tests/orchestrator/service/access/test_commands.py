@@ -58,7 +58,7 @@ COMMANDS = (
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_command_without_a_key_that_counts_says_what_to_set(home: Home, words: tuple[str, ...]) -> None:
-    for key, title in ((None, "A key is needed."), (f"{home.runner[:-2]}xx", "The key does not count.")):
+    for key, title in ((None, "A key is needed."), (f"{home.runner[:-2]}xx", "The key is not valid.")):
         code, out, err = home.ops(key, *words)
         assert (code, out) == (2, "")
         assert title in err

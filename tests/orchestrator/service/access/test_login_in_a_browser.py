@@ -83,7 +83,7 @@ def test_person_without_script_logs_in_starts_a_run_and_logs_out(home: Home, con
     page.goto(f"{base}/runs/new?example=baseline")
     expect(page).to_have_title("Log in · OpenPolicyStack")
     fill(page, "ops_wrong")
-    expect(page.get_by_role("alert")).to_contain_text("The key does not count")
+    expect(page.get_by_role("alert")).to_contain_text("The key is not valid")
     fill(page, token)
     expect(page).to_have_url(f"{base}/runs/new?example=baseline")
     page.get_by_label("Scenario as JSON").fill(json.dumps({"scenario_id": "demo", "modules": ["alpha"]}))

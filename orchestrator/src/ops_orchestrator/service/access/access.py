@@ -67,7 +67,7 @@ class Access:
         key = await self.tokens.key_of(token, address)
         if key is None or key.is_expired:
             found = TOKEN.fullmatch(token)
-            reason = "its key has expired" if key else "its key does not count"
+            reason = "its key has expired" if key else "its key is not valid"
             self.tries.log(address, found["id"] if found else None, reason)
             raise self._unknown(f"{_REVOKED_OR_WRONG} {HOW_TO}", key_was_sent=True)
         return key
@@ -117,6 +117,6 @@ class Access:
 
     def _unknown(self, detail: str, *, key_was_sent: bool) -> AccessError:
         if self.ring.is_broken:
-            broken = "The file of keys cannot be read, so that no key counts; the service's log says why."
+            broken = "The file of keys cannot be read, so that no key is accepted; the service's log says why."
             return AccessError(503, "keys-unreadable", "No key can be checked", broken)
         return AccessError.unknown(detail, key_was_sent=key_was_sent)

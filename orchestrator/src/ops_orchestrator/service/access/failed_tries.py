@@ -1,4 +1,4 @@
-"""Callers who send keys that do not count: slowed down, each address for itself, and logged."""
+"""Callers who send keys that are not valid: slowed down, each address for itself, and logged."""
 
 import ipaddress
 import time

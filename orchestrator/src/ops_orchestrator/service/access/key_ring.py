@@ -64,4 +64,4 @@ class KeyRing:
         except (ConfigurationError, FileNotFoundError) as error:
             self._keys, self.is_broken = {}, True
             reason = f"there is no file {self._file}" if isinstance(error, FileNotFoundError) else str(error)
-            _log.error("access.keys_unreadable", message=f"no key counts until this is repaired: {reason}")
+            _log.error("access.keys_unreadable", message=f"no key is accepted until this is repaired: {reason}")

@@ -80,5 +80,5 @@ class TokenCheck:
     def _take_try(self, address: str) -> None:
         """Raise AccessError, 429, when the caller has to wait."""
         if (wait_s := self._tries.take(address)) > 0:
-            self._tries.log(address, None, "too many keys that do not count")
+            self._tries.log(address, None, "too many keys that are not valid")
             raise AccessError.too_many(math.ceil(wait_s))
