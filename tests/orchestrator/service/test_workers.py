@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from api_keys import bearer, make_key, revoke
 from held_module import HeldModule, held_module
 from local_service import started
 from scraped import Scraped
@@ -436,3 +437,66 @@ def test_worker_that_hangs_is_missing_in_a_scrape_and_said_to_be(service: tuple[
         found = Scraped.of(client.get("/metrics").text)
     assert (list(found.values("ops_worker_up", worker="0")), found.value("ops_worker_up", worker="1")) == ([0.0], 1.0)
     assert {labels["worker"] for labels in found.series("ops_runs_ended_total")} == {"1"}
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workers, HeldModule, Path]]:
+    """Workers that ask for keys, and the file of those."""
+    home = tmp_path_factory.mktemp("keyed")
+    make_key(home / "keys.json", "nobody")
+    with held_module() as module, workers(home, module, OPS_API_KEYS_FILE="keys.json") as service:
+        yield service, module, home / "keys.json"
+
+
+def test_each_worker_asks_for_the_key_itself_and_what_they_pass_on_keeps_it(
+    keyed: tuple[Workers, HeldModule, Path],
+) -> None:
+    service, module, keys = keyed
+    anna, bob, rita = (bearer(make_key(keys, name, "read" if name == "rita" else "run")) for name in ("anna", "bob", "rita"))
+    first, other = service.client(0), service.client(1)
+    run_id = first.post("/plan_and_execute", json=SCENARIO, headers=anna | AT_ONCE).json()["run_id"]
+    module.asked.get()
+    forged = {"ops-run": run_id, "ops-caller": "127.0.0.1", "X-Forwarded-For": "127.0.0.1"}
+    refused = [each.post(f"/runs/{run_id}/cancel", headers=headers) for each in (first, other) for headers in (forged, rita)]
+    unread = [each.get(f"/runs/{run_id}", headers=forged) for each in (first, other)]
+    cancelled = other.post(f"/runs/{run_id}/cancel", headers=bob)
+    record = other.get(f"/runs/{run_id}", headers=rita).json()
+    assert [answer.status_code for answer in refused] == [401, 403, 401, 403]
+    assert [answer.status_code for answer in unread] == [401, 401]
+    assert cancelled.status_code == 200
+    assert (record["started_by"], record["cancelled_by"]) == ("anna", "bob")
+
+
+def test_session_begins_and_ends_at_all_workers(keyed: tuple[Workers, HeldModule, Path]) -> None:
+    service, _, keys = keyed
+    first, other = service.client(0), service.client(1)
+    form = {"Sec-Fetch-Site": "same-origin", "Content-Type": "application/x-www-form-urlencoded"}
+    answer = first.post("/login", content=f"key={make_key(keys, 'carl')}", headers=form)
+    cookie = {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
+    first.cookies.clear()
+    seen = [each.get("/runs", headers=cookie).status_code for each in (first, other)]
+    other.post("/logout", headers=form | cookie)
+    after = [each.get("/runs", headers=cookie).status_code for each in (first, other)]
+    assert (seen, after) == ([200, 200], [401, 401])
+
+
+def test_stream_of_events_ends_with_its_key_wherever_its_run_is(keyed: tuple[Workers, HeldModule, Path]) -> None:
+    service, module, keys = keyed
+    module.opened.clear()
+    anna, dora = bearer(make_key(keys, "anne")), bearer(make_key(keys, "dora"))
+    run_id = service.client(0).post("/plan_and_execute", json=SCENARIO, headers=anna | AT_ONCE).json()["run_id"]
+    module.asked.get()
+    with ExitStack() as open_streams:
+        streams = [
+            open_streams.enter_context(service.client(worker).stream("GET", f"/runs/{run_id}/events", headers=headers))
+            for worker in (0, 1)
+            for headers in (anna, dora)
+        ]
+        lines = [stream.iter_lines() for stream in streams]
+        for each in lines:
+            while "step.started" not in next(each):
+                pass
+        revoke(keys, "anne")
+        module.opened.set()
+        rest = ["".join(each) for each in lines]
+    assert ["run.ended" in each for each in rest] == [False, True, False, True]

@@ -69,7 +69,8 @@ async def test_cookie_is_out_of_reach_of_scripts_other_sites_and_the_next_day(st
 
 
 @pytest.mark.parametrize(
-    "address", ["https://evil.example/", "//evil.example", "/\\evil.example", "/\t/evil.example", "evil", "/login", "/logout", ""]
+    "address",
+    ["https://evil.example/", "//evil.example", "/\\evil.example", "/\t/evil.example", "evil", "/login", "/logout", ""],
 )
 async def test_login_leads_to_addresses_of_this_service_alone(start_service: StartService, keys: Path, address: str) -> None:
     async with start_service(ScriptedModule(), api_keys_file=keys) as service:
@@ -100,9 +101,7 @@ async def test_cookie_that_comes_again_after_the_logout_is_worth_nothing(start_s
 
 
 @pytest.mark.parametrize("end", [revoke, let_expire])
-async def test_session_ends_with_its_key(
-    start_service: StartService, keys: Path, end: Callable[[Path, str], None]
-) -> None:
+async def test_session_ends_with_its_key(start_service: StartService, keys: Path, end: Callable[[Path, str], None]) -> None:
     async with start_service(ScriptedModule(), api_keys_file=keys) as service:
         session = cookie(await log_in(service, make_key(keys, "anna")))
         before = await service.get("/runs", headers=HOST | session)

@@ -1,4 +1,4 @@
-"""Who started, cancelled and resumed a run: the name of their key, in the events, in run.json, on the page and on a terminal."""
+"""Who started, cancelled and resumed a run: the name of their key, in events, in run.json, on the page and on a terminal."""
 
 import json
 from pathlib import Path
