@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
+from api_keys import bearer, make_key, revoke
 from compose_stack import PROJECT_PREFIX
 from container_engine import SOME_UID, build, docker, published, wait_for_log
 from local_service import HTTP, ROOT, service
@@ -80,3 +82,25 @@ def test_container_that_may_not_write_its_store_says_so_and_is_not_ready(image: 
         answer = HTTP.get(f"{url}/ready")
     assert answer.status_code == 503
     assert answer.json()["reason"] == f"the run store runs cannot be written as user {SOME_UID}: Permission denied"
+
+
+def test_image_by_itself_refuses_to_be_open_and_says_what_to_do(image: str) -> None:
+    ran = subprocess.run(["docker", "run", "--rm", image], capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert "it is to listen on 0.0.0.0" in ran.stderr
+    assert "`ops keys add NAME --scope run`" in ran.stderr
+
+
+def test_container_asks_for_the_keys_in_its_mounted_folder_and_knows_at_once_what_changes_there(
+    image: str, tmp_path: Path
+) -> None:
+    (tmp_path / "runs").mkdir()
+    file = tmp_path / "api-keys" / "keys.json"
+    token = make_key(file, "anna")
+    mounted = ("--volume", f"{file.parent}:/app/api-keys:ro", "--env", "OPS_OPEN=no")
+    with running(image, tmp_path, *mounted, "--env", "OPS_API_KEYS_FILE=api-keys/keys.json") as url:
+        statuses = [HTTP.get(f"{url}/runs", headers=headers).status_code for headers in ({}, bearer(token))]
+        added = HTTP.get(f"{url}/runs", headers=bearer(make_key(file, "bob"))).status_code
+        revoke(file, "anna")
+        revoked = HTTP.get(f"{url}/runs", headers=bearer(token)).status_code
+    assert (statuses, added, revoked) == ([401, 200], 200, 401)

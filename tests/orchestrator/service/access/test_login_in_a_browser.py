@@ -95,7 +95,7 @@ def test_person_without_script_logs_in_starts_a_run_and_logs_out(home: Home, con
     expect(page).to_have_title("Log in · OpenPolicyStack")
     page.goto(f"{base}/")
     expect(page).to_have_title("Log in · OpenPolicyStack")
-    context.add_cookies(cookies)
+    context.add_cookies([{"name": each["name"], "value": each["value"], "url": base} for each in cookies])
     page.goto(f"{base}/")
     expect(page).to_have_title("Log in · OpenPolicyStack")
 

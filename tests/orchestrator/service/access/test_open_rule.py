@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from subprocess import STDOUT
+from subprocess import PIPE, STDOUT
 
 import pytest
 from api_keys import make_key
@@ -64,7 +64,8 @@ def test_every_address_is_one_that_others_may_reach(home: Path, host: str) -> No
 def test_service_starts_without_keys_where_only_this_machine_reaches_it_or_where_that_is_wanted(
     home: Path, host: str, variables: dict[str, str]
 ) -> None:
-    with started(home, "ops", "serve", "--host", host, "--port", "0", stderr=STDOUT, **variables) as process:
+    words = ("ops", "serve", "--host", host, "--port", "0")
+    with started(home, *words, stdout=PIPE, stderr=STDOUT, **variables) as process:
         lines = []
         for line in map(json.loads, process.stdout or ()):
             lines.append(line["event"])
