@@ -48,7 +48,7 @@ async def _answer(settings: Settings, behind: Transport | None, asked: dict[str,
     app = create_app(settings, behind)
     async with (
         app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ops.test") as client,
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ops.localhost") as client,
     ):
         answer: dict[str, Any] = (await client.post("/plan_and_execute", json=asked)).json()
         return answer

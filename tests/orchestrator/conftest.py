@@ -84,7 +84,7 @@ def start_service(tmp_path: Path) -> StartService:
         async with (
             app.router.lifespan_context(app),
             httpx2.AsyncClient(
-                transport=httpx2.ASGITransport(app, raise_app_exceptions=False), base_url="http://ops.test"
+                transport=httpx2.ASGITransport(app, raise_app_exceptions=False), base_url="http://ops.localhost"
             ) as client,
         ):
             yield client

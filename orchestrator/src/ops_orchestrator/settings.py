@@ -35,6 +35,9 @@ _OTHER_VARIABLES: Final = re.compile(r"OPS_(PUBLISH|READY_TIMEOUT_S|STUBS_\w+|CI
 
 # Whatever can stand in a header. A key that is wrong is for the service to refuse.
 _SENDABLE: Final = re.compile(r"[!-~]{1,500}")
+_HOST_NAME: Final = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*\.?|\[?[0-9a-fA-F:]+\]?")
+# As browsers write it: in lower case, and without the port that the scheme has anyway.
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(:\d{1,5})?")
 
 _ENV_FILE: Final = Path(".env")
 _MOST_ENV_BYTES: Final = MIB
@@ -75,6 +78,26 @@ def _key(key: SecretStr | None) -> SecretStr | None:
 Opening = Annotated[str, AfterValidator(_opening)]
 """Who may use a service without keys."""
 
+def listed(text: str) -> tuple[str, ...]:
+    """The items of a setting that has several, with commas."""
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _host_names(text: str) -> str:
+    for name in listed(text):
+        if not _HOST_NAME.fullmatch(name):
+            raise ValueError(f"must be names without a port, such as ops.example.org or *.example.org, not {name!r:.100}")
+    return text
+
+
+def _origins(text: str) -> str:
+    for origin in listed(text):
+        if not _ORIGIN.fullmatch(origin):
+            example = "such as https://app.example.org or http://localhost:3000"
+            raise ValueError(f"must be exact origins without a path, {example}, not {origin!r:.100}")
+    return text
+
+
 HomePath = Annotated[Path, AfterValidator(_at_home)]
 
 
@@ -88,11 +111,16 @@ class Settings(BaseSettings):
     runs_dir: Annotated[HomePath, Field(description="where run folders are kept")] = Path("runs")
     modules_file: Annotated[HomePath, Field(description="the file that registers the modules")] = Path("modules.yaml")
     host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
-    hosts: Annotated[str, Field(description="names by which browsers know the service, with commas; localhost is known")] = ""
     api_keys_file: Annotated[
         HomePath | None, Field(description="the file of keys, one of which each request needs; unset, none does")
     ] = None
     open: Annotated[Opening, Field(description="whether others than this machine may use it without keys")] = "no"
+    allowed_hosts: Annotated[
+        str, AfterValidator(_host_names), Field(description="more names by which the service may be called, with commas")
+    ] = ""
+    cors_origins: Annotated[
+        str, AfterValidator(_origins), Field(description="origins whose scripts may use the API, with commas; unset, none may")
+    ] = ""
     workers: Annotated[int, Field(gt=0, le=64, description="processes that serve together, on one address and one store")] = 1
     port: Annotated[int, Field(ge=0, le=65535, description="port to listen on; 0 picks a free one")] = 8000
     published_at: Annotated[
@@ -100,6 +128,11 @@ class Settings(BaseSettings):
         AfterValidator(_published),
         Field(description="where a person opens the service, if not where it listens"),
     ] = None
+    max_connections: Annotated[int, Field(gt=0, description="most connections of callers; more are answered 503")] = 1000
+    max_connections_per_address: Annotated[int, Field(gt=0, description="most connections from one address")] = 500
+    max_pending_bytes: Annotated[int, Field(gt=0, description="most bytes of all requests that are not answered yet")] = (
+        64 * MIB
+    )
     url: Annotated[BaseUrl, Field(description="where the command line finds the service")] = "http://127.0.0.1:8000"
     api_key: Annotated[
         SecretStr | None, AfterValidator(_key), Field(description="the key that the command line sends to the service")

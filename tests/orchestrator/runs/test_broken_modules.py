@@ -45,7 +45,10 @@ async def run_with(folder: Path, violated: str, inputs: Mapping[str, Any]) -> di
     settings = Settings(modules_file=folder / "modules.yaml", runs_dir=folder / "runs", _env_file=None)
     app = create_app(settings, Httpx2Transport(httpx2.ASGITransport(create_stub(STUBS[MODULE], faults=Faults((violated,))))))
     transport = httpx2.ASGITransport(app)
-    async with app.router.lifespan_context(app), httpx2.AsyncClient(transport=transport, base_url="http://ops.test") as client:
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url="http://ops.localhost") as client,
+    ):
         asked = {"scenario_id": "broken", "modules": [MODULE], "inputs": inputs}
         answer: dict[str, Any] = (await client.post("/plan_and_execute", json=asked)).json()
     return answer

@@ -26,7 +26,7 @@ async def service(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
     app = create_app(settings, Httpx2Transport(httpx2.ASGITransport(create_all())))
     async with (
         app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ops.test") as client,
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ops.localhost") as client,
     ):
         yield client
 

@@ -22,7 +22,7 @@ async def client(stub_runs: StubRuns) -> AsyncIterator[httpx2.AsyncClient]:
     app = create_app(settings)
     async with (
         app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ops.test") as client,
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ops.localhost") as client,
     ):
         yield client
 

@@ -39,7 +39,7 @@ async def answered(path: str, error: Exception | None) -> tuple[int, dict[str, s
     app.add_api_route("/cold", answer, methods=["POST"])
     app.add_middleware(HotRoute, path="/hot", answer=answer)
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://ops.test") as client:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://ops.localhost") as client:
         response = await client.post(path, content=b"body")
     return response.status_code, dict(response.headers), response.content.replace(b"/cold", b"/hot")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +31,8 @@ from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.runs.turns import LocalTurns, Turns
 from ops_orchestrator.service.access.access import Access
 from ops_orchestrator.service.access.gate import Gate
+from ops_orchestrator.service.allowed_hosts import AllowedHosts, AllowedHostsOnly
+from ops_orchestrator.service.cross_origin import CrossOrigin
 from ops_orchestrator.service.head import HeadAsGet
 from ops_orchestrator.service.hot_route import HotRoute
 from ops_orchestrator.service.metrics.scrape import PATH as METRICS_PATH
@@ -60,12 +62,13 @@ from ops_orchestrator.service.routes.run_control import run_control_routes
 from ops_orchestrator.service.routes.runs import runs_routes
 from ops_orchestrator.service.routes.sweeps import sweeps_routes
 from ops_orchestrator.service.routes.verification import verification_routes
+from ops_orchestrator.service.security_headers import SecurityHeaders
 from ops_orchestrator.service.seen_modules import ModuleViewer
 from ops_orchestrator.service.service_log import RunLog
 from ops_orchestrator.service.siblings import AmongSiblings, Siblings, Worker
 from ops_orchestrator.service.takeover import Takeover
 from ops_orchestrator.service.tracing.exported import SpanExport, span_export
-from ops_orchestrator.settings import Settings
+from ops_orchestrator.settings import Settings, listed
 
 _log: Any = structlog.get_logger("ops_orchestrator")
 
@@ -92,6 +95,12 @@ class _Parts:
     access: Access | None
 
 
+class _Application(FastAPI):
+    def build_middleware_stack(self) -> ASGIApp:
+        # Outside the layer that answers what no other one expected.
+        return SecurityHeaders(super().build_middleware_stack())
+
+
 def create_app(settings: Settings, transport: Transport | None = None, worker: Worker | None = None) -> FastAPI:
     """The orchestrator as an ASGI application; `transport` replaces the network between it and the modules.
 
@@ -101,7 +110,7 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     parts = _parts(settings, transport, worker)
     started = Started(parts.runs, parts.store, parts.siblings)
     start_run = plan_and_execute_answer(started, settings.max_request_bytes, settings.max_request_values)
-    app = FastAPI(
+    app = _Application(
         title="OpenPolicyStack orchestrator",
         version=ops_orchestrator.__version__,
         summary="Calls OpenPolicyStack modules in sequence and leaves reproducible run folders.",
@@ -114,14 +123,17 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     )
     app.add_middleware(HeadAsGet)
     app.add_middleware(HotRoute, path=PATH, answer=start_run)
-    hosts = frozenset(name.strip().lower() for name in settings.hosts.split(",") if name.strip())
-    app.add_middleware(OwnPagesOnly, hosts=hosts)
-    app.add_middleware(PagesFirst, site=partial(_pages, parts, hosts))
+    origins = listed(settings.cors_origins)
+    app.add_middleware(OwnPagesOnly, origins=origins)
+    app.add_middleware(PagesFirst, site=partial(_pages, parts))
     if worker is not None:
         app.add_middleware(AmongSiblings, siblings=parts.siblings, of_workers=frozenset({METRICS_PATH}))
     # Outside of all that, so that what siblings pass on is asked for its key again.
     if parts.access is not None:
         app.add_middleware(Gate, access=parts.access)
+    if origins:
+        app.add_middleware(CrossOrigin, origins=origins)
+    app.add_middleware(AllowedHostsOnly, hosts=AllowedHosts.of(settings))
     install_problem_handlers(app)
     _add_routes(
         app,
@@ -229,11 +241,11 @@ async def _lifespan(parts: _Parts, _: FastAPI) -> AsyncIterator[None]:
         parts.access.sessions.close()
 
 
-def _pages(parts: _Parts, hosts: Collection[str], api: ASGIApp) -> ASGIApp:
+def _pages(parts: _Parts, api: ASGIApp) -> ASGIApp:
     """The pages, which take a tenth of a second and 20 MiB to load."""
     from ops_orchestrator.service.pages.site import Parts, site  # noqa: PLC0415  # see above
 
-    return site(Parts(parts.store, parts.sweep_store, parts.catalogue, parts.viewer, hosts, parts.access), api)
+    return site(Parts(parts.store, parts.sweep_store, parts.catalogue, parts.viewer, parts.access), api)
 
 
 def _access(settings: Settings, worker: Worker | None) -> Access | None:

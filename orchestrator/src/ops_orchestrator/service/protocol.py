@@ -1,111 +1,270 @@
-"""HTTP/1.1 as the server reads it: what no application sees is refused with a problem document, too."""
+"""HTTP/1.1 as the server reads it: within bounds, and what no application sees is refused with a problem document, too."""
 
-from dataclasses import dataclass
-from http import HTTPStatus
+import asyncio
+from math import inf
 from typing import Any, Final
 
 import httptools
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
-from ops_orchestrator.service.problem import problem_body
-
-MAX_HEAD_BYTES: Final = 64 * 1024
-"""Largest request line and headers together."""
-
-
-@dataclass(frozen=True)
-class _Refusal:
-    """The application that answers what cannot be read, or should not be."""
-
-    status: int
-    detail: str
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        body = problem_body(self.status, self.detail)
-        headers = {"Connection": "close"}
-        await Response(body, self.status, headers, "application/problem+json")(scope, receive, send)
-
-
-_UNREADABLE: Final = _Refusal(
-    400, "The request is not HTTP/1.1: its request line, a header or a chunk of its body cannot be read."
-)
-_TOO_LARGE: Final = _Refusal(431, f"The request line and the headers have more than {MAX_HEAD_BYTES} bytes; send less in them.")
-_NOT_ONE_HOST: Final = _Refusal(400, "A request of HTTP/1.1 has the header Host once, with the name of the service.")
-_CODED: Final = _Refusal(
-    501, "No transfer coding but chunked is understood; send the body without the header Transfer-Encoding."
+from ops_orchestrator.service.callers import Callers, Patience
+from ops_orchestrator.service.refusal import (
+    CODED,
+    CODED_EARLY,
+    MAX_FIELDS,
+    MAX_HEAD_BYTES,
+    NO_ROOM,
+    NOT_ONE_HOST,
+    OTHER_HOST,
+    PADDED,
+    TOO_LARGE,
+    TOO_MANY_FIELDS,
+    TOO_SLOW,
+    UNREADABLE,
+    Refusal,
 )
 
 # ": " and the end of the line.
 _AROUND_HEADER: Final = 4
+# With it ends a head, and a body in chunks.
+_END: Final = b"\r\n\r\n"
+# A body in chunks is read in parts that end behind an `_END`, most of them not shorter than this, as it may be full of them.
+_PART_BYTES: Final = 1024
+# More than this of the next requests is not taken before a request is answered.
+_MOST_HELD_BYTES: Final = 64 * 1024
+# What may stand around the bytes of a body in chunks: sizes, extensions, trailers.
+_MOST_PADDING_BYTES: Final = 64 * 1024
+_MOST_PADDING: Final = 8
+# So much of a body is thrown away whose request was answered before, so that its caller reads why; then the connection ends.
+_MOST_DRAINED_BYTES: Final = 64 * 1024 * 1024
 
 
 class HttpProtocol(HttpToolsProtocol):
     """The server's protocol, except for what it makes of requests that are not as they should be.
 
     Its own answers are text/plain, its headers have no limit, it drops the body of a request that asks for another protocol,
-    and it answers what cannot be read before the requests that came before it.
+    it answers what cannot be read before the requests that came before it, it makes all requests of what came at once, it
+    takes what comes after the body as headers, and it waits for its callers without end.
     """
 
-    _in_head = False
-    _head_bytes = 0
-    _is_refused = False
-    _why = _UNREADABLE
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        callers: Callers,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._callers = callers
+        self._patience = Patience(callers.limits.slowest)
+        # Bytes that wait until the request before them is answered, and those of it and them that count as pending.
+        self._held = b""
+        self._pending = 0
+        self._requests = 0
+        self._drained = 0
+        self._why = UNREADABLE
+        # Nothing more is read; nothing more is answered.
+        self._is_deaf = False
+        self._has_ended = False
+        # Of the head, or the body, that is being read.
+        self._in_head = False
+        self._head_bytes = 0
+        self._last = b""
+        self._length = 0
+        self._is_chunked = False
+        self._fed = 0
+        self._body_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the server
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
+        self.flow = _Flow(transport)
+        why = self._callers.admit(self, self.client[0] if self.client else None)
+        if why is not None:
+            self._refuse(why)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        super().connection_lost(exc)
+        self._callers.leave(self)
+        self._keep_pending(0)
+        self._held = b""
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._drained += 1
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
         self._unset_keepalive_if_required()
-        if self._is_refused:
+        if self._is_deaf:
             return
-        continued = self._in_head
-        rest = memoryview(data)
-        try:
-            while rest:
-                rest = self._read(rest)
-        except httptools.HttpParserError:
-            self._refuse(self._why)
+        if not self._callers.take(len(data), self._pending):
+            self._refuse(NO_ROOM)
             return
-        if continued and self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(_TOO_LARGE)
+        self._pending += len(data)
+        self._held = self._held + data if self._held else data
+        self._go_on()
+
+    def on_response_complete(self) -> None:
+        """An answer has ended."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._held = b""
+            self._keep_pending(0)
+        elif not self._is_deaf:
+            if self._held:
+                self._unset_keepalive_if_required()
+            self._go_on()
+
+    def look(self, now: float) -> None:
+        """See Connection."""
+        what, seconds, progress = self._awaited()
+        if self._patience.is_over(now, (what, self._requests, self._drained), seconds, progress):
+            if what == "end":
+                self.transport.abort()
+            elif what == "request":
+                self.transport.close()
+            else:
+                self._refuse(TOO_SLOW)
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
+        self._in_head = True
+        self._requests += 1
 
     def on_headers_complete(self) -> None:
         """The headers have ended."""
         self._in_head = False
         if self._wants_upgrade():
             return
-        why = _fault(self.headers, len(self.url), self.parser.get_http_version())
+        self._fed = self._body_bytes = self._length = 0
+        self._is_chunked = False
+        why = self._fault()
         if why is not None:
             self._why = why
             raise ValueError(why.detail)  # the parser stops at what it calls
         super().on_headers_complete()
+        # What comes after a body in chunks is no header of the request, which may be under way already.
+        self.headers = []
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        self._body_bytes += len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The body has ended."""
         if not self._wants_upgrade():
             super().on_message_complete()
+            # The server does not note it of a request that was answered before.
+            self.cycle.more_body = False
+
+    def _awaited(self) -> tuple[str, float, int]:
+        """What the caller should do, for how many seconds that is waited for, and how far it is, in bytes."""
+        limits, cycle = self._callers.limits, self.cycle
+        if self._has_ended:
+            return "end", limits.linger_s, 0
+        if self.flow.write_paused or self.transport.is_closing():
+            return "end", limits.unread_s, -self.transport.get_write_buffer_size()
+        if self._awaits_body():
+            return ("pause", inf, 0) if self.flow.read_paused else ("body", limits.body_s, self._fed)
+        if self._in_head:
+            return "head", limits.head_s, 0
+        return ("request", limits.head_s, 0) if cycle is None or cycle.response_complete else ("answer", inf, 0)
+
+    def _awaits_body(self) -> bool:
+        return self.cycle is not None and self.cycle.more_body and not self._in_head
+
+    def _is_answering(self) -> bool:
+        """Whether a request has come whole, and has no answer yet."""
+        return self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+
+    def _go_on(self) -> None:
+        """Read what came, up to the end of a request; the rest waits until that is answered."""
+        held, at = self._held, 0
+        view = memoryview(held)
+        try:
+            while at < len(held) and not self._is_deaf:
+                if not self._in_head and not self._awaits_body():
+                    while held[at : at + 1] in (b"\r", b"\n"):  # the line ends before a request line mean nothing
+                        at += 1
+                    self._head_bytes, self._last = 0, b""
+                if self._is_answering() or at == len(held):
+                    break
+                end = self._end_of_part(held, at)
+                at = self._read(view, at, end)
+        except httptools.HttpParserError:
+            self._refuse(self._why)
+        if self._is_deaf:
+            return
+        self._held = held[at:]
+        self._note_held()
+
+    def _note_held(self) -> None:
+        if self.cycle is not None and self.cycle.response_complete and not self._in_head:
+            self._keep_pending(len(self._held))
+        self._hold(is_full=len(self._held) > _MOST_HELD_BYTES)
+
+    def _hold(self, *, is_full: bool) -> None:
+        flow: Any = self.flow  # as made for this connection
+        flow.hold(is_full=is_full)
+
+    def _keep_pending(self, count: int) -> None:
+        self._callers.give_back(self._pending - count)
+        self._pending = count
+
+    def _end_of_part(self, data: bytes, at: int) -> int:
+        """Where the part from `at` on ends that can be read without beginning another request, or nearly so."""
+        if self._awaits_body():
+            if not self._is_chunked:
+                return min(len(data), at + self._length - self._body_bytes)
+            found = data.find(_END, at + _PART_BYTES)
+        else:
+            # The end may have begun in what was read before.
+            seam = (self._last + data[at : at + 3]).find(_END)
+            found = data.find(_END, at) if seam < 0 else at + seam - len(self._last)
+        return len(data) if found < 0 else found + len(_END)
+
+    def _read(self, data: memoryview, at: int, end: int) -> int:
+        """Read the part of `data` from `at` to `end`, or to where a request asks for another protocol; returns where it ended."""
+        part = data[at:end]
+        if self._awaits_body():
+            self._fed += len(part)
+        else:
+            self._head_bytes += len(part)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(TOO_LARGE)
+                return end
+            self._last = (self._last + bytes(part[-3:]))[-3:]
+        try:
+            self.parser.feed_data(part)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._wants_upgrade():
+                self._read_without_upgrade()
+                return at + int(upgrade.args[0])
+        self._check_size()
+        return end
+
+    def _check_size(self) -> None:
+        """Refuse what has grown too large before its end has come."""
+        if len(self.headers) > MAX_FIELDS:
+            self._refuse(TOO_MANY_FIELDS)
+        elif self._is_chunked and self._fed - self._body_bytes > _MOST_PADDING_BYTES + _MOST_PADDING * self._body_bytes:
+            self._refuse(PADDED)
+        elif self._fed > _MOST_DRAINED_BYTES and self._awaits_body() and self.cycle.response_complete:
+            self._end()
 
     def _wants_upgrade(self) -> bool:
         # After CONNECT there is never a request to read.
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
-
-    def _read(self, data: memoryview) -> memoryview:
-        """Read the requests in `data`, to the first that asks for another protocol. Returns what follows its head."""
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            if self._wants_upgrade():
-                self._read_without_upgrade()
-                return data[upgrade.args[0] :]
-        return data[:0]
 
     def _read_without_upgrade(self) -> None:
         """Read the head again as if it had not asked (RFC 9110, section 7.8): a parser that was asked reads no body."""
@@ -116,12 +275,38 @@ class HttpProtocol(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.parser.feed_data(b"\r\n".join([*lines, b"", b""]))
 
-    def _refuse(self, why: _Refusal) -> None:
+    def _fault(self) -> Refusal | None:
+        """Why a request cannot be served whose head was read, whatever it is for. Notes how its body comes."""
+        size, hosts, host, version = len(self.url), 0, b"", self.parser.get_http_version()
+        for name, value in self.headers:
+            size += len(name) + len(value) + _AROUND_HEADER
+            if name == b"host":
+                hosts, host = hosts + 1, value
+            elif name == b"content-length":
+                self._length = int(value)
+            elif name == b"transfer-encoding":
+                self._is_chunked = True
+                if value.lower() != b"chunked":
+                    return CODED
+        if size > MAX_HEAD_BYTES:
+            return TOO_LARGE
+        if len(self.headers) > MAX_FIELDS:
+            return TOO_MANY_FIELDS
+        if self._is_chunked and version != "1.1":
+            return CODED_EARLY
+        if hosts != 1 and (hosts or version == "1.1"):
+            return NOT_ONE_HOST
+        if hosts and self.url[:1] not in b"/*" and _names_another(self.url, host):
+            return OTHER_HOST
+        return None
+
+    def _refuse(self, why: Refusal) -> None:
         """Answer `why` when it is its turn, and read no more."""
-        self._is_refused = True
+        self._is_deaf, self._held = True, b""
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
-            self._write(why)
+            # What was answered before its body had come is not answered again.
+            self._end(why if cycle is None or not cycle.more_body else None)
         elif not cycle.more_body:
             # It is the one before, and whole. Its caller learns from the end of the connection that the next was not read.
             cycle.keep_alive = False
@@ -135,33 +320,43 @@ class HttpProtocol(HttpToolsProtocol):
             if cycle.response_started:
                 self.transport.close()
             else:
-                self._write(why)
+                self._end(why)
 
-    def _write(self, why: _Refusal) -> None:
-        title = HTTPStatus(why.status).phrase
-        body = problem_body(why.status, why.detail)
-        head = [
-            f"HTTP/1.1 {why.status} {title}".encode(),
-            *(name + b": " + value for name, value in self.server_state.default_headers),
-            b"content-type: application/problem+json",
-            f"content-length: {len(body)}".encode(),
-            b"connection: close",
-        ]
-        self.transport.write(b"\r\n".join([*head, b"", body]))
-        self.transport.close()
+    def _end(self, why: Refusal | None = None) -> None:
+        """Answer `why`, and let the caller read it: what a caller sent and nobody read would have its system drop the answer."""
+        self._is_deaf = self._has_ended = True
+        self._held = b""
+        self._keep_pending(0)
+        if why is not None:
+            self.transport.write(why.message(self.server_state.default_headers))
+        if self._callers.may_linger(self) and self.transport.can_write_eof():
+            self.transport.write_eof()
+            self._hold(is_full=False)
+            self.flow.resume_reading()
+        else:
+            self.transport.close()
 
 
-def _fault(headers: list[tuple[bytes, bytes]], target_bytes: int, version: str) -> _Refusal | None:
-    """Why a request cannot be served whose head was read, whatever it is for."""
-    size, hosts, is_coded = target_bytes, 0, False
-    for name, value in headers:
-        size += len(name) + len(value) + _AROUND_HEADER
-        if name == b"host":
-            hosts += 1
-        elif name == b"transfer-encoding":
-            is_coded = is_coded or value.lower() != b"chunked"
-    if size > MAX_HEAD_BYTES:
-        return _TOO_LARGE
-    if hosts != 1 and (hosts or version == "1.1"):
-        return _NOT_ONE_HOST
-    return _CODED if is_coded else None
+class _Flow(FlowControl):
+    """Does not go on reading, whoever asks for it, while more is held than should be."""
+
+    _is_held = False
+
+    def hold(self, *, is_full: bool) -> None:
+        """Read no more when it is full; otherwise go on if reading stopped for that."""
+        was_held, self._is_held = self._is_held, is_full
+        if is_full:
+            self.pause_reading()
+        elif was_held:
+            self.resume_reading()
+
+    def resume_reading(self) -> None:
+        """See FlowControl."""
+        if not self._is_held:
+            super().resume_reading()
+
+
+def _names_another(target: bytes, host: bytes) -> bool:
+    """Whether a request line with a whole address, or a host and a port, names another host than the header (RFC 9112, 3.2.2)."""
+    named = target.partition(b"://")[2].partition(b"/")[0].partition(b"?")[0] or target
+    return named.lower() != host.lower()

@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp
 from ops_orchestrator.exit_code import STOPPED_BY, ExitCode
 from ops_orchestrator.service.access.open_rule import refuse_open, warn_if_open
 from ops_orchestrator.service.app import create_app
+from ops_orchestrator.service.callers import CallerLimits, Callers
 from ops_orchestrator.service.listener import listening_socket, log_listening, url_of
 from ops_orchestrator.service.protocol import HttpProtocol
 from ops_orchestrator.service.service_log import configure_service_log
@@ -22,17 +24,27 @@ from ops_orchestrator.settings import Settings
 Shared = tuple[socket.socket, OpenConnections]
 
 
-def serve_orchestrator(settings: Settings) -> None:
-    """Serve the orchestrator until a signal ends the process. Raises ConfigurationError, StoreError."""
+def serve_orchestrator(settings: Settings, limits: CallerLimits | None = None) -> None:
+    """Serve the orchestrator until a signal ends the process. Raises ConfigurationError, StoreError.
+
+    `limits` are what callers may take, if not what the settings say.
+    """
     configure_service_log(settings.log_format)
     refuse_open(settings)
     warn_if_open(settings)
     # The lifespan ends active runs: only then do the callers that wait for them get a final answer.
-    serve_until_stopped(create_app(settings), settings, lambda url: log_listening(url, settings), lifespan_ends_first=True)
+    serve_until_stopped(
+        create_app(settings), settings, lambda url: log_listening(url, settings), lifespan_ends_first=True, limits=limits
+    )
 
 
 def serve_until_stopped(
-    application: ASGIApp, settings: Settings, announce: Callable[[str], None], *, lifespan_ends_first: bool = False
+    application: ASGIApp,
+    settings: Settings,
+    announce: Callable[[str], None],
+    *,
+    lifespan_ends_first: bool = False,
+    limits: CallerLimits | None = None,
 ) -> None:
     """Serve `application` until a signal ends the process; `announce` is called with its URL. Raises ConfigurationError.
 
@@ -40,7 +52,8 @@ def serve_until_stopped(
     """
     with listening_socket(settings) as listener:
         url = url_of(listener)
-        serve_on([listener], application, settings, lambda: announce(url), lifespan_ends_first=lifespan_ends_first)
+        ends_first = lifespan_ends_first
+        serve_on([listener], application, settings, lambda: announce(url), lifespan_ends_first=ends_first, limits=limits)
 
 
 def serve_on(  # noqa: PLR0913  # what a server is made of, each by name
@@ -51,6 +64,7 @@ def serve_on(  # noqa: PLR0913  # what a server is made of, each by name
     *,
     lifespan_ends_first: bool,
     shared: Shared | None = None,
+    limits: CallerLimits | None = None,
 ) -> None:
     """As `serve_until_stopped`, on sockets that listen already; `started` is called when it can be used.
 
@@ -58,7 +72,7 @@ def serve_on(  # noqa: PLR0913  # what a server is made of, each by name
     """
     config = uvicorn.Config(
         application,
-        http=HttpProtocol,
+        http=protocol_within(limits or CallerLimits.of(settings)),
         # No WebSocket is served; a request to become one is answered as if it had not asked.
         ws="none",
         log_config=None,
@@ -76,6 +90,11 @@ def serve_on(  # noqa: PLR0913  # what a server is made of, each by name
     server.run(sockets=listeners)
     if server.exit_code is not None:
         sys.exit(server.exit_code)
+
+
+def protocol_within(limits: CallerLimits) -> Any:
+    """The server's protocol for connections that share `limits`, as the server makes it."""
+    return partial(HttpProtocol, callers=Callers(limits))
 
 
 class _Server(uvicorn.Server):
@@ -106,10 +125,8 @@ class _Server(uvicorn.Server):
             self._announce()
 
     def _accepting(self, listener: socket.socket, connections: OpenConnections) -> Any:
-        def protocol() -> HttpProtocol:
-            return HttpProtocol(self.config, self.server_state, self.lifespan.state)
-
-        return SharedListener(listener, connections, protocol, lambda: len(self.server_state.connections))
+        make = partial(self.config.http_protocol_class, self.config, self.server_state, self.lifespan.state)
+        return SharedListener(listener, connections, make, lambda: len(self.server_state.connections))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._lifespan_ends_first:

@@ -19,6 +19,7 @@ from ops_orchestrator.service.conditional import Validators
 from ops_orchestrator.service.head import is_head
 
 _PIECE_BYTES: Final = 256 * 1024
+_SHOWN: Final = re.compile(r"text/|image/|audio/|video/|application/(json\b|[\w.-]+\+json\b)", re.IGNORECASE)
 _NOT_IN_A_QUOTED_STRING: Final = re.compile(r'[^ -~]|["\\%]')
 
 
@@ -58,7 +59,6 @@ def respond_with(stored: StoredFile, request: Request, headers: Mapping[str, str
             "Content-Type": stored.media_type,
             "Content-Length": str(stored.size),
             "Accept-Ranges": "bytes",
-            "X-Content-Type-Options": "nosniff",
         }
         if is_head(request.scope):
             return Response(headers=described)
@@ -67,12 +67,16 @@ def respond_with(stored: StoredFile, request: Request, headers: Mapping[str, str
         return _whole(stored, described) if part is None else _partial(stored, part, described)
 
 
-def inline_as(name: str) -> str:
-    """A Content-Disposition that shows the file and saves it under the last part of `name` (RFC 6266, RFC 8187)."""
+def disposition(name: str, media_type: str) -> str:
+    """A Content-Disposition that saves the file under the last part of `name` (RFC 6266, RFC 8187).
+
+    What a browser shows by itself is shown first; what it needs a program for, such as a PDF, cannot be opened in a sandbox.
+    """
+    kind = "inline" if _SHOWN.match(media_type) else "attachment"
     plain = name.rpartition("/")[2]
     in_ascii = _NOT_IN_A_QUOTED_STRING.sub("_", plain)
     extended = "" if in_ascii == plain else f"; filename*=UTF-8''{quote(plain, safe='')}"
-    return f'inline; filename="{in_ascii}"{extended}'
+    return f'{kind}; filename="{in_ascii}"{extended}'
 
 
 def _part(size: int, request: Request) -> range | None:

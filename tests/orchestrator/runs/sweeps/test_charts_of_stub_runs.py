@@ -28,7 +28,7 @@ async def test_sweep_of_stub_runs_leaves_charts(tmp_path: Path) -> None:
     asked = {**scenario(["policy-simulator"], save_artifacts=False), "sweep": SWEEP}
     async with (
         app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ops.test") as client,
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ops.localhost") as client,
     ):
         sweep = (await client.post("/sweeps", json=asked, headers={"Prefer": "wait=60"})).json()
         drawn = await client.get(f"/sweeps/{sweep['sweep_id']}/debt_share_gdp-change.svg")

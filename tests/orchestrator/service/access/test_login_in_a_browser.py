@@ -48,7 +48,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     with held_module() as module:
         registered = modules_yaml(["alpha"], ready_timeout_s=30, timeout_s=300)
         (folder / "modules.yaml").write_text(registered.replace("http://alpha.test", module.url))
-        variables = {"OPS_API_KEYS_FILE": "keys.json", "OPS_HOSTS": NAME}
+        variables = {"OPS_API_KEYS_FILE": "keys.json", "OPS_ALLOWED_HOSTS": NAME}
         with service(folder, "ops", "serve", "--port", "0", **variables) as (_, url):
             yield Home(url, folder / "keys.json", module)
 

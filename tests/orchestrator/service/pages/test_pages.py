@@ -155,7 +155,7 @@ async def test_run_that_is_over_can_be_run_again_reproduced_and_resumed(start_se
         ({"Sec-Fetch-Site": "none"}, 303),
         ({"Sec-Fetch-Site": "", "Origin": "http://127.0.0.1:8000"}, 403),
         ({"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, 403),
-        ({"Host": "evil.example"}, 403),
+        ({"Host": "evil.example"}, 421),
         ({"Host": "ops.example"}, 303),
         ({"Host": "localhost:8000"}, 303),
         ({"Host": "[::1]:8000"}, 303),
@@ -165,7 +165,7 @@ async def test_run_that_is_over_can_be_run_again_reproduced_and_resumed(start_se
 async def test_forms_are_taken_from_our_own_pages_alone(
     start_service: StartService, headers: dict[str, str], status: int
 ) -> None:
-    async with start_service(ScriptedModule(), hosts="ops.example, other.example") as service:
+    async with start_service(ScriptedModule(), allowed_hosts="ops.example, other.example") as service:
         sent = {name: value for name, value in (FORM | headers).items() if value}
         scenario = '{"scenario_id":"demo","modules":["alpha"]}'
         content = str(httpx2.QueryParams({"scenario": scenario}))

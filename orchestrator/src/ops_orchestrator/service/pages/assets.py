@@ -46,7 +46,7 @@ PAGES: Final = (
 def asset(request: Request, content: bytes, media_type: str) -> Response:
     """A file that belongs to the pages; a browser asks each time whether it is still the same."""
     tag = f'"{sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(content, 200, headers | {"Content-Type": media_type})

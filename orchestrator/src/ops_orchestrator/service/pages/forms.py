@@ -1,6 +1,5 @@
 """Forms that a browser sends: only from our own pages, and not larger than they need be."""
 
-from collections.abc import Collection
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -16,12 +15,12 @@ _MOST_FIELDS: Final = 1000
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
-async def read_form(request: Request, hosts: Collection[str]) -> dict[str, list[str]]:
-    """The fields of a form, each with its values. `hosts` are the names by which the service may be called, beside addresses.
+async def read_form(request: Request) -> dict[str, list[str]]:
+    """The fields of a form, each with its values.
 
     Raises HTTPException: 403 for a form that another site sends, 413 and 415 for one that no page of ours has.
     """
-    refuse_foreign(request, hosts)
+    refuse_foreign(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in ("", _FORM):
         raise HTTPException(415, f"A form of these pages is sent as {_FORM}.")
     body = bytearray()

@@ -33,7 +33,7 @@ async def log_in(site: Site, request: Request) -> Response:
     if site.parts.access is None:
         return site.see("/")
     _require_origin(request)
-    fields = await read_form(request, site.parts.hosts)
+    fields = await read_form(request)
     wanted = _own(fields.get("next", ["/"])[0])
     try:
         key = await site.parts.access.key_of(fields.get("key", [""])[0].strip(), address_of(request.scope))
@@ -50,7 +50,7 @@ async def log_in(site: Site, request: Request) -> Response:
 async def log_out(site: Site, request: Request) -> Response:
     """End the session, and lead to the form."""
     _require_origin(request)
-    await read_form(request, site.parts.hosts)
+    await read_form(request)
     answer = site.see("/login")
     if site.parts.access is not None:
         answer.headers["Set-Cookie"] = site.parts.access.end(request.headers)

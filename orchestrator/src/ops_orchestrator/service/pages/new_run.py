@@ -30,7 +30,7 @@ async def form(site: Site, request: Request) -> Response:
 
 async def start(site: Site, request: Request) -> Response:
     """Start a run of what was sent, and show it; what the API refuses is shown above the text, which is kept."""
-    fields = await read_form(request, site.parts.hosts)
+    fields = await read_form(request)
     text, run_id = fields.get("scenario", [""])[0], fields.get("run", [""])[0]
     if run_id:
         text = await _of_run(site, run_id)

@@ -133,7 +133,7 @@ async def new(site: Site, request: Request) -> Response:
 
 async def start(site: Site, request: Request) -> Response:
     """Start the sweep that was sent, and show it; what is refused is shown above the form, which keeps what was typed."""
-    fields = await read_form(request, site.parts.hosts)
+    fields = await read_form(request)
     text = (fields.get("scenario") or [""])[0]
     form = Form.of(fields, text or _as_text(_example((fields.get("example") or [""])[0])))
     if form.problems:

@@ -20,8 +20,9 @@ from ops_orchestrator.service.access.admitted_key import key_of
 from ops_orchestrator.service.pages.log_lines import LogEnd, log_end
 from ops_orchestrator.service.pages.shared_pages import State
 from ops_orchestrator.service.pages.site import Page, Site
+from ops_orchestrator.service.security_headers import INERT
 
-AS_DATA: Final = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
+AS_DATA: Final = {"Content-Security-Policy": INERT}
 """Headers of a file that does nothing in a browser."""
 
 _SERVED_AS: Final = {RESULTS: "results", LOGS: "logs"}

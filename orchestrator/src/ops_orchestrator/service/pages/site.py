@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -38,12 +38,7 @@ POLICY: Final = (
 """What a page may do, as a Content-Security-Policy: nothing inline, nothing of others."""
 
 _PACKAGE: Final = "ops_orchestrator.service.pages"
-_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    # With less, a browser does not say of a form from which page it comes, where it is not reached through TLS.
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-cache",
-}
+_HEADERS: Final = {"Cache-Control": "no-cache"}
 _KEPT_OF_A_PROBLEM: Final = ("allow", "retry-after")
 _NO_HEADERS: Final[Mapping[str, str]] = {}
 _BELOW_A_RUN: Final = re.compile(r"/runs/(run_[0-9A-Za-z_-]+)/.+")
@@ -55,16 +50,12 @@ _PROBLEM: Final = "application/problem+json"
 
 @dataclass(frozen=True)
 class Parts:
-    """What the pages read. `hosts` are the names by which browsers may send forms to the service.
-
-    `access` says who may use it, None when that is everybody.
-    """
+    """What the pages read. `access` says who may use the service, None when that is everybody."""
 
     store: RunStore
     sweeps: SweepStore
     catalogue: Catalogue
     viewer: ModuleViewer
-    hosts: Collection[str]
     access: Access | None = None
 
 
@@ -117,7 +108,7 @@ class Site:
 
         A refusal becomes a page.
         """
-        await read_form(request, self.parts.hosts)
+        await read_form(request)
         answer = await self.post(request, request.url.path)
         return self.see(f"{page}/{answer.json[name]}") if answer.is_good else self.error(request, answer.json, answer.headers)
 

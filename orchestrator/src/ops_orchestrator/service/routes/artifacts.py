@@ -12,7 +12,8 @@ from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.answers import ArtifactList
 from ops_orchestrator.service.json_response import SafeJsonResponse
 from ops_orchestrator.service.openapi import problems, stored
-from ops_orchestrator.service.stored_file import StoredFile, inline_as, respond_with
+from ops_orchestrator.service.security_headers import INERT
+from ops_orchestrator.service.stored_file import StoredFile, disposition, respond_with
 
 
 def artifacts_routes(store: RunStore) -> APIRouter:
@@ -39,7 +40,9 @@ def artifacts_routes(store: RunStore) -> APIRouter:
         artifact, opened = await asyncio.to_thread(store.artifact, run_id, step, name)
         file = StoredFile(opened.file, opened.size, artifact.media_type, artifact.sha256, opened.modified)
         # An artifact comes from a module, but is served at our address: a browser must not run it there.
-        return respond_with(file, request, {"Content-Security-Policy": "sandbox", "Content-Disposition": inline_as(name)})
+        return respond_with(
+            file, request, {"Content-Security-Policy": INERT, "Content-Disposition": disposition(name, artifact.media_type)}
+        )
 
     return router
 

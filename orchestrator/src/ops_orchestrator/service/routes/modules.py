@@ -10,10 +10,10 @@ from ops_orchestrator.runs.record import RunRecord, StepRecord
 from ops_orchestrator.service.answers import ModuleAnswer, ModuleList
 from ops_orchestrator.service.json_response import SafeJsonResponse
 from ops_orchestrator.service.openapi import problems, stored
+from ops_orchestrator.service.security_headers import INERT
 from ops_orchestrator.service.seen_modules import LAST_CALLS, ModuleViewer
 from ops_orchestrator.service.stored_file import StoredFile, respond_with
 
-_REPORT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; sandbox"
 _REPORT: Final[dict[str, Any]] = stored({"text/html": {"schema": {"type": "string"}}}, "The kit's report.")
 
 
@@ -55,9 +55,7 @@ def modules_routes(viewer: ModuleViewer) -> APIRouter:
     async def get_compliance_report(request: Request, name: str) -> Response:
         content = await asyncio.to_thread(viewer.verdicts.report, viewer.registered(name).name)
         # A module wrote some of it, and whoever can write to the store may have written all of it.
-        return respond_with(
-            StoredFile.made(content, "text/html; charset=utf-8"), request, {"Content-Security-Policy": _REPORT_POLICY}
-        )
+        return respond_with(StoredFile.made(content, "text/html; charset=utf-8"), request, {"Content-Security-Policy": INERT})
 
     return router
 

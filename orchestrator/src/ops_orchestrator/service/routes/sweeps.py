@@ -26,6 +26,7 @@ from ops_orchestrator.service.openapi import EXAMPLE_SCENARIO, Responses, header
 from ops_orchestrator.service.routes.parameters import WholeNumber, refuse_unusable_parameters
 from ops_orchestrator.service.routes.plan_and_execute import read_json_body, read_key
 from ops_orchestrator.service.routes.prefer import Preference, read_preference
+from ops_orchestrator.service.security_headers import INERT
 from ops_orchestrator.service.stored_file import StoredFile, respond_with
 from ops_orchestrator.settings import Settings
 
@@ -148,9 +149,7 @@ def sweeps_routes(sweeps: ActiveSweeps, store: SweepStore, settings: Settings) -
     )
     async def get_sweep_file(request: Request, sweep_id: str, name: str, ending: str) -> Response:
         file = await asyncio.to_thread(_file, store, sweep_id, f"{name}.{ending}")
-        return respond_with(
-            file, request, {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'"}
-        )
+        return respond_with(file, request, {"Content-Security-Policy": INERT})
 
     return router
 
