@@ -1,4 +1,4 @@
-"""All callers of a process together: how many connections they may have, how many bytes may be under way, how long they take."""
+"""All callers of a process together: how many connections they have, how many bytes are under way, how long they take."""
 
 import asyncio
 import ipaddress

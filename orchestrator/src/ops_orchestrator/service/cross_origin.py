@@ -19,7 +19,7 @@ _VARY: Final = "Origin"
 
 
 class CrossOrigin:
-    """Lets scripts of exactly the `origins` read what `app` answers. Credentials, such as cookies, are never taken from them."""
+    """Lets scripts of exactly the `origins` read what `app` answers. Cookies are never taken from them."""
 
     def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
         self._app = app

@@ -40,7 +40,7 @@ class OwnPagesOnly:
 
 
 def refuse_foreign(request: Request) -> None:
-    """Raise HTTPException, 403, unless a page of this service sent the request. Under which names it has pages is checked before."""
+    """Raise HTTPException, 403, unless a page of this service sent the request, whose name is one of ours."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     # Browsers that do not say the first say the second with a form; what says neither is no browser.
     is_ours = site in _OUR_OWN if site is not None else origin is None or _netloc(origin) == request.headers.get("host", "")

@@ -12,13 +12,9 @@ from uvicorn.server import ServerState
 
 from ops_orchestrator.service.callers import Callers, Patience
 from ops_orchestrator.service.refusal import (
-    CODED,
-    CODED_EARLY,
     MAX_FIELDS,
     MAX_HEAD_BYTES,
     NO_ROOM,
-    NOT_ONE_HOST,
-    OTHER_HOST,
     PADDED,
     TOO_LARGE,
     TOO_MANY_FIELDS,
@@ -26,9 +22,8 @@ from ops_orchestrator.service.refusal import (
     UNREADABLE,
     Refusal,
 )
+from ops_orchestrator.service.request_head import NO_BODY, body_of
 
-# ": " and the end of the line.
-_AROUND_HEADER: Final = 4
 # With it ends a head, and a body in chunks.
 _END: Final = b"\r\n\r\n"
 # A body in chunks is read in parts that end behind an `_END`, most of them not shorter than this, as it may be full of them.
@@ -75,8 +70,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_head = False
         self._head_bytes = 0
         self._last = b""
-        self._length = 0
-        self._is_chunked = False
+        self._body = NO_BODY
         self._fed = 0
         self._body_bytes = 0
 
@@ -145,12 +139,12 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_head = False
         if self._wants_upgrade():
             return
-        self._fed = self._body_bytes = self._length = 0
-        self._is_chunked = False
-        why = self._fault()
-        if why is not None:
-            self._why = why
-            raise ValueError(why.detail)  # the parser stops at what it calls
+        self._fed = self._body_bytes = 0
+        body = body_of(self.url, self.headers, self.parser.get_http_version())
+        if isinstance(body, Refusal):
+            self._why = body
+            raise ValueError(body.detail)  # noqa: TRY004  # the parser stops at what it calls, whatever is raised
+        self._body = body
         super().on_headers_complete()
         # What comes after a body in chunks is no header of the request, which may be under way already.
         self.headers = []
@@ -224,8 +218,8 @@ class HttpProtocol(HttpToolsProtocol):
     def _end_of_part(self, data: bytes, at: int) -> int:
         """Where the part from `at` on ends that can be read without beginning another request, or nearly so."""
         if self._awaits_body():
-            if not self._is_chunked:
-                return min(len(data), at + self._length - self._body_bytes)
+            if not self._body.is_chunked:
+                return min(len(data), at + self._body.length - self._body_bytes)
             found = data.find(_END, at + _PART_BYTES)
         else:
             # The end may have begun in what was read before.
@@ -234,7 +228,7 @@ class HttpProtocol(HttpToolsProtocol):
         return len(data) if found < 0 else found + len(_END)
 
     def _read(self, data: memoryview, at: int, end: int) -> int:
-        """Read the part of `data` from `at` to `end`, or to where a request asks for another protocol; returns where it ended."""
+        """Read `data` from `at` to `end`, or to where a request asks for another protocol; returns where that was."""
         part = data[at:end]
         if self._awaits_body():
             self._fed += len(part)
@@ -257,7 +251,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Refuse what has grown too large before its end has come."""
         if len(self.headers) > MAX_FIELDS:
             self._refuse(TOO_MANY_FIELDS)
-        elif self._is_chunked and self._fed - self._body_bytes > _MOST_PADDING_BYTES + _MOST_PADDING * self._body_bytes:
+        elif self._body.is_chunked and self._fed - self._body_bytes > _MOST_PADDING_BYTES + _MOST_PADDING * self._body_bytes:
             self._refuse(PADDED)
         elif self._fed > _MOST_DRAINED_BYTES and self._awaits_body() and self.cycle.response_complete:
             self._end()
@@ -274,31 +268,6 @@ class HttpProtocol(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.parser.feed_data(b"\r\n".join([*lines, b"", b""]))
-
-    def _fault(self) -> Refusal | None:
-        """Why a request cannot be served whose head was read, whatever it is for. Notes how its body comes."""
-        size, hosts, host, version = len(self.url), 0, b"", self.parser.get_http_version()
-        for name, value in self.headers:
-            size += len(name) + len(value) + _AROUND_HEADER
-            if name == b"host":
-                hosts, host = hosts + 1, value
-            elif name == b"content-length":
-                self._length = int(value)
-            elif name == b"transfer-encoding":
-                self._is_chunked = True
-                if value.lower() != b"chunked":
-                    return CODED
-        if size > MAX_HEAD_BYTES:
-            return TOO_LARGE
-        if len(self.headers) > MAX_FIELDS:
-            return TOO_MANY_FIELDS
-        if self._is_chunked and version != "1.1":
-            return CODED_EARLY
-        if hosts != 1 and (hosts or version == "1.1"):
-            return NOT_ONE_HOST
-        if hosts and self.url[:1] not in b"/*" and _names_another(self.url, host):
-            return OTHER_HOST
-        return None
 
     def _refuse(self, why: Refusal) -> None:
         """Answer `why` when it is its turn, and read no more."""
@@ -323,7 +292,7 @@ class HttpProtocol(HttpToolsProtocol):
                 self._end(why)
 
     def _end(self, why: Refusal | None = None) -> None:
-        """Answer `why`, and let the caller read it: what a caller sent and nobody read would have its system drop the answer."""
+        """Answer `why`, and let the caller read it: if we closed with bytes unread, its system would drop the answer."""
         self._is_deaf = self._has_ended = True
         self._held = b""
         self._keep_pending(0)
@@ -354,9 +323,3 @@ class _Flow(FlowControl):
         """See FlowControl."""
         if not self._is_held:
             super().resume_reading()
-
-
-def _names_another(target: bytes, host: bytes) -> bool:
-    """Whether a request line with a whole address, or a host and a port, names another host than the header (RFC 9112, 3.2.2)."""
-    named = target.partition(b"://")[2].partition(b"/")[0].partition(b"?")[0] or target
-    return named.lower() != host.lower()

@@ -125,7 +125,8 @@ class _Server(uvicorn.Server):
             self._announce()
 
     def _accepting(self, listener: socket.socket, connections: OpenConnections) -> Any:
-        make = partial(self.config.http_protocol_class, self.config, self.server_state, self.lifespan.state)
+        make: Any = self.config.http_protocol_class
+        make = partial(make, self.config, self.server_state, self.lifespan.state)
         return SharedListener(listener, connections, make, lambda: len(self.server_state.connections))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
