@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     max_connections: Annotated[int, Field(gt=0, description="most connections of callers; more are answered 503")] = 1000
     max_connections_per_address: Annotated[int, Field(gt=0, description="most connections from one address")] = 500
     max_pending_bytes: Annotated[int, Field(gt=0, description="most bytes of all requests that are not answered yet")] = (
-        64 * MIB
+        16 * MIB
     )
     url: Annotated[BaseUrl, Field(description="where the command line finds the service")] = "http://127.0.0.1:8000"
     api_key: Annotated[

@@ -20,7 +20,7 @@ class CallerLimits:
 
     connections: int = 1000
     per_address: int = 500
-    pending_bytes: int = 64 * MIB
+    pending_bytes: int = 16 * MIB
     """Bytes of requests that are not answered yet, all together."""
 
     head_s: float = 20.0
@@ -43,7 +43,9 @@ class CallerLimits:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The limits in the settings."""
-        return cls(settings.max_connections, settings.max_connections_per_address, settings.max_pending_bytes)
+        # Or else the largest request would be refused whenever there are others.
+        pending_bytes = max(settings.max_pending_bytes, 2 * settings.max_request_bytes)
+        return cls(settings.max_connections, settings.max_connections_per_address, pending_bytes)
 
 
 class Connection(Protocol):

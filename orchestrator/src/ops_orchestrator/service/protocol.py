@@ -59,6 +59,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._patience = Patience(callers.limits.slowest)
         # Bytes that wait until the request before them is answered, and those of it and them that count as pending.
         self._held = b""
+        self._is_full = False
         self._pending = 0
         self._requests = 0
         self._drained = 0
@@ -205,9 +206,11 @@ class HttpProtocol(HttpToolsProtocol):
     def _note_held(self) -> None:
         if self.cycle is not None and self.cycle.response_complete and not self._in_head:
             self._keep_pending(len(self._held))
-        self._hold(is_full=len(self._held) > _MOST_HELD_BYTES)
+        if self._held or self._is_full:
+            self._hold(is_full=len(self._held) > _MOST_HELD_BYTES)
 
     def _hold(self, *, is_full: bool) -> None:
+        self._is_full = is_full
         flow: Any = self.flow  # as made for this connection
         flow.hold(is_full=is_full)
 
@@ -223,7 +226,7 @@ class HttpProtocol(HttpToolsProtocol):
             found = data.find(_END, at + _PART_BYTES)
         else:
             # The end may have begun in what was read before.
-            seam = (self._last + data[at : at + 3]).find(_END)
+            seam = (self._last + data[at : at + 3]).find(_END) if self._last else -1
             found = data.find(_END, at) if seam < 0 else at + seam - len(self._last)
         return len(data) if found < 0 else found + len(_END)
 
@@ -237,9 +240,10 @@ class HttpProtocol(HttpToolsProtocol):
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(TOO_LARGE)
                 return end
-            self._last = (self._last + bytes(part[-3:]))[-3:]
         try:
             self.parser.feed_data(part)
+            if self._in_head:
+                self._last = (self._last + bytes(part[-3:]))[-3:]
         except httptools.HttpParserUpgrade as upgrade:
             if self._wants_upgrade():
                 self._read_without_upgrade()
