@@ -1,5 +1,6 @@
 """Callers of the service that write what they want into a socket, and what the service's process takes for them."""
 
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -87,4 +88,4 @@ def received(connection: socket.socket) -> bytes:
 
 def statuses(answers: bytes) -> list[int]:
     """The status of each of `answers`, none of which has a body that looks like one."""
-    return [int(answer[:3]) for answer in answers.split(b"HTTP/1.1 ")[1:]]
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 ([1-5]\d\d) ", answers)]

@@ -1,6 +1,7 @@
 """Callers that want to take the service down, or more of it than they may: what they get, and what they cost."""
 
 import os
+import select
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -82,7 +83,7 @@ def test_request_that_two_readers_may_read_otherwise_is_refused_and_nothing_behi
 
 
 def test_chunk_extensions_and_trailers_are_skipped_and_mean_nothing(victim: Victim) -> None:
-    trailers = b"0\r\nHost: evil.example\r\nContent-Length: 99\r\n\r\n"
+    trailers = b"0\r\nHost: evil.example\r\n\r\n"
     answer = victim.ask(POST + CHUNKED + b'\r\n2;name="a;b"\r\n{}\r\n' + trailers + LAST)
     assert statuses(answer) == [422, 404]
 
@@ -148,7 +149,7 @@ def test_heads_that_do_not_end_are_counted_together(victim: Victim) -> None:
 
 
 def test_requests_without_end_that_are_never_read_wait_in_the_system(victim: Victim) -> None:
-    requests = b"GET /runs HTTP/1.1\r\nHost: localhost\r\n\r\n" * 450_000
+    requests = b"GET /runs HTTP/1.1\r\nHost: localhost\r\n\r\n" * 480_000
     assert len(requests) > 17 * MIB
     with victim.assaulted("17 MiB of requests, no answer of which is read", "closed") as cost, victim.connect() as connection:
         assert send(connection, requests) == 0
@@ -215,13 +216,9 @@ def test_large_answers_that_are_never_read_are_not_held(victim: Victim) -> None:
 
 def until_reset(connection: socket.socket) -> int:
     """Wait, without reading, until the other side has given the connection up; returns how much had come by then."""
-    waiting = socket.SO_ERROR
-    import select  # noqa: PLC0415  # only here
-
     poll = select.poll()
     poll.register(connection, select.POLLERR | select.POLLHUP)
     poll.poll()
-    connection.getsockopt(socket.SOL_SOCKET, waiting)
     return len(received(connection))
 
 

@@ -132,7 +132,7 @@ def unread(url: str) -> Iterator[socket.socket]:
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", int(url.rpartition(":")[2])))
-        connection.sendall(f"GET {PATH} HTTP/1.1\r\nHost: ops\r\nConnection: close\r\n\r\n".encode())
+        connection.sendall(f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         yield connection
 
 

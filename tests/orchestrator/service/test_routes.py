@@ -226,7 +226,7 @@ async def test_number_that_is_not_written_in_digits_is_named(start_service: Star
 
 async def test_path_with_a_slash_too_many_is_not_redirected(start_service: StartService) -> None:
     async with start_service(ScriptedModule()) as service:
-        answer = await service.get("/runs/", headers={"Host": "elsewhere.test"})
+        answer = await service.get("/runs/", headers={"Host": "elsewhere.localhost"})
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 

@@ -81,7 +81,7 @@ def test_headers_without_end_are_refused_and_read_no_longer(orchestrator: str) -
 
 
 def test_request_for_a_web_socket_is_answered_as_plain_http(orchestrator: str) -> None:
-    asking = b"GET /health HTTP/1.1\r\nHost: ops\r\nUpgrade: websocket\r\nConnection: upgrade, close\r\n\r\n"
+    asking = b"GET /health HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: upgrade, close\r\n\r\n"
     assert answer_to(orchestrator, asking).startswith("HTTP/1.1 200 ")
 
 
@@ -377,7 +377,7 @@ def test_answer_that_nobody_reads_is_cut_off_with_a_sentence_when_the_service_st
         os.truncate(plot, 64 * 1024 * 1024)  # more than the buffers between here and the service hold
         artifact = f"{url}/runs/{run.json()['run_id']}/artifacts/{plot.parent.name}/{plot.name}"
         with HTTP.stream("GET", artifact), connected(url) as half_sent:
-            half_sent.sendall(b"POST /plan_and_execute HTTP/1.1\r\nHost: ops\r\nContent-Length: 9\r\n\r\n{")
+            half_sent.sendall(b"POST /plan_and_execute HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
             process.send_signal(signal.SIGTERM)
             output = process.communicate()[0]
     assert "caller did not read it to the end" in output

@@ -1,6 +1,8 @@
 """HTTP/1.1 as the server reads it: within bounds, and what no application sees is refused with a problem document, too."""
 
 import asyncio
+import socket
+import struct
 from math import inf
 from typing import Any, Final
 
@@ -35,6 +37,7 @@ _MOST_PADDING_BYTES: Final = 64 * 1024
 _MOST_PADDING: Final = 8
 # So much of a body is thrown away whose request was answered before, so that its caller reads why; then the connection ends.
 _MOST_DRAINED_BYTES: Final = 64 * 1024 * 1024
+_AT_ONCE: Final = struct.pack("ii", 1, 0)
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -123,6 +126,9 @@ class HttpProtocol(HttpToolsProtocol):
         what, seconds, progress = self._awaited()
         if self._patience.is_over(now, (what, self._requests, self._drained), seconds, progress):
             if what == "end":
+                # What the system still has to send is thrown away, too, which it would keep for minutes.
+                if (connection := self.transport.get_extra_info("socket")) is not None:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
                 self.transport.abort()
             elif what == "request":
                 self.transport.close()
