@@ -9,6 +9,7 @@ import pytest
 from twisted_module import ABOUT, NAME, Answer, Asked, Twist, TwistedModule
 
 from ops_contract.compliance.arguments import selected
+from ops_contract.compliance.check import check
 from ops_contract.compliance.checks.filled_upstream import FILLED_UPSTREAM
 from ops_contract.compliance.checks.mutants import is_valid, mutants_of
 from ops_contract.compliance.checks.request_shapes import must_be_refused, must_be_served, not_refused, requirement_of
@@ -16,6 +17,7 @@ from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Seen
 from ops_contract.compliance.probe import Probe
 from ops_contract.compliance.result import Exchange
+from ops_contract.compliance.targets.target import Target
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -218,6 +220,20 @@ async def test_module_is_asked_for_few_results() -> None:
     await module.broken("OPS-ERR-004", "OPS-FWD-003")
     sent = [asked for asked, status in zip(module.asked, answers, strict=True) if asked.path == "/execute" and status == 200]
     assert len([asked for asked in sent if asked.fields.get("upstream")]) < 25
+
+
+async def test_module_is_sent_only_what_a_chosen_requirement_needs() -> None:
+    module = TwistedModule()
+    await module.broken("OPS-PTH-001", "OPS-FWD-003")
+    assert len(module.asked) < 150
+
+
+async def test_of_what_is_behind_an_adapter_only_that_is_asked_which_it_may_pass_by_itself() -> None:
+    behind = TwistedModule(lambda _, answer: replace(answer, status=404, body=b"no"))
+    async with TwistedModule().served() as url, behind.served() as bare:
+        report = await check(Target(url, "adapted", behind=bare))
+    assert {"OPS-EXE-001", "OPS-ERR-004", "OPS-PTH-001"} <= set(report.covered)
+    assert len(behind.asked) < 150
 
 
 def test_requests_are_the_same_each_time_and_of_every_field() -> None:
