@@ -34,9 +34,10 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """A process inherits that SIGINT is ignored, as it is under nohup and in the background of a script, but no handler.
+def interruptible() -> Iterator[None]:
+    """SIGINT ends the processes that are started meanwhile.
 
+    A process inherits that SIGINT is ignored, as it is under nohup and in the background of a script, but no handler.
     Only the main thread may change it; what other threads start is not interrupted.
     """
     if current_thread() is not main_thread():
@@ -52,10 +53,9 @@ def _interruptible() -> Iterator[None]:
 @contextmanager
 def started(folder: Path, *words: str, stdout: int = PIPE, stderr: int = PIPE, **variables: str) -> Iterator[Popen[str]]:
     """A command under way in `folder`, which SIGINT interrupts; killed at the end when it still runs."""
-    with _interruptible():
-        process = Popen(
-            [command(words[0]), *words[1:]], cwd=folder, env=environment(**variables), stdout=stdout, stderr=stderr, text=True
-        )
+    line = [command(words[0]), *words[1:]]
+    with interruptible():
+        process = Popen(line, cwd=folder, env=environment(**variables), stdout=stdout, stderr=stderr, text=True)
     with process:
         try:
             yield process

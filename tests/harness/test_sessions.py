@@ -7,7 +7,7 @@ from subprocess import PIPE, Popen
 
 import httpx2
 import pytest
-from local_service import HTTP, ROOT, environment, service
+from local_service import HTTP, ROOT, environment, interruptible, service
 from team_repository import TeamRepository
 
 pytestmark = pytest.mark.slow
@@ -228,7 +228,9 @@ def test_nothing_is_left_of_a_session_that_was_killed(repository: TeamRepository
             signal.pause()
     """
     repository.write({"test_it.py": tests})
-    with Popen(repository.pytest("-s"), cwd=repository.folder, env=environment(), stdout=PIPE, text=True) as killed:
+    with interruptible():
+        killed = Popen(repository.pytest("-s"), cwd=repository.folder, env=environment(), stdout=PIPE, text=True)
+    with killed:
         assert any("READY" in line for line in killed.stdout or ())
         killed.send_signal(end)
         killed.communicate()

@@ -78,6 +78,7 @@ def _key(key: SecretStr | None) -> SecretStr | None:
 Opening = Annotated[str, AfterValidator(_opening)]
 """Who may use a service without keys."""
 
+
 def listed(text: str) -> tuple[str, ...]:
     """The items of a setting that has several, with commas."""
     return tuple(item.strip() for item in text.split(",") if item.strip())
