@@ -149,7 +149,7 @@ sync-dev: $(filter .uv/bin/uv,$(UV))
 
 # uv is installed beside the project, not into the user's Python, which on Debian refuses that.
 .uv/bin/uv:
-	@echo "Installing uv into .uv ..."
+	@echo "Installing uv into .uv ..." >&2
 	@python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .uv uv==0.13.9 \
 	|| { python3 -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check uv==0.13.9; } \
 	|| { echo "make: uv is missing and Python can install nothing here; install uv, pip or venv and run again" >&2; exit 1; }

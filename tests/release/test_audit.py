@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from local_service import ROOT
 
+pytestmark = pytest.mark.slow
+
 GOOD = {"name": "idna", "version": "3.20", "vulns": []}
 BAD = {"name": "urllib3", "version": "2.8.0", "vulns": [{"id": "GHSA-1", "fix_versions": ["2.8.1"]}]}
 SKIPPED = {"name": "attrs", "skip_reason": "not found"}

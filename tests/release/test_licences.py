@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from local_service import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def checked(rules: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """`make licences` with other rules, in a copy of what it reads."""

@@ -12,6 +12,8 @@ import pytest
 from bill_of_materials import wrong_in
 from local_service import ROOT
 
+pytestmark = pytest.mark.slow
+
 EPOCH: Final = "1767962096"
 
 

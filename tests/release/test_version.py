@@ -10,6 +10,8 @@ from typing import Final
 import pytest
 from local_service import ROOT
 
+pytestmark = pytest.mark.slow
+
 FILES: Final = ("CHANGELOG.md", "CITATION.cff", "Dockerfile", "pyproject.toml", "uv.lock")
 CHANGES: Final = """# Changelog
 
