@@ -19,7 +19,9 @@ PAGES = {"fastapi_swagger", "jinja2", "markdown_it", "nh3", "ops_orchestrator.se
 COMMANDS = {"asyncio", "jsonata", "pydantic_settings", "rich", "sqlite3", "yaml"}
 UNUSED_BY_SERVICE = {
     *PAGES,
-    "opentelemetry",
+    "google.protobuf",
+    "opentelemetry.exporter",
+    "opentelemetry.sdk",
     "prometheus_client",
     "ops_orchestrator.cli.display",
     "ops_orchestrator.notebook",
