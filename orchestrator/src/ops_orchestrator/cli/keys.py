@@ -2,7 +2,7 @@
 
 from ops_contract.command_line import add_deferred, new_group
 
-keys_app = new_group("API keys, with which the service is used: add, list, revoke. Signing keys, for runs: make.")
+keys_app = new_group("Make, list and revoke API keys; make signing keys.")
 add_deferred(keys_app, "add", "ops_orchestrator.cli.api_keys:add", "Make an API key, and show it once.")
 add_deferred(keys_app, "list", "ops_orchestrator.cli.api_keys:list_keys", "List the API keys, without their secrets.")
 add_deferred(keys_app, "revoke", "ops_orchestrator.cli.api_keys:revoke", "Revoke an API key, at once.")

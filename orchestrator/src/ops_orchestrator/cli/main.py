@@ -23,7 +23,10 @@ add_deferred(
 )
 add_deferred(app, "runs", "ops_orchestrator.cli.runs:runs_app", "Look at runs, cancel or resume one.")
 add_deferred(
-    app, "keys", "ops_orchestrator.cli.keys:keys_app", "Who may use the service (API keys), and what runs are signed with."
+    app,
+    "keys",
+    "ops_orchestrator.cli.keys:keys_app",
+    "Make, list and revoke API keys; make signing keys.",
 )
 
 

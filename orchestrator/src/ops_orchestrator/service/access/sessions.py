@@ -13,7 +13,9 @@ IDLE_S: Final = 60 * 60
 LONGEST_S: Final = 8 * 60 * 60
 """And after eight hours whatever happens."""
 
-_MOST_SESSIONS: Final = 10_000
+MOST_OF_A_KEY: Final = 50
+"""So many sessions a key has at most; the one that was not used for longest ends, and none of another key."""
+
 _NOTED_EVERY_S: Final = 60
 _TABLE: Final = (
     "CREATE TABLE IF NOT EXISTS sessions"
@@ -39,8 +41,9 @@ class Sessions:
         session, now = secrets.token_urlsafe(32), time.time()
         self._database.execute("DELETE FROM sessions WHERE seen < ? OR begun < ?", (now - IDLE_S, now - LONGEST_S))
         self._database.execute(
-            "DELETE FROM sessions WHERE session IN (SELECT session FROM sessions ORDER BY seen DESC LIMIT -1 OFFSET ?)",
-            (_MOST_SESSIONS - 1,),
+            "DELETE FROM sessions WHERE session IN"
+            " (SELECT session FROM sessions WHERE key_id = ? ORDER BY seen DESC LIMIT -1 OFFSET ?)",
+            (key_id, MOST_OF_A_KEY - 1),
         )
         self._database.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", (_hash(session), key_id, now, now))
         return session

@@ -1,0 +1,40 @@
+"""Who counts as one caller when keys are guessed."""
+
+import pytest
+
+from ops_orchestrator.service.access.failed_tries import MOST_AT_ONCE, ONE_MORE_AFTER_S, FailedTries
+
+
+def used_up(tries: FailedTries, address: str) -> None:
+    while tries.take(address) == 0:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("address", "same", "other"),
+    [
+        ("192.0.2.1", "192.0.2.1", "192.0.2.2"),
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::9", "2001:db8:0:2::1"),
+        ("", "", "192.0.2.1"),
+    ],
+)
+def test_one_caller_is_an_address_or_a_network_of_ipv6(address: str, same: str, other: str) -> None:
+    tries = FailedTries()
+    used_up(tries, address)
+    assert 0 < tries.take(same) <= ONE_MORE_AFTER_S
+    assert tries.take(other) == 0
+
+
+def test_try_that_did_not_fail_is_given_back() -> None:
+    tries = FailedTries()
+    for _ in range(2 * MOST_AT_ONCE):
+        assert tries.take("192.0.2.1") == 0
+        tries.give_back("192.0.2.1")
+
+
+def test_many_addresses_are_forgotten_and_not_kept_for_ever() -> None:
+    tries = FailedTries()
+    used_up(tries, "192.0.2.1")
+    for number in range(5000):
+        tries.take(f"10.0.{number // 256}.{number % 256}")
+    assert tries.take("192.0.2.1") == 0
