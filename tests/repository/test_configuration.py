@@ -90,6 +90,16 @@ def test_compose_takes_the_modules_file_and_the_digest_from_their_settings() -> 
     assert orchestrator["environment"]["OPS_IMAGE_DIGEST"] == "sha256:x"
 
 
+@pytest.mark.parametrize(
+    ("variables", "opening"),
+    [({}, "127.0.0.1:8000"), ({"OPS_PUBLISH": "8000"}, "8000"), ({"OPS_PUBLISH": "8000", "OPS_OPEN": "yes"}, "yes")],
+)
+def test_compose_tells_the_service_where_it_is_published_so_that_it_is_open_on_loopback_alone(
+    variables: dict[str, str], opening: str
+) -> None:
+    assert composed(**variables)["environment"]["OPS_OPEN"] == opening
+
+
 @pytest.mark.parametrize(("path", "code"), [("/ready", 0), ("/other", 1)])
 def test_health_check_of_the_images_asks_the_container_itself(path: str, code: int, tmp_path: Path) -> None:
     (script,) = re.findall(r"<<'SCRIPT' /usr/local/bin/answers\n(.*?)\nSCRIPT\n", (ROOT / "Dockerfile").read_text(), re.DOTALL)

@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from scripted_module import ScriptedModule, StartService, modules_yaml
 
 from ops_orchestrator.service.access.failed_tries import MOST_AT_ONCE
-from ops_orchestrator.service.access.needed_scope import needed_scope, row_of
+from ops_orchestrator.service.access.needed_scope import is_in_table, needed_scope
 from ops_orchestrator.service.app import create_app
 from ops_orchestrator.settings import Settings
 
@@ -168,7 +168,7 @@ def test_table_has_a_row_for_every_request_that_the_service_answers(tmp_path: Pa
     app = create_app(Settings(modules_file=file, runs_dir=tmp_path / "runs", _env_file=None))
     asked = [(method, route.path) for route in app.routes if isinstance(route, APIRoute) for method in route.methods or ()]
     assert len(asked) > 25
-    assert [request for request in asked if row_of(*request) is None] == []
+    assert [request for request in asked if not is_in_table(*request)] == []
     changing = {path: needed_scope(method, path) for method, path in asked if method not in ("GET", "HEAD")}
     assert set(changing.values()) == {"run"}
     assert isinstance(app, FastAPI)

@@ -18,16 +18,20 @@ TABLE: Final[tuple[tuple[tuple[str, ...], str, Scope | None], ...]] = (
 )
 """Methods, what their path looks like, and the scope; None stands for requests that need no key. The first row counts."""
 
-_COMPILED: Final = tuple((methods, re.compile(path, re.DOTALL), scope) for methods, path, scope in TABLE)
+_BY_METHOD: Final = {
+    method: tuple((re.compile(path, re.DOTALL), scope) for methods, path, scope in TABLE if method in methods)
+    for method in {method for methods, _, _ in TABLE for method in methods}
+}
 
 
 def needed_scope(method: str, path: str) -> Scope | None:
     """The scope that a request needs, None when it needs no key. What is in no row of the table needs the highest."""
-    row = row_of(method, path)
-    return "admin" if row is None else TABLE[row][2]
+    for pattern, scope in _BY_METHOD.get(method, ()):
+        if pattern.fullmatch(path):
+            return scope
+    return "admin"
 
 
-def row_of(method: str, path: str) -> int | None:
-    """The row of the table that a request is in."""
-    rows = enumerate(_COMPILED)
-    return next((row for row, (methods, pattern, _) in rows if method in methods and pattern.fullmatch(path)), None)
+def is_in_table(method: str, path: str) -> bool:
+    """Whether a row of the table says what a request needs."""
+    return any(pattern.fullmatch(path) for pattern, _ in _BY_METHOD.get(method, ()))
