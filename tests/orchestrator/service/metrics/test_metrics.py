@@ -10,7 +10,12 @@ from scraped import OPENMETRICS, Scraped
 from scripted_module import Gate, ScriptedModule, StartService, error_envelope, success
 
 from ops_orchestrator.errors import NetworkError
+from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.runs.events import Event, RunQueued, StepFailed
+from ops_orchestrator.runs.feed import Line
 from ops_orchestrator.service.metrics.families import FAMILIES
+from ops_orchestrator.service.metrics.run_tally import RunTally
+from ops_orchestrator.service.metrics.tally import Tally
 
 DOCUMENT = Path(__file__).parents[4] / "docs/observability.md"
 
@@ -172,3 +177,12 @@ async def test_every_metric_is_documented_and_every_documented_one_is_there() ->
         )
         for each in FAMILIES
     ]
+
+
+def test_code_that_is_not_ours_counts_as_other() -> None:
+    tally = Tally()
+    failed = StepFailed(step="alpha", module="alpha", attempts=1, error={"code": "FROM_ELSEWHERE", "message": "x"})
+    queued = RunQueued(request={"scenario_id": "demo"}, plan=[], steps=(), versions={}, modules_sha256="x")
+    event = Event(run_id="run-1", seq=1, what=failed)
+    RunTally(tally, Catalogue({})).take([Line("run-1", 1, b"", is_last=False, event=event, queued=queued)])
+    assert tally.samples()["ops_step_failures_total"] == [(("other", "other", "other"), 1.0)]
