@@ -62,6 +62,7 @@ async def test_document_names_every_path(document: dict[str, Any]) -> None:
         "/modules/{name}/compliance.html",
         "/health",
         "/ready",
+        "/metrics",
     }
 
 
@@ -98,8 +99,8 @@ async def test_every_answer_of_json_is_typed(document: dict[str, Any]) -> None:
 async def test_headers_are_described(document: dict[str, Any]) -> None:
     post = document["paths"]["/plan_and_execute"]["post"]
     artifact = document["paths"]["/runs/{run_id}/artifacts/{step}/{name}"]["get"]
-    assert {"Prefer", "Idempotency-Key"} == {parameter["name"] for parameter in post["parameters"]}
-    assert {"Location", "Preference-Applied"} == set(post["responses"]["202"]["headers"])
+    assert {"traceparent", "Prefer", "Idempotency-Key"} == {parameter["name"] for parameter in post["parameters"]}
+    assert {"Location", "Preference-Applied", "traceresponse"} == set(post["responses"]["202"]["headers"])
     assert {"Retry-After"} == set(post["responses"]["503"]["headers"])
     assert {"Range", "If-Range", "If-None-Match"} <= {parameter["name"] for parameter in artifact["parameters"]}
     assert "ETag" in artifact["responses"]["200"]["headers"]
