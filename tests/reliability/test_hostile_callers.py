@@ -211,7 +211,7 @@ def test_large_answers_that_are_never_read_are_not_held(victim: Victim) -> None:
             send(caller, ask)
         taken = [until_reset(caller) for caller in callers]
     assert max(taken) < 64 * MIB
-    assert cost.mib < 80
+    assert cost.mib < 48
 
 
 def until_reset(connection: socket.socket) -> int:
@@ -249,7 +249,7 @@ def test_bodies_under_way_are_counted_together(victim: Victim) -> None:
             answers = list(pool.map(received, callers))
     assert {status for answer in answers for status in statuses(answer)} == {408, 503}
     assert all(b"retry-after: 1\r\n" in answer for answer in answers if statuses(answer) == [503])
-    assert cost.mib < 80
+    assert cost.mib < 48
 
 
 def test_pages_of_others_reach_nothing(victim: Victim) -> None:

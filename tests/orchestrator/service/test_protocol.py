@@ -2,12 +2,16 @@
 
 import asyncio
 import re
+import socket
+from collections.abc import AsyncIterator
 
 import pytest
 from served_app import served
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
+
+from ops_orchestrator.service.callers import CallerLimits, Callers, Connection, Patience
 
 WHOLE = b"POST /whole HTTP/1.1\r\nHost: ops\r\nContent-Length: 4\r\n\r\nbody"
 END = "\r\n\r\n"
@@ -74,3 +78,139 @@ async def test_body_that_cannot_be_read_is_refused_after_the_answers_before_it()
 async def test_head_is_refused_for_what_it_says(head: bytes, status: str) -> None:
     (answer,) = await answers_to(head + b"Connection: close\r\n\r\n")
     assert answer[:3] == status
+
+
+SOON = CallerLimits(head_s=0.5, body_s=0.5, unread_s=0.5, linger_s=0.5, look_every_s=0.05)
+
+
+async def test_requests_sent_together_are_answered_in_order_however_they_are_cut() -> None:
+    chunked = b"POST /chunked HTTP/1.1\r\nHost: ops\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nX-After: it\r\n\r\n"
+    sent = b"\r\n" + (WHOLE + chunked + b"\r\nGET /none HTTP/1.1\r\nHost: ops\r\n\r\n") * 40 + LAST
+    expected = ["200 /whole body", "200 /chunked body", "200 /none "] * 40 + ["200 /last "]
+    for size in (1, 3, 50, 1000, len(sent)):
+        parts = [sent[at : at + size] for at in range(0, len(sent), size)]
+        assert await answers_to(*parts) == expected
+
+
+async def test_next_request_is_not_begun_before_the_first_is_answered() -> None:
+    begun, gate = [], asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            begun.append(scope["path"])
+            await gate.wait()
+            await Response()(scope, receive, send)
+
+    async with served(app) as url:
+        reader, writer = await connected(url)
+        writer.write(b"GET /one HTTP/1.1\r\nHost: ops\r\n\r\n" * 1000 + LAST)
+        await writer.drain()
+        while not begun:
+            await asyncio.sleep(0)
+        waiting = list(begun)
+        gate.set()
+        answers = await reader.read()
+        writer.close()
+    assert waiting == ["/one"]
+    assert (len(begun), answers.count(b"HTTP/1.1 200 OK")) == (1001, 1001)
+
+
+async def test_what_stands_behind_a_body_in_chunks_is_no_header() -> None:
+    seen: list[bytes] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await Request(scope, receive).body()
+            seen.extend(name for name, _ in scope["headers"])
+            await Response()(scope, receive, send)
+
+    async with served(app) as url:
+        reader, writer = await connected(url)
+        head = b"POST / HTTP/1.1\r\nHost: ops\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        writer.write(head + b"0\r\nAuthorization: Bearer x\r\n\r\n")
+        await reader.read()
+        writer.close()
+    assert seen == [b"host", b"connection", b"transfer-encoding"]
+
+
+async def connected(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to what is served."""
+    host, port = url.removeprefix("http://").split(":")
+    return await asyncio.open_connection(host, int(port))
+
+
+async def test_answer_may_take_longer_than_anything_else() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            done = asyncio.Event()
+            asyncio.get_running_loop().call_later(4 * SOON.look_every_s + 2 * SOON.head_s, done.set)
+            await done.wait()
+            await Response()(scope, receive, send)
+
+    async with served(app, limits=SOON) as url:
+        reader, writer = await connected(url)
+        writer.write(LAST)
+        answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+
+
+def test_patience_grows_with_what_comes_and_never_beyond_its_bound() -> None:
+    patience = Patience(slowest=100)
+    assert not patience.is_over(0, "body", 10)
+    assert not patience.is_over(9, "body", 10, 200)  # two seconds more
+    assert not patience.is_over(12, "body", 10, 200)
+    assert not patience.is_over(12, "body", 10, 100_000)
+    assert patience.is_over(22.1, "body", 10, 100_000)
+    assert not patience.is_over(22.1, "another body", 10, 100_000)
+
+
+class Quiet:
+    """A connection that nothing is to be said of."""
+
+    def look(self, now: float) -> None:
+        """See Connection."""
+
+
+async def test_connections_are_counted_by_address_and_those_of_siblings_are_not() -> None:
+    callers = Callers(CallerLimits(connections=4, per_address=2))
+    connections: list[Connection] = [Quiet() for _ in range(8)]
+    hosts = ["10.0.0.1", "10.0.0.1", "10.0.0.1", None, "2001:db8::1", "10.0.0.2"]
+    whys = [callers.admit(connection, host) for connection, host in zip(connections, hosts, strict=False)]
+    assert [why and why.status for why in whys] == [None, None, 503, None, 503, 503]
+    for connection in connections:
+        callers.leave(connection)
+    networks = ["2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1", "::ffff:10.0.0.1"]
+    roomy = Callers(CallerLimits(per_address=2))
+    whys = [roomy.admit(connection, host) for connection, host in zip(connections, networks, strict=False)]
+    assert [why and why.status for why in whys] == [None, None, 503, None, None]
+
+
+def test_bytes_of_all_requests_are_counted_and_a_single_request_always_fits() -> None:
+    callers = Callers(CallerLimits(pending_bytes=100))
+    assert callers.take(90, own=0)
+    assert callers.take(90, own=90)
+    assert not callers.take(1, own=0)
+    callers.give_back(180)
+    assert callers.take(1000, own=0)
+
+
+async def test_caller_that_never_reads_its_answer_is_given_up() -> None:
+    ended = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await StreamingResponse(endless())(scope, receive, send)
+            ended.set()
+
+    async with served(app, send_buffer=4096, limits=SOON) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(LAST)
+            await ended.wait()
+
+
+async def endless() -> AsyncIterator[bytes]:
+    """Bytes, as long as somebody wants them."""
+    while True:
+        yield b"x" * 65536

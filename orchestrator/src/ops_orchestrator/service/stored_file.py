@@ -18,7 +18,8 @@ from ops_orchestrator.service.byte_range import UnsatisfiableRangeError, request
 from ops_orchestrator.service.conditional import Validators
 from ops_orchestrator.service.head import is_head
 
-_PIECE_BYTES: Final = 256 * 1024
+# Of each answer that nobody reads, two are kept: one that is to be sent, and one that waits.
+_PIECE_BYTES: Final = 64 * 1024
 _SHOWN: Final = re.compile(r"text/|image/|audio/|video/|application/(json\b|[\w.-]+\+json\b)", re.IGNORECASE)
 _NOT_IN_A_QUOTED_STRING: Final = re.compile(r'[^ -~]|["\\%]')
 
