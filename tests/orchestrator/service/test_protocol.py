@@ -93,11 +93,13 @@ async def test_requests_sent_together_are_answered_in_order_however_they_are_cut
 
 
 async def test_next_request_is_not_begun_before_the_first_is_answered() -> None:
-    begun, gate = [], asyncio.Event()
+    begun: list[str] = []
+    asked, gate = asyncio.Event(), asyncio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             begun.append(scope["path"])
+            asked.set()
             await gate.wait()
             await Response()(scope, receive, send)
 
@@ -105,8 +107,7 @@ async def test_next_request_is_not_begun_before_the_first_is_answered() -> None:
         reader, writer = await connected(url)
         writer.write(b"GET /one HTTP/1.1\r\nHost: ops\r\n\r\n" * 1000 + LAST)
         await writer.drain()
-        while not begun:
-            await asyncio.sleep(0)
+        await asked.wait()
         waiting = list(begun)
         gate.set()
         answers = await reader.read()
@@ -200,7 +201,7 @@ async def test_caller_that_never_reads_its_answer_is_given_up() -> None:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await StreamingResponse(endless())(scope, receive, send)
+            await StreamingResponse(large())(scope, receive, send)
             ended.set()
 
     async with served(app, send_buffer=4096, limits=SOON) as url:
@@ -210,7 +211,7 @@ async def test_caller_that_never_reads_its_answer_is_given_up() -> None:
             await ended.wait()
 
 
-async def endless() -> AsyncIterator[bytes]:
-    """Bytes, as long as somebody wants them."""
-    while True:
+async def large() -> AsyncIterator[bytes]:
+    """Much more than the system takes for a caller who does not read; whoever is gone is sent nothing more."""
+    for _ in range(1000):
         yield b"x" * 65536
