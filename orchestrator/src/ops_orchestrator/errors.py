@@ -7,6 +7,7 @@ OrchestratorError
 │   ├── UnknownModuleError       422, lists the registered ones
 │   ├── UnknownActionError       422, lists those of the module
 │   ├── ChangedModuleError       409, modules.yaml lacks what a run needs to go on
+│   ├── BadModulesFileError      409, modules.yaml is read again and cannot be used
 │   ├── PinnedVersionError       409, a module is not the version that a run insists on
 │   ├── NotFoundError            404, a run or one of its documents
 │   ├── ReusedKeyError           422, an idempotency key came with another request
@@ -115,6 +116,14 @@ class ChangedModuleError(RequestError):
     status = 409
     slug = "changed-module"
     title = "A module is not registered as the run needs it"
+
+
+class BadModulesFileError(RequestError):
+    """modules.yaml was to be read again and cannot be used; what was registered before stays."""
+
+    status = 409
+    slug = "bad-modules-file"
+    title = "modules.yaml cannot be used"
 
 
 class PinnedVersionError(RequestError):

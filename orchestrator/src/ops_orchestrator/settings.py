@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     retention_days: Annotated[
         int | None, Field(gt=0, le=36500, description="runs that ended longer ago are deleted; unset, none are")
     ] = None
+    drain_s: Annotated[
+        int, Field(ge=0, le=86400, description="seconds that runs under way get to end when the service is stopped")
+    ] = 0
     stop_grace_s: Annotated[int, Field(ge=0, description="seconds that answers in progress get when the service stops")] = 3
     log_format: Annotated[Literal["json", "console"], Field(description="how the service's own log is written")] = "json"
     image_digest: Annotated[str | None, Field(description="digest of the orchestrator's own image, where known")] = None

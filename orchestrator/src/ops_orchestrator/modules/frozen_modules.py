@@ -1,7 +1,7 @@
 """modules.json of a run: how its modules are called, so that it can go on or be reproduced after modules.yaml has changed."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from pydantic import Field
@@ -32,15 +32,18 @@ class _Deadlines(ContractModel):
     modules: dict[str, dict[str, Annotated[float, Field(gt=0)]]]
 
 
-def freeze_modules(catalogue: Catalogue, names: Iterable[str]) -> bytes:
+def freeze_modules(catalogue: Catalogue, names: Sequence[str]) -> bytes:
     """modules.json for a run that calls the modules `names` of `catalogue`: `{"modules": {name: entry}}`.
 
     An entry is the one in effect, as it could stand in modules.yaml, with secrets masked. Where requests have the deadlines of
     an earlier run, whose time-outs were others, `deadlines` has them by action. The same modules give the same bytes, all of
     them ASCII without control characters.
     """
-    entries = {name: _frozen(catalogue.modules[name]) for name in names}
-    return json.dumps({"modules": entries}, indent=2).encode() + b"\n"
+    key = tuple(names)
+    if key not in catalogue.frozen:
+        entries = {name: _frozen(catalogue.modules[name]) for name in key}
+        catalogue.frozen[key] = json.dumps({"modules": entries}, indent=2).encode() + b"\n"
+    return catalogue.frozen[key]
 
 
 def restore_modules(content: bytes, catalogue: Catalogue) -> Catalogue:

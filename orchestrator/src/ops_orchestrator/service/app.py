@@ -1,8 +1,7 @@
 """The service put together: settings in, application out, everything passed on through constructors."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,6 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 import ops_orchestrator
-from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.runs.active_runs import ActiveRuns
@@ -34,6 +32,7 @@ from ops_orchestrator.service.hot_route import HotRoute
 from ops_orchestrator.service.own_pages import OwnPagesOnly
 from ops_orchestrator.service.pages.negotiation import PagesFirst
 from ops_orchestrator.service.problem import install_problem_handlers
+from ops_orchestrator.service.reloading import RELOAD, ModulesFile, Reloading
 from ops_orchestrator.service.routes.archive import archive_routes
 from ops_orchestrator.service.routes.artifacts import artifacts_routes
 from ops_orchestrator.service.routes.comparison import comparison_routes, several_routes
@@ -68,7 +67,7 @@ _log: Any = structlog.get_logger("ops_orchestrator")
 class _Parts:
     """What the service is made of."""
 
-    catalogue: Catalogue
+    reloading: Reloading
     events: EventStream
     store: FolderStore
     retention: Retention | None
@@ -82,8 +81,24 @@ class _Parts:
     siblings: Siblings
 
 
+@dataclass(frozen=True)
+class Service:
+    """The application, and what whoever serves it may have it do besides."""
+
+    app: FastAPI
+    drain: Callable[[], Coroutine[Any, Any, None]]
+    """Refuses new runs from now on; returns when none is under way, or OPS_DRAIN_S have passed."""
+    reload: Callable[[], Coroutine[Any, Any, None]]
+    """Reads modules.yaml again; the log says what became of that."""
+
+
 def create_app(settings: Settings, transport: Transport | None = None, worker: Worker | None = None) -> FastAPI:
-    """The orchestrator as an ASGI application; `transport` replaces the network between it and the modules.
+    """The orchestrator as an ASGI application; see `create_service`."""
+    return create_service(settings, transport, worker).app
+
+
+def create_service(settings: Settings, transport: Transport | None = None, worker: Worker | None = None) -> Service:
+    """The orchestrator; `transport` replaces the network between it and the modules.
 
     `worker` says which of several processes this one is that serve together; None when it is the only one.
     Raises ConfigurationError for a bad modules.yaml, StoreError when the run store cannot be made.
@@ -108,7 +123,7 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     app.add_middleware(OwnPagesOnly, hosts=hosts)
     app.add_middleware(PagesFirst, site=partial(_pages, parts, hosts))
     if worker is not None:
-        app.add_middleware(AmongSiblings, siblings=parts.siblings)
+        app.add_middleware(AmongSiblings, siblings=parts.siblings, told={RELOAD: parts.reloading.take})
     install_problem_handlers(app)
     _add_routes(
         app,
@@ -123,14 +138,14 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
         ro_crate_routes(parts.store),
         verification_routes(parts.store),
         run_control_routes(parts.runs, parts.store, parts.siblings),
-        reproduction_routes(parts.runs, parts.store, started, parts.catalogue, settings.max_request_bytes),
+        reproduction_routes(parts.runs, parts.store, started, parts.reloading.file.registration, settings.max_request_bytes),
         events_routes(parts.store, parts.events, lambda run_id: parts.runs.find(run_id) is not None),
-        modules_routes(parts.viewer),
+        modules_routes(parts.viewer, parts.reloading),
         health_routes(parts.store, parts.runs),
         sweeps_routes(parts.sweeps, parts.sweep_store, settings),
         description_routes(app),
     )
-    return app
+    return Service(app, partial(_drain, parts, settings.drain_s), parts.reloading.on_signal)
 
 
 def _add_routes(app: FastAPI, *routers: APIRouter) -> None:
@@ -143,7 +158,8 @@ def _add_routes(app: FastAPI, *routers: APIRouter) -> None:
 
 
 def _parts(settings: Settings, transport: Transport | None, worker: Worker | None) -> _Parts:
-    catalogue = load_catalogue(settings.modules_file, os.environ)
+    file = ModulesFile.read(settings.modules_file, worker)
+    registration = file.registration
     events = EventStream()
     store = FolderStore.open(
         settings.runs_dir,
@@ -157,23 +173,24 @@ def _parts(settings: Settings, transport: Transport | None, worker: Worker | Non
     client = ModuleClient(settings.limits, transport)
     turns = _turns(settings, worker)
     runs = ActiveRuns(
-        catalogue, store, client, turns=turns, image_digest=settings.image_digest, leaves_runs=settings.resume_interrupted
+        registration, store, client, turns=turns, image_digest=settings.image_digest, leaves_runs=settings.resume_interrupted
     )
     sweep_store = SweepStore.open(settings.runs_dir, settings.durability, settings.sync)
     through = RunsOfSweeps(runs, store, settings.max_concurrent_runs, leaves_sweeps=settings.resume_interrupted)
+    siblings = Siblings(worker.siblings if worker else (), runs.find, store)
     return _Parts(
-        catalogue=catalogue,
+        reloading=Reloading(file, siblings),
         events=events,
         store=store,
         retention=retention_of(store, settings.retention_days) if worker is None or worker.is_first else None,
         client=client,
         turns=turns,
         runs=runs,
-        viewer=ModuleViewer(catalogue, client, store, VerdictStore(settings.runs_dir)),
+        viewer=ModuleViewer(registration, client, store, VerdictStore(settings.runs_dir)),
         sweep_store=sweep_store,
-        sweeps=ActiveSweeps(catalogue, sweep_store, through),
+        sweeps=ActiveSweeps(registration, sweep_store, through),
         takeover=Takeover(store, runs if settings.resume_interrupted else None),
-        siblings=Siblings(worker.siblings if worker else (), runs.find, store),
+        siblings=siblings,
     )
 
 
@@ -204,11 +221,21 @@ async def _lifespan(parts: _Parts, _: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(parts.store.close)
 
 
+async def _drain(parts: _Parts, seconds: int) -> None:
+    """Let the runs under way end, and start no more. Sweeps start no more points, and end with those under way."""
+    count = parts.runs.count
+    if not seconds:
+        return
+    message = f"no run is started any more; {count} under way may end within {seconds} s; another signal stops them at once"
+    _log.info("service.draining", runs=count, message=message)
+    await parts.runs.drain(seconds)
+
+
 def _pages(parts: _Parts, hosts: Collection[str], api: ASGIApp) -> ASGIApp:
     """The pages, which take a tenth of a second and 20 MiB to load."""
     from ops_orchestrator.service.pages.site import Parts, site  # noqa: PLC0415  # see above
 
-    return site(Parts(parts.store, parts.sweep_store, parts.catalogue, parts.viewer, hosts), api)
+    return site(Parts(parts.store, parts.sweep_store, parts.viewer, parts.reloading.file, hosts), api)
 
 
 def _signer(settings: Settings, worker: Worker | None) -> Signer | None:

@@ -36,7 +36,7 @@ _HOW_TO_MAKE_ROOM: Final = (
     " or set OPS_RUNS_DIR to a folder on another disk and start the orchestrator again."
 )
 _METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
-_READ_AT_START: Final = " The orchestrator reads modules.yaml when it starts: after a change, start it again."
+_READ_AGAIN: Final = " After a change of modules.yaml, `ops modules reload` has the orchestrator read it again."
 
 _log: Any = structlog.get_logger("ops_orchestrator.http")
 
@@ -103,7 +103,7 @@ def _hint(error: RequestError) -> str:
         case NotFoundError(listed_at=path) if path:
             return f" {list_hint(path)}"
         case UnknownModuleError() | UnknownActionError() | ChangedModuleError():
-            return _READ_AT_START
+            return _READ_AGAIN
         case _:
             return ""
 

@@ -3,6 +3,7 @@
 import asyncio
 
 from ops_orchestrator.errors import BusyError, ConflictError
+from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.planning.sweep import Point
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.active_runs import ActiveRuns
@@ -16,18 +17,25 @@ def key_of(sweep_id: str, number: int) -> str:
     return f"{sweep_id}/{number}"
 
 
-async def first_run(runs: ActiveRuns, sweep_id: str, point: Point) -> ActiveRun:
-    """Start the run of a point of a sweep that never ran before. Raises RequestError, BusyError among them, and StoreError."""
+async def first_run(runs: ActiveRuns, sweep_id: str, point: Point, catalogue: Catalogue) -> ActiveRun:
+    """Start the run of a point of a sweep that never ran before, with the modules of `catalogue`.
+
+    Raises RequestError, BusyError among them, and StoreError.
+    """
     # To look whether the key has a run takes a fifth of the time of a short run.
-    return await runs.start(point.scenario, origin=Origin(sweep=sweep_id), new_key=key_of(sweep_id, point.number))
+    key = key_of(sweep_id, point.number)
+    return await runs.start(point.scenario, catalogue=catalogue, origin=Origin(sweep=sweep_id), new_key=key)
 
 
-async def point_run(runs: ActiveRuns, store: RunStore, sweep_id: str, point: Point) -> ActiveRun | RunRecord:
+async def point_run(
+    runs: ActiveRuns, store: RunStore, sweep_id: str, point: Point, catalogue: Catalogue
+) -> ActiveRun | RunRecord:
     """The run of a point, under way in `runs`, or its record when an earlier attempt of the sweep completed it.
 
     Raises BusyError when that has to be tried again, RequestError, StoreError.
     """
-    found = await runs.start_once(point.scenario, key_of(sweep_id, point.number), origin=Origin(sweep=sweep_id))
+    key, origin = key_of(sweep_id, point.number), Origin(sweep=sweep_id)
+    found = await runs.start_once(point.scenario, key, catalogue=catalogue, origin=origin)
     if isinstance(found, ActiveRun) or found.status == "completed":
         return found
     try:

@@ -19,7 +19,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import ops_orchestrator
 from ops_contract import CONTRACT_VERSION
-from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.runs.reports.html.environment import environment
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
@@ -27,6 +26,7 @@ from ops_orchestrator.service.pages.forms import read_form
 from ops_orchestrator.service.pages.inner_call import InnerAnswer, post
 from ops_orchestrator.service.pages.shared_pages import SharedPages
 from ops_orchestrator.service.problem import list_hint, problem_response
+from ops_orchestrator.service.reloading import ModulesFile
 from ops_orchestrator.service.seen_modules import ModuleViewer
 
 POLICY: Final = (
@@ -56,8 +56,8 @@ class Parts:
 
     store: RunStore
     sweeps: SweepStore
-    catalogue: Catalogue
     viewer: ModuleViewer
+    modules_file: ModulesFile
     hosts: Collection[str]
 
 
