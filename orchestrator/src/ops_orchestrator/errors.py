@@ -13,6 +13,7 @@ OrchestratorError
 │   ├── ReusedKeyError           422, an idempotency key came with another request
 │   ├── ConflictError            409, the run's status does not allow it
 │   │   └── SweepConflictError       409, the sweep's status does not allow it
+│   ├── NoRoomError              507, there is no room for another run
 │   ├── BusyError                503, no run can be started now
 │   └── UnresponsiveError        503, the process that executes a run hangs
 ├── StepError                a module's: ends the step as failed; `failure` says how
@@ -185,6 +186,14 @@ class BusyError(RequestError):
     status = 503
     slug = "busy"
     title = "No run can be started now"
+
+
+class NoRoomError(RequestError):
+    """The disk has too little room for another run, or the store takes as much as it may."""
+
+    status = 507
+    slug = "no-room"
+    title = "There is no room for another run"
 
 
 class UnresponsiveError(RequestError):

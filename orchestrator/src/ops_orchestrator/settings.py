@@ -76,6 +76,12 @@ class Settings(BaseSettings):
     max_step_artifacts: Annotated[int, Field(gt=0, description="most artifacts of one step")] = 1000
     max_step_artifact_bytes: Annotated[int, Field(gt=0, description="most bytes of all artifacts of one step")] = 512 * MIB
     max_run_artifact_bytes: Annotated[int, Field(gt=0, description="most bytes of all artifacts of one run")] = 1024 * MIB
+    max_store_bytes: Annotated[
+        int | None, Field(gt=0, description="most bytes that all runs take together; unset, as many as there is room for")
+    ] = None
+    min_free_bytes: Annotated[
+        int, Field(ge=0, description="bytes that the disk of the runs must have free for a run to start; 0, any")
+    ] = 64 * MIB
     max_import_bytes: Annotated[int, Field(gt=0, description="most bytes that one zip file of runs unpacks to")] = 4096 * MIB
     max_concurrent_runs: Annotated[int, Field(gt=0, description="most runs executed at once; more wait for their turn")] = 64
     max_queued_runs: Annotated[int, Field(ge=0, description="most runs that wait; more are answered 503")] = 1000

@@ -290,6 +290,8 @@ class ActiveRuns:
             raise ConflictError.under_way(run_id, active.record.status)
         reopened = await (self._store.take_over if is_left else self._store.reopen)(run_id)
         try:
+            if not is_left:  # one that was left takes what it needs, or stays as it is
+                await asyncio.to_thread(self._store.check_room)
             work = await asyncio.to_thread(work_left, self._store, reopened, self._registration.catalogue)
             recorder = Recorder(reopened.writer, reopened.state, reopened.results)
             moved, durability = files_to_move(reopened.state), self._store.durability

@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 import ops_orchestrator
+from ops_orchestrator.descriptors import limit, places_for
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.runs.active_runs import ActiveRuns
@@ -21,7 +22,9 @@ from ops_orchestrator.runs.shared_turns import SharedTurns
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Progress
 from ops_orchestrator.runs.store.retention import Retention, retention_of
+from ops_orchestrator.runs.store.room import Room
 from ops_orchestrator.runs.store.run_folder import Signer
+from ops_orchestrator.runs.store.store_size import StoreSize
 from ops_orchestrator.runs.store.verdicts import VerdictStore
 from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
 from ops_orchestrator.runs.sweeps.sweep_run import RunsOfSweeps
@@ -70,6 +73,7 @@ class _Parts:
     reloading: Reloading
     events: EventStream
     store: FolderStore
+    size: StoreSize | None
     retention: Retention | None
     client: ModuleClient
     turns: Turns
@@ -161,6 +165,7 @@ def _parts(settings: Settings, transport: Transport | None, worker: Worker | Non
     file = ModulesFile.read(settings.modules_file, worker)
     registration = file.registration
     events = EventStream()
+    size = None if settings.max_store_bytes is None else StoreSize(settings.runs_dir)
     store = FolderStore.open(
         settings.runs_dir,
         (RunLog(settings.log_format), events),
@@ -169,6 +174,7 @@ def _parts(settings: Settings, transport: Transport | None, worker: Worker | Non
         report=_log_progress,
         in_background=True,
         signer=_signer(settings, worker),
+        room=Room(settings.runs_dir, settings.min_free_bytes, settings.max_store_bytes, size),
     )
     client = ModuleClient(settings.limits, transport)
     turns = _turns(settings, worker)
@@ -182,6 +188,7 @@ def _parts(settings: Settings, transport: Transport | None, worker: Worker | Non
         reloading=Reloading(file, siblings),
         events=events,
         store=store,
+        size=size,
         retention=retention_of(store, settings.retention_days) if worker is None or worker.is_first else None,
         client=client,
         turns=turns,
@@ -203,8 +210,9 @@ async def _lifespan(parts: _Parts, _: FastAPI) -> AsyncIterator[None]:
         asyncio.create_task(parts.takeover.keep_on(again, is_complete=is_complete)),
         asyncio.create_task(parts.sweeps.take_over()),
     )
-    if parts.retention is not None:
-        parts.retention.start()
+    for background in (parts.retention, parts.size):
+        if background is not None:
+            background.start()
     if reason := parts.store.unwritable():
         _log.error("store.unwritable", message=reason)
     yield
@@ -214,8 +222,9 @@ async def _lifespan(parts: _Parts, _: FastAPI) -> AsyncIterator[None]:
     await parts.sweeps.stop()
     parts.turns.close()
     parts.events.close()
-    if parts.retention is not None:
-        await asyncio.to_thread(parts.retention.stop)
+    for background in (parts.retention, parts.size):
+        if background is not None:
+            await asyncio.to_thread(background.stop)
     await parts.client.aclose()
     await asyncio.to_thread(parts.sweep_store.close)
     await asyncio.to_thread(parts.store.close)
@@ -251,7 +260,9 @@ def _signer(settings: Settings, worker: Worker | None) -> Signer | None:
 
 
 def _turns(settings: Settings, worker: Worker | None) -> Turns:
-    at_once, most_waiting = settings.max_concurrent_runs, settings.max_queued_runs
+    at_once, most_waiting, warning = places_for(settings, limit())
+    if warning is not None and (worker is None or worker.is_first):
+        _log.warning("descriptors.few", message=warning)
     if worker is None:
         return LocalTurns(at_once, most_waiting)
     return SharedTurns.open(worker.folder, worker.number, worker.count, at_once=at_once, most_waiting=most_waiting)

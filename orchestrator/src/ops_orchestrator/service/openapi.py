@@ -40,6 +40,7 @@ _BECAUSE: Final = {
     422: "The scenario or a parameter is not valid, or names what does not exist.",
     500: "The orchestrator failed; its log has the details.",
     503: "The run store cannot be used.",
+    507: "The disk has less room than OPS_MIN_FREE_BYTES, or runs take as much as OPS_MAX_STORE_BYTES.",
 }
 _TEXT: Final = {"schema": {"type": "string"}}
 _VALIDATORS: Final = {

@@ -18,6 +18,7 @@ from ops_orchestrator.errors import (
     BusyError,
     ChangedModuleError,
     DamagedRunError,
+    NoRoomError,
     NotFoundError,
     RequestError,
     StoreError,
@@ -102,6 +103,8 @@ def _hint(error: RequestError) -> str:
     match error:
         case NotFoundError(listed_at=path) if path:
             return f" {list_hint(path)}"
+        case NoRoomError():
+            return _HOW_TO_MAKE_ROOM
         case UnknownModuleError() | UnknownActionError() | ChangedModuleError():
             return _READ_AGAIN
         case _:

@@ -18,10 +18,10 @@ from ops_orchestrator.service.hangup import RELOAD, Terminal
 from ops_orchestrator.service.listener import listening_socket, log_listening, url_of
 from ops_orchestrator.service.protocol import HttpProtocol
 from ops_orchestrator.service.service_log import configure_service_log
-from ops_orchestrator.service.shared_listener import OpenConnections, SharedListener
+from ops_orchestrator.service.shared_listener import Alone, Connections, SharedListener
 from ops_orchestrator.settings import Settings
 
-Shared = tuple[socket.socket, OpenConnections]
+Shared = tuple[socket.socket, Connections]
 
 
 def serve_orchestrator(settings: Settings) -> None:
@@ -40,7 +40,7 @@ def serve_until_stopped(
     """
     with listening_socket(settings) as listener:
         url = url_of(listener)
-        serve_on([listener], application, settings, lambda: announce(url), service=service)
+        serve_on([], application, settings, lambda: announce(url), service=service, shared=(listener, Alone()))
 
 
 def serve_on(  # noqa: PLR0913  # what a server is made of, each by name
@@ -54,7 +54,7 @@ def serve_on(  # noqa: PLR0913  # what a server is made of, each by name
 ) -> None:
     """As `serve_until_stopped`, on sockets that listen already; `started` is called when it can be used.
 
-    `shared` is one more socket, on which other processes listen too, and how many connections each has.
+    `shared` is one more socket, on which other processes may listen too, and how many connections each has.
     """
     config = uvicorn.Config(
         application,
@@ -77,7 +77,7 @@ def serve_on(  # noqa: PLR0913  # what a server is made of, each by name
         signal.signal(
             signal.SIGHUP, lambda *_: server.end(ExitCode.DONE) if service is None or terminal.is_gone() else server.reload()
         )
-    if shared is not None:
+    if service is not None:
         signal.signal(RELOAD, lambda *_: server.reload())
     server.run(sockets=listeners)
     if server.exit_code is not None:
@@ -140,7 +140,7 @@ class _Server(uvicorn.Server):
             self._loop = asyncio.get_running_loop()
             self._announce()
 
-    def _accepting(self, listener: socket.socket, connections: OpenConnections) -> Any:
+    def _accepting(self, listener: socket.socket, connections: Connections) -> Any:
         def protocol() -> HttpProtocol:
             return HttpProtocol(self.config, self.server_state, self.lifespan.state)
 

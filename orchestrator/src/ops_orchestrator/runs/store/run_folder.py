@@ -116,8 +116,19 @@ class RunFolder:
         """Write everything that an ended run has, its final record under another name: see `conclude`.
 
         `results` are pieces of results.json. Without a `signer` the run is not signed, and keeps
-        only a signature of what it has now.
+        only a signature of what it has now. May be repeated when it fails.
         """
+        size, hashed = self._log_size, self._log_hash.copy()
+        try:
+            self._end(results, line, record, signer)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._log, size)
+                os.lseek(self._log, size, os.SEEK_SET)
+            self._log_size, self._log_hash = size, hashed
+            raise
+
+    def _end(self, results: Iterable[bytes], line: bytes, record: bytes, signer: Signer | None) -> None:
         digest = hashlib.sha256()
         self._document(RESULTS, _hashed(results, digest))
         self._hashes[RESULTS] = digest.hexdigest()

@@ -67,6 +67,7 @@ class ActiveSweeps:
         folder, before = await self._reopened(sweep_id)
         try:
             await asyncio.to_thread(_refuse_if_completed, before, folder)
+            await asyncio.to_thread(self._through.store.check_room)
             state = before.model_copy(
                 # What is drawn is drawn again.
                 update={"status": "running", "attempt": before.attempt + 1, "notes": request.notes} | _NOT_OVER
@@ -119,6 +120,7 @@ class ActiveSweeps:
 
     async def _created(self, sweep_id: str, request: SweepRequest, body: bytes) -> str:
         """Make a sweep and begin to execute it. Raises FileExistsError when its id is taken."""
+        await asyncio.to_thread(self._through.store.check_room)
         await self._check_pins(request)
         state = SweepState.begun(sweep_id, request)
         folder = await asyncio.to_thread(self._sweeps.create, state, body)

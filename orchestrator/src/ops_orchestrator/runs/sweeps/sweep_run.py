@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import structlog
 
-from ops_orchestrator.errors import BusyError, DamagedRunError, RequestError, StoreError
+from ops_orchestrator.errors import BusyError, DamagedRunError, NoRoomError, RequestError, StoreError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.planning.sweep import Point, SweepRequest, points
 from ops_orchestrator.runs.active_run import ActiveRun
@@ -135,6 +135,9 @@ class SweepRun:
                 return
             try:
                 outcome = await self._outcome(point)
+            except NoRoomError as error:  # for the other points neither
+                self._broken = self._broken or error
+                return
             except (DamagedRunError, RequestError) as error:
                 outcome = PointOutcome.refused(point.number, str(error))
             except Exception as error:  # noqa: BLE001  # the store, or a bug: no other point would fare better
