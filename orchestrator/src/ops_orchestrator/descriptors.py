@@ -48,8 +48,8 @@ def places_for(settings: Settings, most: int | None) -> Places:
     fitting = min(at_once, room // _OF_A_RUN)
     queue = min(waiting, (room - _OF_A_RUN * fitting) // _OF_A_QUEUED_RUN)
     warning = (
-        f"OPS_MAX_CONCURRENT_RUNS={at_once} and OPS_MAX_QUEUED_RUNS={waiting} need {needed(settings)} file descriptors, and "
-        f"this process may have {most}: at most {fitting} runs are executed at once, and {queue} wait; raise the limit (ulimit -n, "
-        "LimitNOFILE= of systemd, ulimits: in Compose), or lower the settings"
+        f"OPS_MAX_CONCURRENT_RUNS={at_once} and OPS_MAX_QUEUED_RUNS={waiting} need {needed(settings)} file descriptors, "
+        f"and this process may have {most}: at most {fitting} runs are executed at once, and {queue} wait; "
+        "raise the limit (ulimit -n, LimitNOFILE= of systemd, ulimits: in Compose), or lower the settings"
     )
     return Places(fitting, queue, warning)

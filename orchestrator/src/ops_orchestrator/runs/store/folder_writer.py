@@ -98,7 +98,8 @@ class FolderWriter:
         line = event.as_line(self._previous_sha256)
 
         def work() -> None:
-            room, document = self._writer.room, json_document(record)
+            room = self._writer.room if self.folder.can_end_again else None
+            document = json_document(record)
             with_reserve(room, lambda: self.folder.end(results_text(results), line, document, self._signer))
             self._note_size(results_bytes)
 
