@@ -13,6 +13,7 @@ OrchestratorError
 │   ├── ReusedKeyError           422, an idempotency key came with another request
 │   ├── ConflictError            409, the run's status does not allow it
 │   │   └── SweepConflictError       409, the sweep's status does not allow it
+│   ├── ReadOnlyError            403, the service only reads
 │   ├── NoRoomError              507, there is no room for another run
 │   ├── BusyError                503, no run can be started now
 │   └── UnresponsiveError        503, the process that executes a run hangs
@@ -186,6 +187,20 @@ class BusyError(RequestError):
     status = 503
     slug = "busy"
     title = "No run can be started now"
+
+
+class ReadOnlyError(RequestError):
+    """Something was to be changed, and the service only reads."""
+
+    status = 403
+    slug = "read-only"
+    title = "The service only reads"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "It shows runs, and starts, changes and removes none, since OPS_READ_ONLY is set. Send this to the service that "
+            "executes runs."
+        )
 
 
 class NoRoomError(RequestError):

@@ -86,6 +86,7 @@ class Settings(BaseSettings):
     max_concurrent_runs: Annotated[int, Field(gt=0, description="most runs executed at once; more wait for their turn")] = 64
     max_queued_runs: Annotated[int, Field(ge=0, description="most runs that wait; more are answered 503")] = 1000
     max_sweep_points: Annotated[int, Field(gt=0, description="most points of a sweep, each of which is a run")] = 10_000
+    read_only: Annotated[bool, Field(description="only show what is stored, and start or change nothing")] = False
     resume_interrupted: Annotated[
         bool, Field(description="resume, at start, the runs and sweeps that a stopped or killed service left")
     ] = False

@@ -270,6 +270,7 @@ class Ready(BaseModel):
 
     status: Literal["ready"] = "ready"
     durability: Annotated[Durability, Field(description="sync: an answer's run is on disk before the answer is sent")]
+    read_only: Annotated[bool, Field(description="true: runs can be read here, and not be started")]
 
 
 class NotReady(BaseModel):

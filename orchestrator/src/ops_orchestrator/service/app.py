@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from fastapi import APIRouter, FastAPI
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 import ops_orchestrator
 from ops_orchestrator.descriptors import limit, places_for
+from ops_orchestrator.errors import StoreError
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.runs.active_runs import ActiveRuns
@@ -35,6 +36,7 @@ from ops_orchestrator.service.hot_route import HotRoute
 from ops_orchestrator.service.own_pages import OwnPagesOnly
 from ops_orchestrator.service.pages.negotiation import PagesFirst
 from ops_orchestrator.service.problem import install_problem_handlers
+from ops_orchestrator.service.read_only import ReadOnly
 from ops_orchestrator.service.reloading import RELOAD, ModulesFile, Reloading
 from ops_orchestrator.service.routes.archive import archive_routes
 from ops_orchestrator.service.routes.artifacts import artifacts_routes
@@ -61,7 +63,9 @@ from ops_orchestrator.service.seen_modules import ModuleViewer
 from ops_orchestrator.service.service_log import RunLog
 from ops_orchestrator.service.siblings import AmongSiblings, Siblings, Worker
 from ops_orchestrator.service.takeover import Takeover
-from ops_orchestrator.settings import Settings
+from ops_orchestrator.settings import Durability, Settings
+
+_KEEP_UP_EVERY_S: Final = 2.0
 
 _log: Any = structlog.get_logger("ops_orchestrator")
 
@@ -83,6 +87,7 @@ class _Parts:
     sweeps: ActiveSweeps
     takeover: Takeover
     siblings: Siblings
+    read_only: bool
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,8 @@ def create_service(settings: Settings, transport: Transport | None = None, worke
     )
     app.add_middleware(HeadAsGet)
     app.add_middleware(HotRoute, path=PATH, answer=start_run)
+    if settings.read_only:
+        app.add_middleware(ReadOnly, allowed=(RELOAD,))
     hosts = frozenset(name.strip().lower() for name in settings.hosts.split(",") if name.strip())
     app.add_middleware(OwnPagesOnly, hosts=hosts)
     app.add_middleware(PagesFirst, site=partial(_pages, parts, hosts))
@@ -145,7 +152,7 @@ def create_service(settings: Settings, transport: Transport | None = None, worke
         reproduction_routes(parts.runs, parts.store, started, parts.reloading.file.registration, settings.max_request_bytes),
         events_routes(parts.store, parts.events, lambda run_id: parts.runs.find(run_id) is not None),
         modules_routes(parts.viewer, parts.reloading),
-        health_routes(parts.store, parts.runs),
+        health_routes(parts.store, parts.runs, read_only=settings.read_only),
         sweeps_routes(parts.sweeps, parts.sweep_store, settings),
         description_routes(app),
     )
@@ -173,6 +180,7 @@ def _parts(settings: Settings, transport: Transport | None, worker: Worker | Non
         sync=settings.sync,
         report=_log_progress,
         in_background=True,
+        read_only=settings.read_only,
         signer=_signer(settings, worker),
         room=Room(settings.runs_dir, settings.min_free_bytes, settings.max_store_bytes, size),
     )
@@ -181,7 +189,8 @@ def _parts(settings: Settings, transport: Transport | None, worker: Worker | Non
     runs = ActiveRuns(
         registration, store, client, turns=turns, image_digest=settings.image_digest, leaves_runs=settings.resume_interrupted
     )
-    sweep_store = SweepStore.open(settings.runs_dir, settings.durability, settings.sync)
+    durability: Durability = "os" if settings.read_only else settings.durability  # there is nothing to flush
+    sweep_store = SweepStore.open(settings.runs_dir, durability, settings.sync)
     through = RunsOfSweeps(runs, store, settings.max_concurrent_runs, leaves_sweeps=settings.resume_interrupted)
     siblings = Siblings(worker.siblings if worker else (), runs.find, store)
     return _Parts(
@@ -189,7 +198,7 @@ def _parts(settings: Settings, transport: Transport | None, worker: Worker | Non
         events=events,
         store=store,
         size=size,
-        retention=retention_of(store, settings.retention_days) if worker is None or worker.is_first else None,
+        retention=_retention(settings, store, worker),
         client=client,
         turns=turns,
         runs=runs,
@@ -198,22 +207,18 @@ def _parts(settings: Settings, transport: Transport | None, worker: Worker | Non
         sweeps=ActiveSweeps(registration, sweep_store, through),
         takeover=Takeover(store, runs if settings.resume_interrupted else None),
         siblings=siblings,
+        read_only=settings.read_only,
     )
 
 
 @asynccontextmanager
 async def _lifespan(parts: _Parts, _: FastAPI) -> AsyncIterator[None]:
     """Put in order what a dead service left, and stop in an order in which no run is left half written."""
-    is_complete = parts.store.is_complete
-    again = await parts.takeover.begin()
-    later = (
-        asyncio.create_task(parts.takeover.keep_on(again, is_complete=is_complete)),
-        asyncio.create_task(parts.sweeps.take_over()),
-    )
+    later = [asyncio.create_task(_keep_up(parts.store))] if parts.read_only else await _taken_over(parts)
     for background in (parts.retention, parts.size):
         if background is not None:
             background.start()
-    if reason := parts.store.unwritable():
+    if not parts.read_only and (reason := parts.store.unwritable()):
         _log.error("store.unwritable", message=reason)
     yield
     for task in later:
@@ -230,6 +235,30 @@ async def _lifespan(parts: _Parts, _: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(parts.store.close)
 
 
+async def _taken_over(parts: _Parts) -> list["asyncio.Task[None]"]:
+    """Begin to put in order what a dead service left; returns what goes on with that. Raises OSError, StoreError."""
+    is_complete = parts.store.is_complete
+    again = await parts.takeover.begin()
+    return [
+        asyncio.create_task(parts.takeover.keep_on(again, is_complete=is_complete)),
+        asyncio.create_task(parts.sweeps.take_over()),
+    ]
+
+
+async def _keep_up(store: FolderStore) -> None:
+    """List the runs that another service writes."""
+    while True:
+        await asyncio.sleep(_KEEP_UP_EVERY_S)
+        with suppress(StoreError):
+            await asyncio.to_thread(store.keep_up)
+
+
+def _retention(settings: Settings, store: FolderStore, worker: Worker | None) -> Retention | None:
+    if settings.read_only or not (worker is None or worker.is_first):
+        return None
+    return retention_of(store, settings.retention_days)
+
+
 async def _drain(parts: _Parts, seconds: int) -> None:
     """Let the runs under way end, and start no more. Sweeps start no more points, and end with those under way."""
     count = parts.runs.count
@@ -244,7 +273,7 @@ def _pages(parts: _Parts, hosts: Collection[str], api: ASGIApp) -> ASGIApp:
     """The pages, which take a tenth of a second and 20 MiB to load."""
     from ops_orchestrator.service.pages.site import Parts, site  # noqa: PLC0415  # see above
 
-    return site(Parts(parts.store, parts.sweep_store, parts.viewer, parts.reloading.file, hosts), api)
+    return site(Parts(parts.store, parts.sweep_store, parts.viewer, parts.reloading.file, hosts, parts.read_only), api)
 
 
 def _signer(settings: Settings, worker: Worker | None) -> Signer | None:

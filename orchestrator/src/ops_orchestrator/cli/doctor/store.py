@@ -35,7 +35,10 @@ def store(settings: Settings) -> Iterator[Finding]:
     if not folder.is_dir():
         yield Finding("wrong", "store", f"{folder} is not a folder", "set OPS_RUNS_DIR to a folder")
         return
-    yield _writable(settings)
+    if settings.read_only:
+        yield Finding("ok", "store", f"{folder.absolute()} is only read")
+    else:
+        yield _writable(settings)
     yield _disk(settings)
     yield from _runs(folder)
 
@@ -65,7 +68,7 @@ def _disk(settings: Settings) -> Finding:
     kind = _file_system(folder.resolve())
     disk = os.statvfs(folder)
     message = f"{kind}, {bytes_text(disk.f_bavail * disk.f_frsize)} free of {bytes_text(disk.f_blocks * disk.f_frsize)}"
-    lacking = Room(folder, settings.min_free_bytes).lacking()
+    lacking = None if settings.read_only else Room(folder, settings.min_free_bytes).lacking()
     if lacking is not None:
         return Finding("wrong", "disk", f"{message}: {lacking}", "`ops runs prune --older-than 90d` shows what can go")
     if kind.startswith(_IN_MEMORY):

@@ -21,7 +21,7 @@ from ops_orchestrator.errors import (
     NotFoundError,
     StoreError,
 )
-from ops_orchestrator.runs.events import Event
+from ops_orchestrator.runs.events import NOT_OVER, Event
 from ops_orchestrator.runs.feed import Consumer
 from ops_orchestrator.runs.json_text import json_document
 from ops_orchestrator.runs.log_reader import LogReader
@@ -103,17 +103,22 @@ class FolderStore:
         sync: SyncMethod = "syncfs",
         report: Report | None = None,
         in_background: bool = False,
+        read_only: bool = False,
         signer: Signer | None = None,
         room: Room | None = None,
     ) -> Self:
         """The store in `folder`, made when missing; its index is brought up to date, `in_background` if many runs came.
 
         `consumers` get the lines of runs that are written. `report` is called every few seconds while runs are read for the
-        index. Runs that end are signed by `signer`. New ones need `room`. Raises StoreError, ConfigurationError.
+        index. Runs that end are signed by `signer`. New ones need `room`.
+        With `read_only`, nothing is written into the folder, which must be there. Raises StoreError, ConfigurationError.
         """
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            index = SqliteIndex.open(folder, report=report, in_background=in_background)
+            if read_only:
+                durability = "os"  # there is nothing to flush
+            else:
+                folder.mkdir(parents=True, exist_ok=True)
+            index = SqliteIndex.open(folder, report=report, in_background=in_background, read_only=read_only)
             return cls(folder, index, sync_of(folder, durability, sync), consumers, durability, signer=signer, room=room)
         except OSError as error:
             reason = "it is not a folder" if isinstance(error, FileExistsError) else error.strerror
@@ -326,6 +331,13 @@ class FolderStore:
             raise StoreError(f"cannot read the run store {self.folder}: {error.strerror}") from error
         found = (read_version(self.folder, run_id, None) for run_id in unlisted)
         self._index.learn([read for read in found if read is not None])
+
+    def keep_up(self) -> None:
+        """List the runs that another process has made, and how those that were under way are now. Raises StoreError."""
+        self.find_unlisted()
+        under_way = set[str]().union(*(self._index.run_ids(status) for status in NOT_OVER))
+        found = (read_version(self.folder, run_id, None) for run_id in sorted(under_way))
+        self._index.put([read.run for read in found if read is not None])
 
     def claim(self, key_sha256: str, run_id: str) -> str | None:
         """See RunStore."""

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import ops_orchestrator
 from ops_contract import CONTRACT_VERSION
+from ops_orchestrator.errors import ReadOnlyError
 from ops_orchestrator.runs.reports.html.environment import environment
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
@@ -52,13 +53,17 @@ _PROBLEM: Final = "application/problem+json"
 
 @dataclass(frozen=True)
 class Parts:
-    """What the pages read. `hosts` are the names by which browsers may send forms to the service."""
+    """What the pages read. `hosts` are the names by which browsers may send forms to the service.
+
+    Pages of a service that is `read_only` show no form that would change anything.
+    """
 
     store: RunStore
     sweeps: SweepStore
     viewer: ModuleViewer
     modules_file: ModulesFile
     hosts: Collection[str]
+    read_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,11 @@ class Site:
         )
         page.headers.update({name: value for name, value in headers.items() if name in _KEPT_OF_A_PROBLEM})
         return page
+
+    def refuse_when_read_only(self) -> None:
+        """Raise ReadOnlyError where a page makes no sense that only leads to a change."""
+        if self.parts.read_only:
+            raise ReadOnlyError
 
     async def post(self, request: Request, path: str, body: bytes = b"") -> InnerAnswer:
         """What the API answers to what a form of `request` asks for; it does not wait for a run."""
@@ -134,7 +144,9 @@ class Page:
 
 def site(parts: Parts, api: ASGIApp) -> ASGIApp:
     """The pages in this folder, before `api`, which answers whatever has no page."""
-    made = Site(parts, api, environment(PackageLoader(_PACKAGE)))
+    templates = environment(PackageLoader(_PACKAGE))
+    templates.globals["read_only"] = parts.read_only
+    made = Site(parts, api, templates)
     modules = [import_module(f"{_PACKAGE}.{found.name}") for found in iter_modules(import_module(_PACKAGE).__path__)]
     pages = [page for module in modules for page in getattr(module, "PAGES", ())]
     return partial(_answer, made, [Route(page.path, partial(_made, made, page.make), methods=[page.method]) for page in pages])
