@@ -30,7 +30,8 @@ def home(tmp_path: Path, module: HeldModule) -> Path:
 
 def examined(home: Path, **variables: str) -> tuple[int, dict[str, dict[str, str]]]:
     """The exit code, and the findings by what was looked at; of several, the last."""
-    with started(home, "ops", "doctor", "--json", **{"OPS_PORT": "0", **variables}) as process:
+    given: Any = {"OPS_PORT": "0", **variables}
+    with started(home, "ops", "doctor", "--json", **given) as process:
         out, err = process.communicate()
     assert err == ""
     document: Any = json.loads(out)

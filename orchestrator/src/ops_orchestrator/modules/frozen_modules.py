@@ -1,7 +1,7 @@
 """modules.json of a run: how its modules are called, so that it can go on or be reproduced after modules.yaml has changed."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
 from pydantic import Field
@@ -32,7 +32,7 @@ class _Deadlines(ContractModel):
     modules: dict[str, dict[str, Annotated[float, Field(gt=0)]]]
 
 
-def freeze_modules(catalogue: Catalogue, names: Sequence[str]) -> bytes:
+def freeze_modules(catalogue: Catalogue, names: Iterable[str]) -> bytes:
     """modules.json for a run that calls the modules `names` of `catalogue`: `{"modules": {name: entry}}`.
 
     An entry is the one in effect, as it could stand in modules.yaml, with secrets masked. Where requests have the deadlines of
