@@ -71,7 +71,11 @@ async def test_page_says_that_the_file_was_changed_and_reads_it_again(start_serv
         host = {"Host": "localhost", "Origin": "http://localhost"}
         read = await ops.post("/modules/reload", headers={**as_page, **host})
         after = (await ops.get("/modules", headers=as_page)).text
-    assert ("The file is not as it was" in before, "The file is not as it was" in changed, "The file is not as it was" in after) == (False, True, False)
+    assert (
+        "The file is not as it was" in before,
+        "The file is not as it was" in changed,
+        "The file is not as it was" in after,
+    ) == (False, True, False)
     assert (read.status_code, read.headers["Location"], "/modules/beta" in after) == (303, "/modules", True)
 
 
