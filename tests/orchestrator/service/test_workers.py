@@ -262,7 +262,7 @@ def test_worker_that_cannot_be_replaced_is_tried_again_while_the_other_serves(tm
         key.write_bytes(b"no key")
         os.kill(service.pids[0], signal.SIGKILL)
         assert "it ended with exit code -9" in service.until("worker.died")["message"]
-        assert f"it cannot start: {key}" in service.until("worker.died")["message"]
+        assert "it cannot start: OPS_SIGNING_KEY" in service.until("worker.died")["message"]
         assert client.get("/ready").status_code == 200
         key.write_bytes(good)
         service.until("worker.started")
