@@ -16,7 +16,10 @@ add_deferred(
 )
 add_deferred(app, "serve", "ops_orchestrator.cli.serve:serve", "Start the orchestrator.")
 add_deferred(
-    app, "doctor", "ops_orchestrator.cli.doctor.command:doctor", "Look whether an orchestrator can work here, and what to do."
+    app,
+    "doctor",
+    "ops_orchestrator.cli.doctor.command:doctor",
+    "Look whether an orchestrator can work here, and say what to do.",
 )
 add_deferred(app, "run", "ops_orchestrator.cli.scenario:run", "Run a scenario.")
 add_deferred(app, "sweep", "ops_orchestrator.cli.sweep:sweep", "Run a scenario for many values and seeds.")
@@ -25,7 +28,9 @@ add_deferred(
     app, "modules", "ops_orchestrator.cli.modules:modules_app", "List the registered modules, or look at one, try one."
 )
 add_deferred(app, "runs", "ops_orchestrator.cli.runs:runs_app", "Look at runs, cancel or resume one.")
-add_deferred(app, "backup", "ops_orchestrator.cli.backup:backup", "Copy the store, also while a service writes in it.")
+add_deferred(
+    app, "backup", "ops_orchestrator.cli.backup:backup", "Copy all runs, sweeps and verdicts, also while a service writes them."
+)
 add_deferred(app, "keys", "ops_orchestrator.cli.keys:keys_app", "Make the keys that runs are signed with.")
 
 
