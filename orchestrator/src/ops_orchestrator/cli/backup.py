@@ -22,9 +22,9 @@ def backup(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Copy all runs, sweeps and verdicts, also while a service writes them. A service can start on the copy.
+    """Copy the store, also while a service writes in it.
 
-    Exits 1 when something was not copied.
+    The copy has all runs, sweeps and verdicts, and a service can start on it. Exits 1 when something was not copied.
     """
     store = read_settings().runs_dir
     if not store.is_dir():

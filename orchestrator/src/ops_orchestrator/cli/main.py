@@ -28,9 +28,7 @@ add_deferred(
     app, "modules", "ops_orchestrator.cli.modules:modules_app", "List the registered modules, or look at one, try one."
 )
 add_deferred(app, "runs", "ops_orchestrator.cli.runs:runs_app", "Look at runs, cancel or resume one.")
-add_deferred(
-    app, "backup", "ops_orchestrator.cli.backup:backup", "Copy all runs, sweeps and verdicts, also while a service writes them."
-)
+add_deferred(app, "backup", "ops_orchestrator.cli.backup:backup", "Copy the store, also while a service writes in it.")
 add_deferred(app, "keys", "ops_orchestrator.cli.keys:keys_app", "Make the keys that runs are signed with.")
 
 

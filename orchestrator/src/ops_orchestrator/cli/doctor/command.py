@@ -24,7 +24,8 @@ from ops_orchestrator.settings import Settings, misspelt_settings, read_settings
 def doctor(as_json: AsJson = False) -> None:
     """Look whether an orchestrator can work here, and say what to do.
 
-    Looks at settings, store, modules, clock, port, descriptors and Docker. Works beside a running service and without one, and changes nothing. Exits 1 when something is wrong.
+    Looks at settings, store, modules, clock, port, descriptors and Docker. Works beside a running service and without one, and
+    changes nothing. Exits 1 when something is wrong.
     """
     found = list(_findings())
     is_wrong = any(finding.sign == "wrong" for finding in found)
