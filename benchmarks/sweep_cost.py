@@ -24,6 +24,7 @@ from ops_orchestrator.charts.png import png_is_installed
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
+from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.modules.transport import BoundedChunks, Response
 from ops_orchestrator.planning.sweep import Point, SweepRequest, points, read_sweep
 from ops_orchestrator.runs.active_runs import ActiveRuns
@@ -84,9 +85,9 @@ async def parts_in(folder: Path) -> AsyncIterator[Parts]:
     catalogue = Catalogue({"alpha": Module(name="alpha", url="http://alpha.test")})
     store, kept = FolderStore.open(folder), SweepStore.open(folder)
     turns = LocalTurns(AT_ONCE, settings.max_queued_runs)
-    runs = ActiveRuns(catalogue, store, ModuleClient(settings.limits, AtOnce()), turns=turns, image_digest=None)
+    runs = ActiveRuns(Registration(catalogue), store, ModuleClient(settings.limits, AtOnce()), turns=turns, image_digest=None)
     try:
-        yield Parts(runs, ActiveSweeps(catalogue, kept, RunsOfSweeps(runs, store, AT_ONCE)))
+        yield Parts(runs, ActiveSweeps(Registration(catalogue), kept, RunsOfSweeps(runs, store, AT_ONCE)))
     finally:
         await runs.stop()
         kept.close()

@@ -20,7 +20,7 @@ from ops_orchestrator.runs.verification import verify_run
 
 _MANIFEST: Final = "manifest-sha256.txt"
 _DOCUMENTS: Final = ("run.json", "results.json", "logs.jsonl", _MANIFEST)
-_STORE: Final = (".index.sqlite3", ".index.sqlite3-wal", ".index.sqlite3-shm", ".keys")
+_STORE: Final = (".index.sqlite3", ".index.sqlite3-wal", ".index.sqlite3-shm", ".keys", ".reserve")
 
 
 @dataclass(frozen=True)

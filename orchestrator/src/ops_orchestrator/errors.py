@@ -7,12 +7,15 @@ OrchestratorError
 │   ├── UnknownModuleError       422, lists the registered ones
 │   ├── UnknownActionError       422, lists those of the module
 │   ├── ChangedModuleError       409, modules.yaml lacks what a run needs to go on
+│   ├── BadModulesFileError      409, modules.yaml is read again and cannot be used
 │   ├── PinnedVersionError       409, a module is not the version that a run insists on
 │   ├── NotFoundError            404, a run or one of its documents
 │   ├── ReusedKeyError           422, an idempotency key came with another request
 │   ├── ConflictError            409, the run's status does not allow it
 │   │   └── SweepConflictError       409, the sweep's status does not allow it
 │   ├── AccessError              400/401/403/429/503, the caller may not do this, or cannot say who it is
+│   ├── ReadOnlyError            403, the service only reads
+│   ├── NoRoomError              507, there is no room for another run
 │   ├── BusyError                503, no run can be started now
 │   └── UnresponsiveError        503, the process that executes a run hangs
 ├── StepError                a module's: ends the step as failed; `failure` says how
@@ -118,6 +121,14 @@ class ChangedModuleError(RequestError):
     title = "A module is not registered as the run needs it"
 
 
+class BadModulesFileError(RequestError):
+    """modules.yaml was to be read again and cannot be used; what was registered before stays."""
+
+    status = 409
+    slug = "bad-modules-file"
+    title = "modules.yaml cannot be used"
+
+
 class PinnedVersionError(RequestError):
     """A run is not started, since a module has another version or image than the run pins."""
 
@@ -177,6 +188,28 @@ class BusyError(RequestError):
     status = 503
     slug = "busy"
     title = "No run can be started now"
+
+
+class ReadOnlyError(RequestError):
+    """Something was to be changed, and the service only reads."""
+
+    status = 403
+    slug = "read-only"
+    title = "The service only reads"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "It shows runs, and starts, changes and removes none, since OPS_READ_ONLY is set. Send this to the service that "
+            "executes runs."
+        )
+
+
+class NoRoomError(RequestError):
+    """The disk has too little room for another run, or the store takes as much as it may."""
+
+    status = 507
+    slug = "no-room"
+    title = "There is no room for another run"
 
 
 class UnresponsiveError(RequestError):

@@ -19,7 +19,6 @@ class ExitCode(IntEnum):
 
 STOPPED_BY: Final[Mapping[signal.Signals, ExitCode]] = {
     signal.SIGTERM: ExitCode.DONE,
-    signal.SIGHUP: ExitCode.DONE,
     signal.SIGINT: ExitCode.INTERRUPTED,
 }
 """How a service ends that one of these signals stops."""

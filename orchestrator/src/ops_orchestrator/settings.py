@@ -146,10 +146,17 @@ class Settings(BaseSettings):
     max_step_artifacts: Annotated[int, Field(gt=0, description="most artifacts of one step")] = 1000
     max_step_artifact_bytes: Annotated[int, Field(gt=0, description="most bytes of all artifacts of one step")] = 512 * MIB
     max_run_artifact_bytes: Annotated[int, Field(gt=0, description="most bytes of all artifacts of one run")] = 1024 * MIB
+    max_store_bytes: Annotated[
+        int | None, Field(gt=0, description="most bytes that all runs take together; unset, as many as there is room for")
+    ] = None
+    min_free_bytes: Annotated[
+        int, Field(ge=0, description="bytes that the disk of the runs must have free for a run to start; 0, any")
+    ] = 64 * MIB
     max_import_bytes: Annotated[int, Field(gt=0, description="most bytes that one zip file of runs unpacks to")] = 4096 * MIB
     max_concurrent_runs: Annotated[int, Field(gt=0, description="most runs executed at once; more wait for their turn")] = 64
     max_queued_runs: Annotated[int, Field(ge=0, description="most runs that wait; more are answered 503")] = 1000
     max_sweep_points: Annotated[int, Field(gt=0, description="most points of a sweep, each of which is a run")] = 10_000
+    read_only: Annotated[bool, Field(description="only show what is stored, and start or change nothing")] = False
     resume_interrupted: Annotated[
         bool, Field(description="resume, at start, the runs and sweeps that a stopped or killed service left")
     ] = False
@@ -159,6 +166,9 @@ class Settings(BaseSettings):
     retention_days: Annotated[
         int | None, Field(gt=0, le=36500, description="runs that ended longer ago are deleted; unset, none are")
     ] = None
+    drain_s: Annotated[
+        int, Field(ge=0, le=86400, description="seconds that runs under way get to end when the service is stopped")
+    ] = 0
     stop_grace_s: Annotated[int, Field(ge=0, description="seconds that answers in progress get when the service stops")] = 3
     log_format: Annotated[LogFormat, Field(description="how the service's own log is written")] = "auto"
     image_digest: Annotated[str | None, Field(description="digest of the orchestrator's own image, where known")] = None

@@ -19,6 +19,7 @@ from ops_orchestrator.errors import BusyError, ChangedModuleError, ConflictError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
+from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.planning.scenario import RunOptions, Scenario
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.active_runs import ActiveRuns
@@ -50,7 +51,7 @@ def runs(catalogue: Catalogue, store: FolderStore, client_for: ClientFor) -> Act
 def active_runs(
     catalogue: Catalogue, store: FolderStore, client: ModuleClient, at_once: int = 10, most: int = 10
 ) -> ActiveRuns:
-    return ActiveRuns(catalogue, store, client, turns=LocalTurns(at_once, most), image_digest=None)
+    return ActiveRuns(Registration(catalogue), store, client, turns=LocalTurns(at_once, most), image_digest=None)
 
 
 def open_store(folder: Path, *consumers: Consumer, sync: Sync | None = None) -> FolderStore:

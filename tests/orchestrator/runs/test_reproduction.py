@@ -13,6 +13,7 @@ from scripted_module import Answer, ClientFor, Gate, ScriptedModule, demo, error
 
 from ops_orchestrator.errors import ConflictError
 from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.planning.scenario import RunOptions, Scenario
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.active_runs import ActiveRuns
@@ -39,7 +40,7 @@ async def runs(
     catalogue: Catalogue, store: FolderStore, client_for: ClientFor, alpha: ScriptedModule
 ) -> AsyncIterator[ActiveRuns]:
     client = client_for(alpha, ScriptedModule("beta"))
-    runs = ActiveRuns(catalogue, store, client, turns=LocalTurns(9, 9), image_digest=None)
+    runs = ActiveRuns(Registration(catalogue), store, client, turns=LocalTurns(9, 9), image_digest=None)
     yield runs
     await runs.stop()
 

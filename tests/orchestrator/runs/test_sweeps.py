@@ -15,6 +15,7 @@ from scripted_module import ClientFor, Gate, ScriptedModule, error_envelope, suc
 
 from ops_orchestrator.errors import ConflictError, NotFoundError, StoreError, UnknownModuleError
 from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.planning.sweep import read_sweep
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.run_filter import RunFilter
@@ -97,8 +98,10 @@ def opened(tmp_path: Path, catalogue: Catalogue, client_for: ClientFor) -> Any:
     async def open_home(*modules: ScriptedModule, at_once: int = 2, most_waiting: int = 10) -> AsyncIterator[Home]:
         store = FolderStore.open(tmp_path / "runs", durability="os")
         kept = SweepStore.open(tmp_path / "runs", "os")
-        runs = ActiveRuns(catalogue, store, client_for(*modules), turns=LocalTurns(at_once, most_waiting), image_digest=None)
-        sweeps = ActiveSweeps(catalogue, kept, RunsOfSweeps(runs, store, at_once))
+        runs = ActiveRuns(
+            Registration(catalogue), store, client_for(*modules), turns=LocalTurns(at_once, most_waiting), image_digest=None
+        )
+        sweeps = ActiveSweeps(Registration(catalogue), kept, RunsOfSweeps(runs, store, at_once))
         try:
             yield Home(sweeps, kept, runs, store)
         finally:

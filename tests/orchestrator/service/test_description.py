@@ -58,6 +58,7 @@ async def test_document_names_every_path(document: dict[str, Any]) -> None:
         "/sweeps/{sweep_id}/resume",
         "/sweeps/{sweep_id}/{name}.{ending}",
         "/modules",
+        "/modules/reload",
         "/modules/{name}",
         "/modules/{name}/compliance.html",
         "/health",

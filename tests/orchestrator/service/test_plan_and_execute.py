@@ -323,7 +323,9 @@ async def test_unknown_module_answers_422_and_lists_the_registered_ones(start_se
     assert (response.status_code, response.headers["content-type"]) == (422, "application/problem+json")
     problem = response.json()
     assert problem["detail"].startswith("Registered modules: policy-simulator, monitor.")
-    assert problem["detail"].endswith("The orchestrator reads modules.yaml when it starts: after a change, start it again.")
+    assert problem["detail"].endswith(
+        "After a change of modules.yaml, `ops modules reload` has the orchestrator read it again."
+    )
     assert problem["errors"] == [
         {"pointer": "/modules/0", "detail": "'policy-simulater' is not registered; did you mean 'policy-simulator'?"}
     ]

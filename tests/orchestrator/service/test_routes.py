@@ -280,7 +280,7 @@ async def test_probe_by_head_is_answered_without_a_body(start_service: StartServ
 @pytest.mark.parametrize("durability", ["sync", "os"])
 async def test_readiness_says_how_durable_runs_are(start_service: StartService, durability: str) -> None:
     async with start_service(ScriptedModule(), durability=durability) as service:
-        assert (await service.get("/ready")).json() == {"status": "ready", "durability": durability}
+        assert (await service.get("/ready")).json() == {"status": "ready", "durability": durability, "read_only": False}
 
 
 async def test_service_whose_store_is_gone_is_alive_but_not_ready(start_service: StartService, tmp_path: Path) -> None:

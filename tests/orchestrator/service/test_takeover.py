@@ -13,6 +13,7 @@ from run_records import GOOD, RUN_ID, begin
 from scripted_module import ClientFor, Gate, ScriptedModule, demo, success
 
 from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.events import RunCancelling, RunEnded
 from ops_orchestrator.runs.store.folder import FolderStore
@@ -53,7 +54,9 @@ def open_store(tmp_path: Path, disk: Disk) -> Iterator[Callable[[], FolderStore]
 def runs_in(catalogue: Catalogue, client_for: ClientFor) -> RunsIn:
     def build(store: FolderStore, *modules: ScriptedModule, at_once: int = 10, most: int = 10) -> ActiveRuns:
         client = client_for(*(modules or (ScriptedModule(), ScriptedModule("beta"))))
-        return ActiveRuns(catalogue, store, client, turns=LocalTurns(at_once, most), image_digest=None, leaves_runs=True)
+        return ActiveRuns(
+            Registration(catalogue), store, client, turns=LocalTurns(at_once, most), image_digest=None, leaves_runs=True
+        )
 
     return build
 

@@ -6,13 +6,9 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from queue import SimpleQueue
-from subprocess import PIPE, STDOUT, Popen
-from threading import Thread
 from threading import enumerate as enumerate_threads
-from typing import Any
 
 import httpx2
 import pytest
@@ -21,7 +17,9 @@ from held_module import HeldModule, held_module
 from local_service import started
 from scraped import Scraped
 from scripted_module import modules_yaml
+from served_workers import Workers, paused, workers
 
+from ops_orchestrator.runs.signing import make_keys
 from ops_orchestrator.service.app import create_app
 from ops_orchestrator.service.siblings import Worker
 from ops_orchestrator.settings import Settings
@@ -30,76 +28,6 @@ pytestmark = pytest.mark.slow
 
 SCENARIO = {"scenario_id": "demo", "modules": ["alpha"]}
 AT_ONCE = {"Prefer": "respond-async"}
-
-
-class Workers:
-    """A service with two workers under way."""
-
-    def __init__(self, process: Popen[str]) -> None:
-        self.process = process
-        self._lines: SimpleQueue[str | None] = SimpleQueue()
-        self._clients = ExitStack()
-        Thread(target=self._read, daemon=True).start()
-        listening = self.until("service.listening")
-        self.url: str = listening["url"]
-        self.pids: list[int] = listening["workers"]
-
-    def until(self, event: str) -> dict[str, Any]:
-        """The next line of the log with this event, which may have to be waited for."""
-        while line := self._lines.get():
-            entry = json.loads(line)
-            if entry["event"] == event:
-                return dict(entry)
-        raise AssertionError(f"the service ended without {event}")
-
-    def rest(self) -> list[str]:
-        """All lines until every process is gone."""
-        return list(iter(self._lines.get, None))
-
-    def client(self, worker: int) -> httpx2.Client:
-        """A client with one connection, to the worker with this number."""
-        client = self._clients.enter_context(httpx2.Client(base_url=self.url, timeout=None, trust_env=False))
-        with paused([pid for pid in self.pids if pid != self.pids[worker]]):
-            client.get("/health")
-        return client
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._clients.close()
-
-    def _read(self) -> None:
-        for line in self.process.stdout or ():
-            self._lines.put(line)
-        self._lines.put(None)
-
-
-@contextmanager
-def paused(pids: list[int]) -> Iterator[None]:
-    """Processes that do nothing meanwhile."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-            pass
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-
-
-@contextmanager
-def workers(home: Path, module: HeldModule, **variables: str) -> Iterator[Workers]:
-    """Two workers with their runs in `home`."""
-    (home / "modules.yaml").write_text(modules_yaml(["alpha"]).replace("http://alpha.test", module.url))
-    words = ("ops", "serve", "--port", "0")
-    with started(home, *words, stdout=PIPE, stderr=STDOUT, **{"OPS_WORKERS": "2", **variables}) as process:
-        service = Workers(process)
-        try:
-            yield service
-        finally:
-            service.close()
-            process.send_signal(signal.SIGTERM)
-            process.wait()
 
 
 @pytest.fixture
@@ -310,7 +238,6 @@ def test_worker_that_hangs_is_replaced_and_its_run_can_go_on(tmp_path: Path, mod
     [
         (signal.SIGTERM, 0),
         pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
-        pytest.param(signal.SIGHUP, 0, marks=pytest.mark.slow),
     ],
 )
 def test_workers_are_stopped_as_one(tmp_path: Path, module: HeldModule, number: int, code: int) -> None:
@@ -331,14 +258,16 @@ def test_workers_are_stopped_as_one(tmp_path: Path, module: HeldModule, number: 
 
 
 def test_worker_that_cannot_be_replaced_is_tried_again_while_the_other_serves(tmp_path: Path, module: HeldModule) -> None:
-    with workers(tmp_path, module) as service:
-        client, good = service.client(1), (tmp_path / "modules.yaml").read_text()
-        (tmp_path / "modules.yaml").write_text("modules: []")
+    key = tmp_path / "key.pem"
+    key.write_bytes(make_keys()[0])
+    with workers(tmp_path, module, OPS_SIGNING_KEY=str(key)) as service:
+        client, good = service.client(1), key.read_bytes()
+        key.write_bytes(b"no key")
         os.kill(service.pids[0], signal.SIGKILL)
         assert "it ended with exit code -9" in service.until("worker.died")["message"]
-        assert "it cannot start: modules.yaml" in service.until("worker.died")["message"]
+        assert "it cannot start: OPS_SIGNING_KEY" in service.until("worker.died")["message"]
         assert client.get("/ready").status_code == 200
-        (tmp_path / "modules.yaml").write_text(good)
+        key.write_bytes(good)
         service.until("worker.started")
 
 

@@ -17,7 +17,6 @@ from ops_orchestrator.cli.output_file import refuse_existing, write_whole
 from ops_orchestrator.cli.progress_line import ProgressLine
 from ops_orchestrator.cli.run_ids import complete_run_id
 from ops_orchestrator.cli.run_store import open_store
-from ops_orchestrator.cli.tables import bytes_text
 from ops_orchestrator.cli.terminal import AsJson, on_terminal, show
 from ops_orchestrator.errors import ArchiveError, ConfigurationError
 from ops_orchestrator.exit_code import ExitCode
@@ -28,6 +27,7 @@ from ops_orchestrator.runs.archive.writing import archive_pieces, check_over
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.protocols import StoredRun
 from ops_orchestrator.settings import Settings, read_settings
+from ops_orchestrator.sizes import bytes_text
 
 _TO_STANDARD_OUTPUT: Final = "-"
 

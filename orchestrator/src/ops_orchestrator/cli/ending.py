@@ -31,7 +31,8 @@ def end_of(error: Exception) -> End | None:
         case RefusedError():
             # A damaged run ends a command as one does that is read from its folder, a StoreError.
             of_500 = ExitCode.USAGE if error.slug == "damaged-run" else ExitCode.OUR_BUG
-            refused = {500: of_500, 429: ExitCode.UNREACHABLE, 503: ExitCode.UNREACHABLE}
+            waits = ExitCode.UNREACHABLE
+            refused = {500: of_500, 429: waits, 503: waits, 507: waits}
             return End(refused.get(error.status, ExitCode.USAGE), str(error))
         case OrchestratorError():
             return End(_OTHER_CODES.get(type(error), ExitCode.OUR_BUG), str(error))

@@ -12,6 +12,7 @@ import structlog
 from ops_orchestrator.cli.run_store import open_store
 from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
 from ops_orchestrator.modules.client import ModuleClient
+from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.store.folder import FolderStore
@@ -40,7 +41,7 @@ async def local_runs(
     store = await asyncio.to_thread(open_store, settings)
     client = ModuleClient(settings.limits, transport)
     turns = LocalTurns(settings.max_concurrent_runs, settings.max_queued_runs)
-    runs = ActiveRuns(registered, store, client, turns=turns, image_digest=settings.image_digest)
+    runs = ActiveRuns(Registration(registered), store, client, turns=turns, image_digest=settings.image_digest)
     with _logged_to_standard_error():
         try:
             yield LocalRuns(runs, store)

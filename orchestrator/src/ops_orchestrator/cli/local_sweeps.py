@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from ops_orchestrator.cli.local_runs import local_runs
 from ops_orchestrator.modules.catalogue import load_catalogue
+from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.planning.sweep import read_sweep
 from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
 from ops_orchestrator.runs.sweeps.answers import PointList, SweepAnswer
@@ -32,7 +33,7 @@ class LocalSweeps:
         async with local_runs(settings, catalogue) as local:
             store = await asyncio.to_thread(SweepStore.open, settings.runs_dir, settings.durability, settings.sync)
             through = RunsOfSweeps(local.runs, local.store, settings.max_concurrent_runs)
-            sweeps = ActiveSweeps(catalogue, store, through)
+            sweeps = ActiveSweeps(Registration(catalogue), store, through)
             try:
                 yield cls(sweeps, store, settings.max_sweep_points)
             finally:

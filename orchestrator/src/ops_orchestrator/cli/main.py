@@ -15,6 +15,12 @@ add_deferred(
     app, "validate", "ops_orchestrator.cli.validate:validate", "Check scenarios and modules.yaml without running anything."
 )
 add_deferred(app, "serve", "ops_orchestrator.cli.serve:serve", "Start the orchestrator.")
+add_deferred(
+    app,
+    "doctor",
+    "ops_orchestrator.cli.doctor.command:doctor",
+    "Look whether an orchestrator can work here, and say what to do.",
+)
 add_deferred(app, "run", "ops_orchestrator.cli.scenario:run", "Run a scenario.")
 add_deferred(app, "sweep", "ops_orchestrator.cli.sweep:sweep", "Run a scenario for many values and seeds.")
 add_deferred(app, "plan", "ops_orchestrator.cli.scenario:show_plan", "Show the plan of a scenario.")
@@ -22,6 +28,7 @@ add_deferred(
     app, "modules", "ops_orchestrator.cli.modules:modules_app", "List the registered modules, or look at one, try one."
 )
 add_deferred(app, "runs", "ops_orchestrator.cli.runs:runs_app", "Look at runs, cancel or resume one.")
+add_deferred(app, "backup", "ops_orchestrator.cli.backup:backup", "Copy the store, also while a service writes in it.")
 add_deferred(
     app,
     "keys",

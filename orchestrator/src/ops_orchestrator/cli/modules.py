@@ -21,6 +21,7 @@ from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
 from ops_orchestrator.modules.module import Module
+from ops_orchestrator.modules.registration import Changes
 from ops_orchestrator.runs.history import EarlierRun, run_before
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.verdicts import VerdictStore
@@ -54,6 +55,13 @@ def list_modules(context: typer.Context, url: Url = None, as_json: AsJson = Fals
     if context.invoked_subcommand is None:
         listed = asyncio.run(_listed(read_settings(url=url)))
         show(listed, lambda: tables.modules_view(listed), as_json=as_json)
+
+
+@modules_app.command("reload")
+def reload_modules(url: Url = None, as_json: AsJson = False) -> None:
+    """Have the service read modules.yaml again. A wrong file changes nothing; runs under way keep their modules."""
+    changes = asyncio.run(_reloaded(read_settings(url=url)))
+    show(changes, lambda: display.plain(Changes.of(changes).in_words()), as_json=as_json)
 
 
 @modules_app.command("show")
@@ -188,6 +196,11 @@ def serve_module(  # noqa: PLR0913, PLR0917  # one parameter an option
 def _run_before(settings: Settings, run: str, module: str, action: str) -> EarlierRun:
     with closing(FolderStore.existing(settings.runs_dir)) as store:
         return run_before(store, find_run_id(store, run), module, action)
+
+
+async def _reloaded(settings: Settings) -> dict[str, Any]:
+    async with ServiceClient.at(settings.url) as service:
+        return await service.reload_modules()
 
 
 async def _listed(settings: Settings) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from ops_orchestrator.runs.store.all_runs import usage
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.retention import RUNS_A_SECOND, Rule, expired
 from ops_orchestrator.runs.store.retention import prune as delete
+from ops_orchestrator.sizes import bytes_text
 
 
 def prune(  # noqa: PLR0913  # one parameter for each option
@@ -76,7 +77,7 @@ def _deleted(
 
 
 def _pruned(runs: Sequence[RunSummary], size: int, *, deleted: bool) -> RenderableType:
-    counted = f"{len(runs):,} run{'' if len(runs) == 1 else 's'} of {tables.bytes_text(size)}"
+    counted = f"{len(runs):,} run{'' if len(runs) == 1 else 's'} of {bytes_text(size)}"
     if deleted:
         summary = f"Deleted {counted}."
     else:

@@ -6,12 +6,14 @@ from contextlib import closing, contextmanager
 from ops_orchestrator.cli.progress_line import ProgressLine
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Progress
+from ops_orchestrator.runs.store.room import Room
 from ops_orchestrator.settings import Settings, read_settings
 
 
 def open_store(settings: Settings) -> FolderStore:
     """The store in OPS_RUNS_DIR, which is made when it is missing. Raises StoreError; blocks."""
-    return FolderStore.open(settings.runs_dir, durability=settings.durability, sync=settings.sync)
+    room = Room(settings.runs_dir, settings.min_free_bytes)
+    return FolderStore.open(settings.runs_dir, durability=settings.durability, sync=settings.sync, room=room)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ops_contract.command_line import print_json, say
+from ops_orchestrator.descriptors import raise_limit
 from ops_orchestrator.settings import misspelt_settings, read_settings
 
 
@@ -23,6 +24,7 @@ def serve(
     if show_settings:
         print_json(settings.model_dump(mode="json"))
         return
+    raise_limit()
     # The service's libraries take most of a second, which a wrong option or --show-settings should not wait for.
     if settings.workers > 1:
         from ops_orchestrator.service.supervisor import serve_with_workers  # noqa: PLC0415  # see above

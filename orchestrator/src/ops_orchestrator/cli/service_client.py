@@ -144,6 +144,10 @@ class ServiceClient:
         """The registered modules and their state."""
         return list((await self._ask("modules", "GET", "/modules"))["modules"])
 
+    async def reload_modules(self) -> dict[str, Any]:
+        """Have the service read modules.yaml again; returns what that changed."""
+        return await self._ask("unchanged", "POST", "/modules/reload")
+
     async def _ask(
         self, expected: str, method: str, path: str, content: bytes | None = None, headers: dict[str, str] | None = None
     ) -> dict[str, Any]:

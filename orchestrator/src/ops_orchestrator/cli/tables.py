@@ -12,6 +12,7 @@ from ops_orchestrator.planning.steps import Plan
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.all_runs import Usage
 from ops_orchestrator.runs.verification import Verification
+from ops_orchestrator.sizes import bytes_text
 
 _MOST_OLD_RUNS: Final = 20
 _MOST_FINDINGS: Final = 20
@@ -102,16 +103,6 @@ def _signature(verification: Verification) -> str:
         return "not signed"
     trusted = "whom you trust" if verification.is_trusted else "which nobody vouched for; pass --trust KEY"
     return f"signed by {key.fingerprint}, {trusted}"
-
-
-def bytes_text(size: int) -> str:
-    """A number of bytes for people, in units of 1,000."""
-    amount, units = float(size), iter(("B", "kB", "MB", "GB"))
-    for unit in units:
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:,.1f} TB"
 
 
 def _labels(labels: Mapping[str, str]) -> str | None:

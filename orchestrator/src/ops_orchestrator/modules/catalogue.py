@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from types import UnionType
@@ -33,6 +33,8 @@ class Catalogue:
     """The registered modules by name, in the order of the file. Modules are called at these addresses and no others."""
 
     modules: Mapping[str, Module]
+    frozen: dict[tuple[str, ...], bytes] = field(default_factory=dict, compare=False, repr=False)
+    """The modules.json of runs, by the modules that they call; see `freeze_modules`."""
 
 
 def load_catalogue(path: Path, environment: Mapping[str, str], content: bytes | None = None) -> Catalogue:

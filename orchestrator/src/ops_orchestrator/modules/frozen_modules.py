@@ -39,8 +39,11 @@ def freeze_modules(catalogue: Catalogue, names: Iterable[str]) -> bytes:
     an earlier run, whose time-outs were others, `deadlines` has them by action. The same modules give the same bytes, all of
     them ASCII without control characters.
     """
-    entries = {name: _frozen(catalogue.modules[name]) for name in names}
-    return json.dumps({"modules": entries}, indent=2).encode() + b"\n"
+    key = tuple(names)
+    if key not in catalogue.frozen:
+        entries = {name: _frozen(catalogue.modules[name]) for name in key}
+        catalogue.frozen[key] = json.dumps({"modules": entries}, indent=2).encode() + b"\n"
+    return catalogue.frozen[key]
 
 
 def restore_modules(content: bytes, catalogue: Catalogue) -> Catalogue:

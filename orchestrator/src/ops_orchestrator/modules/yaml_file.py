@@ -56,7 +56,7 @@ def read_yaml(path: Path, environment: Mapping[str, str], content: bytes | None 
     Values are those of JSON; see `yaml_scalar`. Keys are text and stand once, references can be resolved, and the size of the
     file and of what it stands for is bounded.
     """
-    text = _text_of(path, _bytes_of(path) if content is None else content)
+    text = _text_of(path, content_of(path) if content is None else content)
     try:
         _check_events(path, text)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -70,7 +70,8 @@ def read_yaml(path: Path, environment: Mapping[str, str], content: bytes | None 
     return YamlFile(path, value, reader.lines, reader.written, reader.taken, reader.taken_at)
 
 
-def _bytes_of(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
+    """The bytes of a file that `read_yaml` may read, or of one that is too large so many that it says so. Raises as it does."""
     try:
         with path.open("rb") as file:
             return file.read(_MOST_BYTES + 1)

@@ -12,6 +12,7 @@ from ops_orchestrator.errors import BusyError, ConflictError, NotFoundError, Reu
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.frozen_modules import freeze_modules
+from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.planning.pins import Pins
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.scenario import Scenario
@@ -58,7 +59,7 @@ class ActiveRuns:
 
     def __init__(  # noqa: PLR0913  # what a run is made with, each passed in
         self,
-        catalogue: Catalogue,
+        registration: Registration,
         store: RunStore,
         client: ModuleClient,
         *,
@@ -66,22 +67,27 @@ class ActiveRuns:
         image_digest: str | None,
         leaves_runs: bool = False,
     ) -> None:
-        self._catalogue = catalogue
+        self._registration = registration
         self._store = store
         self._client = client
         self._turns = turns
         self._versions = versions(image_digest)
-        self._modules: dict[tuple[str, ...], bytes] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._runs: dict[str, ActiveRun] = {}
         self._making: set[str] = set()
         self._leaves_runs = leaves_runs
         self._stop_begun = asyncio.Event()
+        self._draining = False
 
     @property
     def stopping(self) -> bool:
-        """Whether `stop` was called."""
-        return self._stop_begun.is_set()
+        """Whether `drain` or `stop` was called, so that nothing is started any more."""
+        return self._draining or self._stop_begun.is_set()
+
+    @property
+    def count(self) -> int:
+        """How many runs are under way in this process, those in the queue included."""
+        return len(self._tasks)
 
     async def start(
         self,
@@ -157,6 +163,12 @@ class ActiveRuns:
     def by_status(self) -> Counter[Status]:
         """How many runs under way in this process have which status."""
         return Counter(run.record.status for run in self._runs.values())
+
+    async def drain(self, seconds: float) -> None:
+        """Start no more runs; returns when none is under way, or so many seconds have passed."""
+        self._draining = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
 
     async def stop(self) -> None:
         """Start no more runs, end those under way as interrupted, or leave them, and wait until that is stored."""
@@ -286,7 +298,9 @@ class ActiveRuns:
             raise ConflictError.under_way(run_id, active.record.status)
         reopened = await (self._store.take_over if is_left else self._store.reopen)(run_id)
         try:
-            work = await asyncio.to_thread(work_left, self._store, reopened, self._catalogue)
+            if not is_left:  # one that was left takes what it needs, or stays as it is
+                await asyncio.to_thread(self._store.check_room)
+            work = await asyncio.to_thread(work_left, self._store, reopened, self._registration.catalogue)
             recorder = Recorder(reopened.writer, reopened.state, reopened.results)
             moved, durability = files_to_move(reopened.state), self._store.durability
             async with self._turn() as has_turn:
@@ -304,17 +318,11 @@ class ActiveRuns:
 
     def _work(self, scenario: Scenario, catalogue: Catalogue | None, origin: Origin, original: StoredRun | None) -> Work:
         """What a new run has to do, with the registered modules unless others are given. Raises RequestError."""
-        steps = plan(scenario, catalogue or self._catalogue)
-        names = tuple(dict.fromkeys(step.module.name for step in steps.steps))
-        modules = self._modules_of(names) if catalogue is None else freeze_modules(catalogue, names)
+        catalogue = catalogue or self._registration.catalogue
+        steps = plan(scenario, catalogue)
+        modules = freeze_modules(catalogue, tuple(dict.fromkeys(step.module.name for step in steps.steps)))
         run = original or (self._store.run(origin.reproduces) if origin.reproduces else None)
         return Work(scenario, steps, modules, origin=origin, original=Original(run, self._store) if run else None)
-
-    def _modules_of(self, names: tuple[str, ...]) -> bytes:
-        """The modules.json of a run that calls these registered modules, which do not change while the service runs."""
-        if names not in self._modules:
-            self._modules[names] = freeze_modules(self._catalogue, names)
-        return self._modules[names]
 
 
 def _wanted(run: RunRecord | RunQueued) -> tuple[str, str | None, Reproduction | None]:

@@ -206,10 +206,34 @@ class ModuleState(BaseModel):
     profiles: list[str] = []
 
 
+class ModulesFileState(BaseModel):
+    """What of modules.yaml is in effect; `is_current` is false when the file was changed since, or cannot be read."""
+
+    read_at: str
+    is_current: bool
+
+
 class ModuleList(BaseModel):
     """The registered modules."""
 
     modules: list[ModuleState]
+    modules_file: ModulesFileState
+
+
+class ChangedModule(BaseModel):
+    """A module whose entry was changed, and the keys that were."""
+
+    name: str
+    keys: list[str]
+
+
+class Reloaded(BaseModel):
+    """What changed when modules.yaml was read again. Runs and sweeps under way keep the modules that they began with."""
+
+    added: list[str]
+    removed: list[str]
+    changed: list[ChangedModule]
+    unchanged: int
 
 
 class ModuleCall(BaseModel):
@@ -246,6 +270,7 @@ class Ready(BaseModel):
 
     status: Literal["ready"] = "ready"
     durability: Annotated[Durability, Field(description="sync: an answer's run is on disk before the answer is sent")]
+    read_only: Annotated[bool, Field(description="true: runs can be read here, and not be started")]
 
 
 class NotReady(BaseModel):

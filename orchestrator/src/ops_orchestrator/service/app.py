@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from fastapi import APIRouter, FastAPI
@@ -14,7 +14,8 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 import ops_orchestrator
-from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
+from ops_orchestrator.descriptors import limit, places_for
+from ops_orchestrator.errors import StoreError
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.runs.active_runs import ActiveRuns
@@ -23,7 +24,9 @@ from ops_orchestrator.runs.shared_turns import SharedTurns
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Progress
 from ops_orchestrator.runs.store.retention import Retention, retention_of
+from ops_orchestrator.runs.store.room import Room
 from ops_orchestrator.runs.store.run_folder import Signer
+from ops_orchestrator.runs.store.store_size import StoreSize
 from ops_orchestrator.runs.store.verdicts import VerdictStore
 from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
 from ops_orchestrator.runs.sweeps.sweep_run import RunsOfSweeps
@@ -40,6 +43,8 @@ from ops_orchestrator.service.metrics.scrape import Looked, Metrics, Scrapes
 from ops_orchestrator.service.own_pages import OwnPagesOnly
 from ops_orchestrator.service.pages.negotiation import PagesFirst
 from ops_orchestrator.service.problem import install_problem_handlers
+from ops_orchestrator.service.read_only import ReadOnly
+from ops_orchestrator.service.reloading import RELOAD, ModulesFile, Reloading
 from ops_orchestrator.service.routes.archive import archive_routes
 from ops_orchestrator.service.routes.artifacts import artifacts_routes
 from ops_orchestrator.service.routes.comparison import comparison_routes, several_routes
@@ -68,7 +73,9 @@ from ops_orchestrator.service.service_log import RunLog
 from ops_orchestrator.service.siblings import AmongSiblings, Siblings, Worker
 from ops_orchestrator.service.takeover import Takeover
 from ops_orchestrator.service.tracing.exported import SpanExport, span_export
-from ops_orchestrator.settings import Settings, listed
+from ops_orchestrator.settings import Durability, Settings, listed
+
+_KEEP_UP_EVERY_S: Final = 2.0
 
 _log: Any = structlog.get_logger("ops_orchestrator")
 
@@ -77,9 +84,10 @@ _log: Any = structlog.get_logger("ops_orchestrator")
 class _Parts:
     """What the service is made of."""
 
-    catalogue: Catalogue
+    reloading: Reloading
     events: EventStream
     store: FolderStore
+    size: StoreSize | None
     retention: Retention | None
     client: ModuleClient
     turns: Turns
@@ -93,6 +101,7 @@ class _Parts:
     metrics: Metrics
     scrapes: Scrapes
     access: Access | None
+    read_only: bool
 
 
 class _Application(FastAPI):
@@ -101,8 +110,24 @@ class _Application(FastAPI):
         return SecurityHeaders(super().build_middleware_stack())
 
 
+@dataclass(frozen=True)
+class Service:
+    """The application, and what whoever serves it may have it do besides."""
+
+    app: FastAPI
+    drain: Callable[[], Coroutine[Any, Any, None]]
+    """Refuses new runs from now on; returns when none is under way, or OPS_DRAIN_S have passed."""
+    reload: Callable[[], Coroutine[Any, Any, None]]
+    """Reads modules.yaml again; the log says what became of that."""
+
+
 def create_app(settings: Settings, transport: Transport | None = None, worker: Worker | None = None) -> FastAPI:
-    """The orchestrator as an ASGI application; `transport` replaces the network between it and the modules.
+    """The orchestrator as an ASGI application; see `create_service`."""
+    return create_service(settings, transport, worker).app
+
+
+def create_service(settings: Settings, transport: Transport | None = None, worker: Worker | None = None) -> Service:
+    """The orchestrator; `transport` replaces the network between it and the modules.
 
     `worker` says which of several processes this one is that serve together; None when it is the only one.
     Raises ConfigurationError for a bad modules.yaml, StoreError when the run store cannot be made.
@@ -123,11 +148,14 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
     )
     app.add_middleware(HeadAsGet)
     app.add_middleware(HotRoute, path=PATH, answer=start_run)
+    if settings.read_only:
+        app.add_middleware(ReadOnly, allowed=(RELOAD,))
     origins = listed(settings.cors_origins)
     app.add_middleware(OwnPagesOnly, origins=origins)
     app.add_middleware(PagesFirst, site=partial(_pages, parts))
     if worker is not None:
-        app.add_middleware(AmongSiblings, siblings=parts.siblings, of_workers=frozenset({METRICS_PATH}))
+        told, of_workers = {RELOAD: parts.reloading.take}, frozenset({METRICS_PATH})
+        app.add_middleware(AmongSiblings, siblings=parts.siblings, told=told, of_workers=of_workers)
     # Outside of all that, so that what siblings pass on is asked for its key again.
     if parts.access is not None:
         app.add_middleware(Gate, access=parts.access)
@@ -148,15 +176,15 @@ def create_app(settings: Settings, transport: Transport | None = None, worker: W
         ro_crate_routes(parts.store),
         verification_routes(parts.store),
         run_control_routes(parts.runs, parts.store, parts.siblings),
-        reproduction_routes(parts.runs, parts.store, started, parts.catalogue, settings.max_request_bytes),
+        reproduction_routes(parts.runs, parts.store, started, parts.reloading.file.registration, settings.max_request_bytes),
         events_routes(parts.store, parts.events, lambda run_id: parts.runs.find(run_id) is not None),
-        modules_routes(parts.viewer),
-        health_routes(parts.store, parts.runs),
+        modules_routes(parts.viewer, parts.reloading),
+        health_routes(parts.store, parts.runs, read_only=settings.read_only),
         metrics_routes(parts.scrapes),
         sweeps_routes(parts.sweeps, parts.sweep_store, settings),
         description_routes(app),
     )
-    return app
+    return Service(app, partial(_drain, parts, settings.drain_s), parts.reloading.on_signal)
 
 
 def _add_routes(app: FastAPI, *routers: APIRouter) -> None:
@@ -169,8 +197,10 @@ def _add_routes(app: FastAPI, *routers: APIRouter) -> None:
 
 
 def _parts(settings: Settings, transport: Transport | None, worker: Worker | None) -> _Parts:
-    catalogue = load_catalogue(settings.modules_file, os.environ)
-    events, metrics, spans = EventStream(), Metrics(catalogue), span_export(os.environ)
+    file = ModulesFile.read(settings.modules_file, worker)
+    registration = file.registration
+    events, metrics, spans = EventStream(), Metrics(registration), span_export(os.environ)
+    size = None if settings.max_store_bytes is None else StoreSize(settings.runs_dir)
     store = FolderStore.open(
         settings.runs_dir,
         (RunLog(settings.log_format), events, metrics.consumer, *([spans] if spans else [])),
@@ -178,48 +208,50 @@ def _parts(settings: Settings, transport: Transport | None, worker: Worker | Non
         sync=settings.sync,
         report=_log_progress,
         in_background=True,
+        read_only=settings.read_only,
         signer=_signer(settings, worker),
+        room=Room(settings.runs_dir, settings.min_free_bytes, settings.max_store_bytes, size),
     )
     client = ModuleClient(settings.limits, transport)
     turns = _turns(settings, worker)
     runs = ActiveRuns(
-        catalogue, store, client, turns=turns, image_digest=settings.image_digest, leaves_runs=settings.resume_interrupted
+        registration, store, client, turns=turns, image_digest=settings.image_digest, leaves_runs=settings.resume_interrupted
     )
-    sweep_store = SweepStore.open(settings.runs_dir, settings.durability, settings.sync)
+    durability: Durability = "os" if settings.read_only else settings.durability  # there is nothing to flush
+    sweep_store = SweepStore.open(settings.runs_dir, durability, settings.sync)
     through = RunsOfSweeps(runs, store, settings.max_concurrent_runs, leaves_sweeps=settings.resume_interrupted)
+    siblings = Siblings(worker.siblings if worker else (), runs.find, store)
     return _Parts(
-        catalogue=catalogue,
+        reloading=Reloading(file, siblings),
         events=events,
         store=store,
-        retention=retention_of(store, settings.retention_days) if worker is None or worker.is_first else None,
+        size=size,
+        retention=_retention(settings, store, worker),
         client=client,
         turns=turns,
         runs=runs,
-        viewer=ModuleViewer(catalogue, client, store, VerdictStore(settings.runs_dir)),
+        viewer=ModuleViewer(registration, client, store, VerdictStore(settings.runs_dir)),
         sweep_store=sweep_store,
-        sweeps=ActiveSweeps(catalogue, sweep_store, through),
+        sweeps=ActiveSweeps(registration, sweep_store, through),
         takeover=Takeover(store, runs if settings.resume_interrupted else None),
-        siblings=Siblings(worker.siblings if worker else (), runs.find, store),
+        siblings=siblings,
         spans=spans,
         metrics=metrics,
-        scrapes=Scrapes(metrics, Looked(catalogue, client, runs, store, settings), worker),
+        scrapes=Scrapes(metrics, Looked(registration, client, runs, store, settings), worker),
         access=_access(settings, worker),
+        read_only=settings.read_only,
     )
 
 
 @asynccontextmanager
 async def _lifespan(parts: _Parts, _: FastAPI) -> AsyncIterator[None]:
     """Put in order what a dead service left, and stop in an order in which no run is left half written."""
-    is_complete = parts.store.is_complete
-    again = await parts.takeover.begin()
-    later = (
-        asyncio.create_task(parts.takeover.keep_on(again, is_complete=is_complete)),
-        asyncio.create_task(parts.sweeps.take_over()),
-    )
-    if parts.retention is not None:
-        parts.retention.start()
+    later = [asyncio.create_task(_keep_up(parts.store))] if parts.read_only else await _taken_over(parts)
+    for background in (parts.retention, parts.size):
+        if background is not None:
+            background.start()
     parts.metrics.start()
-    if reason := parts.store.unwritable():
+    if not parts.read_only and (reason := parts.store.unwritable()):
         _log.error("store.unwritable", message=reason)
     yield
     parts.metrics.stop()
@@ -230,8 +262,9 @@ async def _lifespan(parts: _Parts, _: FastAPI) -> AsyncIterator[None]:
     await parts.sweeps.stop()
     parts.turns.close()
     parts.events.close()
-    if parts.retention is not None:
-        await asyncio.to_thread(parts.retention.stop)
+    for background in (parts.retention, parts.size):
+        if background is not None:
+            await asyncio.to_thread(background.stop)
     await parts.client.aclose()
     await asyncio.to_thread(parts.sweep_store.close)
     await asyncio.to_thread(parts.store.close)
@@ -241,11 +274,46 @@ async def _lifespan(parts: _Parts, _: FastAPI) -> AsyncIterator[None]:
         parts.access.sessions.close()
 
 
+async def _taken_over(parts: _Parts) -> list["asyncio.Task[None]"]:
+    """Begin to put in order what a dead service left; returns what goes on with that. Raises OSError, StoreError."""
+    is_complete = parts.store.is_complete
+    again = await parts.takeover.begin()
+    return [
+        asyncio.create_task(parts.takeover.keep_on(again, is_complete=is_complete)),
+        asyncio.create_task(parts.sweeps.take_over()),
+    ]
+
+
+async def _keep_up(store: FolderStore) -> None:
+    """List the runs that another service writes."""
+    while True:
+        await asyncio.sleep(_KEEP_UP_EVERY_S)
+        with suppress(StoreError):
+            await asyncio.to_thread(store.keep_up)
+
+
+def _retention(settings: Settings, store: FolderStore, worker: Worker | None) -> Retention | None:
+    if settings.read_only or not (worker is None or worker.is_first):
+        return None
+    return retention_of(store, settings.retention_days)
+
+
+async def _drain(parts: _Parts, seconds: int) -> None:
+    """Let the runs under way end, and start no more. Sweeps start no more points, and end with those under way."""
+    count = parts.runs.count
+    if not seconds:
+        return
+    message = f"no run is started any more; {count} under way may end within {seconds} s; another signal stops them at once"
+    _log.info("service.draining", runs=count, message=message)
+    await parts.runs.drain(seconds)
+
+
 def _pages(parts: _Parts, api: ASGIApp) -> ASGIApp:
     """The pages, which take a tenth of a second and 20 MiB to load."""
     from ops_orchestrator.service.pages.site import Parts, site  # noqa: PLC0415  # see above
 
-    return site(Parts(parts.store, parts.sweep_store, parts.catalogue, parts.viewer, parts.access), api)
+    read = Parts(parts.store, parts.sweep_store, parts.viewer, parts.reloading.file, parts.access, parts.read_only)
+    return site(read, api)
 
 
 def _access(settings: Settings, worker: Worker | None) -> Access | None:
@@ -270,7 +338,9 @@ def _signer(settings: Settings, worker: Worker | None) -> Signer | None:
 
 
 def _turns(settings: Settings, worker: Worker | None) -> Turns:
-    at_once, most_waiting = settings.max_concurrent_runs, settings.max_queued_runs
+    at_once, most_waiting, warning = places_for(settings, limit())
+    if warning is not None and (worker is None or worker.is_first):
+        _log.warning("descriptors.few", message=warning)
     if worker is None:
         return LocalTurns(at_once, most_waiting)
     return SharedTurns.open(worker.folder, worker.number, worker.count, at_once=at_once, most_waiting=most_waiting)

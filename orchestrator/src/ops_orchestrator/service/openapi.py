@@ -32,7 +32,7 @@ PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": _SCHEMAS.forma
 _BECAUSE: Final = {
     400: "The body is not JSON.",
     404: "There is no such run, module, document or artifact.",
-    409: "The run's status does not allow this.",
+    409: "The status of the run, or of the file, does not allow this.",
     412: "What is stored is another version than the conditions name.",
     413: "The body is larger than OPS_MAX_REQUEST_BYTES or holds more values than OPS_MAX_REQUEST_VALUES allow.",
     415: "The body is not application/json.",
@@ -40,6 +40,7 @@ _BECAUSE: Final = {
     422: "The scenario or a parameter is not valid, or names what does not exist.",
     500: "The orchestrator failed; its log has the details.",
     503: "The run store cannot be used.",
+    507: "The disk has less room than OPS_MIN_FREE_BYTES, or runs take as much as OPS_MAX_STORE_BYTES.",
 }
 _TEXT: Final = {"schema": {"type": "string"}}
 _VALIDATORS: Final = {

@@ -19,6 +19,7 @@ from ops_orchestrator.errors import (
     BusyError,
     ChangedModuleError,
     DamagedRunError,
+    NoRoomError,
     NotFoundError,
     RequestError,
     StoreError,
@@ -38,7 +39,7 @@ _HOW_TO_MAKE_ROOM: Final = (
     " or set OPS_RUNS_DIR to a folder on another disk and start the orchestrator again."
 )
 _METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
-_READ_AT_START: Final = " The orchestrator reads modules.yaml when it starts: after a change, start it again."
+_READ_AGAIN: Final = " After a change of modules.yaml, `ops modules reload` has the orchestrator read it again."
 
 _log: Any = structlog.get_logger("ops_orchestrator.http")
 
@@ -118,8 +119,10 @@ def _hint(error: RequestError) -> str:
     match error:
         case NotFoundError(listed_at=path) if path:
             return f" {list_hint(path)}"
+        case NoRoomError():
+            return _HOW_TO_MAKE_ROOM
         case UnknownModuleError() | UnknownActionError() | ChangedModuleError():
-            return _READ_AT_START
+            return _READ_AGAIN
         case _:
             return ""
 

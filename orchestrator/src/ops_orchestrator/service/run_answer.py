@@ -17,7 +17,7 @@ from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.answers import RunAnswer
-from ops_orchestrator.service.openapi import PROBLEM, Responses, json_of, response_header
+from ops_orchestrator.service.openapi import PROBLEM, Responses, json_of, problems, response_header
 from ops_orchestrator.service.routes.prefer import Preference
 
 HTTP_STATUS: Final[Mapping[Status, int]] = {
@@ -59,6 +59,7 @@ RUN_RESPONSES: Final[Responses] = {
         "content": json_of(RunAnswer) | PROBLEM,
         "headers": _BUSY,
     },
+    **problems(507),
 }
 """What a route answers that waits for a run."""
 

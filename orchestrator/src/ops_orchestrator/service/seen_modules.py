@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from ops_orchestrator.errors import Failure, NotFoundError, StepError
 from ops_orchestrator.modules.answer import Readiness
-from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.readiness import HEALTH_TIMEOUT_S, check_health
+from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.runs.store.listed_run import CallCounts
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.store.verdicts import VerdictStore
@@ -55,14 +55,14 @@ class SeenModule:
 class ModuleViewer:
     """Looks at registered modules. Health is asked when somebody looks, the rest is read from the store."""
 
-    catalogue: Catalogue
+    registration: Registration
     client: ModuleClient
     store: RunStore
     verdicts: VerdictStore
 
     def registered(self, name: str) -> Module:
         """The module of that name. Raises NotFoundError with the registered ones."""
-        known = self.catalogue.modules
+        known = self.registration.catalogue.modules
         if name in known:
             return known[name]
         registered = f"registered are {', '.join(known)}" if known else "none is registered in modules.yaml"

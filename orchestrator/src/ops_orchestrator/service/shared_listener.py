@@ -1,12 +1,16 @@
-"""Accepts the connections to a socket on which several processes listen, so that each of them gets its share."""
+"""Accepts the connections to a socket on which several processes may listen, so that each of them gets its share.
+
+For one process too: where no descriptor is left, the event loop's own server tries again thousands of times at once.
+"""
 
 import asyncio
 import mmap
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -17,6 +21,29 @@ _UNTIL_ROOM_S: Final = 1.0
 _COUNT: Final = struct.Struct("@q")
 
 _log: Any = structlog.get_logger("ops_orchestrator")
+
+
+class Connections(Protocol):
+    """How many connections the processes have that listen on one socket."""
+
+    def note(self, connections: int) -> None:
+        """Say how many this process has."""
+        ...
+
+    def fewest(self) -> int:
+        """How many the process has that has the fewest, this one included."""
+        ...
+
+
+class Alone:
+    """The connections of a process that listens alone, and takes all. See Connections."""
+
+    def note(self, connections: int) -> None:
+        """See Connections."""
+
+    def fewest(self) -> int:
+        """See Connections."""
+        return sys.maxsize
 
 
 class OpenConnections:
@@ -48,7 +75,7 @@ class SharedListener:
     def __init__(
         self,
         listener: socket.socket,
-        connections: OpenConnections,
+        connections: Connections,
         make_protocol: Callable[[], asyncio.Protocol],
         count: Callable[[], int],
     ) -> None:

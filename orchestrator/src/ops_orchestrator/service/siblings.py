@@ -3,7 +3,7 @@
 import asyncio
 import re
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -27,6 +27,7 @@ from ops_orchestrator.service.problem import problem_response
 FindRun = Callable[[str], ActiveRun | None]
 
 _NOT_HERE: Final = 421
+_TOLD: Final = 204
 # What the header says of the connection, and not of the message (RFC 9110, section 7.6.1), and what the client writes itself.
 _OF_ONE_HOP: Final = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect", "date"}
@@ -79,6 +80,7 @@ class Siblings:
         self._sockets = tuple(sockets)
         self._find = find
         self._store = store
+        self._telling: set[asyncio.Task[None]] = set()
 
     def is_here(self, run_id: str) -> bool:
         """Whether this worker executes the run."""
@@ -122,6 +124,15 @@ class Siblings:
             raise hangs
         return None
 
+    async def tell(self, path: str) -> None:
+        """Send each sibling a POST to `path`, and wait for those that answer soon; one that hangs gets it when it goes on."""
+        told = [asyncio.create_task(_tell(sibling, path)) for sibling in self._sockets]
+        self._telling.update(told)
+        for task in told:
+            task.add_done_callback(self._telling.discard)
+        if told:
+            await asyncio.wait(told, timeout=_LONGEST_SILENCE_S)
+
     def _is_under_way(self, run_id: str) -> bool:
         try:
             return not self._store.record(run_id).is_over
@@ -132,18 +143,30 @@ class Siblings:
 class AmongSiblings:
     """Passes on to siblings what only they know of a run, and lets what they pass on through to `app`, if the run is here.
 
-    The paths `of_workers` concern no run, and each worker has an answer of its own for the others.
+    `told` is what to do, by path, when a sibling tells something; see `Siblings.tell`. The paths `of_workers` concern no run,
+    and each worker has an answer of its own for the others.
     """
 
-    def __init__(self, app: ASGIApp, siblings: Siblings, of_workers: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        siblings: Siblings,
+        told: Mapping[str, Callable[[], Awaitable[None]]],
+        of_workers: frozenset[str] = frozenset(),
+    ) -> None:
         self._app = app
         self._siblings = siblings
+        self._told = told
         self._of_workers = of_workers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         if scope["type"] == "http":
             if is_from_sibling(scope) and scope["path"] not in self._of_workers:
+                if (act := self._told.get(scope["path"])) is not None:
+                    await act()
+                    await Response(status_code=_TOLD)(scope, receive, send)
+                    return
                 headers = Headers(scope=scope)
                 if not self._siblings.is_here(headers.get(_RUN, "")):
                     await Response(status_code=_NOT_HERE)(scope, receive, send)
@@ -235,6 +258,13 @@ async def _ask(path: Path, request: Request, run_id: str, body: bytes) -> _Passe
         await session.close()
         return None
     return _PassedOn(answer, session)
+
+
+async def _tell(sibling: Path, path: str) -> None:
+    # One that just died needs no telling: whoever takes its place begins with what is so by then.
+    with suppress(aiohttp.ClientError, OSError):
+        async with _session(sibling) as session, session.post(f"http://sibling{path}", allow_redirects=False) as answer:
+            await answer.read()
 
 
 def _session(path: Path) -> aiohttp.ClientSession:

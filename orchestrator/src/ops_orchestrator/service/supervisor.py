@@ -22,8 +22,9 @@ from ops_orchestrator.errors import ConfigurationError, OrchestratorError
 from ops_orchestrator.exit_code import STOPPED_BY, ExitCode
 from ops_orchestrator.runs.shared_slots import require_shared_slots
 from ops_orchestrator.service.access.open_rule import refuse_open, warn_if_open
+from ops_orchestrator.service.hangup import RELOAD, Terminal
 from ops_orchestrator.service.listener import listening_socket, log_listening, url_of
-from ops_orchestrator.service.liveness import socket_of, until_silent
+from ops_orchestrator.service.liveness import answers, socket_of, until_silent
 from ops_orchestrator.service.service_log import configure_service_log
 from ops_orchestrator.service.whole_writes import whole_lines
 from ops_orchestrator.settings import Settings
@@ -32,6 +33,7 @@ from ops_orchestrator.settings import Settings
 _LONGEST_END_S: Final = 10.0
 _LONGEST_PAUSE_S: Final = 30.0
 _LONG_LIFE_S: Final = 60.0
+_LONGEST_SILENCE_S: Final = 3.0
 # The path of a Unix socket has at most 107 bytes, with the name of the socket.
 _LONGEST_FOLDER_BYTES: Final = 90
 
@@ -59,6 +61,9 @@ class _Supervisor:
         self._processes: dict[int, Process] = {}
         self._ready: set[int] = set()
         self._is_announced = False
+        self._is_hurried = False
+        self._reloads: set[asyncio.Task[None]] = set()
+        self._terminal = Terminal()
         self._one_starts = asyncio.Lock()
         self._ending: asyncio.Future[ExitCode]
 
@@ -69,6 +74,8 @@ class _Supervisor:
         for number, code in STOPPED_BY.items():
             if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
                 loop.add_signal_handler(number, self._stop, code)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         keepers = [asyncio.create_task(self._keep(number)) for number in range(self._settings.workers)]
         for keeper in keepers:
             keeper.add_done_callback(self._let_go)
@@ -78,11 +85,30 @@ class _Supervisor:
             await self._end(keepers)
 
     def _stop(self, code: ExitCode) -> None:
-        if self._ending.done():
-            # A second signal means that nobody wants to wait.
+        if self._ending.done() and self._settings.drain_s and not self._is_hurried:
+            # A second signal means that nobody wants to wait for runs to end, and a third that nobody wants to wait at all.
+            self._is_hurried = True
+            self._tell_all(signal.SIGTERM)
+        elif self._ending.done():
             self._kill()
         else:
             self._ending.set_result(code)
+
+    def _hang_up(self) -> None:
+        if self._terminal.is_gone():
+            self._stop(ExitCode.DONE)
+        else:
+            task = asyncio.create_task(self._reload())
+            self._reloads.add(task)
+            task.add_done_callback(self._reloads.discard)
+
+    async def _reload(self) -> None:
+        """Have the first worker that answers read modules.yaml again; it tells the others."""
+        for number in sorted(self._ready):
+            if await answers(socket_of(Path(self._folder), number), _LONGEST_SILENCE_S) and number in self._ready:
+                _send(self._processes[number], RELOAD)
+                return
+        _log.error("modules.not_reloaded", message="no worker answers; send the signal again when one does")
 
     def _let_go(self, keeper: "asyncio.Task[None]") -> None:
         error = keeper.exception()
@@ -92,9 +118,9 @@ class _Supervisor:
     async def _end(self, keepers: list["asyncio.Task[None]"]) -> None:
         # With the workers' copies closed too, a caller who connects now is refused, and does not wait for an answer.
         self._listener.close()
-        for process in self._processes.values():
-            _send(process, signal.SIGTERM)
-        _, late = await asyncio.wait(keepers, timeout=self._settings.stop_grace_s + _LONGEST_END_S)
+        self._tell_all(signal.SIGTERM)
+        longest_s = self._settings.drain_s + self._settings.stop_grace_s + _LONGEST_END_S
+        _, late = await asyncio.wait(keepers, timeout=longest_s)
         if late:
             _log.error(
                 "worker.killed", message="workers that did not stop in time are killed; their runs end at the next start"
@@ -103,8 +129,11 @@ class _Supervisor:
             await asyncio.wait(keepers)
 
     def _kill(self) -> None:
+        self._tell_all(signal.SIGKILL)
+
+    def _tell_all(self, number: int) -> None:
         for process in self._processes.values():
-            _send(process, signal.SIGKILL)
+            _send(process, number)
 
     async def _keep(self, number: int) -> None:
         """Start the worker `number`, and another in its place whenever it dies. Raises OrchestratorError at the start."""

@@ -5,6 +5,8 @@ A service may also die while others live that share its store.
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from itertools import count
 from typing import Any, Final
 
 import structlog
@@ -15,6 +17,8 @@ from ops_orchestrator.runs.store.protocols import RunStore
 
 _TRY_AGAIN_S: Final = 1.0
 _LOOK_EVERY_S: Final = 5.0
+# One look in so many also removes folders that could not be made or removed to the end.
+_SWEEP_EVERY: Final = 12
 
 _log: Any = structlog.get_logger("ops_orchestrator")
 
@@ -51,10 +55,16 @@ class Takeover:
             again = await self._take(again)
 
     async def _watch(self) -> None:
-        while True:
+        for number in count(1):
             await asyncio.sleep(self._look_every_s)
+            if number % _SWEEP_EVERY == 0:
+                await asyncio.to_thread(self._sweep)
             # What cannot be taken over now is found again.
             await self._take(await self._found(self._store.abandoned))
+
+    def _sweep(self) -> None:
+        with suppress(OSError):
+            self._store.sweep()
 
     async def _found(self, find: Callable[[], set[str]]) -> set[str]:
         """The runs that `find` finds; none while the store cannot be read."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from ops_orchestrator.errors import ConfigurationError, StoreError
 from ops_orchestrator.exit_code import ExitCode
-from ops_orchestrator.service.app import create_app
+from ops_orchestrator.service.app import create_service
 from ops_orchestrator.service.server import serve_on
 from ops_orchestrator.service.service_log import configure_service_log
 from ops_orchestrator.service.shared_listener import OpenConnections
@@ -37,7 +37,7 @@ def main() -> None:
     sys.stderr = whole_lines(sys.stderr.fileno(), worker.folder / "log")
     configure_service_log(settings.log_format)
     try:
-        app = create_app(settings, worker=worker)
+        service = create_service(settings, worker=worker)
     except (ConfigurationError, StoreError) as error:
         _report(report, {"failed": str(error)})
         sys.exit(ExitCode.USAGE)
@@ -45,10 +45,10 @@ def main() -> None:
         connections = OpenConnections(worker.folder / "connections", worker.number, worker.count)
         serve_on(
             [passed_on],
-            app,
+            service.app,
             settings,
             lambda: _report(report, {"ready": True}),
-            lifespan_ends_first=True,
+            service=service,
             shared=(listener, connections),
         )
 

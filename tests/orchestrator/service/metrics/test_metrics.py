@@ -11,6 +11,7 @@ from scripted_module import Gate, ScriptedModule, StartService, error_envelope, 
 
 from ops_orchestrator.errors import NetworkError
 from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.runs.events import Event, RunQueued, StepFailed
 from ops_orchestrator.runs.feed import Line
 from ops_orchestrator.service.metrics.families import FAMILIES
@@ -184,5 +185,5 @@ def test_code_that_is_not_ours_counts_as_other() -> None:
     failed = StepFailed(step="alpha", module="alpha", attempts=1, error={"code": "FROM_ELSEWHERE", "message": "x"})
     queued = RunQueued(request={"scenario_id": "demo"}, plan=[], steps=(), versions={}, modules_sha256="x")
     event = Event(run_id="run-1", seq=1, what=failed)
-    RunTally(tally, Catalogue({})).take([Line("run-1", 1, b"", is_last=False, event=event, queued=queued)])
+    RunTally(tally, Registration(Catalogue({}))).take([Line("run-1", 1, b"", is_last=False, event=event, queued=queued)])
     assert tally.samples()["ops_step_failures_total"] == [(("other", "other", "other"), 1.0)]

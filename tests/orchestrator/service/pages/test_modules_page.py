@@ -69,7 +69,7 @@ async def test_without_a_registered_module_the_page_says_what_to_do(start_servic
     assert "No module is registered." in shown.text
     assert "ops-stubs serve" in shown.text
     assert "none is registered in modules.yaml" in unknown.text
-    assert listed == {"modules": []}
+    assert listed["modules"] == []
 
 
 async def test_last_verdict_is_shown_with_what_is_not_met_and_the_remedy(start_service: StartService, tmp_path: Path) -> None:

@@ -20,6 +20,35 @@ _KEY: Final = re.compile(r"[0-9a-f]{64}")
 _LOCK: Final = ".making"
 
 
+class NoKeys:
+    """The keys of a store that is only read: nobody claims one, and none is kept. See ClaimedKeys."""
+
+    are_complete = True
+
+    def __init__(self, store: Path) -> None:
+        self.folder = store / FOLDER_NAME
+
+    def make_folder(self) -> bool:
+        """See ClaimedKeys."""
+        return False
+
+    def complete(self) -> None:
+        """See ClaimedKeys."""
+
+    def claim(self, key_sha256: str, run_id: str) -> str | None:
+        """See ClaimedKeys."""
+        raise NotImplementedError(f"{run_id} is not made in a store that is only read, with a key or without: {key_sha256}")
+
+    def keep(self, key_sha256: str | None, run_id: str) -> None:
+        """See ClaimedKeys."""
+
+    def release(self, key_sha256: str | None, run_id: str) -> None:
+        """See ClaimedKeys."""
+
+    def close(self) -> None:
+        """See ClaimedKeys."""
+
+
 class ClaimedKeys:
     """The keys of the runs in the folder `store`, by their SHA-256. Safe among threads and processes. Raises OSError.
 

@@ -21,7 +21,7 @@ from ops_orchestrator.errors import (
     NotFoundError,
     StoreError,
 )
-from ops_orchestrator.runs.events import Event
+from ops_orchestrator.runs.events import NOT_OVER, Event
 from ops_orchestrator.runs.feed import Consumer
 from ops_orchestrator.runs.json_text import json_document
 from ops_orchestrator.runs.log_reader import LogReader
@@ -40,7 +40,7 @@ from ops_orchestrator.runs.store.claimed_keys import free_abandoned_keys
 from ops_orchestrator.runs.store.folder_run import FolderRun
 from ops_orchestrator.runs.store.folder_writer import FolderWriter
 from ops_orchestrator.runs.store.index_update import Report
-from ops_orchestrator.runs.store.left_runs import abandoned_runs, end_left_runs, left_runs
+from ops_orchestrator.runs.store.left_runs import abandoned_runs, clear_leftovers, end_left_runs, left_runs
 from ops_orchestrator.runs.store.listed_run import CallCounts, IndexedRun, Page, Position, Repeats
 from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile, files_in
 from ops_orchestrator.runs.store.protocols import Reopened, RunIndex
@@ -61,6 +61,7 @@ from ops_orchestrator.runs.store.reading import (
 from ops_orchestrator.runs.store.recovery import damaged_by
 from ops_orchestrator.runs.store.removal import size_of, take_away
 from ops_orchestrator.runs.store.reopening import OpenedRun, reopen, take_over
+from ops_orchestrator.runs.store.room import Room
 from ops_orchestrator.runs.store.run_folder import Signer, paths_of
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.runs.store.sync import Sync, sync_of
@@ -82,8 +83,10 @@ class FolderStore:
         durability: Durability = "sync",
         *,
         signer: Signer | None = None,
+        room: Room | None = None,
     ) -> None:
         self.folder = folder
+        self._room = room
         self.durability: Durability = durability
         self._index = index
         self._sync = sync
@@ -100,17 +103,23 @@ class FolderStore:
         sync: SyncMethod = "syncfs",
         report: Report | None = None,
         in_background: bool = False,
+        read_only: bool = False,
         signer: Signer | None = None,
+        room: Room | None = None,
     ) -> Self:
         """The store in `folder`, made when missing; its index is brought up to date, `in_background` if many runs came.
 
         `consumers` get the lines of runs that are written. `report` is called every few seconds while runs are read for the
-        index. Runs that end are signed by `signer`. Raises StoreError, ConfigurationError.
+        index. Runs that end are signed by `signer`. New ones need `room`.
+        With `read_only`, nothing is written into the folder, which must be there. Raises StoreError, ConfigurationError.
         """
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            index = SqliteIndex.open(folder, report=report, in_background=in_background)
-            return cls(folder, index, sync_of(folder, durability, sync), consumers, durability, signer=signer)
+            if read_only:
+                durability = "os"  # there is nothing to flush
+            else:
+                folder.mkdir(parents=True, exist_ok=True)
+            index = SqliteIndex.open(folder, report=report, in_background=in_background, read_only=read_only)
+            return cls(folder, index, sync_of(folder, durability, sync), consumers, durability, signer=signer, room=room)
         except OSError as error:
             reason = "it is not a folder" if isinstance(error, FileExistsError) else error.strerror
             raise StoreError(f"cannot open the run store {folder}: {reason}; set OPS_RUNS_DIR to a folder") from error
@@ -127,20 +136,33 @@ class FolderStore:
         """See RunStore."""
         if "_writer" in vars(self):
             self._writer.close()
+        if self._room is not None:
+            self._room.close()
         self._sync.close()
         self._index.close()
 
     @cached_property
     def _writer(self) -> Writer:
         """Made for the first run that is written: whoever only reads needs no threads."""
-        return Writer(self._index, self._sync, self._consumers, signer=self._signer)
+        return Writer(self._index, self._sync, self._consumers, signer=self._signer, room=self._room)
 
     def location(self, run_id: str) -> Path:
         """See RunStore."""
         return self.folder / run_id
 
+    def sweep(self) -> None:
+        """See RunStore."""
+        clear_leftovers(self.folder)
+
+    def check_room(self) -> None:
+        """See RunStore."""
+        if self._room is not None:
+            self._room.check()
+
     def unwritable(self) -> str | None:
         """Why no run can be stored now, in a sentence; None when one can."""
+        if self._room is not None and (lacking := self._room.lacking()) is not None:
+            return lacking
         try:
             with tempfile.TemporaryFile(dir=self.folder) as file:
                 file.write(bytes(_ROOM_FOR_A_RUN_BYTES))
@@ -173,6 +195,7 @@ class FolderStore:
 
     def adopt(self, run_id: str, fill: Callable[[Path], None]) -> RunRecord:
         """See RunStore."""
+        self.check_room()
         record = adopt(folder_of(self.folder, run_id), fill, self._sync)
         self._index.put([record])
         return record
@@ -307,6 +330,13 @@ class FolderStore:
             raise StoreError(f"cannot read the run store {self.folder}: {error.strerror}") from error
         found = (read_version(self.folder, run_id, None) for run_id in unlisted)
         self._index.learn([read for read in found if read is not None])
+
+    def keep_up(self) -> None:
+        """List the runs that another process has made, and how those that were under way are now. Raises StoreError."""
+        self.find_unlisted()
+        under_way = set[str]().union(*(self._index.run_ids(status) for status in NOT_OVER))
+        found = (read_version(self.folder, run_id, None) for run_id in sorted(under_way))
+        self._index.put([read.run for read in found if read is not None])
 
     def claim(self, key_sha256: str, run_id: str) -> str | None:
         """See RunStore."""

@@ -15,6 +15,7 @@ from ops_orchestrator.runs.record import RECORD, Results, RunRecord, results_tex
 from ops_orchestrator.runs.run_file import RunFile
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.protocols import RunIndex
+from ops_orchestrator.runs.store.room import Room, with_reserve
 from ops_orchestrator.runs.store.run_folder import STAGING, RunFolder, Signer
 
 _LARGE_BYTES: Final = 256 * 1024
@@ -25,6 +26,11 @@ _LINE_OVERHEAD_BYTES: Final = 512
 
 class RunThreads(Protocol):
     """What writes for all runs."""
+
+    @property
+    def room(self) -> Room | None:
+        """The room that runs have."""
+        ...
 
     @property
     def index(self) -> RunIndex:
@@ -76,6 +82,7 @@ class FolderWriter:
         size = len(line) + _LINE_OVERHEAD_BYTES + sum(len(file.content) for file in files if isinstance(file.content, bytes))
         work = partial(self.folder.append, files, line)
         lines = (line_of(event, line, self._queued),)
+        self._note_size(len(line) + sum(file.ref.size for file in files))
         if size < _LARGE_BYTES:
             await self._put_line(Job(work, size, self, lines=lines), event, line)
             return
@@ -102,7 +109,10 @@ class FolderWriter:
         line = event.as_line(self._previous_sha256)
 
         def work() -> None:
-            self.folder.end(results_text(results), line, json_document(record), self._signer)
+            room = self._writer.room if self.folder.can_end_again else None
+            document = json_document(record)
+            with_reserve(room, lambda: self.folder.end(results_text(results), line, document, self._signer))
+            self._note_size(results_bytes)
 
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # In results.json the outputs stand twice.
@@ -130,6 +140,10 @@ class FolderWriter:
     async def abandon(self) -> None:
         """See RunWriter."""
         (await self._give_up()).release()
+
+    def _note_size(self, size: int) -> None:
+        if self._writer.room is not None:
+            self._writer.room.wrote(size)
 
     async def _put_line(self, job: "Job", event: Event, line: bytes) -> None:
         """Have the file thread do `job`, which writes `line`; who is cancelled while there is no room has written nothing."""

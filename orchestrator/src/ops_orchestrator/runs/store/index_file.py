@@ -30,11 +30,14 @@ class IndexFile:
     a file that is already there must not be used. Safe to use from several threads.
     """
 
-    def __init__(self, path: Path, schema: str, foreign: str, busy_timeout_s: float, *, discard: bool = False) -> None:
+    def __init__(  # noqa: PLR0913  # what an index is made of
+        self, path: Path, schema: str, foreign: str, busy_timeout_s: float, *, discard: bool = False, in_memory: bool = False
+    ) -> None:
         self._path = path
         self._schema = schema
         self._foreign = foreign
         self._busy_timeout_s = busy_timeout_s
+        self._in_memory = in_memory
         self._lock = threading.Lock()
         self._connection, self._mark = self._opened(discard=discard)
 
@@ -72,6 +75,8 @@ class IndexFile:
 
     def _opened(self, *, discard: bool, thoroughly: bool = False) -> tuple[sqlite3.Connection, _Mark | None]:
         """A connection to a whole file, and the mark of it; None for one in memory."""
+        if self._in_memory:
+            return self._made(":memory:"), None
         path = self._path
         # Several processes may find the damage at once: the first makes the file again, and the others find it whole.
         with suppress(sqlite3.Error, OSError), alone_in(path.parent):

@@ -40,9 +40,14 @@ def left_runs(store: Path, index: RunIndex) -> set[str]:
 
     Folders that were never finished are removed. Raises OSError, StoreError.
     """
+    clear_leftovers(store)
+    return run_ids_in(store) & set[str]().union(*(index.run_ids(status) for status in _MAY_BE_LEFT))
+
+
+def clear_leftovers(store: Path) -> None:
+    """Remove the folders in `store` that nobody makes any more, or that were being removed. Raises OSError."""
     clear_unfinished(store)
     delete_removed(store)
-    return run_ids_in(store) & set[str]().union(*(index.run_ids(status) for status in _MAY_BE_LEFT))
 
 
 def abandoned_runs(store: Path, index: RunIndex) -> set[str]:

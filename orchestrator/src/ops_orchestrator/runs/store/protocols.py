@@ -271,6 +271,14 @@ class RunStore(Protocol):
         """Where people find the run."""
         ...
 
+    def sweep(self) -> None:
+        """Remove what is left of runs that could not be made, or not be removed, to the end. Blocking. Raises OSError."""
+        ...
+
+    def check_room(self) -> None:
+        """Raise NoRoomError when the disk has no room for another run, or runs take as much as they may. Blocking."""
+        ...
+
     def unwritable(self) -> str | None:
         """Why no run can be stored now, in a sentence; None when one can."""
         ...

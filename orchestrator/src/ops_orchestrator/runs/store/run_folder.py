@@ -57,6 +57,7 @@ class RunFolder:
         os.lseek(self._log, self._log_size, os.SEEK_SET)
         self._is_new = False
         self._is_given_up = False
+        self._before_end: tuple[int, hashlib._Hash] | None = None
         self._made: set[str] = set()
         self._hashes = {file.path: file.sha256 for file in files}
         if modules is not None:
@@ -116,14 +117,32 @@ class RunFolder:
         """Write everything that an ended run has, its final record under another name: see `conclude`.
 
         `results` are pieces of results.json. Without a `signer` the run is not signed, and keeps
-        only a signature of what it has now.
+        only a signature of what it has now. May be repeated for a new run: see `can_end_again`.
         """
+        if self._before_end is None:
+            self._before_end = self._log_size, self._log_hash.copy()
+        else:
+            self._take_back(*self._before_end)
         digest = hashlib.sha256()
         self._document(RESULTS, _hashed(results, digest))
         self._hashes[RESULTS] = digest.hexdigest()
         self.log(line)
         self._hashes[LOGS] = self._log_hash.hexdigest()
         self.seal(record, signer)
+
+    @property
+    def can_end_again(self) -> bool:
+        """Whether `end` may be called again after an error: one that was resumed may have documents of an earlier end."""
+        return self._is_new
+
+    def _take_back(self, size: int, hashed: "hashlib._Hash") -> None:
+        """Forget an end that could not be written: first the manifest, which says that there is one, then its line."""
+        for name in (MANIFEST, SIGNATURE):
+            with suppress(FileNotFoundError):
+                os.unlink(self._folder + name)
+        os.ftruncate(self._log, size)
+        os.lseek(self._log, size, os.SEEK_SET)
+        self._log_size, self._log_hash = size, hashed.copy()
 
     def seal(self, record: bytes, signer: Signer | None = None) -> None:
         """Write the manifest and its signature, and the final record under another name."""

@@ -10,7 +10,7 @@ from typing import Any, Final, Self, TypeVar
 from ops_contract import Problem
 from ops_orchestrator.errors import InvalidRequestError, StoreError
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
-from ops_orchestrator.runs.store.claimed_keys import ClaimedKeys
+from ops_orchestrator.runs.store.claimed_keys import ClaimedKeys, NoKeys
 from ops_orchestrator.runs.store.index_file import IndexFile, IndexMadeAgainError, in_a_transaction
 from ops_orchestrator.runs.store.index_rows import (
     EVERY_TAG,
@@ -56,22 +56,31 @@ class SqliteIndex:
     or in the background when they are many: see IndexUpdate.
     """
 
-    def __init__(self, folder: Path, busy_timeout_s: float, report: Report | None) -> None:
+    def __init__(self, folder: Path, busy_timeout_s: float, report: Report | None, *, read_only: bool = False) -> None:
         self._folder = folder
-        self._keys = ClaimedKeys(folder)
+        self._keys = NoKeys(folder) if read_only else ClaimedKeys(folder)
         # A run that is known has its key. Without the keys, the runs must be read for them.
-        self._file = IndexFile(folder / FILE_NAME, SCHEMA, FOREIGN, busy_timeout_s, discard=self._keys.make_folder())
+        self._file = IndexFile(
+            folder / FILE_NAME, SCHEMA, FOREIGN, busy_timeout_s, discard=self._keys.make_folder(), in_memory=read_only
+        )
         self._update = IndexUpdate(folder, self, report)
 
     @classmethod
     def open(
-        cls, folder: Path, busy_timeout_s: float = 10.0, *, report: Report | None = None, in_background: bool = False
+        cls,
+        folder: Path,
+        busy_timeout_s: float = 10.0,
+        *,
+        report: Report | None = None,
+        in_background: bool = False,
+        read_only: bool = False,
     ) -> Self:
         """The index kept in `folder`, up to date, or soon so when many runs may be read `in_background`.
 
-        `report` is called every few seconds while runs are read. Raises OSError, StoreError when the folder cannot be read.
+        `report` is called every few seconds while runs are read. With `read_only`, the index is kept in memory.
+        Raises OSError, StoreError when the folder cannot be read.
         """
-        index = cls(folder, busy_timeout_s, report)
+        index = cls(folder, busy_timeout_s, report, read_only=read_only)
         try:
             index._update.begin(in_background=in_background)
         except BaseException:

@@ -24,6 +24,7 @@ from ops_orchestrator.runs.store.folder_writer import Flush, FolderWriter, Job, 
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.protocols import RunIndex
 from ops_orchestrator.runs.store.recovery import finish
+from ops_orchestrator.runs.store.room import Room, with_reserve
 from ops_orchestrator.runs.store.run_folder import RunFolder, Signer
 from ops_orchestrator.runs.store.stored_log import StoredLog
 from ops_orchestrator.runs.store.sync import Sync
@@ -41,15 +42,18 @@ class Writer:
     `consumers` are called in the threads, with the lines that were written: the last one of a run when it is flushed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what a writer is made of
         self,
         index: RunIndex,
         sync: Sync,
         consumers: Sequence[Consumer] = (),
         most_queued_bytes: int = MOST_QUEUED_BYTES,
+        *,
         signer: Signer | None = None,
+        room: Room | None = None,
     ) -> None:
         self.index = index
+        self.room = room
         self._signer = signer
         self._sync = sync
         self._consumers = consumers
@@ -64,12 +68,14 @@ class Writer:
             thread.start()
 
     async def create(self, path: Path, events: Sequence[Event], record: RunRecord, modules: bytes) -> FolderWriter:
-        """The writer of a new run in the folder `path`, which is in place. Raises RunExistsError, StoreError."""
+        """The writer of a new run in the folder `path`, which is in place. Raises RunExistsError, NoRoomError, StoreError."""
         queued = events[0].what
         assert isinstance(queued, RunQueued)  # noqa: S101  # the first event of a run
         lines = _lines(events, queued)
 
         def work() -> FolderWriter:
+            if self.room is not None:
+                self.room.check()
             text = b"".join(line.data for line in lines)
             folder = RunFolder.create(path, json_document(record), modules, text)
             return FolderWriter(self, folder, queued, lines[-1].seq, lines[-1].data, signer=self._signer)
@@ -92,7 +98,7 @@ class Writer:
     def finish(self, writer: FolderWriter, lease: FolderLease, ended: RunEnded) -> RunRecord:
         """End the run of a writer that failed, as far as it was written. Blocking. Raises DamagedRunError, OSError."""
         path = writer.folder.path
-        record, last = finish(path.parent, path.name, lease, self._sync, ended)
+        record, last = with_reserve(self.room, lambda: finish(path.parent, path.name, lease, self._sync, ended))
         self._open.discard(writer)
         self.index.put([record])
         self._publish([last])

@@ -8,7 +8,7 @@ import structlog
 
 from ops_contract import fingerprint, parse_json, sha256_hex
 from ops_orchestrator.errors import BusyError, RequestError, ReusedKeyError, StoreError, SweepConflictError
-from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.planning.planner import plan
 from ops_orchestrator.planning.sweep import SweepRequest
 from ops_orchestrator.runs.run_id import new_sweep_id
@@ -28,8 +28,8 @@ _log: Any = structlog.get_logger("ops_orchestrator.sweep")
 class ActiveSweeps:
     """Starts sweeps and keeps hold of them until they are over."""
 
-    def __init__(self, catalogue: Catalogue, sweeps: SweepStore, through: RunsOfSweeps) -> None:
-        self._catalogue = catalogue
+    def __init__(self, registration: Registration, sweeps: SweepStore, through: RunsOfSweeps) -> None:
+        self._registration = registration
         self._sweeps = sweeps
         self._through = through
         self._active: dict[str, SweepRun] = {}
@@ -70,6 +70,7 @@ class ActiveSweeps:
         folder, before = await self._reopened(sweep_id)
         try:
             await asyncio.to_thread(_refuse_if_completed, before, folder)
+            await asyncio.to_thread(self._through.store.check_room)
             state = before.model_copy(
                 # What is drawn is drawn again.
                 update={"status": "running", "attempt": before.attempt + 1, "resumed_by": caller, "notes": request.notes}
@@ -111,16 +112,19 @@ class ActiveSweeps:
 
     def _check(self, request: SweepRequest) -> None:
         """Raise RequestError for a sweep that no run can be made of: the steps of all points are the same."""
-        plan(request.scenario, self._catalogue)
+        plan(request.scenario, self._registration.catalogue)
         if self._through.runs.stopping:
             raise BusyError("The service is stopping; try again when it is back.")
 
     async def _check_pins(self, request: SweepRequest) -> None:
         """Raise PinnedVersionError when each point would be refused, since a module is not the one that is pinned."""
-        await self._through.runs.check_pins(plan(request.scenario, self._catalogue), request.scenario.run_options.pin)
+        await self._through.runs.check_pins(
+            plan(request.scenario, self._registration.catalogue), request.scenario.run_options.pin
+        )
 
     async def _created(self, sweep_id: str, request: SweepRequest, body: bytes, caller: str | None) -> str:
         """Make a sweep and begin to execute it. Raises FileExistsError when its id is taken."""
+        await asyncio.to_thread(self._through.store.check_room)
         await self._check_pins(request)
         state = SweepState.begun(sweep_id, request, caller)
         folder = await asyncio.to_thread(self._sweeps.create, state, body)
@@ -153,7 +157,8 @@ class ActiveSweeps:
         return await asyncio.to_thread(self._sweeps.reopen, sweep_id)
 
     def _launch(self, request: SweepRequest, state: SweepState, folder: SweepFolder) -> None:
-        run = SweepRun(request, state, folder, self._through)
+        # All its points call the modules that are registered now, whatever is registered meanwhile.
+        run = SweepRun(request, state, folder, self._through, self._registration.catalogue)
         self._active[state.sweep_id] = run
         task = asyncio.create_task(self._execute(state.sweep_id, run))
         self._tasks.add(task)

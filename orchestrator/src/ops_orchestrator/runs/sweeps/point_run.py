@@ -3,12 +3,14 @@
 import asyncio
 
 from ops_orchestrator.errors import BusyError, ConflictError
+from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.planning.sweep import Point
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.events import Origin
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.sweeps.state import SweepState
 
 
 def key_of(sweep_id: str, number: int) -> str:
@@ -16,26 +18,34 @@ def key_of(sweep_id: str, number: int) -> str:
     return f"{sweep_id}/{number}"
 
 
-async def first_run(runs: ActiveRuns, sweep_id: str, point: Point, caller: str | None = None) -> ActiveRun:
-    """Start the run of a point of a sweep that never ran before. Raises RequestError, BusyError among them, and StoreError."""
+async def first_run(runs: ActiveRuns, sweep: SweepState, point: Point, catalogue: Catalogue) -> ActiveRun:
+    """Start the run of a point of `sweep` that never ran before, with the modules of `catalogue`.
+
+    Raises RequestError, BusyError among them, and StoreError.
+    """
     # To look whether the key has a run takes a fifth of the time of a short run.
-    origin = Origin(sweep=sweep_id, caller=caller)
-    return await runs.start(point.scenario, origin=origin, new_key=key_of(sweep_id, point.number))
+    key = key_of(sweep.sweep_id, point.number)
+    return await runs.start(point.scenario, catalogue=catalogue, origin=_origin(sweep), new_key=key)
 
 
 async def point_run(
-    runs: ActiveRuns, store: RunStore, sweep_id: str, point: Point, caller: str | None = None
+    runs: ActiveRuns, store: RunStore, sweep: SweepState, point: Point, catalogue: Catalogue
 ) -> ActiveRun | RunRecord:
     """The run of a point, under way in `runs`, or its record when an earlier attempt of the sweep completed it.
 
     Raises BusyError when that has to be tried again, RequestError, StoreError.
     """
-    found = await runs.start_once(point.scenario, key_of(sweep_id, point.number), origin=Origin(sweep=sweep_id, caller=caller))
+    key = key_of(sweep.sweep_id, point.number)
+    found = await runs.start_once(point.scenario, key, catalogue=catalogue, origin=_origin(sweep))
     if isinstance(found, ActiveRun) or found.status == "completed":
         return found
     try:
-        return await (runs.resume(found.run_id, caller) if found.is_over else runs.take_over(found.run_id))
+        return await (runs.resume(found.run_id, sweep.caller) if found.is_over else runs.take_over(found.run_id))
     except ConflictError as error:
         # Another process was faster to take it over, or it has ended and only its record does not say so.
         await asyncio.to_thread(store.recover, [found.run_id])
         raise BusyError(f"{found.run_id} cannot go on yet: {error}") from error
+
+
+def _origin(sweep: SweepState) -> Origin:
+    return Origin(sweep=sweep.sweep_id, caller=sweep.caller)

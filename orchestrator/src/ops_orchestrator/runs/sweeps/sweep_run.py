@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import structlog
 
-from ops_orchestrator.errors import BusyError, DamagedRunError, RequestError, StoreError
+from ops_orchestrator.errors import BusyError, DamagedRunError, NoRoomError, RequestError, StoreError
+from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.planning.sweep import Point, SweepRequest, points
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.active_runs import ActiveRuns
@@ -51,10 +52,18 @@ class RunsOfSweeps:
 
 
 class SweepRun:
-    """Executes a sweep in its `folder`, whose state is `begun`."""
+    """Executes a sweep in its `folder`, whose state is `begun`, with the modules of `catalogue`."""
 
-    def __init__(self, request: SweepRequest, begun: SweepState, folder: SweepFolder, through: RunsOfSweeps) -> None:
+    def __init__(
+        self,
+        request: SweepRequest,
+        begun: SweepState,
+        folder: SweepFolder,
+        through: RunsOfSweeps,
+        catalogue: Catalogue,
+    ) -> None:
         self._request = request
+        self._catalogue = catalogue
         self._state = begun
         self._folder = folder
         self._runs = through.runs
@@ -126,6 +135,9 @@ class SweepRun:
                 return
             try:
                 outcome = await self._outcome(point)
+            except NoRoomError as error:  # for the other points neither
+                self._broken = self._broken or error
+                return
             except (DamagedRunError, RequestError) as error:
                 outcome = PointOutcome.refused(point.number, str(error))
             except Exception as error:  # noqa: BLE001  # the store, or a bug: no other point would fare better
@@ -163,8 +175,8 @@ class SweepRun:
                 break
             try:
                 if self._state.attempt == 1:
-                    return await first_run(self._runs, self._state.sweep_id, point, self._state.caller)
-                return await point_run(self._runs, self._store, self._state.sweep_id, point, self._state.caller)
+                    return await first_run(self._runs, self._state, point, self._catalogue)
+                return await point_run(self._runs, self._store, self._state, point, self._catalogue)
             except BusyError:
                 await asyncio.sleep(pause_s)
         return None

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from pydantic import ValidationError
 
-from ops_contract import terminal_safe
+from ops_contract import JsonError, parse_json, terminal_safe
 from ops_orchestrator.errors import InvalidRequestError, NotFoundError, StoreError, SweepConflictError
 from ops_orchestrator.planning.sweep import SweepRequest, read_sweep
 from ops_orchestrator.runs.run_id import SWEEP_ID
@@ -21,7 +21,7 @@ from ops_orchestrator.runs.store.lease import has_no_holder
 from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile, files_in, open_below, read_below
 from ops_orchestrator.runs.store.sync import Sync, sync_of
 from ops_orchestrator.runs.sweeps.points_log import PointOutcome, latest
-from ops_orchestrator.runs.sweeps.state import Counts, SweepState
+from ops_orchestrator.runs.sweeps.state import FORMAT, Counts, SweepState
 from ops_orchestrator.runs.sweeps.sweep_folder import CANCEL, OWN, POINTS, REQUEST, STATE, SweepFolder
 from ops_orchestrator.runs.sweeps.table import SweepTable, table_of
 from ops_orchestrator.settings import Durability, SyncMethod
@@ -182,6 +182,7 @@ class SweepStore:
 
     def _state(self, sweep_id: str) -> SweepState:
         content = self._content(sweep_id, STATE)
+        _check_format(self.location(sweep_id) / STATE, content)
         try:
             state = SweepState.model_validate_json(content)
         except ValidationError as error:
@@ -239,6 +240,15 @@ def _writing(sweep_id: str) -> Iterator[None]:
         raise _damaged(Path(FOLDER_NAME, sweep_id, POINTS), error.reason) from error
     except OSError as error:
         raise StoreError(f"cannot write the sweep {sweep_id}: {error.strerror}") from error
+
+
+def _check_format(path: Path, content: bytes) -> None:
+    """Raise StoreError for a sweep in a format of a later version: nothing in it may mean what it seems to."""
+    with suppress(JsonError):
+        document = parse_json(content)
+        found = document.get("format") if isinstance(document, dict) else None
+        if isinstance(found, int) and found > FORMAT:
+            raise _damaged(path, f"made by a later version of the orchestrator, format {found}", "upgrade to read it")
 
 
 def _damaged(path: Path, reason: str, remedy: str = _USUAL_REMEDY) -> StoreError:

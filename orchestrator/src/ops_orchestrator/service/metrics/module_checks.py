@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.dialect import dialect_of
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.readiness import ready_now
+from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.service.metrics.families import MODULE_CHECKED, MODULE_READY
 from ops_orchestrator.service.metrics.tally import Samples
 
@@ -17,7 +17,7 @@ _GOOD_FOR_S: Final = 10.0
 
 
 class ModuleChecks:
-    """What the last health checks of the modules in `catalogue` found, which runs that wait for a module share.
+    """What the last health checks of the registered modules found, which runs that wait for a module share.
 
     Whoever looks has those that are old made again, all at once, and gets what the ones before found. So nobody asks modules
     while nobody looks, and each is asked once in `good_for_s` seconds, however many look.
@@ -25,12 +25,12 @@ class ModuleChecks:
 
     def __init__(
         self,
-        catalogue: Catalogue,
+        registration: Registration,
         client: ModuleClient,
         clock: Callable[[], float] = time.time,
         good_for_s: float = _GOOD_FOR_S,
     ) -> None:
-        self._catalogue = catalogue
+        self._registration = registration
         self._client = client
         self._clock = clock
         self._good_for_s = good_for_s
@@ -39,7 +39,7 @@ class ModuleChecks:
 
     def look(self) -> Samples:
         """What is known now. A module that was not checked yet, or has no health check, is left out."""
-        known = self._catalogue.modules
+        known = self._registration.catalogue.modules
         for module in known.values():
             _, checked_at = self._found.get(module.name, (False, 0.0))
             is_old = self._clock() - checked_at >= self._good_for_s

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.runs.events import (
     AttemptFailed,
     Event,
@@ -51,11 +51,11 @@ class _OpenRun:
 
 
 class RunTally:
-    """Counts in `tally` what happens in runs of the modules in `catalogue`. See Consumer."""
+    """Counts in `tally` what happens in runs of the registered modules. See Consumer."""
 
-    def __init__(self, tally: Tally, catalogue: Catalogue) -> None:
+    def __init__(self, tally: Tally, registration: Registration) -> None:
         self._tally = tally
-        self._catalogue = catalogue
+        self._registration = registration
         self._runs: dict[str, _OpenRun] = {}
         self._begin()
 
@@ -79,7 +79,7 @@ class RunTally:
         self._tally.begin(CALL_DURATION, calls)
 
     def _calls(self) -> Iterator[Labels]:
-        for module in self._catalogue.modules.values():
+        for module in self._registration.catalogue.modules.values():
             yield from ((module.name, action) for action in module.action_names)
 
     def _count(self, event: Event, queued: RunQueued) -> None:
@@ -132,7 +132,7 @@ class RunTally:
 
     def _call(self, run: _OpenRun, step: str, name: str) -> Labels:
         """Module and action of a step, as far as modules.yaml has them: a run may be older, or come from elsewhere."""
-        module, action = self._catalogue.modules.get(name), run.actions.get(step)
+        module, action = self._registration.catalogue.modules.get(name), run.actions.get(step)
         return (name, action) if module is not None and action in module.action_names else (OTHER, OTHER)
 
 

@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 import ops_orchestrator
 from ops_contract import CONTRACT_VERSION
-from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
+from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.service.liveness import socket_of
@@ -45,7 +45,7 @@ _LONGEST_SILENCE_S: Final = 0.8
 class Looked:
     """What is looked at for a scrape, besides what was counted."""
 
-    catalogue: Catalogue
+    registration: Registration
     client: ModuleClient
     runs: ActiveRuns
     store: FolderStore
@@ -58,10 +58,10 @@ class Metrics:
     Begin with `start` on the event loop, and end with `stop`.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, registration: Registration) -> None:
         self._tally = Tally()
         self._lag = LoopLag(self._tally)
-        self.consumer = RunTally(self._tally, catalogue)
+        self.consumer = RunTally(self._tally, registration)
 
     def start(self) -> None:
         """Measure the event loop from now on."""
@@ -85,7 +85,7 @@ class Scrapes:
         self._number = 0 if worker is None else worker.number
         self._others = [] if worker is None else [number for number in range(worker.count) if number != worker.number]
         self._folder = None if worker is None else worker.folder
-        self._checks = ModuleChecks(looked.catalogue, looked.client)
+        self._checks = ModuleChecks(looked.registration, looked.client)
         self._room = StoreFigures(looked.store)
 
     async def answer(self, request: Request) -> Response:
@@ -112,9 +112,9 @@ class Scrapes:
     def _open(self, request: Request) -> Samples:
         """What is under way now."""
         statuses = self._looked.runs.by_status()
-        requests: Counter[str] = Counter(dict.fromkeys(self._looked.catalogue.modules, 0))
+        requests: Counter[str] = Counter(dict.fromkeys(self._looked.registration.catalogue.modules, 0))
         for name, count in self._looked.client.open_requests.items():
-            requests[name if name in self._looked.catalogue.modules else OTHER] += count
+            requests[name if name in self._looked.registration.catalogue.modules else OTHER] += count
         found: Samples = {
             RUNS.name: [((status,), float(statuses[status])) for status in OPEN_STATUSES],
             OPEN_CALLS.name: [((name,), float(count)) for name, count in requests.items()],

@@ -14,6 +14,7 @@ from ops_orchestrator.modules.module import Module
 from ops_orchestrator.runs.record import RunRecord, StepRecord
 from ops_orchestrator.runs.reports.html.wording import seconds_between
 from ops_orchestrator.runs.verdict import Finding, Verdict
+from ops_orchestrator.service.pages.forms import read_form
 from ops_orchestrator.service.pages.site import Page, Site
 from ops_orchestrator.service.seen_modules import LAST_CALLS, SeenModule
 
@@ -72,7 +73,7 @@ class Findings:
 async def modules(site: Site, request: Request) -> Response:
     """All registered modules; their health is asked while the page is made, for two seconds in all."""
     viewer = site.parts.viewer
-    seen = await viewer.see(list(viewer.catalogue.modules.values()), _LONGEST_S)
+    seen = await viewer.see(list(viewer.registration.catalogue.modules.values()), _LONGEST_S)
     return site.page(
         request,
         "modules.html",
@@ -80,7 +81,16 @@ async def modules(site: Site, request: Request) -> Response:
         ready=sum(one.readiness is not None for one in seen),
         without_digest=not any(one.module.image_digest for one in seen),
         is_complete=site.parts.store.is_complete,
+        file=site.parts.modules_file,
+        is_current=await asyncio.to_thread(site.parts.modules_file.is_current),
     )
+
+
+async def reload(site: Site, request: Request) -> Response:
+    """Have modules.yaml read again, and show what is registered then."""
+    await read_form(request)
+    answer = await site.post(request, request.url.path)
+    return site.see("/modules") if answer.is_good else site.error(request, answer.json, answer.headers)
 
 
 async def module(site: Site, request: Request) -> Response:
@@ -101,7 +111,7 @@ async def module(site: Site, request: Request) -> Response:
     )
 
 
-PAGES: Final = (Page("/modules", modules), Page("/modules/{name}", module))
+PAGES: Final = (Page("/modules", modules), Page("/modules/{name}", module), Page("/modules/reload", reload, "POST"))
 
 
 def _trouble(seen: SeenModule) -> Trouble | None:

@@ -18,6 +18,7 @@ _MOST_EDITED: Final = 256 * 1024
 
 async def form(site: Site, request: Request) -> Response:
     """A scenario to be edited: that of an earlier run, an example, or the first example."""
+    site.refuse_when_read_only()
     if (run_id := request.query_params.get("run")) is None:
         text = _scenario_text(_example(request.query_params.get("example") or next(iter(EXAMPLES))))
         return _form(site, request, text, {})

@@ -122,6 +122,7 @@ class Form:
 
 async def new(site: Site, request: Request) -> Response:
     """A sweep to be written: of an example or an earlier run, with what the address says is varied."""
+    site.refuse_when_read_only()
     query = request.query_params
     fields = {name: query.getlist(name) for name in (*_COLUMNS, "seeds")}
     if run_id := query.get("run"):

@@ -58,7 +58,7 @@ async def runs(site: Site, request: Request) -> Response:
         is_filtered=is_filtered,
         older=_older(request.query_params, found.next_cursor),
         statuses=_STATUSES,
-        modules=sorted(site.parts.catalogue.modules),
+        modules=sorted(site.parts.viewer.registration.catalogue.modules),
         examples=tuple(EXAMPLES),
     )
 

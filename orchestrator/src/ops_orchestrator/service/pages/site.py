@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import ops_orchestrator
 from ops_contract import CONTRACT_VERSION
-from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.errors import ReadOnlyError
 from ops_orchestrator.runs.reports.html.environment import environment
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
@@ -29,6 +29,7 @@ from ops_orchestrator.service.pages.forms import read_form
 from ops_orchestrator.service.pages.inner_call import InnerAnswer, post
 from ops_orchestrator.service.pages.shared_pages import SharedPages
 from ops_orchestrator.service.problem import list_hint, problem_response
+from ops_orchestrator.service.reloading import ModulesFile
 from ops_orchestrator.service.seen_modules import ModuleViewer
 
 POLICY: Final = (
@@ -50,13 +51,17 @@ _PROBLEM: Final = "application/problem+json"
 
 @dataclass(frozen=True)
 class Parts:
-    """What the pages read. `access` says who may use the service, None when that is everybody."""
+    """What the pages read. `access` says who may use the service, None when that is everybody.
+
+    Pages of a service that is `read_only` show no form that would change anything.
+    """
 
     store: RunStore
     sweeps: SweepStore
-    catalogue: Catalogue
     viewer: ModuleViewer
+    modules_file: ModulesFile
     access: Access | None = None
+    read_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,8 @@ class Site:
             "orchestrator": ops_orchestrator.__version__,
             "contract": CONTRACT_VERSION,
             "key": key,
-            "may_run": key is None or key.may("run"),
+            "may_run": not self.parts.read_only and (key is None or key.may("run")),
+            "may_reload": key is None or key.may("admin"),
         }
         return self.templates.get_template(template).render(given | context).encode()
 
@@ -98,6 +104,11 @@ class Site:
         )
         page.headers.update({name: value for name, value in headers.items() if name in _KEPT_OF_A_PROBLEM})
         return page
+
+    def refuse_when_read_only(self) -> None:
+        """Raise ReadOnlyError where a page makes no sense that only leads to a change."""
+        if self.parts.read_only:
+            raise ReadOnlyError
 
     async def post(self, request: Request, path: str, body: bytes = b"") -> InnerAnswer:
         """What the API answers to what a form of `request` asks for; it does not wait for a run."""
@@ -139,7 +150,9 @@ class Page:
 
 def site(parts: Parts, api: ASGIApp) -> ASGIApp:
     """The pages in this folder, before `api`, which answers whatever has no page."""
-    made = Site(parts, api, environment(PackageLoader(_PACKAGE)))
+    templates = environment(PackageLoader(_PACKAGE))
+    templates.globals["read_only"] = parts.read_only
+    made = Site(parts, api, templates)
     modules = [import_module(f"{_PACKAGE}.{found.name}") for found in iter_modules(import_module(_PACKAGE).__path__)]
     pages = [page for module in modules for page in getattr(module, "PAGES", ())]
     return partial(_answer, made, [Route(page.path, partial(_made, made, page.make), methods=[page.method]) for page in pages])

@@ -11,8 +11,8 @@ from ops_orchestrator.service.answers import Alive, NotReady, Ready
 from ops_orchestrator.service.json_response import SafeJsonResponse
 
 
-def health_routes(store: RunStore, runs: ActiveRuns) -> APIRouter:
-    """The routes; `store` and `runs` decide on readiness."""
+def health_routes(store: RunStore, runs: ActiveRuns, *, read_only: bool) -> APIRouter:
+    """The routes; `store` and `runs` decide on readiness. A service that is `read_only` need not be able to store a run."""
     router = APIRouter(tags=["service"])
 
     @router.get("/health", summary="Liveness")
@@ -28,7 +28,7 @@ def health_routes(store: RunStore, runs: ActiveRuns) -> APIRouter:
     async def ready() -> SafeJsonResponse:
         reason = "the service is stopping" if runs.stopping else await asyncio.to_thread(store.unwritable)
         if reason is None:
-            return SafeJsonResponse(Ready(durability=store.durability).model_dump())
+            return SafeJsonResponse(Ready(durability=store.durability, read_only=read_only).model_dump())
         return SafeJsonResponse(NotReady(reason=reason).model_dump(), 503)
 
     return router

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from ops_orchestrator.runs.record import RunRecord, StepRecord
-from ops_orchestrator.service.answers import ModuleAnswer, ModuleList
+from ops_orchestrator.service.answers import ModuleAnswer, ModuleList, Reloaded
 from ops_orchestrator.service.json_response import SafeJsonResponse
 from ops_orchestrator.service.openapi import problems, stored
+from ops_orchestrator.service.reloading import ModulesFile, Reloading
 from ops_orchestrator.service.security_headers import INERT
 from ops_orchestrator.service.seen_modules import LAST_CALLS, ModuleViewer
 from ops_orchestrator.service.stored_file import StoredFile, respond_with
@@ -17,8 +18,8 @@ from ops_orchestrator.service.stored_file import StoredFile, respond_with
 _REPORT: Final[dict[str, Any]] = stored({"text/html": {"schema": {"type": "string"}}}, "The kit's report.")
 
 
-def modules_routes(viewer: ModuleViewer) -> APIRouter:
-    """The routes over the modules that `viewer` looks at."""
+def modules_routes(viewer: ModuleViewer, reloading: Reloading) -> APIRouter:
+    """The routes over the modules that `viewer` looks at, and that `reloading` reads again."""
     router = APIRouter(prefix="/modules", tags=["modules"], default_response_class=SafeJsonResponse)
 
     @router.get(
@@ -29,8 +30,20 @@ def modules_routes(viewer: ModuleViewer) -> APIRouter:
         responses=problems(500, 503),
     )
     async def list_modules() -> dict[str, Any]:
-        seen = await viewer.see(list(viewer.catalogue.modules.values()))
-        return {"modules": [module.as_json() for module in seen]}
+        seen = await viewer.see(list(viewer.registration.catalogue.modules.values()))
+        return {
+            "modules": [module.as_json() for module in seen],
+            "modules_file": await asyncio.to_thread(_state, reloading.file),
+        }
+
+    @router.post(
+        "/reload",
+        summary="Read modules.yaml again: a good file takes effect in all workers, a wrong one changes nothing",
+        response_model=Reloaded,
+        responses=problems(409),
+    )
+    async def reload_modules() -> dict[str, Any]:
+        return (await reloading.reload()).as_json()
 
     @router.get(
         "/{name}",
@@ -58,6 +71,10 @@ def modules_routes(viewer: ModuleViewer) -> APIRouter:
         return respond_with(StoredFile.made(content, "text/html; charset=utf-8"), request, {"Content-Security-Policy": INERT})
 
     return router
+
+
+def _state(file: ModulesFile) -> dict[str, Any]:
+    return {"read_at": file.read_at.isoformat().replace("+00:00", "Z"), "is_current": file.is_current()}
 
 
 def _call(record: RunRecord, step: StepRecord) -> dict[str, Any]:

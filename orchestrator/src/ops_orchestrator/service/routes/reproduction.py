@@ -6,7 +6,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.modules.trace_context import TRACE_HEADER, read_traceparent
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.active_runs import ActiveRuns
@@ -32,9 +32,9 @@ _EXTRA: Final[dict[str, Any]] = {
 
 
 def reproduction_routes(
-    runs: ActiveRuns, store: RunStore, started: Started, catalogue: Catalogue, max_request_bytes: int
+    runs: ActiveRuns, store: RunStore, started: Started, registration: Registration, max_request_bytes: int
 ) -> APIRouter:
-    """The route, for runs kept in `store` and the modules of `catalogue`."""
+    """The route, for runs kept in `store` and the modules of `registration`."""
     router = APIRouter(prefix="/runs", tags=["runs"])
 
     @router.post(
@@ -48,7 +48,7 @@ def reproduction_routes(
         key = read_key(request.headers.getlist("idempotency-key"))
         raw = await read_json_body(request, max_request_bytes) if _has_body(request) else b""
         wanted = read_reproduction_request(raw)
-        recipe = await asyncio.to_thread(recipe_of, store.run(run_id), catalogue, wanted.terms, pin=wanted.pin)
+        recipe = await asyncio.to_thread(recipe_of, store.run(run_id), registration.catalogue, wanted.terms, pin=wanted.pin)
         traceparent, caller = read_traceparent(request.headers.getlist(TRACE_HEADER)), caller_of(request.scope)
         origin = Origin(reproduces=run_id, reproduction=wanted.terms, traceparent=traceparent, caller=caller)
         if key is None:

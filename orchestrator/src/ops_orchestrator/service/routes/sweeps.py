@@ -71,7 +71,7 @@ def sweeps_routes(sweeps: ActiveSweeps, store: SweepStore, settings: Settings) -
     @router.post(
         "",
         summary="Run a scenario for many values and seeds",
-        responses=_SWEPT | problems(400, 409, 413, 415, 422, 500, 503),
+        responses=_SWEPT | problems(400, 409, 413, 415, 422, 500, 503, 507),
         openapi_extra={"parameters": [_PREFER, _KEY], "requestBody": {"required": True, "content": _REQUEST}},
     )
     async def start_sweep(request: Request) -> Response:

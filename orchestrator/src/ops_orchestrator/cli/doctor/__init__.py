@@ -1,0 +1,1 @@
+"""`ops doctor`: whether an orchestrator can work here, and what to do where it cannot."""
