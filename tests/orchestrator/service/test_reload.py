@@ -117,7 +117,7 @@ def test_terminal_that_is_closed_stops_the_service(tmp_path: Path) -> None:
         "os.close(terminal)\n"
         "sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
     )
-    with started(tmp_path, "python", "-c", program) as process:
+    with started(tmp_path, "python", "-c", program, OPS_LOG_FORMAT="json") as process:
         output = process.communicate()
     assert (process.returncode, output) == (0, ("", ""))
 

@@ -26,7 +26,7 @@ def test_service_answers_as_its_openapi_document_says(tmp_path: Path, stubs: str
     with service(tmp_path, "ops", "serve", "--port", "0", **variables) as (_, url):
         schemathesis(tmp_path, url)
         assert HTTP.get(f"{url}/runs", params={"status": "completed"}).json()["runs"]
-        assert HTTP.get(f"{url}/ready").json() == {"status": "ready", "durability": "sync"}
+        assert HTTP.get(f"{url}/ready").json() == {"status": "ready", "durability": "sync", "read_only": False}
 
 
 def test_stub_answers_as_the_contract_s_openapi_document_says(tmp_path: Path, stubs: str) -> None:

@@ -160,13 +160,17 @@ def _on_http_exception(request: Request, error: Exception) -> ProblemResponse:
 
 
 def _allowed(request: Request, of_first: str) -> str:
-    """The methods that the path takes; `of_first` are those of the first route that has it, all that the framework names."""
-    routes = request.app.routes
+    """The methods that the path takes; `of_first` are those of the first route that has it, all that the framework names.
+
+    A path that has a route of its own is not also a name in the path of another route, such as a module called `reload`.
+    """
+    own = [route for route in request.app.routes if getattr(route, "path", None) == request.url.path]
+    named = [] if own else of_first.split(", ")
     return ", ".join(
         method
         for method in _METHODS
-        if method in of_first.split(", ")
-        or any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+        if method in named
+        or any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in own or request.app.routes)
     )
 
 
