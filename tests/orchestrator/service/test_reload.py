@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from api_keys import bearer, make_key
 from held_module import held_module
 from local_service import HTTP, command, service, started
 from scripted_module import Gate, ScriptedModule, StartService, modules_yaml
@@ -140,6 +141,18 @@ def test_all_workers_have_what_one_of_them_was_told_to_read(tmp_path: Path) -> N
         # A worker that takes the place of another one begins with what is in effect, and not with what the file says now.
         _replace_first(both)
         assert _names(both.client(0)) == ["alpha", "beta", "gamma"]
+
+
+@pytest.mark.slow
+def test_workers_that_ask_for_keys_tell_each_other_all_the_same(tmp_path: Path) -> None:
+    file, admin = tmp_path / "modules.yaml", bearer(make_key(tmp_path / "keys.json", "anna", "admin"))
+    with held_module() as module, workers(tmp_path, module, OPS_API_KEYS_FILE="keys.json") as both:
+        file.write_text(file.read_text() + "  beta:\n    url: http://beta.test\n")
+        assert both.client(0).post("/modules/reload").status_code == 401
+        assert both.client(0).post("/modules/reload", headers=admin).json()["added"] == ["beta"]
+        there = both.client(1)
+        there.headers.update(admin)
+        assert _names(there) == ["alpha", "beta"]
 
 
 def _names(client: httpx2.Client) -> list[str]:

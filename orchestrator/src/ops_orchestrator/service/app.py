@@ -70,7 +70,7 @@ from ops_orchestrator.service.routes.verification import verification_routes
 from ops_orchestrator.service.security_headers import SecurityHeaders
 from ops_orchestrator.service.seen_modules import ModuleViewer
 from ops_orchestrator.service.service_log import RunLog
-from ops_orchestrator.service.siblings import AmongSiblings, Siblings, Worker
+from ops_orchestrator.service.siblings import AmongSiblings, Siblings, ToldBySiblings, Worker
 from ops_orchestrator.service.takeover import Takeover
 from ops_orchestrator.service.tracing.exported import SpanExport, span_export
 from ops_orchestrator.settings import Durability, Settings, listed
@@ -154,14 +154,15 @@ def create_service(settings: Settings, transport: Transport | None = None, worke
     app.add_middleware(OwnPagesOnly, origins=origins)
     app.add_middleware(PagesFirst, site=partial(_pages, parts))
     if worker is not None:
-        told, of_workers = {RELOAD: parts.reloading.take}, frozenset({METRICS_PATH})
-        app.add_middleware(AmongSiblings, siblings=parts.siblings, told=told, of_workers=of_workers)
+        app.add_middleware(AmongSiblings, siblings=parts.siblings, of_workers=frozenset({METRICS_PATH}))
     # Outside of all that, so that what siblings pass on is asked for its key again.
     if parts.access is not None:
         app.add_middleware(Gate, access=parts.access)
     if origins:
         app.add_middleware(CrossOrigin, origins=origins)
     app.add_middleware(AllowedHostsOnly, hosts=AllowedHosts.of(settings))
+    if worker is not None:
+        app.add_middleware(ToldBySiblings, told={RELOAD: parts.reloading.take})
     install_problem_handlers(app)
     _add_routes(
         app,

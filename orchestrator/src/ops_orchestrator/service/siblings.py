@@ -140,33 +140,41 @@ class Siblings:
             return False  # the usual way tells whoever asked for the run
 
 
+class ToldBySiblings:
+    """Does what a sibling tells, see `Siblings.tell`, and lets `app` answer all else; `told` is what to do, by path.
+
+    It stands before whatever looks at callers: only siblings reach the socket, and what they tell is in nobody's name.
+    """
+
+    def __init__(self, app: ASGIApp, told: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+        self._app = app
+        self._told = told
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        act = self._told.get(scope["path"]) if scope["type"] == "http" and is_from_sibling(scope) else None
+        if act is None:
+            await self._app(scope, receive, send)
+            return
+        await act()
+        await Response(status_code=_TOLD)(scope, receive, send)
+
+
 class AmongSiblings:
     """Passes on to siblings what only they know of a run, and lets what they pass on through to `app`, if the run is here.
 
-    `told` is what to do, by path, when a sibling tells something; see `Siblings.tell`. The paths `of_workers` concern no run,
-    and each worker has an answer of its own for the others.
+    The paths `of_workers` concern no run, and each worker has an answer of its own for the others.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        siblings: Siblings,
-        told: Mapping[str, Callable[[], Awaitable[None]]],
-        of_workers: frozenset[str] = frozenset(),
-    ) -> None:
+    def __init__(self, app: ASGIApp, siblings: Siblings, of_workers: frozenset[str] = frozenset()) -> None:
         self._app = app
         self._siblings = siblings
-        self._told = told
         self._of_workers = of_workers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         if scope["type"] == "http":
             if is_from_sibling(scope) and scope["path"] not in self._of_workers:
-                if (act := self._told.get(scope["path"])) is not None:
-                    await act()
-                    await Response(status_code=_TOLD)(scope, receive, send)
-                    return
                 headers = Headers(scope=scope)
                 if not self._siblings.is_here(headers.get(_RUN, "")):
                     await Response(status_code=_NOT_HERE)(scope, receive, send)
