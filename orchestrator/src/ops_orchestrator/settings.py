@@ -31,7 +31,7 @@ LogFormat = Literal["auto", "json", "console"]
 
 _PREFIX: Final = "OPS_"
 # Of compose.yaml, modules.yaml, the stubs, and this project's tests.
-_OTHER_VARIABLES: Final = re.compile(r"OPS_(PUBLISH|READY_TIMEOUT_S|STUBS_\w+|CI_STATE|WRITE_PAGES)")
+_OTHER_VARIABLES: Final = re.compile(r"OPS_(PUBLISH|READY_TIMEOUT_S|STUBS_\w+|CI_STATE|SOAK_S|WRITE_PAGES)")
 
 # Whatever can stand in a header. A key that is wrong is for the service to refuse.
 _SENDABLE: Final = re.compile(r"[!-~]{1,500}")

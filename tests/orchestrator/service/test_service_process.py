@@ -271,7 +271,8 @@ def test_serve_on_a_port_that_is_taken_says_so(tmp_path: Path) -> None:
 def test_serve_on_an_address_that_this_machine_does_not_have_asks_for_another_address(tmp_path: Path, host: str) -> None:
     ran = ops(tmp_path, "serve", "--host", host, "--port", "0", OPS_OPEN="yes")
     assert ran.returncode == 2
-    assert re.fullmatch(rf"ops: cannot listen on {host}:0: [A-Z][a-z ]+; choose another address with --host\n", ran.stderr)
+    said = ran.stderr.splitlines()[-1]
+    assert re.fullmatch(rf"ops: cannot listen on {host}:0: [A-Z][a-z ]+; choose another address with --host", said)
 
 
 @pytest.mark.parametrize("words", [("serve", "--port", "0"), ("runs", "list")])

@@ -34,13 +34,9 @@ def serve_orchestrator(settings: Settings, limits: CallerLimits | None = None) -
     """
     configure_service_log(settings.log_format)
     refuse_open(settings)
+    warn_if_open(settings)
     service = create_service(settings)
-
-    def announce(url: str) -> None:
-        log_listening(url, settings)
-        warn_if_open(settings)
-
-    serve_until_stopped(service.app, settings, announce, service, limits)
+    serve_until_stopped(service.app, settings, lambda url: log_listening(url, settings), service, limits)
 
 
 def serve_until_stopped(
