@@ -45,4 +45,4 @@ def test_only_the_orchestrator_is_published_and_only_on_loopback(containers: dic
 
 def test_orchestrator_is_not_given_the_engine_s_socket(containers: dict[str, Any]) -> None:
     mounts = {mount["Destination"]: mount["RW"] for mount in containers["orchestrator"]["Mounts"] if mount["Type"] == "bind"}
-    assert mounts == {"/app/runs": True, "/app/modules.yaml": False}
+    assert mounts == {"/app/runs": True, "/app/modules.yaml": False, "/app/api-keys": False}
