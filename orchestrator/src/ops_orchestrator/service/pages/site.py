@@ -50,7 +50,7 @@ _PROBLEM: Final = "application/problem+json"
 
 
 @dataclass(frozen=True)
-class Parts:
+class PageParts:
     """What the pages read. `access` says who may use the service, None when that is everybody.
 
     Pages of a service that is `read_only` show no form that would change anything.
@@ -68,7 +68,7 @@ class Parts:
 class Site:
     """What each page is given."""
 
-    parts: Parts
+    parts: PageParts
     api: ASGIApp
     templates: Environment
     shared: SharedPages = field(default_factory=SharedPages)
@@ -148,7 +148,7 @@ class Page:
     method: str = "GET"
 
 
-def site(parts: Parts, api: ASGIApp) -> ASGIApp:
+def site(parts: PageParts, api: ASGIApp) -> ASGIApp:
     """The pages in this folder, before `api`, which answers whatever has no page."""
     templates = environment(PackageLoader(_PACKAGE))
     templates.globals["read_only"] = parts.read_only

@@ -1,0 +1,75 @@
+"""How the service begins and ends: what a dead one left is put in order, and no run is left half written."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+
+import structlog
+
+from ops_orchestrator.errors import StoreError
+from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.service.parts import Parts
+
+_KEEP_UP_EVERY_S: Final = 2.0
+
+_log: Any = structlog.get_logger("ops_orchestrator")
+
+
+@asynccontextmanager
+async def lifespan(parts: Parts, _: object) -> AsyncIterator[None]:
+    """Put in order what a dead service left, and stop in an order in which no run is left half written."""
+    later = [asyncio.create_task(_keep_up(parts.store))] if parts.read_only else await _taken_over(parts)
+    for background in (parts.retention, parts.size):
+        if background is not None:
+            background.start()
+    parts.metrics.start()
+    if not parts.read_only and (reason := parts.store.unwritable()):
+        _log.error("store.unwritable", message=reason)
+    yield
+    parts.metrics.stop()
+    await parts.scrapes.stop()
+    for task in later:
+        task.cancel()
+    await parts.runs.stop()
+    await parts.sweeps.stop()
+    parts.turns.close()
+    parts.events.close()
+    for background in (parts.retention, parts.size):
+        if background is not None:
+            await asyncio.to_thread(background.stop)
+    await parts.client.aclose()
+    await asyncio.to_thread(parts.sweep_store.close)
+    await asyncio.to_thread(parts.store.close)
+    if parts.spans is not None:
+        await asyncio.to_thread(parts.spans.close)
+    if parts.access is not None:
+        parts.access.sessions.close()
+
+
+async def _taken_over(parts: Parts) -> list["asyncio.Task[None]"]:
+    """Begin to put in order what a dead service left; returns what goes on with that. Raises OSError, StoreError."""
+    is_complete = parts.store.is_complete
+    again = await parts.takeover.begin()
+    return [
+        asyncio.create_task(parts.takeover.keep_on(again, is_complete=is_complete)),
+        asyncio.create_task(parts.sweeps.take_over()),
+    ]
+
+
+async def _keep_up(store: FolderStore) -> None:
+    """List the runs that another service writes."""
+    while True:
+        await asyncio.sleep(_KEEP_UP_EVERY_S)
+        with suppress(StoreError):
+            await asyncio.to_thread(store.keep_up)
+
+
+async def drain(parts: Parts, seconds: int) -> None:
+    """Let the runs under way end, and start no more. Sweeps start no more points, and end with those under way."""
+    count = parts.runs.count
+    if not seconds:
+        return
+    message = f"no run is started any more; {count} under way may end within {seconds} s; another signal stops them at once"
+    _log.info("service.draining", runs=count, message=message)
+    await parts.runs.drain(seconds)

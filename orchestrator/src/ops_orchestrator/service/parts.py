@@ -1,0 +1,156 @@
+"""What the service is made of, put together from its settings; everything is passed on through constructors."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from ops_orchestrator.descriptors import limit, places_for
+from ops_orchestrator.modules.client import ModuleClient
+from ops_orchestrator.modules.transport import Transport
+from ops_orchestrator.runs.active_runs import ActiveRuns
+from ops_orchestrator.runs.event_stream import EventStream
+from ops_orchestrator.runs.shared_turns import SharedTurns
+from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.index_update import Progress
+from ops_orchestrator.runs.store.retention import Retention, retention_of
+from ops_orchestrator.runs.store.room import Room
+from ops_orchestrator.runs.store.run_folder import Signer
+from ops_orchestrator.runs.store.store_size import StoreSize
+from ops_orchestrator.runs.store.verdicts import VerdictStore
+from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
+from ops_orchestrator.runs.sweeps.sweep_run import RunsOfSweeps
+from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
+from ops_orchestrator.runs.turns import LocalTurns, Turns
+from ops_orchestrator.service.access.access import Access
+from ops_orchestrator.service.metrics.scrape import Looked, Metrics, Scrapes
+from ops_orchestrator.service.reloading import ModulesFile, Reloading
+from ops_orchestrator.service.seen_modules import ModuleViewer
+from ops_orchestrator.service.service_log import RunLog
+from ops_orchestrator.service.siblings import Siblings, Worker
+from ops_orchestrator.service.takeover import Takeover
+from ops_orchestrator.service.tracing.exported import SpanExport, span_export
+from ops_orchestrator.settings import Durability, Settings
+
+_log: Any = structlog.get_logger("ops_orchestrator")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the service is made of."""
+
+    reloading: Reloading
+    events: EventStream
+    store: FolderStore
+    size: StoreSize | None
+    retention: Retention | None
+    client: ModuleClient
+    turns: Turns
+    runs: ActiveRuns
+    viewer: ModuleViewer
+    sweep_store: SweepStore
+    sweeps: ActiveSweeps
+    takeover: Takeover
+    siblings: Siblings
+    spans: SpanExport | None
+    metrics: Metrics
+    scrapes: Scrapes
+    access: Access | None
+    read_only: bool
+    worker: Worker | None
+
+
+def parts_of(settings: Settings, transport: Transport | None, worker: Worker | None) -> Parts:
+    """`transport` replaces the network between the orchestrator and the modules.
+
+    `worker` says which of several processes this one is that serve together; None when it is the only one.
+    Raises ConfigurationError for a bad modules.yaml, StoreError when the run store cannot be made.
+    """
+    file = ModulesFile.read(settings.modules_file, worker)
+    registration = file.registration
+    events, metrics, spans = EventStream(), Metrics(registration), span_export(os.environ)
+    size = None if settings.max_store_bytes is None else StoreSize(settings.runs_dir)
+    store = FolderStore.open(
+        settings.runs_dir,
+        (RunLog(settings.log_format), events, metrics.consumer, *([spans] if spans else [])),
+        durability=settings.durability,
+        sync=settings.sync,
+        report=_log_progress,
+        in_background=True,
+        read_only=settings.read_only,
+        signer=_signer(settings, worker),
+        room=Room(settings.runs_dir, settings.min_free_bytes, settings.max_store_bytes, size),
+    )
+    client = ModuleClient(settings.limits, transport)
+    turns = _turns(settings, worker)
+    runs = ActiveRuns(
+        registration, store, client, turns=turns, image_digest=settings.image_digest, leaves_runs=settings.resume_interrupted
+    )
+    durability: Durability = "os" if settings.read_only else settings.durability  # there is nothing to flush
+    sweep_store = SweepStore.open(settings.runs_dir, durability, settings.sync)
+    through = RunsOfSweeps(runs, store, settings.max_concurrent_runs, leaves_sweeps=settings.resume_interrupted)
+    siblings = Siblings(worker.siblings if worker else (), runs.find, store)
+    return Parts(
+        reloading=Reloading(file, siblings),
+        events=events,
+        store=store,
+        size=size,
+        retention=_retention(settings, store, worker),
+        client=client,
+        turns=turns,
+        runs=runs,
+        viewer=ModuleViewer(registration, client, store, VerdictStore(settings.runs_dir)),
+        sweep_store=sweep_store,
+        sweeps=ActiveSweeps(registration, sweep_store, through),
+        takeover=Takeover(store, runs if settings.resume_interrupted else None),
+        siblings=siblings,
+        spans=spans,
+        metrics=metrics,
+        scrapes=Scrapes(metrics, Looked(registration, client, runs, store, settings), worker),
+        access=_access(settings, worker),
+        read_only=settings.read_only,
+        worker=worker,
+    )
+
+
+def _retention(settings: Settings, store: FolderStore, worker: Worker | None) -> Retention | None:
+    if settings.read_only or not (worker is None or worker.is_first):
+        return None
+    return retention_of(store, settings.retention_days)
+
+
+def _access(settings: Settings, worker: Worker | None) -> Access | None:
+    """Who may use the service, if that is not everybody. Raises ConfigurationError."""
+    if settings.api_keys_file is None:
+        return None
+    sessions = None if worker is None else worker.folder / "sessions"
+    is_https = (settings.published_at or "").startswith("https://")
+    return Access.of(settings.api_keys_file, sessions, is_https=is_https, warns=worker is None or worker.is_first)
+
+
+def _signer(settings: Settings, worker: Worker | None) -> Signer | None:
+    """What signs runs, if a key is set. Raises ConfigurationError."""
+    if settings.signing_key is None:
+        return None
+    from ops_orchestrator.runs.signing import read_signing_key, why_exposed  # noqa: PLC0415  # its library is not needed otherwise
+
+    signer = read_signing_key(settings.signing_key)
+    if (worker is None or worker.is_first) and (warning := why_exposed(settings.signing_key)):
+        _log.warning("signing_key.exposed", message=warning)
+    return signer
+
+
+def _turns(settings: Settings, worker: Worker | None) -> Turns:
+    at_once, most_waiting, warning = places_for(settings, limit())
+    if warning is not None and (worker is None or worker.is_first):
+        _log.warning("descriptors.few", message=warning)
+    if worker is None:
+        return LocalTurns(at_once, most_waiting)
+    return SharedTurns.open(worker.folder, worker.number, worker.count, at_once=at_once, most_waiting=most_waiting)
+
+
+def _log_progress(progress: Progress) -> None:
+    share = f"{progress.done / progress.total:.0%}"
+    message = f"{progress.done} of {progress.total} runs were read for the list of runs, {share}"
+    _log.info("index.reading", done=progress.done, total=progress.total, message=message)
