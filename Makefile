@@ -32,15 +32,11 @@ demo: sync ## run the example scenario with local processes and show the results
 test: sync-dev ## run all tests; those with containers need a Docker engine
 	$(RUN) pytest $(TWICE) $(SPREAD) -m "not e2e and not proof and not reliability and not soak" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
 	$(RUN) pytest -n 3 --dist loadfile -m "e2e and not proof" $(COVERAGE) $(or $(ARGS),$(E2E)) $(NONE_IS_FINE)
-	$(RUN) pytest -n 2 --dist loadfile -m "proof and not exhaustive" $(COVERAGE) $(or $(ARGS),$(PROOFS)) $(NONE_IS_FINE)
+	$(RUN) pytest -n 2 --dist loadfile -m proof $(COVERAGE) $(or $(ARGS),$(PROOFS)) $(NONE_IS_FINE)
 
 .PHONY: collect
 collect: sync-dev ## load all tests and run none: compiled once, they start faster
 	@found=$$($(RUN) pytest -n 0 --collect-only -qq) || { echo "$$found"; exit 1; }
-
-.PHONY: proof
-proof: sync-dev ## prove that each probe of the kit is needed, by kits that lack one; takes ten minutes
-	$(RUN) pytest -n 0 -m exhaustive $(ARGS)
 
 .PHONY: coverage
 coverage: sync-dev ## run all tests and show which lines they leave out; takes twice as long

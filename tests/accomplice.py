@@ -12,21 +12,25 @@ from ops_stubs.faults.violation import Exchange, Violation
 
 MOST_BEFORE: Final = 3
 _OF_THE_CONNECTION: Final = ("host", "content-length", "connection", "expect")
-_MADE_UP: Final = {"Z_": 6, "kit-": 8, '"0': 8}
+_MADE_UP: Final = {"Z_": 6, "kit-": 8, '"0': 8, '-kit", "step_id": "': 8}
 """What ids of the kit have before their random digits, and how many these are."""
+_UTF_16: Final = {"utf-16-le": rb"(?:[0-9a-f]\x00)", "utf-16-be": rb"(?:\x00[0-9a-f])"}
+"""By encoding, a digit in it."""
 
 
 def _as_escapes(text: str) -> str:
     return "".join(f"\\u{ord(character):04x}" for character in text)
 
 
-def _patterns() -> Iterator[str]:
+def _patterns() -> Iterator[bytes]:
     for start, count in _MADE_UP.items():
-        yield f"({start})[0-9a-f]{{{count}}}"
-        yield rf"({re.escape(_as_escapes(start))})(?:\\u00[36][0-9a-f]){{{count}}}"
+        yield b"(%s)[0-9a-fA-F]{%d}" % (re.escape(start.encode()), count)
+        yield rb"(%s)(?:\\u00[36][0-9a-f]){%d}" % (re.escape(_as_escapes(start).encode()), count)
+        for encoding, digit in _UTF_16.items():
+            yield b"(%s)%s{%d}" % (re.escape(start.encode(encoding)), digit, count)
 
 
-_RANDOM: Final = re.compile("|".join(_patterns()).encode())
+_RANDOM: Final = re.compile(b"|".join(_patterns()))
 
 
 def _without_chance(text: bytes) -> bytes:

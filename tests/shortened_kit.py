@@ -112,11 +112,11 @@ def _entries(found: ast.expr) -> list[ast.expr]:
 
 
 def checks_that_use(file: str, checks: Mapping[str, Any]) -> set[str]:
-    """The checks that import `checks/{file}.py`, or one that does, and that file itself."""
+    """The checks of `checks/{file}.py`, and of all files that import it, or one that does."""
     used, imports = {file}, {path.stem: _imported(path) for path in (KIT / "checks").glob("*.py")}
     while grown := {name for name, imported in imports.items() if imported & used} - used:
         used |= grown
-    return used & checks.keys()
+    return {name for name, run in checks.items() if run.__module__.removeprefix(f"{PACKAGE}.") in used}
 
 
 def _imported(path: Path) -> set[str]:

@@ -11,8 +11,7 @@ from ops_contract.compliance.module_under_test import ModuleUnderTest
 from ops_contract.compliance.observation import Observation, Seen, broken, met, untested
 
 _IDS: Final = ("/run_id", "/step_id")
-_ANY_REFUSAL: Final = (*_IDS, "/contract_version")
-"""Texts that are refused in other words too: as hostile (OPS-PTH-001), or as a version (OPS-VER-001)."""
+"""Texts that are refused in other words too, as hostile."""
 
 _UPSTREAM: Final = "/upstream"
 _NAMES: Final = ("/name", "/artifact")
@@ -133,11 +132,8 @@ async def _refused(
 def not_refused(mutant: Mutant, seen: Seen) -> Observation | None:
     """What the answer to a wrong request breaks."""
     expected = f"422 with the pointer {mutant.pointer!r} for {mutant.what}"
-    if isinstance(mutant.value, str) and mutant.pointer in _ANY_REFUSAL:
-        if seen.is_refusal:
-            return None
-        hostile = "OPS-PTH-001" if mutant.pointer in _IDS else "OPS-ERR-004"
-        return broken(hostile, f"4xx for {mutant.what}", seen.summary(), seen)
+    if _is_text_of_id(mutant):
+        return None if seen.is_refusal else broken("OPS-PTH-001", f"4xx for {mutant.what}", seen.summary(), seen)
     if seen.is_done and mutant.coerced:
         return broken("OPS-ERR-005", f"422 for {mutant.what}", seen.summary(), seen)
     if seen.exchange.status == HTTPStatus.UNPROCESSABLE_ENTITY and _leads_to(seen.error.get("pointer"), mutant):
