@@ -49,7 +49,7 @@ def is_running(pid: str) -> bool:
 def test_stub_is_started_checked_and_stopped() -> None:
     ran = kit("check", "--stub", "data-layer")
     report = json.loads(ran.stdout)
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (ran.returncode, ran.stderr) == (0, "ops-contract: compliant: all 50 passed\n")
     assert (report["subject"]["target"], report["subject"]["module"]) == ("stub data-layer", "data-layer")
     assert [one["id"] for one in report["findings"] if one["verdict"] == "not_applicable"] == [
         "OPS-FIG-001",

@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from kit_terminal import kit_on_terminal, lines_left
@@ -55,11 +55,18 @@ def test_without_colours_marks_and_words_are_left(broken: str) -> None:
     assert "✗ OPS-ERR-001" in shown
 
 
-def test_pipe_gets_the_report_alone(broken: str) -> None:
-    ran = subprocess.run(
-        [command("ops-contract"), "check", broken, *CHOSEN], env=environment(), capture_output=True, text=True, check=False
-    )
-    assert (ran.returncode, ran.stderr, json.loads(ran.stdout)["counts"]["fail"]) == (1, "", 2)
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ((), "ops-contract: not compliant: 2 failed, 1 warning of 11 · ops-contract explain OPS-ERR-001\n"),
+        (("--json",), ""),
+    ],
+    ids=["a pipe", "JSON"],
+)
+def test_pipe_gets_the_report_and_whoever_reads_a_log_the_verdict(broken: str, options: Sequence[str], told: str) -> None:
+    words = [command("ops-contract"), "check", broken, *CHOSEN, *options]
+    ran = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr, json.loads(ran.stdout)["counts"]["fail"]) == (1, told, 2)
 
 
 @pytest.mark.parametrize("columns", [80, 120])

@@ -48,7 +48,7 @@ from ops_contract.compliance.reports.junit import junit_report
 from ops_contract.compliance.reports.markdown import markdown_report
 from ops_contract.compliance.reports.sarif import sarif_report
 from ops_contract.compliance.reports.summary import lacks_module
-from ops_contract.compliance.reports.terminal import terminal_replay, terminal_report
+from ops_contract.compliance.reports.terminal import last_line, terminal_replay, terminal_report
 from ops_contract.compliance.reports.terminal_comparison import brief_comparison, terminal_comparison
 from ops_contract.compliance.reports.terminal_diagnosis import terminal_diagnosis
 from ops_contract.compliance.requirement import Requirement, load_requirements
@@ -307,6 +307,8 @@ def _show(checked: _Checked, *, strict: bool, as_json: bool, at_length: bool = T
         _say(f"the container's log ends with{checked.log}")
     if as_json or not sys.stdout.isatty():
         write_output(json_report(report).encode())
+        if not as_json:  # in a log of CI nobody reads the report to find the verdict
+            _say(last_line(report, strict=strict))
     else:
         shown = terminal_report(report, strict=strict, diagnosis=checked.diagnosis, at_length=at_length)
         Console().print(shown, crop=False)

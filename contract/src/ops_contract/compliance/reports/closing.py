@@ -18,6 +18,9 @@ class Closing:
     verdict: Text
     command: str = ""
 
+    def __str__(self) -> str:
+        return _BETWEEN.join(filter(None, (self.verdict.plain, harmless(self.command))))
+
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[Text]:
         command = Text(harmless(self.command), "cyan")
         # A command that is copied must not be broken into lines.

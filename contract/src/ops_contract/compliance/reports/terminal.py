@@ -63,6 +63,11 @@ def terminal_report(
     return Group(*parts, _verdict(view))
 
 
+def last_line(report: Report, *, strict: bool = False) -> str:
+    """The verdict and what to do next, as they stand last on a terminal, in one line."""
+    return str(_verdict(view_of(report, strict=strict)))
+
+
 def terminal_replay(report: Report) -> RenderableType:
     """The exchanges of each requirement in `report`, redacted, also of requirements that are met."""
     view, seen = view_of(report), SeenExchanges()
