@@ -34,7 +34,8 @@ KILLED_FOR: Final = 0.5
 """For this part of the time the service is killed; then one life begins, in which its memory must stay flat."""
 
 CALLERS: Final = 8
-DISK: Final = 1024 * MIB
+DISK: Final = 512 * MIB + int(SECONDS * 4 * MIB)
+"""Runs keep up to 2 MiB a second; at the end there must be room for another one."""
 MOST_GROWTH: Final = 48 * MIB
 """By which memory may grow in the last life after its first quarter: a hostile answer of 16 MiB is in it at any time."""
 
