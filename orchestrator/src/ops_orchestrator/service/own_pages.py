@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Final
 from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -41,11 +42,15 @@ class OwnPagesOnly:
 
 def refuse_foreign(request: Request) -> None:
     """Raise HTTPException, 403, unless a page of this service sent the request, whose name is one of ours."""
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    # Browsers that do not say the first say the second with a form; what says neither is no browser.
-    is_ours = site in _OUR_OWN if site is not None else origin is None or _netloc(origin) == request.headers.get("host", "")
-    if not is_ours:
+    if not is_from_own_page(request.headers):
         raise HTTPException(403, "The request was sent by a page of another site. Open the page here, and send it again.")
+
+
+def is_from_own_page(headers: Headers) -> bool:
+    """Whether a page of this service sent the request, as far as its headers say which page did."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    # Browsers that do not say the first say the second with a form; what says neither is no browser.
+    return site in _OUR_OWN if site is not None else origin is None or _netloc(origin) == headers.get("host", "")
 
 
 def _netloc(origin: str) -> str:

@@ -78,6 +78,8 @@ def serve_on(  # noqa: PLR0913  # what a server is made of, each by name
         log_config=None,
         access_log=False,
         server_header=False,
+        # Who calls is who holds the connection: a header that names somebody else is whatever its sender likes.
+        proxy_headers=False,
         timeout_graceful_shutdown=settings.stop_grace_s,
     )
     # Collecting garbage holds up every thread, and what exists now stays: it need not be looked at again.

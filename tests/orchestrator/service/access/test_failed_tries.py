@@ -1,6 +1,11 @@
 """Who counts as one caller when keys are guessed."""
 
+from pathlib import Path
+
 import pytest
+from api_keys import bearer, make_key
+from local_service import HTTP, service
+from scripted_module import modules_yaml
 
 from ops_orchestrator.service.access.failed_tries import MOST_AT_ONCE, ONE_MORE_AFTER_S, FailedTries
 
@@ -38,3 +43,15 @@ def test_many_addresses_are_forgotten_and_not_kept_for_ever() -> None:
     for number in range(5000):
         tries.take(f"10.0.{number // 256}.{number % 256}")
     assert tries.take("192.0.2.1") == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_caller_cannot_say_that_he_is_somebody_else(tmp_path: Path, workers: str) -> None:
+    (tmp_path / "modules.yaml").write_text(modules_yaml(["alpha"]))
+    make_key(tmp_path / "keys.json", "anna")
+    variables = {"OPS_API_KEYS_FILE": "keys.json", "OPS_WORKERS": workers}
+    with service(tmp_path, "ops", "serve", "--port", "0", **variables) as (_, url):
+        said = [{"X-Forwarded-For": f"192.0.2.{number}", "Forwarded": f"for=192.0.2.{number}"} for number in range(80)]
+        statuses = {HTTP.get(f"{url}/runs", headers=bearer("guess") | each).status_code for each in said}
+    assert 429 in statuses

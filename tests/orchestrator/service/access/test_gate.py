@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
@@ -110,6 +111,17 @@ async def test_key_in_the_address_is_refused_and_nowhere_repeated(
     assert token not in "".join((*(answer.text for answer in answers), *capsys.readouterr()))
 
 
+@pytest.mark.parametrize("address", ["/runs?key=%s", "/runs?key=%%6f%s", "/runs/%s", "/runs?a=1&access_token=x"])
+async def test_key_anywhere_in_the_address_and_however_it_is_written_is_refused(
+    start_service: StartService, keys: Path, address: str
+) -> None:
+    token = make_key(keys, "anna")
+    path = address.replace("%%6f%s", f"%6f{token[1:]}").replace("%s", token)
+    async with start_service(ScriptedModule(), api_keys_file=keys) as service:
+        answer = await service.get(path, headers=bearer(token))
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:openpolicystack:problem:key-in-address")
+
+
 async def test_guessing_is_slowed_and_logged_and_holds_up_nobody_who_has_a_key(
     start_service: StartService, keys: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -148,7 +160,7 @@ def damage(file: Path, content: str | None) -> None:
 async def test_without_a_readable_file_no_key_counts(
     start_service: StartService, keys: Path, tmp_path: Path, content: str | None
 ) -> None:
-    token = make_key(keys, "anna")
+    token, unseen = make_key(keys, "anna"), make_key(keys, "other")
     kept = tmp_path / "kept.json"
     shutil.move(keys, kept)
     shutil.copy(kept, keys)
@@ -156,10 +168,32 @@ async def test_without_a_readable_file_no_key_counts(
         await service.get("/runs", headers=bearer(token))
         damage(keys, content)
         broken = await service.get("/runs", headers=bearer(token))
+        others = [await service.get("/runs", headers=bearer(unseen)) for _ in range(MOST_AT_ONCE + 5)]
         shutil.copy(kept, keys)
-        repaired = await service.get("/runs", headers=bearer(token))
+        repaired = [await service.get("/runs", headers=bearer(each)) for each in (token, unseen)]
     assert (broken.status_code, "the service's log says why" in broken.json()["detail"]) == (503, True)
-    assert repaired.status_code == 200
+    assert {answer.status_code for answer in others} == {503}
+    assert [answer.status_code for answer in repaired] == [200, 200]
+
+
+async def test_file_that_cannot_be_opened_for_a_while_is_read_again_unchanged(
+    start_service: StartService, keys: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent = bearer(make_key(keys, "anna"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with start_service(ScriptedModule(), api_keys_file=keys) as service:
+        make_key(keys, "other")
+        with keys.open("rb") as lowest_free:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free.fileno(), hard))
+        try:
+            broken = [await service.get("/runs", headers=sent) for _ in range(3)]
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        while (answer := await service.get("/runs", headers=sent)).status_code == 503:  # noqa: ASYNC110  # time makes it true
+            await asyncio.sleep(0.05)
+    assert {each.status_code for each in broken} == {503}
+    assert answer.status_code == 200
+    assert "".join(capsys.readouterr()).count("access.keys_unreadable") == 1
 
 
 def test_table_has_a_row_for_every_request_that_the_service_answers(tmp_path: Path) -> None:

@@ -138,6 +138,26 @@ async def test_page_of_another_site_can_neither_log_in_nor_out_nor_start_anythin
     assert (still.status_code, still.json()["runs"]) == (200, [])
 
 
+@pytest.mark.parametrize("origin", ["https://app.example.org", "http://127.0.0.1:3000", "null"])
+async def test_cookie_is_not_taken_from_another_origin_even_if_that_may_use_the_api(
+    start_service: StartService, keys: Path, origin: str
+) -> None:
+    # To a browser, another port or a sister name is the same site, and so it sends a strict cookie.
+    sent = HOST | {"Origin": origin, "Sec-Fetch-Site": "same-site"}
+    token, allowed = make_key(keys, "anna"), "https://app.example.org, http://127.0.0.1:3000"
+    async with start_service(ScriptedModule(), api_keys_file=keys, cors_origins=allowed) as service:
+        session = cookie(await log_in(service, token))
+        with_cookie = [
+            await service.post("/plan_and_execute", json=SCENARIO, headers=sent | session),
+            await service.get("/runs", headers=sent | session),
+        ]
+        with_key = await service.get("/runs", headers=sent | bearer(token))
+        own = await service.get("/runs", headers=HOST | session | {"Origin": "http://127.0.0.1:8000"})
+    assert [answer.status_code for answer in with_cookie] == [403, 403]
+    assert (with_key.status_code, with_key.json()["runs"]) == (200, [])
+    assert own.status_code == 200
+
+
 async def test_form_that_was_sent_after_the_session_is_not_done_and_says_so(start_service: StartService, keys: Path) -> None:
     referer = {"Referer": "http://127.0.0.1:8000/runs/new?example=baseline"}
     async with start_service(ScriptedModule(), api_keys_file=keys) as service:
@@ -154,6 +174,16 @@ async def test_link_from_elsewhere_leads_on_by_a_page_of_ours_so_that_the_cookie
         answer = await service.get("/runs/x?a=%22%3E", headers=BROWSER | {"Sec-Fetch-Site": "cross-site"})
     assert answer.status_code == 200
     assert 'content="0; url=/runs/x?a=%22%3E"' in answer.text
+
+
+async def test_link_from_elsewhere_leads_to_no_other_host(start_service: StartService, keys: Path) -> None:
+    async with start_service(ScriptedModule(), api_keys_file=keys) as service:
+        # The client would take the address for another host, too.
+        request = service.build_request("GET", "/x", headers=BROWSER | {"Sec-Fetch-Site": "cross-site"})
+        request.url = httpx2.URL("http://orchestrator.test//evil.example/x")
+        answer = await service.send(request)
+    assert answer.status_code == 200
+    assert 'content="0; url=/.//evil.example/x"' in answer.text
 
 
 async def test_key_without_the_scope_sees_no_buttons_and_a_page_that_says_why(start_service: StartService, keys: Path) -> None:

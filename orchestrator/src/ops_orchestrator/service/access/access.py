@@ -64,6 +64,9 @@ class Access:
 
     async def key_of(self, token: str, address: str) -> ApiKey:
         """The key that `token` is. Raises AccessError."""
+        self.ring.look()
+        if self.ring.is_broken:
+            raise _unreadable()  # and nobody has used up a try with a key that may be right
         key = await self.tokens.key_of(token, address)
         if key is None or key.is_expired:
             found = TOKEN.fullmatch(token)
@@ -116,7 +119,9 @@ class Access:
         return None if key is None or key.is_expired else key
 
     def _unknown(self, detail: str, *, key_was_sent: bool) -> AccessError:
-        if self.ring.is_broken:
-            broken = "The file of keys cannot be read, so that no key is accepted; the service's log says why."
-            return AccessError(503, "keys-unreadable", "No key can be checked", broken)
-        return AccessError.unknown(detail, key_was_sent=key_was_sent)
+        return _unreadable() if self.ring.is_broken else AccessError.unknown(detail, key_was_sent=key_was_sent)
+
+
+def _unreadable() -> AccessError:
+    detail = "The file of keys cannot be read, so that no key is accepted; the service's log says why."
+    return AccessError(503, "keys-unreadable", "No key can be checked", detail)

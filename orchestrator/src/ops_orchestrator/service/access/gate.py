@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -15,10 +15,11 @@ from ops_orchestrator.errors import AccessError
 from ops_orchestrator.service.access.access import Access, Admitted
 from ops_orchestrator.service.access.admitted_key import with_key
 from ops_orchestrator.service.access.needed_scope import READING, needed_scope
+from ops_orchestrator.service.own_pages import is_from_own_page
 from ops_orchestrator.service.pages.negotiation import prefers_page
 from ops_orchestrator.service.problem import problem_response
 
-_IN_ADDRESS: Final = re.compile(rb"ops_[0-9a-f]{8}_[A-Za-z0-9_-]{20,}|(?:^|&)access_token=")
+_IN_ADDRESS: Final = re.compile(rb"ops_[0-9a-f]{8}_[A-Za-z0-9_-]{20,}|[?&]access_token=")
 REFUSED: Final = "/refused"
 """The page of a request that was refused; nobody can ask for it."""
 
@@ -52,7 +53,7 @@ class Gate:
             admitted = await self._access.admitted(headers, address_of(scope))
             if not admitted.key.may(needed):
                 raise AccessError.forbidden(needed, admitted.key.scope)
-            _refuse_unsaid_origin(scope, headers, admitted)
+            _refuse_foreign_cookie(scope, headers, admitted)
         except AccessError as error:
             await self._refused(scope, receive, send, error)
             return
@@ -86,7 +87,7 @@ def address_of(scope: Scope) -> str:
 
 
 def _refuse_key_in_address(scope: Scope) -> None:
-    if scope["query_string"] and _IN_ADDRESS.search(scope["query_string"]):
+    if _IN_ADDRESS.search(unquote_to_bytes(b"%s?%s" % (scope["raw_path"], scope["query_string"]))):
         detail = (
             "A key does not belong in an address, which logs and histories keep. Revoke it with `ops keys revoke`, "
             "and send the next one as `Authorization: Bearer KEY`."
@@ -94,12 +95,22 @@ def _refuse_key_in_address(scope: Scope) -> None:
         raise AccessError(400, "key-in-address", "The address has a key in it", detail)
 
 
-def _refuse_unsaid_origin(scope: Scope, headers: Headers, admitted: Admitted) -> None:
-    """Every browser says which page sent a form; what a page of another site sends is refused further on."""
-    if admitted.session is None or scope["method"] in READING or says_where_it_is_from(headers):
+def _refuse_foreign_cookie(scope: Scope, headers: Headers, admitted: Admitted) -> None:
+    """A cookie counts from our own pages alone: also pages of an origin that may use the API have to send a key.
+
+    Every browser says which page sent a form, or a request whose answer a page of another origin could read.
+    """
+    if admitted.session is None:
         return
-    detail = "A request that changes something came with a cookie, and does not say from which page. Send a key instead."
-    raise AccessError(403, "unknown-origin", "The request may come from anywhere", detail)
+    if not says_where_it_is_from(headers):
+        if scope["method"] not in READING:
+            detail = (
+                "A request that changes something came with a cookie, and does not say from which page. Send a key instead."
+            )
+            raise AccessError(403, "unknown-origin", "The request may come from anywhere", detail)
+    elif (scope["method"] not in READING or "origin" in headers) and not is_from_own_page(headers):
+        detail = "The request came with a cookie, and from a page of another origin. Send a key instead."
+        raise AccessError(403, "foreign-origin", "The request comes from another origin", detail)
 
 
 def _to_login(scope: Scope) -> Response:
@@ -110,7 +121,8 @@ def _to_login(scope: Scope) -> Response:
     wanted = quote(scope["path"]) + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
     if headers.get("sec-fetch-site") in _ELSEWHERE:
         # A link from elsewhere brings no cookie that is strict. A page of ours that leads on brings it.
-        page = _LEADS_ON.format(escape(wanted))
+        # The dot keeps a path that begins with two slashes from being the address of another host (RFC 3986, section 4.2).
+        page = _LEADS_ON.format(escape(f"/.{wanted}" if wanted.startswith("//") else wanted))
         return HTMLResponse(page, headers={"Content-Security-Policy": "default-src 'none'", "Cache-Control": "no-store"})
     return _see(f"/login?next={quote(wanted, safe='')}")
 

@@ -1,5 +1,6 @@
 """The keys that count now: those of the file, read again when it has changed."""
 
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ _log: Any = structlog.get_logger("ops_orchestrator.access")
 
 _Version = tuple[int, int, int] | None
 _NEVER_READ: Final[_Version] = (-1, -1, -1)
+_TRY_AGAIN_S: Final = 1.0
 
 
 class KeyRing:
@@ -24,6 +26,8 @@ class KeyRing:
         self._keys: dict[str, ApiKey] = {}
         self.is_broken = False
         """Whether the file could not be read; the log says why."""
+        self._said = ""
+        self._try_again_at = 0.0
 
     @classmethod
     def open(cls, file: Path, *, warns: bool = True) -> "KeyRing":
@@ -41,14 +45,22 @@ class KeyRing:
 
     def find(self, key_id: str) -> ApiKey | None:
         """The key with this public id, expired or not."""
+        self.look()
+        return self._keys.get(key_id)
+
+    def look(self) -> None:
+        """Read the file again, if it has changed."""
         version = self._now()
-        if version != self._version:
+        if version != self._version or self._is_due():
             self._read()
             self._version = version
-        return self._keys.get(key_id)
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    def _is_due(self) -> bool:
+        """Whether a file that could not be read may be readable now, unchanged: it was given to this user, say."""
+        return self.is_broken and time.monotonic() >= self._try_again_at
 
     def _now(self) -> _Version:
         try:
@@ -60,8 +72,11 @@ class KeyRing:
     def _read(self) -> None:
         try:
             self._keys = {key.id: key for key in read_keys(self._file)}
-            self.is_broken = False
+            self.is_broken, self._said = False, ""
         except (ConfigurationError, FileNotFoundError) as error:
             self._keys, self.is_broken = {}, True
+            self._try_again_at = time.monotonic() + _TRY_AGAIN_S
             reason = f"there is no file {self._file}" if isinstance(error, FileNotFoundError) else str(error)
-            _log.error("access.keys_unreadable", message=f"no key is accepted until this is repaired: {reason}")
+            if reason != self._said:
+                _log.error("access.keys_unreadable", message=f"no key is accepted until this is repaired: {reason}")
+            self._said = reason
