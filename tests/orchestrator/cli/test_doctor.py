@@ -3,16 +3,19 @@
 import json
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from api_keys import make_key
 from held_module import HeldModule, held_module
 from local_service import HTTP, command, service, started
 from scripted_module import modules_yaml
 
 pytestmark = pytest.mark.slow
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104  # what is tested
 RUN = {"scenario_id": "demo", "modules": ["alpha"]}
 
 
@@ -46,7 +49,7 @@ def signs(found: dict[str, dict[str, str]], *checks: str) -> list[str]:
 def test_all_is_well_before_the_first_start(home: Path) -> None:
     code, found = examined(home)
     assert code == 0
-    assert signs(found, "settings", "store", "module alpha", "clock", "service", "port", "descriptors") == ["ok"] * 7
+    assert signs(found, "settings", "access", "store", "module alpha", "clock", "service", "port", "descriptors") == ["ok"] * 8
     assert found["store"]["message"] == "runs is made at the first start"
     assert "contract 1.0" in found["module alpha"]["message"]
     assert not (home / "runs").exists()
@@ -96,6 +99,31 @@ def test_what_is_wrong_is_said_with_what_to_do(home: Path) -> None:
     assert found["modules.yaml"]["message"].startswith("modules.yaml:3: unknown key 'ulr'")
     code, found = examined(home, OPS_WORKERS="none")
     assert (code, "OPS_WORKERS" in found["settings"]["message"]) == (1, True)
+
+
+def test_service_that_would_not_start_or_that_nobody_could_use_is_found(home: Path) -> None:
+    keys = home / "keys.json"
+    code, found = examined(home, OPS_HOST=EVERYWHERE)
+    assert (code, "does not start" in found["access"]["message"]) == (1, True)
+    assert found["access"]["remedy"].startswith("make a key with `ops keys add NAME --scope run`")
+    assert examined(home, OPS_HOST=EVERYWHERE, OPS_OPEN="yes")[1]["access"]["sign"] == "warning"
+    code, found = examined(home, OPS_API_KEYS_FILE="keys.json", OPS_SIGNING_KEY="none.pem")
+    assert (code, *signs(found, "access", "signing key")) == (1, "wrong", "wrong")
+    assert ("ops keys add" in found["access"]["remedy"], "ops keys make" in found["signing key"]["remedy"]) == (True, True)
+    keys.write_text("{")
+    assert examined(home, OPS_API_KEYS_FILE="keys.json")[1]["access"]["sign"] == "wrong"
+    keys.unlink()
+    make_key(keys, "anna", expires_in=timedelta(seconds=-1))
+    assert "no key that counts" in examined(home, OPS_API_KEYS_FILE="keys.json")[1]["access"]["message"]
+    make_key(keys, "otto")
+    code, found = examined(home, OPS_API_KEYS_FILE="keys.json", OPS_HOST=EVERYWHERE)
+    assert (code, found["access"]["message"]) == (0, "1 in keys.json, 1 more have expired")
+
+
+def test_address_that_this_machine_does_not_have_is_found_beside_a_service(home: Path) -> None:
+    with service(home, "ops", "serve", "--port", "0") as (_, url):
+        code, found = examined(home, OPS_HOST="192.0.2.1", OPS_OPEN="yes", OPS_URL=url, OPS_PORT=url.rpartition(":")[2])
+    assert (code, found["port"]["sign"], "OPS_HOST" in found["port"]["remedy"]) == (1, "wrong", True)
 
 
 def test_module_that_does_not_answer_and_a_clock_that_differs_are_found(home: Path, tmp_path: Path) -> None:

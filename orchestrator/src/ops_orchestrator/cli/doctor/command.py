@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from ops_orchestrator.cli.display import plain
+from ops_orchestrator.cli.doctor.access import access
 from ops_orchestrator.cli.doctor.finding import SIGNS, Finding
 from ops_orchestrator.cli.doctor.machine import descriptors, docker, port
 from ops_orchestrator.cli.doctor.modules import clock_and_modules
@@ -24,8 +25,8 @@ from ops_orchestrator.settings import Settings, misspelt_settings, read_settings
 def doctor(as_json: AsJson = False) -> None:
     """Look whether an orchestrator can work here, and say what to do.
 
-    Looks at settings, store, modules, clock, port, descriptors and Docker. Works beside a running service and without one, and
-    changes nothing. Exits 1 when something is wrong.
+    Looks at settings, keys, store, modules, clock, port, descriptors and Docker. Works beside a running service and without
+    one, and changes nothing. Exits 1 when something is wrong.
     """
     found = list(_findings())
     is_wrong = any(finding.sign == "wrong" for finding in found)
@@ -43,6 +44,7 @@ def _findings() -> Iterator[Finding]:
         yield from docker()
         return
     yield from _settings(settings)
+    yield from access(settings)
     yield from store(settings)
     yield from _modules(settings)
     yield from port(settings)

@@ -1,5 +1,6 @@
 """The machine: the port and who has it, descriptors, and the container engine that `ops up` needs."""
 
+import errno
 import http.client
 import json
 import resource
@@ -44,9 +45,13 @@ def port(settings: Settings) -> Iterator[Finding]:
 def _taken(settings: Settings, where: str, error: OSError, *, is_ours: bool) -> Finding:
     holder = _holder_of(settings.port)
     by = f" by {holder}" if holder else ""
-    if is_ours:
+    if is_ours and error.errno == errno.EADDRINUSE:
         return Finding("ok", "port", f"{where} is in use{by}, the orchestrator")
     reason = str(error.strerror).partition(" (while ")[0]
+    if error.errno != errno.EADDRINUSE:
+        return Finding(
+            "wrong", "port", f"{where} cannot be used: {reason}", "set OPS_HOST to an address of this machine, or OPS_PORT"
+        )
     return Finding("wrong", "port", f"{where} cannot be used: {reason}{by}", "stop that, or set OPS_PORT, and OPS_URL with it")
 
 

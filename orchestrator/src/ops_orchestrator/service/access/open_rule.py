@@ -20,7 +20,7 @@ _log: Any = structlog.get_logger("ops_orchestrator.access")
 
 def refuse_open(settings: Settings) -> None:
     """Raise ConfigurationError when others than this machine's users could use the service without a key."""
-    if settings.open == "yes" or not _is_open_to_others(settings):
+    if settings.open == "yes" or not is_open_to_others(settings):
         return
     published = "" if settings.open == "no" else settings.open
     if published and _is_loopback(_host_of(published)):
@@ -31,12 +31,13 @@ def refuse_open(settings: Settings) -> None:
 
 def warn_if_open(settings: Settings) -> None:
     """Log that whoever reaches the service may use it, where its operator wants that."""
-    if settings.open == "yes" and _is_open_to_others(settings):
+    if settings.open == "yes" and is_open_to_others(settings):
         message = "OPS_OPEN is yes: whoever reaches the service may run and read everything, without a key"
         _log.warning("access.open", host=settings.host, message=message)
 
 
-def _is_open_to_others(settings: Settings) -> bool:
+def is_open_to_others(settings: Settings) -> bool:
+    """Whether it asks nobody for a key, where others than this machine's users reach it or its container."""
     return settings.api_keys_file is None and not _is_loopback(settings.host)
 
 
