@@ -1,14 +1,14 @@
-"""aiohttp's connections, held to what they may cost and to one answer for one request.
+"""aiohttp's connections, held to what they may cost, to one answer for one request, and to a time.
 
 aiohttp reads as much as the socket gives and parses it at once, takes any number of interim answers (1xx), and keeps what
-comes without a request as the answer to the next one. It has no public setting for any of these, so its connection is extended
-here. Nothing else depends on how aiohttp works inside, and the tests of what a Transport promises fail when that changes.
+comes without a request as the answer to the next one. It uses a connection for as long as there are requests, and with it the
+replica that it leads to. It has no public setting for any of these, so its connection is extended here. Nothing else depends on
+how aiohttp works inside, and the tests of what a Transport promises fail when that changes.
 """
 
 import asyncio
+import random
 import select
-from collections.abc import Callable
-from functools import partial
 from typing import Any, Final, cast
 
 import aiohttp
@@ -17,30 +17,26 @@ from aiohttp.http import RawResponseMessage
 
 from ops_contract import MAX_INTERIM_ANSWERS
 
-# uvicorn drops a kept connection after 5 s; letting go first avoids most requests into a closing one.
-_KEEP_ALIVE_S: Final = 4.0
 # Of the worst of bodies, in chunks of one byte, as many take 10 ms to parse, and all other runs wait meanwhile.
 _READ_BYTES: Final = 32 * 1024
+_SHORTEST_SHARE: Final = 0.8
 
 
 class TooManyInterimAnswersError(aiohttp.ClientConnectionError):
     """More than MAX_INTERIM_ANSWERS came before the answer."""
 
 
-class Connector(aiohttp.TCPConnector):
-    """Makes a Connection for a request that finds none to use again."""
-
-    def __init__(self) -> None:
-        super().__init__(limit=0, keepalive_timeout=_KEEP_ALIVE_S)
-        make: Callable[..., ResponseHandler] = Connection
-        self._factory = partial(make, loop=self._loop)
-
-
 class Connection(ResponseHandler):
-    """Takes one answer for each request, after few interim ones, and closes on anything else."""
+    """Takes one answer for each request, after few interim ones, and closes on anything else.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    `address` is where it leads to. It is used for up to `longest_s` seconds, or to the end of a request that takes longer.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, longest_s: float) -> None:
         super().__init__(loop)
+        self.address = ""
+        # Connections that were opened together do not all end together.
+        self._used_until = loop.time() + longest_s * random.uniform(_SHORTEST_SHARE, 1.0)  # noqa: S311  # no secret
         self._interim_answers = 0
         self._is_answered = False
         self._body: aiohttp.StreamReader | None = None
@@ -53,6 +49,12 @@ class Connection(ResponseHandler):
         reading = cast(asyncio.Transport, transport)
         reading.set_protocol(_SmallReads(self, reading))
         self._waiting.register(reading.get_extra_info("socket").fileno(), select.POLLIN)
+        self.address = reading.get_extra_info("peername")[0]
+
+    @property
+    def should_close(self) -> bool:
+        """Whether it is used for no other request: also when it was used for long enough."""
+        return self._loop.time() >= self._used_until or super().should_close
 
     def set_response_params(self, **parameters: Any) -> None:
         """Begin the next exchange."""

@@ -6,11 +6,13 @@ from functools import lru_cache, partial
 from typing import Final
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from ops_contract import MAX_HEADER_BYTES, MAX_HEADER_FIELDS, MAX_INTERIM_ANSWERS, request_target
 from ops_orchestrator.errors import NetworkError, ResponseTooLargeError
-from ops_orchestrator.modules.aiohttp_connection import Connector, TooManyInterimAnswersError
+from ops_orchestrator.modules.aiohttp_connection import TooManyInterimAnswersError
+from ops_orchestrator.modules.aiohttp_connector import LONGEST_USED_S, Connector
 from ops_orchestrator.modules.transport import BoundedChunks, Response
 
 _REASON_CHARACTERS: Final = 300
@@ -19,9 +21,11 @@ _ERRORS: Final = (aiohttp.ClientError, OSError, ValueError)
 
 
 class AiohttpTransport:
-    """See Transport."""
+    """See Transport. `resolver` looks names up; a connection is used for new requests for up to `longest_used_s` seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, resolver: AbstractResolver | None = None, longest_used_s: float = LONGEST_USED_S) -> None:
+        self._resolver = resolver
+        self._longest_used_s = longest_used_s
         self._opened: aiohttp.ClientSession | None = None
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, limit: int) -> Response:
@@ -51,7 +55,7 @@ class AiohttpTransport:
         # aiohttp's session belongs to the event loop that runs when it is made, so the first request makes it.
         if self._opened is None:
             self._opened = aiohttp.ClientSession(
-                connector=Connector(),
+                connector=Connector(self._resolver, self._longest_used_s),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(),  # without arguments none is set; aiohttp's own default is 5 minutes
                 auto_decompress=False,

@@ -1,0 +1,99 @@
+"""Which connection a request takes, and which address of a name a new one leads to.
+
+A name may stand for several replicas, which come and go. Connections are used for a bounded time, so that load that never
+pauses moves on to new replicas; each new one leads to the replica with the fewest requests in flight.
+"""
+
+import asyncio
+import random
+import socket
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, cast
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+
+from ops_orchestrator.modules.aiohttp_connection import Connection
+
+LONGEST_USED_S: Final = 15.0
+"""Seconds after which a connection is used for no new request. With the look-up of a name, new replicas have their share within
+twice this time, whatever the load is; to open a connection four times a minute costs nothing beside the requests on it."""
+
+# uvicorn drops a kept connection after 5 s; letting go first avoids most requests into a closing one.
+_KEEP_ALIVE_S: Final = 4.0
+_LOOK_UPS: Final = 3
+"""How often a name is looked up in the time that a connection is used."""
+
+# A machine that is gone sends no reset: a call that waits for it would wait for all of its time-out. So it fails after 30 s.
+_PROBES: Final = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+
+
+class Connector(aiohttp.TCPConnector):
+    """Opens a connection for a request that finds none to use again. `resolver` looks names up; by default the system does."""
+
+    def __init__(self, resolver: AbstractResolver | None = None, longest_used_s: float = LONGEST_USED_S) -> None:
+        super().__init__(
+            limit=0,
+            keepalive_timeout=_KEEP_ALIVE_S,
+            resolver=resolver,
+            ttl_dns_cache=cast(int, longest_used_s / _LOOK_UPS),  # any number of seconds
+            socket_factory=_probing_socket,
+        )
+        make: Callable[..., ResponseHandler] = Connection
+        self._factory = partial(make, loop=self._loop, longest_s=longest_used_s)
+        self._has_replicas = False
+        self._connecting: dict[asyncio.Task[Any] | None, str] = {}
+
+    async def _get(self, key: Any, traces: Any) -> Any:
+        """An idle connection: the one to the replica with the fewest requests in flight."""
+        idle = self._conns.get(key)
+        if self._has_replicas and idle:
+            in_flight = self._in_flight()
+            best = min(range(len(idle)), key=lambda index: in_flight[_address(idle[index][0])])
+            chosen = idle[best]
+            del idle[best]
+            idle.appendleft(chosen)
+        return await super()._get(key, traces)
+
+    async def _create_connection(self, *arguments: Any) -> ResponseHandler:
+        try:
+            return await super()._create_connection(*arguments)
+        finally:
+            self._connecting.pop(asyncio.current_task(), None)
+
+    async def _resolve_host(self, host: str, port: int, traces: Sequence[Any] | None = None) -> list[ResolveResult]:
+        """The addresses of a name in the order in which they are tried: by requests in flight, then by idle connections."""
+        found = await super()._resolve_host(host, port, traces)
+        self._has_replicas = len(found) > 1
+        if self._has_replicas:
+            in_flight = self._in_flight()
+            idle = Counter(_address(connection) for kept in self._conns.values() for connection, _ in kept)
+            # Of those that are equal any one, since many name servers always begin with the same.
+            found = sorted(found, key=lambda each: (in_flight[each["host"]], idle[each["host"]], random.random()))  # noqa: S311
+            self._connecting[asyncio.current_task()] = found[0]["host"]
+        return found
+
+    def _in_flight(self) -> Counter[str]:
+        """Requests by address, with those whose connection is being opened. Counted when there is a choice, and only then."""
+        under_way = Counter(_address(connection) for connection in self._acquired)
+        return under_way + Counter(self._connecting.values())
+
+
+def _address(connection: ResponseHandler) -> str:
+    """Where it leads to; nothing while it is being opened, for which aiohttp has a stand-in."""
+    return connection.address if isinstance(connection, Connection) else ""
+
+
+def _probing_socket(info: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket whose other end is asked now and then whether it is still there."""
+    family, kind, protocol, *_ = info
+    opened = socket.socket(family, kind, protocol)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _PROBES.items():
+        with suppress(AttributeError):  # not every system has all of them
+            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return opened
