@@ -113,6 +113,10 @@ def test_empty_file_registers_nothing(tmp_path: Path) -> None:
             "modules:\n  alpha:\n    url: http://a\n    retries: 101\n",
             "modules.yaml:4: retries must be less than or equal to 100",
         ),
+        (
+            "defaults: {max_in_flight: 0}\nmodules:\n  alpha:\n    url: http://a\n",
+            "modules.yaml:1: max_in_flight must be greater than or equal to 1",
+        ),
         ("modules:\n  alpha:\n    url: http://a\n    name: beta\n", "modules.yaml:4: unknown key 'name'; known are: timeout_s"),
         (
             "modules:\n  alpha:\n    url: http://a\n    image_digest: 1.10\n",

@@ -91,3 +91,33 @@ async def test_caller_whose_traceparent_is_not_valid_gets_a_run_in_a_trace_of_it
     assert answer.json()["status"] == "completed"
     own = sha256_hex(answer.json()["run_id"].encode())[:32]
     assert answer.headers["traceresponse"].split("-")[1] == alpha.executed[0].headers["traceparent"].split("-")[1] == own
+
+
+ADAPTED = """
+modules:
+  beta:
+    url: http://beta.test
+    adapter:
+      actions:
+        score:
+          path: /jobs
+          headers: { OPS-Step-Id: '"its own"' }
+          poll: { path: /jobs/1, until: "response.body.done", interval_s: 0.01 }
+"""
+
+
+async def test_requests_to_an_adapted_module_have_them_too_unless_they_are_declared_and_no_record_of_them(
+    start_service: StartService, read_run: ReadRun
+) -> None:
+    accepted, done = httpx2.Response(202, json={}), httpx2.Response(200, json={"done": True})
+    beta = ScriptedModule("beta", files={"/jobs": accepted, "/jobs/1": done})
+    async with start_service(beta, registered=ADAPTED) as service:
+        asked = {"scenario_id": "demo", "modules": ["beta"]}
+        answer = (await service.post("/plan_and_execute", json=asked)).json()
+    assert answer["status"] == "completed"
+    assert [(each.url.path, each.headers["ops-run-id"], each.headers["ops-step-id"]) for each in beta.requests] == [
+        ("/jobs", answer["run_id"], "its own"),
+        ("/jobs/1", answer["run_id"], "its own"),
+    ]
+    mapped = read_run(answer["run_id"], "steps/1-beta/mapped-request.json")
+    assert mapped["headers"] == {"Accept": "*/*", "OPS-Step-Id": "its own"}

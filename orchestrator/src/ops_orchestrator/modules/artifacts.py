@@ -23,7 +23,6 @@ from ops_orchestrator.modules.answer import (
     guessed_type,
 )
 from ops_orchestrator.modules.call import Call
-from ops_orchestrator.modules.call_headers import call_headers
 from ops_orchestrator.modules.client import ModuleClient, chunks_of
 from ops_orchestrator.modules.contract_answer import check_content
 from ops_orchestrator.modules.module import Module
@@ -101,9 +100,7 @@ async def _fetch(file: FetchedFile, call: Call, client: ModuleClient, target: St
     `most` are those that it declares, where its limits were checked with them, or else the limit itself.
     """
     piece, size, module = bytearray(), 0, call.module
-    # Where requests are balanced by the run, they lead to the replica that keeps the file.
-    own = file.headers if isinstance(file, LinkedFile) else call_headers(call.run_id, call.step_id)
-    headers = {"Accept": "*/*", **own}
+    headers = {"Accept": "*/*", **(file.headers if isinstance(file, LinkedFile) else {})}
     request = Request(method="GET", path=file.href, headers=headers)
     async with client.open(module, request, client.limits.artifact_bytes) as response:
         _check_found(module, file, response)

@@ -70,11 +70,19 @@ async def attempt(
 ) -> Answered:
     """Send `request` once and read the answer; of a job, ask for it until it is done, and read the last answer.
 
+    It begins when the module has no more calls in flight than it may, see CallsInFlight; the time-out counts from there.
     Raises StepError, with the exchange when a whole answer came back. The answer is judged as it came; what is returned or
     raised has its secrets masked. Artifacts are received within the time-out and what is left of the time of the `step`,
     fetched ones in new files in the folder `staging`; with None they are checked and dropped.
     """
-    module, client = call.module, client.traced(call.traceparent)
+    async with client.calls.turn(call.module, step):
+        if step is not None:
+            step.begin_attempt()
+        return await _attempt(call, request, client.with_headers(call.headers), staging, step)
+
+
+async def _attempt(call: Call, request: Request, client: ModuleClient, staging: Path | None, step: StepTime | None) -> Answered:
+    module = call.module
     secrets = secrets_of(module, request)
     exchange: Exchange | None = None
     polling: Polling | None = None

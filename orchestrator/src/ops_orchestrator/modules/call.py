@@ -10,6 +10,7 @@ from ops_contract import ArtifactRef, Evidence, SuccessEnvelope
 from ops_orchestrator.exchange import Exchange
 from ops_orchestrator.modules.adapters.body import decoded
 from ops_orchestrator.modules.adapters.request_body import ReadArtifact
+from ops_orchestrator.modules.call_headers import call_headers
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.trace_context import TraceContext
 
@@ -76,10 +77,10 @@ class Call:
     attempt: int = 1
 
     @property
-    def traceparent(self) -> str:
-        """The header that says to which attempt of which step in which trace a request belongs."""
+    def headers(self) -> dict[str, str]:
+        """What its requests say of run, step and trace, see `call_headers`."""
         trace = self.trace or TraceContext.of(self.run_id, None)
-        return trace.header(trace.call_span(self.step_id, self.attempt))
+        return call_headers(trace, self.step_id, self.attempt)
 
     @property
     def options(self) -> dict[str, Any]:

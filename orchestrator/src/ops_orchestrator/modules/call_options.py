@@ -13,6 +13,9 @@ Timeout = Annotated[float, Field(gt=0, description="seconds one attempt may take
 ReadyTimeout = Annotated[float, Field(ge=0, description="seconds to wait for `/health` before a step")]
 StepTimeout = Annotated[float, Field(gt=0, description="seconds for a whole step: readiness, all attempts and their pauses")]
 Retries = Annotated[Count, Field(le=100, description="attempts after the first, for transport errors and retryable answers")]
+MaxInFlight = Annotated[
+    int, Field(ge=1, description="calls of the module in flight at once, from one process; others wait within the step's time")
+]
 Backoff = Annotated[float, Field(ge=0, description="seconds before the first retry; doubles with each")]
 
 
@@ -26,9 +29,4 @@ class CallOptions(ContractModel):
     retries: Retries = 2
     backoff_s: Backoff = 0.5
     step_timeout_s: StepTimeout | None = None
-
-    @property
-    def step_time_s(self) -> float:
-        """Seconds for a whole step: `step_timeout_s`, or else what all of its parts may take together."""
-        attempts_s = (self.retries + 1) * self.timeout_s + self.retries * LONGEST_BACK_OFF_S
-        return self.step_timeout_s or self.ready_timeout_s + attempts_s
+    max_in_flight: MaxInFlight | None = None

@@ -17,10 +17,10 @@ from ops_orchestrator.masking import masked_text
 from ops_orchestrator.modules.aiohttp_transport import AiohttpTransport
 from ops_orchestrator.modules.allowance import ByteLimit
 from ops_orchestrator.modules.answer import FetchedFile, ReceivedArtifact, SharedFile
+from ops_orchestrator.modules.calls_in_flight import CallsInFlight
 from ops_orchestrator.modules.limits import Limits
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.shared_checks import HealthChecks, SharedChecks
-from ops_orchestrator.modules.trace_context import TRACE_HEADER
 from ops_orchestrator.modules.transport import Response, Transport
 
 _MAX_HEALTH_BYTES: Final = 64 * 1024
@@ -73,6 +73,7 @@ class ModuleClient:
         self._transports: dict[str, Transport] = {}
         self.open_requests: Counter[str] = Counter()
         """How many requests to which module have no whole answer yet."""
+        self.calls = CallsInFlight()
         self.headers: Mapping[str, str] = _HEADERS
         """What each request has, unless it says otherwise."""
 
@@ -80,13 +81,13 @@ class ModuleClient:
         """See StepClients."""
         return self
 
-    def traced(self, traceparent: str) -> "ModuleClient":
-        """This client, whose requests say to which span they belong, unless they say so themselves."""
+    def with_headers(self, headers: Mapping[str, str]) -> "ModuleClient":
+        """This client, whose requests also have these `headers`, unless they have them themselves."""
         if self.is_recorded:
             return self
-        traced = copy(self)
-        traced.headers = {**self.headers, TRACE_HEADER: traceparent}
-        return traced
+        one = copy(self)
+        one.headers = {**self.headers, **{name.lower(): value for name, value in headers.items()}}
+        return one
 
     @property
     def is_recorded(self) -> bool:

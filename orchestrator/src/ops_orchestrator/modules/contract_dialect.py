@@ -8,7 +8,6 @@ from ops_contract import CONTRACT_VERSION
 from ops_orchestrator.exchange import Exchange, Request
 from ops_orchestrator.modules.answer import Answer, Readiness
 from ops_orchestrator.modules.call import Call, UpstreamAnswer
-from ops_orchestrator.modules.call_headers import call_headers
 from ops_orchestrator.modules.contract_answer import read_answer, read_health
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.off_loop import off_loop_if_large
@@ -35,7 +34,7 @@ class ContractDialect:
         """`POST /execute` with the contract's request."""
         size_bytes = sum(earlier.size_bytes for earlier in call.upstream.values())
         body = await off_loop_if_large(lambda: _body(call), size_bytes)
-        return Request(method="POST", path="/execute", headers=_JSON | call_headers(call.run_id, call.step_id), body=body)
+        return Request(method="POST", path="/execute", headers=_JSON, body=body)
 
     async def job(self, exchange: Exchange, call: Call) -> None:
         """See Dialect. The contract has no jobs: the answer is the result."""

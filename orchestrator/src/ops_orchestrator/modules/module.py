@@ -13,7 +13,7 @@ from ops_orchestrator.modules.adapters.declaration import Adapter
 from ops_orchestrator.modules.adapters.names import EVERYTHING
 from ops_orchestrator.modules.adapters.need import NEEDS, Need, roles_read
 from ops_orchestrator.modules.base_url import BaseUrl
-from ops_orchestrator.modules.call_options import CallOptions
+from ops_orchestrator.modules.call_options import LONGEST_BACK_OFF_S, CallOptions
 
 # A mapping that reads one of them may use the answer of any step.
 _ALL_EARLIER: Final = frozenset({EVERYTHING, ("upstream",)})
@@ -42,6 +42,17 @@ class Module(CallOptions):
     def earlier_deadlines(self) -> Mapping[str, float]:
         """What `deadline_s` says in requests of a resumed run, by action. Not a field: as `secrets`."""
         return {}
+
+    @cached_property
+    def jobs_s(self) -> float:
+        """Seconds that the jobs of all attempts may take. Not a field: as `secrets`."""
+        return 0.0
+
+    @property
+    def step_time_s(self) -> float:
+        """Seconds for a whole step: `step_timeout_s`, or else what all of its parts may take together."""
+        attempts_s = (self.retries + 1) * self.timeout_s + self.retries * LONGEST_BACK_OFF_S + self.jobs_s
+        return self.step_timeout_s or self.ready_timeout_s + attempts_s
 
     @property
     def address(self) -> str:
@@ -82,10 +93,9 @@ class Module(CallOptions):
             return self
         declared = self.adapter.actions[action]
         module = self.model_copy(update=declared.call_options)
-        if declared.poll is None or module.step_timeout_s is not None:
+        if declared.poll is None:
             return module
-        jobs_s = (module.retries + 1) * declared.poll.timeout_s
-        return module.model_copy(update={"step_timeout_s": module.step_time_s + jobs_s})
+        return module.model_copy(update={"jobs_s": (module.retries + 1) * declared.poll.timeout_s})
 
     def deadline_s(self, action: str) -> float:
         """Seconds that requests give the module, as it is called for `action`."""

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from types import TracebackType
 
@@ -46,9 +47,10 @@ class StepTime:
         self._began, self._took_s = time.monotonic(), None
 
     def end_attempt(self) -> None:
-        """The attempt is over."""
+        """The attempt is over, if one has begun."""
         if self._began is not None:
             self._took_s = round(time.monotonic() - self._began, 6)
+            self._began = None
 
     def take_attempt_s(self) -> float | None:
         """How long the last attempt took, once; None when there was none since."""
@@ -63,6 +65,21 @@ class StepTime:
     def limit(self) -> TimeLimit:
         """A time limit around one part of the step, to be opened again for each."""
         return TimeLimit(max(self.left_s, 0.0), self._exceeded)
+
+    @asynccontextmanager
+    async def wait(self, error: Callable[[], StepError]) -> AsyncIterator[None]:
+        """A block in which nothing is done but to wait for other calls of the module.
+
+        It raises what `error` makes when the module's `step_timeout_s` is over. Without one it may take any time, which
+        is added to that of the step: nobody can say how long the calls of other runs take.
+        """
+        if self._module.step_timeout_s is not None:
+            async with TimeLimit(max(self.left_s, 0.0), error):
+                yield
+            return
+        began = time.monotonic()
+        yield
+        self._ends += time.monotonic() - began
 
     def _exceeded(self) -> StepError:
         message = (

@@ -152,7 +152,6 @@ class Runner:
         """Call the module once; one without a health check may still be starting, which is no attempt."""
         client = self.clients.of_step(call.step_id)
         while True:
-            time.begin_attempt()
             try:
                 answered = await attempt(call, request, client, self.staging, time)
             except StepError as error:

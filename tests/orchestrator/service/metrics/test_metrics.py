@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 from scraped import OPENMETRICS, Scraped
-from scripted_module import Gate, ScriptedModule, StartService, error_envelope, success
+from scripted_module import Gate, ScriptedModule, StartService, error_envelope, modules_yaml, success
 
 from ops_orchestrator.errors import NetworkError
 from ops_orchestrator.modules.catalogue import Catalogue
@@ -187,3 +187,27 @@ def test_code_that_is_not_ours_counts_as_other() -> None:
     event = Event(run_id="run-1", seq=1, what=failed)
     RunTally(tally, Registration(Catalogue({}))).take([Line("run-1", 1, b"", is_last=False, event=event, queued=queued)])
     assert tally.samples()["ops_step_failures_total"] == [(("other", "other", "other"), 1.0)]
+
+
+async def test_calls_that_wait_for_fewer_to_be_in_flight_are_gauges(start_service: StartService) -> None:
+    gate = Gate()
+    alpha = ScriptedModule("alpha", answers=[gate])
+    body = {"scenario_id": "demo", "modules": ["alpha"]}
+    async with start_service(alpha, registered=modules_yaml(["alpha"], max_in_flight=1)) as client:
+        at_once = {"Prefer": "respond-async"}
+        first = (await client.post("/plan_and_execute", json=body, headers=at_once)).json()
+        await gate.asked.wait()
+        second = (await client.post("/plan_and_execute", json=body, headers=at_once)).json()
+        while (during := await scrape(client)).value("ops_module_calls", module="alpha", status="waiting") != 1.0:
+            pass
+        late = await client.post("/plan_and_execute", json={**body, "run_options": {"deadline_s": 0.1}})
+        await client.post(f"/runs/{second['run_id']}/cancel")
+        gate.opened.set()
+        async with client.stream("GET", f"/runs/{first['run_id']}/events") as events:
+            await events.aread()
+        ended = [(await client.get(f"/runs/{each['run_id']}")).json() for each in (first, second)]
+    assert during.value("ops_module_calls", module="alpha", status="running") == 1.0
+    assert during.value("ops_module_calls_limit", module="alpha") == 1.0
+    assert late.json()["error"]["code"] == "RUN_DEADLINE"
+    assert [each["status"] for each in ended] == ["completed", "cancelled"]
+    assert len(alpha.executed) == 1

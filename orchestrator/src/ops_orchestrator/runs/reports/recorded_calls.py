@@ -10,7 +10,7 @@ from ops_contract import MASK, JsonError, parse_json, terminal_safe
 from ops_orchestrator.errors import NotFoundError
 from ops_orchestrator.excerpt import one_line
 from ops_orchestrator.modules.call_headers import call_headers
-from ops_orchestrator.modules.trace_context import TRACE_HEADER, TraceContext
+from ops_orchestrator.modules.trace_context import TraceContext
 from ops_orchestrator.runs.record import MAPPED_REQUEST, RunRecord, StepRecord, is_request, step_folder
 from ops_orchestrator.runs.registered_modules import address_of
 from ops_orchestrator.runs.store.protocols import StoredRun
@@ -88,8 +88,7 @@ def recorded_call(
 
 def _contract_headers(record: RunRecord, step: StepRecord) -> dict[str, str]:
     trace = TraceContext.of(record.run_id, record.traceparent)
-    traced = {TRACE_HEADER: trace.header(trace.call_span(step.id, step.attempts))}
-    return _CONTRACT_HEADERS | call_headers(record.run_id, step.id) | traced
+    return _CONTRACT_HEADERS | call_headers(trace, step.id, step.attempts)
 
 
 def _mapped_headers(run: StoredRun, name: str) -> dict[str, str] | None:

@@ -93,6 +93,19 @@ STEP_FAILURES: Final = Family("ops_step_failures_total", "counter", "Steps that 
 OPEN_CALLS: Final = Family(
     "ops_module_open_requests", "gauge", "Requests to modules without a whole answer yet, health checks included.", ("module",)
 )
+CALLS: Final = Family(
+    "ops_module_calls",
+    "gauge",
+    "Calls of modules: running, or waiting for fewer than max_in_flight of them to be running.",
+    ("module", "status"),
+)
+CALLS_LIMIT: Final = Family(
+    "ops_module_calls_limit",
+    "gauge",
+    "max_in_flight in modules.yaml, of each process; missing where it is not set.",
+    ("module",),
+    of_service=True,
+)
 MODULE_READY: Final = Family(
     "ops_module_ready", "gauge", "1 when the last health check found the module ready, else 0.", ("module",), of_service=True
 )

@@ -4,7 +4,7 @@ import asyncio
 import json
 import platform
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +20,8 @@ from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.service.liveness import socket_of
 from ops_orchestrator.service.metrics.families import (
     BUILD,
+    CALLS,
+    CALLS_LIMIT,
     CONNECTIONS,
     OPEN_CALLS,
     OPEN_STATUSES,
@@ -112,21 +114,30 @@ class Scrapes:
     def _open(self, request: Request) -> Samples:
         """What is under way now."""
         statuses = self._looked.runs.by_status()
-        requests: Counter[str] = Counter(dict.fromkeys(self._looked.registration.catalogue.modules, 0))
-        for name, count in self._looked.client.open_requests.items():
-            requests[name if name in self._looked.registration.catalogue.modules else OTHER] += count
+        client = self._looked.client
+        calls = {"running": client.calls.running, "waiting": client.calls.waiting}
         found: Samples = {
             RUNS.name: [((status,), float(statuses[status])) for status in OPEN_STATUSES],
-            OPEN_CALLS.name: [((name,), float(count)) for name, count in requests.items()],
+            OPEN_CALLS.name: [((name,), count) for name, count in self._by_module(client.open_requests)],
+            CALLS.name: [((name, status), count) for status, of in calls.items() for name, count in self._by_module(of)],
         }
         connections: Callable[[], int] | None = request.scope.get("state", {}).get("connections")
         return found if connections is None else found | {CONNECTIONS.name: [((), float(connections()))]}
+
+    def _by_module(self, counted: Mapping[str, int]) -> Iterator[tuple[str, float]]:
+        """What is counted of each registered module, and of those that are registered no more, together."""
+        found: Counter[str] = Counter(dict.fromkeys(self._looked.registration.catalogue.modules, 0))
+        for name, count in counted.items():
+            found[name if name in self._looked.registration.catalogue.modules else OTHER] += count
+        return ((name, float(count)) for name, count in found.items())
 
     def _of_service(self) -> Samples:
         settings = self._looked.settings
         limits = zip(OPEN_STATUSES, (settings.max_queued_runs, settings.max_concurrent_runs), strict=True)
         versions = (ops_orchestrator.__version__, CONTRACT_VERSION, platform.python_version())
+        modules = self._looked.registration.catalogue.modules.values()
         return {
+            CALLS_LIMIT.name: [((each.name,), float(each.max_in_flight)) for each in modules if each.max_in_flight is not None],
             RUNS_LIMIT.name: [((status,), float(most)) for status, most in limits],
             BUILD.name: [(versions, 1.0)],
         }
