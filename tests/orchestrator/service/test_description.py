@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import openapi_spec_validator
 import pytest
+from api_keys import bearer, make_key
 from local_service import ROOT
 from scripted_module import ScriptedModule, StartService
 
@@ -105,3 +107,30 @@ async def test_headers_are_described(document: dict[str, Any]) -> None:
     assert {"Retry-After"} == set(post["responses"]["503"]["headers"])
     assert {"Range", "If-Range", "If-None-Match"} <= {parameter["name"] for parameter in artifact["parameters"]}
     assert "ETag" in artifact["responses"]["200"]["headers"]
+
+
+async def test_service_that_asks_for_keys_names_the_scheme_and_the_scope_of_each_operation(
+    start_service: StartService, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys.json"
+    key = bearer(make_key(keys, "anna", "read"))
+    async with start_service(ScriptedModule(), api_keys_file=keys) as service:
+        document = (await service.get("/openapi.json", headers=key)).json()
+    openapi_spec_validator.validate(document)
+    ((name, scheme),) = document["components"]["securitySchemes"].items()
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    needed = {
+        f"{method} {path}": [requirement[name] for requirement in operation.get("security", [])]
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert {what for what, scopes in needed.items() if not scopes} == {"get /health", "get /ready"}
+    assert needed["get /runs/{run_id}"] == [["read"]]
+    assert needed["post /runs/{run_id}/cancel"] == [["run"]]
+    assert needed["post /modules/reload"] == [["admin"]]
+    assert {"401", "403", "429"} <= set(document["paths"]["/runs"]["get"]["responses"])
+
+
+async def test_service_that_asks_for_no_keys_names_no_scheme(document: dict[str, Any]) -> None:
+    assert "securitySchemes" not in document["components"]
+    assert "security" not in document["paths"]["/runs"]["get"]

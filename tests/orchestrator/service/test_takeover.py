@@ -210,3 +210,16 @@ async def test_living_service_takes_over_what_another_one_leaves_that_dies_meanw
     assert disagreements(store.location(run_id)) == []
     assert store.record(GOOD).status == "running"
     await living.die()
+
+
+async def test_what_nobody_makes_or_removes_any_more_is_swept_again_and_again(open_store: Callable[[], FolderStore]) -> None:
+    store = open_store()
+    leftovers = [store.folder / f"{beginning}{RUN_ID}" for beginning in (".new-", ".drop-")]
+    watching = asyncio.create_task(Takeover(store, None, look_every_s=0.001).keep_on(set(), is_complete=True))
+    for _ in range(2):
+        for folder in leftovers:
+            folder.mkdir()
+            (folder / "run.json").touch()
+        while any(folder.exists() for folder in leftovers):  # noqa: ASYNC110  # another thread makes it true
+            await asyncio.sleep(0.01)
+    watching.cancel()

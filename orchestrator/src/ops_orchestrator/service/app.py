@@ -100,7 +100,7 @@ def create_service(settings: Settings, transport: Transport | None = None, worke
         health_routes(parts.store, parts.runs, read_only=settings.read_only),
         metrics_routes(parts.scrapes),
         sweeps_routes(parts.sweeps, parts.sweep_store, settings),
-        description_routes(app),
+        description_routes(app, asks_for_keys=parts.access is not None),
     )
     return Service(app, partial(drain, parts, settings.drain_s), parts.reloading.on_signal)
 

@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.planning.sweep_spec import SweepScenario
 from ops_orchestrator.runs.record import Results, RunRecord
+from ops_orchestrator.service.access.needed_scope import needed_scope
 from ops_orchestrator.service.answers import ProblemDocument, RunAnswer
 from ops_orchestrator.service.reproduction_request import ReproductionRequest
 
@@ -31,6 +32,8 @@ PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": _SCHEMAS.forma
 
 _BECAUSE: Final = {
     400: "The body is not JSON.",
+    401: "No key was sent, or it is wrong, revoked or expired.",
+    403: "The key may not do this; the answer names the scope that may.",
     404: "There is no such run, module, document or artifact.",
     409: "The status of the run, or of the file, does not allow this.",
     412: "What is stored is another version than the conditions name.",
@@ -38,9 +41,18 @@ _BECAUSE: Final = {
     415: "The body is not application/json.",
     416: "The range begins after the end.",
     422: "The scenario or a parameter is not valid, or names what does not exist.",
+    429: "Too many invalid keys came from this address.",
     500: "The orchestrator failed; its log has the details.",
     503: "The run store cannot be used.",
     507: "The disk has less room than OPS_MIN_FREE_BYTES, or runs take as much as OPS_MAX_STORE_BYTES.",
+}
+_KEY: Final = "key"
+_SECURITY_SCHEMES: Final = {
+    _KEY: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A key that `ops keys add` made. An operation names the scope that it needs; a higher one will do.",
+    }
 }
 _TEXT: Final = {"schema": {"type": "string"}}
 _VALIDATORS: Final = {
@@ -94,11 +106,16 @@ def json_of(model: type) -> dict[str, Any]:
     return {"application/json": {"schema": {"$ref": _SCHEMAS.format(model=model.__name__)}}}
 
 
-def document_of(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document of `app`."""
+def document_of(app: FastAPI, *, asks_for_keys: bool) -> dict[str, Any]:
+    """The OpenAPI document of `app`; with `asks_for_keys`, also the scheme of its keys and what each operation needs."""
     document = app.openapi()
     document["components"]["schemas"] |= _shared_schemas()
-    for operation in _operations(document):
+    if asks_for_keys:
+        document["components"]["securitySchemes"] = _SECURITY_SCHEMES
+    for path, method, operation in _operations(document):
+        if asks_for_keys and (scope := needed_scope(method.upper(), path)) is not None:
+            operation["security"] = [{_KEY: [scope]}]
+            operation["responses"] |= {str(status): answer for status, answer in problems(401, 403, 429).items()}
         responses = operation["responses"]
         # The framework adds its own idea of a 422 to each operation that has a parameter.
         if "422" in responses and "application/problem+json" not in responses["422"]["content"]:
@@ -116,6 +133,8 @@ def _shared_schemas() -> dict[str, Any]:
     return dict(models_json_schema(models, ref_template=_SCHEMAS)[1]["$defs"])
 
 
-def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for path in document["paths"].values():
-        yield from path.values()
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Path, method and description of each operation."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation

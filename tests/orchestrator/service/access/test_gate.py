@@ -1,12 +1,14 @@
 """A service that has keys: who is let in, who is not, and what each is told."""
 
 import asyncio
+import hashlib
 import json
 import resource
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from api_keys import bearer, let_expire, make_key, revoke
@@ -90,6 +92,26 @@ async def test_refusal_is_the_same_whatever_is_wrong_with_a_key(start_service: S
         answers = [await service.get("/runs", headers=bearer(sent)) for sent in wrong]
     assert {answer.status_code for answer in answers} == {401}
     assert len({answer.content for answer in answers}) == 1
+
+
+async def test_key_with_an_unknown_id_costs_what_one_with_a_wrong_secret_does(
+    start_service: StartService, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[dict[str, Any]] = []
+    scrypt = hashlib.scrypt
+
+    def counted(password: bytes, *, salt: bytes, **cost: int) -> bytes:
+        computed.append(cost | {"password": len(password), "salt": len(salt)})
+        return scrypt(password, salt=salt, **cost)
+
+    token = make_key(keys, "anna")
+    wrong_secret, unknown_id = f"{token[:-1]}{'A' if token[-1] != 'A' else 'B'}", f"ops_00000000{token[12:]}"
+    monkeypatch.setattr(hashlib, "scrypt", counted)
+    async with start_service(ScriptedModule(), api_keys_file=keys) as service:
+        for sent in (wrong_secret, unknown_id):
+            await service.get("/runs", headers=bearer(sent))
+    of_the_wrong_secret, of_the_unknown_id = computed
+    assert of_the_unknown_id == of_the_wrong_secret
 
 
 @pytest.mark.parametrize("header", ["Basic YTpi", "Bearer", "Bearer  ", "ops"])

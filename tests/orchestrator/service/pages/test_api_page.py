@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from api_keys import bearer, make_key
 from axe_playwright_python.base import AXE_FILE_PATH
 from browsed_pages import HTML, page
 from browser import chromium
@@ -112,3 +113,14 @@ def test_page_says_what_to_read_where_no_script_runs(browser: Browser, url: str)
     shown.goto(f"{url}/docs")
     expect(shown.get_by_text("Where none runs, openapi.json says the same")).to_be_visible()
     shown.close()
+
+
+@in_a_browser
+def test_page_asks_nobody_for_the_key_that_it_was_opened_with(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "modules.yaml").write_text(modules_yaml(["alpha"]))
+    key = bearer(make_key(tmp_path / "keys.json", "anna"))
+    with service(tmp_path, "ops", "serve", "--port", "0", OPS_API_KEYS_FILE="keys.json") as (_, url):
+        shown, said = opened(browser, url, extra_http_headers=key)
+        assert shown.locator("[aria-label^='authorization']").count() == 0
+        shown.close()
+    assert said == []

@@ -14,9 +14,11 @@ for (const address of host.dataset.sheets.split(" ")) {
 const drawn = document.createElement("div");
 tree.append(drawn);
 
-// Its own layout begins a second <main> and repeats what the head of the page says.
+// Its own layout begins a second <main> and repeats what the head of the page says. Calls are sent with the session that shows
+// the page, so that there is no key to give.
 const withoutHead = ({ React }) => ({
   components: {
+    authorizeOperationBtn: () => null,
     Calls: ({ getComponent, specSelectors }) => {
       const part = (name, isContainer) => React.createElement(getComponent(name, isContainer), { key: name });
       const parts = [part("SvgAssets"), part("errors", true)];
