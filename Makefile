@@ -49,18 +49,20 @@ test-fast: sync-dev ## run the tests that need no container, browser or whole co
 	$(RUN) pytest -n auto $(SPREAD) -m "not e2e and not proof and not slow and not reliability and not soak" $(ARGS)
 
 .PHONY: bench
-bench: sync ## measure throughput, in a short form, and what adapters, HTTP libraries, large answers and pages cost
+bench: sync ## measure throughput, in a short form, and what adapters, HTTP libraries, large answers, pages and many runs at once cost
 	@$(RUN) python benchmarks/adapters.py
 	@$(RUN) python benchmarks/http_client.py
 	@$(RUN) python benchmarks/answer_memory.py
 	@$(RUN) python benchmarks/pages.py --short
+	@$(RUN) python benchmarks/crowd.py --short
 	@$(RUN) python benchmarks/throughput.py --short
 
 .PHONY: performance
-performance: sync ## measure throughput, large stores and pages, and write docs/performance.md again; takes 30 minutes on an idle machine
+performance: sync ## measure throughput, large stores, many runs at once and pages, and write docs/performance.md again; takes 30 minutes on an idle machine
 	@$(RUN) python benchmarks/throughput.py --write
 	@$(RUN) python benchmarks/throughput.py --write --memory
 	@$(RUN) python benchmarks/store_scale.py --write
+	@$(RUN) python benchmarks/crowd.py --write
 	@$(RUN) python benchmarks/pages.py --write
 
 .PHONY: check

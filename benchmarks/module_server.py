@@ -1,7 +1,8 @@
 """The two modules that every measured program calls: answers made beforehand, served as cheaply as Python can.
 
 `alpha` answers with 2 KB and two inline artifacts (1 KB of JSON as text, 20 KB of base64), `beta` with 2 KB and the larger of
-the two. Both are served by one process: `/alpha/health`, `/alpha/execute`, and the same below `/beta`.
+the two. Both are served by one process: `/alpha/health`, `/alpha/execute`, and the same below `/beta`. Started as
+`python module_server.py PORT [SECONDS]`, they take so many seconds for a step.
 """
 
 import asyncio
@@ -62,10 +63,11 @@ ANSWERS: Final = {
 
 
 class Connection(asyncio.Protocol):
-    """A connection from a measured program: each request is answered at once."""
+    """A connection from a measured program: each request is answered at once, or a step after `step_s` seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, step_s: float) -> None:
         self._messages = Messages()
+        self._step_s = step_s
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the writing end."""
@@ -75,14 +77,17 @@ class Connection(asyncio.Protocol):
         """Answer what is complete."""
         for message in self._messages.feed(data):
             request_line, _, _ = message.head.partition(b" HTTP/1.1")
-            self._transport.write(ANSWERS[request_line])
+            if self._step_s and request_line.startswith(b"POST"):
+                asyncio.get_running_loop().call_later(self._step_s, self._transport.write, ANSWERS[request_line])
+            else:
+                self._transport.write(ANSWERS[request_line])
 
 
-async def serve(port: int) -> None:
+async def serve(port: int, step_s: float = 0.0) -> None:
     """Serve both modules until the process is ended."""
-    server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", port, backlog=2048)
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(step_s), "127.0.0.1", port, backlog=2048)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1])))
+    uvloop.run(serve(int(sys.argv[1]), *map(float, sys.argv[2:])))

@@ -39,6 +39,8 @@ def measured(results: Results) -> str:
         _memory(results),
         "## Many runs",
         scale_text(results),
+        "## Many runs at once",
+        crowd_text(results),
         "## Pages",
         pages_text(results),
         "## Conditions",
@@ -140,6 +142,20 @@ def scale_text(results: Results) -> str:
         f" of 50 runs takes {fastest:.1f} to {slowest:.1f} ms, whatever it is filtered by, and memory reaches"
         f" {scale.peak_mib:,.0f} MiB. An index that was lost is made again in {scale.made_again_s:,.0f} s at once; in the"
         f" background of a service, a new run takes {scale.run_ratio_meanwhile:.2f} times as long meanwhile."
+    )
+
+
+def crowd_text(results: Results) -> str:
+    """What the service says of its health while many runs go on at once."""
+    crowd = results.crowd
+    if crowd is None:
+        return "Not measured."
+    return _wrapped(
+        f"{crowd.callers} callers have a run each at once, of two steps that take {crowd.step_s:g} s each, and begin the next"
+        f" when it is over (commit {crowd.commit}). Meanwhile `/health`, asked 200 times a second, takes"
+        f" {crowd.busy_p50_ms:.1f} ms at the median and {crowd.busy_p99_ms:.1f} ms at the 99th percentile. Right before, while"
+        f" the service did nothing else, it took {crowd.idle_p50_ms:.1f} and {crowd.idle_p99_ms:.1f} ms. All {crowd.runs:,}"
+        f" runs completed, in {crowd.took_s:.1f} s."
     )
 
 

@@ -51,10 +51,10 @@ class Running(NamedTuple):
 
 
 @contextmanager
-def module_server(folder: Path) -> Iterator[Running]:
-    """The modules that all programs call."""
+def module_server(folder: Path, step_s: float = 0.0) -> Iterator[Running]:
+    """The modules that all programs call, which take `step_s` seconds for a step."""
     port, log = free_port(), folder / "modules.log"
-    with started([sys.executable, str(HERE / "module_server.py"), str(port)], {}, log) as process:
+    with started([sys.executable, str(HERE / "module_server.py"), str(port), str(step_s)], {}, log) as process:
         yield Running(process.pid, port, log)
 
 

@@ -90,6 +90,23 @@ class Pages(_Kept):
     watchers_share: float
 
 
+class Crowd(_Kept):
+    """What many runs at once do to the service's answers about its health, at a commit: ms, while it is idle and meanwhile.
+
+    So many `runs` of two steps, of `step_s` seconds each, were completed by so many callers in `took_s` seconds.
+    """
+
+    commit: str
+    callers: int
+    step_s: float
+    runs: int
+    took_s: float
+    idle_p50_ms: float
+    idle_p99_ms: float
+    busy_p50_ms: float
+    busy_p99_ms: float
+
+
 class Conditions(_Kept):
     """When, of what and on what the rows were measured."""
 
@@ -105,13 +122,14 @@ class Conditions(_Kept):
 
 
 class Results(_Kept):
-    """Everything measured; the memory over many runs and the store of many runs are measured by themselves."""
+    """Everything measured; what comes after the rows is measured by itself."""
 
     conditions: Conditions
     rows: tuple[Row, ...]
     memory: Memory | None = None
     scale: Scale | None = None
     pages: Pages | None = None
+    crowd: Crowd | None = None
 
     def row(self, program: str, workers: int, callers: int) -> Row:
         """The row of a program; an empty one when it was not measured."""

@@ -11,6 +11,9 @@ CALLERS: Final = (1, 16, 128)
 FLOOR_SHARES: Final = {(16, 1): 0.25, (128, 1): 0.24, (16, 2): 0.40, (128, 2): 0.36}
 """Runs a second by callers and workers, as ratios to the floor with one worker."""
 
+CROWD: Final = 200
+"""How many runs there are at once, while the service is asked for its health."""
+
 MEMORY_RUNS: Final = 20_000
 """Over how many runs the memory is watched."""
 
@@ -79,6 +82,10 @@ def memory_growth(results: Results) -> float | None:
     return _ratio(samples.get(MEMORY_RUNS), samples.get(SETTLED_RUNS))
 
 
+def _health_p99(results: Results) -> float | None:
+    return results.crowd.busy_p99_ms if results.crowd else None
+
+
 TARGETS: Final = (
     Target("p50 with 1 caller, ratio to the floor", 3.5, False, _against(FLOOR, "p50_ms", 1)),
     *(_floor_share(*key) for key in FLOOR_SHARES),
@@ -86,4 +93,5 @@ TARGETS: Final = (
     Target("CPU a run with 16 callers, in ms", 3, False, _cpu),
     *(Target(f"p99 with {_with(callers)}, ratio to p50", 3, False, _tail(callers)) for callers in CALLERS),
     Target(f"memory after {MEMORY_RUNS:,} runs, ratio to that after {SETTLED_RUNS:,}", 1.05, False, memory_growth),
+    Target(f"p99 of /health with {CROWD} runs at once, in ms", 100, False, _health_p99),
 )

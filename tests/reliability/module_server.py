@@ -1,7 +1,8 @@
 """The modules of the runs that are killed: `python module_server.py [PORT [HOST]]` serves each below its name, and says where.
 
 `fetched` delivers a file to fetch, `inline` one in its answer, `retried` fails at first in each run, `adapted` does not speak
-the contract, `refusing` never does its step, and `slow` answers while it may: from `PUT /go` until `DELETE /go`.
+the contract, `refusing` never does its step, `second` takes a second, and `slow` answers while it may: from `PUT /go` until
+`DELETE /go`.
 """
 
 import asyncio
@@ -41,6 +42,8 @@ class Modules:
         run_id = request.get("run_id", "")
         if name == "slow":
             await self._go.wait()
+        if name == "second":
+            await asyncio.sleep(1)
         if name == "refusing":
             return 422, _error(name, "NO_DATA", retryable=False)
         if name == "retried" and run_id not in self._tried:

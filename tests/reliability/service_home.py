@@ -26,6 +26,7 @@ modules:
   retried: {{url: {0}/retried}}
   refusing: {{url: {0}/refusing}}
   slow: {{url: {0}/slow}}
+  second: {{url: {0}/second}}
   adapted:
     url: {0}/adapted
     adapter:
