@@ -70,6 +70,8 @@ def open_below(root: Path, name: str, *, to_change: bool = False) -> BufferedRea
 def read_below(root: Path, name: str, limit: int) -> bytes:
     """The content of the plain file `name` below `root`. Raises NotPlainError when it has more than `limit` bytes, OSError."""
     with open_below(root, name) as file:
+        if os.fstat(file.fileno()).st_size > limit:  # before so much of it is read
+            raise _too_large(name, limit)
         return read_all(file, name, limit)
 
 
@@ -77,7 +79,7 @@ def read_all(file: BinaryIO, name: str, limit: int) -> bytes:
     """What follows in the open `file`. Raises NotPlainError, with `name`, when that is more than `limit` bytes, OSError."""
     content = file.read(limit + 1)
     if len(content) > limit:
-        raise NotPlainError(name, f"has more than {limit} bytes")
+        raise _too_large(name, limit)
     return content
 
 
@@ -119,6 +121,10 @@ def all_files_in(root: Path, name: str) -> list[str]:
         found += [folder + file for file in files]
         left += [f"{folder}{inner}/" for inner in folders]
     return sorted(found)
+
+
+def _too_large(name: str, limit: int) -> NotPlainError:
+    return NotPlainError(name, f"has more than {limit} bytes")
 
 
 @contextmanager
