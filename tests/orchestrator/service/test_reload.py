@@ -46,6 +46,23 @@ async def test_wrong_file_is_refused_with_its_line_and_changes_nothing(start_ser
     assert (run.status_code, run.json()["status"]) == (200, "completed")
 
 
+async def test_pipe_in_the_place_of_the_file_is_refused_and_held_open_by_nobody(
+    start_service: StartService, tmp_path: Path
+) -> None:
+    file = tmp_path / "modules.yaml"
+    async with start_service(ScriptedModule()) as ops:
+        file.unlink()
+        os.mkfifo(file)
+        answer = await ops.post("/modules/reload")
+        listed = (await ops.get("/modules")).json()
+        file.unlink()
+        file.write_text(modules_yaml(["alpha", "beta"]))
+        after = await ops.post("/modules/reload")
+    assert (answer.status_code, "it is not a plain file" in answer.json()["detail"]) == (409, True)
+    assert listed["modules_file"]["is_current"] is False
+    assert after.json()["added"] == ["beta"]
+
+
 async def test_run_and_sweep_under_way_keep_the_modules_they_began_with(start_service: StartService, tmp_path: Path) -> None:
     gate = Gate()
     async with start_service(ScriptedModule(answers=[gate]), ScriptedModule("beta")) as ops:

@@ -66,13 +66,13 @@ class ModulesFile:
     def is_current(self) -> bool:
         """Whether the file still says what is in effect; False also when it cannot be read. Blocking."""
         with suppress(ConfigurationError):
-            return content_of(self.path) == self._read.content
+            return _content_again(self.path) == self._read.content
         return False
 
     def read_again(self) -> Changes:
         """Register what the file says now. Blocking. Raises ConfigurationError, after which all is as before."""
         with alone_in(self._folder) if self._folder else nullcontext():
-            content = content_of(self.path)
+            content = _content_again(self.path)
             catalogue = load_catalogue(self.path, os.environ, content)
             if self._folder is not None:
                 _put_into_effect(self._folder, content)
@@ -119,6 +119,13 @@ class Reloading:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _content_again(path: Path) -> bytes:
+    """As `content_of`. A pipe can be read once at most, and whoever opens it again may wait for ever."""
+    if path.exists() and not path.is_file():
+        raise ConfigurationError(f"cannot read {path}: it is not a plain file; set OPS_MODULES_FILE to your modules.yaml")
+    return content_of(path)
 
 
 def _in_effect(folder: Path) -> _Read | None:
