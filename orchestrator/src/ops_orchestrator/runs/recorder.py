@@ -30,6 +30,11 @@ class Recorder:
         return self._stored or self._state.record
 
     @property
+    def seq(self) -> int:
+        """The number of the last event that `record` tells of."""
+        return self._state.seq
+
+    @property
     def results(self) -> Results:
         """The results of the steps that are completed."""
         if self._final is not None:

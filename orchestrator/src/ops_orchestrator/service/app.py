@@ -95,7 +95,7 @@ def create_service(settings: Settings, transport: Transport | None = None, worke
         verification_routes(parts.store),
         run_control_routes(parts.runs, parts.store, parts.siblings),
         reproduction_routes(parts.runs, parts.store, started, parts.reloading.file.registration, settings.max_request_bytes),
-        events_routes(parts.store, parts.events, lambda run_id: parts.runs.find(run_id) is not None),
+        events_routes(parts.store, parts.events, lambda run_id: parts.runs.find(run_id) is not None, parts.runs.settled),
         modules_routes(parts.viewer, parts.reloading),
         health_routes(parts.store, parts.runs, read_only=settings.read_only),
         metrics_routes(parts.scrapes),

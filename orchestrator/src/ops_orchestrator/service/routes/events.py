@@ -1,7 +1,7 @@
 """`GET /runs/{run_id}/events`: a run's log as a stream, live while the run goes on."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Final
 
@@ -12,7 +12,7 @@ from ops_orchestrator.errors import DamagedRunError, NotFoundError
 from ops_orchestrator.runs.event_stream import EventStream
 from ops_orchestrator.runs.log_reader import LogReader
 from ops_orchestrator.runs.store.protocols import RunStore
-from ops_orchestrator.service.event_source import HEADERS, HEARTBEAT_S, MEDIA_TYPE, EventSource
+from ops_orchestrator.service.event_source import HEADERS, HEARTBEAT_S, MEDIA_TYPE, EventSource, Streamed
 from ops_orchestrator.service.head import is_head
 from ops_orchestrator.service.openapi import Responses, problems
 from ops_orchestrator.service.routes.parameters import refuse_repeated_header, refuse_unusable_parameters
@@ -41,9 +41,16 @@ EventIdInQuery = Annotated[str, Query(pattern=_ID, description="the same for cal
 
 
 def events_routes(
-    store: RunStore, events: EventStream, is_active: Callable[[str], bool], heartbeat_s: float = HEARTBEAT_S
+    store: RunStore,
+    events: EventStream,
+    is_active: Callable[[str], bool],
+    settled: Callable[[str, int], Awaitable[None]],
+    heartbeat_s: float = HEARTBEAT_S,
 ) -> APIRouter:
-    """The route over the runs in `store`; `is_active` says which of them this process executes, whose lines `events` brings."""
+    """The route over the runs in `store`; `is_active` says which of them this process executes, whose lines `events` brings.
+
+    `settled` waits until the process says of such a run that it is over, given the number of its last line.
+    """
     router = APIRouter(prefix="/runs", tags=["runs"])
 
     @router.get(
@@ -61,7 +68,8 @@ def events_routes(
         if has_more and not is_active(run_id):
             await asyncio.to_thread(_check_that_more_may_come, store, log)
         if has_more and not is_head(request.scope):
-            return EventSource(log, events, partial(is_active, run_id), partial(_is_recorded, store, run_id), heartbeat_s)
+            run = Streamed(partial(is_active, run_id), partial(_is_recorded, store, run_id), partial(settled, run_id))
+            return EventSource(log, events, run, heartbeat_s)
         await asyncio.to_thread(log.close)
         # Without a length, which nobody knows.
         return StreamingResponse(iter(()), headers=HEADERS) if has_more else Response(status_code=204)
