@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from ops_orchestrator.exit_code import STOPPED_BY, ExitCode
 from ops_orchestrator.service.access.open_rule import refuse_open, warn_if_open
+from ops_orchestrator.service.allocation import give_back_large_blocks
 from ops_orchestrator.service.app import Service, create_service
 from ops_orchestrator.service.callers import CallerLimits, Callers
 from ops_orchestrator.service.hangup import RELOAD, Terminal
@@ -82,6 +83,7 @@ def serve_on(  # noqa: PLR0913  # what a server is made of, each by name
         proxy_headers=False,
         timeout_graceful_shutdown=settings.stop_grace_s,
     )
+    give_back_large_blocks()
     # Collecting garbage holds up every thread, and what exists now stays: it need not be looked at again.
     gc.freeze()
     server = _Server(config, started, service, shared)
