@@ -73,12 +73,30 @@ def test_run_that_is_gone_is_gone_from_the_copy_and_a_copy_inside_the_store_is_r
     home = ServiceHome(tmp_path / "home", modules)
     with home.serving() as (_, url):
         assert url is not None
-        answer = home.ask(url, "inline")
+        answer, other = home.ask(url, "inline"), home.ask(url, "inline")
         assert answer is not None
+        assert other is not None
     back_up(home, tmp_path / "copy")
     (home.runs / answer.run_id).rename(tmp_path / "elsewhere")
     assert back_up(home, tmp_path / "copy")["gone"] == 1
     assert not (tmp_path / "copy" / answer.run_id).exists()
+    assert (tmp_path / "copy" / other.run_id).exists()
     with started(home.folder, "ops", "backup", "runs/copy") as process:
         _, err = process.communicate()
     assert (process.returncode, "is in the store" in err) == (2, True)
+
+
+def test_store_without_any_run_does_not_empty_the_copy(tmp_path: Path, modules: str) -> None:
+    home = ServiceHome(tmp_path / "home", modules)
+    with home.serving() as (_, url):
+        assert url is not None
+        answer = home.ask(url, "inline")
+        assert answer is not None
+    back_up(home, tmp_path / "copy")
+    # As a disk leaves the folder at which it was mounted.
+    home.runs.rename(tmp_path / "elsewhere")
+    home.runs.mkdir()
+    with started(home.folder, "ops", "backup", str(tmp_path / "copy")) as process:
+        _, err = process.communicate()
+    assert (process.returncode, "see that its disk is mounted" in err) == (2, True)
+    assert (tmp_path / "copy" / answer.run_id / "run.json").exists()

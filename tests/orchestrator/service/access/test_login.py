@@ -100,6 +100,17 @@ async def test_cookie_that_comes_again_after_the_logout_is_worth_nothing(start_s
     assert "Max-Age=0" in out.headers["set-cookie"]
 
 
+async def test_login_takes_the_place_of_the_session_that_the_browser_had(start_service: StartService, keys: Path) -> None:
+    token = make_key(keys, "anna")
+    async with start_service(ScriptedModule(), api_keys_file=keys) as service:
+        first = cookie(await log_in(service, token))
+        second = cookie(await service.post("/login", content=f"key={token}", headers=FORM | first))
+        service.cookies.clear()
+        answers = [await service.get("/runs", headers=HOST | session) for session in (first, second)]
+    assert first != second
+    assert [answer.status_code for answer in answers] == [401, 200]
+
+
 @pytest.mark.parametrize("end", [revoke, let_expire])
 async def test_session_ends_with_its_key(start_service: StartService, keys: Path, end: Callable[[Path, str], None]) -> None:
     async with start_service(ScriptedModule(), api_keys_file=keys) as service:

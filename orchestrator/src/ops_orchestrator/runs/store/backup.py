@@ -47,6 +47,7 @@ def back_up(store: Path, target: Path) -> Iterator[Copied]:
     if target.resolve() == store.resolve() or target.resolve().is_relative_to(store.resolve()):
         raise ConfigurationError(f"{target} is in the store {store} itself; name a folder on another disk")
     target.mkdir(parents=True, exist_ok=True)
+    _refuse_to_empty(store, target)
     # First sweeps: a run that one of them names is there then, and is copied with the runs.
     for sweep_id in _sweep_ids(store):
         yield _other(store, target, f"{_SWEEPS}/{sweep_id}", (_STATE,))
@@ -61,6 +62,15 @@ def back_up(store: Path, target: Path) -> Iterator[Copied]:
     sync = FileSystemSync(target)
     sync.flush(())
     sync.close()
+
+
+def _refuse_to_empty(store: Path, target: Path) -> None:
+    """Raise ConfigurationError where the copy would lose all its runs: more likely the store is not where it should be."""
+    copied = run_ids_in(target)
+    if copied and not run_ids_in(store):
+        reason = f"{store} has no run, and the copy {target} has {len(copied):,}"
+        cure = "see that its disk is mounted and that OPS_RUNS_DIR is right; if all runs were deleted, delete the copy too"
+        raise ConfigurationError(f"{reason}, which would all be removed; {cure}")
 
 
 def _sweep_ids(store: Path) -> list[str]:

@@ -42,7 +42,8 @@ class ModuleChecks:
         known = self._registration.catalogue.modules
         for module in known.values():
             _, checked_at = self._found.get(module.name, (False, 0.0))
-            is_old = self._clock() - checked_at >= self._good_for_s
+            # A check from the future was made before the clock was set back.
+            is_old = not 0 <= self._clock() - checked_at < self._good_for_s
             if is_old and module.name not in self._checks and dialect_of(module).health_request() is not None:
                 self._checks[module.name] = asyncio.create_task(self._check(module))
         found = {name: each for name, each in self._found.items() if name in known}
