@@ -17,6 +17,8 @@ from fastapi.routing import APIRoute
 from scripted_module import ScriptedModule, StartService, modules_yaml
 
 from ops_orchestrator.service.access.failed_tries import MOST_AT_ONCE
+from ops_orchestrator.service.access.key_ring import KeyRing
+from ops_orchestrator.service.access.keys_file import changing
 from ops_orchestrator.service.access.needed_scope import is_in_table, needed_scope
 from ops_orchestrator.service.app import create_app
 from ops_orchestrator.settings import Settings
@@ -161,6 +163,29 @@ async def test_guessing_is_slowed_and_logged_and_holds_up_nobody_who_has_a_key(
     assert 1 <= logged.count("access.refused") <= 3
     assert "127.0.0.1" in logged
     assert "guess-" not in logged
+
+
+async def test_log_names_a_refused_key_by_its_public_id(
+    start_service: StartService, keys: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, key_id, secret = (token := make_key(keys, "anna")).split("_", 2)
+    revoke(keys, "anna")
+    async with start_service(ScriptedModule(), api_keys_file=keys) as service:
+        await service.get("/runs", headers=bearer(token))
+    logged = "".join(capsys.readouterr())
+    assert (key_id in logged, secret in logged) == (True, False)
+
+
+def test_file_that_others_can_write_and_one_without_keys_are_told_of_at_the_start(
+    keys: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys.chmod(0o666)
+    KeyRing.open(keys)
+    with changing(keys) as present:
+        present.clear()
+    KeyRing.open(keys)
+    logged = "".join(capsys.readouterr())
+    assert (logged.count(f"chmod 600 {keys}"), logged.count("has no key, so that nobody can use the service")) == (1, 1)
 
 
 async def test_keys_of_many_requests_at_once_are_checked_once(start_service: StartService, keys: Path) -> None:
