@@ -30,6 +30,26 @@ def test_one_caller_is_an_address_or_a_network_of_ipv6(address: str, same: str, 
     assert tries.take(other) == 0
 
 
+def test_address_has_one_more_try_every_three_seconds_and_never_more_than_at_first() -> None:
+    times = [0.0]
+    tries = FailedTries(lambda: times[-1])
+    used_up(tries, "192.0.2.1")
+    times.append(ONE_MORE_AFTER_S)
+    assert (tries.take("192.0.2.1"), tries.take("192.0.2.1")) == (0.0, ONE_MORE_AFTER_S)
+    times.append(1000 * ONE_MORE_AFTER_S)
+    assert [tries.take("192.0.2.1") for _ in range(MOST_AT_ONCE + 1)] == [0.0] * MOST_AT_ONCE + [ONE_MORE_AFTER_S]
+
+
+def test_refusals_of_an_address_are_logged_every_ten_seconds_with_their_number(capsys: pytest.CaptureFixture[str]) -> None:
+    times = [0.0]
+    tries = FailedTries(lambda: times[-1])
+    for at in (0.0, 1.0, 9.9, 10.0):
+        times.append(at)
+        tries.log("192.0.2.1", None, "its key is not valid")
+    logged = "".join(capsys.readouterr())
+    assert (logged.count("access.refused"), logged.count("3 tries since the last such line")) == (2, 1)
+
+
 def test_try_that_did_not_fail_is_given_back() -> None:
     tries = FailedTries()
     for _ in range(2 * MOST_AT_ONCE):

@@ -3,6 +3,7 @@
 import ipaddress
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,7 +31,8 @@ class _Caller:
 class FailedTries:
     """How many tries each address has left. Those that were not heard of for longest are forgotten first."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._callers: OrderedDict[str, _Caller] = OrderedDict()
 
     def take(self, address: str) -> float:
@@ -48,7 +50,7 @@ class FailedTries:
 
     def log(self, address: str, key_id: str | None, reason: str) -> None:
         """Log a try that failed, and how many did since the last line, at most every ten seconds for each address."""
-        caller, now = self._caller(address), time.monotonic()
+        caller, now = self._caller(address), self._clock()
         caller.unlogged += 1
         if caller.logged_at is not None and now - caller.logged_at < _LOG_AGAIN_AFTER_S:
             return
@@ -58,7 +60,7 @@ class FailedTries:
         caller.logged_at, caller.unlogged = now, 0
 
     def _caller(self, address: str) -> _Caller:
-        now, group = time.monotonic(), _group(address)
+        now, group = self._clock(), _group(address)
         caller = self._callers.setdefault(group, _Caller(MOST_AT_ONCE, now))
         self._callers.move_to_end(group)
         if len(self._callers) > _MOST_ADDRESSES:
