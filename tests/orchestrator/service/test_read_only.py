@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import enumerate as enumerate_threads
 
 import pytest
 from local_service import HTTP, service
@@ -93,6 +94,20 @@ async def test_run_that_a_service_was_killed_in_stays_as_it_is(start_service: St
     async with start_service(ScriptedModule(), read_only=True):
         pass
     assert json.loads((folder / "run.json").read_bytes())["status"] == "running"
+
+
+async def test_no_old_run_is_deleted(start_service: StartService) -> None:
+    await _stored(start_service)
+    async with start_service(ScriptedModule(), read_only=True, retention_days=1):
+        assert "run-retention" not in {thread.name for thread in enumerate_threads()}
+
+
+async def test_modules_are_read_again_since_that_changes_nothing_stored(start_service: StartService, tmp_path: Path) -> None:
+    await _stored(start_service)
+    async with start_service(ScriptedModule(), read_only=True) as ops:
+        (tmp_path / "modules.yaml").write_text(modules_yaml(["alpha", "gamma"]))
+        answer = await ops.post("/modules/reload")
+    assert (answer.status_code, answer.json()["added"]) == (200, ["gamma"])
 
 
 @pytest.mark.slow
