@@ -8,6 +8,7 @@ from scripted_module import ScriptedModule, StartService
 from ops_orchestrator.errors import NoRoomError
 from ops_orchestrator.runs.store.room import RESERVE, Room
 from ops_orchestrator.runs.store.store_size import StoreSize
+from ops_orchestrator.settings import MIB
 
 RUN = {"scenario_id": "demo", "modules": ["alpha"]}
 MORE_THAN_ANY_DISK = 2**62
@@ -72,6 +73,13 @@ def test_reserve_is_made_when_there_is_room_and_given_up_once(tmp_path: Path) ->
     room.check()
     room.close()
     assert [*tmp_path.iterdir()] == []
+
+
+def test_reserve_has_at_most_8_mib(tmp_path: Path) -> None:
+    room = Room(tmp_path, min_free_bytes=512 * MIB)
+    room.check()
+    assert (tmp_path / RESERVE).stat().st_size == 8 * MIB
+    room.close()
 
 
 def test_reader_leaves_the_reserve_of_a_service(tmp_path: Path) -> None:
