@@ -61,7 +61,7 @@ def test_running_service_is_seen_with_its_port_and_its_runs(home: Path, module: 
         HTTP.post(f"{url}/plan_and_execute", json=RUN)
         port = url.rpartition(":")[2]
         code, found = examined(home, OPS_URL=url, OPS_PORT=port)
-    assert (code, found["index"]["message"]) == (0, "1 runs are listed")
+    assert (code, found["index"]["message"]) == (0, "1 run is listed")
     assert found["service"]["message"].endswith(f"answers at {url}")
     assert found["port"]["message"] == f"127.0.0.1:{port} is in use by process {process.pid} (ops), the orchestrator"
 

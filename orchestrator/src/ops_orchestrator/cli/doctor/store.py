@@ -100,8 +100,8 @@ def _runs(folder: Path) -> Iterator[Finding]:
         return
     index = folder / FILE_NAME
     if not index.exists():
-        made = "the list of runs is made at the next start" if present else "no run yet"
-        yield Finding("ok", "index", f"{len(present):,} runs; {made}" if present else made)
+        count = f"{len(present):,} run{'' if len(present) == 1 else 's'}"
+        yield Finding("ok", "index", f"{count}; the list of runs is made at the next start" if present else "no run yet")
         return
     try:
         with closing(_opened(index)) as connection:
@@ -113,9 +113,9 @@ def _runs(folder: Path) -> Iterator[Finding]:
     except sqlite3.Error as error:
         yield Finding("warning", "index", f"{index} cannot be read: {error}", "the service makes it again from the folders")
         return
-    unlisted = len(present - known)
-    more = f"; {unlisted:,} more are read at the next start" if unlisted else ""
-    yield Finding("ok", "index", f"{len(present & known):,} runs are listed{more}")
+    listed, unlisted = len(present & known), len(present - known)
+    more = f"; {unlisted:,} more {'is' if unlisted == 1 else 'are'} read at the next start" if unlisted else ""
+    yield Finding("ok", "index", f"{listed:,} {'run is' if listed == 1 else 'runs are'} listed{more}")
     yield from _damaged([run_id for run_id in by_status["damaged"] if run_id in present])
     yield from _left(folder, [run_id for status in NOT_OVER for run_id in by_status[status] if run_id in present])
 

@@ -1,7 +1,6 @@
 """Which runs are old enough to be deleted, and their deletion at a bounded rate."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from ops_orchestrator.runs.run_filter import RunFilter
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.all_runs import all_runs
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.store.rounds import Rounds
 
 RUNS_A_SECOND: Final = 50.0
 """How many runs are deleted in a second: on ext4, making folders stays slow for minutes after thousands went at once."""
@@ -87,28 +87,23 @@ class Retention:
         self._rule = rule
         self._a_second = a_second
         self._deleted = deleted or _log_deleted
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="run-retention", daemon=True)
+        self._rounds = Rounds("run-retention", self._delete, _ROUNDS_S)
 
     def start(self) -> None:
         """Begin, in a thread; `deleted` is called there after each round with the number of runs that went."""
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """End within the deletion of one run. Blocking."""
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._rounds.stop()
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                runs = expired(self._store, self._rule, datetime.now(UTC))
-                gone = prune(self._store, (run.run_id for run in runs), self._a_second, wait=self._stopping.wait)
-                self._deleted(sum(1 for _ in gone))
-            except Exception:  # noqa: BLE001  # whatever it is, runs go on, and the next round may do better
-                _log.exception("old runs cannot be deleted")
-            self._stopping.wait(_ROUNDS_S)
+    def _delete(self) -> None:
+        try:
+            runs = expired(self._store, self._rule, datetime.now(UTC))
+            gone = prune(self._store, (run.run_id for run in runs), self._a_second, wait=self._rounds.wait)
+            self._deleted(sum(1 for _ in gone))
+        except Exception:  # noqa: BLE001  # whatever it is, runs go on, and the next round may do better
+            _log.exception("old runs cannot be deleted")
 
 
 def retention_of(store: RunStore, days: int | None) -> Retention | None:

@@ -36,6 +36,10 @@ class Size(Protocol):
         """The bytes of all files, as far as they were counted; None while that is not known yet."""
         ...
 
+    def count_soon(self) -> None:
+        """Count again before long: somebody may have made room."""
+        ...
+
 
 class Room:
     """The room for runs in `folder`, whose disk must have `min_free_bytes` free, and of which runs take at most `most_bytes`.
@@ -65,8 +69,11 @@ class Room:
             if free is not None and free < self._min_free_bytes:
                 least = f"{bytes_text(self._min_free_bytes)} that OPS_MIN_FREE_BYTES keeps free"
                 return f"the disk of {self._folder} has {bytes_text(free)} free, less than the {least}"
-        taken = self._size.bytes() if self._size is not None else None
-        if self._most_bytes is not None and taken is not None and taken >= self._most_bytes:
+        if self._size is None or self._most_bytes is None:
+            return None
+        taken = self._size.bytes()
+        if taken is not None and taken >= self._most_bytes:
+            self._size.count_soon()
             most = f"{bytes_text(self._most_bytes)} that OPS_MAX_STORE_BYTES allows"
             return f"the runs in {self._folder} take {bytes_text(taken)}, as much as the {most}"
         return None

@@ -1,7 +1,7 @@
 """How much a store takes, counted in the background: a walk through 100,000 folders is nothing for a request to wait for."""
 
 import os
-import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -9,14 +9,16 @@ from ops_orchestrator.runs.record import MANIFEST
 from ops_orchestrator.runs.run_id import RUN_ID
 from ops_orchestrator.runs.store.reading import version_of
 from ops_orchestrator.runs.store.removal import size_of
+from ops_orchestrator.runs.store.rounds import Rounds
 
 _EVERY_S: Final = 60.0
+_HURRIED_EVERY_S: Final = 5.0
 _PAUSE_AFTER: Final = 200
 _PAUSE_S: Final = 0.01
 
 
 class StoreSize:
-    """The bytes of all files in `folder`, counted once a minute, and what this process has written since.
+    """The bytes of all files in `folder`, counted once a minute, or sooner if wanted, and what this process has written since.
 
     The files of a run that is over are counted once. See Size.
     """
@@ -26,8 +28,7 @@ class StoreSize:
         self._counted: int | None = None
         self._written = self._written_before = 0
         self._known: dict[str, tuple[str, int]] = {}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._count_again_and_again, name="run-sizes", daemon=True)
+        self._rounds = Rounds("run-sizes", self._count_again, _EVERY_S, _HURRIED_EVERY_S)
 
     def bytes(self) -> int | None:
         """See Size."""
@@ -37,32 +38,30 @@ class StoreSize:
         """Note that so many bytes were written."""
         self._written += size
 
+    def count_soon(self) -> None:
+        """See Size."""
+        self._rounds.hurry()
+
     def start(self) -> None:
         """Begin to count."""
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """End within the look at a few runs."""
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._rounds.stop()
 
-    def _count_again_and_again(self) -> None:
-        while not self._stopping.is_set():
-            before = self._written
-            try:
-                self._counted = self._count()
-                self._written_before = before
-            except OSError:
-                pass  # the store cannot be read for now
-            self._stopping.wait(_EVERY_S)
+    def _count_again(self) -> None:
+        before = self._written
+        with suppress(OSError):  # the store cannot be read for now
+            self._counted = self._count()
+            self._written_before = before
 
     def _count(self) -> int:
         """Walk through the store. Raises OSError."""
         total, known = 0, {}
         with os.scandir(self._folder) as entries:
             for number, entry in enumerate(entries, start=1):
-                if number % _PAUSE_AFTER == 0 and self._stopping.wait(_PAUSE_S):
+                if number % _PAUSE_AFTER == 0 and self._rounds.wait(_PAUSE_S):
                     break
                 size, version = self._size_of(entry)
                 if version is not None:
