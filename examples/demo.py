@@ -120,7 +120,7 @@ def compared(run_ids: list[str], form: str) -> str:
 
 async def start(orchestrator: str) -> str:
     """Start a run of the example; returns its id."""
-    async with ServiceClient.at(orchestrator) as service:
+    async with ServiceClient.at(orchestrator, None) as service:
         return str((await service.start(EXAMPLE.read_bytes()))["run_id"])
 
 

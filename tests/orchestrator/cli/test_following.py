@@ -45,7 +45,7 @@ class Script:
 async def scripted(script: Script) -> AsyncIterator[ServiceClient]:
     server = await asyncio.start_server(script.serve, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
-    async with server, ServiceClient.at(f"http://{host}:{port}") as client:
+    async with server, ServiceClient.at(f"http://{host}:{port}", None) as client:
         yield client
 
 

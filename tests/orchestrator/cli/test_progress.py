@@ -51,7 +51,7 @@ async def test_run_is_waited_for_also_where_the_service_has_no_stream(tmp_path: 
             gate.opened.set()
         await (Response(status_code=404) if is_stream and not has_stream else app)(scope, receive, send)
 
-    async with served(service) as url, ServiceClient.at(url) as client:
+    async with served(service) as url, ServiceClient.at(url, None) as client:
         started = await client.start(json.dumps({"scenario_id": "demo", "modules": ["alpha"]}).encode())
         record = await run_ended(client, started["run_id"], visibly=False)
     assert record["status"] == "completed"

@@ -199,7 +199,7 @@ def _run_before(settings: Settings, run: str, module: str, action: str) -> Earli
 
 
 async def _reloaded(settings: Settings) -> dict[str, Any]:
-    async with ServiceClient.at(settings.url) as service:
+    async with ServiceClient.at(settings.url, settings.api_key) as service:
         return await service.reload_modules()
 
 

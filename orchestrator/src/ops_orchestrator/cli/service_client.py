@@ -35,7 +35,7 @@ class ServiceClient:
 
     @classmethod
     @asynccontextmanager
-    async def at(cls, url: str, key: "SecretStr | None" = None) -> AsyncIterator[Self]:
+    async def at(cls, url: str, key: "SecretStr | None") -> AsyncIterator[Self]:
         """A client for the orchestrator at `url`, closed at the end; it sends `key` with each request."""
         # The HTTP client takes a third of a second to load, which no other command, and no completion, should wait for.
         import httpx2  # noqa: PLC0415  # see above

@@ -55,6 +55,7 @@ def test_size_is_that_of_all_files_and_of_what_was_written_since(tmp_path: Path)
     (run / "artifacts").mkdir(parents=True)
     (run / "artifacts" / "a").write_bytes(bytes(1000))
     (tmp_path / ".index").write_bytes(bytes(24))
+    (tmp_path / RESERVE).write_bytes(bytes(5000))
     size = StoreSize(tmp_path)
     assert size.bytes() is None
     size.start()

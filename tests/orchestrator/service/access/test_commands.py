@@ -16,10 +16,11 @@ pytestmark = pytest.mark.slow
 
 
 class Home(NamedTuple):
-    """A folder in which commands are run, the address of a service, and two keys of it."""
+    """A folder in which commands are run, the address of a service, and a key of it for each scope."""
 
     folder: Path
     url: str
+    admin: str
     runner: str
     reader: str
     module: HeldModule
@@ -35,7 +36,7 @@ class Home(NamedTuple):
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     folder = tmp_path_factory.mktemp("home")
     keys = folder / "keys.json"
-    runner, reader = make_key(keys, "anna", "run"), make_key(keys, "rita", "read")
+    admin, runner, reader = (make_key(keys, scope, scope) for scope in ("admin", "run", "read"))
     (folder / "scenario.json").write_text(json.dumps({"scenario_id": "demo", "modules": ["alpha"]}))
     with held_module() as module:
         module.opened.set()
@@ -43,12 +44,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
             modules_yaml(["alpha"], ready_timeout_s=30).replace("http://alpha.test", module.url)
         )
         with service(folder, "ops", "serve", "--port", "0", OPS_API_KEYS_FILE="keys.json") as (_, url):
-            yield Home(folder, url, runner, reader, module)
+            yield Home(folder, url, admin, runner, reader, module)
 
 
 COMMANDS = (
     ("run", "scenario.json"),
     ("modules",),
+    ("modules", "reload"),
     ("runs", "cancel", "latest"),
     ("runs", "resume", "latest"),
     ("runs", "logs", "latest", "--follow"),
@@ -76,6 +78,12 @@ def test_command_uses_the_key_of_its_environment_or_of_the_env_file(home: Home) 
     finally:
         env_file.unlink()
     assert (code, "This needs a key with the scope run" in err) == (2, True)
+
+
+def test_command_that_changes_how_the_service_works_needs_the_key_of_an_admin(home: Home) -> None:
+    assert home.ops(home.admin, "modules", "reload")[0] == 0
+    code, _, err = home.ops(home.runner, "modules", "reload")
+    assert (code, "This needs a key with the scope admin" in err) == (2, True)
 
 
 def test_key_is_masked_where_settings_are_shown(home: Home) -> None:

@@ -9,6 +9,7 @@ from ops_orchestrator.runs.record import MANIFEST
 from ops_orchestrator.runs.run_id import RUN_ID
 from ops_orchestrator.runs.store.reading import version_of
 from ops_orchestrator.runs.store.removal import size_of
+from ops_orchestrator.runs.store.room import RESERVE
 from ops_orchestrator.runs.store.rounds import Rounds
 
 _EVERY_S: Final = 60.0
@@ -72,6 +73,8 @@ class StoreSize:
 
     def _size_of(self, entry: "os.DirEntry[str]") -> tuple[int, str | None]:
         """The size of an entry, and the version of its record if that is a run which is over."""
+        if entry.name == RESERVE:  # room that is kept, and not taken by runs
+            return 0, None
         if not entry.is_dir(follow_symlinks=False):
             return entry.stat(follow_symlinks=False).st_size, None
         if not RUN_ID.fullmatch(entry.name):
