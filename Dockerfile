@@ -116,7 +116,8 @@ COPY --from=orchestrator-build /opt/app /opt/app
 COPY orchestrator/as-owner-of-runs /usr/local/bin/
 WORKDIR /app
 COPY modules.yaml ./
-RUN mkdir runs
+# For named volumes, as above. A folder that is bound in its place keeps its owner, whom as-owner-of-runs becomes.
+RUN install -d -o 10001 -g 10001 runs
 ENV OPS_HOST=0.0.0.0 OPS_PORT=8000
 EXPOSE 8000
 ENTRYPOINT ["as-owner-of-runs"]

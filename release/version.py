@@ -19,6 +19,8 @@ _PACKAGE: Final = (rf'^version = "({_FORM})"$', rf'"openpolicystack-[a-z]+==({_F
 PLACES: Final = {f"{package}/pyproject.toml": _PACKAGE for package in PACKAGES} | {
     "CITATION.cff": (rf"^version: ({_FORM})$",),
     "Dockerfile": (rf"^ARG VERSION=({_FORM})$",),
+    "deploy/kubernetes/images/kustomization.yaml": (rf"^    newTag: ({_FORM})$",),
+    "deploy/swarm/stack.yaml": (rf":-openpolicystack-[a-z]+:({_FORM})\}}",),
     "uv.lock": (rf'^name = "openpolicystack-[a-z]+"\nversion = "({_FORM})"$',),
 }
 """Files with the version, and how it stands there. The first form of each stands at least once."""

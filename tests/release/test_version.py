@@ -13,6 +13,7 @@ from local_service import ROOT
 pytestmark = pytest.mark.slow
 
 FILES: Final = ("CHANGELOG.md", "CITATION.cff", "Dockerfile", "pyproject.toml", "uv.lock")
+DEPLOYED: Final = ("deploy/kubernetes/images/kustomization.yaml", "deploy/swarm/stack.yaml")
 CHANGES: Final = """# Changelog
 
 ## Unreleased
@@ -39,8 +40,9 @@ def tree(tmp_path: Path) -> Path:
         (tmp_path / name).mkdir()
         for file in (*(ROOT / name).glob("*.py"), *(ROOT / name).glob("*.toml")):
             shutil.copy(file, tmp_path / name)
-    for name in FILES:
-        shutil.copy(ROOT / name, tmp_path)
+    for name in (*FILES, *DEPLOYED):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
     if (ROOT / ".uv").exists():
         (tmp_path / ".uv").symlink_to(ROOT / ".uv")
     (tmp_path / "CHANGELOG.md").write_text(CHANGES)
@@ -69,11 +71,13 @@ def test_one_command_raises_the_version_everywhere(tree: Path) -> None:
     assert ran(tree, "changelog", "7.8.9").returncode == 0
 
 
-@pytest.mark.parametrize("name", ["CITATION.cff", "Dockerfile", "harness/pyproject.toml", "uv.lock"])
+@pytest.mark.parametrize("name", ["CITATION.cff", "Dockerfile", "harness/pyproject.toml", "uv.lock", *DEPLOYED])
 def test_file_that_disagrees_is_named(tree: Path, name: str) -> None:
     version = ran(tree, "version").stdout.strip()
     text = (tree / name).read_text()
-    (tree / name).write_text(re.sub(rf"(contract==|VERSION=|version: |contract\"\nversion = \"){version}", r"\g<1>9.9.9", text))
+    (tree / name).write_text(
+        re.sub(rf"(contract==|VERSION=|version: |newTag: |stubs:|contract\"\nversion = \"){version}", r"\g<1>9.9.9", text)
+    )
     found = ran(tree, "version")
     assert found.returncode == 1
     assert f"9.9.9 in {name}\n" in found.stderr

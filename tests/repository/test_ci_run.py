@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from local_service import ROOT
 
-STEPS = (".ci/engine", ".ci/base-image", ".ci/install")
+STEPS = (".ci/admit", ".ci/engine", ".ci/base-image", ".ci/install")
 TOOLS = ("make", "strace", "docker")
 
 

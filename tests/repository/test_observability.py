@@ -1,9 +1,7 @@
 """The dashboard, the alerts and the Compose profile that watch the service: what they name exists, and Prometheus takes it."""
 
 import json
-import os
 import re
-import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -16,6 +14,7 @@ import httpx2
 import pytest
 import yaml
 from local_service import HTTP, ROOT, service, started
+from needed_tool import needed_tool
 
 from ops_orchestrator.service.metrics.families import BY_NAME, WORKER
 
@@ -44,14 +43,6 @@ def family_of(name: str) -> str:
     """The metric that a series belongs to."""
     shortened = re.sub("_(bucket|count|sum)$", "", name)
     return shortened if shortened in BY_NAME and BY_NAME[shortened].kind == "histogram" else name
-
-
-def tool(command: str) -> str:
-    found = shutil.which(command)
-    if found is None:
-        assert os.environ.get("CI") != "true", f"{command} is missing, and CI must not skip what needs it"
-        pytest.skip(f"{command} is missing; .ci/install {command} prometheus installs it")
-    return found
 
 
 def test_every_metric_and_label_that_is_asked_for_exists() -> None:
@@ -103,9 +94,10 @@ def test_default_stack_starts_neither_prometheus_nor_grafana_and_the_profile_sta
 
 @pytest.mark.slow
 def test_prometheus_takes_the_rules_and_each_alert_fires_for_what_it_is_about() -> None:
+    promtool = needed_tool("promtool", "prometheus")
     checks = (("check", "config", "prometheus.yml"), ("test", "rules", "rules.test.yml"))
     for words in checks:
-        ran = subprocess.run([tool("promtool"), *words], cwd=FOLDER, capture_output=True, text=True, check=False)
+        ran = subprocess.run([promtool, *words], cwd=FOLDER, capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
@@ -141,7 +133,7 @@ def filled(expression: str) -> str:
 @contextmanager
 def prometheus(home: Path) -> Iterator[Callable[..., Any]]:
     """Prometheus with the `prometheus.yml` of `home` under way; gives what asks its API."""
-    tool("prometheus")
+    needed_tool("prometheus", "prometheus")
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     words = ("--config.file=prometheus.yml", f"--web.listen-address={address}", "--storage.tsdb.path=data")

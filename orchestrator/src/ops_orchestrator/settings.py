@@ -30,8 +30,11 @@ LogFormat = Literal["auto", "json", "console"]
 """`json`: an object a line, for programs. `console`: a sentence a line, for people. `auto`: for people on a terminal alone."""
 
 _PREFIX: Final = "OPS_"
-# Of compose.yaml, modules.yaml, the stubs, and this project's tests.
-_OTHER_VARIABLES: Final = re.compile(r"OPS_(PUBLISH|READY_TIMEOUT_S|STUBS_\w+|CI_STATE|SOAK_S|WRITE_PAGES)")
+# Of compose.yaml, modules.yaml, deploy/, the stubs, and this project's tests.
+_OTHER_VARIABLES: Final = re.compile(
+    r"OPS_(PUBLISH|PUBLISHED_PORT|ORCHESTRATOR_IMAGE|API_KEYS_SECRET|MODULES_CONFIG|CLUSTER_\w+"
+    r"|READY_TIMEOUT_S|STUBS_\w+|CI_STATE|SOAK_S|WRITE_PAGES)"
+)
 
 # Whatever can stand in a header. A key that is wrong is for the service to refuse.
 _SENDABLE: Final = re.compile(r"[!-~]{1,500}")
