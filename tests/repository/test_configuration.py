@@ -139,7 +139,7 @@ def test_one_version_of_uv_is_pinned_everywhere() -> None:
 
 
 def test_dockerfiles_take_the_base_as_an_argument_and_pull_no_frontend() -> None:
-    for name in ("Dockerfile", "contract/src/ops_contract/compliance/starters/python/Dockerfile"):
+    for name in ("Dockerfile", "deploy/cluster/Dockerfile", "contract/src/ops_contract/compliance/starters/python/Dockerfile"):
         text = (ROOT / name).read_text()
         assert "ARG PYTHON_IMAGE=python:3.13-slim-trixie\n" in text
         stages = re.findall(r"^FROM (\S+)(?: AS (\S+))?$", text, re.MULTILINE)
