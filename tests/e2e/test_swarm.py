@@ -75,7 +75,9 @@ def swarm_mode() -> Iterator[None]:
     whose = "ours" if state == "inactive" else "of others"
     with removed_by("sh", "-c", REMOVAL, "sh", NAME, whose):
         if whose == "ours":
-            docker("swarm", "init", "--advertise-addr", "127.0.0.1", "--listen-addr", "127.0.0.1")
+            # The engine's own choice of addresses, 10.0.0.0, is often that of the machine's network.
+            addresses = ("--default-addr-pool", "10.229.0.0/16", "--advertise-addr", "127.0.0.1", "--listen-addr", "127.0.0.1")
+            docker("swarm", "init", *addresses)
         node = docker("info", "--format", "{{.Swarm.NodeID}}")
         docker("node", "update", "--label-add", "openpolicystack.runs=yes", node)
         yield
