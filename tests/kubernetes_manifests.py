@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -13,13 +14,18 @@ OVERLAYS: Final = ("single", "cluster")
 Manifest = dict[str, Any]
 
 
+def built(folder: Path) -> tuple[Manifest, ...]:
+    """All objects that the kustomization in a folder makes."""
+    words = [needed_tool("kustomize", "kustomize"), "build", str(folder)]
+    ran = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return tuple(yaml.safe_load_all(ran.stdout))
+
+
 @cache
 def manifests(overlay: str) -> tuple[Manifest, ...]:
     """All objects of an overlay."""
-    words = [needed_tool("kustomize", "kustomize"), "build", str(ROOT / "deploy/kubernetes" / overlay)]
-    built = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    return tuple(yaml.safe_load_all(built.stdout))
+    return built(ROOT / "deploy/kubernetes" / overlay)
 
 
 def of_kind(overlay: str, *kinds: str) -> list[Manifest]:

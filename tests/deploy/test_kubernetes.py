@@ -9,7 +9,7 @@ import kubernetes_validate
 import pytest
 from api_keys import bearer, make_key
 from cluster_settings import OF_A_CLUSTER
-from kubernetes_manifests import OVERLAYS, Manifest, configured, containers, manifests, of_kind, pods
+from kubernetes_manifests import OVERLAYS, Manifest, built, configured, containers, manifests, of_kind, pods
 from local_service import HTTP, MODULES, ROOT, service
 
 from ops_orchestrator.service.metrics.families import BY_NAME
@@ -184,6 +184,14 @@ def test_workers_are_scaled_by_a_metric_that_the_service_tells() -> None:
     # A number here would set the autoscaler's back with each apply.
     (worker,) = (each for each in of_kind("cluster", "Deployment") if each["metadata"]["name"] == "worker")
     assert "replicas" not in worker["spec"]
+
+
+def test_overlay_of_the_page_takes_its_images_from_the_registry(tmp_path: Path) -> None:
+    (overlay,) = (block for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "kind: Kustomization" in block)
+    (tmp_path / "openpolicystack").symlink_to(ROOT)
+    (tmp_path / "kustomization.yaml").write_text(overlay)
+    images = [image for each in built(tmp_path) for image in re.findall(r"'image': '([^']+)'", str(each))]
+    assert [image.rpartition("/")[0] for image in images] == ["registry.example.org/team"] * 2
 
 
 @pytest.mark.slow

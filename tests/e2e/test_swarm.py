@@ -19,7 +19,7 @@ from local_service import HTTP, ROOT, environment
 from ops_harness.containers import removed_by
 
 NAME: Final = f"{PROJECT_PREFIX}{os.getpid()}-swarm"
-STACK_FILE: Final = ROOT / "deploy/swarm/stack.yaml"
+PAGE: Final = (ROOT / "docs/deploying.md").read_text()
 IMAGES: Final = {"orchestrator": f"{NAME}-orchestrator:latest", "stubs": f"{NAME}-stubs:latest"}
 # $1 is the name of all that is removed, $2 whether the swarm is ours. A volume is free when the last container has gone.
 REMOVAL: Final = """
@@ -79,7 +79,7 @@ def swarm_mode() -> Iterator[None]:
             addresses = ("--default-addr-pool", "10.229.0.0/16", "--advertise-addr", "127.0.0.1", "--listen-addr", "127.0.0.1")
             docker("swarm", "init", *addresses)
         node = docker("info", "--format", "{{.Swarm.NodeID}}")
-        docker("node", "update", "--label-add", "openpolicystack.runs=yes", node)
+        docker(*from_page("docker node update", NODE=node))
         yield
 
 
@@ -93,16 +93,24 @@ def swarm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]:
     with swarm_mode():
         for target, tag in IMAGES.items():
             build(tag, ROOT, "--target", target)
-        docker("secret", "create", NAME, str(keys))
+        docker(*from_page("docker secret create", **{"openpolicystack-api-keys": NAME, "api-keys/keys.json": str(keys)}))
         deploy(variables)
         stack = Swarm(f"http://127.0.0.1:{variables['OPS_PUBLISHED_PORT']}", bearer(token))
         stack.wait_until_ready()
         yield stack
 
 
+def from_page(command: str, **replaced: str) -> list[str]:
+    """The words behind `docker` of the page's only command that begins like this, some of them replaced."""
+    (line,) = (line.partition(" # ")[0] for line in PAGE.splitlines() if line.startswith(command))
+    return [replaced.get(word, word) for word in line.split()[1:]]
+
+
 def deploy(variables: dict[str, str]) -> None:
-    words = ["docker", "stack", "deploy", "--detach=true", "--resolve-image", "never", "-c", str(STACK_FILE), NAME]
-    ran = subprocess.run(words, env=environment(**variables), capture_output=True, text=True, check=False)
+    stack, command, *rest = from_page("docker stack deploy", openpolicystack=NAME)
+    here = ["--detach=true", "--resolve-image", "never"]  # the images are in no registry
+    words = ["docker", stack, command, *here, *rest]
+    ran = subprocess.run(words, cwd=ROOT, env=environment(**variables), capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
 
 
@@ -139,7 +147,7 @@ def test_run_that_was_under_way_when_its_tasks_were_killed_completes(swarm: Swar
 
 
 def test_service_is_scaled_and_runs_complete(swarm: Swarm) -> None:
-    docker("service", "scale", "--detach", f"{NAME}_stubs=3")
+    docker(*from_page("docker service scale", **{"openpolicystack_stubs=5": f"{NAME}_stubs=3"}), "--detach")
     wait_for("stubs", 3, without=set())
     ended = [swarm.wait_until_over(swarm.start(delay_s=0)) for _ in range(3)]
     assert [(run["status"], run.get("error")) for run in ended] == [("completed", None)] * 3
