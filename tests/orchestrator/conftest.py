@@ -9,6 +9,7 @@ import httpx2
 import pytest
 import recorded_run
 from local_service import service
+from object_stores import moto_server, seaweedfs_server
 from scripted_module import ClientFor, ReadRun, ScriptedModule, StartService, demo, modules_yaml, transport
 from stub_runs import StubRuns, make_stub_runs
 
@@ -25,6 +26,20 @@ def stubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of all stubs, and of the legacy service, in a process of their own."""
     folder = tmp_path_factory.mktemp("stubs")
     with service(folder, "ops-stubs", "serve", "--port", "0", "--shared-dir", str(folder / "volume")) as (_, url):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a stand-in for S3."""
+    with moto_server(tmp_path_factory.mktemp("moto")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an object store that people run."""
+    with seaweedfs_server(tmp_path_factory.mktemp("seaweedfs")) as url:
         yield url
 
 

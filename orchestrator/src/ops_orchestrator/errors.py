@@ -23,7 +23,8 @@ OrchestratorError
 ├── ResponseTooLargeError    a module's: its response exceeds a limit; the module client makes a StepError of it
 ├── ExpressionError          a declaration's: it cannot be read (ConfigurationError) or evaluated (StepError)
 ├── StoreError               ours: the run store cannot be read or written
-│   └── DamagedRunError          a stored run cannot be read; all others can
+│   ├── DamagedRunError          a stored run cannot be read; all others can
+│   └── FencedError              another process has taken the run over; whoever wrote it stops
 ├── RunExistsError           ours: a new run's id is taken
 ├── ArchiveError             a zip file's: runs cannot be taken from it, or not be put into one
 ├── CannotReachError         the command line's: no orchestrator answers
@@ -364,6 +365,14 @@ class DamagedRunError(StoreError):
         self.cause = reason
         self.remedy = remedy
         self.reason = f"{name}: {reason}; {remedy}" if remedy else f"{name}: {reason}"
+
+
+class FencedError(StoreError):
+    """Another process has taken the run over, so that whoever wrote it until now has nothing more to say of it."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"another process has taken {run_id} over, and goes on with it")
+        self.run_id = run_id
 
 
 class RunExistsError(OrchestratorError):

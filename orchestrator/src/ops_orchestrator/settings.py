@@ -42,6 +42,8 @@ _HOST_NAME: Final = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*\.?|\[?[0-9a-fA-F:]+\]?
 # As browsers write it: in lower case, and without the port that the scheme has anyway.
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(:\d{1,5})?")
 
+_BUCKET: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!\.{1,2}(/|$))[A-Za-z0-9!_.*'()=-]+)*/?")
+
 _ENV_FILE: Final = Path(".env")
 _MOST_ENV_BYTES: Final = MIB
 
@@ -69,6 +71,12 @@ def _opening(text: str) -> str:
     except ValueError as error:
         raise ValueError("must be yes, no, or the HOST:PORT at which a container is published") from error
     return text
+
+
+def _bucket(address: str | None) -> str | None:
+    if address and not _BUCKET.fullmatch(address):
+        raise ValueError(f"must be s3://BUCKET or s3://BUCKET/PREFIX, such as s3://policy-runs/prod, not {address!r:.120}")
+    return address
 
 
 def _key(key: SecretStr | None) -> SecretStr | None:
@@ -113,6 +121,17 @@ class Settings(BaseSettings):
     )
 
     runs_dir: Annotated[HomePath, Field(description="where run folders are kept")] = Path("runs")
+    runs_url: Annotated[
+        str | None,
+        AfterValidator(_bucket),
+        Field(description="the bucket in which runs are kept, s3://BUCKET/PREFIX; unset, they are kept as folders"),
+    ] = None
+    runs_patience_s: Annotated[
+        int, Field(gt=0, le=3600, description="seconds for which a bucket may refuse a run before that ends as errored")
+    ] = 180
+    runs_copies_bytes: Annotated[
+        int, Field(ge=0, description="most bytes of copies of runs in a bucket, through which they are read")
+    ] = 1024 * MIB
     modules_file: Annotated[HomePath, Field(description="the file that registers the modules")] = Path("modules.yaml")
     host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
     api_keys_file: Annotated[

@@ -16,7 +16,6 @@ from ops_orchestrator.cli.opened_run import opened_run
 from ops_orchestrator.cli.output_file import refuse_existing, write_whole
 from ops_orchestrator.cli.progress_line import ProgressLine
 from ops_orchestrator.cli.run_ids import complete_run_id
-from ops_orchestrator.cli.run_store import open_store
 from ops_orchestrator.cli.terminal import AsJson, on_terminal, show
 from ops_orchestrator.errors import ArchiveError, ConfigurationError
 from ops_orchestrator.exit_code import ExitCode
@@ -24,8 +23,8 @@ from ops_orchestrator.runs.archive.damage import damage_of
 from ops_orchestrator.runs.archive.importing import import_runs as take_runs
 from ops_orchestrator.runs.archive.reading import opened_archive
 from ops_orchestrator.runs.archive.writing import archive_pieces, check_over
-from ops_orchestrator.runs.store.folder import FolderStore
-from ops_orchestrator.runs.store.protocols import StoredRun
+from ops_orchestrator.runs.store.opening import open_store
+from ops_orchestrator.runs.store.protocols import RunStore, StoredRun
 from ops_orchestrator.settings import Settings, read_settings
 from ops_orchestrator.sizes import bytes_text
 
@@ -124,9 +123,7 @@ def _exported(target: Path | None, size: int, count: int) -> RenderableType:
     return plain(f"Wrote {target}: {counted}. `ops runs import {target}` reads it into another store.")
 
 
-def _taken(
-    store: FolderStore, file: Path, settings: Settings, line: ProgressLine, *, damaged: bool
-) -> Iterator[dict[str, Any]]:
+def _taken(store: RunStore, file: Path, settings: Settings, line: ProgressLine, *, damaged: bool) -> Iterator[dict[str, Any]]:
     """What became of each run of a zip file; of a file that is refused as a whole, one row without a run."""
     try:
         with opened_archive(file, settings.max_import_bytes) as archive:

@@ -54,7 +54,7 @@ def steps_view(record: dict[str, Any], now: datetime | None = None, note: str = 
     return Group(*parts, *([table] if table.row_count else []))
 
 
-def run_view(record: dict[str, Any], results: dict[str, Any], folder: Path) -> RenderableType:
+def run_view(record: dict[str, Any], results: dict[str, Any], folder: Path | str) -> RenderableType:
     """A run: how it ended, its steps and their warnings, the headline figures, where everything is, and what to do next."""
     made_up = _synthetic_steps(record, results)
     record = record | {"steps": [step | {"synthetic": step["id"] in made_up} for step in record["steps"]]}
@@ -213,7 +213,7 @@ def _pointer(name: str, value: str) -> Text:
     return line if name == "artifacts" else _unwrapped(line)
 
 
-def _pointers(record: dict[str, Any], results: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
+def _pointers(record: dict[str, Any], results: dict[str, Any], folder: Path | str) -> list[tuple[str, str]]:
     artifacts = ", ".join(
         f"{step}/{name}{_unkept(results, step, name)}"
         for step, result in results["results"].items()

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from ops_orchestrator.cli.run_store import open_store
 from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.runs.active_runs import ActiveRuns
-from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.opening import open_store
+from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.turns import LocalTurns
 from ops_orchestrator.settings import Settings
 
@@ -25,7 +25,7 @@ class LocalRuns:
     """What a command starts runs with, and where they are kept."""
 
     runs: ActiveRuns
-    store: FolderStore
+    store: RunStore
 
 
 @asynccontextmanager

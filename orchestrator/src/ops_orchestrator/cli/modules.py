@@ -23,7 +23,7 @@ from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.modules.registration import Changes
 from ops_orchestrator.runs.history import EarlierRun, run_before
-from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.opening import existing_store
 from ops_orchestrator.runs.store.verdicts import VerdictStore
 from ops_orchestrator.settings import Settings, read_settings
 
@@ -186,7 +186,7 @@ def serve_module(  # noqa: PLR0913, PLR0917  # one parameter an option
         sys.stdout.flush()
 
     if run:
-        with closing(FolderStore.existing(settings.runs_dir)) as store:
+        with closing(existing_store(settings)) as store:
             run = find_run_id(store, run)
     before = cache(lambda *step: _run_before(settings, str(run), *step))
     supply = FromRun(before) if run else catalogue if chain else None
@@ -194,7 +194,7 @@ def serve_module(  # noqa: PLR0913, PLR0917  # one parameter an option
 
 
 def _run_before(settings: Settings, run: str, module: str, action: str) -> EarlierRun:
-    with closing(FolderStore.existing(settings.runs_dir)) as store:
+    with closing(existing_store(settings)) as store:
         return run_before(store, find_run_id(store, run), module, action)
 
 

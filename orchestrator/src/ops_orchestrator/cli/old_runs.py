@@ -18,7 +18,7 @@ from ops_orchestrator.errors import OrchestratorError
 from ops_orchestrator.exit_code import ExitCode
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.all_runs import usage
-from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.store.retention import RUNS_A_SECOND, Rule, expired
 from ops_orchestrator.runs.store.retention import prune as delete
 from ops_orchestrator.sizes import bytes_text
@@ -61,14 +61,14 @@ def show_usage(*, as_json: AsJson = False) -> None:
     show(asdict(found), lambda: tables.usage_view(found), as_json=as_json)
 
 
-def _sizes(store: FolderStore, run_ids: Collection[str], line: ProgressLine) -> Iterator[tuple[str, int]]:
+def _sizes(store: RunStore, run_ids: Collection[str], line: ProgressLine) -> Iterator[tuple[str, int]]:
     for number, run_id in enumerate(run_ids, start=1):
         line.show(f"Measured {number:,} of {len(run_ids):,} runs")
         yield run_id, store.size(run_id)
 
 
 def _deleted(
-    store: FolderStore, run_ids: Collection[str], a_second: float, line: ProgressLine, failures: list[OrchestratorError]
+    store: RunStore, run_ids: Collection[str], a_second: float, line: ProgressLine, failures: list[OrchestratorError]
 ) -> Iterator[str]:
     """Delete the runs; yields those that are gone, and leaves in `failures` why others are not."""
     for number, run_id in enumerate(delete(store, run_ids, a_second, failed=failures.append), start=1):

@@ -12,7 +12,7 @@ from ops_contract.command_line import completing
 from ops_orchestrator.cli.service_client import ServiceClient
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.runs.run_id import RUN_ID
-from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.store.reading import run_ids_in
 from ops_orchestrator.settings import read_settings
 
@@ -53,11 +53,11 @@ RunId = Annotated[
 ]
 
 
-def find_run_id(store: FolderStore, name: str) -> str:
+def find_run_id(store: RunStore, name: str) -> str:
     """The id of the run that `name` stands for. Raises ConfigurationError when it stands for none, or for several."""
     if name == _LATEST:
         return named_run_id(name, [run.run_id for run in store.page(1).runs])
-    return named_run_id(name, _stored(store.folder))
+    return named_run_id(name, sorted(store.run_ids(), reverse=True))
 
 
 async def served_run_id(service: ServiceClient, name: str) -> str:

@@ -26,7 +26,6 @@ from ops_orchestrator.runs.import_damage import import_damage
 from ops_orchestrator.runs.record import LOGS
 from ops_orchestrator.runs.run_filter import EVERY_RUN, read_filter
 from ops_orchestrator.runs.run_summary import ListedStatus
-from ops_orchestrator.runs.store.lease import has_no_holder
 from ops_orchestrator.settings import Settings, read_settings
 
 runs_app = new_group("Look at runs, cancel or resume one.")
@@ -84,7 +83,7 @@ def show_run(run: RunId, as_json: AsJson = False) -> None:
         folder = store.location(run_id)
         damage = import_damage(store.run(run_id))
         # Read again: the run may have ended meanwhile.
-        is_left = not stored.is_over and has_no_holder(folder / LOGS) and not store.record(run_id).is_over
+        is_left = not stored.is_over and run_id in store.abandoned() and not store.record(run_id).is_over
     record = stored.model_dump(mode="json")
     lines = [*reproduction_lines(record), *reproductions]
     show(record, lambda: Group(display.run_view(record, results, folder), *lines), as_json=as_json)

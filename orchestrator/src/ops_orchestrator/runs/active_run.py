@@ -11,7 +11,7 @@ from typing import Any, Final
 import structlog
 
 from ops_contract import sha256_hex
-from ops_orchestrator.errors import DamagedRunError
+from ops_orchestrator.errors import DamagedRunError, FencedError, StoreError
 from ops_orchestrator.modules.client import ModuleClient, StepClients
 from ops_orchestrator.modules.trace_context import TraceContext
 from ops_orchestrator.planning.scenario import Scenario
@@ -155,6 +155,8 @@ class ActiveRun:
                 await self._recorder.leave()
                 return
             await self._recorder.end(await self._judged(ended))
+        except FencedError as error:
+            await self._let_go(error)
         except Exception as error:  # noqa: BLE001  # whatever it is, the run has to end
             await self._finish(ended if ended.status == "errored" else self._errored(error))
         finally:
@@ -170,6 +172,8 @@ class ActiveRun:
             return await self._in_turn(client, turns, has_turn=has_turn)
         except asyncio.CancelledError:
             return await self._stopped()
+        except FencedError as error:
+            return self._errored(error)  # which nobody hears of: it cannot be written either
         except Exception as error:  # noqa: BLE001  # see above
             _log.exception("run.errored", **self._ids)
             return self._errored(error)
@@ -227,6 +231,9 @@ class ActiveRun:
         while True:
             try:
                 await self._recorder.finish(ended)
+            except FencedError as error:
+                await self._let_go(error)
+                return
             except DamagedRunError as error:
                 _log.exception("run.damaged", **self._ids, message=str(error))
                 self._recorder.end_in_memory(ended)
@@ -242,6 +249,13 @@ class ActiveRun:
             else:
                 _log.warning("run.recorded", **self._ids, message="its end is written, as far as it went")
                 return
+
+    async def _let_go(self, error: FencedError) -> None:
+        """Leave the run to whoever has taken it over: it did not end, and what was not written did not happen."""
+        with suppress(StoreError):
+            await self._recorder.abandon()
+        self.unwritten = None
+        _log.warning("run.taken_over", **self._ids, message=str(error))
 
     @property
     def _ids(self) -> dict[str, str]:

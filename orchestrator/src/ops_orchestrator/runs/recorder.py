@@ -113,6 +113,10 @@ class Recorder:
         await self._writer.durable()
         await self._writer.abandon()
 
+    async def abandon(self) -> None:
+        """Let go of the run as it is."""
+        await self._writer.abandon()
+
     async def durable(self) -> None:
         """Wait until all that happened so far is on disk. Raises StoreError."""
         await self._writer.durable()

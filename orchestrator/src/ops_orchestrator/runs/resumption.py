@@ -20,7 +20,7 @@ from ops_orchestrator.runs.store.protocols import Reopened, RunStore
 def work_left(store: RunStore, reopened: Reopened, catalogue: Catalogue) -> Work:
     """What is left to do of a run. Blocking. Raises RequestError, StoreError."""
     record = reopened.state.record
-    folder = store.location(record.run_id)
+    folder = store.run(record.run_id).location
     try:
         scenario = scenario_of(record)
     except StoreError as error:

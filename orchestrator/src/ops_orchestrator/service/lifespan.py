@@ -8,7 +8,7 @@ from typing import Any, Final
 import structlog
 
 from ops_orchestrator.errors import StoreError
-from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.parts import Parts
 
 _KEEP_UP_EVERY_S: Final = 2.0
@@ -57,7 +57,7 @@ async def _taken_over(parts: Parts) -> list["asyncio.Task[None]"]:
     ]
 
 
-async def _keep_up(store: FolderStore) -> None:
+async def _keep_up(store: RunStore) -> None:
     """List the runs that another service writes."""
     while True:
         await asyncio.sleep(_KEEP_UP_EVERY_S)

@@ -12,10 +12,10 @@ from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.event_stream import EventStream
 from ops_orchestrator.runs.shared_turns import SharedTurns
-from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Progress
+from ops_orchestrator.runs.store.opening import open_store
+from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.store.retention import Retention, retention_of
-from ops_orchestrator.runs.store.room import Room
 from ops_orchestrator.runs.store.run_folder import Signer
 from ops_orchestrator.runs.store.store_size import StoreSize
 from ops_orchestrator.runs.store.verdicts import VerdictStore
@@ -42,7 +42,7 @@ class Parts:
 
     reloading: Reloading
     events: EventStream
-    store: FolderStore
+    store: RunStore
     size: StoreSize | None
     retention: Retention | None
     client: ModuleClient
@@ -70,17 +70,14 @@ def parts_of(settings: Settings, transport: Transport | None, worker: Worker | N
     file = ModulesFile.read(settings.modules_file, worker)
     registration = file.registration
     events, metrics, spans = EventStream(), Metrics(registration), span_export(os.environ)
-    size = None if settings.max_store_bytes is None else StoreSize(settings.runs_dir)
-    store = FolderStore.open(
-        settings.runs_dir,
+    size = None if settings.max_store_bytes is None or settings.runs_url else StoreSize(settings.runs_dir)
+    store = open_store(
+        settings,
         (RunLog(settings.log_format), events, metrics.consumer, *([spans] if spans else [])),
-        durability=settings.durability,
-        sync=settings.sync,
         report=_log_progress,
         in_background=True,
-        read_only=settings.read_only,
         signer=_signer(settings, worker),
-        room=Room(settings.runs_dir, settings.min_free_bytes, settings.max_store_bytes, size),
+        size=size,
     )
     client = ModuleClient(settings.limits, transport)
     turns = _turns(settings, worker)
@@ -114,7 +111,7 @@ def parts_of(settings: Settings, transport: Transport | None, worker: Worker | N
     )
 
 
-def _retention(settings: Settings, store: FolderStore, worker: Worker | None) -> Retention | None:
+def _retention(settings: Settings, store: RunStore, worker: Worker | None) -> Retention | None:
     if settings.read_only or not (worker is None or worker.is_first):
         return None
     return retention_of(store, settings.retention_days)

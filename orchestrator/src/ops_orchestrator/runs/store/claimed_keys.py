@@ -8,7 +8,7 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self
@@ -52,12 +52,14 @@ class NoKeys:
 class ClaimedKeys:
     """The keys of the runs in the folder `store`, by their SHA-256. Safe among threads and processes. Raises OSError.
 
-    `ids` is what their names look like, where they are not runs.
+    `ids` is what their names look like, where they are not runs, and `is_made` says whether there is one, where the folder does
+    not.
     """
 
-    def __init__(self, store: Path, ids: re.Pattern[str] = RUN_ID) -> None:
+    def __init__(self, store: Path, ids: re.Pattern[str] = RUN_ID, is_made: Callable[[str], bool] | None = None) -> None:
         self._store = store
         self._ids = ids
+        self._is_there = is_made or (lambda holder: os.path.lexists(store / holder))
         self.folder = store / FOLDER_NAME
         self._complete = self.folder / "complete"
         self._making: dict[str, _Lock] = {}
@@ -154,7 +156,7 @@ class ClaimedKeys:
             raise OSError(errno.EINVAL, reason) from error
 
     def _is_made(self, holder: str) -> bool:
-        return self._ids.fullmatch(holder) is not None and os.path.lexists(self._store / holder)
+        return self._ids.fullmatch(holder) is not None and self._is_there(holder)
 
     def _hold(self, link: Path, run_id: str) -> str:
         """Have `run_id` hold the key, whose lock is held, unless a run that is made holds it; returns the holder."""
@@ -178,9 +180,9 @@ class ClaimedKeys:
                 link.unlink(missing_ok=True)
 
 
-def free_abandoned_keys(store: Path) -> None:
-    """Free the keys in the folder `store` for which a process died while it made their runs."""
-    keys = ClaimedKeys(store)
+def free_abandoned_keys(store: Path, is_made: Callable[[str], bool] | None = None) -> None:
+    """Free the keys in the folder `store` for which a process died while it made their runs; `is_made` is as in ClaimedKeys."""
+    keys = ClaimedKeys(store, is_made=is_made)
     with suppress(OSError):  # what cannot be freed now, the next claim frees
         for name in os.listdir(keys.folder):  # noqa: PTH208  # there may be as many names as runs
             if name.endswith(_LOCK) and _KEY.fullmatch(name.removesuffix(_LOCK)):

@@ -8,10 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property, partial
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Final, Self
 
@@ -36,12 +33,14 @@ from ops_orchestrator.runs.record import (
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.run_summary import RunSummary
 from ops_orchestrator.runs.store.adoption import adopt
+from ops_orchestrator.runs.store.all_runs import last_calls_in, page_of
 from ops_orchestrator.runs.store.claimed_keys import free_abandoned_keys
 from ops_orchestrator.runs.store.folder_run import FolderRun
 from ops_orchestrator.runs.store.folder_writer import FolderWriter
 from ops_orchestrator.runs.store.index_update import Report
+from ops_orchestrator.runs.store.kept_artifact import kept_artifact
 from ops_orchestrator.runs.store.left_runs import abandoned_runs, clear_leftovers, end_left_runs, left_runs
-from ops_orchestrator.runs.store.listed_run import CallCounts, IndexedRun, Page, Position, Repeats
+from ops_orchestrator.runs.store.listed_run import CallCounts, IndexedRun, Page, Repeats
 from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile, files_in
 from ops_orchestrator.runs.store.protocols import Reopened, RunIndex
 from ops_orchestrator.runs.store.reading import (
@@ -256,14 +255,8 @@ class FolderStore:
         return [f"{folder}/{name}" for name in files]
 
     def artifact(self, run_id: str, step: str, name: str) -> tuple[ArtifactRecord, OpenFile]:
-        """See RunStore. The path is looked up in the results, never built from `name`."""
-        results = self.results(run_id)
-        known = {artifact.name: artifact for artifact in results.steps[step].artifacts} if step in results.steps else {}
-        artifact = known.get(name)
-        if artifact is None:
-            raise NotFoundError(f"{run_id} has no artifact {name!r} of a step {step!r}.", f"/runs/{run_id}/results")
-        if artifact.path is None:
-            raise NotFoundError(f"{run_id} was made with save_artifacts false: only the hash of {name!r} was kept.")
+        """See RunStore."""
+        artifact = kept_artifact(self.results(run_id), run_id, step, name)
         try:
             return artifact, OpenFile.below(self.folder, f"{run_id}/{artifact.path}")
         except FileNotFoundError as error:
@@ -273,12 +266,20 @@ class FolderStore:
         except OSError as error:
             raise StoreError(f"cannot read {name!r} of {run_id}: {error.strerror}") from error
 
+    def address(self, run_id: str, step: str, name: str, seconds: int) -> None:  # noqa: ARG002  # see RunStore
+        """See RunStore."""
+        kept_artifact(self.results(run_id), run_id, step, name)
+
+    def run_ids(self) -> set[str]:
+        """See RunStore."""
+        try:
+            return run_ids_in(self.folder)
+        except OSError as error:
+            raise StoreError(f"cannot read the run store {self.folder}: {error.strerror}") from error
+
     def page(self, limit: int, cursor: str | None = None, where: RunFilter = EVERY_RUN) -> Page:
         """See RunStore."""
-        found = self._index.page(limit + 1, where, Position.of(cursor) if cursor else None)
-        runs = [run for indexed in found[:limit] if (run := self._listed(indexed)) and where.accepts(run)]
-        last = found[limit - 1].position if len(found) > limit else None
-        return Page(runs, last.cursor() if last else None, is_complete=self._index.is_complete)
+        return page_of(self._index, limit, cursor, where, self._listed)
 
     def repeats(self, recipe: str) -> Repeats:
         """See RunStore."""
@@ -290,13 +291,7 @@ class FolderStore:
 
     def last_calls(self, module: str, limit: int) -> list[tuple[RunRecord, StepRecord]]:
         """See RunStore."""
-        found = []
-        for run_id, calls in groupby(self._index.last_calls(module, limit), key=itemgetter(0)):
-            with suppress(NotFoundError, StoreError):
-                record = self.record(run_id)
-                steps = {step.step: step for step in record.steps if step.module == module}
-                found += [(record, steps[number]) for _, number in calls if number in steps]
-        return found
+        return last_calls_in(self._index, self.record, module, limit)
 
     def _listed(self, indexed: IndexedRun) -> RunSummary | None:
         """A run in a list, read again unless it was over and is as the index knows it; None when it cannot be read."""
@@ -324,15 +319,12 @@ class FolderStore:
 
     def find_unlisted(self) -> None:
         """See RunStore."""
-        try:
-            unlisted = sorted(run_ids_in(self.folder) - self._index.run_ids())
-        except OSError as error:
-            raise StoreError(f"cannot read the run store {self.folder}: {error.strerror}") from error
+        unlisted = sorted(self.run_ids() - self._index.run_ids())
         found = (read_version(self.folder, run_id, None) for run_id in unlisted)
         self._index.learn([read for read in found if read is not None])
 
     def keep_up(self) -> None:
-        """List the runs that another process has made, and how those that were under way are now. Raises StoreError."""
+        """See RunStore."""
         self.find_unlisted()
         under_way = set[str]().union(*(self._index.run_ids(status) for status in NOT_OVER))
         found = (read_version(self.folder, run_id, None) for run_id in sorted(under_way))

@@ -6,13 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Protocol
 
 from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.run_filter import RunFilter
-from ops_orchestrator.runs.store.protocols import RunIndex
-from ops_orchestrator.runs.store.reading import read_version, run_ids_in
+from ops_orchestrator.runs.store.protocols import RunIndex, RunSource
 
 _MOST_AT_ONCE: Final = 500
 _MOST_DAMAGED: Final = 1000
@@ -38,18 +36,21 @@ Report = Callable[[Progress], None]
 class _Index(RunIndex, Protocol):
     def unknown(self, run_ids: Sequence[str]) -> list[str]: ...
 
+    @property
+    def was_complete(self) -> bool: ...
+
     def complete(self) -> None: ...
 
 
 class IndexUpdate:
-    """Reads the runs in the folder `store` that `index` does not know.
+    """Reads the runs of `source` that `index` does not know.
 
     A few are read at once, and many in a thread, if that is wanted, with pauses, so that runs under way go on. Several
     processes share the work: a batch that another one has read is left out.
     """
 
-    def __init__(self, store: Path, index: _Index, report: Report | None) -> None:
-        self._store = store
+    def __init__(self, source: RunSource, index: _Index, report: Report | None) -> None:
+        self._source = source
         self._index = index
         self._report = report
         self._in_background = False
@@ -128,9 +129,11 @@ class IndexUpdate:
 
     def _unknown(self) -> list[str]:
         """The runs that came since the index was written, sorted; those that went are dropped from it."""
+        if not self._source.lists_at_start and self._index.was_complete:
+            return []
         # In this order: a run that is made meanwhile is not taken for one that is gone.
         known = self._index.run_ids()
-        present = run_ids_in(self._store)
+        present = self._source.run_ids()
         if gone := known - present:
             self._index.drop(gone)
         return sorted(present - known)
@@ -138,7 +141,7 @@ class IndexUpdate:
     def _reread_damaged(self) -> None:
         """Runs may have been repaired while nobody looked."""
         damaged = self._index.page(_MOST_DAMAGED, RunFilter(status="damaged"))
-        read = (read_version(self._store, run.position.run_id, run.version) for run in damaged)
+        read = (self._source.read(run.position.run_id, run.version) for run in damaged)
         self._index.learn([run for run in read if run is not None])
 
     def _read(self, run_ids: list[str], *, pauses: bool) -> None:
@@ -149,7 +152,7 @@ class IndexUpdate:
         for done, start in enumerate(starts):
             began = time.monotonic()
             unknown = self._index.unknown(run_ids[start : start + _RUNS_A_BATCH])
-            read = (read_version(self._store, run_id, before=None) for run_id in unknown)
+            read = (self._source.read(run_id, before=None) for run_id in unknown)
             self._index.learn([run for run in read if run is not None])
             now = time.monotonic()
             if self._report is not None and now >= report_at:

@@ -133,6 +133,11 @@ class RunStore(Protocol):
     """Creates, finds, lists and recovers runs. What is not `async` blocks. Raises StoreError when it cannot be used."""
 
     @property
+    def folder(self) -> Path:
+        """The folder of this machine in which runs are kept, or in which there has to be room for what is written and read."""
+        ...
+
+    @property
     def durability(self) -> Durability:
         """What `RunWriter.durable` waits for: `sync` for the disk, `os` for the operating system."""
         ...
@@ -198,6 +203,17 @@ class RunStore(Protocol):
         """A stored artifact and its bytes; the caller closes the file. Raises NotFoundError, DamagedRunError."""
         ...
 
+    def address(self, run_id: str, step: str, name: str, seconds: int) -> str | None:
+        """Where anybody can fetch an artifact for so many seconds without asking here; None where nobody can.
+
+        Raises NotFoundError, DamagedRunError.
+        """
+        ...
+
+    def run_ids(self) -> set[str]:
+        """The ids of all runs."""
+        ...
+
     def page(self, limit: int, cursor: str | None = None, where: RunFilter = EVERY_RUN) -> Page:
         """Up to `limit` of the runs that `where` accepts, newest first.
 
@@ -228,6 +244,10 @@ class RunStore(Protocol):
 
     def find_unlisted(self) -> None:
         """List the runs that are not listed, such as one that a process had just made when it died."""
+        ...
+
+    def keep_up(self) -> None:
+        """List the runs that another process has made, and how those that were under way are now."""
         ...
 
     def claim(self, key_sha256: str, run_id: str) -> str | None:
@@ -267,8 +287,8 @@ class RunStore(Protocol):
         """
         ...
 
-    def location(self, run_id: str) -> Path:
-        """Where people find the run."""
+    def location(self, run_id: str) -> Path | str:
+        """Where people find the run: a folder, or an address."""
         ...
 
     def sweep(self) -> None:
@@ -355,4 +375,29 @@ class RunIndex(Protocol):
 
     def close(self) -> None:
         """Close the index."""
+        ...
+
+
+class RunSource(Protocol):
+    """The runs that an index is made from. Blocking. Raises StoreError, OSError when none can be read."""
+
+    @property
+    def lists_at_start(self) -> bool:
+        """Whether looking for runs that the index does not know costs so little that it is done at each start."""
+        ...
+
+    def run_ids(self) -> set[str]:
+        """The ids of all runs."""
+        ...
+
+    def read(self, run_id: str, before: str | None) -> ReadRun | None:
+        """A run for the index, which knows it in the version `before`; None when it is gone, or cannot be read for now."""
+        ...
+
+    def version_of(self, run_id: str) -> str | None:
+        """The version of a run that was just written; None when there is none."""
+        ...
+
+    def has(self, run_id: str) -> bool:
+        """Whether there is such a run."""
         ...

@@ -11,6 +11,7 @@ from ops_contract import Problem
 from ops_orchestrator.errors import InvalidRequestError, StoreError
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.store.claimed_keys import ClaimedKeys, NoKeys
+from ops_orchestrator.runs.store.folder_source import FolderSource
 from ops_orchestrator.runs.store.index_file import IndexFile, IndexMadeAgainError, in_a_transaction
 from ops_orchestrator.runs.store.index_rows import (
     EVERY_TAG,
@@ -27,7 +28,7 @@ from ops_orchestrator.runs.store.index_rows import (
 )
 from ops_orchestrator.runs.store.index_update import IndexUpdate, Report
 from ops_orchestrator.runs.store.listed_run import CallCounts, IndexedRun, ListedRun, Position, ReadRun, Repeats
-from ops_orchestrator.runs.store.reading import version_of
+from ops_orchestrator.runs.store.protocols import RunSource
 
 FILE_NAME: Final = ".index.sqlite3"
 
@@ -44,6 +45,7 @@ _LAST_CALLS: Final = "SELECT run_id, step FROM calls WHERE module = ? ORDER BY r
 _MOST_FOR_A_MEDIAN: Final = 1000
 _LATER: Final = "SELECT min({name}) FROM runs WHERE {name} {comparison} ?"
 _PATIENCE_S: Final = 20.0
+_COMPLETE: Final = 1
 _MOST_ATTEMPTS: Final = 3
 
 Result = TypeVar("Result")
@@ -56,17 +58,19 @@ class SqliteIndex:
     or in the background when they are many: see IndexUpdate.
     """
 
-    def __init__(self, folder: Path, busy_timeout_s: float, report: Report | None, *, read_only: bool = False) -> None:
-        self._folder = folder
-        self._keys = NoKeys(folder) if read_only else ClaimedKeys(folder)
+    def __init__(
+        self, folder: Path, busy_timeout_s: float, report: Report | None, source: RunSource, *, read_only: bool = False
+    ) -> None:
+        self._source = source
+        self._keys = NoKeys(folder) if read_only else ClaimedKeys(folder, is_made=source.has)
         # A run that is known has its key. Without the keys, the runs must be read for them.
         self._file = IndexFile(
             folder / FILE_NAME, SCHEMA, FOREIGN, busy_timeout_s, discard=self._keys.make_folder(), in_memory=read_only
         )
-        self._update = IndexUpdate(folder, self, report)
+        self._update = IndexUpdate(source, self, report)
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913  # how an index is kept, each by name
         cls,
         folder: Path,
         busy_timeout_s: float = 10.0,
@@ -74,13 +78,15 @@ class SqliteIndex:
         report: Report | None = None,
         in_background: bool = False,
         read_only: bool = False,
+        source: RunSource | None = None,
     ) -> Self:
         """The index kept in `folder`, up to date, or soon so when many runs may be read `in_background`.
 
-        `report` is called every few seconds while runs are read. With `read_only`, the index is kept in memory.
+        The runs are those in the folder, or those of another `source`. `report` is called every few seconds while runs are
+        read. With `read_only`, the index is kept in memory.
         Raises OSError, StoreError when the folder cannot be read.
         """
-        index = cls(folder, busy_timeout_s, report, read_only=read_only)
+        index = cls(folder, busy_timeout_s, report, source or FolderSource(folder), read_only=read_only)
         try:
             index._update.begin(in_background=in_background)
         except BaseException:
@@ -105,7 +111,7 @@ class SqliteIndex:
 
     def put(self, runs: Iterable[ListedRun]) -> None:
         """See RunIndex."""
-        rows = [Row.of(run, version_of(self._folder, run.run_id)) for run in runs]
+        rows = [Row.of(run, self._source.version_of(run.run_id)) for run in runs]
         self._change(rows, lambda connection: put(connection, rows))
 
     def learn(self, runs: Iterable[ReadRun]) -> None:
@@ -179,9 +185,16 @@ class SqliteIndex:
         known = {run_id for (run_id,) in self._rows(query, run_ids)}
         return [run_id for run_id in run_ids if run_id not in known]
 
+    @property
+    def was_complete(self) -> bool:
+        """Whether all runs were read since the file was made."""
+        [(version,)] = self._rows("PRAGMA user_version", ())
+        return bool(version == _COMPLETE)
+
     def complete(self) -> None:
         """Note that all runs were read, and so all keys are known."""
         self._keys.complete()
+        self._change((), lambda connection: connection.execute(f"PRAGMA user_version = {_COMPLETE}"))
 
     def _find_keys_again(self) -> None:
         """Somebody removed the keys: they are read again from the runs."""

@@ -16,7 +16,7 @@ from ops_contract import CONTRACT_VERSION
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.runs.active_runs import ActiveRuns
-from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.liveness import socket_of
 from ops_orchestrator.service.metrics.families import (
     BUILD,
@@ -50,7 +50,7 @@ class Looked:
     registration: Registration
     client: ModuleClient
     runs: ActiveRuns
-    store: FolderStore
+    store: RunStore
     settings: Settings
 
 

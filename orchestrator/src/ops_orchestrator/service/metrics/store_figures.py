@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import Final
 
-from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.store.removal import size_of
 from ops_orchestrator.service.metrics.families import (
     STORE_BYTES,
@@ -26,7 +26,7 @@ _PAUSE_PER_S: Final = 100.0
 class StoreFigures:
     """The room that `store` takes and has. Its files are counted in a thread of their own, and only while somebody looks."""
 
-    def __init__(self, store: FolderStore) -> None:
+    def __init__(self, store: RunStore) -> None:
         self._store = store
         self._measured: tuple[int, float] | None = None
         self._due = 0.0

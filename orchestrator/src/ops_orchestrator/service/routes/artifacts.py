@@ -1,11 +1,11 @@
 """`GET /runs/{run_id}/artifacts`: what the steps of a run delivered."""
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response
 
 from ops_orchestrator.runs.record import ArtifactRecord
 from ops_orchestrator.runs.store.protocols import RunStore
@@ -14,6 +14,14 @@ from ops_orchestrator.service.json_response import SafeJsonResponse
 from ops_orchestrator.service.openapi import problems, stored
 from ops_orchestrator.service.security_headers import INERT
 from ops_orchestrator.service.stored_file import StoredFile, disposition, respond_with
+
+_PRESIGNED_S: Final = 900
+_ELSEWHERE: Final = "where the bytes are, for 15 minutes and without a key of this service; of runs in a bucket alone"
+
+_ARTIFACT: Final = stored({"*/*": {}}, "The artifact, with the media type that its module stated.")
+_ARTIFACT["responses"] |= {307: {"description": f"With `presigned`: {_ELSEWHERE}."}}
+
+Presigned = Annotated[bool, Query(description=f"be redirected to {_ELSEWHERE}")]
 
 
 def artifacts_routes(store: RunStore) -> APIRouter:
@@ -34,9 +42,13 @@ def artifacts_routes(store: RunStore) -> APIRouter:
     @router.get(
         "/{run_id}/artifacts/{step}/{name:path}",
         summary="An artifact's bytes",
-        **stored({"*/*": {}}, "The artifact, with the media type that its module stated."),
+        **_ARTIFACT,
     )
-    async def get_artifact(request: Request, run_id: str, step: str, name: str) -> Response:
+    async def get_artifact(request: Request, run_id: str, step: str, name: str, *, presigned: Presigned = False) -> Response:
+        if presigned:
+            address = await asyncio.to_thread(store.address, run_id, step, name, _PRESIGNED_S)
+            if address is not None:
+                return RedirectResponse(address, headers={"Cache-Control": "no-store"})
         artifact, opened = await asyncio.to_thread(store.artifact, run_id, step, name)
         file = StoredFile(opened.file, opened.size, artifact.media_type, artifact.sha256, opened.modified)
         # An artifact comes from a module, but is served at our address: a browser must not run it there.

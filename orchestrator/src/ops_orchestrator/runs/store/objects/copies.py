@@ -1,0 +1,162 @@
+"""Copies of runs that are in a bucket, through which they are read: file by file, as they are asked for.
+
+The log's tag says whether a copy is current. What is derived from the log is put after it, and fetched each time until the
+record says that the run is over. Copies take so many bytes at most: those that were used least recently go first.
+"""
+
+import shutil
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from ops_orchestrator.errors import NotFoundError, StoreError
+from ops_orchestrator.runs.event_reader import LogError
+from ops_orchestrator.runs.record import (
+    DERIVED,
+    IMPORT_DAMAGE,
+    LOGS,
+    MANIFEST,
+    MODULES,
+    RECORD,
+    RESULTS,
+    SIGNATURE,
+)
+from ops_orchestrator.runs.run_id import RUN_ID
+from ops_orchestrator.runs.store.objects.bucket import Bucket, Stored, Tag
+from ops_orchestrator.runs.store.reading import record_on_disk
+from ops_orchestrator.runs.store.stored_log import log_in
+
+_DERIVED: Final = (RECORD, RESULTS, MANIFEST, SIGNATURE)
+_DOCUMENTS: Final = frozenset({*_DERIVED, MODULES, LOGS, *DERIVED})
+
+
+@dataclass
+class _Copy:
+    """A copy, how many use it, and which of the files that were asked for the run does not have."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    tag: Tag | None = None
+    missing: set[str] = field(default_factory=set)
+    bytes: int = 0
+    users: int = 0
+
+
+class Copies:
+    """The copies in `folder`, which belongs to this process, of runs in `bucket`. Blocking; safe among threads."""
+
+    def __init__(self, bucket: Bucket, folder: Path, most_bytes: int) -> None:
+        self.folder = folder
+        self._bucket = bucket
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._copies: OrderedDict[str, _Copy] = OrderedDict()
+
+    @contextmanager
+    def of(self, run_id: str, *names: str) -> Iterator[Callable[[str], None]]:
+        """Keep a copy of the run as it is now, with its log and those of the files `names` that it has, until the end.
+
+        What is given fetches another file. Raises NotFoundError, BucketError, OSError.
+        """
+        with self._used(run_id) as copy, copy.lock:
+            self._renew(run_id, copy)
+            for name in names:
+                self._fetch(run_id, copy, name)
+            yield partial(self._fetch, run_id, copy)
+
+    def _renew(self, run_id: str, copy: _Copy) -> None:
+        """Fetch the log, unless it is as it was; with another, all files are fetched again when they are asked for."""
+        try:
+            found = self._bucket.read(f"{run_id}/{LOGS}", copy.tag)
+        except FileNotFoundError as error:
+            self._empty(run_id, copy)
+            raise NotFoundError(f"There is no run {run_id}.", "/runs") from error
+        if found is None:
+            if not self._is_over(run_id):
+                self._forget_derived(run_id, copy)
+            return
+        self._empty(run_id, copy)
+        log, tag = found
+        self._write(run_id, copy, LOGS, [log])
+        copy.tag = tag
+
+    def _fetch(self, run_id: str, copy: _Copy, name: str) -> None:
+        if name in copy.missing or (self.folder / run_id / name).exists():
+            return
+        try:
+            self._write(run_id, copy, name, self._bucket.pieces(f"{run_id}/{name}"))
+        except FileNotFoundError:
+            copy.missing.add(name)
+
+    def _write(self, run_id: str, copy: _Copy, name: str, pieces: Iterable[bytes]) -> None:
+        path = self.folder / run_id / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        with part.open("wb") as file:
+            for piece in pieces:
+                copy.bytes += file.write(piece)
+        part.replace(path)
+
+    def _is_over(self, run_id: str) -> bool:
+        try:
+            return record_on_disk(self.folder, run_id).is_over
+        except (NotFoundError, StoreError):
+            return False
+
+    def _forget_derived(self, run_id: str, copy: _Copy) -> None:
+        for name in _DERIVED:
+            (self.folder / run_id / name).unlink(missing_ok=True)
+        copy.missing.clear()
+
+    def _empty(self, run_id: str, copy: _Copy) -> None:
+        shutil.rmtree(self.folder / run_id, ignore_errors=True)
+        copy.tag, copy.bytes, copy.missing = None, 0, set()
+
+    @contextmanager
+    def _used(self, run_id: str) -> Iterator[_Copy]:
+        if not RUN_ID.fullmatch(run_id):
+            raise NotFoundError(f"{run_id!r} is not the id of a run.", "/runs")
+        with self._lock:
+            copy = self._copies.setdefault(run_id, _Copy())
+            self._copies.move_to_end(run_id)
+            copy.users += 1
+        try:
+            yield copy
+        finally:
+            with self._lock:
+                copy.users -= 1
+                self._make_room()
+
+    def _make_room(self) -> None:
+        total = sum(copy.bytes for copy in self._copies.values())
+        for run_id, copy in list(self._copies.items()):
+            if total <= self._most_bytes:
+                return
+            if not copy.users:
+                total -= copy.bytes
+                del self._copies[run_id]
+                shutil.rmtree(self.folder / run_id, ignore_errors=True)
+
+
+def counted(run_id: str, log: bytes, stored: dict[str, Stored]) -> dict[str, Stored]:
+    """Those of a run's objects that count: documents, and what its log names. What a fenced writer left besides does not.
+
+    Of a run whose log does not tell, or that was taken in although it is damaged, all count.
+    """
+    plain = {name: each for name, each in stored.items() if is_plain(name)}
+    if IMPORT_DAMAGE in stored:
+        return plain
+    try:
+        named = log_in(log, run_id).state.files
+    except LogError:
+        return plain
+    return {name: each for name, each in plain.items() if name in named or name in _DOCUMENTS}
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name leads to a file below the run's folder. Names in a bucket are data."""
+    return "\0" not in name and not any(part in ("", ".", "..") for part in name.split("/"))

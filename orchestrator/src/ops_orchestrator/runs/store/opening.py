@@ -1,0 +1,94 @@
+"""Opens the store that the settings ask for: folders, or a bucket. The one place that chooses."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ops_orchestrator.errors import ConfigurationError, StoreError
+from ops_orchestrator.runs.feed import Consumer
+from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.index_update import Report
+from ops_orchestrator.runs.store.protocols import RunIndex, RunSource, RunStore
+from ops_orchestrator.runs.store.room import Room
+from ops_orchestrator.runs.store.run_folder import Signer
+from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
+from ops_orchestrator.runs.store.store_size import StoreSize
+from ops_orchestrator.settings import Settings
+
+
+def open_store(  # noqa: PLR0913  # what a store is made with, each by name
+    settings: Settings,
+    consumers: Sequence[Consumer] = (),
+    *,
+    report: Report | None = None,
+    in_background: bool = False,
+    signer: Signer | None = None,
+    size: StoreSize | None = None,
+) -> RunStore:
+    """The store for whoever writes runs; OPS_RUNS_DIR is made when it is missing. Blocking.
+
+    `consumers` get the lines of runs that are written, and `report` is called while runs are read for the index, which is done
+    `in_background` if many came. Runs that end are signed by `signer`, and `size` counts those in folders. Raises StoreError,
+    ConfigurationError.
+    """
+    room = Room(settings.runs_dir, settings.min_free_bytes, settings.max_store_bytes, size)
+    if settings.runs_url is not None:
+        make_index = _index_maker(settings.runs_dir, report, in_background=in_background)
+        return _in_bucket(settings, settings.runs_url, make_index, consumers, signer, room)
+    return FolderStore.open(
+        settings.runs_dir,
+        consumers,
+        durability=settings.durability,
+        sync=settings.sync,
+        report=report,
+        in_background=in_background,
+        read_only=settings.read_only,
+        signer=signer,
+        room=room,
+    )
+
+
+def existing_store(settings: Settings, *, report: Report | None = None) -> RunStore:
+    """The store for whoever only reads. Blocking. Raises ConfigurationError when there is none, StoreError."""
+    if settings.runs_url is None:
+        return FolderStore.existing(settings.runs_dir, report=report)
+    make_index = _index_maker(settings.runs_dir, report, in_background=False)
+    return _in_bucket(settings, settings.runs_url, make_index, (), None, None)
+
+
+def _in_bucket(  # noqa: PLR0913, PLR0917  # as above
+    settings: Settings,
+    address: str,
+    make_index: Callable[[RunSource], RunIndex],
+    consumers: Sequence[Consumer],
+    signer: Signer | None,
+    room: Room | None,
+) -> RunStore:
+    if settings.read_only:
+        raise ConfigurationError("OPS_READ_ONLY shows runs in folders; it does not go with OPS_RUNS_URL, so unset one of them")
+    if settings.max_store_bytes is not None:
+        raise ConfigurationError("OPS_MAX_STORE_BYTES counts runs in folders; with OPS_RUNS_URL, give the bucket a quota")
+    # What it is made of belongs to an extra.
+    from ops_orchestrator.runs.store.objects.address import BucketAddress  # noqa: PLC0415
+    from ops_orchestrator.runs.store.objects.bucket import Bucket  # noqa: PLC0415
+    from ops_orchestrator.runs.store.objects.store import ObjectStore  # noqa: PLC0415
+
+    bucket = Bucket(BucketAddress.of(address), settings.runs_patience_s)
+    try:
+        settings.runs_dir.mkdir(parents=True, exist_ok=True)
+        return ObjectStore(
+            bucket,
+            settings.runs_dir,
+            make_index,
+            consumers,
+            most_copied_bytes=settings.runs_copies_bytes,
+            signer=signer,
+            room=room,
+        )
+    except OSError as error:
+        reason = "it is not a folder" if isinstance(error, FileExistsError) else error.strerror
+        raise StoreError(f"cannot use {settings.runs_dir}: {reason}; set OPS_RUNS_DIR to a folder") from error
+
+
+def _index_maker(folder: Path, report: Report | None, *, in_background: bool) -> Callable[[RunSource], RunIndex]:
+    """What makes the index of the runs of a source, which is kept in `folder`."""
+    return lambda source: SqliteIndex.open(folder, report=report, in_background=in_background, source=source)
