@@ -35,6 +35,19 @@ async def test_added_changed_and_removed_modules_are_told_and_take_effect(start_
     assert (is_current, listed["modules_file"]["is_current"], refused.status_code) == (False, True, 422)
 
 
+async def test_log_tells_of_a_file_that_took_effect_and_of_one_that_did_not(
+    start_service: StartService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with start_service(ScriptedModule()) as ops:
+        (tmp_path / "modules.yaml").write_text(modules_yaml(["alpha", "beta"]))
+        await ops.post("/modules/reload")
+        (tmp_path / "modules.yaml").write_text("modules:\n  alpha:\n    ulr: http://a\n")
+        await ops.post("/modules/reload")
+    good, bad = (line for line in "".join(capsys.readouterr()).splitlines() if "modules." in line and "eloaded" in line)
+    assert ("info" in good, "modules.reloaded" in good, "beta" in good) == (True, True, True)
+    assert ("error" in bad, "modules.not_reloaded" in bad, "modules.yaml:3" in bad) == (True, True, True)
+
+
 async def test_wrong_file_is_refused_with_its_line_and_changes_nothing(start_service: StartService, tmp_path: Path) -> None:
     async with start_service(ScriptedModule()) as ops:
         (tmp_path / "modules.yaml").write_text("modules:\n  alpha:\n    ulr: http://a\n")

@@ -70,6 +70,17 @@ async def test_failures_and_retries_are_counted_by_our_codes_alone(start_service
     assert "CODE_OF_A_MODULE" not in found.label_values
 
 
+async def test_run_that_is_resumed_starts_and_ends_again(start_service: StartService) -> None:
+    alpha = ScriptedModule("alpha", answers=[httpx2.Response(200, text="x"), success()])
+    async with start_service(alpha) as client:
+        failed = await run(client, "alpha")
+        await client.post(f"/runs/{failed['run_id']}/resume")
+        found = await scrape(client)
+    assert found.value("ops_runs_started_total") == 2.0
+    assert [found.value("ops_runs_ended_total", status=status) for status in ("failed", "completed")] == [1.0, 1.0]
+    assert found.value("ops_run_wait_seconds_count") == 2.0
+
+
 async def test_labels_hold_nothing_that_a_caller_wrote(start_service: StartService) -> None:
     async with start_service(ScriptedModule("alpha")) as client:
         before = await scrape(client)
