@@ -127,6 +127,22 @@ async def test_runs_and_calls_under_way_are_gauges(start_service: StartService) 
     assert after.value("ops_runs_ended_total", status="completed") == 3.0
 
 
+async def test_call_of_a_module_that_is_not_registered_any_more_is_of_another(
+    start_service: StartService, tmp_path: Path
+) -> None:
+    gate = Gate()
+    body = {"scenario_id": "demo", "modules": ["alpha"]}
+    async with start_service(ScriptedModule("alpha", answers=[gate]), ScriptedModule("beta")) as client:
+        await client.post("/plan_and_execute", json=body, headers={"Prefer": "respond-async"})
+        await gate.asked.wait()
+        (tmp_path / "modules.yaml").write_text(modules_yaml(["beta"]))
+        await client.post("/modules/reload")
+        found = await scrape(client)
+        gate.opened.set()
+    assert found.value("ops_module_open_requests", module="other") == 1.0
+    assert list(found.values("ops_module_open_requests", module="alpha")) == []
+
+
 async def test_scrape_does_not_wait_for_a_module_that_hangs(start_service: StartService) -> None:
     gate = Gate()
     alpha, beta = ScriptedModule("alpha", health=[gate]), ScriptedModule("beta")
