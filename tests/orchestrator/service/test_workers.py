@@ -257,6 +257,17 @@ def test_workers_are_stopped_as_one(tmp_path: Path, module: HeldModule, number: 
         assert json.loads((tmp_path / "runs" / run_id / "run.json").read_bytes())["status"] == "interrupted"
 
 
+@pytest.mark.slow
+def test_second_signal_kills_workers_that_do_not_stop(tmp_path: Path, module: HeldModule) -> None:
+    with workers(tmp_path, module, OPS_STOP_GRACE_S="3600") as service:
+        os.kill(service.pids[0], signal.SIGSTOP)
+        service.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: not Path(f"/proc/{service.pids[1]}").exists())
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait() == 0
+        assert not Path(f"/proc/{service.pids[0]}").exists()
+
+
 def test_worker_that_cannot_be_replaced_is_tried_again_while_the_other_serves(tmp_path: Path, module: HeldModule) -> None:
     key = tmp_path / "key.pem"
     key.write_bytes(make_keys()[0])
