@@ -90,6 +90,16 @@ def test_other_worker_tells_of_a_run_what_only_memory_knows(held: tuple[Workers,
     assert there.get(f"/runs/{run_id}").json()["steps"][0]["status"] == "running"
 
 
+def test_answer_that_comes_through_the_other_worker_has_each_header_once(held: tuple[Workers, HeldModule]) -> None:
+    service, module = held
+    run_id = start(service.client(0))
+    module.asked.get()
+    here, there = (sorted(service.client(number).get(f"/runs/{run_id}").headers.multi_items()) for number in range(2))
+    # A policy that stands twice is none, to a browser.
+    assert [name for name, _ in there] == [name for name, _ in here]
+    assert {("cross-origin-resource-policy", "same-origin"), ("x-content-type-options", "nosniff")} <= {*there}
+
+
 def test_events_of_a_run_come_live_through_the_other_worker(held: tuple[Workers, HeldModule]) -> None:
     service, module = held
     run_id = start(service.client(0))

@@ -48,7 +48,6 @@ class SecurityHeaders:
 
 
 def _missing(start: Message) -> list[tuple[bytes, bytes]]:
-    for name, _ in start["headers"]:
-        if name.lower() == _POLICY:
-            return _EVERYWHERE
-    return DATA_HEADERS
+    """What is not there yet: an answer that another worker gave has it all, and what stands twice counts for nothing."""
+    present = {name.lower() for name, _ in start["headers"]}
+    return [header for header in (_EVERYWHERE if _POLICY in present else DATA_HEADERS) if header[0] not in present]
