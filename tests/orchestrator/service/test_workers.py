@@ -398,6 +398,25 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workers, H
         yield service, module, home / "keys.json"
 
 
+def test_button_of_a_page_reaches_a_run_of_another_worker_with_the_session_of_the_browser(
+    keyed: tuple[Workers, HeldModule, Path],
+) -> None:
+    service, module, keys = keyed
+    token = make_key(keys, "paula")
+    first, other = service.client(0), service.client(1)
+    browser = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
+    session = first.post("/login", data={"key": token}, headers=browser).headers["set-cookie"].partition(";")[0]
+    first.cookies.clear()
+    answers, statuses = [], []
+    for _ in range(4):
+        run_id = first.post("/plan_and_execute", json=SCENARIO, headers=bearer(token) | AT_ONCE).json()["run_id"]
+        module.asked.get()
+        answers.append(other.post(f"/runs/{run_id}/cancel", data={}, headers=browser | {"Cookie": session}))
+        statuses.append(first.get(f"/runs/{run_id}", headers=bearer(token)).json()["status"])
+    assert [(answer.status_code, answer.headers["location"][:6]) for answer in answers] == [(303, "/runs/")] * 4
+    assert statuses == ["cancelled"] * 4
+
+
 def test_each_worker_asks_for_the_key_itself_and_what_they_pass_on_keeps_it(
     keyed: tuple[Workers, HeldModule, Path],
 ) -> None:

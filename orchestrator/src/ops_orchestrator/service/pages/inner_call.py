@@ -1,5 +1,6 @@
 """A request that a page makes to the API in the same process, so that a form follows the rules that every caller follows."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message, Scope
 
-_KEPT: Final = (b"host", b"user-agent")
+# Another worker, to which the API may pass the request on, asks again whose it is and from which page.
+_KEPT: Final = (b"host", b"user-agent", b"authorization", b"cookie", b"origin", b"sec-fetch-site")
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ async def post(api: ASGIApp, scope: Scope, path: str, body: bytes = b"") -> Inne
     async def receive() -> Message:
         nonlocal received
         if received:
-            return {"type": "http.disconnect"}
+            # Whoever waits for this waits for the caller to hang up, which a page does not do.
+            await asyncio.Event().wait()
         received = True
         return {"type": "http.request", "body": body, "more_body": False}
 
