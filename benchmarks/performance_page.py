@@ -152,7 +152,7 @@ def crowd_text(results: Results) -> str:
         return "Not measured."
     return _wrapped(
         f"{crowd.callers} callers have a run each at once, of two steps that take {crowd.step_s:g} s each, and begin the next"
-        f" when it is over (commit {crowd.commit}). Meanwhile `/health`, asked 200 times a second, takes"
+        f" when it is over (commit {crowd.commit}). Meanwhile `/health`, asked 40 times a second, takes"
         f" {crowd.busy_p50_ms:.1f} ms at the median and {crowd.busy_p99_ms:.1f} ms at the 99th percentile. Right before, while"
         f" the service did nothing else, it took {crowd.idle_p50_ms:.1f} and {crowd.idle_p99_ms:.1f} ms. All {crowd.runs:,}"
         f" runs completed, in {crowd.took_s:.1f} s."
