@@ -2,14 +2,13 @@
 
 import json
 import os
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from api_keys import make_key
-from held_module import HeldModule, held_module
+from held_module import HeldModule
 from local_service import HTTP, command, service, started
 from scripted_module import modules_yaml
 
@@ -17,18 +16,6 @@ pytestmark = pytest.mark.slow
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # what is tested
 RUN = {"scenario_id": "demo", "modules": ["alpha"]}
-
-
-@pytest.fixture
-def module() -> Iterator[HeldModule]:
-    with held_module() as module:
-        yield module
-
-
-@pytest.fixture
-def home(tmp_path: Path, module: HeldModule) -> Path:
-    (tmp_path / "modules.yaml").write_text(modules_yaml(["alpha"]).replace("http://alpha.test", module.url))
-    return tmp_path
 
 
 def examined(home: Path, **variables: str) -> tuple[int, dict[str, dict[str, str]]]:

@@ -4,13 +4,12 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command_line import on_terminal, ops
-from held_module import HeldModule, held_module
+from held_module import HeldModule
 from local_service import ROOT, service, started
 from scripted_module import modules_yaml
 
@@ -25,16 +24,9 @@ SWEEP = {
 
 
 @pytest.fixture
-def module() -> Iterator[HeldModule]:
-    with held_module() as module:
-        yield module
-
-
-@pytest.fixture
-def home(tmp_path: Path, module: HeldModule) -> Path:
-    (tmp_path / "modules.yaml").write_text(modules_yaml(["alpha"]).replace("http://alpha.test", module.url))
-    (tmp_path / "sweep.json").write_text(json.dumps(SWEEP))
-    return tmp_path
+def home(home: Path) -> Path:
+    (home / "sweep.json").write_text(json.dumps(SWEEP))
+    return home
 
 
 def sweep(home: Path, *words: str, **variables: str) -> Any:
