@@ -100,9 +100,10 @@ class ObjectWriter:
             raise ConflictError.under_way(event.run_id, "being resumed already") from error
 
     async def end(self, event: Event, record: RunRecord, results: Results, results_bytes: int) -> None:
-        """See RunWriter. An end that was tried to publish is the run's, whatever becomes of that: the bucket may have it."""
+        """See RunWriter. All else is published before; an end that was sent stays the run's, since the bucket may have it."""
         await self._rest()
         self._check()
+        await self._published()
         await self._local.end(event, record, results, results_bytes)
         self._ended = record
         await self._conclude(None)
