@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     runs_url: Annotated[
         str | None,
         AfterValidator(_bucket),
-        Field(description="the bucket in which runs are kept, s3://BUCKET/PREFIX; unset, they are kept as folders"),
+        Field(description="the bucket in which runs are kept; unset, they are kept as folders"),
     ] = None
     runs_patience_s: Annotated[
         int, Field(gt=0, le=3600, description="seconds for which a bucket may refuse a run before that ends as errored")
