@@ -17,7 +17,9 @@ CLIENT = {"httpx2"}
 SIGNING = {"cryptography"}
 PAGES = {"fastapi_swagger", "jinja2", "markdown_it", "nh3", "ops_orchestrator.service.pages.site"}
 COMMANDS = {"asyncio", "jsonata", "pydantic_settings", "rich", "sqlite3", "yaml"}
+CLUSTER = {"obstore", "procrastinate", "psycopg"}
 UNUSED_BY_SERVICE = {
+    *CLUSTER,
     *PAGES,
     "google.protobuf",
     "opentelemetry.exporter",
@@ -37,8 +39,8 @@ def loaded(log: str) -> set[str]:
 @pytest.mark.parametrize(
     ("words", "unneeded"),
     [
-        ("--help", SERVICE | CLIENT | COMMANDS | SIGNING | PAGES),
-        ("runs list", SERVICE | CLIENT | SIGNING | PAGES),
+        ("--help", SERVICE | CLIENT | COMMANDS | SIGNING | PAGES | CLUSTER),
+        ("runs list", SERVICE | CLIENT | SIGNING | PAGES | CLUSTER),
     ],
 )
 def test_command_loads_nothing_that_only_others_need(tmp_path: Path, words: str, unneeded: set[str]) -> None:

@@ -88,7 +88,7 @@ def import_runs(
     store = open_store(settings)
     with closing(store), ProgressLine() as line:
         rows = [row for file in files for row in _taken(store, file, settings, line, damaged=damaged)]
-    show(rows, lambda: _imported(rows, settings.runs_dir), as_json=as_json)
+    show(rows, lambda: _imported(rows, settings.runs_url or settings.runs_dir), as_json=as_json)
     if any(row["outcome"] == "refused" for row in rows):
         raise typer.Exit(ExitCode.NOT_COMPLETED)
 
@@ -134,7 +134,7 @@ def _taken(store: RunStore, file: Path, settings: Settings, line: ProgressLine, 
         yield {"file": str(file), "run_id": None, "outcome": "refused", "reason": str(error)}
 
 
-def _imported(rows: Sequence[dict[str, Any]], folder: Path) -> RenderableType:
+def _imported(rows: Sequence[dict[str, Any]], folder: Path | str) -> RenderableType:
     lines = [
         f"{row['run_id'] or row['file']} {row['outcome']}" + (f": {row['reason']}" if row["reason"] else "") for row in rows
     ]

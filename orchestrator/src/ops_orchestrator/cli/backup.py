@@ -26,7 +26,10 @@ def backup(
 
     The copy has all runs, sweeps and verdicts, and a service can start on it. Exits 1 when something was not copied.
     """
-    store = read_settings().runs_dir
+    settings = read_settings()
+    if settings.runs_url is not None:
+        raise ConfigurationError(f"the runs are in {settings.runs_url}; `ops runs sync {settings.runs_url} FOLDER` copies them")
+    store = settings.runs_dir
     if not store.is_dir():
         raise ConfigurationError(f"there is no run store at {store}; change into the project's folder or set OPS_RUNS_DIR")
     copied = []

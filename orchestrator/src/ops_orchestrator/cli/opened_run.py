@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Final
@@ -46,10 +46,13 @@ def opened_run(name: str) -> Iterator[StoredRun]:
     if os.sep in name or name in (".", ".."):
         yield _in_folder(Path(name))
         return
-    with existing_store() as store:
+    with ExitStack() as stack:
+        store = stack.enter_context(existing_store())
         run = store.run(find_run_id(store, name))
-    # Read from its folder alone: of many runs, none holds the store open.
-    yield run
+        if isinstance(run, FolderRun):
+            # Read from its folder alone: of many runs, none holds the store open.
+            stack.close()
+        yield run
 
 
 def _unpacked(path: Path, name: str, folder: Path) -> FolderRun:

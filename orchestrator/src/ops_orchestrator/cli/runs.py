@@ -131,6 +131,7 @@ add_deferred(runs_app, "import", "ops_orchestrator.cli.archive:import_runs", "Ta
 add_deferred(runs_app, "report", "ops_orchestrator.cli.report:report", "Write a run as one HTML file, to be opened anywhere.")
 add_deferred(runs_app, "cite", "ops_orchestrator.cli.cite:cite", "Print how to cite a run.")
 add_deferred(runs_app, "script", "ops_orchestrator.cli.script:script", "Print a run as a script of curl or Python.")
+add_deferred(runs_app, "sync", "ops_orchestrator.cli.sync:sync", "Copy runs from one store into another.")
 runs_app.command("prune")(prune)
 runs_app.command("usage")(show_usage)
 

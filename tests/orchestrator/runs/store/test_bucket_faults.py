@@ -45,7 +45,11 @@ def store(before: FaultyStore, prefix: str, tmp_path: Path) -> Iterator[ObjectSt
 
     def opened() -> ObjectStore:
         return ObjectStore(
-            bucket, tmp_path, lambda source: SqliteIndex.open(tmp_path, source=source), most_copied_bytes=10_000_000
+            bucket,
+            tmp_path,
+            lambda source: SqliteIndex.open(tmp_path, source=source),
+            keys_folder=tmp_path,
+            most_copied_bytes=10_000_000,
         )
 
     with closing(opened()) as store:
@@ -172,7 +176,13 @@ async def test_copies_take_as_many_bytes_as_they_may(before: FaultyStore, prefix
     assert before.url
     bucket = Bucket(BucketAddress.of(prefix), patience_s=5)
     run_ids = [f"run_2026-01-09T12-34-5{number}Z_ab12cd" for number in range(4)]
-    store = ObjectStore(bucket, tmp_path, lambda source: SqliteIndex.open(tmp_path, source=source), most_copied_bytes=20_000)
+    store = ObjectStore(
+        bucket,
+        tmp_path,
+        lambda source: SqliteIndex.open(tmp_path, source=source),
+        keys_folder=tmp_path,
+        most_copied_bytes=20_000,
+    )
     with closing(store):
         for run_id in run_ids:
             await (await begin(store, run_id=run_id)).recorder.end(RunEnded(status="completed"))

@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 from run_records import GOOD, RUN_ID, begin, keep
 
-from ops_orchestrator.errors import InvalidRequestError, NotFoundError, RunExistsError, StoreError
+from ops_orchestrator.errors import NotFoundError, RunExistsError, StoreError
 from ops_orchestrator.runs.events import Event, RunEnded
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.sqlite_index import FILE_NAME, SqliteIndex
 
 OpenStore = Callable[[], FolderStore]
-RUN_IDS = [f"run_2026-01-09T12-34-{second}Z_000000" for second in (10, 11, 12, 13, 14)]
 
 
 @pytest.fixture
@@ -31,40 +30,11 @@ def store(open_store: OpenStore) -> FolderStore:
     return open_store()
 
 
-async def test_id_that_is_taken_is_refused_and_nothing_of_the_first_run_changes(store: FolderStore) -> None:
-    first = await begin(store)
-    before = store.document(RUN_ID, "logs.jsonl")
-    with pytest.raises(RunExistsError):
-        await begin(store, scenario_id="another")
-    assert store.document(RUN_ID, "logs.jsonl") == before
-    await first.die()
-
-
 async def test_run_that_cannot_be_made_leaves_nothing_behind(store: FolderStore) -> None:
     (store.folder / f".new-{RUN_ID}").touch()  # something of another kind has the name of the unfinished folder
     with pytest.raises(RunExistsError):
         await begin(store)
     assert [path.name for path in store.folder.glob("*run_*")] == [f".new-{RUN_ID}"]
-
-
-async def test_record_of_a_run_is_there_as_soon_as_its_folder_is(store: FolderStore) -> None:
-    run = await begin(store)
-    assert store.record(RUN_ID).status == "running"
-    assert store.results(RUN_ID).results == {}
-    await run.die()
-
-
-@pytest.mark.parametrize(
-    "run_id", ["run_1", "..", "../secrets", "", "run_2026-01-09T12-34-56Z_AB12CD", "run_2026-01-09T12-34-56Z_ab12cd/.."]
-)
-def test_id_that_is_none_is_not_found_and_never_a_path(store: FolderStore, run_id: str) -> None:
-    with pytest.raises(NotFoundError, match="is not the id of a run"):
-        store.record(run_id)
-
-
-def test_run_that_is_not_there_is_not_found(store: FolderStore) -> None:
-    with pytest.raises(NotFoundError, match="There is no run run_2026-01-09T12-34-56Z_ab12cd"):
-        store.record("run_2026-01-09T12-34-56Z_ab12cd")
 
 
 async def test_run_left_by_a_dead_service_is_interrupted_with_what_was_done(open_store: OpenStore, store: FolderStore) -> None:
@@ -147,20 +117,6 @@ async def test_run_goes_on_in_lists_while_its_end_is_no_more_than_a_line_of_its_
     await run.writer.abandon()
 
 
-async def test_run_of_a_living_service_is_left_alone(open_store: OpenStore, store: FolderStore) -> None:
-    run = await begin(store)
-    again = open_store()
-    assert again.recover() == {}
-    assert again.record(RUN_ID).status == "running"
-    await run.die()
-
-
-async def test_run_that_ended_is_not_touched_by_recovery(store: FolderStore) -> None:
-    await keep(store)
-    assert store.recover() == {}
-    assert store.record(RUN_ID).status == "completed"
-
-
 async def test_run_whose_resumption_was_killed_at_once_has_nothing_left_over_and_stays_as_it_ended(
     store: FolderStore,
 ) -> None:
@@ -211,17 +167,6 @@ async def test_damaged_document_is_named(store: FolderStore, name: str, read: Ca
         read(store, RUN_ID)
 
 
-async def test_record_and_results_of_a_run_that_another_service_executes_are_as_of_now(
-    open_store: OpenStore, store: FolderStore
-) -> None:
-    run = await begin(store, "alpha", "beta")
-    await run.complete(1)
-    await run.writer.durable()
-    record, results = (json.loads(open_store().document(RUN_ID, name)) for name in ("run.json", "results.json"))
-    assert (record["status"], [step["status"] for step in record["steps"]]) == ("running", ["completed", "pending"])
-    assert list(results["results"]) == ["alpha"]
-
-
 async def test_document_that_is_missing_from_a_run_is_named(store: FolderStore) -> None:
     await keep(store)
     (store.folder / RUN_ID / "logs.jsonl").unlink()
@@ -263,31 +208,6 @@ async def test_damaged_record_does_not_take_the_list_down(store: FolderStore) ->
         await keep(store, run_id)
     (store.location(GOOD) / "run.json").write_text("{")
     assert sorted(run.status for run in store.page(10).runs) == ["completed", "damaged"]
-
-
-async def test_pages_follow_each_other_by_cursor_to_the_end(store: FolderStore) -> None:
-    for run_id in RUN_IDS:
-        await keep(store, run_id)
-    seen, cursor = [], None
-    while True:
-        page = store.page(2, cursor)
-        seen += [run.run_id for run in page.runs]
-        if (cursor := page.next_cursor) is None:
-            break
-    assert len(seen) == len(set(seen)) == 5
-
-
-@pytest.mark.parametrize("cursor", ["nonsense", "%%%", "YQ", "é"])
-def test_cursor_that_this_list_did_not_give_is_refused(store: FolderStore, cursor: str) -> None:
-    with pytest.raises(InvalidRequestError, match="next_cursor"):
-        store.page(10, cursor)
-
-
-async def test_artifact_is_looked_up_among_the_results_and_never_by_path(store: FolderStore) -> None:
-    await keep(store)
-    for step, name in [("alpha", "../../run.json"), ("alpha", "nope"), ("beta", "x"), ("..", "run.json")]:
-        with pytest.raises(NotFoundError, match="has no artifact"):
-            store.artifact(RUN_ID, step, name)
 
 
 @pytest.mark.parametrize("name", ["file", "file/runs"])

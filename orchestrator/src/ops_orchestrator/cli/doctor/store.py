@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ops_orchestrator.cli.doctor.finding import Finding
+from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.runs.events import NOT_OVER
 from ops_orchestrator.runs.record import LOGS
 from ops_orchestrator.runs.store.index_rows import tag_of
@@ -40,7 +41,23 @@ def store(settings: Settings) -> Iterator[Finding]:
     else:
         yield _writable(settings)
     yield _disk(settings)
-    yield from _runs(folder)
+    if settings.runs_url is None:
+        yield from _runs(folder)
+    else:
+        yield _bucket(settings.runs_url)
+
+
+def _bucket(address: str) -> Finding:
+    from ops_orchestrator.runs.store.objects.address import BucketAddress  # noqa: PLC0415  # few keep runs in a bucket
+    from ops_orchestrator.runs.store.objects.bucket import Bucket  # noqa: PLC0415  # as above
+
+    try:
+        reason = Bucket(BucketAddress.of(address), 0).unwritable()
+    except ConfigurationError as error:
+        return Finding("wrong", "bucket", str(error))
+    if reason is not None:
+        return Finding("wrong", "bucket", reason, "look at OPS_RUNS_URL and at AWS_ENDPOINT_URL, AWS_REGION and the keys")
+    return Finding("ok", "bucket", f"runs are kept in {address}")
 
 
 def _of_missing(folder: Path) -> Finding:

@@ -1,18 +1,21 @@
 """Opens the store that the settings ask for: folders, or a bucket. The one place that chooses."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Final
 
+from ops_contract import sha256_hex
 from ops_orchestrator.errors import ConfigurationError, StoreError
 from ops_orchestrator.runs.feed import Consumer
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Report
-from ops_orchestrator.runs.store.protocols import RunIndex, RunSource, RunStore
+from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.store.room import Room
 from ops_orchestrator.runs.store.run_folder import Signer
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.runs.store.store_size import StoreSize
 from ops_orchestrator.settings import Settings
+
+_INDEXES: Final = ".buckets"
 
 
 def open_store(  # noqa: PLR0913  # what a store is made with, each by name
@@ -32,8 +35,7 @@ def open_store(  # noqa: PLR0913  # what a store is made with, each by name
     """
     room = Room(settings.runs_dir, settings.min_free_bytes, settings.max_store_bytes, size)
     if settings.runs_url is not None:
-        make_index = _index_maker(settings.runs_dir, report, in_background=in_background)
-        return _in_bucket(settings, settings.runs_url, make_index, consumers, signer, room)
+        return _in_bucket(settings, settings.runs_url, report, consumers, signer, room, in_background=in_background)
     return FolderStore.open(
         settings.runs_dir,
         consumers,
@@ -51,17 +53,18 @@ def existing_store(settings: Settings, *, report: Report | None = None) -> RunSt
     """The store for whoever only reads. Blocking. Raises ConfigurationError when there is none, StoreError."""
     if settings.runs_url is None:
         return FolderStore.existing(settings.runs_dir, report=report)
-    make_index = _index_maker(settings.runs_dir, report, in_background=False)
-    return _in_bucket(settings, settings.runs_url, make_index, (), None, None)
+    return _in_bucket(settings, settings.runs_url, report, (), None, None, in_background=False)
 
 
 def _in_bucket(  # noqa: PLR0913, PLR0917  # as above
     settings: Settings,
     address: str,
-    make_index: Callable[[RunSource], RunIndex],
+    report: Report | None,
     consumers: Sequence[Consumer],
     signer: Signer | None,
     room: Room | None,
+    *,
+    in_background: bool,
 ) -> RunStore:
     if settings.read_only:
         raise ConfigurationError("OPS_READ_ONLY shows runs in folders; it does not go with OPS_RUNS_URL, so unset one of them")
@@ -73,13 +76,16 @@ def _in_bucket(  # noqa: PLR0913, PLR0917  # as above
     from ops_orchestrator.runs.store.objects.store import ObjectStore  # noqa: PLC0415
 
     bucket = Bucket(BucketAddress.of(address), settings.runs_patience_s)
+    # Apart from the runs in folders that may be there, and from those of other buckets.
+    index_folder = settings.runs_dir / _INDEXES / sha256_hex(str(bucket.address).encode())[:16]
     try:
-        settings.runs_dir.mkdir(parents=True, exist_ok=True)
+        index_folder.mkdir(parents=True, exist_ok=True)
         return ObjectStore(
             bucket,
             settings.runs_dir,
-            make_index,
+            lambda source: SqliteIndex.open(index_folder, report=report, in_background=in_background, source=source),
             consumers,
+            keys_folder=index_folder,
             most_copied_bytes=settings.runs_copies_bytes,
             signer=signer,
             room=room,
@@ -87,8 +93,3 @@ def _in_bucket(  # noqa: PLR0913, PLR0917  # as above
     except OSError as error:
         reason = "it is not a folder" if isinstance(error, FileExistsError) else error.strerror
         raise StoreError(f"cannot use {settings.runs_dir}: {reason}; set OPS_RUNS_DIR to a folder") from error
-
-
-def _index_maker(folder: Path, report: Report | None, *, in_background: bool) -> Callable[[RunSource], RunIndex]:
-    """What makes the index of the runs of a source, which is kept in `folder`."""
-    return lambda source: SqliteIndex.open(folder, report=report, in_background=in_background, source=source)

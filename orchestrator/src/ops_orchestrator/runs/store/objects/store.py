@@ -51,7 +51,10 @@ Result = TypeVar("Result")
 
 
 class ObjectStore:
-    """Keeps runs in a bucket, and needs `folder` for what it writes and reads. See RunStore."""
+    """Keeps runs in a bucket, and needs `folder` for what it writes and reads. See RunStore.
+
+    The index that `make_index` makes may keep idempotency keys in `keys_folder`.
+    """
 
     durability: Durability = "sync"
     """What the bucket has acknowledged counts as on disk."""
@@ -63,12 +66,14 @@ class ObjectStore:
         make_index: Callable[[RunSource], RunIndex],
         consumers: Sequence[Consumer] = (),
         *,
+        keys_folder: Path,
         most_copied_bytes: int,
         signer: Signer | None = None,
         room: Room | None = None,
     ) -> None:
         self.folder = folder
         self._bucket = bucket
+        self._keys_folder = keys_folder
         self._consumers = consumers
         self._staging = staging.Staging.open(folder)
         self._publications: dict[str, Publication] = {}
@@ -300,7 +305,7 @@ class ObjectStore:
     def left(self) -> set[str]:
         """See RunStore."""
         self.sweep()
-        free_abandoned_keys(self.folder, self._reader.has)
+        free_abandoned_keys(self._keys_folder, self._reader.has)
         return set[str]().union(*(self.index.run_ids(status) for status in NOT_OVER))
 
     def abandoned(self) -> set[str]:

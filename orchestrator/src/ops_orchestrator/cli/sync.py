@@ -1,0 +1,81 @@
+"""`ops runs sync`: copies runs between stores, from folders to a bucket or the other way."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+
+from ops_orchestrator.cli.display import plain
+from ops_orchestrator.cli.progress_line import ProgressLine
+from ops_orchestrator.cli.terminal import AsJson, show
+from ops_orchestrator.errors import ConfigurationError
+from ops_orchestrator.exit_code import ExitCode
+from ops_orchestrator.runs.archive.syncing import SyncedRun, sync_runs
+from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.opening import open_store
+from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.settings import Settings, read_settings
+from ops_orchestrator.sizes import bytes_text
+
+_BUCKET = "s3://"
+_LONG_ENOUGH_S = 365 * 24 * 3600.0
+
+
+def sync(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="A folder of runs, or s3://BUCKET/PREFIX.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="The same; a folder is made when it is missing.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Copy them; without it, only say what would be copied.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Copy runs from one store into another. Without --yes, only say what would be copied.
+
+    Runs that are over and that the other store lacks are copied, each verified first, and in whole or not at all; a sync that
+    was ended goes on where it was. Exits 1 when a run was refused.
+    """
+    if source.rstrip("/") == target.rstrip("/"):
+        raise ConfigurationError(f"{source} and {target} are one store; name another one")
+    settings = read_settings()
+    with ExitStack() as stack, ProgressLine() as line:
+        stores = [stack.enter_context(_opened(settings, address, source=address == source)) for address in (source, target)]
+        rows = []
+        for row in sync_runs(*stores, copies=yes):
+            rows.append(row)
+            line.show(f"Looked at {len(rows):,} runs")
+    found = {"copied": yes, "runs": [asdict(row) for row in rows], "bytes": sum(row.bytes for row in rows)}
+    show(found, lambda: _view(rows, target, copied=yes), as_json=as_json)
+    if any(row.outcome == "refused" for row in rows):
+        raise typer.Exit(ExitCode.NOT_COMPLETED)
+
+
+@contextmanager
+def _opened(settings: Settings, address: str, *, source: bool) -> Iterator[RunStore]:
+    """The store at an address, all of whose runs are known. Raises ConfigurationError, StoreError."""
+    with closing(_store_at(settings, address, source=source)) as store:
+        store.wait_until_complete(_LONG_ENOUGH_S)
+        yield store
+
+
+def _store_at(settings: Settings, address: str, *, source: bool) -> RunStore:
+    if address.startswith(_BUCKET):
+        # Its index, and what is on its way, are kept where those of the service are.
+        return open_store(read_settings(runs_url=address))
+    folder = Path(address).expanduser()
+    if source:
+        return FolderStore.existing(folder)
+    return open_store(settings.model_copy(update={"runs_dir": folder, "runs_url": None}))
+
+
+def _view(rows: Sequence[SyncedRun], target: str, *, copied: bool) -> RenderableType:
+    named = [row for row in rows if row.outcome not in ("already there", "copied")]
+    lines = [plain(f"{row.run_id} {row.outcome}" + (f": {row.reason}" if row.reason else "")) for row in named]
+    counts = Counter(row.outcome for row in rows)
+    counted = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()) or "there are no runs"
+    size = f" ({bytes_text(sum(row.bytes for row in rows))})" if copied else ""
+    hint = "; add --yes to copy them" if counts["would be copied"] else ""
+    return Group(*lines, plain(f"{target}: {counted}{size}{hint}."))
