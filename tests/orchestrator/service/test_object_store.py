@@ -3,14 +3,17 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
 import pytest
 from faulty_store import Fault, FaultyStore, faulty
 from local_service import HTTP
-from object_stores import credentials_for, new_prefix, objects_at
+from object_stores import bucket_settings, credentials_for, new_prefix, objects_at
 from scripted_module import Gate, ScriptedModule, StartService, artifact, error_envelope, success
+
+from ops_orchestrator.runs.store.opening import open_store
 
 CONTENT = bytes(range(97, 123)) * 40
 SCENARIO = {"scenario_id": "demo", "modules": ["alpha"]}
@@ -197,3 +200,21 @@ async def test_run_ends_errored_while_the_bucket_is_gone_and_its_end_is_written_
             is_written = (await ops.get(f"{run}/verification")).json().get("intact") is True
         assert (await ops.get(run)).json()["status"] == "errored"
         assert (await ops.get("/ready")).status_code == 200
+
+
+async def test_caller_of_a_run_that_is_taken_over_elsewhere_is_told_that_it_goes_on(
+    start_service: StartService, before: FaultyStore, prefix: str, tmp_path: Path
+) -> None:
+    assert before.url
+    gate = Gate()
+    async with start_service(ScriptedModule(answers=[gate]), runs_url=prefix) as ops:
+        waiting = asyncio.create_task(ops.post("/plan_and_execute", json=SCENARIO))
+        await gate.asked.wait()
+        [run_id] = [run["run_id"] for run in (await ops.get("/runs")).json()["runs"]]
+        with closing(open_store(bucket_settings(tmp_path / "elsewhere", prefix))) as elsewhere:
+            assert await asyncio.to_thread(elsewhere.recover, [run_id]) == {run_id: None}
+        gate.opened.set()
+        answer = await waiting
+        assert (answer.status_code, answer.headers["location"]) == (202, f"/runs/{run_id}")
+        assert (await ops.get(f"/runs/{run_id}")).json()["status"] == "interrupted"
+        assert (await ops.get(f"/runs/{run_id}/verification")).json()["intact"] is True

@@ -117,8 +117,9 @@ class ActiveRun:
                 async with asyncio.timeout(seconds):
                     await self._over.wait()
             except TimeoutError:
-                # Whoever is told that it goes on must find it after a power cut.
-                await self._recorder.durable()
+                # Whoever is told that it goes on must find it after a power cut; elsewhere, it goes on all the same.
+                with suppress(FencedError):
+                    await self._recorder.durable()
 
     async def settled(self, seq: int) -> None:
         """Wait until `record` tells of the run's end, whose line has the number `seq`; of a later attempt it tells more."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from ops_orchestrator.errors import ConflictError, InvalidRequestError, NotFound
 from ops_orchestrator.runs.events import RunCancelling, RunEnded, RunResumed, RunStarted
 from ops_orchestrator.runs.recorder import Recorder
 from ops_orchestrator.runs.resumption import files_to_move
+from ops_orchestrator.runs.store import opening
 from ops_orchestrator.runs.store.protocols import Reopened, RunStore
 from ops_orchestrator.runs.verification import verify_run
+from ops_orchestrator.settings import Settings
 
 OpenAny = Callable[[], RunStore]
 RUN_IDS = [f"run_2026-01-09T12-34-{second}Z_000000" for second in (10, 11, 12, 13, 14)]
@@ -235,3 +238,13 @@ async def test_key_has_one_run_until_it_is_released(open_any: OpenAny, store: Ru
     assert other.claim(key, GOOD) == GOOD
     await keep(other, GOOD)
     assert store.claim(key, RUN_ID) == GOOD
+
+
+async def test_signature_of_an_earlier_end_is_gone_when_the_run_ends_again(settings: Settings, any_store: RunStore) -> None:
+    with closing(opening.open_store(settings, signer=lambda manifest: b'{"of": "%d bytes"}\n' % len(manifest))) as signing:
+        run = await begin(signing, "alpha", "beta")
+        await run.complete(1)
+        await run.recorder.end(RunEnded(status="failed", error={"code": "X", "message": "as the module said"}))
+        assert "manifest-signature.json" in signing.run(RUN_ID).files()
+    await go_on_to_the_end(any_store, await any_store.reopen(RUN_ID))
+    assert "manifest-signature.json" not in any_store.run(RUN_ID).files()

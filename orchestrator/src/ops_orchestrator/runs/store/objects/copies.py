@@ -91,6 +91,11 @@ class Copies:
             self._write(run_id, copy, name, self._bucket.pieces(f"{run_id}/{name}"))
         except FileNotFoundError:
             copy.missing.add(name)
+            return
+        path = self.folder / run_id / name
+        if name == SIGNATURE and not path.stat().st_size:
+            path.unlink()
+            copy.missing.add(name)
 
     def _write(self, run_id: str, copy: _Copy, name: str, pieces: Iterable[bytes]) -> None:
         path = self.folder / run_id / name
@@ -145,9 +150,10 @@ class Copies:
 def counted(run_id: str, log: bytes, stored: dict[str, Stored]) -> dict[str, Stored]:
     """Those of a run's objects that count: documents, and what its log names. What a fenced writer left besides does not.
 
-    Of a run whose log does not tell, or that was taken in although it is damaged, all count.
+    A signature that is empty was taken back. Of a run whose log does not tell, or that was taken in although it is damaged, all
+    count.
     """
-    plain = {name: each for name, each in stored.items() if is_plain(name)}
+    plain = {name: each for name, each in stored.items() if is_plain(name) and (each.size or name != SIGNATURE)}
     if IMPORT_DAMAGE in stored:
         return plain
     try:

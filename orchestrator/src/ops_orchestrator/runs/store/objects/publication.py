@@ -100,6 +100,9 @@ class Publication:
             self._publish_files(log_in(log, self.run_id).state.files.values(), patience_s)
             published = self._commit(log, patience_s)
             derived = [name for name in (RESULTS, MANIFEST, SIGNATURE) if self._path(name).exists()]
+            if SIGNATURE in self._tags and SIGNATURE not in derived:
+                # Of an earlier end. To delete it would be no matter of who owns the run.
+                self._put_content(SIGNATURE, b"", patience_s)
             for name in (*derived, RECORD):
                 self._put_document(name, patience_s)
             return published
@@ -178,19 +181,22 @@ class Publication:
     def _put_document(self, name: str, patience_s: float | None = None) -> None:
         """Put a file over the one that this process left or found, or as a new one."""
         with _content_of(self._staged, f"{self.run_id}/{name}") as content:
-            for _ in range(_MOST_TRIES):
-                try:
-                    self._tags[name] = self._put(name, content, self._tags.get(name), patience_s)
-                except ChangedObjectError:
-                    tag, is_same = self._found(name, content)
-                    if tag is None:
-                        self._tags.pop(name, None)
-                    else:
-                        self._tags[name] = tag
-                    if is_same:
-                        return
+            self._put_content(name, content, patience_s)
+
+    def _put_content(self, name: str, content: Any, patience_s: float | None) -> None:
+        for _ in range(_MOST_TRIES):
+            try:
+                self._tags[name] = self._put(name, content, self._tags.get(name), patience_s)
+            except ChangedObjectError:
+                tag, is_same = self._found(name, content)
+                if tag is None:
+                    self._tags.pop(name, None)
                 else:
+                    self._tags[name] = tag
+                if is_same:
                     return
+            else:
+                return
         raise StoreError(f"{name} of {self.run_id} changes again and again in {self._bucket.address}")
 
     def _found(self, name: str, content: Any) -> tuple[Tag | None, bool]:
