@@ -8,7 +8,6 @@ from typing import Any, Final
 import kubernetes_validate
 import pytest
 from api_keys import bearer, make_key
-from cluster_settings import OF_A_CLUSTER
 from kubernetes_manifests import OVERLAYS, Manifest, built, configured, containers, manifests, of_kind, pods
 from local_service import HTTP, MODULES, ROOT, service
 
@@ -146,7 +145,7 @@ def test_every_variable_is_a_setting(overlay: str) -> None:
     variables |= {each["name"] for _, container in containers(overlay) for each in container.get("env", ())}
     ours = {name for name in variables if name.startswith("OPS_")}
     assert variables - ours <= {"AWS_REGION"}
-    assert not [*misspelt_settings(Settings(), dict.fromkeys(ours - OF_A_CLUSTER, "x"))]
+    assert not [*misspelt_settings(Settings(), dict.fromkeys(ours, "x"))]
 
 
 @every_overlay

@@ -10,6 +10,7 @@ import pytest
 import recorded_run
 from local_service import service
 from object_stores import moto_server, seaweedfs_server
+from postgres import Postgres, empty, postgres
 from scripted_module import ClientFor, ReadRun, ScriptedModule, StartService, demo, modules_yaml, transport
 from stub_runs import StubRuns, make_stub_runs
 
@@ -17,6 +18,7 @@ from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
 from ops_orchestrator.planning.scenario import Scenario
+from ops_orchestrator.runs.cluster.database import upgrade
 from ops_orchestrator.service.app import create_app
 from ops_orchestrator.settings import Settings
 
@@ -47,6 +49,28 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def stub_runs(tmp_path_factory: pytest.TempPathFactory) -> StubRuns:
     """Runs of shipped scenarios, to be read."""
     return make_stub_runs(tmp_path_factory.mktemp("stub-runs"))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Postgres]:
+    """A PostgreSQL for all tests."""
+    with postgres() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def upgraded(cluster: Postgres) -> str:
+    """The address of a database with our tables."""
+    url = cluster.database()
+    upgrade(url)
+    return url
+
+
+@pytest.fixture
+def database(upgraded: str) -> str:
+    """The same, with nothing in the tables."""
+    empty(upgraded)
+    return upgraded
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-from cluster_settings import OF_A_CLUSTER
 from local_service import MODULES, ROOT, environment, service
 
 from ops_orchestrator.settings import Settings, misspelt_settings
@@ -57,7 +56,7 @@ def test_no_variable_of_this_project_counts_as_a_misspelt_setting() -> None:
     files += [*(ROOT / "deploy").rglob("*.yaml")]
     variables = {name for file in files for name in re.findall(r"\bOPS_[A-Z_]+\b", file.read_text())}
     assert "OPS_PUBLISH" in variables
-    assert not [*misspelt_settings(Settings(), dict.fromkeys(variables - OF_A_CLUSTER, "x"))]
+    assert not [*misspelt_settings(Settings(), dict.fromkeys(variables, "x"))]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -73,7 +72,7 @@ def test_compose_gives_the_orchestrator_each_module_s_address_and_digest(name: s
 def test_compose_passes_on_every_setting_that_means_the_same_inside() -> None:
     # The image decides where things are inside, and Compose mounts what they name; `url` and `api_key` are the command line's.
     # A signing key is mounted by those who have one.
-    inside = {"runs_dir", "modules_file", "host", "port", "url", "api_key", "signing_key"}
+    inside = {"runs_dir", "modules_file", "host", "port", "url", "api_key", "signing_key", "worker_host", "worker_port"}
     assert {f"OPS_{name.upper()}" for name in set(Settings.model_fields) - inside} <= set(orchestrator_environment())
 
 

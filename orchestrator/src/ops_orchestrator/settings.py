@@ -43,6 +43,7 @@ _HOST_NAME: Final = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*\.?|\[?[0-9a-fA-F:]+\]?
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(:\d{1,5})?")
 
 _BUCKET: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!\.{1,2}(/|$))[A-Za-z0-9!_.*'()=-]+)*/?")
+_DATABASE_URL: Final = re.compile(r"postgres(ql)?://.")
 
 _ENV_FILE: Final = Path(".env")
 _MOST_ENV_BYTES: Final = MIB
@@ -93,6 +94,13 @@ Opening = Annotated[str, AfterValidator(_opening)]
 def listed(text: str) -> tuple[str, ...]:
     """The items of a setting that has several, with commas."""
     return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _database_url(url: SecretStr | None) -> SecretStr | None:
+    if url is not None and not _DATABASE_URL.match(url.get_secret_value()):
+        # As above: the address may have a password.
+        raise PydanticCustomError("complete", "must be an address such as postgresql://user:password@host:5432/ops")
+    return url
 
 
 def _host_names(text: str) -> str:
@@ -178,6 +186,23 @@ class Settings(BaseSettings):
     max_concurrent_runs: Annotated[int, Field(gt=0, description="most runs executed at once; more wait for their turn")] = 64
     max_queued_runs: Annotated[int, Field(ge=0, description="most runs that wait; more are answered 503")] = 1000
     max_sweep_points: Annotated[int, Field(gt=0, description="most points of a sweep, each of which is a run")] = 10_000
+    database_url: Annotated[
+        SecretStr | None,
+        AfterValidator(_database_url),
+        Field(description="the PostgreSQL database that several processes share; unset, none is needed"),
+    ] = None
+    embedded_workers: Annotated[
+        int, Field(ge=0, le=1, description="with a database, 0 has `ops worker` alone execute runs, and 1 `ops serve`, too")
+    ] = 1
+    max_attempts: Annotated[
+        int, Field(gt=0, le=1000, description="most workers that a run may lose before it is given up; with a database")
+    ] = 5
+    heartbeat_s: Annotated[float, Field(gt=0, le=3600, description="seconds between a worker's signs of life")] = 10.0
+    stalled_s: Annotated[
+        float, Field(gt=0, le=86400, description="seconds without a sign of life after which others take a worker's runs")
+    ] = 30.0
+    worker_host: Annotated[str, Field(description="address where `ops worker` has its health and metrics")] = "127.0.0.1"
+    worker_port: Annotated[int, Field(ge=0, le=65535, description="port of the same; 0 picks a free one")] = 8001
     read_only: Annotated[bool, Field(description="only show what is stored, and start or change nothing")] = False
     resume_interrupted: Annotated[
         bool, Field(description="resume, at start, the runs and sweeps that a stopped or killed service left")
@@ -206,6 +231,11 @@ class Settings(BaseSettings):
             step_artifact_bytes=self.max_step_artifact_bytes,
             run_artifact_bytes=self.max_run_artifact_bytes,
         )
+
+    def with_secrets(self) -> dict[str, object]:
+        """The settings as JSON values, for a process of ours: with what is hidden where they are shown."""
+        hidden = {name: value for name, value in self if isinstance(value, SecretStr)}
+        return self.model_dump(mode="json") | {name: value.get_secret_value() for name, value in hidden.items()}
 
 
 def read_settings(**overrides: object) -> Settings:

@@ -28,6 +28,8 @@ add_deferred(
     app, "modules", "ops_orchestrator.cli.modules:modules_app", "List the registered modules, or look at one, try one."
 )
 add_deferred(app, "runs", "ops_orchestrator.cli.runs:runs_app", "Look at runs, cancel or resume one.")
+add_deferred(app, "db", "ops_orchestrator.cli.db:db_app", "Prepare the database that several processes share.")
+add_deferred(app, "worker", "ops_orchestrator.cli.worker:worker", "Execute the runs that others accept.")
 add_deferred(app, "backup", "ops_orchestrator.cli.backup:backup", "Copy the store, also while a service writes in it.")
 add_deferred(
     app,

@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from ops_contract import fingerprint, sha256_hex
@@ -156,6 +157,13 @@ class ActiveRuns:
         """Go on with a run that a dead service left, once that is on disk. Raises RequestError, StoreError."""
         return await self._launch(lambda: self._reopened(run_id, None, is_left=True))
 
+    async def claim(self, run_id: str) -> ActiveRun:
+        """Execute a run that is not over, and that nobody has: it begins, or goes on. Raises as `take_over` does."""
+        return await self._launch(lambda: self._reopened(run_id, None, is_left=True, may_begin=True))
+
+    def elsewhere(self, record: RunRecord) -> None:
+        """See Runs: of runs of other processes nothing is known here."""
+
     def find(self, run_id: str) -> ActiveRun | None:
         """The run `run_id` if it is under way in this process."""
         return self._runs.get(run_id)
@@ -295,8 +303,8 @@ class ActiveRuns:
             return await asyncio.to_thread(self._store.record, run_id)
         return None
 
-    async def _reopened(self, run_id: str, caller: str | None, *, is_left: bool = False) -> _Made:
-        """Take up a run that is over, or that a dead service left. Raises RequestError, StoreError."""
+    async def _reopened(self, run_id: str, caller: str | None, *, is_left: bool = False, may_begin: bool = False) -> _Made:
+        """Take up a run that is over, that a dead service left, or that only has to begin. Raises RequestError, StoreError."""
         if (active := self.find(run_id)) is not None:
             if active.unwritten is not None:
                 raise ConflictError(f"{run_id} {active.unwritten}, and try again.")
@@ -307,10 +315,13 @@ class ActiveRuns:
                 await asyncio.to_thread(self._store.check_room)
             work = await asyncio.to_thread(work_left, self._store, reopened, self._registration.catalogue)
             recorder = Recorder(reopened.writer, reopened.state, reopened.results)
+            begins = may_begin and _only_begins(reopened.state.record, self._store)
+            work = replace(work, attempt=work.attempt - 1) if begins else work
             moved, durability = files_to_move(reopened.state), self._store.durability
             async with self._turn() as has_turn:
-                resumed = RunResumed(attempt=work.attempt, files=moved, durability=durability, caller=caller)
-                await recorder.go_on(resumed)
+                if not begins:
+                    resumed = RunResumed(attempt=work.attempt, files=moved, durability=durability, caller=caller)
+                    await recorder.go_on(resumed)
                 if has_turn:
                     await recorder.go_on(work.started())
                 if is_left:
@@ -328,6 +339,11 @@ class ActiveRuns:
         modules = freeze_modules(catalogue, tuple(dict.fromkeys(step.module.name for step in steps.steps)))
         run = original or (self._store.run(origin.reproduces) if origin.reproduces else None)
         return Work(scenario, steps, modules, origin=origin, original=Original(run, self._store) if run else None)
+
+
+def _only_begins(record: RunRecord, store: RunStore) -> bool:
+    """Whether a run had no turn since it was made or resumed, and is kept here as it was made to be."""
+    return record.status == "queued" and record.durability == store.durability
 
 
 def _wanted(run: RunRecord | RunQueued) -> tuple[str, str | None, Reproduction | None]:

@@ -81,7 +81,7 @@ def create_service(settings: Settings, transport: Transport | None = None, worke
         middleware=[*layers(parts, settings, start_run)],
     )
     install_problem_handlers(app)
-    _add_routes(
+    add_routes(
         app,
         plan_and_execute_routes(start_run),
         runs_routes(parts.store, parts.runs),
@@ -95,9 +95,9 @@ def create_service(settings: Settings, transport: Transport | None = None, worke
         verification_routes(parts.store),
         run_control_routes(parts.runs, parts.store, parts.siblings),
         reproduction_routes(parts.runs, parts.store, started, parts.reloading.file.registration, settings.max_request_bytes),
-        events_routes(parts.store, parts.events, lambda run_id: parts.runs.find(run_id) is not None, parts.runs.settled),
+        events_routes(parts.store, parts.events, parts.brings_lines_of, parts.runs.settled),
         modules_routes(parts.viewer, parts.reloading),
-        health_routes(parts.store, parts.runs, read_only=settings.read_only),
+        health_routes(parts.store, parts.runs, read_only=settings.read_only, away=parts.away),
         metrics_routes(parts.scrapes),
         sweeps_routes(parts.sweeps, parts.sweep_store, settings),
         description_routes(app, asks_for_keys=parts.access is not None),
@@ -105,7 +105,7 @@ def create_service(settings: Settings, transport: Transport | None = None, worke
     return Service(app, partial(drain, parts, settings.drain_s), parts.reloading.on_signal)
 
 
-def _add_routes(app: FastAPI, *routers: APIRouter) -> None:
+def add_routes(app: FastAPI, *routers: APIRouter) -> None:
     """Add the routes of `routers` as they are: `include_router` would have the first request wait until each is made again."""
     for router in routers:
         for route in router.routes:

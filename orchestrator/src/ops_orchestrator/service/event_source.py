@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from ops_orchestrator.runs.event_stream import EventStream, Watcher
 from ops_orchestrator.runs.feed import Line
+from ops_orchestrator.runs.log_follower import FollowsRuns, RunWatcher
 from ops_orchestrator.runs.log_reader import LogReader
 
 MEDIA_TYPE: Final = "text/event-stream"
@@ -44,7 +44,7 @@ _NOT_HERE: Final = b"retry: 15000\n: the stream ends here, since this process do
 class EventSource(StreamingResponse):
     """Sends what `log` has and then what `events` brings, and ends with the run. Closes the log."""
 
-    def __init__(self, log: LogReader, events: EventStream, run: Streamed, heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(self, log: LogReader, events: FollowsRuns, run: Streamed, heartbeat_s: float = HEARTBEAT_S) -> None:
         self._log = log
         self._parts = _settled(_parts(log, events, run, heartbeat_s), run)
         super().__init__(self._parts, headers=HEADERS)
@@ -70,7 +70,7 @@ async def _settled(parts: AsyncGenerator[bytes | Sequence[Line]], run: Streamed)
 
 
 async def _parts(
-    log: LogReader, events: EventStream, run: Streamed, heartbeat_s: float
+    log: LogReader, events: FollowsRuns, run: Streamed, heartbeat_s: float
 ) -> AsyncGenerator[bytes | Sequence[Line]]:
     # Watched before the log is read to its end, so that no line is missed; those that come twice are known by their numbers.
     with events.follow(log.run_id) as watcher:
@@ -91,7 +91,7 @@ async def _parts(
 
 
 async def _live(
-    watcher: Watcher, seq: int, ending: Line | None, is_active: Callable[[], bool], heartbeat_s: float
+    watcher: RunWatcher, seq: int, ending: Line | None, is_active: Callable[[], bool], heartbeat_s: float
 ) -> AsyncGenerator[bytes | Sequence[Line]]:
     """What comes after the line `seq`, up to the run's end; `ending` is that line when it is not sent yet."""
     # With each heartbeat, too: a run whose last line could not be written ends without it.

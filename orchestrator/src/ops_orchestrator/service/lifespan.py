@@ -1,7 +1,7 @@
 """How the service begins and ends: what a dead one left is put in order, and no run is left half written."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -17,9 +17,11 @@ _log: Any = structlog.get_logger("ops_orchestrator")
 
 
 @asynccontextmanager
-async def lifespan(parts: Parts, _: object) -> AsyncIterator[None]:
+async def lifespan(parts: Parts, _: object, *, goes_on_with_sweeps: bool = True) -> AsyncIterator[None]:
     """Put in order what a dead service left, and stop in an order in which no run is left half written."""
-    later = [asyncio.create_task(_keep_up(parts.store))] if parts.read_only else await _taken_over(parts)
+    if parts.cluster is not None:
+        await parts.cluster.start()
+    later = [asyncio.create_task(beginning) for beginning in await _later(parts, goes_on_with_sweeps=goes_on_with_sweeps)]
     for background in (parts.retention, parts.size):
         if background is not None:
             background.start()
@@ -33,28 +35,39 @@ async def lifespan(parts: Parts, _: object) -> AsyncIterator[None]:
         task.cancel()
     await parts.runs.stop()
     await parts.sweeps.stop()
+    if parts.cluster is not None:
+        await parts.cluster.stop()
     parts.turns.close()
     parts.events.close()
+    await _closed(parts)
+
+
+async def _closed(parts: Parts) -> None:
+    """Let go of what is held open, when nothing is executed any more."""
     for background in (parts.retention, parts.size):
         if background is not None:
             await asyncio.to_thread(background.stop)
     await parts.client.aclose()
     await asyncio.to_thread(parts.sweep_store.close)
     await asyncio.to_thread(parts.store.close)
+    if parts.cluster is not None:
+        await asyncio.to_thread(parts.cluster.announcer.close)
     if parts.spans is not None:
         await asyncio.to_thread(parts.spans.close)
     if parts.access is not None:
         parts.access.sessions.close()
 
 
-async def _taken_over(parts: Parts) -> list["asyncio.Task[None]"]:
+async def _later(parts: Parts, *, goes_on_with_sweeps: bool) -> list[Coroutine[Any, Any, None]]:
     """Begin to put in order what a dead service left; returns what goes on with that. Raises OSError, StoreError."""
+    if parts.read_only:
+        return [_keep_up(parts.store)]
+    sweeps = [parts.sweeps.take_over()] if goes_on_with_sweeps else []
+    if parts.cluster is not None:
+        return sweeps  # what a dead worker left, the queue gives to another one
     is_complete = parts.store.is_complete
     again = await parts.takeover.begin()
-    return [
-        asyncio.create_task(parts.takeover.keep_on(again, is_complete=is_complete)),
-        asyncio.create_task(parts.sweeps.take_over()),
-    ]
+    return [parts.takeover.keep_on(again, is_complete=is_complete), *sweeps]
 
 
 async def _keep_up(store: RunStore) -> None:
@@ -67,6 +80,8 @@ async def _keep_up(store: RunStore) -> None:
 
 async def drain(parts: Parts, seconds: int) -> None:
     """Let the runs under way end, and start no more. Sweeps start no more points, and end with those under way."""
+    if parts.cluster is not None:
+        await parts.cluster.drain()
     count = parts.runs.count
     if not seconds:
         return

@@ -1,16 +1,21 @@
 """What the service is made of, put together from its settings; everything is passed on through constructors."""
 
+import math
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
 
 from ops_orchestrator.descriptors import limit, places_for
+from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.runs.active_runs import ActiveRuns
+from ops_orchestrator.runs.cluster.queued_runs import QueuedRuns, QueuePlaces
 from ops_orchestrator.runs.event_stream import EventStream
+from ops_orchestrator.runs.log_follower import FollowsRuns, LogFollower
 from ops_orchestrator.runs.shared_turns import SharedTurns
 from ops_orchestrator.runs.store.index_update import Progress
 from ops_orchestrator.runs.store.opening import open_store
@@ -23,7 +28,9 @@ from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
 from ops_orchestrator.runs.sweeps.sweep_run import RunsOfSweeps
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.runs.turns import LocalTurns, Turns
+from ops_orchestrator.runs.under_way import Runs
 from ops_orchestrator.service.access.access import Access
+from ops_orchestrator.service.cluster import Cluster
 from ops_orchestrator.service.metrics.scrape import Looked, Metrics, Scrapes
 from ops_orchestrator.service.reloading import ModulesFile, Reloading
 from ops_orchestrator.service.seen_modules import ModuleViewer
@@ -41,13 +48,14 @@ class Parts:
     """What the service is made of."""
 
     reloading: Reloading
-    events: EventStream
+    events: FollowsRuns
     store: RunStore
     size: StoreSize | None
     retention: Retention | None
     client: ModuleClient
     turns: Turns
-    runs: ActiveRuns
+    runs: Runs
+    cluster: Cluster | None
     viewer: ModuleViewer
     sweep_store: SweepStore
     sweeps: ActiveSweeps
@@ -60,6 +68,14 @@ class Parts:
     read_only: bool
     worker: Worker | None
 
+    def brings_lines_of(self, run_id: str) -> bool:
+        """Whether `events` brings the lines of a run that is not over."""
+        return self.cluster is not None or self.runs.find(run_id) is not None
+
+    def away(self) -> str | None:
+        """Why what runs need besides the store is not there, in a sentence; None when it is."""
+        return self.cluster.away() if self.cluster is not None else None
+
 
 def parts_of(settings: Settings, transport: Transport | None, worker: Worker | None) -> Parts:
     """`transport` replaces the network between the orchestrator and the modules.
@@ -70,10 +86,12 @@ def parts_of(settings: Settings, transport: Transport | None, worker: Worker | N
     file = ModulesFile.read(settings.modules_file, worker)
     registration = file.registration
     events, metrics, spans = EventStream(), Metrics(registration), span_export(os.environ)
+    cluster = _cluster(settings)
+    announcers = [] if cluster is None else [cluster.announcer]
     size = None if settings.max_store_bytes is None or settings.runs_url else StoreSize(settings.runs_dir)
     store = open_store(
         settings,
-        (RunLog(settings.log_format), events, metrics.consumer, *([spans] if spans else [])),
+        (RunLog(settings.log_format), events, metrics.consumer, *([spans] if spans else []), *announcers),
         report=_log_progress,
         in_background=True,
         signer=_signer(settings, worker),
@@ -81,34 +99,54 @@ def parts_of(settings: Settings, transport: Transport | None, worker: Worker | N
     )
     client = ModuleClient(settings.limits, transport)
     turns = _turns(settings, worker)
-    runs = ActiveRuns(
-        registration, store, client, turns=turns, image_digest=settings.image_digest, leaves_runs=settings.resume_interrupted
-    )
+    active = partial(ActiveRuns, registration, store, client, image_digest=settings.image_digest)
+    runs: Runs
+    executing: ActiveRuns | None
+    if cluster is None:
+        runs = executing = active(turns=turns, leaves_runs=settings.resume_interrupted)
+    else:
+        executing = active(turns=turns, leaves_runs=True) if settings.embedded_workers else None
+        made, ended = (active(turns=QueuePlaces(cluster.queue, most)) for most in (settings.max_queued_runs, math.inf))
+        runs = QueuedRuns(made, ended, store, cluster.queue, news=cluster.news, executing=executing)
+        if executing is not None:
+            cluster.execute_with(executing, store, settings.max_concurrent_runs)
     durability: Durability = "os" if settings.read_only else settings.durability  # there is nothing to flush
     sweep_store = SweepStore.open(settings.runs_dir, durability, settings.sync)
-    through = RunsOfSweeps(runs, store, settings.max_concurrent_runs, leaves_sweeps=settings.resume_interrupted)
+    leaves = settings.resume_interrupted or cluster is not None
+    through = RunsOfSweeps(runs, store, settings.max_concurrent_runs, leaves_sweeps=leaves)
     siblings = Siblings(worker.siblings if worker else (), runs.find, store)
+    queue = None if cluster is None else cluster.queue
     return Parts(
         reloading=Reloading(file, siblings),
-        events=events,
+        events=events if cluster is None else LogFollower(store, cluster.news),
         store=store,
         size=size,
         retention=_retention(settings, store, worker),
         client=client,
         turns=turns,
         runs=runs,
+        cluster=cluster,
         viewer=ModuleViewer(registration, client, store, VerdictStore(settings.runs_dir)),
         sweep_store=sweep_store,
         sweeps=ActiveSweeps(registration, sweep_store, through),
-        takeover=Takeover(store, runs if settings.resume_interrupted else None),
+        takeover=Takeover(store, executing if settings.resume_interrupted else None),
         siblings=siblings,
         spans=spans,
         metrics=metrics,
-        scrapes=Scrapes(metrics, Looked(registration, client, runs, store, settings), worker),
+        scrapes=Scrapes(metrics, Looked(registration, client, runs, store, settings, queue), worker),
         access=_access(settings, worker),
         read_only=settings.read_only,
         worker=worker,
     )
+
+
+def _cluster(settings: Settings) -> Cluster | None:
+    """What this service shares with others, if it does. Raises ConfigurationError."""
+    if settings.database_url is None:
+        if not settings.embedded_workers:
+            raise ConfigurationError("OPS_EMBEDDED_WORKERS=0 needs OPS_DATABASE_URL, through which `ops worker` gets the runs")
+        return None
+    return None if settings.read_only else Cluster(settings, settings.database_url.get_secret_value())
 
 
 def _retention(settings: Settings, store: RunStore, worker: Worker | None) -> Retention | None:

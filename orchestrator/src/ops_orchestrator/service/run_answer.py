@@ -11,11 +11,11 @@ from pydantic_core import to_json
 from ops_contract import terminal_safe
 from ops_orchestrator.modules.trace_context import TRACE_RESPONSE, TraceContext
 from ops_orchestrator.off_loop import off_loop_if_large
-from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.answer import answer
 from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.under_way import RunUnderWay
 from ops_orchestrator.service.answers import RunAnswer
 from ops_orchestrator.service.openapi import PROBLEM, Responses, json_of, problems, response_header
 from ops_orchestrator.service.routes.prefer import Preference
@@ -64,7 +64,7 @@ RUN_RESPONSES: Final[Responses] = {
 """What a route answers that waits for a run."""
 
 
-async def answer_when_over(run: ActiveRun | RunRecord, store: RunStore, preference: Preference) -> Response:
+async def answer_when_over(run: RunUnderWay | RunRecord, store: RunStore, preference: Preference) -> Response:
     """The answer about a run when it is over, or when its caller does not want to wait any longer.
 
     A record is that of a run which this process does not execute: see `ActiveRuns.wait_elsewhere`.

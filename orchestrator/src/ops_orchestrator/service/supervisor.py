@@ -182,7 +182,7 @@ class _Supervisor:
         if self._ending.done():
             _send(process, signal.SIGTERM)
         place = {"number": number, "count": self._settings.workers, "folder": self._folder, "listener": listener}
-        await _tell(process, place | {"settings": self._settings.model_dump(mode="json")})
+        await _tell(process, place | {"settings": self._settings.with_secrets()})
         return process
 
     def _note_ready(self, number: int) -> None:

@@ -9,9 +9,11 @@ import pytest
 from run_records import GOOD, RUN_ID, record
 
 from ops_orchestrator.errors import InvalidRequestError
+from ops_orchestrator.runs.cluster.postgres_index import PostgresIndex
 from ops_orchestrator.runs.events import Fingerprints
 from ops_orchestrator.runs.record import RunRecord, StepRecord
 from ops_orchestrator.runs.run_filter import RunFilter
+from ops_orchestrator.runs.store.folder_source import FolderSource
 from ops_orchestrator.runs.store.listed_run import CallCounts, IndexedRun, ReadRun
 from ops_orchestrator.runs.store.protocols import RunIndex
 from ops_orchestrator.runs.store.sqlite_index import FILE_NAME, SqliteIndex
@@ -19,8 +21,12 @@ from ops_orchestrator.runs.store.sqlite_index import FILE_NAME, SqliteIndex
 KEY = "c" * 64
 
 
-@pytest.fixture(params=["in a file", "in memory"])
+@pytest.fixture(params=["in a file", "in memory", pytest.param("in PostgreSQL", marks=pytest.mark.slow)])
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunIndex]:
+    if request.param == "in PostgreSQL":
+        with closing(PostgresIndex.open(request.getfixturevalue("database"), FolderSource(tmp_path))) as index:
+            yield index
+        return
     if request.param == "in memory":
         (tmp_path / FILE_NAME).mkdir()  # where the file would be
     with closing(SqliteIndex.open(tmp_path)) as index:

@@ -20,6 +20,11 @@ _KEY: Final = re.compile(r"[0-9a-f]{64}")
 _LOCK: Final = ".making"
 
 
+def is_key(text: str) -> bool:
+    """Whether this is a SHA-256, as keys are."""
+    return _KEY.fullmatch(text) is not None
+
+
 class NoKeys:
     """The keys of a store that is only read: nobody claims one, and none is kept. See ClaimedKeys."""
 
@@ -105,7 +110,7 @@ class ClaimedKeys:
 
     def keep(self, key_sha256: str | None, run_id: str) -> None:
         """Give the key that a stored run says it has to that run, unless another holds it, or it is not a key at all."""
-        if key_sha256 is not None and _KEY.fullmatch(key_sha256):
+        if key_sha256 is not None and is_key(key_sha256):
             try:
                 with suppress(FileExistsError):
                     self._link(key_sha256).symlink_to(run_id)
@@ -114,7 +119,7 @@ class ClaimedKeys:
 
     def release(self, key_sha256: str | None, run_id: str) -> None:
         """Free the key if `run_id` holds it."""
-        if key_sha256 is not None and _KEY.fullmatch(key_sha256):
+        if key_sha256 is not None and is_key(key_sha256):
             try:
                 self._remove(self._link(key_sha256), run_id)
             finally:
@@ -139,7 +144,7 @@ class ClaimedKeys:
             self._unlock(run_id)
 
     def _link(self, key_sha256: str) -> Path:
-        if not _KEY.fullmatch(key_sha256):
+        if not is_key(key_sha256):
             raise ValueError(f"{key_sha256[:80]!r} is not a SHA-256 in lower-case hexadecimal digits")
         return self.folder / key_sha256
 
@@ -185,7 +190,7 @@ def free_abandoned_keys(store: Path, is_made: Callable[[str], bool] | None = Non
     keys = ClaimedKeys(store, is_made=is_made)
     with suppress(OSError):  # what cannot be freed now, the next claim frees
         for name in os.listdir(keys.folder):  # noqa: PTH208  # there may be as many names as runs
-            if name.endswith(_LOCK) and _KEY.fullmatch(name.removesuffix(_LOCK)):
+            if name.endswith(_LOCK) and is_key(name.removesuffix(_LOCK)):
                 keys.free(name.removesuffix(_LOCK))
 
 

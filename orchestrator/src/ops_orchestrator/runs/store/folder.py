@@ -36,13 +36,14 @@ from ops_orchestrator.runs.store.adoption import adopt
 from ops_orchestrator.runs.store.all_runs import last_calls_in, page_of
 from ops_orchestrator.runs.store.claimed_keys import free_abandoned_keys
 from ops_orchestrator.runs.store.folder_run import FolderRun
+from ops_orchestrator.runs.store.folder_source import FolderSource
 from ops_orchestrator.runs.store.folder_writer import FolderWriter
 from ops_orchestrator.runs.store.index_update import Report
 from ops_orchestrator.runs.store.kept_artifact import kept_artifact
 from ops_orchestrator.runs.store.left_runs import abandoned_runs, clear_leftovers, end_left_runs, left_runs
 from ops_orchestrator.runs.store.listed_run import CallCounts, IndexedRun, Page, Repeats
 from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile, files_in
-from ops_orchestrator.runs.store.protocols import Reopened, RunIndex
+from ops_orchestrator.runs.store.protocols import Reopened, RunIndex, RunSource
 from ops_orchestrator.runs.store.reading import (
     folder_of,
     is_kept_in_documents,
@@ -105,11 +106,12 @@ class FolderStore:
         read_only: bool = False,
         signer: Signer | None = None,
         room: Room | None = None,
+        make_index: Callable[[RunSource], RunIndex] | None = None,
     ) -> Self:
         """The store in `folder`, made when missing; its index is brought up to date, `in_background` if many runs came.
 
         `consumers` get the lines of runs that are written. `report` is called every few seconds while runs are read for the
-        index. Runs that end are signed by `signer`. New ones need `room`.
+        index, unless `make_index` makes that. Runs that end are signed by `signer`. New ones need `room`.
         With `read_only`, nothing is written into the folder, which must be there. Raises StoreError, ConfigurationError.
         """
         try:
@@ -117,7 +119,11 @@ class FolderStore:
                 durability = "os"  # there is nothing to flush
             else:
                 folder.mkdir(parents=True, exist_ok=True)
-            index = SqliteIndex.open(folder, report=report, in_background=in_background, read_only=read_only)
+            index: RunIndex
+            if make_index is not None:
+                index = make_index(FolderSource(folder))
+            else:
+                index = SqliteIndex.open(folder, report=report, in_background=in_background, read_only=read_only)
             return cls(folder, index, sync_of(folder, durability, sync), consumers, durability, signer=signer, room=room)
         except OSError as error:
             reason = "it is not a folder" if isinstance(error, FileExistsError) else error.strerror

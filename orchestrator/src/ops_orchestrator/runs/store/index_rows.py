@@ -4,13 +4,12 @@ A tag is everything that a filter can ask for, such as `status=failed`. The tabl
 from: within a tag the runs are in the order of the list, and a run with several tags stands there once for each.
 """
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
@@ -37,21 +36,40 @@ CREATE TABLE IF NOT EXISTS calls ( -- the steps that are over, by the tag of the
 """
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KNOWN: Final = "SELECT version, started_us, summary, idempotency_key FROM runs WHERE run_id = ?"
-_PUT: Final = "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_TAG: Final = "INSERT OR IGNORE INTO tagged VALUES (?, ?, ?)"
+_PUT: Final = """
+INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO UPDATE SET started_us = excluded.started_us,
+status = excluded.status, recipe = excluded.recipe, result = excluded.result, idempotency_key = excluded.idempotency_key,
+version = excluded.version, summary = excluded.summary
+"""
+_TAG: Final = "INSERT INTO tagged VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _UNTAG: Final = "DELETE FROM tagged WHERE tag = ? AND started_us = ? AND run_id = ?"
-_CALL: Final = "INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?)"
+_CALL: Final = """
+INSERT INTO calls VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (module, run_id, step) DO UPDATE SET failed = excluded.failed, took_us = excluded.took_us
+"""
 _UNCALL: Final = "DELETE FROM calls WHERE module = ? AND run_id = ?"
 _CALLED: Final = ("completed", "failed", "interrupted")
 _ORIGINS: Final = ("reproduces", "sweep")
 _FIRST: Final = -(2**63)
 _LAST: Final = (2**63 - 1, "")
 _PAGE: Final = """
-SELECT t.started_us, t.run_id, r.summary, r.version FROM tagged t CROSS JOIN runs r ON r.run_id = t.run_id
-WHERE t.tag = ? AND (t.started_us, t.run_id) < (?, ?) AND t.started_us >= ? {conditions}
+SELECT t.started_us, t.run_id, r.summary, r.version FROM tagged t CROSS JOIN runs r
+WHERE r.run_id = t.run_id AND t.tag = ? AND (t.started_us, t.run_id) < (?, ?) AND t.started_us >= ? {conditions}
 ORDER BY t.started_us DESC, t.run_id DESC LIMIT ?
 """
 _HAS: Final = "AND EXISTS (SELECT 1 FROM tagged o WHERE o.tag = ? AND o.started_us = t.started_us AND o.run_id = t.run_id)"
+
+
+class Statements(Protocol):
+    """What takes statements of SQL as SQLite and PostgreSQL both know it, with `?` for each parameter."""
+
+    def execute(self, query: str, parameters: Sequence[Any] = ..., /) -> Any:
+        """Execute one; what it found is fetched from what is returned."""
+        ...
+
+    def executemany(self, query: str, parameters: Iterable[Sequence[Any]], /) -> Any:
+        """Execute one for each of `parameters`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -86,13 +104,13 @@ class Row:
         )
 
 
-def put(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
+def put(connection: Statements, rows: Iterable[Row]) -> None:
     """Add runs, or replace what is known of them."""
     for row in rows:
         _write(connection, row, _known(connection, row.run_id))
 
 
-def learn(connection: sqlite3.Connection, rows: Iterable[tuple[Row, str | None]]) -> None:
+def learn(connection: Statements, rows: Iterable[tuple[Row, str | None]]) -> None:
     """As `put`, but each run only if the version beside it is still the one that is known, None for a run that is not."""
     for row, before in rows:
         known = _known(connection, row.run_id)
@@ -100,7 +118,7 @@ def learn(connection: sqlite3.Connection, rows: Iterable[tuple[Row, str | None]]
             _write(connection, row, known)
 
 
-def drop(connection: sqlite3.Connection, run_id: str) -> str | None:
+def drop(connection: Statements, run_id: str) -> str | None:
     """Remove a run from the index; returns its idempotency key."""
     known = _known(connection, run_id)
     if known is None:
@@ -111,11 +129,11 @@ def drop(connection: sqlite3.Connection, run_id: str) -> str | None:
     return str(known[3]) if known[3] is not None else None
 
 
-def _known(connection: sqlite3.Connection, run_id: str) -> Any:
+def _known(connection: Statements, run_id: str) -> Any:
     return connection.execute(_KNOWN, (run_id,)).fetchone()
 
 
-def _write(connection: sqlite3.Connection, row: Row, known: Any) -> None:
+def _write(connection: Statements, row: Row, known: Any) -> None:
     before = {(tag, known[1], row.run_id) for tag in _tags_in_row(known[2])} if known else set()
     now = {(tag, row.started_us, row.run_id) for tag in tags_of(row.summary)}
     connection.execute(_PUT, row.values())
@@ -133,7 +151,7 @@ def _calls_of(record: RunRecord) -> list[tuple[object, ...]]:
             tag_of("module", step.module),
             record.run_id,
             step.step,
-            step.status == "failed",
+            int(step.status == "failed"),
             _took_us(step) if step.status == "completed" else None,
         )
         for step in record.steps

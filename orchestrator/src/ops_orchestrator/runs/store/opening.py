@@ -1,14 +1,16 @@
 """Opens the store that the settings ask for: folders, or a bucket. The one place that chooses."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from ops_contract import sha256_hex
 from ops_orchestrator.errors import ConfigurationError, StoreError
+from ops_orchestrator.runs.cluster.postgres_index import PostgresIndex
 from ops_orchestrator.runs.feed import Consumer
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Report
-from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.store.protocols import RunIndex, RunSource, RunStore
 from ops_orchestrator.runs.store.room import Room
 from ops_orchestrator.runs.store.run_folder import Signer
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
@@ -46,6 +48,9 @@ def open_store(  # noqa: PLR0913  # what a store is made with, each by name
         read_only=settings.read_only,
         signer=signer,
         room=room,
+        make_index=None
+        if settings.database_url is None
+        else _index_maker(settings, settings.runs_dir, report, in_background=in_background),
     )
 
 
@@ -83,7 +88,7 @@ def _in_bucket(  # noqa: PLR0913, PLR0917  # as above
         return ObjectStore(
             bucket,
             settings.runs_dir,
-            lambda source: SqliteIndex.open(index_folder, report=report, in_background=in_background, source=source),
+            _index_maker(settings, index_folder, report, in_background=in_background),
             consumers,
             keys_folder=index_folder,
             most_copied_bytes=settings.runs_copies_bytes,
@@ -93,3 +98,12 @@ def _in_bucket(  # noqa: PLR0913, PLR0917  # as above
     except OSError as error:
         reason = "it is not a folder" if isinstance(error, FileExistsError) else error.strerror
         raise StoreError(f"cannot use {settings.runs_dir}: {reason}; set OPS_RUNS_DIR to a folder") from error
+
+
+def _index_maker(
+    settings: Settings, folder: Path, report: Report | None, *, in_background: bool
+) -> Callable[[RunSource], RunIndex]:
+    """What makes the index of the runs of a source, which is kept in the database, or else in `folder`."""
+    if (url := settings.database_url) is not None:
+        return lambda source: PostgresIndex.open(url.get_secret_value(), source, report=report, in_background=in_background)
+    return lambda source: SqliteIndex.open(folder, report=report, in_background=in_background, source=source)

@@ -4,46 +4,21 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from statistics import median
 from typing import Any, Final, Self, TypeVar
 
-from ops_contract import Problem
-from ops_orchestrator.errors import InvalidRequestError, StoreError
+from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.store.claimed_keys import ClaimedKeys, NoKeys
 from ops_orchestrator.runs.store.folder_source import FolderSource
 from ops_orchestrator.runs.store.index_file import IndexFile, IndexMadeAgainError, in_a_transaction
-from ops_orchestrator.runs.store.index_rows import (
-    EVERY_TAG,
-    FOREIGN,
-    SCHEMA,
-    Row,
-    drop,
-    learn,
-    page_query,
-    put,
-    read_summary,
-    tag_of,
-    tags_in,
-)
+from ops_orchestrator.runs.store.index_reader import IndexReader
+from ops_orchestrator.runs.store.index_rows import FOREIGN, SCHEMA, Row, drop, learn, put
 from ops_orchestrator.runs.store.index_update import IndexUpdate, Report
 from ops_orchestrator.runs.store.listed_run import CallCounts, IndexedRun, ListedRun, Position, ReadRun, Repeats
 from ops_orchestrator.runs.store.protocols import RunSource
 
 FILE_NAME: Final = ".index.sqlite3"
 
-_MOST_COUNTED: Final = 5000
-_HOW_MANY: Final = "SELECT count(*) FROM (SELECT 1 FROM tagged WHERE tag = ? LIMIT ?)"
-_REPEATS: Final = """
-SELECT count(*), count(DISTINCT result) FROM (SELECT result FROM runs WHERE recipe = ? AND result IS NOT NULL LIMIT ?)
-"""
-_CALLS: Final = "SELECT count(*), count(CASE WHEN failed = 1 THEN 1 END) FROM calls WHERE module = ?"
-_TOOK: Final = """
-SELECT CAST(took_us AS INTEGER) FROM calls WHERE module = ? AND took_us IS NOT NULL ORDER BY run_id DESC, step DESC LIMIT ?
-"""
-_LAST_CALLS: Final = "SELECT run_id, step FROM calls WHERE module = ? ORDER BY run_id DESC, step DESC LIMIT ?"
-_MOST_FOR_A_MEDIAN: Final = 1000
-_LATER: Final = "SELECT min({name}) FROM runs WHERE {name} {comparison} ?"
 _PATIENCE_S: Final = 20.0
 _COMPLETE: Final = 1
 _MOST_ATTEMPTS: Final = 3
@@ -67,6 +42,7 @@ class SqliteIndex:
         self._file = IndexFile(
             folder / FILE_NAME, SCHEMA, FOREIGN, busy_timeout_s, discard=self._keys.make_folder(), in_memory=read_only
         )
+        self._reader = IndexReader(self._rows)
         self._update = IndexUpdate(source, self, report)
 
     @classmethod
@@ -130,35 +106,23 @@ class SqliteIndex:
 
     def run_ids(self, status: str | None = None) -> set[str]:
         """See RunIndex."""
-        if status is None:
-            return {run_id for (run_id,) in self._rows("SELECT run_id FROM runs", ())}
-        return {run_id for (run_id,) in self._rows("SELECT run_id FROM tagged WHERE tag = ?", (tag_of("status", status),))}
+        return self._reader.run_ids(status)
 
     def page(self, limit: int, where: RunFilter = EVERY_RUN, after: Position | None = None) -> list[IndexedRun]:
         """See RunIndex."""
-        fingerprint = where.fingerprint and self._whole_fingerprint(where.fingerprint)
-        if fingerprint == "":
-            return []
-        tags = self._rarest_first(tags_in(where, fingerprint)) or [EVERY_TAG]
-        rows = self._rows(*page_query(tags, limit, where, after))
-        found = ((Position(started_us, run_id), read_summary(text), version) for started_us, run_id, text, version in rows)
-        return [IndexedRun(position, summary, version) for position, summary, version in found if summary is not None]
+        return self._reader.page(limit, where, after)
 
     def repeats(self, recipe: str) -> Repeats:
         """See RunIndex."""
-        [(runs, results)] = self._rows(_REPEATS, (recipe, _MOST_COUNTED))
-        return Repeats(runs, results)
+        return self._reader.repeats(recipe)
 
     def calls(self, module: str) -> CallCounts:
         """See RunIndex."""
-        tag = tag_of("module", module)
-        [(calls, failed)] = self._rows(_CALLS, (tag,))
-        took_us = [took for (took,) in self._rows(_TOOK, (tag, _MOST_FOR_A_MEDIAN))]
-        return CallCounts(calls, failed, median(took_us) / 1_000_000 if took_us else None)
+        return self._reader.calls(module)
 
     def last_calls(self, module: str, limit: int) -> list[tuple[str, int]]:
         """See RunIndex."""
-        return self._rows(_LAST_CALLS, (tag_of("module", module), limit))
+        return self._reader.last_calls(module, limit)
 
     def claim(self, key_sha256: str, run_id: str) -> str | None:
         """See RunIndex."""
@@ -180,10 +144,7 @@ class SqliteIndex:
 
     def unknown(self, run_ids: Sequence[str]) -> list[str]:
         """Those of `run_ids` that are not in the index."""
-        places = ", ".join("?" for _ in run_ids)
-        query = f"SELECT run_id FROM runs WHERE run_id IN ({places})"  # noqa: S608  # places alone
-        known = {run_id for (run_id,) in self._rows(query, run_ids)}
-        return [run_id for run_id in run_ids if run_id not in known]
+        return self._reader.unknown(run_ids)
 
     @property
     def was_complete(self) -> bool:
@@ -201,28 +162,6 @@ class SqliteIndex:
         self._keys.folder.mkdir(exist_ok=True)
         self._file.make_again()
         self._update.again()
-
-    def _whole_fingerprint(self, beginning: str) -> str:
-        """The fingerprint that begins so, nothing when there is none. Raises InvalidRequestError when there are several."""
-        after = f"{beginning}g"
-        first = self._fingerprints(">=", beginning)
-        found = {value for value in first if value < after}
-        found |= {value for each in found for value in self._fingerprints(">", each) if value < after}
-        if len(found) > 1:
-            problem = Problem("fingerprint", f"{beginning!r} is the beginning of several; write more of it")
-            raise InvalidRequestError("A filter cannot be used.", [problem])
-        return "".join(found)
-
-    def _fingerprints(self, comparison: str, value: str) -> set[str]:
-        """The first recipe and the first result fingerprint that compare so with `value`."""
-        queries = [_LATER.format(name=name, comparison=comparison) for name in ("recipe", "result")]
-        return {found for query in queries for (found,) in self._rows(query, (value,)) if found is not None}
-
-    def _rarest_first(self, tags: Sequence[int]) -> list[int]:
-        """The tags, those of the fewest runs first: the runs of the first one are looked at one after another."""
-        if len(tags) < 2:
-            return list(tags)
-        return sorted(tags, key=lambda tag: self._rows(_HOW_MANY, (tag, _MOST_COUNTED))[0])
 
     def _rows(self, query: str, parameters: Sequence[object]) -> list[Any]:
         try:

@@ -5,12 +5,11 @@ import asyncio
 from ops_orchestrator.errors import BusyError, ConflictError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.planning.sweep import Point
-from ops_orchestrator.runs.active_run import ActiveRun
-from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.events import Origin
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.sweeps.state import SweepState
+from ops_orchestrator.runs.under_way import Runs, RunUnderWay
 
 
 def key_of(sweep_id: str, number: int) -> str:
@@ -18,7 +17,7 @@ def key_of(sweep_id: str, number: int) -> str:
     return f"{sweep_id}/{number}"
 
 
-async def first_run(runs: ActiveRuns, sweep: SweepState, point: Point, catalogue: Catalogue) -> ActiveRun:
+async def first_run(runs: Runs, sweep: SweepState, point: Point, catalogue: Catalogue) -> RunUnderWay:
     """Start the run of a point of `sweep` that never ran before, with the modules of `catalogue`.
 
     Raises RequestError, BusyError among them, and StoreError.
@@ -29,15 +28,15 @@ async def first_run(runs: ActiveRuns, sweep: SweepState, point: Point, catalogue
 
 
 async def point_run(
-    runs: ActiveRuns, store: RunStore, sweep: SweepState, point: Point, catalogue: Catalogue
-) -> ActiveRun | RunRecord:
+    runs: Runs, store: RunStore, sweep: SweepState, point: Point, catalogue: Catalogue
+) -> RunUnderWay | RunRecord:
     """The run of a point, under way in `runs`, or its record when an earlier attempt of the sweep completed it.
 
     Raises BusyError when that has to be tried again, RequestError, StoreError.
     """
     key = key_of(sweep.sweep_id, point.number)
     found = await runs.start_once(point.scenario, key, catalogue=catalogue, origin=_origin(sweep))
-    if isinstance(found, ActiveRun) or found.status == "completed":
+    if not isinstance(found, RunRecord) or found.status == "completed":
         return found
     try:
         return await (runs.resume(found.run_id, sweep.caller) if found.is_over else runs.take_over(found.run_id))

@@ -13,8 +13,6 @@ import structlog
 from ops_orchestrator.errors import BusyError, DamagedRunError, NoRoomError, RequestError, StoreError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.planning.sweep import Point, SweepRequest, points
-from ops_orchestrator.runs.active_run import ActiveRun
-from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.events import now
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
@@ -26,6 +24,7 @@ from ops_orchestrator.runs.sweeps.points_writer import PointsWriter
 from ops_orchestrator.runs.sweeps.state import Counts, SweepState, SweepStatus
 from ops_orchestrator.runs.sweeps.sweep_folder import Cancellation, SweepFolder
 from ops_orchestrator.runs.sweeps.table import table_of
+from ops_orchestrator.runs.under_way import Runs, RunUnderWay
 
 # Between two attempts to get a place among the runs.
 _FIRST_PAUSES_S: Final = (0.05, 0.1, 0.2)
@@ -45,7 +44,7 @@ class RunsOfSweeps:
     With `leaves_sweeps`, the next service goes on with those that this one leaves when it stops.
     """
 
-    runs: ActiveRuns
+    runs: Runs
     store: RunStore
     at_once: int
     leaves_sweeps: bool = False
@@ -70,7 +69,7 @@ class SweepRun:
         self._store = through.store
         self._at_once = min(request.spec.concurrency or through.at_once, through.at_once)
         self._is_left = through.leaves_sweeps
-        self._under_way: set[ActiveRun] = set()
+        self._under_way: set[RunUnderWay] = set()
         self._counts = Counts(total=request.size)
         self._done_before = 0
         self._began = time.monotonic()
@@ -168,7 +167,7 @@ class SweepRun:
             return None
         return PointOutcome.of(point.number, ended, run.results)
 
-    async def _started(self, point: Point) -> ActiveRun | RunRecord | None:
+    async def _started(self, point: Point) -> RunUnderWay | RunRecord | None:
         """The run of a point; None when the sweep ends while it waits for a place among the runs."""
         for pause_s in chain(_FIRST_PAUSES_S, repeat(_PAUSE_S)):
             if self._is_ending:

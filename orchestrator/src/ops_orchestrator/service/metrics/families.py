@@ -115,6 +115,13 @@ MODULE_CHECKED: Final = Family(
 RUNS_LIMIT: Final = Family(
     "ops_runs_limit", "gauge", "OPS_MAX_CONCURRENT_RUNS and OPS_MAX_QUEUED_RUNS.", ("status",), of_service=True
 )
+QUEUE: Final = Family(
+    "ops_queue_runs",
+    "gauge",
+    "Runs in the queue of a database that wait, or that workers have; see docs/cluster.md.",
+    ("state",),
+    of_service=True,
+)
 STORE_BYTES: Final = Family(
     "ops_store_bytes", "gauge", "Bytes of the files in OPS_RUNS_DIR, measured now and then.", of_service=True
 )

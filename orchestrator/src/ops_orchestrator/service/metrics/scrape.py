@@ -5,6 +5,7 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,10 +14,12 @@ from starlette.responses import Response
 
 import ops_orchestrator
 from ops_contract import CONTRACT_VERSION
+from ops_orchestrator.errors import StoreError
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.registration import Registration
-from ops_orchestrator.runs.active_runs import ActiveRuns
+from ops_orchestrator.runs.cluster.run_queue import RunQueue
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.under_way import Runs
 from ops_orchestrator.service.liveness import socket_of
 from ops_orchestrator.service.metrics.families import (
     BUILD,
@@ -26,6 +29,7 @@ from ops_orchestrator.service.metrics.families import (
     OPEN_CALLS,
     OPEN_STATUSES,
     OTHER,
+    QUEUE,
     RUNS,
     RUNS_LIMIT,
     WORKER_UP,
@@ -49,9 +53,10 @@ class Looked:
 
     registration: Registration
     client: ModuleClient
-    runs: ActiveRuns
+    runs: Runs
     store: RunStore
     settings: Settings
+    queue: RunQueue | None = None
 
 
 class Metrics:
@@ -108,7 +113,7 @@ class Scrapes:
         samples = self._metrics.counted() | self._open(request) | {WORKER_UP.name: [((), 1.0)]}
         is_first = self._number == 0
         if is_first:
-            samples |= self._of_service() | self._checks.look()
+            samples |= self._of_service() | self._checks.look() | await self._in_queue()
         return samples | await asyncio.to_thread(_blocking, self._room.look if is_first else None)
 
     def _open(self, request: Request) -> Samples:
@@ -141,6 +146,15 @@ class Scrapes:
             RUNS_LIMIT.name: [((status,), float(most)) for status, most in limits],
             BUILD.name: [(versions, 1.0)],
         }
+
+    async def _in_queue(self) -> Samples:
+        """What is in the queue, if there is one; nothing while its database is away."""
+        depth: dict[str, int] = {}
+        if self._looked.queue is not None:
+            with suppress(StoreError, TimeoutError):
+                async with asyncio.timeout(_LONGEST_SILENCE_S):
+                    depth = await self._looked.queue.depth()
+        return {QUEUE.name: [((state,), float(count)) for state, count in depth.items()]} if depth else {}
 
     async def _of_sibling(self, request: Request, number: int) -> Samples:
         """What a sibling knows; of one that is gone or hangs, that it did not answer."""

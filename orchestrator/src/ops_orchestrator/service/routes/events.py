@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from ops_orchestrator.errors import DamagedRunError, NotFoundError
-from ops_orchestrator.runs.event_stream import EventStream
+from ops_orchestrator.runs.log_follower import FollowsRuns
 from ops_orchestrator.runs.log_reader import LogReader
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.service.event_source import HEADERS, HEARTBEAT_S, MEDIA_TYPE, EventSource, Streamed
@@ -42,7 +42,7 @@ EventIdInQuery = Annotated[str, Query(pattern=_ID, description="the same for cal
 
 def events_routes(
     store: RunStore,
-    events: EventStream,
+    events: FollowsRuns,
     is_active: Callable[[str], bool],
     settled: Callable[[str, int], Awaitable[None]],
     heartbeat_s: float = HEARTBEAT_S,

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 
-from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.evidence import EvidenceFilter, RunEvidence
 from ops_orchestrator.runs.record import MODULES
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.under_way import Runs
 from ops_orchestrator.service.answers import EvidenceAnswer
 from ops_orchestrator.service.json_response import SafeJsonResponse
 from ops_orchestrator.service.openapi import problems
@@ -17,7 +17,7 @@ from ops_orchestrator.service.routes.parameters import refuse_unusable_parameter
 _PARAMETERS: Final = ("step", "pointer", "unsupported")
 
 
-def evidence_routes(store: RunStore, runs: ActiveRuns) -> APIRouter:
+def evidence_routes(store: RunStore, runs: Runs) -> APIRouter:
     """The route over the evidence of the runs in `store`; of `runs`, which go on, memory knows more."""
     router = APIRouter(prefix="/runs", tags=["runs"], default_response_class=SafeJsonResponse)
 
@@ -42,7 +42,7 @@ def evidence_routes(store: RunStore, runs: ActiveRuns) -> APIRouter:
     return router
 
 
-def _evidence(store: RunStore, runs: ActiveRuns, run_id: str, where: EvidenceFilter) -> dict[str, Any]:
+def _evidence(store: RunStore, runs: Runs, run_id: str, where: EvidenceFilter) -> dict[str, Any]:
     run = runs.find(run_id)
     record, results = (run.record, run.results) if run else (store.record(run_id), store.results(run_id))
     return RunEvidence.of(record, results, lambda: store.document(run_id, MODULES), where).as_json()

@@ -13,11 +13,10 @@ from ops_orchestrator.errors import InvalidRequestError, UnresponsiveError
 from ops_orchestrator.modules.trace_context import TRACE_HEADER, read_traceparent
 from ops_orchestrator.off_loop import off_loop_if_large
 from ops_orchestrator.planning.scenario import Scenario, read_scenario
-from ops_orchestrator.runs.active_run import ActiveRun
-from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.events import NO_ORIGIN, Origin
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.under_way import Runs, RunUnderWay
 from ops_orchestrator.service.access.admitted_key import caller_of
 from ops_orchestrator.service.hot_route import Answer
 from ops_orchestrator.service.openapi import EXAMPLE_SCENARIO, Responses, header, json_of, problems
@@ -37,11 +36,11 @@ _RESPONSES: Final[Responses] = RUN_RESPONSES | problems(400, 413, 415, 422)
 class Started:
     """Answers requests that start a run in `runs`, or find one that `siblings` execute; all are kept in `store`."""
 
-    runs: ActiveRuns
+    runs: Runs
     store: RunStore
     siblings: Siblings
 
-    async def answer(self, request: Request, raw: bytes, run: ActiveRun | RunRecord, preference: Preference) -> Response:
+    async def answer(self, request: Request, raw: bytes, run: RunUnderWay | RunRecord, preference: Preference) -> Response:
         """The answer about the run to a request with the body `raw`; a record is that of a run found by its key."""
         if isinstance(run, RunRecord):
             within_s = None if preference.wait_s is None else preference.wait_s + _ON_THE_WAY_S

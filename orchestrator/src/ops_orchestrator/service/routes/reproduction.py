@@ -8,12 +8,11 @@ from fastapi.responses import Response
 
 from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.modules.trace_context import TRACE_HEADER, read_traceparent
-from ops_orchestrator.runs.active_run import ActiveRun
-from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.events import Origin
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.reproduction import recipe_of
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.under_way import Runs, RunUnderWay
 from ops_orchestrator.service.access.admitted_key import caller_of
 from ops_orchestrator.service.openapi import header, json_of, problems
 from ops_orchestrator.service.reproduction_request import ReproductionRequest, read_reproduction_request
@@ -32,7 +31,7 @@ _EXTRA: Final[dict[str, Any]] = {
 
 
 def reproduction_routes(
-    runs: ActiveRuns, store: RunStore, started: Started, registration: Registration, max_request_bytes: int
+    runs: Runs, store: RunStore, started: Started, registration: Registration, max_request_bytes: int
 ) -> APIRouter:
     """The route, for runs kept in `store` and the modules of `registration`."""
     router = APIRouter(prefix="/runs", tags=["runs"])
@@ -52,7 +51,7 @@ def reproduction_routes(
         traceparent, caller = read_traceparent(request.headers.getlist(TRACE_HEADER)), caller_of(request.scope)
         origin = Origin(reproduces=run_id, reproduction=wanted.terms, traceparent=traceparent, caller=caller)
         if key is None:
-            run: ActiveRun | RunRecord = await runs.start(recipe.scenario, catalogue=recipe.catalogue, origin=origin)
+            run: RunUnderWay | RunRecord = await runs.start(recipe.scenario, catalogue=recipe.catalogue, origin=origin)
         else:
             run = await runs.start_once(recipe.scenario, key, catalogue=recipe.catalogue, origin=origin)
         return await started.answer(request, raw, run, preference)

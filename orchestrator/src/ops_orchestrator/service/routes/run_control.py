@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from ops_orchestrator.errors import ConflictError
-from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.under_way import Runs, RunUnderWay
 from ops_orchestrator.service.access.admitted_key import caller_of
 from ops_orchestrator.service.answers import RunAnswer
 from ops_orchestrator.service.openapi import Responses, header, json_of, problems
@@ -27,7 +27,7 @@ _WAITING: Final[dict[str, Any]] = {
 }
 
 
-def run_control_routes(runs: ActiveRuns, store: RunStore, siblings: Siblings) -> APIRouter:
+def run_control_routes(runs: Runs, store: RunStore, siblings: Siblings) -> APIRouter:
     """The routes, for runs kept in `store`; `siblings` execute those that are not in `runs`."""
     router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -38,10 +38,13 @@ def run_control_routes(runs: ActiveRuns, store: RunStore, siblings: Siblings) ->
     )
     async def cancel_run(request: Request, run_id: str) -> Response:
         until = time.monotonic() + _LONGEST_MAKING_S
+        run: RunUnderWay | None
         while (run := runs.find(run_id)) is None:
             if (answer := await siblings.answer(request, run_id)) is not None:
                 return answer
             record, results = await asyncio.to_thread(_stored, store, run_id)
+            if not record.is_over and (run := runs.elsewhere(record)) is not None:
+                break
             if record.is_over or time.monotonic() > until:
                 return await _cancelled(record, results, store)
             await asyncio.sleep(_AGAIN_S)

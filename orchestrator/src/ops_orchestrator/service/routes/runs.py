@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from ops_contract import terminal_safe
-from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.json_text import json_document
 from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, Results, RunRecord
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter, read_filter
 from ops_orchestrator.runs.run_summary import ListedStatus
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.under_way import Runs
 from ops_orchestrator.service.answers import RunList
 from ops_orchestrator.service.openapi import json_of, problems, stored
 from ops_orchestrator.service.routes.parameters import WholeNumber, refuse_unusable_parameters
@@ -24,7 +24,7 @@ _JSON: Final = "application/json"
 _LINES: Final = {"application/x-ndjson": {"schema": {"type": "string"}}}
 
 
-def runs_routes(store: RunStore, runs: ActiveRuns) -> APIRouter:
+def runs_routes(store: RunStore, runs: Runs) -> APIRouter:
     """The routes over the runs in `store`; of `runs`, which go on, memory knows more."""
     router = APIRouter(prefix="/runs", tags=["runs"])
 

@@ -1,0 +1,174 @@
+"""Which runs' logs grew, and which are to be cancelled, told among processes by the notifications of PostgreSQL.
+
+They are no more than hints: whoever waits for one looks again after a while, since those of a connection that broke are lost.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from threading import Event, Lock, Thread
+from typing import Any, Final
+
+from ops_orchestrator.runs.active_run import within
+from ops_orchestrator.runs.cluster.database import library
+from ops_orchestrator.runs.feed import Line
+
+GREW: Final = "ops_runs_grew"
+CANCELLED: Final = "ops_runs_cancelled"
+
+_END: Final = " over"
+_AGAIN_S: Final = 0.5
+# Callers wait for ends, and those who watch do not see the difference.
+_GATHERED_S: Final = 0.02
+_MOST_UNTOLD: Final = 10_000
+# How long a connection may be silent before it is asked whether it lives.
+_SILENCE_S: Final = 15.0
+_CONNECT_S: Final = 5
+_TELL: Final = "SELECT pg_notify(%s, run) FROM unnest(%s::text[]) AS run"
+
+
+class Announcer:
+    """Tells which runs' logs grew. See Consumer; many lines of a run that come at once are told of once."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._psycopg = library("psycopg")
+        self._lock = Lock()
+        self._untold: set[str] = set()
+        self._changed = Event()
+        self._is_closed = False
+        self._thread = Thread(target=self._tell_all, name="run-news", daemon=True)
+        self._thread.start()
+
+    def take(self, lines: Sequence[Line]) -> None:
+        """See Consumer. Never waits for the database."""
+        with self._lock:
+            if len(self._untold) < _MOST_UNTOLD:
+                self._untold.update(f"{line.run_id}{_END if line.is_last else ''}" for line in lines)
+        self._changed.set()
+
+    def close(self) -> None:
+        """Tell what is left, and end."""
+        self._is_closed = True
+        self._changed.set()
+        self._thread.join()
+
+    def _tell_all(self) -> None:
+        while not self._is_closed or self._untold:
+            with suppress(self._psycopg.Error):
+                self._tell_over_one_connection()
+                return
+            if self._is_closed:
+                return
+            self._changed.wait(_AGAIN_S)
+
+    def _tell_over_one_connection(self) -> None:
+        """Tell until this is closed. Raises psycopg.Error when the database is away; nothing is lost then."""
+        with self._psycopg.connect(self._url, autocommit=True, connect_timeout=_CONNECT_S) as connection:
+            while True:
+                self._changed.wait()
+                self._changed.clear()
+                if not self._is_closed and not any(each.endswith(_END) for each in self._untold):
+                    time.sleep(_GATHERED_S)
+                with self._lock:
+                    untold, self._untold = self._untold, set()
+                try:
+                    if untold:
+                        connection.execute(_TELL, (GREW, sorted(untold)))
+                except BaseException:
+                    with self._lock:
+                        self._untold |= untold
+                    self._changed.set()
+                    raise
+                if self._is_closed and not self._untold:
+                    return
+
+
+@dataclass(frozen=True)
+class Watch:
+    """One who waits for news of a run: each sets an event, which whoever waits clears."""
+
+    grew: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class News:
+    """Hears what other processes tell. `cancelled` is called with the id of a run that is to be cancelled.
+
+    Begin with `start` on the event loop, and end with `stop`.
+    """
+
+    def __init__(self, url: str, cancelled: Callable[[str], None]) -> None:
+        self._url = url
+        self._cancelled = cancelled
+        self._watches: dict[str, set[Watch]] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._connected = asyncio.Event()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the database is there."""
+        return self._connected.is_set()
+
+    async def start(self) -> None:
+        """Listen from now on; returns when that has begun, or the database is away."""
+        self._task = asyncio.create_task(self._listen())
+        await within(self._connected, _CONNECT_S)
+
+    async def stop(self) -> None:
+        """Listen no more."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    @contextmanager
+    def of(self, run_id: str) -> Iterator[Watch]:
+        """Hear of a run."""
+        watch = Watch()
+        self._watches.setdefault(run_id, set()).add(watch)
+        try:
+            yield watch
+        finally:
+            watches = self._watches[run_id]
+            watches.discard(watch)
+            if not watches:
+                del self._watches[run_id]
+
+    async def _listen(self) -> None:
+        psycopg = library("psycopg")
+        while True:
+            with suppress(psycopg.Error):
+                connecting = psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=_CONNECT_S)
+                async with await connecting as connection:
+                    for channel in (GREW, CANCELLED):
+                        await connection.execute(f"LISTEN {channel}")
+                    self._connected.set()
+                    # What was told meanwhile is lost.
+                    self._wake_all()
+                    await self._hear(connection)
+            self._connected.clear()
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _hear(self, connection: Any) -> None:
+        while True:
+            async for told in connection.notifies(timeout=_SILENCE_S):
+                if told.channel == CANCELLED:
+                    self._cancelled(told.payload)
+                else:
+                    self._wake(told.payload)
+            await connection.execute("SELECT 1")
+
+    def _wake(self, payload: str) -> None:
+        for watch in self._watches.get(payload.removesuffix(_END), ()):
+            watch.grew.set()
+            if payload.endswith(_END):
+                watch.ended.set()
+
+    def _wake_all(self) -> None:
+        for watch in (watch for watches in self._watches.values() for watch in watches):
+            watch.grew.set()
+            watch.ended.set()
+        self._cancelled("")

@@ -1,0 +1,138 @@
+"""Takes runs from the queue and has them executed, gives signs of life, and looks after the runs of workers that are dead.
+
+Procrastinate's own worker ends when the database is away for a moment, and then counts as dead with all that it executes; this
+one stays the worker that it is, and lets what it executes go on meanwhile.
+"""
+
+import asyncio
+import math
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from ops_orchestrator.errors import StoreError
+from ops_orchestrator.runs.active_run import within
+from ops_orchestrator.runs.cluster.procrastinate_queue import ProcrastinateQueue
+from ops_orchestrator.runs.cluster.run_queue import Claim, Execute, Fate
+
+if TYPE_CHECKING:
+    from procrastinate.jobs import Job
+
+# A run that is requeued, or put off, is not told of.
+_POLL_S: Final = 2.0
+_AGAIN_S: Final = 0.5
+
+_log: Any = structlog.get_logger("ops_orchestrator.worker")
+
+
+class QueueWorker:
+    """Has `execute` execute as many runs at once as `concurrency`. Begin with `start` on the event loop, end with `stop`."""
+
+    def __init__(
+        self, queue: ProcrastinateQueue, execute: Execute, *, concurrency: int, heartbeat_s: float, stalled_s: float
+    ) -> None:
+        self._queue = queue
+        self._execute = execute
+        self._slots = asyncio.Semaphore(concurrency)
+        self._heartbeat_s = heartbeat_s
+        self._stalled_s = stalled_s
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._claims: set[asyncio.Task[None]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self._number = 0
+
+    async def start(self) -> None:
+        """Become a worker. Raises StoreError when the database is away."""
+        self._number = await self._queue.register()
+        self._loops = [asyncio.create_task(loop()) for loop in (self._take, self._live, self._listen)]
+
+    async def drain(self) -> None:
+        """Take no more runs."""
+        self._stopping.set()
+        self._wake.set()
+        if self._loops:
+            await asyncio.wait(self._loops[:1])
+
+    async def stop(self) -> None:
+        """Return when what became of all runs is written; they are to end before, or to be left."""
+        await self.drain()
+        await asyncio.gather(*self._claims)
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        with suppress(StoreError):
+            await self._queue.unregister(self._number)
+
+    async def _take(self) -> None:
+        while not self._stopping.is_set():
+            await self._slots.acquire()
+            taken = await self._next()
+            if taken is None:
+                self._slots.release()
+                await within(self._wake, _POLL_S)
+                continue
+            task = asyncio.create_task(self._see_to(*taken))
+            self._claims.add(task)
+            task.add_done_callback(self._claims.discard)
+
+    async def _next(self) -> "tuple[Job, Claim] | None":
+        if self._stopping.is_set():
+            return None
+        self._wake.clear()
+        try:
+            return await self._queue.fetch(self._number)
+        except StoreError as error:
+            _log.warning("queue.away", message=str(error))
+            await within(self._stopping, _AGAIN_S)
+            return None
+
+    async def _see_to(self, job: "Job", claim: Claim) -> None:
+        try:
+            fate: Fate = "busy"
+            try:
+                fate = await self._execute(claim)
+            except Exception:  # noqa: BLE001  # whatever it is, the run stays in the queue
+                _log.exception("run.unexecuted", run_id=claim.run_id)
+            await self._settle(job, claim, fate)
+        finally:
+            self._slots.release()
+            self._wake.set()
+
+    async def _settle(self, job: "Job", claim: Claim, fate: Fate) -> None:
+        while True:
+            try:
+                await self._queue.settle(job, claim, fate)
+            except StoreError:
+                # As long as it is not written, the run counts as ours; once this worker is gone, others find out.
+                if await within(self._stopping, _AGAIN_S):
+                    return
+            else:
+                return
+
+    async def _live(self) -> None:
+        """Give signs of life; who was away, or paused, lets the others give theirs before it takes any for dead."""
+        last, judges_from = time.monotonic(), -math.inf
+        while True:
+            await asyncio.sleep(self._heartbeat_s)
+            try:
+                await self._queue.beat(self._number)
+                now = time.monotonic()
+                if now - last > self._heartbeat_s + self._stalled_s / 2:
+                    judges_from = now + self._stalled_s
+                last = now
+                if now >= judges_from and await self._queue.requeue_stalled(self._stalled_s):
+                    self._wake.set()
+            except StoreError as error:
+                judges_from = math.inf
+                last = -math.inf
+                _log.warning("queue.away", message=str(error))
+
+    async def _listen(self) -> None:
+        while True:
+            with suppress(StoreError):
+                await self._queue.listen(self._wake.set)
+            await asyncio.sleep(_AGAIN_S)
+            self._wake.set()

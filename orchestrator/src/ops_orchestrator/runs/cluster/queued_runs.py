@@ -1,0 +1,233 @@
+"""Accepts runs that workers execute, whichever processes those are. See Runs; embedded it is ActiveRuns."""
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, Final
+
+import structlog
+
+from ops_orchestrator.errors import BusyError, NotFoundError, StoreError
+from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.planning.pins import Pins
+from ops_orchestrator.planning.scenario import Scenario
+from ops_orchestrator.planning.steps import Plan
+from ops_orchestrator.runs.active_run import ActiveRun
+from ops_orchestrator.runs.active_runs import ActiveRuns
+from ops_orchestrator.runs.cluster.news import News
+from ops_orchestrator.runs.cluster.queued_run import QueuedRun
+from ops_orchestrator.runs.cluster.run_queue import RunQueue
+from ops_orchestrator.runs.events import NO_ORIGIN, Origin, Status
+from ops_orchestrator.runs.record import RunRecord
+from ops_orchestrator.runs.store.protocols import RunStore, StoredRun
+from ops_orchestrator.runs.turns import too_busy
+
+_log: Any = structlog.get_logger("ops_orchestrator.run")
+
+_LOOK_EVERY_S: Final = 0.2
+
+
+class QueuePlaces:
+    """The turns of runs that are accepted here and executed elsewhere: none has one, and at most `most_waiting` wait.
+
+    See Turns. How many wait is looked up every fifth of a second, so that a burst may go beyond it by a little.
+    """
+
+    def __init__(self, queue: RunQueue, most_waiting: float) -> None:
+        self._queue = queue
+        self._most_waiting = most_waiting
+        self._depth: dict[str, int] = {}
+        self._looked_at = -math.inf
+
+    async def take_now(self) -> bool:
+        """See Turns."""
+        now = asyncio.get_running_loop().time()
+        if now - self._looked_at > _LOOK_EVERY_S:
+            self._looked_at = now
+            self._depth = await self._queue.depth()
+        waiting = self._depth.get("waiting", 0)
+        if waiting > self._most_waiting:
+            raise too_busy(self._depth.get("claimed", 0), waiting)
+        return False
+
+    async def wait(self) -> None:
+        """See Turns."""
+        await asyncio.Event().wait()
+
+    def leave(self, *, has_turn: bool) -> None:
+        """See Turns."""
+
+    def close(self) -> None:
+        """See Turns."""
+
+
+class QueuedRuns:
+    """Makes runs with `made`, where none has its turn, and puts them into the queue.
+
+    Those that are cancelled while they wait are ended with `ended`, for which there is always a place. `executing` has those
+    that this process executes besides, if it does.
+    """
+
+    def __init__(  # noqa: PLR0913  # what it is made of
+        self,
+        made: ActiveRuns,
+        ended: ActiveRuns,
+        store: RunStore,
+        queue: RunQueue,
+        *,
+        news: News,
+        executing: ActiveRuns | None = None,
+    ) -> None:
+        self._made = made
+        self._ended = ended
+        self._store = store
+        self._queue = queue
+        self._news = news
+        self._executing = executing
+        self._stopping = asyncio.Event()
+        self._waiting: set[QueuedRun] = set()
+        self._submitting: set[asyncio.Task[RunRecord]] = set()
+
+    @property
+    def stopping(self) -> bool:
+        """See Runs."""
+        return self._made.stopping
+
+    @property
+    def count(self) -> int:
+        """See Runs."""
+        return self._made.count + (self._executing.count if self._executing else 0)
+
+    async def start(
+        self,
+        scenario: Scenario,
+        *,
+        catalogue: Catalogue | None = None,
+        origin: Origin = NO_ORIGIN,
+        original: StoredRun | None = None,
+        new_key: str | None = None,
+    ) -> QueuedRun:
+        """See Runs."""
+        making = self._made.start(scenario, catalogue=catalogue, origin=origin, original=original, new_key=new_key)
+        return self._queued(await self._submitted(making))
+
+    async def start_once(
+        self, scenario: Scenario, key: str, *, catalogue: Catalogue | None = None, origin: Origin = NO_ORIGIN
+    ) -> QueuedRun | RunRecord:
+        """See Runs."""
+        record = await self._submitted(self._made.start_once(scenario, key, catalogue=catalogue, origin=origin))
+        return record if record.is_over else self._queued(record)
+
+    async def resume(self, run_id: str, caller: str | None = None) -> QueuedRun:
+        """See Runs."""
+        # Of an order to cancel it that came too late.
+        await self._queue.forget(run_id)
+        return self._queued(await self._submitted(self._made.resume(run_id, caller)))
+
+    async def take_over(self, run_id: str) -> QueuedRun:
+        """See Runs: the queue has it, and decides who goes on with it."""
+        record = await asyncio.to_thread(self._store.record, run_id)
+        if not record.is_over:
+            await self._queue.submit(await self._queue.missing([run_id]))
+        return self._queued(record)
+
+    async def check_pins(self, plan: Plan, pins: Pins) -> None:
+        """See Runs."""
+        await self._made.check_pins(plan, pins)
+
+    async def wait_elsewhere(self, record: RunRecord, seconds: float | None) -> RunRecord:
+        """See Runs."""
+        run = self._queued(record)
+        await run.wait(seconds)
+        return run.record
+
+    def elsewhere(self, record: RunRecord) -> QueuedRun:
+        """See Runs."""
+        return self._queued(record)
+
+    def find(self, run_id: str) -> ActiveRun | None:
+        """See Runs."""
+        return self._executing.find(run_id) if self._executing else None
+
+    async def settled(self, run_id: str, seq: int) -> None:
+        """See Runs: whoever brings the last line knows that the record is final."""
+        if self._executing is not None:
+            await self._executing.settled(run_id, seq)
+
+    def by_status(self) -> Counter[Status]:
+        """See Runs."""
+        return self._executing.by_status() if self._executing else Counter()
+
+    async def drain(self, seconds: float) -> None:
+        """See Runs."""
+        until = asyncio.get_running_loop().time() + seconds
+        executing = self._executing.drain(seconds) if self._executing else asyncio.sleep(0)
+        await asyncio.gather(self._made.drain(seconds), executing)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                while self._waiting:
+                    await next(iter(self._waiting)).wait()
+
+    async def stop(self) -> None:
+        """See Runs: those who wait for a run hear that it goes on."""
+        self._stopping.set()
+        await self._made.stop()
+        await self._ended.stop()
+        await asyncio.gather(*self._submitting, return_exceptions=True)
+
+    async def cancel_here(self, run_id: str, by: str, caller: str | None) -> None:
+        """End a run as cancelled that no worker has, and that was taken out of the queue. Raises RequestError, StoreError."""
+        run = await self._ended.claim(run_id)
+        run.cancel(by, caller)
+        await run.wait()
+
+    def _queued(self, record: RunRecord) -> QueuedRun:
+        return QueuedRun(record, self._store, self._queue, self._news, self)
+
+    @property
+    def stop_begun(self) -> asyncio.Event:
+        """Set when nobody is to wait for runs any more."""
+        return self._stopping
+
+    @property
+    def waited_for(self) -> set[QueuedRun]:
+        """The runs that callers wait for."""
+        return self._waiting
+
+    async def _submitted(self, making: Coroutine[Any, Any, ActiveRun | RunRecord]) -> RunRecord:
+        """Make a run and submit it, also when the caller does not wait for that; returns its record."""
+        if not self._news.is_connected:
+            making.close()
+            raise BusyError("The database that has the queue of runs does not answer; try again soon.")
+        task = asyncio.create_task(self._submit(making))
+        self._submitting.add(task)
+        task.add_done_callback(self._submitting.discard)
+        return await asyncio.shield(task)
+
+    async def _submit(self, making: Coroutine[Any, Any, ActiveRun | RunRecord]) -> RunRecord:
+        run = await making
+        if isinstance(run, RunRecord):
+            if not run.is_over:
+                # Whoever made it may have died before it was submitted.
+                await self._queue.submit(await self._queue.missing([run.run_id]))
+            return run
+        # From here on its folder is free, and whoever takes its job goes on with it.
+        run.leave()
+        await run.wait()
+        record = run.record
+        if record.is_over:
+            return record
+        try:
+            await self._queue.submit([record.run_id])
+        except StoreError as error:
+            await self._give_up(record, error)
+            raise BusyError(f"The run cannot be executed: {error}.") from error
+        return record
+
+    async def _give_up(self, record: RunRecord, error: StoreError) -> None:
+        """End a run that nobody will execute, since its caller hears that it was not accepted."""
+        _log.error("run.not_queued", run_id=record.run_id, message=str(error))
+        with suppress(NotFoundError, StoreError, OSError):
+            await asyncio.to_thread(self._store.recover, [record.run_id])

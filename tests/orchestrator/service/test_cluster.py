@@ -1,0 +1,317 @@
+"""Runs that are accepted by some processes and executed by others, over a real database, a real file system, real signals."""
+
+import json
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from cluster_home import ClusterHome, HeldModules, Process, held_modules, post, start, status
+from local_service import HTTP
+from postgres import Postgres
+
+from ops_orchestrator.runs.cluster.database import upgrade
+
+pytestmark = pytest.mark.slow
+
+
+Four = tuple[ClusterHome, Process, Process, Process]
+Accepting = tuple[ClusterHome, Process]
+
+
+@pytest.fixture(scope="module")
+def modules() -> Iterator[HeldModules]:
+    with held_modules() as modules:
+        yield modules
+
+
+def made_home(folder: Path, cluster: Postgres, modules: HeldModules) -> ClusterHome:
+    database = cluster.database()
+    upgrade(database)
+    return ClusterHome(folder, database, modules)
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory, cluster: Postgres, modules: HeldModules) -> Iterator[Four]:
+    """Two processes that accept runs and two that execute them, of which the last is one."""
+    home = made_home(tmp_path_factory.mktemp("four"), cluster, modules)
+    with home.api() as here, home.api() as there, home.worker() as worker, home.worker():
+        yield home, here, there, worker
+
+
+@pytest.fixture(scope="module")
+def accepting(tmp_path_factory: pytest.TempPathFactory, cluster: Postgres, modules: HeldModules) -> Iterator[Accepting]:
+    """A process that accepts runs, which nobody executes yet."""
+    home = made_home(tmp_path_factory.mktemp("accepting"), cluster, modules)
+    with home.api() as api:
+        yield home, api
+
+
+@pytest.fixture(autouse=True)
+def fresh(modules: HeldModules) -> Iterator[None]:
+    """Modules that nobody has called, and that answer at once."""
+    modules.calls.clear()
+    modules.held.clear()
+    while not modules.asked.empty():
+        modules.asked.get()
+    yield
+    for event in modules.held.values():
+        event.set()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    while not condition():
+        time.sleep(0.02)
+
+
+def completed(api: Process) -> list[dict[str, Any]]:
+    """The runs that are listed as completed."""
+    runs: list[dict[str, Any]] = HTTP.get(f"{api.url}/runs?status=completed&limit=500").json()["runs"]
+    return runs
+
+
+def test_run_is_accepted_by_one_process_and_executed_by_another(four: Four) -> None:
+    home, here, there, worker = four
+    answer = post(here, "alpha", "beta")
+    assert (answer.status_code, answer.json()["status"]) == (200, "completed")
+    run_id = answer.json()["run_id"]
+    assert answer.headers["Location"] == f"/runs/{run_id}"
+    assert HTTP.get(f"{there.url}/runs/{run_id}/results").json() == HTTP.get(f"{here.url}/runs/{run_id}/results").json()
+    assert [run["run_id"] for run in HTTP.get(f"{there.url}/runs?limit=1").json()["runs"]] == [run_id]
+    assert home.events(run_id)[:3] == ["run.queued", "run.started", "step.started"]
+    assert home.disagreements(run_id) == []
+    assert HTTP.get(f"{worker.url}/ready").status_code == 200
+    assert "ops_worker_up" in HTTP.get(f"{worker.url}/metrics").text
+
+
+def test_runs_survive_a_restart_of_the_database(four: Four, cluster: Postgres) -> None:
+    home, here, there, worker = four
+    answered = home.modules.hold("beta")
+    runs = [start(here, "alpha", "beta") for _ in range(4)]
+    wait_for(lambda: all(("beta", run_id) in home.modules.calls for run_id in runs))
+    cluster.stop()
+    refused = post(here)
+    answered.set()
+    wait_for(lambda: any("queue.away" in line for line in worker.lines))
+    cluster.start()
+    wait_for(lambda: not any(home.is_queued(run_id) for run_id in runs))
+    assert post(there).status_code == 200
+    assert {status(there, run_id) for run_id in runs} == {"completed"}
+    assert refused.status_code == 503
+    wait_for(lambda: {run["run_id"] for run in completed(there)} >= {*runs})
+    assert [home.modules.calls.count((name, run_id)) for run_id in runs for name in ("alpha", "beta")] == [1] * 8
+    assert [home.disagreements(run_id) for run_id in runs] == [[]] * 4
+
+
+def test_run_is_cancelled_through_another_process_than_accepted_it(four: Four) -> None:
+    home, here, there, _worker = four
+    home.modules.hold("alpha")
+    run_id = start(here)
+    wait_for(lambda: ("alpha", run_id) in home.modules.calls)
+    answer = HTTP.post(f"{there.url}/runs/{run_id}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+    assert "/cancel from 127.0.0.1" in answer.json()["error"]["message"]
+    assert home.disagreements(run_id) == []
+
+
+def test_cancelled_run_is_resumed_through_another_process(four: Four) -> None:
+    home, here, there, _worker = four
+    answered = home.modules.hold("beta")
+    run_id = start(here, "alpha", "beta")
+    wait_for(lambda: ("beta", run_id) in home.modules.calls)
+    HTTP.post(f"{here.url}/runs/{run_id}/cancel")
+    answered.set()
+    answer = HTTP.post(f"{there.url}/runs/{run_id}/resume")
+    assert (answer.status_code, answer.json()["status"]) == (200, "completed")
+    assert home.modules.calls.count(("alpha", run_id)) == 1
+    assert [line["attempt"] for line in home.log(run_id) if line["event"] == "run.started"] == [1, 2]
+    assert home.disagreements(run_id) == []
+
+
+def test_requests_with_one_key_make_one_run_whichever_processes_they_come_to(four: Four) -> None:
+    home, here, there, _worker = four
+    answered = home.modules.hold("alpha")
+    with ThreadPoolExecutor(8) as callers:
+        headers = {"Idempotency-Key": "once"}
+        calls = [callers.submit(post, api, **headers) for api in (here, there) * 4]
+        home.modules.asked.get()
+        answered.set()
+        answers = [call.result() for call in calls]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["run_id"] for answer in answers}) == 1
+    assert len(home.modules.calls) == 1
+
+
+def test_key_is_kept_for_its_request(four: Four) -> None:
+    _home, here, there, _worker = four
+    assert post(here, "alpha", **{"Idempotency-Key": "k"}).status_code == 200
+    assert post(there, "alpha", "beta", **{"Idempotency-Key": "k"}).status_code == 422
+
+
+def test_events_come_live_from_another_process(four: Four) -> None:
+    home, here, there, _worker = four
+    answered = home.modules.hold("alpha")
+    run_id = start(here)
+    with httpx2.Client(timeout=None) as client, client.sse(f"{there.url}/runs/{run_id}/events") as stream:
+        events = (json.loads(event.data)["event"] for event in stream)
+        assert [next(events) for _ in range(3)] == ["run.queued", "run.started", "step.started"]
+        answered.set()
+        assert list(events)[-1] == "run.ended"
+        assert status(there, run_id) == "completed"
+
+
+def test_failed_step_is_answered_as_by_one_process(four: Four) -> None:
+    _home, here, _there, _worker = four
+    answer = post(here, "refusing")
+    assert (answer.status_code, answer.json()["status"]) == (502, "failed")
+
+
+def test_points_of_a_sweep_are_executed_by_workers(four: Four) -> None:
+    _home, here, there, _worker = four
+    sweep = {"scenario_id": "demo", "modules": ["alpha"], "sweep": {"seeds": 6}}
+    sweep_id = HTTP.post(f"{here.url}/sweeps", json=sweep).json()["sweep_id"]
+    wait_for(lambda: HTTP.get(f"{there.url}/sweeps/{sweep_id}").json()["status"] == "completed")
+    assert len(HTTP.get(f"{there.url}/runs?sweep={sweep_id}").json()["runs"]) == 6
+
+
+def test_run_is_reproduced_by_workers(four: Four) -> None:
+    _home, here, there, _worker = four
+    run_id = post(here).json()["run_id"]
+    answer = HTTP.post(f"{there.url}/runs/{run_id}/reproduce")
+    assert (answer.status_code, answer.json()["reproduction"]["grade"]) == (200, "identical")
+
+
+def test_run_goes_on_when_its_worker_is_killed_and_no_completed_step_is_called_again(accepting: Accepting) -> None:
+    home, api = accepting
+    answered = home.modules.hold("beta")
+    with home.worker() as first:
+        run_id = start(api, "alpha", "beta")
+        wait_for(lambda: ("beta", run_id) in home.modules.calls and "step.completed" in home.events(run_id))
+        first.stop(signal.SIGKILL)
+        with home.worker():
+            wait_for(lambda: home.modules.calls.count(("beta", run_id)) == 2)
+            answered.set()
+            wait_for(lambda: status(api, run_id) == "completed")
+    assert home.modules.calls.count(("alpha", run_id)) == 1
+    assert [line["attempt"] for line in home.log(run_id) if line["event"] == "run.started"] == [1, 2]
+    assert home.disagreements(run_id) == []
+
+
+def test_worker_that_was_paused_for_too_long_leaves_a_folder_that_agrees_with_itself(accepting: Accepting) -> None:
+    home, api = accepting
+    answered = home.modules.hold("alpha")
+    with home.worker() as paused:
+        run_id = start(api, "alpha", "beta")
+        wait_for(lambda: ("alpha", run_id) in home.modules.calls)
+        paused.process.send_signal(signal.SIGSTOP)
+        with home.worker():
+            # It has the job now, and cannot have the folder, which a process that lives has locked.
+            wait_for(lambda: {"run_id": run_id, "lost": 1} in home.jobs)
+            answered.set()
+            paused.process.send_signal(signal.SIGCONT)
+            wait_for(lambda: status(api, run_id) == "completed")
+            wait_for(lambda: not home.is_queued(run_id))
+    assert [home.modules.calls.count((name, run_id)) for name in ("alpha", "beta")] == [1, 1]
+    assert home.disagreements(run_id) == []
+
+
+def test_run_that_no_worker_survives_is_given_up_and_says_who_tried(accepting: Accepting) -> None:
+    home, api = accepting
+    home.modules.hold("alpha")
+    with home.worker(OPS_MAX_ATTEMPTS="1") as first:
+        run_id = start(api)
+        wait_for(lambda: ("alpha", run_id) in home.modules.calls)
+        first.stop(signal.SIGKILL)
+        with home.worker(OPS_MAX_ATTEMPTS="1"):
+            wait_for(lambda: status(api, run_id) == "errored")
+        error = HTTP.get(f"{api.url}/runs/{run_id}").json()["error"]
+    assert "1 workers were lost with the run" in error["message"]
+    assert f"attempt 1 by {socket.gethostname()}:{first.process.pid} at 20" in error["message"]
+    assert home.disagreements(run_id) == []
+
+
+def test_worker_that_is_stopped_leaves_its_run_to_another_at_once(accepting: Accepting) -> None:
+    home, api = accepting
+    answered = home.modules.hold("alpha")
+    # With these, nobody is taken for dead.
+    with home.worker(OPS_STALLED_S="3600") as first, home.worker(OPS_STALLED_S="3600") as second:
+        run_id = start(api)
+        wait_for(lambda: ("alpha", run_id) in home.modules.calls)
+        executor = home.log(run_id)[1]["executor"]
+        had, other = (first, second) if executor.endswith(f":{first.process.pid}") else (second, first)
+        assert had.stop() == 0
+        wait_for(lambda: home.modules.calls.count(("alpha", run_id)) == 2)
+        answered.set()
+        wait_for(lambda: status(api, run_id) == "completed")
+        assert other.stop() == 0
+    assert home.disagreements(run_id) == []
+
+
+def test_worker_that_drains_ends_its_run_and_takes_no_other(accepting: Accepting) -> None:
+    home, api = accepting
+    answered = home.modules.hold("alpha")
+    with home.worker(OPS_DRAIN_S="3600") as worker:
+        first = start(api)
+        wait_for(lambda: ("alpha", first) in home.modules.calls)
+        worker.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: any("service.draining" in line for line in worker.lines))
+        second = start(api, "beta")
+        assert HTTP.get(f"{worker.url}/ready").status_code == 503
+        answered.set()
+        assert worker.process.wait() == 0
+        assert (status(api, first), status(api, second)) == ("completed", "queued")
+
+
+def test_second_signal_stops_a_worker_that_drains(accepting: Accepting) -> None:
+    home, api = accepting
+    home.modules.hold("alpha")
+    with home.worker(OPS_DRAIN_S="3600") as worker:
+        run_id = start(api)
+        wait_for(lambda: ("alpha", run_id) in home.modules.calls)
+        worker.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: any("service.draining" in line for line in worker.lines))
+        assert worker.stop() == 0
+        assert {"run_id": run_id, "lost": 0} in home.jobs
+
+
+def test_run_that_was_never_put_into_the_queue_is_found(accepting: Accepting) -> None:
+    home, api = accepting
+    run_id = start(api)
+    home.forget_jobs()
+    with home.worker():
+        wait_for(lambda: status(api, run_id) == "completed")
+
+
+def test_run_that_waits_is_cancelled_though_no_worker_lives(accepting: Accepting) -> None:
+    home, api = accepting
+    run_id = start(api)
+    answer = HTTP.post(f"{api.url}/runs/{run_id}/cancel")
+    assert (answer.status_code, answer.json()["status"], home.modules.calls) == (200, "cancelled", [])
+    assert home.events(run_id) == ["run.queued", "run.cancelling", "run.ended"]
+    assert {"run_id": run_id, "lost": 0} not in home.jobs
+    assert home.disagreements(run_id) == []
+
+
+def test_service_that_executes_what_it_accepts_shares_it_with_others(accepting: Accepting) -> None:
+    home, api = accepting
+    with home.serving(OPS_WORKERS="2") as other:
+        runs = [post(each, "alpha", "beta").json() for each in (api, other) * 3]
+        assert {run["status"] for run in runs} == {"completed"}
+        assert [status(other, run["run_id"]) for run in runs] == ["completed"] * 6
+
+
+def test_caller_hears_that_the_run_goes_on_when_the_process_stops(four: Four) -> None:
+    home, _here, there, _worker = four
+    answered = home.modules.hold("alpha")
+    with home.api() as stopped, ThreadPoolExecutor() as elsewhere:
+        call = elsewhere.submit(post, stopped)
+        _, run_id = home.modules.asked.get()
+        assert stopped.stop() == 0
+        assert (call.result().status_code, call.result().json()["status"]) == (202, "running")
+        answered.set()
+        wait_for(lambda: status(there, run_id) == "completed")
