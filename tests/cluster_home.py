@@ -126,7 +126,7 @@ class Process:
 class ClusterHome:
     """The `folder` in which all of them work; `database` is the address of what they share."""
 
-    def __init__(self, folder: Path, database: str, modules: HeldModules) -> None:
+    def __init__(self, folder: Path, database: str, modules: HeldModules, **variables: str) -> None:
         self.folder = folder
         self.modules = modules
         self._variables = {
@@ -134,6 +134,7 @@ class ClusterHome:
             "OPS_HEARTBEAT_S": "0.2",
             "OPS_STALLED_S": "2",
             "OPS_DURABILITY": "os",
+            **variables,
         }
         (folder / "modules.yaml").write_text(modules.yaml())
 

@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from cluster_home import ClusterHome, HeldModules, Process, held_modules, post, start, status
 from local_service import HTTP
+from object_stores import credentials_for, new_prefix
 from postgres import Postgres
 
 from ops_orchestrator.runs.cluster.database import upgrade
@@ -73,6 +74,11 @@ def completed(api: Process) -> list[dict[str, Any]]:
     """The runs that are listed as completed."""
     runs: list[dict[str, Any]] = HTTP.get(f"{api.url}/runs?status=completed&limit=500").json()["runs"]
     return runs
+
+
+def told(api: Process, run_id: str) -> list[str]:
+    """The events of a run's log, as a process tells them."""
+    return [json.loads(line)["event"] for line in HTTP.get(f"{api.url}/runs/{run_id}/logs").text.splitlines()]
 
 
 def test_run_is_accepted_by_one_process_and_executed_by_another(four: Four) -> None:
@@ -218,6 +224,28 @@ def test_worker_that_was_paused_for_too_long_leaves_a_folder_that_agrees_with_it
             wait_for(lambda: not home.is_queued(run_id))
     assert [home.modules.calls.count((name, run_id)) for name in ("alpha", "beta")] == [1, 1]
     assert home.disagreements(run_id) == []
+
+
+def test_worker_that_was_paused_for_too_long_changes_nothing_in_a_bucket(
+    tmp_path: Path, database: str, modules: HeldModules, moto: str
+) -> None:
+    home = ClusterHome(tmp_path, database, modules, OPS_RUNS_URL=new_prefix(), **credentials_for(moto))
+    answered = modules.hold("beta")
+    with home.api(OPS_RUNS_DIR="api") as api, home.worker(OPS_RUNS_DIR="first") as paused:
+        run_id = start(api, "alpha", "beta")
+        wait_for(lambda: ("beta", run_id) in modules.calls and "step.completed" in told(api, run_id))
+        paused.process.send_signal(signal.SIGSTOP)
+        with home.worker(OPS_RUNS_DIR="second"):
+            wait_for(lambda: modules.calls.count(("beta", run_id)) == 2)
+            answered.set()
+            wait_for(lambda: status(api, run_id) == "completed")
+            paused.process.send_signal(signal.SIGCONT)
+            wait_for(lambda: any("run.taken_over" in line for line in paused.lines))
+            wait_for(lambda: not home.is_queued(run_id))
+        events = told(api, run_id)
+        assert HTTP.get(f"{api.url}/runs/{run_id}/verification").json()["intact"]
+    assert (events.count("run.resumed"), events.count("run.ended")) == (1, 1)
+    assert modules.calls.count(("alpha", run_id)) == 1
 
 
 def test_run_that_no_worker_survives_is_given_up_and_says_who_tried(accepting: Accepting) -> None:

@@ -41,6 +41,12 @@ SELECT pg_notify(%(channel)s, run_id) FROM ordered
 """
 _ORDER: Final = "SELECT by, caller FROM ops.cancellations WHERE run_id = %(run_id)s"
 _FORGET: Final = "DELETE FROM ops.cancellations WHERE run_id = %(run_id)s"
+_MINE: Final = "SELECT id FROM procrastinate_jobs WHERE id = %(id)s AND worker_id = %(worker)s AND status = 'doing'"
+_FINISH: Final = """
+SELECT procrastinate_finish_job_v1(id, 'succeeded', true) FROM (
+    SELECT id FROM procrastinate_jobs WHERE id = %(id)s AND worker_id = %(worker)s AND status = 'doing' FOR UPDATE
+) AS mine
+"""
 # In one statement, so that of two who look at once none takes a run from whoever got it since.
 _STALLED: Final = """
 SELECT procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) AS retried FROM (
@@ -142,18 +148,13 @@ class ProcrastinateQueue:
         return job, Claim(arguments["run_id"], arguments.get("lost", 0) + job.attempts)
 
     async def settle(self, job: "Job", claim: Claim, fate: Fate) -> None:
-        """Say what became of a claim. Raises StoreError."""
-        if fate != "over":
+        """Say what became of a claim, unless its worker was taken for dead and it is somebody else's. Raises StoreError."""
+        mine = {"id": job.id, "worker": job.worker_id}
+        if fate != "over" and await self._all(_MINE, **mine):
             # First the new one: a crash between the two leaves one too many, which does no harm.
             later = None if fate == "left" else datetime.now(UTC) + _LATER
             await self._defer(claim.run_id, lost=claim.lost, at=later)
-        status = library("procrastinate.jobs").Status.SUCCEEDED
-        try:
-            await self._app.job_manager.finish_job(job, status=status, delete_job=True)
-        except self._errors.ConnectorException as error:
-            if isinstance(error.__cause__, self._psycopg.OperationalError):
-                raise _unusable(error) from error
-            # It is somebody else's since: this worker was taken for dead.
+        await self._all(_FINISH, **mine)
 
     async def _defer(self, run_id: str, *, lost: int, at: datetime | None) -> None:
         deferrer = self._app.configure_task(
