@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 _PATIENCE_S: Final = 20.0
 # A reader may wait, and a run should not: what cannot be written now is written later.
-_READ_S: Final = 10.0
+_READ_S: Final = 5.0
 _WRITE_S: Final = 2.0
 _PAUSE_S: Final = 1.0
 _MOST_LATE: Final = 100_000
