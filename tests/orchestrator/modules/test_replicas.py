@@ -10,6 +10,7 @@ from pathlib import Path
 from socket import AddressFamily
 from typing import Any, Final
 
+import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from ops_orchestrator.modules.aiohttp_transport import AiohttpTransport
@@ -83,8 +84,8 @@ async def replicas() -> AsyncIterator[Replicas]:
         yield behind
 
 
-async def send(transport: AiohttpTransport, url: str) -> None:
-    async with aclosing(await transport.send("GET", url, {}, b"", limit=10)) as response:
+async def send(transport: AiohttpTransport, url: str, **headers: str) -> None:
+    async with aclosing(await transport.send("GET", url, headers, b"", limit=10)) as response:
         assert [chunk async for chunk in response.chunks] == [b"{}"]
 
 
@@ -160,6 +161,37 @@ async def test_request_that_is_over_is_not_in_flight() -> None:
                 group.create_task(send(transport, behind.url))
             assert await behind.next(2) == dict.fromkeys(ADDRESSES[1:], 1)
             behind.answer_at_once()
+
+
+@pytest.mark.parametrize(("longest_used_s", "at_first"), [(0.0, ADDRESSES[:1]), (FOREVER_S, ADDRESSES)])
+async def test_requests_of_a_run_go_to_the_replica_of_its_first_one(longest_used_s: float, at_first: Sequence[str]) -> None:
+    names, of_run = Names(at_first), {"ops-run-id": "run"}
+    async with replicas() as behind:
+        transport = AiohttpTransport(names, longest_used_s)
+        async with aclosing(transport), asyncio.TaskGroup() as group:
+            group.create_task(send(transport, behind.url, **of_run))
+            (home,) = await behind.next(1)
+            names.addresses = ADDRESSES
+            # Others leave idle connections elsewhere, and the replica of the run is the one with the most to do.
+            for address in set(ADDRESSES) - {home}:
+                behind.gates[address].set()
+            await asyncio.gather(*(send(transport, behind.url) for _ in range(2)))
+            await behind.next(2)
+            for _ in range(3):
+                group.create_task(send(transport, behind.url, **of_run))
+                assert await behind.next(1) == {home: 1}
+            behind.answer_at_once()
+
+
+async def test_run_whose_replica_is_gone_goes_to_another_and_stays_there() -> None:
+    names = Names(ADDRESSES[:1])
+    async with replicas() as behind, aclosing(AiohttpTransport(names, longest_used_s=0.0)) as transport:
+        behind.answer_at_once()
+        await send(transport, behind.url, **{"ops-run-id": "run"})
+        names.addresses = ADDRESSES[1:]
+        for _ in range(6):
+            await send(transport, behind.url, **{"ops-run-id": "run"})
+        assert sorted((await behind.next(7)).values()) == [1, 6]
 
 
 async def test_connection_that_was_used_for_long_enough_is_used_no_more() -> None:

@@ -1,7 +1,8 @@
 """Which connection a request takes, and which address of a name a new one leads to.
 
 A name may stand for several replicas, which come and go. Connections are used for a bounded time, so that load that never
-pauses moves on to new replicas; each new one leads to the replica with the fewest requests in flight.
+pauses moves on to new replicas. The first request of a run goes to the replica with the fewest requests in flight, and the
+others after it: that replica alone may know of the run's job, its artifacts, and the answer to a repeated request.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 
 from ops_orchestrator.modules.aiohttp_connection import Connection
+from ops_orchestrator.modules.call_headers import RUN_ID_HEADER
 
 LONGEST_USED_S: Final = 15.0
 """Seconds after which a connection is used for no new request. With the look-up of a name, new replicas have their share within
@@ -27,6 +29,9 @@ twice this time, whatever the load is; to open a connection four times a minute 
 _KEEP_ALIVE_S: Final = 4.0
 _LOOK_UPS: Final = 3
 """How often a name is looked up in the time that a connection is used."""
+
+_MOST_HOMES: Final = 10_000
+"""More runs than are under way at once: of so many is known which replica they went to."""
 
 # A machine that is gone sends no reset: a call that waits for it would wait for all of its time-out. So it fails after 30 s.
 _PROBES: Final = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
@@ -47,13 +52,35 @@ class Connector(aiohttp.TCPConnector):
         self._factory = partial(make, loop=self._loop, longest_s=longest_used_s)
         self._has_replicas = False
         self._connecting: dict[asyncio.Task[Any] | None, str] = {}
+        self._homes: dict[str, str] = {}
+        self._going_home: dict[asyncio.Task[Any] | None, str] = {}
+
+    async def connect(self, req: aiohttp.ClientRequest, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109  # as in the library
+        """A connection for the request: to the replica to which the requests of its run went before, as long as it is there."""
+        run_id, task = req.headers.get(RUN_ID_HEADER), asyncio.current_task()
+        if run_id is None:
+            return await super().connect(req, traces, timeout)
+        if home := self._homes.pop(run_id, None):
+            self._going_home[task] = home
+        try:
+            connection = await super().connect(req, traces, timeout)
+        finally:
+            self._going_home.pop(task, None)
+        self._homes[run_id] = _address(connection.protocol)
+        if len(self._homes) > _MOST_HOMES:
+            del self._homes[next(iter(self._homes))]
+        return connection
 
     async def _get(self, key: Any, traces: Any) -> Any:
-        """An idle connection: the one to the replica with the fewest requests in flight."""
+        """An idle connection to where the request has to go, or else to the replica with the fewest requests in flight."""
         idle = self._conns.get(key)
         if self._has_replicas and idle:
+            home = self._going_home.get(asyncio.current_task())
+            fitting = [index for index, (kept, _) in enumerate(idle) if home in (None, _address(kept))]
+            if not fitting:
+                return None
             in_flight = self._in_flight()
-            best = min(range(len(idle)), key=lambda index: in_flight[_address(idle[index][0])])
+            best = min(fitting, key=lambda index: in_flight[_address(idle[index][0])])
             chosen = idle[best]
             del idle[best]
             idle.appendleft(chosen)
@@ -66,14 +93,23 @@ class Connector(aiohttp.TCPConnector):
             self._connecting.pop(asyncio.current_task(), None)
 
     async def _resolve_host(self, host: str, port: int, traces: Sequence[Any] | None = None) -> list[ResolveResult]:
-        """The addresses of a name in the order in which they are tried: by requests in flight, then by idle connections."""
+        """The addresses of a name in the order in which they are tried.
+
+        First where the request has to go, then by requests in flight, then by idle connections.
+        """
         found = await super()._resolve_host(host, port, traces)
         self._has_replicas = len(found) > 1
         if self._has_replicas:
             in_flight = self._in_flight()
             idle = Counter(_address(connection) for kept in self._conns.values() for connection, _ in kept)
-            # Of those that are equal any one, since many name servers always begin with the same.
-            found = sorted(found, key=lambda each: (in_flight[each["host"]], idle[each["host"]], random.random()))  # noqa: S311
+            home = self._going_home.get(asyncio.current_task())
+
+            def rank(each: ResolveResult) -> tuple[bool, int, int, float]:
+                # Of those that are equal any one, since many name servers always begin with the same.
+                address = each["host"]
+                return address != home, in_flight[address], idle[address], random.random()  # noqa: S311  # no secret
+
+            found = sorted(found, key=rank)
             self._connecting[asyncio.current_task()] = found[0]["host"]
         return found
 
@@ -83,7 +119,7 @@ class Connector(aiohttp.TCPConnector):
         return under_way + Counter(self._connecting.values())
 
 
-def _address(connection: ResponseHandler) -> str:
+def _address(connection: ResponseHandler | None) -> str:
     """Where it leads to; nothing while it is being opened, for which aiohttp has a stand-in."""
     return connection.address if isinstance(connection, Connection) else ""
 
