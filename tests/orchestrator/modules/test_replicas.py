@@ -13,6 +13,7 @@ from typing import Any, Final
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from ops_orchestrator.errors import NetworkError
 from ops_orchestrator.modules.aiohttp_transport import AiohttpTransport
 
 ADDRESSES: Final = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
@@ -21,12 +22,14 @@ FOREVER_S: Final = 3600.0
 
 
 class Names(AbstractResolver):
-    """The system's names, of which there is one: it stands for `addresses`."""
+    """The system's names, of which there is one: it stands for `addresses`, and without any it is not known."""
 
     def __init__(self, addresses: Sequence[str]) -> None:
         self.addresses = addresses
 
     async def resolve(self, host: str, port: int = 0, family: AddressFamily = AddressFamily.AF_INET) -> list[ResolveResult]:
+        if not self.addresses:
+            raise OSError(f"{host} is not known")
         return [
             ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0) for address in self.addresses
         ]
@@ -200,6 +203,18 @@ async def test_connection_that_was_used_for_long_enough_is_used_no_more() -> Non
         for _ in range(3):
             await send(transport, behind.url)
     assert behind.connections == {ADDRESSES[0]: 3}
+
+
+async def test_name_that_cannot_be_looked_up_for_a_moment_stands_for_what_it_stood_for() -> None:
+    names = Names(ADDRESSES[:1])
+    async with replicas() as behind, aclosing(AiohttpTransport(names, longest_used_s=0.0)) as transport:
+        behind.answer_at_once()
+        await send(transport, behind.url)
+        names.addresses = ()
+        await send(transport, behind.url)
+        with pytest.raises(NetworkError, match=r"'another\.test' is not known"):
+            await send(transport, behind.url.replace("module.test", "another.test"))
+    assert behind.connections == {ADDRESSES[0]: 2}
 
 
 async def test_replica_that_accepts_no_connection_costs_no_request() -> None:

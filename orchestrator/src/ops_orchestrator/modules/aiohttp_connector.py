@@ -6,6 +6,7 @@ others after it: that replica alone may know of the run's job, its artifacts, an
 """
 
 import asyncio
+import math
 import random
 import socket
 from collections import Counter
@@ -30,6 +31,8 @@ _KEEP_ALIVE_S: Final = 4.0
 _LOOK_UPS: Final = 3
 """How often a name is looked up in the time that a connection is used."""
 
+# Connections are opened all the time, and calls would fail with each pause of the name server.
+_KNOWN_FOR_S: Final = 60.0
 _MOST_HOMES: Final = 10_000
 """More runs than are under way at once: of so many is known which replica they went to."""
 
@@ -53,6 +56,7 @@ class Connector(aiohttp.TCPConnector):
         self._has_replicas = False
         self._connecting: dict[asyncio.Task[Any] | None, str] = {}
         self._homes: dict[str, str] = {}
+        self._known: dict[tuple[str, int], tuple[list[ResolveResult], float]] = {}
         self._going_home: dict[asyncio.Task[Any] | None, str] = {}
 
     async def connect(self, req: aiohttp.ClientRequest, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109  # as in the library
@@ -97,7 +101,7 @@ class Connector(aiohttp.TCPConnector):
 
         First where the request has to go, then by requests in flight, then by idle connections.
         """
-        found = await super()._resolve_host(host, port, traces)
+        found = await self._addresses(host, port, traces)
         self._has_replicas = len(found) > 1
         if self._has_replicas:
             in_flight = self._in_flight()
@@ -111,6 +115,18 @@ class Connector(aiohttp.TCPConnector):
 
             found = sorted(found, key=rank)
             self._connecting[asyncio.current_task()] = found[0]["host"]
+        return found
+
+    async def _addresses(self, host: str, port: int, traces: Sequence[Any] | None) -> list[ResolveResult]:
+        """What the name stands for; while it cannot be looked up, what it stood for a moment ago (as in RFC 8767)."""
+        try:
+            found = await super()._resolve_host(host, port, traces)
+        except OSError:
+            known, known_at = self._known.get((host, port), ([], -math.inf))
+            if self._loop.time() - known_at > _KNOWN_FOR_S:
+                raise
+            return known
+        self._known[host, port] = found, self._loop.time()
         return found
 
     def _in_flight(self) -> Counter[str]:
