@@ -12,6 +12,7 @@ from local_service import HTTP
 
 MODULE = "policy-simulator"
 AT_ONCE = 6
+_HUNG_S = 120.0
 RUNS = 30
 """So many runs say where runs go now."""
 
@@ -45,8 +46,9 @@ def runs_that_never_pause(stack: Stack, scenario: bytes) -> Iterator[Semaphore]:
             yield completed
         finally:
             over.set()
-    for each in calling:
-        each.result()
+            # What went wrong there says more than what followed from it here.
+            for each in calling:
+                each.result()
 
 
 def received(stack: Stack) -> dict[str, int]:
@@ -61,7 +63,7 @@ def shares(stack: Stack, completed: Semaphore) -> list[float]:
     while completed.acquire(blocking=False):  # those that were completed before
         pass
     for _ in range(RUNS):
-        completed.acquire()
+        assert completed.acquire(timeout=_HUNG_S), "no run is completed any more"
     grown: Mapping[str, int] = {each: total - before.get(each, 0) for each, total in received(stack).items()}
     return [each / sum(grown.values()) for each in grown.values()]
 
