@@ -10,9 +10,9 @@ CLUSTER: Final = {name: each for name, each in SERVICES.items() if each.get("pro
 PROCESSES: Final = ("api", "worker", "upgrade")
 
 
-def test_cluster_is_a_database_a_bucket_processes_of_the_service_and_stubs_with_a_balancer() -> None:
+def test_cluster_is_a_database_a_bucket_processes_of_the_service_and_stubs_with_balancers() -> None:
     replicas = {name: each.get("deploy", {}).get("replicas", 1) for name, each in CLUSTER.items()}
-    others = {"postgres": 1, "seaweedfs": 1, "balancer": 1, "upgrade": 1}
+    others = {"modules": 1, "postgres": 1, "seaweedfs": 1, "balancer": 1, "upgrade": 1}
     assert replicas == {"api": 2, "worker": 3, "stubs": 3, **others}
     assert [CLUSTER[name]["command"] for name in PROCESSES] == [["ops", "serve"], ["ops", "worker"], ["ops", "db", "upgrade"]]
 
@@ -28,13 +28,13 @@ def test_every_image_is_built_here_so_that_no_registry_is_asked() -> None:
     assert all("build" in each for each in CLUSTER.values())
 
 
-def test_processes_have_every_setting_of_the_stack_and_find_the_replicated_stubs() -> None:
+def test_processes_have_every_setting_of_the_stack_and_reach_the_stubs_through_their_balancer() -> None:
     for name in PROCESSES:
         environment = CLUSTER[name]["environment"]
         assert SERVICES["orchestrator"]["environment"].keys() <= environment.keys()
         for module in MODULES:
             variable = f"{module.upper().replace('-', '_')}_URL"
-            assert environment[variable] == f"${{{variable}:-http://stubs:8080/{module}}}"
+            assert environment[variable] == f"${{{variable}:-http://modules:8080/{module}}}"
 
 
 def test_processes_wait_for_the_tables_and_the_bucket() -> None:

@@ -50,7 +50,8 @@ def test_orchestrator_has_as_long_to_stop_as_its_drain_needs(variables: dict[str
 def test_images_are_those_of_this_version_unless_others_are_named() -> None:
     (version,) = re.findall(r"^ARG VERSION=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     images = {name: service["image"] for name, service in configured()["services"].items()}
-    assert images == {name: f"openpolicystack-{name}:{version}" for name in ("orchestrator", "stubs")}
+    ours = {name: f"openpolicystack-{name}:{version}" for name in ("orchestrator", "stubs")}
+    assert images == {**ours, "modules": "haproxy:3.0"}
     assert configured(OPS_STUBS_IMAGE="other:1")["services"]["stubs"]["image"] == "other:1"
 
 

@@ -1,6 +1,7 @@
 """The profile `cluster` of compose.yaml: what it is made of starts, is confined, and its balancer outlives an API process."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import pytest
@@ -9,8 +10,8 @@ from container_engine import docker, engine
 from local_service import HTTP
 
 # `--no-deps`, since what they depend on is the job that prepares the database.
-SERVICES: Final = ["--no-deps", "postgres", "seaweedfs", "stubs", "api", "balancer"]
-REPLICAS: Final = {"postgres": 1, "seaweedfs": 1, "stubs": 3, "api": 2, "balancer": 1}
+SERVICES: Final = ["--no-deps", "postgres", "seaweedfs", "stubs", "modules", "api", "balancer"]
+REPLICAS: Final = {"postgres": 1, "seaweedfs": 1, "stubs": 3, "modules": 1, "api": 2, "balancer": 1}
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +81,17 @@ def test_bucket_refuses_who_has_no_keys(cluster: Stack) -> None:
     assert HTTP.put(f"http://{address}:8333/openpolicystack/archive/x", content=b"x").status_code == 403
 
 
+def test_runs_at_once_find_their_artifacts_at_the_replica_that_made_them(cluster: Stack) -> None:
+    inputs = {"country": "DO", "__stub_delay_s": 0.5}
+    scenario = {"scenario_id": "cluster", "modules": ["data-layer", "supplychain-risk"], "inputs": inputs}
+    with ThreadPoolExecutor(8) as callers:
+        answers = callers.map(lambda _: HTTP.post(f"{url_of(cluster)}/plan_and_execute", json=scenario).json(), range(8))
+    assert [(answer["status"], answer.get("error")) for answer in answers] == [("completed", None)] * 8
+
+
 def wait_for_api_processes(cluster: Stack, number: int) -> None:
     """Wait until the balancer sees as many."""
-    ask = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8404/up').read().decode())"
+    ask = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8405/').read().decode())"
     while int(cluster.compose("exec", "-T", "balancer", "python3", "-c", ask)) != number:
         pass
 

@@ -32,7 +32,7 @@ LogFormat = Literal["auto", "json", "console"]
 _PREFIX: Final = "OPS_"
 # Of compose.yaml, modules.yaml, deploy/, the stubs, and this project's tests.
 _OTHER_VARIABLES: Final = re.compile(
-    r"OPS_(PUBLISH|PUBLISHED_PORT|ORCHESTRATOR_IMAGE|API_KEYS_SECRET|MODULES_CONFIG|CLUSTER_\w+"
+    r"OPS_(PUBLISH|PUBLISHED_PORT|ORCHESTRATOR_IMAGE|HAPROXY_IMAGE|API_KEYS_SECRET|MODULES_CONFIG|CLUSTER_\w+"
     r"|READY_TIMEOUT_S|STUBS_\w+|CI_STATE|SOAK_S|WRITE_PAGES)"
 )
 
