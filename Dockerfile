@@ -43,7 +43,7 @@ RUN --mount=type=secret,id=ca_bundle,target=/run/ca.pem --mount=type=cache,targe
     with-ca $SYNC --no-editable
 
 FROM uv AS orchestrator-build
-ARG SYNC="uv sync --quiet --locked --no-default-groups --package openpolicystack-orchestrator"
+ARG SYNC="uv sync --quiet --locked --no-default-groups --package openpolicystack-orchestrator --extra cluster"
 RUN --mount=type=secret,id=ca_bundle,target=/run/ca.pem --mount=type=cache,target=/root/.cache \
     with-ca $SYNC --no-install-workspace
 COPY contract contract
