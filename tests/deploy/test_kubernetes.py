@@ -149,6 +149,18 @@ def test_every_variable_is_a_setting(overlay: str) -> None:
 
 
 @every_overlay
+def test_every_folder_that_a_setting_names_is_mounted(overlay: str) -> None:
+    shared = configured(overlay, "settings")
+    for name, container in containers(overlay):
+        named = {each["name"]: each["value"] for each in container.get("env", ())}
+        named |= shared if name in ("orchestrator", "worker") else {}
+        mounted = {mount["mountPath"] for mount in container.get("volumeMounts", ())}
+        assert {
+            value if value in mounted else value.rpartition("/")[0] for value in named.values() if value[0] == "/"
+        } <= mounted
+
+
+@every_overlay
 def test_a_pod_has_as_long_to_stop_as_its_drain_needs(overlay: str) -> None:
     settings = configured(overlay, "settings")
     needed = int(settings["OPS_DRAIN_S"]) + int(settings["OPS_STOP_GRACE_S"]) + 10
