@@ -36,6 +36,8 @@ def seaweedfs_server(folder: Path) -> Iterator[str]:
     words = [f"-{name}.port={port}" for name, port in ports.items()]
     words += [f"-{name}.port.grpc={port}" for name, port in grpc.items()]
     words += [f"-dir={folder}", "-ip=127.0.0.1", "-filer=true", "-s3", "-master.volumeSizeLimitMB=64", "-volume.max=16"]
+    # Several run side by side on one machine, and none tells anybody that it does.
+    words += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
     with started(folder, "weed", "server", *words, stdout=DEVNULL, stderr=DEVNULL):
         url = f"http://127.0.0.1:{ports['s3']}"
         _make_bucket(url)
