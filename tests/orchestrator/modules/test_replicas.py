@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from socket import AddressFamily
@@ -215,6 +216,20 @@ async def test_name_that_cannot_be_looked_up_for_a_moment_stands_for_what_it_sto
         with pytest.raises(NetworkError, match=r"'another\.test' is not known"):
             await send(transport, behind.url.replace("module.test", "another.test"))
     assert behind.connections == {ADDRESSES[0]: 2}
+
+
+async def test_address_of_the_other_family_is_no_other_replica() -> None:
+    async with replicas() as behind:
+        port = int(behind.url.rpartition(":")[2].strip("/"))
+        behind.gates["::1"] = asyncio.Event()
+        behind.answer_at_once()
+        async with (
+            await asyncio.start_server(partial(behind.serve, "::1"), "::1", port),
+            aclosing(AiohttpTransport(Names((ADDRESSES[0], "::1")), longest_used_s=0.0)) as transport,
+        ):
+            for _ in range(10):
+                await send(transport, behind.url)
+    assert behind.connections == {ADDRESSES[0]: 10}
 
 
 async def test_replica_that_accepts_no_connection_costs_no_request() -> None:

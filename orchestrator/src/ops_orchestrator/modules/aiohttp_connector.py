@@ -64,12 +64,13 @@ class Connector(aiohttp.TCPConnector):
         run_id, task = req.headers.get(RUN_ID_HEADER), asyncio.current_task()
         if run_id is None:
             return await super().connect(req, traces, timeout)
-        if home := self._homes.pop(run_id, None):
+        if home := self._homes.get(run_id):
             self._going_home[task] = home
         try:
             connection = await super().connect(req, traces, timeout)
         finally:
             self._going_home.pop(task, None)
+        self._homes.pop(run_id, None)  # so that those that are in use come last
         self._homes[run_id] = _address(connection.protocol)
         if len(self._homes) > _MOST_HOMES:
             del self._homes[next(iter(self._homes))]
@@ -99,9 +100,11 @@ class Connector(aiohttp.TCPConnector):
     async def _resolve_host(self, host: str, port: int, traces: Sequence[Any] | None = None) -> list[ResolveResult]:
         """The addresses of a name in the order in which they are tried.
 
-        First where the request has to go, then by requests in flight, then by idle connections.
+        First where the request has to go, then by requests in flight, then by idle connections. Addresses of the family that
+        the system prefers come before those of the other, which lead to the same replicas.
         """
-        found = await self._addresses(host, port, traces)
+        both = await self._addresses(host, port, traces)
+        found = [each for each in both if _is_ipv6(each) == _is_ipv6(both[0])]
         self._has_replicas = len(found) > 1
         if self._has_replicas:
             in_flight = self._in_flight()
@@ -113,19 +116,24 @@ class Connector(aiohttp.TCPConnector):
                 address = each["host"]
                 return address != home, in_flight[address], idle[address], random.random()  # noqa: S311  # no secret
 
-            found = sorted(found, key=rank)
+            found.sort(key=rank)
             self._connecting[asyncio.current_task()] = found[0]["host"]
-        return found
+        return [*found, *(each for each in both if each not in found)]
 
     async def _addresses(self, host: str, port: int, traces: Sequence[Any] | None) -> list[ResolveResult]:
-        """What the name stands for; while it cannot be looked up, what it stood for a moment ago (as in RFC 8767)."""
+        """What the name stands for, in the system's order, which aiohttp turns round and round.
+
+        While it cannot be looked up, it is what it stood for a moment ago (as in RFC 8767).
+        """
+        known, known_at = self._known.get((host, port), ([], -math.inf))
         try:
             found = await super()._resolve_host(host, port, traces)
         except OSError:
-            known, known_at = self._known.get((host, port), ([], -math.inf))
             if self._loop.time() - known_at > _KNOWN_FOR_S:
                 raise
             return known
+        if {each["host"] for each in found} == {each["host"] for each in known}:
+            found = known
         self._known[host, port] = found, self._loop.time()
         return found
 
@@ -138,6 +146,10 @@ class Connector(aiohttp.TCPConnector):
 def _address(connection: ResponseHandler | None) -> str:
     """Where it leads to; nothing while it is being opened, for which aiohttp has a stand-in."""
     return connection.address if isinstance(connection, Connection) else ""
+
+
+def _is_ipv6(address: ResolveResult) -> bool:
+    return ":" in address["host"]
 
 
 def _probing_socket(info: aiohttp.AddrInfoType) -> socket.socket:
