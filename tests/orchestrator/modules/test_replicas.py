@@ -198,6 +198,21 @@ async def test_run_whose_replica_is_gone_goes_to_another_and_stays_there() -> No
         assert sorted((await behind.next(7)).values()) == [1, 6]
 
 
+async def test_run_whose_replica_cannot_be_reached_is_not_sent_elsewhere_until_its_next_attempt() -> None:
+    names, of_run = Names(("127.0.0.4",)), {"ops-run-id": "run"}
+    async with replicas() as behind, aclosing(AiohttpTransport(names, longest_used_s=0.0)) as transport:
+        port = int(behind.url.rpartition(":")[2].strip("/"))
+        behind.gates["127.0.0.4"] = asyncio.Event()
+        behind.answer_at_once()
+        async with await asyncio.start_server(partial(behind.serve, "127.0.0.4"), "127.0.0.4", port):
+            await send(transport, behind.url, **of_run)
+        names.addresses = ("127.0.0.4", *ADDRESSES)
+        with pytest.raises(NetworkError) as caught:
+            await send(transport, behind.url, **of_run)
+        assert caught.value.unsent
+        await send(transport, behind.url, **of_run)
+
+
 async def test_connection_that_was_used_for_long_enough_is_used_no_more() -> None:
     async with replicas() as behind, aclosing(AiohttpTransport(Names(ADDRESSES[:1]), longest_used_s=0.0)) as transport:
         behind.answer_at_once()

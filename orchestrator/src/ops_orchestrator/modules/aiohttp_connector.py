@@ -68,6 +68,10 @@ class Connector(aiohttp.TCPConnector):
             self._going_home[task] = home
         try:
             connection = await super().connect(req, traces, timeout)
+        except (aiohttp.ClientError, OSError):
+            # What another replica knows nothing of is not asked there: the attempt fails, and the next one goes elsewhere.
+            self._homes.pop(run_id, None)
+            raise
         finally:
             self._going_home.pop(task, None)
         self._homes.pop(run_id, None)  # so that those that are in use come last
@@ -100,21 +104,22 @@ class Connector(aiohttp.TCPConnector):
     async def _resolve_host(self, host: str, port: int, traces: Sequence[Any] | None = None) -> list[ResolveResult]:
         """The addresses of a name in the order in which they are tried.
 
-        First where the request has to go, then by requests in flight, then by idle connections. Addresses of the family that
-        the system prefers come before those of the other, which lead to the same replicas.
+        By requests in flight, then by idle connections; alone where the request has to go, if that is among them. Those of
+        the family that the system prefers come before those of the other, which lead to the same replicas.
         """
         both = await self._addresses(host, port, traces)
         found = [each for each in both if _is_ipv6(each) == _is_ipv6(both[0])]
         self._has_replicas = len(found) > 1
         if self._has_replicas:
+            home = self._going_home.get(asyncio.current_task())
+            if at_home := [each for each in found if each["host"] == home]:
+                return at_home
             in_flight = self._in_flight()
             idle = Counter(_address(connection) for kept in self._conns.values() for connection, _ in kept)
-            home = self._going_home.get(asyncio.current_task())
 
-            def rank(each: ResolveResult) -> tuple[bool, int, int, float]:
+            def rank(each: ResolveResult) -> tuple[int, int, float]:
                 # Of those that are equal any one, since many name servers always begin with the same.
-                address = each["host"]
-                return address != home, in_flight[address], idle[address], random.random()  # noqa: S311  # no secret
+                return in_flight[each["host"]], idle[each["host"]], random.random()  # noqa: S311  # no secret
 
             found.sort(key=rank)
             self._connecting[asyncio.current_task()] = found[0]["host"]
