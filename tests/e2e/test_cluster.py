@@ -1,22 +1,37 @@
-"""The profile `cluster` of compose.yaml: what it is made of starts, is confined, and its balancer outlives an API process."""
+"""The profile `cluster` of compose.yaml: all of it starts, is confined, and outlives its API processes and workers."""
 
+import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import yaml
+from api_keys import make_key
 from compose_stack import COMPOSE_LABEL, MakeStack, Stack
 from container_engine import docker, engine
-from local_service import HTTP
+from kubernetes_manifests import configured, pods
+from local_service import HTTP, ROOT
+from pod_container import started_pod
 
-# `--no-deps`, since what they depend on is the job that prepares the database.
-SERVICES: Final = ["--no-deps", "postgres", "seaweedfs", "stubs", "modules", "api", "balancer"]
-REPLICAS: Final = {"postgres": 1, "seaweedfs": 1, "stubs": 3, "modules": 1, "api": 2, "balancer": 1}
+# What the page says; the rest is started since they need it.
+SERVICES: Final = ["balancer", "worker"]
+REPLICAS: Final = {"postgres": 1, "seaweedfs": 1, "stubs": 3, "modules": 1, "api": 2, "worker": 3, "balancer": 1}
+
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
 def cluster(make_stack: MakeStack) -> Iterator[Stack]:
-    profile = {"COMPOSE_PROFILES": "cluster", "OPS_CLUSTER_PUBLISH": "127.0.0.1:0"}
+    # Who is gone is missed sooner than by default.
+    profile = {
+        "COMPOSE_PROFILES": "cluster",
+        "OPS_CLUSTER_PUBLISH": "127.0.0.1:0",
+        "OPS_HEARTBEAT_S": "0.5",
+        "OPS_STALLED_S": "3",
+    }
     with make_stack(build=True, services=SERVICES, **profile) as stack:
         yield stack
 
@@ -81,19 +96,79 @@ def test_bucket_refuses_who_has_no_keys(cluster: Stack) -> None:
     assert HTTP.put(f"http://{address}:8333/openpolicystack/archive/x", content=b"x").status_code == 403
 
 
-def test_runs_at_once_find_their_artifacts_at_the_replica_that_made_them(cluster: Stack) -> None:
-    inputs = {"country": "DO", "__stub_delay_s": 0.5}
-    scenario = {"scenario_id": "cluster", "modules": ["data-layer", "supplychain-risk"], "inputs": inputs}
-    with ThreadPoolExecutor(8) as callers:
-        answers = callers.map(lambda _: HTTP.post(f"{url_of(cluster)}/plan_and_execute", json=scenario).json(), range(8))
-    assert [(answer["status"], answer.get("error")) for answer in answers] == [("completed", None)] * 8
-
-
 def wait_for_api_processes(cluster: Stack, number: int) -> None:
     """Wait until the balancer sees as many."""
     ask = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8405/').read().decode())"
     while int(cluster.compose("exec", "-T", "balancer", "python3", "-c", ask)) != number:
         pass
+
+
+def scenario(delay_s: float) -> dict[str, Any]:
+    """Two modules that deliver files, each of which takes so long."""
+    inputs = {"country": "DO", "__stub_delay_s": delay_s}
+    return {"scenario_id": "cluster", "modules": ["data-layer", "supplychain-risk"], "inputs": inputs}
+
+
+def test_runs_at_once_find_their_artifacts_at_the_replica_that_made_them(cluster: Stack) -> None:
+    wait_for_api_processes(cluster, 2)
+    with ThreadPoolExecutor(8) as callers:
+        ask = f"{url_of(cluster)}/plan_and_execute"
+        answers = callers.map(lambda _: HTTP.post(ask, json=scenario(0.5)).json(), range(8))
+    assert [(answer["status"], answer.get("error")) for answer in answers] == [("completed", None)] * 8
+
+
+def test_runs_of_a_worker_that_is_killed_are_completed_by_others(cluster: Stack) -> None:
+    wait_for_api_processes(cluster, 2)
+    url = url_of(cluster)
+    asked = [HTTP.post(f"{url}/plan_and_execute", json=scenario(3), headers={"Prefer": "respond-async"}) for _ in range(6)]
+    runs = [f"{url}/runs/{answer.raise_for_status().json()['run_id']}" for answer in asked]
+    while any(HTTP.get(run).json()["status"] == "queued" for run in runs):
+        pass
+    docker("kill", cluster.compose("ps", "--quiet", "worker").split()[0])
+    while any(HTTP.get(run).json()["status"] in ("queued", "running") for run in runs):
+        time.sleep(0.2)
+    ended = [HTTP.get(run).json() for run in runs]
+    assert [(run["status"], run.get("error")) for run in ended] == [("completed", None)] * 6
+    assert {run["attempt"] for run in ended} == {1, 2}
+
+
+@pytest.mark.parametrize("name", ["database-upgrade", "orchestrator", "worker"])
+def test_pod_for_kubernetes_does_its_work_beside_the_database_and_the_bucket(cluster: Stack, name: str, tmp_path: Path) -> None:
+    pod = dict(pods("cluster"))[name]
+    (container,) = pod["spec"]["containers"]
+    folders = {"modules": tmp_path / "modules", "api-keys": tmp_path / "keys"}
+    tmp_path.chmod(0o755)
+    for folder in folders.values():
+        folder.mkdir()
+    (folders["modules"] / "modules.yaml").write_text(configured("cluster", "modules")["modules.yaml"])
+    make_key(folders["api-keys"] / "keys.json", "anna")
+    (folders["api-keys"] / "keys.json").chmod(0o444)
+    in_compose = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["api"]["environment"]
+    secrets = {name: value for name, value in in_compose.items() if name.startswith("AWS_") or name == "OPS_DATABASE_URL"}
+    image, network = "openpolicystack-orchestrator:cluster", f"{cluster.project}_default"
+    variables = configured("cluster", "settings") | secrets
+    with started_pod(pod, image, network, folders, variables) as running:
+        if "ports" not in container:
+            assert docker("wait", running) == "0", docker("logs", running)
+            return
+        port = container["ports"][0]["containerPort"]
+        for kind in ("livenessProbe", "readinessProbe"):
+            wait_until_it_answers(running, port, container[kind]["httpGet"]["path"])
+
+
+def wait_until_it_answers(container: str, port: int, path: str) -> None:
+    """Wait until a container answers itself 200; fails with its log when it ends."""
+    words = ["docker", "exec", container, "env", f"OPS_PORT={port}", "answers", path]
+    while subprocess.run(words, capture_output=True, check=False).returncode != 0:
+        assert docker("inspect", "--format", "{{.State.Running}}", container) == "true", docker("logs", container)
+
+
+def test_metric_by_which_kubernetes_scales_workers_is_told(cluster: Stack) -> None:
+    objects = yaml.safe_load_all((ROOT / "deploy/kubernetes/cluster/availability.yaml").read_text())
+    (autoscaler,) = (each for each in objects if each["kind"] == "HorizontalPodAutoscaler")
+    metric = autoscaler["spec"]["metrics"][0]["external"]["metric"]
+    labels = ",".join(f'{name}="{value}"' for name, value in metric["selector"]["matchLabels"].items())
+    assert f"\n{metric['name']}{{{labels}}} " in HTTP.get(f"{url_of(cluster)}/metrics").text
 
 
 def test_runs_go_on_whichever_api_process_is_gone(cluster: Stack, example: bytes) -> None:
