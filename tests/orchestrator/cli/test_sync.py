@@ -104,3 +104,11 @@ def test_commands_read_runs_that_are_in_a_bucket(tmp_path: Path, moto: str, pref
     other = {**given, "OPS_RUNS_URL": new_prefix()}
     assert ops(tmp_path, "runs", "import", "one.zip", **other).returncode == 0
     assert f"{RUN_ID}/run.json" in objects_at(moto, other["OPS_RUNS_URL"])
+
+
+def test_runs_in_folders_are_not_listed_among_those_of_a_bucket(tmp_path: Path, moto: str, prefix: str, stored: Path) -> None:
+    def listed(**variables: str) -> int:
+        ran = ops(tmp_path, "runs", "list", "--json", OPS_RUNS_DIR=str(stored), **credentials_for(moto), **variables)
+        return len(json.loads(ran.stdout))
+
+    assert (listed(), listed(OPS_RUNS_URL=prefix), listed()) == (3, 0, 3)

@@ -112,6 +112,19 @@ async def test_put_that_is_refused_for_a_while_is_done_in_the_end(
     assert (refused.times, store.record(RUN_ID).status, is_whole(store)) == (0, "completed", True)
 
 
+async def test_line_is_in_the_bucket_after_the_files_that_it_names(store: ObjectStore, before: FaultyStore) -> None:
+    run = await begin(store, "alpha")
+    held = before.stage(Fault("held", ending="/result.json"))
+    await run.complete(1)
+    publishing = asyncio.create_task(run.recorder.durable())
+    await asyncio.to_thread(held.met.wait)
+    assert [step.status for step in (await asyncio.to_thread(store.record, RUN_ID)).steps] == ["pending"]
+    held.released.set()
+    await publishing
+    assert [step.status for step in store.record(RUN_ID).steps] == ["completed"]
+    await run.die()
+
+
 async def test_slow_put_that_is_given_up_and_done_again_changes_nothing_when_it_arrives(
     store: ObjectStore, before: FaultyStore, moto: str, prefix: str
 ) -> None:
