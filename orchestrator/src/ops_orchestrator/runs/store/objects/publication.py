@@ -11,6 +11,7 @@ import mmap
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -243,7 +244,8 @@ class _content_of:  # noqa: N801  # used as a function
 
     def __exit__(self, *_: object) -> None:
         if self._map is not None:
-            self._map.close()
+            with suppress(BufferError):  # a put that was given up lets go of it later, and then it is closed as well
+                self._map.close()
 
 
 def _files_of(line: Line) -> Sequence[FileRef]:
