@@ -23,6 +23,7 @@ from ops_orchestrator.settings import Settings, read_settings
 from ops_orchestrator.sizes import bytes_text
 
 _BUCKET = "s3://"
+_ALONE = {"database_url": None}
 _LONG_ENOUGH_S = 365 * 24 * 3600.0
 
 
@@ -63,12 +64,21 @@ def _opened(settings: Settings, address: str, *, source: bool) -> Iterator[RunSt
 
 def _store_at(settings: Settings, address: str, *, source: bool) -> RunStore:
     if address.startswith(_BUCKET):
-        # Its index, and what is on its way, are kept where those of the service are.
-        return open_store(read_settings(runs_url=address))
+        # What is on its way, and its index, are kept where those of the service are.
+        named = read_settings(runs_url=address)
+        return open_store(named if _is_own(settings, address) else named.model_copy(update=_ALONE))
     folder = Path(address).expanduser()
     if source:
         return FolderStore.existing(folder)
-    return open_store(settings.model_copy(update={"runs_dir": folder, "runs_url": None}))
+    named = settings.model_copy(update={"runs_dir": folder})
+    return open_store(named if _is_own(settings, address) else named.model_copy(update={**_ALONE, "runs_url": None}))
+
+
+def _is_own(settings: Settings, address: str) -> bool:
+    """Whether the settings name this very store, so that its index is theirs too, wherever that is."""
+    if settings.runs_url is not None:
+        return settings.runs_url.rstrip("/") == address.rstrip("/")
+    return settings.runs_dir.resolve() == Path(address).expanduser().resolve()
 
 
 def _view(rows: Sequence[SyncedRun], target: str, *, copied: bool) -> RenderableType:
