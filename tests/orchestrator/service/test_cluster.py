@@ -93,6 +93,7 @@ def test_run_is_accepted_by_one_process_and_executed_by_another(four: Four) -> N
     assert home.disagreements(run_id) == []
     assert HTTP.get(f"{worker.url}/ready").status_code == 200
     assert "ops_worker_up" in HTTP.get(f"{worker.url}/metrics").text
+    assert 'ops_queue_runs{state="waiting"} 0.0' in HTTP.get(f"{here.url}/metrics").text
 
 
 def test_runs_survive_a_restart_of_the_database(four: Four, cluster: Postgres) -> None:
@@ -305,6 +306,22 @@ def test_second_signal_stops_a_worker_that_drains(accepting: Accepting) -> None:
         wait_for(lambda: any("service.draining" in line for line in worker.lines))
         assert worker.stop() == 0
         assert {"run_id": run_id, "lost": 0} in home.jobs
+
+
+def test_worker_ends_while_the_database_is_away_and_leaves_its_run(accepting: Accepting, cluster: Postgres) -> None:
+    home, api = accepting
+    answered = home.modules.hold("alpha")
+    with home.worker() as worker:
+        run_id = start(api)
+        wait_for(lambda: ("alpha", run_id) in home.modules.calls)
+        cluster.stop()
+        try:
+            assert worker.stop() == 0
+        finally:
+            cluster.start()
+    answered.set()
+    with home.worker():
+        wait_for(lambda: status(api, run_id) == "completed")
 
 
 def test_run_that_was_never_put_into_the_queue_is_found(accepting: Accepting) -> None:

@@ -21,6 +21,8 @@ QUEUE: Final = "runs"
 _TASK: Final = "execute_run"
 # A worker that was silent for so long is not coming back, and its entry goes.
 _FORGOTTEN_S: Final = 7 * 86400.0
+# A process that stops while the database is away waits so long a few times.
+_PATIENCE_S: Final = 3.0
 _LATER: Final = timedelta(seconds=2)
 _WAITING: Final = "SELECT id FROM procrastinate_jobs WHERE queueing_lock = %(run_id)s AND status = 'todo'"
 _MISSING: Final = """
@@ -66,7 +68,7 @@ class ProcrastinateQueue:
         self._errors = procrastinate.exceptions
         self._psycopg = library("psycopg")
         self._app = procrastinate.App(
-            connector=procrastinate.PsycopgConnector(conninfo=url, min_size=1, max_size=connections, timeout=10.0)
+            connector=procrastinate.PsycopgConnector(conninfo=url, min_size=1, max_size=connections, timeout=_PATIENCE_S)
         )
 
     async def open(self) -> None:
