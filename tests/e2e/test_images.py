@@ -15,7 +15,7 @@ from compose_stack import PROJECT_PREFIX
 from container_engine import PYTHON_IMAGE, docker
 from local_service import ROOT, environment
 
-MOST_BYTES: Final = {"orchestrator": 280_000_000, "stubs": 350_000_000, "contract": 200_000_000}
+MOST_BYTES: Final = {"orchestrator": 250_000_000, "stubs": 350_000_000, "contract": 200_000_000}
 BUILD_TOOLS: Final = ("pip", "pip3", "uv", "gcc", "cc", "g++", "make", "git")
 NOT_COMPILED: Final = """
 import importlib.util, pathlib, struct, sys, sysconfig

@@ -21,7 +21,10 @@ def worker(
         int | None, typer.Option(min=0, max=65535, help="Port of the same, 0 for a free one; default OPS_WORKER_PORT or 8001.")
     ] = None,
 ) -> None:
-    """Execute the runs that other processes accept, through the database of OPS_DATABASE_URL."""
+    """Execute the runs that others accept.
+
+    They come through the database of OPS_DATABASE_URL.
+    """
     settings = read_settings(max_concurrent_runs=concurrency, worker_host=host, worker_port=port)
     for sentence in misspelt_settings(settings, os.environ):
         say("ops", sentence)
