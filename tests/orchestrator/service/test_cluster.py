@@ -107,6 +107,7 @@ def test_runs_survive_a_restart_of_the_database(four: Four, cluster: Postgres) -
     wait_for(lambda: any("queue.away" in line for line in worker.lines))
     cluster.start()
     wait_for(lambda: not any(home.is_queued(run_id) for run_id in runs))
+    wait_for(lambda: HTTP.get(f"{there.url}/ready").status_code == 200)
     assert post(there).status_code == 200
     assert {status(there, run_id) for run_id in runs} == {"completed"}
     assert refused.status_code == 503
