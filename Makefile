@@ -65,6 +65,11 @@ performance: sync ## measure throughput, large stores, many runs at once and pag
 	@$(RUN) python benchmarks/crowd.py --write
 	@$(RUN) python benchmarks/pages.py --write
 
+.PHONY: bench-cluster
+bench-cluster: sync-dev ## measure runs with 1, 2 and 3 workers beside one process, and write docs/scale.md again; needs PostgreSQL
+	@PYTHONPATH=tests $(RUN) python benchmarks/cluster.py --write
+	@$(RUN) python benchmarks/simulation.py --write
+
 .PHONY: check
 check: sync-dev ## check lint, types, import rules, and that the schemas are up to date
 	$(RUN) ruff check
@@ -91,6 +96,10 @@ reliability: sync-dev ## run hostile modules, kills, power losses and full disks
 .PHONY: soak
 soak: sync-dev ## load the service for ten minutes while everything breaks, and write docs/reliability.md again; needs Docker
 	OPS_WRITE_PAGES=1 $(RUN) pytest -n 0 -m soak tests/reliability/test_soak.py $(ARGS)
+
+.PHONY: soak-cluster
+soak-cluster: sync-dev ## have three workers execute 3,000 runs while they are killed, the database restarts and the bucket refuses
+	$(RUN) pytest -n 0 -m soak tests/reliability/test_cluster_soak.py $(ARGS)
 
 .PHONY: images
 images: sync-dev ## make the pictures of the README again, from a run of the example

@@ -28,8 +28,8 @@ class HeldModules(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, handler: type[BaseHTTPRequestHandler] | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), handler or _Handler)
         self.asked: SimpleQueue[tuple[str, str]] = SimpleQueue()
         self.calls: list[tuple[str, str]] = []
         self.held: dict[str, Event] = {}
@@ -85,9 +85,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def held_modules() -> Iterator[HeldModules]:
+def held_modules(given: HeldModules | None = None) -> Iterator[HeldModules]:
     """The modules under way, which let go of all calls at the end."""
-    with HeldModules() as modules:
+    with given or HeldModules() as modules:
         serving = Thread(target=modules.serve_forever)
         serving.start()
         try:
@@ -129,7 +129,7 @@ class ClusterHome:
     def __init__(self, folder: Path, database: str, modules: HeldModules, **variables: str) -> None:
         self.folder = folder
         self.modules = modules
-        self._variables = {
+        self.variables = {
             "OPS_DATABASE_URL": database,
             "OPS_HEARTBEAT_S": "0.2",
             "OPS_STALLED_S": "2",
@@ -152,7 +152,7 @@ class ClusterHome:
 
     def forget_jobs(self) -> None:
         """Lose what is in the queue."""
-        with psycopg.connect(self._variables["OPS_DATABASE_URL"]) as connection:
+        with psycopg.connect(self.variables["OPS_DATABASE_URL"]) as connection:
             connection.execute("DELETE FROM procrastinate_jobs")
 
     @contextmanager
@@ -164,13 +164,13 @@ class ClusterHome:
     @contextmanager
     def _process(self, command: str, **variables: str) -> Iterator[Process]:
         words = ("ops", command, "--port", "0")
-        with started(self.folder, *words, stdout=PIPE, stderr=STDOUT, **{**self._variables, **variables}) as process:
+        with started(self.folder, *words, stdout=PIPE, stderr=STDOUT, **{**self.variables, **variables}) as process:
             yield Process(process)
 
     @property
     def jobs(self) -> list[dict[str, Any]]:
         """What the queue says of each run that waits, or that a worker has."""
-        with psycopg.connect(self._variables["OPS_DATABASE_URL"]) as connection:
+        with psycopg.connect(self.variables["OPS_DATABASE_URL"]) as connection:
             return [arguments for (arguments,) in connection.execute("SELECT args FROM procrastinate_jobs").fetchall()]
 
     def log(self, run_id: str) -> list[dict[str, Any]]:

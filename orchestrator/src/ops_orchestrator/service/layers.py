@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from ops_orchestrator.service.access.gate import Gate
 from ops_orchestrator.service.allowed_hosts import AllowedHosts, AllowedHostsOnly
+from ops_orchestrator.service.among_siblings import AmongSiblings, ToldBySiblings
 from ops_orchestrator.service.cross_origin import CrossOrigin
 from ops_orchestrator.service.head import HeadAsGet
 from ops_orchestrator.service.hot_route import Answer, HotRoute
@@ -18,7 +19,6 @@ from ops_orchestrator.service.parts import Parts
 from ops_orchestrator.service.read_only import ReadOnly
 from ops_orchestrator.service.reloading import RELOAD
 from ops_orchestrator.service.routes.plan_and_execute import PATH
-from ops_orchestrator.service.siblings import AmongSiblings, ToldBySiblings
 from ops_orchestrator.settings import Settings, listed
 
 

@@ -39,7 +39,8 @@ from ops_orchestrator.service.metrics.module_checks import ModuleChecks
 from ops_orchestrator.service.metrics.run_tally import RunTally
 from ops_orchestrator.service.metrics.store_figures import StoreFigures
 from ops_orchestrator.service.metrics.tally import Samples, Tally, from_json
-from ops_orchestrator.service.siblings import Worker, ask_sibling, is_from_sibling
+from ops_orchestrator.service.sibling_requests import ask_sibling, is_from_sibling
+from ops_orchestrator.service.siblings import Worker
 from ops_orchestrator.settings import Settings
 
 PATH: Final = "/metrics"
