@@ -42,8 +42,8 @@ def test_all_is_well_before_the_first_start(home: Path) -> None:
     assert not (home / "runs").exists()
 
 
-def test_running_service_is_seen_with_its_port_and_its_runs(home: Path, module: HeldModule) -> None:
-    module.opened.set()
+def test_running_service_is_seen_with_its_port_and_its_runs(home: Path, held: HeldModule) -> None:
+    held.opened.set()
     with service(home, "ops", "serve", "--port", "0") as (process, url):
         HTTP.post(f"{url}/plan_and_execute", json=RUN)
         port = url.rpartition(":")[2]
@@ -53,16 +53,16 @@ def test_running_service_is_seen_with_its_port_and_its_runs(home: Path, module: 
     assert found["port"]["message"] == f"127.0.0.1:{port} is in use by process {process.pid} (ops), the orchestrator"
 
 
-def test_port_of_somebody_else_is_wrong_and_names_who_has_it(home: Path, module: HeldModule) -> None:
-    code, found = examined(home, OPS_PORT=module.url.rpartition(":")[2])
+def test_port_of_somebody_else_is_wrong_and_names_who_has_it(home: Path, held: HeldModule) -> None:
+    code, found = examined(home, OPS_PORT=held.url.rpartition(":")[2])
     assert (code, found["port"]["sign"]) == (1, "wrong")
     assert f"process {os.getpid()} " in found["port"]["message"]
 
 
-def test_runs_that_were_left_or_are_damaged_are_named(home: Path, module: HeldModule) -> None:
+def test_runs_that_were_left_or_are_damaged_are_named(home: Path, held: HeldModule) -> None:
     with service(home, "ops", "serve", "--port", "0") as (process, url):
         left = HTTP.post(f"{url}/plan_and_execute", json=RUN, headers={"Prefer": "respond-async"}).json()["run_id"]
-        module.asked.get()
+        held.asked.get()
         process.kill()
         process.wait()
     _, found = examined(home)

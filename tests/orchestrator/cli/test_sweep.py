@@ -36,8 +36,8 @@ def sweep(home: Path, *words: str, **variables: str) -> Any:
     return json.loads(ran.stdout)
 
 
-def calls(module: HeldModule) -> Counter[float]:
-    return Counter(json.loads(body)["inputs"]["rate"] for body in module.bodies)
+def calls(held: HeldModule) -> Counter[float]:
+    return Counter(json.loads(body)["inputs"]["rate"] for body in held.bodies)
 
 
 def points(home: Path) -> list[dict[str, Any]]:
@@ -46,8 +46,8 @@ def points(home: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.endswith(b"\n")]
 
 
-def test_sweep_runs_without_a_service_and_says_where_everything_is(home: Path, module: HeldModule) -> None:
-    module.opened.set()
+def test_sweep_runs_without_a_service_and_says_where_everything_is(home: Path, held: HeldModule) -> None:
+    held.opened.set()
     ran = ops(home, "sweep", "sweep.json", "--local", OPS_MODULES_FILE="modules.yaml")
     answer = json.loads(ran.stdout)
     assert (ran.returncode, answer["status"], answer["points"]["completed"]) == (0, "completed", 4)
@@ -58,8 +58,8 @@ def test_sweep_runs_without_a_service_and_says_where_everything_is(home: Path, m
     assert sweep(home, "show", "latest") == answer
 
 
-def test_local_sweep_that_is_killed_goes_on_and_runs_nothing_twice(home: Path, module: HeldModule) -> None:
-    module.opened.set()
+def test_local_sweep_that_is_killed_goes_on_and_runs_nothing_twice(home: Path, held: HeldModule) -> None:
+    held.opened.set()
     (home / "sweep.json").write_text(json.dumps(SWEEP | {"sweep": {"parameters": {"/rate": [*range(60)]}, "concurrency": 2}}))
     with started(home, "ops", "sweep", "sweep.json", "--local", OPS_MODULES_FILE="modules.yaml") as process:
         while len(noted := points(home)) < 3:
@@ -72,13 +72,13 @@ def test_local_sweep_that_is_killed_goes_on_and_runs_nothing_twice(home: Path, m
     assert (again["status"], again["points"]["completed"], again["attempt"]) == ("completed", 60, 2)
     assert len(json.loads(ops(home, "runs", "list", "--json", "--limit", "500").stdout)) == 60
     # What was under way is sent again, with the same key; all else once.
-    assert len(module.bodies) <= 62
-    assert all(calls(module)[point["number"] - 1] == 1 for point in noted)
+    assert len(held.bodies) <= 62
+    assert all(calls(held)[point["number"] - 1] == 1 for point in noted)
 
 
-def test_interrupted_local_sweep_says_how_to_go_on(home: Path, module: HeldModule) -> None:
+def test_interrupted_local_sweep_says_how_to_go_on(home: Path, held: HeldModule) -> None:
     with started(home, "ops", "sweep", "sweep.json", "--local", OPS_MODULES_FILE="modules.yaml") as process:
-        module.asked.get()
+        held.asked.get()
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
         assert process.returncode == 130
@@ -87,14 +87,14 @@ def test_interrupted_local_sweep_says_how_to_go_on(home: Path, module: HeldModul
     assert f"ops sweep resume {left['sweep_id']} --local" in errors
     _, shown = on_terminal(home, "sweep", "show", "latest")
     assert ("folder" in shown, "files" in shown) == (True, False), shown
-    module.opened.set()
+    held.opened.set()
     assert sweep(home, "resume", "latest", "--local")["status"] == "completed"
-    assert calls(module) == {0.1: 2, 0.2: 1, 0.3: 1, 0.4: 1}
+    assert calls(held) == {0.1: 2, 0.2: 1, 0.3: 1, 0.4: 1}
 
 
-def test_local_sweep_is_cancelled_from_another_terminal(home: Path, module: HeldModule) -> None:
+def test_local_sweep_is_cancelled_from_another_terminal(home: Path, held: HeldModule) -> None:
     with started(home, "ops", "sweep", "sweep.json", "--local", OPS_MODULES_FILE="modules.yaml") as process:
-        module.asked.get()
+        held.asked.get()
         cancelled = ops(home, "sweep", "cancel", "latest", "--local")
         output, errors = process.communicate()
         assert (cancelled.returncode, process.returncode) == (0, 1)
@@ -104,10 +104,10 @@ def test_local_sweep_is_cancelled_from_another_terminal(home: Path, module: Held
     assert (again.returncode, "is cancelled: only a sweep that is running can be cancelled" in again.stderr) == (2, True)
 
 
-def test_service_runs_a_sweep_that_goes_on_without_its_caller(home: Path, module: HeldModule) -> None:
+def test_service_runs_a_sweep_that_goes_on_without_its_caller(home: Path, held: HeldModule) -> None:
     with service(home, "ops", "serve", "--port", "0", OPS_MODULES_FILE="modules.yaml") as (_, url):
         with started(home, "ops", "sweep", "sweep.json", "--url", url) as process:
-            module.asked.get()
+            held.asked.get()
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate()
             assert process.returncode == 130
@@ -115,7 +115,7 @@ def test_service_runs_a_sweep_that_goes_on_without_its_caller(home: Path, module
         assert f"ops sweep cancel {sweep_id}" in errors
         cancelled = sweep(home, "cancel", "latest", "--url", url)
         assert cancelled["status"] == "cancelled"
-        module.opened.set()
+        held.opened.set()
         resumed = sweep(home, "resume", sweep_id.removeprefix("sweep_"), "--url", url)
         assert (resumed["status"], resumed["points"]["completed"]) == ("completed", 4)
 

@@ -19,7 +19,7 @@ _PRESIGNED_S: Final = 900
 _ELSEWHERE: Final = "where the bytes are, for 15 minutes and without a key of this service; of runs in a bucket alone"
 
 _ARTIFACT: Final = stored({"*/*": {}}, "The artifact, with the media type that its module stated.")
-_ARTIFACT["responses"] |= {307: {"description": f"With `presigned`: {_ELSEWHERE}."}}
+_ARTIFACT["responses"] |= {307: {"description": f"With `presigned`: {_ELSEWHERE}."}} | problems(422)
 
 Presigned = Annotated[bool, Query(description=f"be redirected to {_ELSEWHERE}")]
 
