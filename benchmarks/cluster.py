@@ -130,6 +130,8 @@ def measured(row: Row, place: Place, window_s: float) -> Window:
         uvloop.run(first_runs(processes.port))
         before = used_s(row, place, processes)
         runs, took_s = uvloop.run(window(processes.port, window_s))
+        if not runs:
+            raise MeasurementError(f"{row}: no run was answered in {window_s:g} s")
         used_ms = [(now - was) * 1000 / runs for now, was in zip(used_s(row, place, processes), before, strict=True)]
     return Window(runs / took_s, *used_ms)
 
