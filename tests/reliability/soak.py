@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import create_server
+from statistics import median
 from subprocess import PIPE, Popen
 from threading import Condition, Event
 from typing import Final
@@ -56,9 +57,13 @@ class Soak:
 
     @property
     def growth(self) -> int:
-        """Bytes by which the memory in the last third of the last life was above what it was in the first."""
+        """Bytes by which the memory in the last third of the last life was above what it was in the first, at the median.
+
+        What a few hostile answers take that happen to come together is given back, and is no growth.
+        """
         third = len(self.used) // 3
-        return max(use.resident_bytes for use in self.used[-third:]) - max(use.resident_bytes for use in self.used[:third])
+        first, last = ([use.resident_bytes for use in part] for part in (self.used[:third], self.used[-third:]))
+        return round(median(last) - median(first))
 
     @property
     def url(self) -> str | None:

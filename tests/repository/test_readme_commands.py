@@ -99,6 +99,8 @@ class Shell:
                 assert self.run(f"ops runs export latest --force --to {archive}").returncode == 0
         if (expectation := re.search(r"ops runs check (\S+)", line)) is not None:
             assert self.run(f"ops runs expect latest --force --to {expectation[1]}").returncode == 0
+        if (key := re.fullmatch(r"ops keys (?:list|revoke (\S+))", line)) is not None:
+            self.run(f"ops keys add {key[1] or 'somebody'} --scope read")  # unless there is one
 
 
 @pytest.fixture
