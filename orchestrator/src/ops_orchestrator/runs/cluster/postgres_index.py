@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.cluster.database import library, refuse_unless_ready
-from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.store.claimed_keys import is_key
 from ops_orchestrator.runs.store.index_reader import IndexReader
 from ops_orchestrator.runs.store.index_rows import Row, Statements, drop, learn, put
 from ops_orchestrator.runs.store.index_update import IndexUpdate, Report
-from ops_orchestrator.runs.store.listed_run import CallCounts, IndexedRun, ListedRun, Position, ReadRun, Repeats
+from ops_orchestrator.runs.store.listed_run import ListedRun, ReadRun
 from ops_orchestrator.runs.store.protocols import RunSource
 
 if TYPE_CHECKING:
@@ -52,11 +51,11 @@ _RELEASE: Final = "DELETE FROM keys WHERE key_sha256 = ? AND run_id = ?"
 _FREE: Final = "DELETE FROM keys WHERE run_id = ?"
 
 
-class PostgresIndex:
+class PostgresIndex(IndexReader):
     """A RunIndex in PostgreSQL. A key is free again a minute after it was claimed, if there is no run that it was claimed for.
 
-    What cannot be written while the
-    database is away is written when it is back; a run that is not over is read again for lists anyway.
+    What cannot be written while the database is away is written when it is back; a run that is not over is read again for lists
+    anyway.
     """
 
     def __init__(self, url: str, source: RunSource, report: Report | None) -> None:
@@ -64,7 +63,6 @@ class PostgresIndex:
         self._psycopg = library("psycopg")
         self._pools = library("psycopg_pool")
         self._pool = self._pools.ConnectionPool(url, min_size=1, max_size=4, open=False, configure=_configure)
-        self._reader = IndexReader(self._rows)
         self._late: dict[str, Row] = {}
         self._late_lock = Lock()
         self._late_writer: Thread | None = None
@@ -148,30 +146,6 @@ class PostgresIndex:
             for run_id in gone:
                 self._late.pop(run_id, None)
         self._change((), forget)
-
-    def run_ids(self, status: str | None = None) -> set[str]:
-        """See RunIndex."""
-        return self._reader.run_ids(status)
-
-    def page(self, limit: int, where: RunFilter = EVERY_RUN, after: Position | None = None) -> list[IndexedRun]:
-        """See RunIndex."""
-        return self._reader.page(limit, where, after)
-
-    def repeats(self, recipe: str) -> Repeats:
-        """See RunIndex."""
-        return self._reader.repeats(recipe)
-
-    def calls(self, module: str) -> CallCounts:
-        """See RunIndex."""
-        return self._reader.calls(module)
-
-    def last_calls(self, module: str, limit: int) -> list[tuple[str, int]]:
-        """See RunIndex."""
-        return self._reader.last_calls(module, limit)
-
-    def unknown(self, run_ids: Sequence[str]) -> list[str]:
-        """Those of `run_ids` that are not in the index."""
-        return self._reader.unknown(run_ids)
 
     @property
     def was_complete(self) -> bool:

@@ -1,6 +1,7 @@
 """What is asked of an index of runs that is kept in tables of SQL, whichever database has them."""
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from statistics import median
 from typing import Any, Final
 
@@ -23,15 +24,13 @@ _LAST_CALLS: Final = "SELECT run_id, step FROM calls WHERE module = ? ORDER BY r
 _MOST_FOR_A_MEDIAN: Final = 1000
 _LATER: Final = "SELECT min({name}) FROM runs WHERE {name} {comparison} ?"
 
-Rows = Callable[[str, Sequence[object]], list[Any]]
-"""The rows that a query finds, with `?` for each of its parameters. Raises StoreError."""
 
+class IndexReader(ABC):
+    """Reads the tables of index_rows, in whatever database a subclass has them. See RunIndex."""
 
-class IndexReader:
-    """Reads the tables of index_rows through `rows`. See RunIndex."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
+    @abstractmethod
+    def _rows(self, query: str, parameters: Sequence[object]) -> list[Any]:
+        """The rows that a query finds, with `?` for each of its parameters. Raises StoreError."""
 
     def run_ids(self, status: str | None = None) -> set[str]:
         """See RunIndex."""

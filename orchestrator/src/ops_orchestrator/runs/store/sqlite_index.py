@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from ops_orchestrator.errors import StoreError
-from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter
 from ops_orchestrator.runs.store.claimed_keys import ClaimedKeys, NoKeys
 from ops_orchestrator.runs.store.folder_source import FolderSource
 from ops_orchestrator.runs.store.index_file import IndexFile, IndexMadeAgainError, in_a_transaction
 from ops_orchestrator.runs.store.index_reader import IndexReader
 from ops_orchestrator.runs.store.index_rows import FOREIGN, SCHEMA, Row, drop, learn, put
 from ops_orchestrator.runs.store.index_update import IndexUpdate, Report
-from ops_orchestrator.runs.store.listed_run import CallCounts, IndexedRun, ListedRun, Position, ReadRun, Repeats
+from ops_orchestrator.runs.store.listed_run import ListedRun, ReadRun
 from ops_orchestrator.runs.store.protocols import RunSource
 
 FILE_NAME: Final = ".index.sqlite3"
@@ -26,7 +25,7 @@ _MOST_ATTEMPTS: Final = 3
 Result = TypeVar("Result")
 
 
-class SqliteIndex:
+class SqliteIndex(IndexReader):
     """A RunIndex in a SQLite file beside the runs. A file that is damaged, foreign or gone is made again from the folders.
 
     When the file cannot be used at all, the index is kept in memory. Runs that it does not know yet are read before it is used,
@@ -42,7 +41,6 @@ class SqliteIndex:
         self._file = IndexFile(
             folder / FILE_NAME, SCHEMA, FOREIGN, busy_timeout_s, discard=self._keys.make_folder(), in_memory=read_only
         )
-        self._reader = IndexReader(self._rows)
         self._update = IndexUpdate(source, self, report)
 
     @classmethod
@@ -104,26 +102,6 @@ class SqliteIndex:
             for run_id, key in keys.items():
                 self._keys.release(key, run_id)
 
-    def run_ids(self, status: str | None = None) -> set[str]:
-        """See RunIndex."""
-        return self._reader.run_ids(status)
-
-    def page(self, limit: int, where: RunFilter = EVERY_RUN, after: Position | None = None) -> list[IndexedRun]:
-        """See RunIndex."""
-        return self._reader.page(limit, where, after)
-
-    def repeats(self, recipe: str) -> Repeats:
-        """See RunIndex."""
-        return self._reader.repeats(recipe)
-
-    def calls(self, module: str) -> CallCounts:
-        """See RunIndex."""
-        return self._reader.calls(module)
-
-    def last_calls(self, module: str, limit: int) -> list[tuple[str, int]]:
-        """See RunIndex."""
-        return self._reader.last_calls(module, limit)
-
     def claim(self, key_sha256: str, run_id: str) -> str | None:
         """See RunIndex."""
         try:
@@ -141,10 +119,6 @@ class SqliteIndex:
             self._keys.release(key_sha256, run_id)
         except OSError as error:
             raise StoreError(f"the key of a run cannot be freed in {self._keys.folder}: {error.strerror}") from error
-
-    def unknown(self, run_ids: Sequence[str]) -> list[str]:
-        """Those of `run_ids` that are not in the index."""
-        return self._reader.unknown(run_ids)
 
     @property
     def was_complete(self) -> bool:
