@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import httpx2
 import psycopg
+from json_handler import JsonHandler
 from local_service import HTTP, started
 from reliability.folder_agreement import disagreements
 from scripted_module import ScriptedModule, envelope, error_envelope
@@ -50,38 +51,23 @@ class HeldModules(ThreadingHTTPServer):
         return f"defaults: {{retries: 0, timeout_s: 600}}\nmodules:\n{names}"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler):
     server: HeldModules
 
-    def do_GET(self) -> None:  # the library's name
-        self._answer(ScriptedModule(self._name).healthy())
+    def get(self) -> None:
+        self.answer(ScriptedModule(self.name).healthy())
 
-    def do_POST(self) -> None:  # as above
-        name = self._name
-        call = (name, json.loads(self.rfile.read(int(self.headers["Content-Length"])))["run_id"])
+    def post(self) -> None:
+        name = self.name
+        call = (name, json.loads(self.body())["run_id"])
         self.server.calls.append(call)
         self.server.asked.put(call)
         if held := self.server.held.get(name):
             held.wait()
         if name == "refusing":
-            self._answer(error_envelope(name), 422)
+            self.answer(error_envelope(name), 422)
         else:
-            self._answer(envelope(name))
-
-    @property
-    def _name(self) -> str:
-        return self.path.split("/")[1]
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-    def _answer(self, body: Any, code: int = 200) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+            self.answer(envelope(name))
 
 
 @contextmanager

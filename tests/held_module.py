@@ -1,13 +1,13 @@
 """A module on a real socket that answers when the test lets it."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any
 
+from json_handler import JsonHandler
 from scripted_module import ScriptedModule, envelope
 
 
@@ -31,28 +31,17 @@ class HeldModule(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler):
     server: HeldModule
 
-    def do_GET(self) -> None:  # the library's name
-        self._answer(ScriptedModule().healthy())
+    def get(self) -> None:
+        self.answer(ScriptedModule().healthy())
 
-    def do_POST(self) -> None:  # as above
-        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+    def post(self) -> None:
+        self.server.bodies.append(self.body())
         self.server.asked.put(self.path)
         self.server.opened.wait()
-        self._answer(envelope())
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-    def _answer(self, body: Any) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        self.answer(envelope())
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 import recorded_run
+from faulty_store import FaultyStore, faulty
 from local_service import service
-from object_stores import moto_server, seaweedfs_server
+from object_stores import credentials_for, moto_server, new_prefix, seaweedfs_server
 from postgres import Postgres, empty, postgres
 from scripted_module import ClientFor, ReadRun, ScriptedModule, StartService, demo, modules_yaml, transport
 from stub_runs import StubRuns, make_stub_runs
@@ -36,6 +37,21 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a stand-in for S3."""
     with moto_server(tmp_path_factory.mktemp("moto")) as url:
         yield url
+
+
+@pytest.fixture
+def before(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyStore]:
+    """A proxy before the stand-in for S3, to which this process is set."""
+    with faulty(moto) as proxy:
+        for name, value in credentials_for(proxy.url).items():
+            monkeypatch.setenv(name, value)
+        yield proxy
+
+
+@pytest.fixture
+def prefix() -> str:
+    """The address of a place in the bucket that no other test uses."""
+    return new_prefix()
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,11 @@
 import json
 import secrets
 from collections import defaultdict
-from http.server import BaseHTTPRequestHandler
 from threading import Lock
-from typing import Any, cast
+from typing import cast
 
 from cluster_home import HeldModules
+from json_handler import JsonHandler
 from scripted_module import ScriptedModule, envelope
 
 Computed = int
@@ -31,26 +31,11 @@ class ComputingModules(HeldModules):
         return self._computed[run_id]
 
 
-class _Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # the library's name
-        self._answer(ScriptedModule(self._name).healthy())
+class _Handler(JsonHandler):
+    def get(self) -> None:
+        self.answer(ScriptedModule(self.name).healthy())
 
-    def do_POST(self) -> None:  # as above
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def post(self) -> None:
+        asked = json.loads(self.body())
         number = cast(ComputingModules, self.server).compute(asked["run_id"], asked["step_id"])
-        self._answer(envelope(self._name, outputs={"number": number}))
-
-    @property
-    def _name(self) -> str:
-        return self.path.split("/")[1]
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-    def _answer(self, body: Any) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        self.answer(envelope(self.name, outputs={"number": number}))

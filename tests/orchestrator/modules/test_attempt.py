@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import httpx2
 import pytest
+from module_call import call_of
 from scripted_module import ClientFor, ScriptedModule, artifact, success
 
 from ops_orchestrator.modules.adapters.declaration import Adapter
@@ -14,16 +15,7 @@ from ops_orchestrator.modules.module import Module
 
 @pytest.fixture
 def call(module: Module) -> Call:
-    return Call(
-        run_id="run",
-        scenario_id="demo",
-        step_id="alpha",
-        module=module,
-        action="execute",
-        inputs={},
-        seed=0,
-        upstream={},
-    )
+    return call_of(module)
 
 
 async def answered(call: Call, client: ModuleClient) -> Answered:

@@ -5,11 +5,11 @@ from typing import Any
 
 import httpx2
 import pytest
+from module_call import call_of
 from scripted_module import ClientFor, Gate, ScriptedModule, success
 
 from ops_orchestrator.errors import StepError
 from ops_orchestrator.modules.attempt import Answered, attempt, request_for
-from ops_orchestrator.modules.call import Call
 from ops_orchestrator.modules.calls_in_flight import CallsInFlight
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.module import Module
@@ -20,19 +20,6 @@ from ops_orchestrator.modules.time_limit import StepTime
 def one(module: Module) -> Module:
     """A module of which one call may be in flight."""
     return module.model_copy(update={"max_in_flight": 1})
-
-
-def call_of(module: Module) -> Call:
-    return Call(
-        run_id="run",
-        scenario_id="demo",
-        step_id="alpha",
-        module=module,
-        action="execute",
-        inputs={},
-        seed=0,
-        upstream={},
-    )
 
 
 async def answered(client: ModuleClient, module: Module, **options: Any) -> Answered:

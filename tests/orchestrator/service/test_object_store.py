@@ -2,15 +2,15 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
 import httpx2
 import pytest
-from faulty_store import Fault, FaultyStore, faulty
+from faulty_store import Fault, FaultyStore
 from local_service import HTTP
-from object_stores import bucket_settings, credentials_for, new_prefix, objects_at
+from object_stores import bucket_settings, objects_at
 from scripted_module import Gate, ScriptedModule, StartService, artifact, error_envelope, success
 
 from ops_orchestrator.runs.store.opening import open_store
@@ -18,20 +18,6 @@ from ops_orchestrator.runs.store.opening import open_store
 CONTENT = bytes(range(97, 123)) * 40
 SCENARIO = {"scenario_id": "demo", "modules": ["alpha"]}
 FILES = [artifact("table.csv", CONTENT, "text/csv"), artifact("deep/größe.txt", b"1", "text/plain")]
-
-
-@pytest.fixture
-def before(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyStore]:
-    """A proxy before the bucket, to which this process is set."""
-    with faulty(moto) as proxy:
-        for name, value in credentials_for(proxy.url).items():
-            monkeypatch.setenv(name, value)
-        yield proxy
-
-
-@pytest.fixture
-def prefix() -> str:
-    return new_prefix()
 
 
 @pytest.fixture

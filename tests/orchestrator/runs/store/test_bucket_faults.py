@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from faulty_store import Fault, FaultyStore, Kind, faulty
-from object_stores import credentials_for, new_prefix, objects_at
+from faulty_store import Fault, FaultyStore, Kind
+from object_stores import objects_at
 from run_records import RUN_ID, begin
 
 from ops_orchestrator.errors import StoreError
@@ -21,20 +21,6 @@ from ops_orchestrator.runs.verification import verify_run
 
 ERRORED = RunEnded(status="errored", error={"code": "ORCHESTRATOR_ERROR", "message": "the bucket is gone"})
 FILES_A_STEP = 3
-
-
-@pytest.fixture
-def before(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyStore]:
-    """A proxy before the bucket, to which this process is set."""
-    with faulty(moto) as proxy:
-        for name, value in credentials_for(proxy.url).items():
-            monkeypatch.setenv(name, value)
-        yield proxy
-
-
-@pytest.fixture
-def prefix() -> str:
-    return new_prefix()
 
 
 @pytest.fixture

@@ -1,0 +1,18 @@
+"""The call of a step, as a run makes it."""
+
+from ops_orchestrator.modules.call import Call
+from ops_orchestrator.modules.module import Module
+
+
+def call_of(module: Module) -> Call:
+    """A call of `module` without inputs."""
+    return Call(
+        run_id="run",
+        scenario_id="demo",
+        step_id="alpha",
+        module=module,
+        action="execute",
+        inputs={},
+        seed=0,
+        upstream={},
+    )
