@@ -142,6 +142,14 @@ class ClusterHome:
             connection.execute("DELETE FROM procrastinate_jobs")
 
     @contextmanager
+    def index_held(self) -> Iterator[None]:
+        """Nobody can write what is listed of runs; who tried it meanwhile is refused at the end."""
+        with psycopg.connect(self.variables["OPS_DATABASE_URL"]) as connection:
+            connection.execute("LOCK TABLE ops.runs IN EXCLUSIVE MODE")
+            yield
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted")
+
+    @contextmanager
     def serving(self, **variables: str) -> Iterator[Process]:
         """A process that accepts runs and executes them, too."""
         with self._process("serve", **variables) as process:

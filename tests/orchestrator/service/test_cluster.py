@@ -250,6 +250,25 @@ def test_worker_that_was_paused_for_too_long_changes_nothing_in_a_bucket(
     assert modules.calls.count(("alpha", run_id)) == 1
 
 
+def test_run_whose_worker_died_before_its_end_was_listed_is_listed_as_over(
+    tmp_path: Path, database: str, modules: HeldModules, moto: str
+) -> None:
+    home = ClusterHome(tmp_path, database, modules, OPS_RUNS_URL=new_prefix(), **credentials_for(moto))
+    answered = modules.hold("alpha")
+    with home.api(OPS_RUNS_DIR="api") as api:
+        with home.worker(OPS_RUNS_DIR="first") as killed:
+            run_id = start(api)
+            wait_for(lambda: ("alpha", run_id) in modules.calls)
+            with home.index_held():
+                answered.set()
+                wait_for(lambda: status(api, run_id) == "completed")
+                killed.stop(signal.SIGKILL)
+        assert completed(api) == []
+        with home.worker(OPS_RUNS_DIR="second"):
+            wait_for(lambda: [run["run_id"] for run in completed(api)] == [run_id])
+    assert modules.calls == [("alpha", run_id)]
+
+
 def test_run_that_no_worker_survives_is_given_up_and_says_who_tried(accepting: Accepting) -> None:
     home, api = accepting
     home.modules.hold("alpha")

@@ -59,7 +59,7 @@ class ClaimedRuns:
         run = self._runs.find(run_id)
         if run is None:
             if await asyncio.to_thread(self._is_over, run_id):
-                return "over"
+                return await self._ended(run_id)  # its worker may have died before the run was listed as over
             if claim.lost >= self._most_lost:
                 return await self._given_up(claim)
             try:
