@@ -74,6 +74,20 @@ async def test_run_of_a_silent_worker_is_given_to_another_and_counted(queue: Pro
     assert taken[1] == (RUN_ID, 1)
 
 
+async def test_runs_of_a_silent_worker_are_given_to_another_though_some_wait_again_already(
+    queue: ProcrastinateQueue, database: str
+) -> None:
+    await queue.submit([RUN_ID, GOOD])
+    dead, other = await queue.register(), await queue.register()
+    assert [await queue.fetch(dead) is not None for _ in range(2)] == [True, True]
+    await queue.submit([RUN_ID])  # as a worker does that puts a run off, before it lets go of it
+    silence(database, dead)
+    assert await queue.requeue_stalled(30.0) == 2
+    taken = [await queue.fetch(other) for _ in range(3)]
+    assert {each[1].run_id for each in taken if each is not None} == {RUN_ID, GOOD}
+    assert await queue.depth() == {"waiting": 0, "claimed": 2}
+
+
 async def test_worker_that_was_taken_for_dead_does_not_end_the_claim_of_the_next(
     queue: ProcrastinateQueue, database: str
 ) -> None:

@@ -49,10 +49,15 @@ SELECT procrastinate_finish_job_v1(id, 'succeeded', true) FROM (
     SELECT id FROM procrastinate_jobs WHERE id = %(id)s AND worker_id = %(worker)s AND status = 'doing' FOR UPDATE
 ) AS mine
 """
-# In one statement, so that of two who look at once none takes a run from whoever got it since.
+# In one statement, so that of two who look at once none takes a run from whoever got it since. A run that waits again already,
+# since its worker died between the two steps of putting it off, needs no second job, and no two may wait.
 _STALLED: Final = """
-SELECT procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) AS retried FROM (
-    SELECT job.id FROM procrastinate_jobs job LEFT JOIN procrastinate_workers worker ON worker.id = job.worker_id
+SELECT CASE WHEN waits_again THEN procrastinate_finish_job_v1(id, 'failed', true)
+    ELSE procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) END AS requeued FROM (
+    SELECT job.id, EXISTS (
+        SELECT 1 FROM procrastinate_jobs waiting WHERE waiting.queueing_lock = job.queueing_lock AND waiting.status = 'todo'
+    ) AS waits_again
+    FROM procrastinate_jobs job LEFT JOIN procrastinate_workers worker ON worker.id = job.worker_id
     WHERE job.status = 'doing' AND job.queue_name = %(queue)s
     AND (worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => %(seconds)s))
     FOR UPDATE OF job SKIP LOCKED
