@@ -142,10 +142,10 @@ class ClusterHome:
             connection.execute("DELETE FROM procrastinate_jobs")
 
     @contextmanager
-    def index_held(self) -> Iterator[None]:
-        """Nobody can write what is listed of runs; who tried it meanwhile is refused at the end."""
+    def held(self, table: str) -> Iterator[None]:
+        """Nobody can write into a table of the database; who tried it meanwhile is refused at the end."""
         with psycopg.connect(self.variables["OPS_DATABASE_URL"]) as connection:
-            connection.execute("LOCK TABLE ops.runs IN EXCLUSIVE MODE")
+            connection.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE".encode())
             yield
             connection.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted")
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from cluster_home import ClusterHome, HeldModules, Process, held_modules, post, start, status
+from cluster_home import AT_ONCE, ClusterHome, HeldModules, Process, held_modules, post, start, status
+from faulty_store import Fault, FaultyStore
 from local_service import HTTP
 from object_stores import credentials_for, new_prefix
 from postgres import Postgres
@@ -70,10 +71,15 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def listed(api: Process, query: str = "") -> list[dict[str, Any]]:
+    """The runs that a process lists."""
+    runs: list[dict[str, Any]] = HTTP.get(f"{api.url}/runs?limit=500{query}").json()["runs"]
+    return runs
+
+
 def completed(api: Process) -> list[dict[str, Any]]:
     """The runs that are listed as completed."""
-    runs: list[dict[str, Any]] = HTTP.get(f"{api.url}/runs?status=completed&limit=500").json()["runs"]
-    return runs
+    return listed(api, "&status=completed")
 
 
 def told(api: Process, run_id: str) -> list[str]:
@@ -259,7 +265,7 @@ def test_run_whose_worker_died_before_its_end_was_listed_is_listed_as_over(
         with home.worker(OPS_RUNS_DIR="first") as killed:
             run_id = start(api)
             wait_for(lambda: ("alpha", run_id) in modules.calls)
-            with home.index_held():
+            with home.held("ops.runs"):
                 answered.set()
                 wait_for(lambda: status(api, run_id) == "completed")
                 killed.stop(signal.SIGKILL)
@@ -267,6 +273,22 @@ def test_run_whose_worker_died_before_its_end_was_listed_is_listed_as_over(
         with home.worker(OPS_RUNS_DIR="second"):
             wait_for(lambda: [run["run_id"] for run in completed(api)] == [run_id])
     assert modules.calls == [("alpha", run_id)]
+
+
+def test_run_whose_maker_died_before_it_was_in_the_bucket_is_listed_no_more(
+    tmp_path: Path, database: str, modules: HeldModules, before: FaultyStore
+) -> None:
+    home = ClusterHome(tmp_path, database, modules, OPS_RUNS_URL=new_prefix(), **credentials_for(before.url))
+    log = before.stage(Fault("held", ending="/logs.jsonl"))
+    with ThreadPoolExecutor(1) as pool, home.api(OPS_RUNS_DIR="first") as killed:
+        refused = pool.submit(start, killed)
+        log.met.wait()
+        killed.stop(signal.SIGKILL)
+        assert isinstance(refused.exception(), httpx2.TransportError)
+    with home.api(OPS_RUNS_DIR="second") as api:
+        assert [run["status"] for run in listed(api)] == ["queued"]
+        with home.worker(OPS_RUNS_DIR="third"):
+            wait_for(lambda: listed(api) == [])
 
 
 def test_run_that_no_worker_survives_is_given_up_and_says_who_tried(accepting: Accepting) -> None:
@@ -350,6 +372,22 @@ def test_run_that_was_never_put_into_the_queue_is_found(accepting: Accepting) ->
     home.forget_jobs()
     with home.worker():
         wait_for(lambda: status(api, run_id) == "completed")
+
+
+def test_request_that_was_refused_after_its_run_was_made_is_sent_again_and_executed(accepting: Accepting) -> None:
+    home, api = accepting
+    key = {"Idempotency-Key": "refused once"}
+    waiting = len(listed(api, "&status=queued"))
+    with ThreadPoolExecutor(1) as pool:
+        with home.held("procrastinate_jobs"):
+            refused = pool.submit(post, api, **AT_ONCE, **key)
+            wait_for(lambda: len(listed(api, "&status=queued")) > waiting)
+        answer = refused.result()
+    assert (answer.status_code, "same Idempotency-Key" in answer.json()["detail"]) == (503, True), answer.text
+    run_id = start(api, **key)
+    with home.worker():
+        wait_for(lambda: status(api, run_id) == "completed")
+    assert home.events(run_id).count("run.queued") == 1
 
 
 def test_run_that_waits_is_cancelled_though_no_worker_lives(accepting: Accepting) -> None:

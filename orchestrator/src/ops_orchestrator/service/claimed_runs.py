@@ -39,7 +39,10 @@ class ClaimedRuns:
                 self._ordered.discard(claim.run_id)
                 await self._queue.forget(claim.run_id)
         except NotFoundError:
-            return "over"  # somebody removed it
+            # Somebody removed it, or died while it was made: it is no run, and is listed no more.
+            with suppress(NotFoundError, OSError, StoreError):
+                await asyncio.to_thread(self._store.recover, [claim.run_id])
+            return "over"
         except (BusyError, StoreError) as error:
             _log.warning("run.put_off", run_id=claim.run_id, message=str(error))
             return "left" if self._runs.stopping else "busy"

@@ -222,6 +222,11 @@ class QueuedRuns:
         try:
             await self._queue.submit([record.run_id])
         except StoreError as error:
+            if record.idempotency_key is not None:
+                # Sent again, it finds this run and submits it; a run that is ended here would be its answer for ever.
+                raise BusyError(
+                    f"The run waits for its queue: {error}. Send it again with the same Idempotency-Key."
+                ) from error
             await self._give_up(record, error)
             raise BusyError(f"The run cannot be executed: {error}.") from error
         return record
