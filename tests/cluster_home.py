@@ -47,7 +47,7 @@ class HeldModules(ThreadingHTTPServer):
         """The modules.yaml that registers them."""
         port = self.server_address[1]
         url = f"http://127.0.0.1:{port}"
-        names = "".join(f"  {name}: {{url: {url}/{name}, ready_timeout_s: 5}}\n" for name in _MODULES)
+        names = "".join(f"  {name}: {{url: {url}/{name}, ready_timeout_s: 60}}\n" for name in _MODULES)
         return f"defaults: {{retries: 0, timeout_s: 600}}\nmodules:\n{names}"
 
 
