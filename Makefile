@@ -57,6 +57,10 @@ bench: sync ## measure throughput, in a short form, and what adapters, HTTP libr
 	@$(RUN) python benchmarks/crowd.py --short
 	@$(RUN) python benchmarks/throughput.py --short
 
+.PHONY: bench-against
+bench-against: sync ## measure what a run costs beside the version REV=COMMIT, in turns
+	@$(RUN) python benchmarks/against.py $(REV) $(ARGS)
+
 .PHONY: performance
 performance: sync ## measure throughput, large stores, many runs at once and pages, and write docs/performance.md again; takes 30 minutes on an idle machine
 	@$(RUN) python benchmarks/throughput.py --write

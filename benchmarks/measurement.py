@@ -43,11 +43,11 @@ def measure_rows(plan: Plan, folder: Path, modules: Running) -> Iterator[Row]:
             }
             windows: dict[Program, list[Window]] = {program: [] for program in plan.programs}
             for number in range(plan.windows):
-                _check_room(folder)
+                check_room(folder)
                 print(f"callers: {count}, round {number + 1} of {plan.windows}", file=sys.stderr)
                 for program, process in started.items():
                     with explained(program, process):
-                        windows[program].append(uvloop.run(_window(process, modules, count, plan.window_s)))
+                        windows[program].append(uvloop.run(measure_window(process, modules, count, plan.window_s)))
             for program in plan.programs:
                 is_straced = plan.counts_system_calls and count == STRACED_CALLERS
                 yield _row(program, count, windows[program], started.get(program), is_straced=is_straced)
@@ -60,7 +60,7 @@ def measure_memory(runs: int, folder: Path, modules: Running) -> tuple[tuple[int
         samples = []
         async with callers(process.port, MEMORY_CALLERS) as load:
             for completed in range(_SAMPLE_RUNS, runs + 1, _SAMPLE_RUNS):
-                _check_room(folder)
+                check_room(folder)
                 await load.reach(completed)
                 samples.append((completed, resident_mib(process.pid)))
                 print(f"{completed} runs: {samples[-1][1]:.1f} MiB", file=sys.stderr)
@@ -71,7 +71,7 @@ def measure_memory(runs: int, folder: Path, modules: Running) -> tuple[tuple[int
         return uvloop.run(sampled(process))
 
 
-def _check_room(folder: Path) -> None:
+def check_room(folder: Path) -> None:
     """Raise MeasurementError before the disk is full, which would trouble others than the measured programs."""
     if (free := shutil.disk_usage(folder).free) < _LEAST_FREE_BYTES:
         raise MeasurementError(
@@ -79,7 +79,8 @@ def _check_room(folder: Path) -> None:
         )
 
 
-async def _window(process: Running, modules: Running, count: int, window_s: float) -> Window:
+async def measure_window(process: Running, modules: Running, count: int, window_s: float) -> Window:
+    """What a program does in so many seconds for `count` callers. Raises MeasurementError."""
     async with callers(process.port, count) as load:
         await load.reach(count)
         load.latencies.clear()

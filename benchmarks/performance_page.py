@@ -3,6 +3,7 @@
 `--check` writes nothing and fails when the document is not what the file makes.
 """
 
+import statistics
 import sys
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from performance_chart import chart
-from results import FLOOR, STRACED_CALLERS, Results, Row, read_results
+from results import FLOOR, STRACED_CALLERS, Earlier, Figure, Results, Row, read_results
 from targets import SETTLED_RUNS, TARGETS, Target
 
 _DOCS: Final = Path(__file__).parents[1] / "docs"
@@ -43,6 +44,8 @@ def measured(results: Results) -> str:
         crowd_text(results),
         "## Pages",
         pages_text(results),
+        "## Beside earlier versions",
+        earlier_text(results.earlier),
         "## Conditions",
         _conditions(results),
     ]
@@ -170,6 +173,38 @@ def pages_text(results: Results) -> str:
         f" {each}; the report of a run of six modules {pages.report_ms:.0f} ms. While {pages.watchers} browsers watch one live"
         f" run, the service takes {pages.watchers_share:.1%} of a processor more than while nobody does."
     )
+
+
+def earlier_text(versions: Sequence[Earlier]) -> str:
+    """How this version compares with earlier ones."""
+    if not versions:
+        return "Not measured."
+    numbers = (
+        "callers",
+        "CPU ms a run",
+        "earlier CPU",
+        "CPU ratio",
+        "CPU lowest to highest",
+        "runs/s ratio",
+        "runs/s lowest to highest",
+    )
+    table = _table(["commit", "earlier", *numbers], [_earlier_cells(version) for version in versions], numbers)
+    rounds, seconds = len(versions[-1].rounds), versions[-1].window_s
+    about = _wrapped(
+        f"`ops serve` of both versions, started at once, took turns of {seconds:g} s, {rounds} each, and every other round in"
+        " the other order. Ratios are this version to the earlier one in the same round: the median, and all of them. A CPU"
+        " ratio over 1 means that this one is slower. `make bench-against REV=...` repeats it with any revision."
+    )
+    return f"{table}\n\n{about}"
+
+
+def _earlier_cells(version: Earlier) -> list[str]:
+    now, before = (statistics.median(pair[side].cpu_ms for pair in version.rounds) for side in (0, 1))
+    cells = [version.commit, version.earlier, str(version.callers), f"{now:.2f}", f"{before:.2f}"]
+    names: tuple[Figure, ...] = ("cpu_ms", "runs_per_s")
+    for ratios in map(version.ratios, names):
+        cells += [f"{statistics.median(ratios):.3f}", f"{min(ratios):.2f} to {max(ratios):.2f}"]
+    return cells
 
 
 def _conditions(results: Results) -> str:

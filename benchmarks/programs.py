@@ -25,10 +25,12 @@ _STOP_S: Final = 30
 
 
 class Program(NamedTuple):
-    """What is measured: a program with a number of processes that share the work."""
+    """What is measured: a program with a number of processes that share the work, of this version unless another is named."""
 
     name: str
     workers: int
+    version: str = ""
+    python: str = sys.executable
 
     @property
     def is_available(self) -> bool:
@@ -36,7 +38,7 @@ class Program(NamedTuple):
         return self.name != OURS or self.workers == 1 or "workers" in Settings.model_fields
 
     def __str__(self) -> str:
-        return f"{self.name}, {self.workers} worker{'s' if self.workers > 1 else ''}"
+        return " ".join(filter(None, (self.name, self.version))) + f", {self.workers} worker{'s' if self.workers > 1 else ''}"
 
 
 PROGRAMS: Final = tuple(Program(name, workers) for name in (FLOOR, PLAIN, OURS) for workers in (1, 2))
@@ -64,7 +66,7 @@ def running(program: Program, folder: Path, modules: Running) -> Iterator[Runnin
     port, home = free_port(), folder / str(program).replace(",", "").replace(" ", "-")
     runs, log = home / "runs", home / "log"
     runs.mkdir(parents=True)
-    words, variables = _COMMANDS[program.name](Start(port, home, runs, modules.port, program.workers))
+    words, variables = _COMMANDS[program.name](Start(port, home, runs, modules.port, program.workers, program.python))
     with started(words, variables, log) as process:
         measured = Running(process.pid, port, log)
         with explained(program, measured):
@@ -91,13 +93,14 @@ def free_port() -> int:
 
 
 class Start(NamedTuple):
-    """How a program is started: its port, a folder for itself, one for its runs, the modules' port, and its processes."""
+    """How a program is started: port, a folder for itself, one for its runs, the modules' port, processes, and its Python."""
 
     port: int
     home: Path
     runs: Path
     module_port: int
     workers: int
+    python: str
 
 
 Command = tuple[Sequence[str], Mapping[str, str]]
@@ -125,7 +128,7 @@ def _ours(start: Start) -> Command:
         "OPS_MAX_CONCURRENT_RUNS": "256",  # each of 128 callers has its run at once, as in the other programs
         "OPS_WORKERS": str(start.workers),
     }
-    return [sys.executable, "-m", "ops_orchestrator", "serve", "--port", str(start.port)], variables
+    return [start.python, "-m", "ops_orchestrator", "serve", "--port", str(start.port)], variables
 
 
 _COMMANDS: Final = {FLOOR: _floor, PLAIN: _plain, OURS: _ours}

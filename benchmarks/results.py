@@ -107,6 +107,20 @@ class Crowd(_Kept):
     busy_p99_ms: float
 
 
+class Earlier(_Kept):
+    """This version beside an earlier one, which took turns with it: a pair of windows, this one's first, for each round."""
+
+    commit: str
+    earlier: str
+    callers: int
+    window_s: float
+    rounds: tuple[tuple[Window, Window], ...]
+
+    def ratios(self, name: Figure) -> list[float]:
+        """One figure of this version to that of the earlier one, in each round."""
+        return [getattr(now, name) / getattr(before, name) for now, before in self.rounds]
+
+
 class Conditions(_Kept):
     """When, of what and on what the rows were measured."""
 
@@ -130,6 +144,7 @@ class Results(_Kept):
     scale: Scale | None = None
     pages: Pages | None = None
     crowd: Crowd | None = None
+    earlier: tuple[Earlier, ...] = ()
 
     def row(self, program: str, workers: int, callers: int) -> Row:
         """The row of a program; an empty one when it was not measured."""
