@@ -24,7 +24,8 @@ OrchestratorError
 ├── ExpressionError          a declaration's: it cannot be read (ConfigurationError) or evaluated (StepError)
 ├── StoreError               ours: the run store cannot be read or written
 │   ├── DamagedRunError          a stored run cannot be read; all others can
-│   └── FencedError              another process has taken the run over; whoever wrote it stops
+│   ├── FencedError              another process has taken the run over; whoever wrote it stops
+│   └── OtherKeyError            a run is signed with a key that this process does not have
 ├── RunExistsError           ours: a new run's id is taken
 ├── ArchiveError             a zip file's: runs cannot be taken from it, or not be put into one
 ├── CannotReachError         the command line's: no orchestrator answers
@@ -373,6 +374,21 @@ class FencedError(StoreError):
     def __init__(self, run_id: str) -> None:
         super().__init__(f"another process has taken {run_id} over, and goes on with it")
         self.run_id = run_id
+
+
+class OtherKeyError(StoreError):
+    """The log of a run is signed with another key than this process has, or was changed since."""
+
+    def __init__(self, run_id: str, *, has_key: bool) -> None:
+        why = (
+            "signed with another key than that of OPS_SIGNING_KEY here, or was changed since"
+            if has_key
+            else "signed, and this process has no key"
+        )
+        super().__init__(
+            f"the log of {run_id} is {why}: who goes on with it could not sign the run; "
+            "give each process that shares runs the same OPS_SIGNING_KEY"
+        )
 
 
 class RunExistsError(OrchestratorError):

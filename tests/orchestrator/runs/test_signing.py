@@ -15,7 +15,7 @@ from run_records import RUN_ID, begin, keep
 from scripted_module import ScriptedModule, StartService
 from structlog.testing import capture_logs
 
-from ops_orchestrator.errors import ConfigurationError
+from ops_orchestrator.errors import ConfigurationError, OtherKeyError
 from ops_orchestrator.runs.events import RunEnded, RunResumed
 from ops_orchestrator.runs.public_key import PublicKey
 from ops_orchestrator.runs.recorder import Recorder
@@ -31,6 +31,7 @@ from ops_orchestrator.runs.signing import (
 )
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.folder_run import FolderRun
+from ops_orchestrator.runs.store.protocols import Reopened
 from ops_orchestrator.runs.verification import verify_run
 
 SIGNATURE = "manifest-signature.json"
@@ -107,12 +108,42 @@ async def test_run_that_ends_again_is_signed_again(store: FolderStore) -> None:
     run = await begin(store)
     await run.recorder.end(FAILED)
     first = (store.location(RUN_ID) / SIGNATURE).read_bytes()
-    again = await store.reopen(RUN_ID)
-    recorder = Recorder(again.writer, again.state)
-    await recorder.go_on(RunResumed(attempt=2))
-    await recorder.end(FAILED)
+    await end_again(await store.reopen(RUN_ID))
     assert (store.location(RUN_ID) / SIGNATURE).read_bytes() != first
     assert verify_run(store.run(RUN_ID), [KEY]).is_intact
+
+
+async def test_run_whose_writer_died_or_failed_is_signed_by_whoever_has_the_same_key(store: FolderStore) -> None:
+    left = await begin(store)
+    await left.die()
+    store.recover()
+    failed = await begin(store, run_id=f"{RUN_ID[:-1]}e")
+    await failed.writer.finish(FAILED)
+    taken_over = await begin(store, run_id=f"{RUN_ID[:-1]}f")
+    await taken_over.die()
+    await end_again(await store.take_over(f"{RUN_ID[:-1]}f"))
+    for last in "def":
+        assert findings(store.run(f"{RUN_ID[:-1]}{last}"), KEY) == []
+
+
+async def test_run_whose_log_is_signed_is_not_taken_over_without_the_key(store: FolderStore) -> None:
+    run = await begin(store)
+    await run.complete()
+    await run.die()
+    for signer in (None, SigningKey(Ed25519PrivateKey.generate())):
+        with (
+            closing(FolderStore.open(store.folder, signer=signer)) as other,
+            pytest.raises(OtherKeyError, match="OPS_SIGNING_KEY"),
+        ):
+            await other.take_over(RUN_ID)
+    await end_again(await store.take_over(RUN_ID))
+    assert findings(store.run(RUN_ID), KEY) == []
+
+
+async def end_again(opened: Reopened) -> None:
+    recorder = Recorder(opened.writer, opened.state, opened.results)
+    await recorder.go_on(RunResumed(attempt=2))
+    await recorder.end(FAILED)
 
 
 async def test_signature_does_not_outlive_the_end_that_it_was_made_for(store: FolderStore) -> None:
@@ -120,10 +151,7 @@ async def test_signature_does_not_outlive_the_end_that_it_was_made_for(store: Fo
     await run.recorder.end(FAILED)
     assert verify_run(store.run(RUN_ID)).signed_by == KEY
     with closing(FolderStore.open(store.folder)) as without_key:
-        again = await without_key.reopen(RUN_ID)
-        recorder = Recorder(again.writer, again.state)
-        await recorder.go_on(RunResumed(attempt=2))
-        await recorder.end(FAILED)
+        await end_again(await without_key.reopen(RUN_ID))
     verification = verify_run(store.run(RUN_ID))
     assert (verification.is_intact, verification.signed_by) == (True, None)
 

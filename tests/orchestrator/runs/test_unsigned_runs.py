@@ -1,15 +1,16 @@
-"""What is not signed: runs that this service did not write from their beginning to their end."""
+"""What is not signed: runs of which anything was not written with the key, or was changed since."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from forged_run import change_json, forge_request
+from forged_run import change_json, forge_request, rewrite_log
 from run_records import RUN_ID, begin, contents, keep
 
-from ops_orchestrator.errors import ConflictError
+from ops_orchestrator.errors import ConflictError, OtherKeyError
 from ops_orchestrator.runs.events import RunEnded, RunResumed
 from ops_orchestrator.runs.recorder import Recorder
 from ops_orchestrator.runs.signing import SigningKey, public_key_of
@@ -36,17 +37,51 @@ async def signed(store: FolderStore) -> FolderRun:
     return store.run(RUN_ID)
 
 
-async def test_run_that_is_ended_from_what_its_folder_holds_is_not_signed(store: FolderStore) -> None:
-    left = await begin(store)
-    await left.die()
-    store.recover()
-    failed = await begin(store, run_id=f"{RUN_ID[:-1]}e")
-    await failed.writer.finish(FAILED)
-    taken_over = await begin(store, run_id=f"{RUN_ID[:-1]}f")
-    await taken_over.die()
-    await end_again(await store.take_over(f"{RUN_ID[:-1]}f"))
-    for last in "def":
-        assert_not_signed(store.run(f"{RUN_ID[:-1]}{last}"))
+@pytest.fixture
+async def left(store: FolderStore) -> FolderRun:
+    """A run whose service died after a step."""
+    run = await begin(store, "alpha", "beta")
+    await run.complete()
+    await run.die()
+    return store.run(RUN_ID)
+
+
+def forge(folder: Path, change: Callable[[list[dict[str, Any]]], object]) -> None:
+    """Change the log of a run that is not over, and chain its lines again."""
+    rewrite_log(folder, change)
+    (folder / "manifest-sha256.txt").unlink()
+
+
+def take_signatures_off(events: list[dict[str, Any]]) -> None:
+    for event in events:
+        del event["signature"]
+
+
+async def test_forged_run_that_was_left_is_neither_gone_on_with_nor_signed_when_it_is_ended(
+    left: FolderRun, store: FolderStore
+) -> None:
+    forge(left.location, lambda events: events[3].update(module_version="9.9.9"))
+    with pytest.raises(OtherKeyError, match="changed"):
+        await store.take_over(RUN_ID)
+    assert store.recover([RUN_ID]) == {RUN_ID: None}
+    assert_not_signed(left)
+
+
+async def test_line_that_leads_back_to_a_changed_one_does_not_count_as_signed(left: FolderRun, store: FolderStore) -> None:
+    log = left.location / "logs.jsonl"
+    first, rest = log.read_bytes().split(b"\n", 1)
+    log.write_bytes(first.replace(b'"level":"info"', b'"level":"INFO"') + b"\n" + rest)
+    with pytest.raises(OtherKeyError, match="changed"):
+        await store.take_over(RUN_ID)
+
+
+async def test_run_that_goes_on_without_signatures_in_its_log_is_not_signed_and_a_warning_says_so(
+    left: FolderRun, store: FolderStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    forge(left.location, take_signatures_off)
+    await end_again(await store.take_over(RUN_ID))
+    assert_not_signed(left)
+    assert "run.unsigned" in caplog.text
 
 
 def assert_not_signed(run: FolderRun) -> None:

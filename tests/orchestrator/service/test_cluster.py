@@ -18,6 +18,9 @@ from object_stores import credentials_for, new_prefix
 from postgres import Postgres
 
 from ops_orchestrator.runs.cluster.database import upgrade
+from ops_orchestrator.runs.signing import make_keys, read_public_key
+from ops_orchestrator.runs.store.folder_run import FolderRun
+from ops_orchestrator.runs.verification import verify_run
 
 pytestmark = pytest.mark.slow
 
@@ -418,3 +421,28 @@ def test_caller_hears_that_the_run_goes_on_when_the_process_stops(four: Four) ->
         assert (call.result().status_code, call.result().json()["status"]) == (202, "running")
         answered.set()
         wait_for(lambda: status(there, run_id) == "completed")
+
+
+def test_runs_of_workers_are_signed_also_after_a_kill_and_a_worker_without_the_key_takes_none(
+    tmp_path: Path, cluster: Postgres, modules: HeldModules
+) -> None:
+    home = made_home(tmp_path, cluster, modules)
+    private, public = make_keys()
+    (tmp_path / "key").write_bytes(private)
+    (tmp_path / "key.pub").write_bytes(public)
+    key = {"OPS_SIGNING_KEY": str(tmp_path / "key")}
+    with home.api(**key) as api:
+        with home.worker() as without_key:
+            run_id = start(api, "alpha", "beta")
+            wait_for(lambda: any("run.put_off" in line and "OPS_SIGNING_KEY" in line for line in without_key.lines))
+        assert home.events(run_id) == ["run.queued"]
+        let_go = home.modules.hold("beta")
+        with home.worker(**key) as killed:
+            wait_for(lambda: ("beta", run_id) in home.modules.calls)
+            killed.stop(signal.SIGKILL)
+        let_go.set()
+        with home.worker(**key):
+            wait_for(lambda: status(api, run_id) == "completed")
+    assert home.modules.calls.count(("alpha", run_id)) == 1
+    verification = verify_run(FolderRun(tmp_path / "runs", run_id), [read_public_key(str(tmp_path / "key.pub"))])
+    assert (verification.findings, verification.is_trusted) == ((), True)

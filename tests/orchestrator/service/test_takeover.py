@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from reliability.folder_agreement import disagreements
 from run_records import GOOD, RUN_ID, begin
 from scripted_module import ClientFor, Gate, ScriptedModule, demo, success
@@ -16,6 +17,7 @@ from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.events import RunCancelling, RunEnded
+from ops_orchestrator.runs.signing import SigningKey
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.runs.turns import LocalTurns
@@ -155,6 +157,16 @@ async def test_run_whose_module_is_not_registered_any_more_is_interrupted(
     await (await begin(store, "unknown")).die()
     assert await Takeover(store, runs_in(store)).begin() == set()
     assert store.record(RUN_ID).status == "interrupted"
+
+
+async def test_signed_run_is_interrupted_by_a_service_without_the_key(
+    tmp_path: Path, open_store: Callable[[], FolderStore], runs_in: RunsIn
+) -> None:
+    signing = FolderStore.open(tmp_path, signer=SigningKey(Ed25519PrivateKey.generate()))
+    (run_id,) = await leave(signing, runs_in, "alpha")
+    store = open_store()
+    assert await Takeover(store, runs_in(store)).begin() == set()
+    assert store.record(run_id).status == "interrupted"
 
 
 async def test_run_that_was_being_cancelled_or_had_ended_does_not_go_on(

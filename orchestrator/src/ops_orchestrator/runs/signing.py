@@ -1,4 +1,7 @@
-"""Ed25519 signatures over manifests: makes keys, signs, and checks. Only what needs it loads it, with its library."""
+"""Ed25519 signatures over manifests and lines of logs: makes keys, signs, and checks.
+
+Only what needs it loads it, with its library.
+"""
 
 import base64
 import os
@@ -21,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from ops_contract import JsonError, parse_json
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.runs.json_text import json_document
+from ops_orchestrator.runs.line_signature import parted, with_signature
 from ops_orchestrator.runs.public_key import PublicKey
 
 _ALGORITHM: Final = "Ed25519"
@@ -36,13 +40,26 @@ class SignatureError(ValueError):
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A private key that signs manifests."""
+    """A private key that signs manifests, and the lines of logs. See Signer."""
 
     key: Ed25519PrivateKey
 
     def __call__(self, manifest: bytes) -> bytes:
         """The content of manifest-signature.json for a manifest."""
         return _document(public_key_of(self.key), self.key.sign(manifest))
+
+    def sign_line(self, line: bytes) -> bytes:
+        """See Signer."""
+        return with_signature(line, self.key.sign(line))
+
+    def has_signed(self, line: bytes) -> bool:
+        """See Signer."""
+        signed, signature = parted(line)
+        try:
+            self.key.public_key().verify(signature or b"", signed)
+        except InvalidSignature:
+            return False
+        return True
 
 
 def make_keys() -> tuple[bytes, bytes]:

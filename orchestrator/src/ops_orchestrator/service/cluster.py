@@ -26,11 +26,6 @@ class Cluster:
 
     def __init__(self, settings: Settings, url: str) -> None:
         refuse_unless_ready(url)
-        if settings.signing_key is not None:
-            raise ConfigurationError(
-                "OPS_SIGNING_KEY cannot be used with OPS_DATABASE_URL: who executes a run did not make its folder, "
-                "and does not sign what others wrote; unset one of them"
-            )
         if settings.stalled_s < 2 * settings.heartbeat_s:
             raise ConfigurationError(
                 f"OPS_STALLED_S={settings.stalled_s:g} must be twice OPS_HEARTBEAT_S={settings.heartbeat_s:g} at least, or a "

@@ -21,7 +21,7 @@ from ops_orchestrator.runs.store.index_update import Progress
 from ops_orchestrator.runs.store.opening import open_store
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.store.retention import Retention, retention_of
-from ops_orchestrator.runs.store.run_folder import Signer
+from ops_orchestrator.runs.store.signed_log import Signer
 from ops_orchestrator.runs.store.store_size import StoreSize
 from ops_orchestrator.runs.store.verdicts import VerdictStore
 from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import structlog
 
-from ops_orchestrator.errors import BusyError, ConflictError, DamagedRunError, RequestError, StoreError
+from ops_orchestrator.errors import BusyError, ConflictError, DamagedRunError, OtherKeyError, RequestError, StoreError
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.store.protocols import RunStore
 
@@ -87,7 +87,7 @@ class Takeover:
             return False
         except (ConflictError, DamagedRunError):
             return await self._is_ended(run_id)  # somebody executes it, or there is nothing to do but to write its end
-        except RequestError as error:
+        except (RequestError, OtherKeyError) as error:
             self._complain("run.left", run_id, f"cannot go on: {error}")
             return await self._is_ended(run_id)
         except StoreError as error:

@@ -7,12 +7,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from run_records import GOOD, RUN_ID, OpenRun, begin, contents, first_events, keep, store_two_runs
 
 from ops_orchestrator.errors import ConflictError, InvalidRequestError, NotFoundError, RunExistsError
 from ops_orchestrator.runs.events import RunCancelling, RunEnded, RunResumed, RunStarted
 from ops_orchestrator.runs.recorder import Recorder
 from ops_orchestrator.runs.resumption import files_to_move
+from ops_orchestrator.runs.signing import SigningKey, public_key_of
 from ops_orchestrator.runs.store import opening
 from ops_orchestrator.runs.store.protocols import Reopened, RunStore
 from ops_orchestrator.runs.verification import verify_run
@@ -241,10 +243,21 @@ async def test_key_has_one_run_until_it_is_released(open_any: OpenAny, store: Ru
 
 
 async def test_signature_of_an_earlier_end_is_gone_when_the_run_ends_again(settings: Settings, any_store: RunStore) -> None:
-    with closing(opening.open_store(settings, signer=lambda manifest: b'{"of": "%d bytes"}\n' % len(manifest))) as signing:
+    with closing(opening.open_store(settings, signer=SigningKey(Ed25519PrivateKey.generate()))) as signing:
         run = await begin(signing, "alpha", "beta")
         await run.complete(1)
         await run.recorder.end(RunEnded(status="failed", error={"code": "X", "message": "as the module said"}))
         assert "manifest-signature.json" in signing.run(RUN_ID).files()
     await go_on_to_the_end(any_store, await any_store.reopen(RUN_ID))
     assert "manifest-signature.json" not in any_store.run(RUN_ID).files()
+
+
+async def test_run_that_another_process_left_is_signed_at_its_end_with_the_key_of_both(settings: Settings) -> None:
+    signer = SigningKey(Ed25519PrivateKey.generate())
+    with closing(opening.open_store(settings, signer=signer)) as one:
+        run = await begin(one, "alpha", "beta")
+        await run.complete(1)
+        await run.die()
+    with closing(opening.open_store(settings, signer=signer)) as other:
+        await go_on_to_the_end(other, await other.take_over(RUN_ID))
+        assert verify_run(other.run(RUN_ID), [public_key_of(signer.key)]).is_trusted

@@ -18,6 +18,7 @@ from ops_orchestrator.runs.events import (
 )
 from ops_orchestrator.runs.integrity.documents import check_bytes, is_of_this_version
 from ops_orchestrator.runs.integrity.finding import Findings
+from ops_orchestrator.runs.line_signature import parted
 from ops_orchestrator.runs.record import FORMAT, LOGS, RECORD
 from ops_orchestrator.runs.run_state import RunState
 from ops_orchestrator.runs.store.run_folder import place_before
@@ -159,7 +160,7 @@ def _check_last_line(line: bytes, events: Sequence[Event], findings: Findings) -
         if found.get(name) != expected[name]:
             findings.add(LOGS, f"{name} {expected[name]!r} in the last line", repr(found.get(name)))
     if len(findings) == before and isinstance(first, RunQueued) and is_of_this_version(first.versions):
-        check_bytes(LOGS, line + b"\n", [as_written], findings)
+        check_bytes(LOGS, parted(line + b"\n")[0], [as_written], findings)
 
 
 def _reference(sha256: str | None) -> str:

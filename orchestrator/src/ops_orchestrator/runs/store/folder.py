@@ -62,7 +62,8 @@ from ops_orchestrator.runs.store.recovery import damaged_by
 from ops_orchestrator.runs.store.removal import size_of, take_away
 from ops_orchestrator.runs.store.reopening import OpenedRun, reopen, take_over
 from ops_orchestrator.runs.store.room import Room
-from ops_orchestrator.runs.store.run_folder import Signer, paths_of
+from ops_orchestrator.runs.store.run_folder import paths_of
+from ops_orchestrator.runs.store.signed_log import Signer
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.runs.store.sync import Sync, sync_of
 from ops_orchestrator.runs.store.writer import Writer
@@ -182,11 +183,11 @@ class FolderStore:
 
     async def reopen(self, run_id: str) -> Reopened:
         """See RunStore."""
-        return await self._opened(partial(reopen, signer=self._signer), run_id)
+        return await self._opened(reopen, run_id)
 
     async def take_over(self, run_id: str) -> Reopened:
         """See RunStore."""
-        return await self._opened(take_over, run_id)
+        return await self._opened(partial(take_over, signer=self._signer), run_id)
 
     async def _opened(self, open_run: Callable[[Path, str], OpenedRun], run_id: str) -> Reopened:
         try:
@@ -195,7 +196,7 @@ class FolderStore:
             raise damaged_by(self.folder, run_id, error) from error
         except OSError as error:
             raise StoreError(f"cannot go on in {self.folder / run_id}: {error.strerror}") from error
-        writer = self._writer.writer_of(opened.folder, opened.log, opened.signer)
+        writer = self._writer.writer_of(opened.folder, opened.log)
         return Reopened(writer, opened.log.state, opened.results, opened.modules)
 
     def adopt(self, run_id: str, fill: Callable[[Path], None]) -> RunRecord:
@@ -372,4 +373,5 @@ class FolderStore:
 
     def recover(self, run_ids: Iterable[str] | None = None) -> Mapping[str, OSError | StoreError | None]:
         """See RunStore."""
-        return end_left_runs(self.folder, self.left() if run_ids is None else run_ids, self._index, self._sync)
+        left = self.left() if run_ids is None else run_ids
+        return end_left_runs(self.folder, left, self._index, self._sync, self._signer)

@@ -16,7 +16,8 @@ from ops_orchestrator.runs.run_file import RunFile
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.protocols import RunIndex
 from ops_orchestrator.runs.store.room import Room, with_reserve
-from ops_orchestrator.runs.store.run_folder import STAGING, RunFolder, Signer
+from ops_orchestrator.runs.store.run_folder import STAGING, RunFolder
+from ops_orchestrator.runs.store.signed_log import Signer
 
 _LARGE_BYTES: Final = 256 * 1024
 """Who writes more than this at once waits for it: while it waits in the queue, the next step would need as much again."""
@@ -49,7 +50,7 @@ class RunThreads(Protocol):
 class FolderWriter:
     """A RunWriter for a folder, whose log begins with `queued` and ends with `last_line`, the event number `written`.
 
-    `signer` signs the run's end.
+    `signer` signs its lines, and its end.
     """
 
     def __init__(  # noqa: PLR0913  # what the log of a run is gone on with
@@ -78,7 +79,7 @@ class FolderWriter:
     async def append(self, event: Event, files: Sequence[RunFile] = ()) -> None:
         """See RunWriter."""
         self._check()
-        line = event.as_line(self._previous_sha256)
+        line = written(event, self._previous_sha256, self._signer)
         size = len(line) + _LINE_OVERHEAD_BYTES + sum(len(file.content) for file in files if isinstance(file.content, bytes))
         work = partial(self.folder.append, files, line)
         lines = (line_of(event, line, self._queued),)
@@ -100,13 +101,13 @@ class FolderWriter:
             self.folder.log(line)
             self.folder.settle(event.what.files if isinstance(event.what, RunResumed) else ())
 
-        line = event.as_line(self._previous_sha256)
+        line = written(event, self._previous_sha256, self._signer)
         await self._put_line(Job(work, len(line), self, lines=(line_of(event, line, self._queued),)), event, line)
 
     async def end(self, event: Event, record: RunRecord, results: Results, results_bytes: int) -> None:
         """See RunWriter."""
         self._check()
-        line = event.as_line(self._previous_sha256)
+        line = written(event, self._previous_sha256, self._signer)
 
         def work() -> None:
             room = self._writer.room if self.folder.can_end_again else None
@@ -207,6 +208,12 @@ class Job:
     sync: Flush | None = None
     record: RunRecord | None = None
     is_last: bool = False
+
+
+def written(event: Event, previous_sha256: str | None, signer: Signer | None) -> bytes:
+    """The line of an event after the one that has such a hash, signed if anybody signs."""
+    line = event.as_line(previous_sha256)
+    return line if signer is None else signer.sign_line(line)
 
 
 def line_of(event: Event, data: bytes, queued: RunQueued) -> Line:

@@ -25,6 +25,7 @@ from ops_orchestrator.runs.store.recovery import (
 )
 from ops_orchestrator.runs.store.removal import delete_removed
 from ops_orchestrator.runs.store.run_folder import PART
+from ops_orchestrator.runs.store.signed_log import Signer
 from ops_orchestrator.runs.store.sync import Sync
 
 _MAY_BE_LEFT: Final = (*NOT_OVER, "damaged")
@@ -56,13 +57,13 @@ def abandoned_runs(store: Path, index: RunIndex) -> set[str]:
 
 
 def end_left_runs(
-    store: Path, run_ids: Iterable[str], index: RunIndex, sync: Sync
+    store: Path, run_ids: Iterable[str], index: RunIndex, sync: Sync, signer: Signer | None = None
 ) -> Mapping[str, OSError | StoreError | None]:
     """End those of the runs in the folder `store` that nobody executes; by run id, why one could not be ended, or None."""
     ended: dict[str, OSError | StoreError | None] = {}
     for run_id in sorted(run_ids):
         try:
-            if _end_if_left(store, run_id, index, sync):
+            if _end_if_left(store, run_id, index, sync, signer):
                 ended[run_id] = None
         except (OSError, StoreError) as error:
             if isinstance(error, DamagedRunError) and was_never_flushed(store, run_id):
@@ -83,7 +84,7 @@ def _is_abandoned(folder: Path) -> bool:
     return False
 
 
-def _end_if_left(store: Path, run_id: str, index: RunIndex, sync: Sync) -> bool:
+def _end_if_left(store: Path, run_id: str, index: RunIndex, sync: Sync, signer: Signer | None) -> bool:
     """End a run unless it is over or somebody executes it; whether it was left. Raises DamagedRunError, StoreError, OSError."""
     folder = store / run_id
     with lease_of_the_dead(folder) as lease:
@@ -106,6 +107,6 @@ def _end_if_left(store: Path, run_id: str, index: RunIndex, sync: Sync) -> bool:
         if record is not None and record.format < FORMAT:
             record = end_old_run(store, record, lease, sync)
         else:
-            record, _ = finish(store, run_id, lease, sync)
+            record, _ = finish(store, run_id, lease, sync, signer=signer)
     index.put([record])
     return True

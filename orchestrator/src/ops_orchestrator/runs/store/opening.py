@@ -12,7 +12,7 @@ from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.index_update import Report
 from ops_orchestrator.runs.store.protocols import RunIndex, RunSource, RunStore
 from ops_orchestrator.runs.store.room import Room
-from ops_orchestrator.runs.store.run_folder import Signer
+from ops_orchestrator.runs.store.signed_log import Signer
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.runs.store.store_size import StoreSize
 from ops_orchestrator.settings import Settings

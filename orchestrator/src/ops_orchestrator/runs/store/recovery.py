@@ -1,7 +1,7 @@
 """Brings the folder of a run to its end: one that a dead service left, or one that could not be written to its end.
 
-What the log says happened is kept, as far as the files that it names are whole; everything else is swept. Nothing is signed:
-who can write in the folder may have changed it since, and made all hashes fit again.
+What the log says happened is kept, as far as the files that it names are whole; everything else is swept. It is
+signed only if each line is: who can write in the folder may have changed it since, and made all hashes fit again.
 """
 
 import os
@@ -30,7 +30,7 @@ from ops_orchestrator.runs.record import (
 )
 from ops_orchestrator.runs.run_file import FileRef
 from ops_orchestrator.runs.store.claimed_keys import alone_in
-from ops_orchestrator.runs.store.folder_writer import line_of
+from ops_orchestrator.runs.store.folder_writer import line_of, written
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.plain_file import NotPlainError, all_files_in, read_below, sha256_below
 from ops_orchestrator.runs.store.reading import check_format, record_on_disk
@@ -42,6 +42,7 @@ from ops_orchestrator.runs.store.run_folder import (
     settle,
     unfinished_path,
 )
+from ops_orchestrator.runs.store.signed_log import Signer, is_signed_by
 from ops_orchestrator.runs.store.stored_log import (
     LARGEST_DOCUMENT_BYTES,
     StoredLog,
@@ -74,10 +75,13 @@ def lease_of_the_dead(folder: Path) -> Iterator[FolderLease | None]:
             lease.release()
 
 
-def finish(store: Path, run_id: str, lease: FolderLease, sync: Sync, ended: RunEnded | None = None) -> tuple[RunRecord, Line]:
+def finish(  # noqa: PLR0913, PLR0917  # what an end needs
+    store: Path, run_id: str, lease: FolderLease, sync: Sync, ended: RunEnded | None = None, signer: Signer | None = None
+) -> tuple[RunRecord, Line]:
     """End the run, whose lease is held, and make its folder agree with its log; returns its record and last line.
 
-    It ends with `ended`, or else as its log says, or as interrupted when that does not say how. Raises DamagedRunError when the
+    It ends with `ended`, or else as its log says, or as interrupted when that does not say how; `signer` signs that if it
+    signed all of the log. Raises DamagedRunError when the
     log says nothing, and OSError; may be repeated then.
     """
     try:
@@ -86,7 +90,7 @@ def finish(store: Path, run_id: str, lease: FolderLease, sync: Sync, ended: RunE
     except LogError as error:
         raise DamagedRunError(store / run_id, LOGS, str(error)) from error
     if log.broken is None:
-        folder, line = _ended(store / run_id, lease, log, ended or interrupted())
+        folder, line = _ended(store / run_id, lease, log, ended or interrupted(), signer)
     else:
         folder, line = _ended_before(store / run_id, lease, log)
     sync.flush(folder.paths())
@@ -190,18 +194,19 @@ def swept(path: Path, lease: FolderLease, log: StoredLog) -> RunFolder:
     return RunFolder(path, lease, log.whole, log.state.files.values(), modules)
 
 
-def _ended(path: Path, lease: FolderLease, log: StoredLog, ended: RunEnded) -> tuple[RunFolder, Line]:
+def _ended(path: Path, lease: FolderLease, log: StoredLog, ended: RunEnded, signer: Signer | None) -> tuple[RunFolder, Line]:
     """The folder of the run with everything that an ended run has, and its last line; see `RunFolder.end`."""
     store, run_id = path.parent, path.name
     state = log.state
     results = Results.of(state.record, read_results(store, run_id, state))
     folder = swept(path, lease, log)
+    signs = signer if is_signed_by(signer, log) else None
     event, line, added = log.events[-1], log.last_line, b""
     if log.ended is None:
         event = _last_event(log, ended)
         state.apply(event)
-        line = added = event.as_line(line_sha256(log.last_line))
-    folder.end(results_text(results), added, json_document(state.record))
+        line = added = written(event, line_sha256(log.last_line), signs)
+    folder.end(results_text(results), added, json_document(state.record), signs)
     return folder, line_of(event, line, state.queued)
 
 

@@ -5,17 +5,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops_contract import sha256_hex
 from ops_orchestrator.errors import ConflictError, DamagedRunError
 from ops_orchestrator.runs.event_reader import LogError
 from ops_orchestrator.runs.events import RunCancelling, RunEnded
-from ops_orchestrator.runs.record import FORMAT, LOGS, MANIFEST, MODULES, SIGNATURE, RunRecord, StepResults
+from ops_orchestrator.runs.record import FORMAT, LOGS, MODULES, RunRecord, StepResults
 from ops_orchestrator.runs.store.lease import FolderLease
-from ops_orchestrator.runs.store.plain_file import NotPlainError, read_below
 from ops_orchestrator.runs.store.reading import read_content, read_record
 from ops_orchestrator.runs.store.recovery import log_of_the_left, record_of_the_left, swept, whole_log
-from ops_orchestrator.runs.store.run_folder import RunFolder, Signer
-from ops_orchestrator.runs.store.stored_log import LARGEST_DOCUMENT_BYTES, StoredLog, read_results
+from ops_orchestrator.runs.store.run_folder import RunFolder
+from ops_orchestrator.runs.store.signed_log import Signer, refuse_other_key
+from ops_orchestrator.runs.store.stored_log import StoredLog, read_results
 
 
 @dataclass(frozen=True)
@@ -26,14 +25,10 @@ class OpenedRun:
     log: StoredLog
     results: dict[str, StepResults]
     modules: bytes
-    signer: Signer | None = None
 
 
-def reopen(store: Path, run_id: str, signer: Signer | None = None) -> OpenedRun:
-    """A run that is over; `signer` signs its next end if it signed the last one.
-
-    Raises NotFoundError, DamagedRunError, ConflictError, StoreError, OSError.
-    """
+def reopen(store: Path, run_id: str) -> OpenedRun:
+    """A run that is over. Raises NotFoundError, DamagedRunError, ConflictError, StoreError, OSError."""
     record = read_record(store, run_id)
     if not record.is_over:
         raise ConflictError.under_way(run_id, record.status)
@@ -44,14 +39,13 @@ def reopen(store: Path, run_id: str, signer: Signer | None = None) -> OpenedRun:
         log = whole_log(store, run_id, is_over=True)
         modules = read_content(store, run_id, MODULES)
         folder = RunFolder(store / run_id, lease, log.whole, log.state.files.values(), modules)
-        signs_again = signer is not None and _is_signed_by(signer, store, run_id, log)
-        return OpenedRun(folder, log, read_results(store, run_id, log.state), modules, signer if signs_again else None)
+        return OpenedRun(folder, log, read_results(store, run_id, log.state), modules)
 
 
-def take_over(store: Path, run_id: str) -> OpenedRun:
-    """A run that a dead service left, unless its log says that it ended, or that it was cancelled. Raises as `reopen` does.
+def take_over(store: Path, run_id: str, signer: Signer | None = None) -> OpenedRun:
+    """A run that a dead service left, unless its log says that it ended, or that it was cancelled.
 
-    It is not signed at its end: nothing shows what was changed in the folder since it was left.
+    Raises as `reopen` does, and OtherKeyError when it is to be signed, and `signer` cannot do that.
     """
     record = record_of_the_left(store, run_id)
     if record is not None:
@@ -60,6 +54,7 @@ def take_over(store: Path, run_id: str) -> OpenedRun:
         _check_format(record)
     with _lease(store, run_id) as lease:
         log = log_of_the_left(store, run_id)
+        refuse_other_key(signer, log, run_id)
         _check_that_it_goes_on(log)
         results, modules = read_results(store, run_id, log.state), read_content(store, run_id, MODULES)
         return OpenedRun(swept(store / run_id, lease, log), log, results, modules)
@@ -82,16 +77,6 @@ def _lease(store: Path, run_id: str) -> Iterator[FolderLease]:
     except BaseException:
         lease.release()
         raise
-
-
-def _is_signed_by(signer: Signer, store: Path, run_id: str, log: StoredLog) -> bool:
-    """Whether `signer` signed a manifest with this log, which names the files that the run goes on with and their hashes."""
-    try:
-        manifest, signature = (read_below(store, f"{run_id}/{name}", LARGEST_DOCUMENT_BYTES) for name in (MANIFEST, SIGNATURE))
-    except (FileNotFoundError, NotPlainError):
-        return False
-    # Ed25519 makes the same signature of the same bytes.
-    return f"{sha256_hex(log.whole)}  {LOGS}".encode() in manifest.splitlines() and signer(manifest) == signature
 
 
 def _check_format(record: RunRecord) -> None:

@@ -9,7 +9,7 @@ only when everything else was flushed. See runs/README.md for the layout.
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Final, Self
@@ -21,6 +21,7 @@ from ops_orchestrator.runs.run_file import FileRef, RunFile
 from ops_orchestrator.runs.store.claimed_keys import alone_in
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.plain_file import NotPlainError, read_below
+from ops_orchestrator.runs.store.signed_log import Signer
 
 ALWAYS_THERE: Final = (ARTIFACTS, STEPS)
 """Folders that each run has, also while they are empty."""
@@ -29,9 +30,6 @@ STAGING: Final = ".staging"
 ATTEMPTS: Final = "/attempts/"
 PART: Final = ".part"
 """The ending of a document until it is whole."""
-
-Signer = Callable[[bytes], bytes]
-"""Makes the content of manifest-signature.json from that of the manifest."""
 
 _NEW: Final = ".new-"
 _MOST_SIGNATURE_BYTES: Final = 64 * 1024

@@ -19,19 +19,23 @@ from ops_orchestrator.errors import RunExistsError, StoreError
 from ops_orchestrator.runs.events import Event, RunEnded, RunQueued, line_sha256
 from ops_orchestrator.runs.feed import Consumer, Line
 from ops_orchestrator.runs.json_text import json_document
+from ops_orchestrator.runs.line_signature import parted
 from ops_orchestrator.runs.record import RunRecord
-from ops_orchestrator.runs.store.folder_writer import Flush, FolderWriter, Job, line_of, nothing
+from ops_orchestrator.runs.store.folder_writer import Flush, FolderWriter, Job, line_of, nothing, written
 from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.protocols import RunIndex
 from ops_orchestrator.runs.store.recovery import finish
 from ops_orchestrator.runs.store.room import Room, with_reserve
-from ops_orchestrator.runs.store.run_folder import RunFolder, Signer
+from ops_orchestrator.runs.store.run_folder import RunFolder
+from ops_orchestrator.runs.store.signed_log import Signer, is_signed_by
 from ops_orchestrator.runs.store.stored_log import StoredLog
 from ops_orchestrator.runs.store.sync import Sync
 from ops_orchestrator.runs.store.write_queue import WriteQueue, tell, waiting
 
 MOST_QUEUED_BYTES: Final = 64 * 1024 * 1024
 """So much may wait to be written; who has more to write waits as well."""
+
+_NOT_SIGNED: Final = "goes on unsigned: not each line of its log is signed with the key of OPS_SIGNING_KEY, or none is set here"
 
 _log: Final = logging.getLogger("ops_orchestrator.store")
 
@@ -71,7 +75,7 @@ class Writer:
         """The writer of a new run in the folder `path`, which is in place. Raises RunExistsError, NoRoomError, StoreError."""
         queued = events[0].what
         assert isinstance(queued, RunQueued)  # noqa: S101  # the first event of a run
-        lines = _lines(events, queued)
+        lines = _lines(events, queued, self._signer)
 
         def work() -> FolderWriter:
             if self.room is not None:
@@ -89,8 +93,11 @@ class Writer:
         except OSError as error:
             raise StoreError(f"cannot write a run in {path.parent}: {error.strerror}") from error
 
-    def writer_of(self, folder: RunFolder, log: StoredLog, signer: Signer | None = None) -> FolderWriter:
-        """The writer of a run that goes on after what `log` tells."""
+    def writer_of(self, folder: RunFolder, log: StoredLog) -> FolderWriter:
+        """The writer of a run that goes on after what `log` tells. It is signed if all of that was signed with the same key."""
+        signer = self._signer if is_signed_by(self._signer, log) else None
+        if signer is None and (self._signer is not None or parted(log.last_line)[1] is not None):
+            _log.warning("run.unsigned: %s", _NOT_SIGNED, extra={"run_id": folder.path.name})
         writer = FolderWriter(self, folder, log.state.queued, log.state.seq, log.last_line, signer=signer)
         self._open.add(writer)
         return writer
@@ -98,7 +105,7 @@ class Writer:
     def finish(self, writer: FolderWriter, lease: FolderLease, ended: RunEnded) -> RunRecord:
         """End the run of a writer that failed, as far as it was written. Blocking. Raises DamagedRunError, OSError."""
         path = writer.folder.path
-        record, last = with_reserve(self.room, lambda: finish(path.parent, path.name, lease, self._sync, ended))
+        record, last = with_reserve(self.room, lambda: finish(path.parent, path.name, lease, self._sync, ended, self._signer))
         self._open.discard(writer)
         self.index.put([record])
         self._publish([last])
@@ -122,11 +129,11 @@ class Writer:
         """The file thread."""
         while jobs := self._jobs.take():
             outcomes = [self._outcome(job) for job in jobs]
-            written = [job for job, outcome in zip(jobs, outcomes, strict=True) if not isinstance(outcome, Exception)]
-            if created := [job.record for job in written if job.record is not None]:
+            done = [job for job, outcome in zip(jobs, outcomes, strict=True) if not isinstance(outcome, Exception)]
+            if created := [job.record for job in done if job.record is not None]:
                 self.index.put(created)
-            self._publish([line for job in written for line in job.lines])
-            for job in written:
+            self._publish([line for job in done for line in job.lines])
+            for job in done:
                 if job.sync is not None:
                     self._syncs.put(job.sync)
             answers = [
@@ -206,11 +213,12 @@ class Writer:
                 _log.exception("consumer.failed: %s", type(consumer).__name__)
 
 
-def _lines(events: Sequence[Event], queued: RunQueued) -> list[Line]:
+def _lines(events: Sequence[Event], queued: RunQueued, signer: Signer | None) -> list[Line]:
     """The first lines of a log."""
     lines: list[Line] = []
     for event in events:
-        lines.append(line_of(event, event.as_line(line_sha256(lines[-1].data) if lines else None), queued))
+        previous_sha256 = line_sha256(lines[-1].data) if lines else None
+        lines.append(line_of(event, written(event, previous_sha256, signer), queued))
     return lines
 
 

@@ -37,7 +37,7 @@ from ops_orchestrator.runs.store.objects.writer import ObjectWriter
 from ops_orchestrator.runs.store.plain_file import OpenFile, all_files_in
 from ops_orchestrator.runs.store.protocols import Reopened, RunIndex, RunSource
 from ops_orchestrator.runs.store.room import Room
-from ops_orchestrator.runs.store.run_folder import Signer
+from ops_orchestrator.runs.store.signed_log import Signer
 from ops_orchestrator.runs.store.sync import NoSync
 from ops_orchestrator.settings import Durability
 
