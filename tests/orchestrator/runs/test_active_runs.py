@@ -538,6 +538,25 @@ async def test_time_in_the_queue_counts_for_the_deadline(
     await runs.stop()
 
 
+async def test_deadline_goes_on_counting_while_nobody_executes_the_run_and_begins_again_when_it_is_resumed(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor
+) -> None:
+    alpha = ScriptedModule()
+    runs = active_runs(catalogue, store, client_for(alpha))
+    left = await runs.start(demo("alpha").model_copy(update={"run_options": RunOptions(deadline_s=1.0)}))
+    left.leave()
+    await left.wait()
+    while (left.left_s or 0.0) > 0:  # noqa: ASYNC110  # only the clock makes it false
+        await asyncio.sleep(0.01)
+    called = len(alpha.executed)
+    late = await runs.claim(left.record.run_id)
+    await late.wait()
+    assert (late.record.status, (late.record.error or {})["code"], len(alpha.executed)) == ("failed", "RUN_DEADLINE", called)
+    resumed = await runs.resume(left.record.run_id)
+    await resumed.wait()
+    assert resumed.record.status == "completed"
+
+
 async def test_resumed_run_goes_on_in_its_folder_and_calls_only_what_is_not_completed(
     catalogue: Catalogue, store: FolderStore, client_for: ClientFor
 ) -> None:

@@ -403,6 +403,32 @@ def test_run_that_waits_is_cancelled_though_no_worker_lives(accepting: Accepting
     assert home.disagreements(run_id) == []
 
 
+def test_run_that_waits_longer_than_its_deadline_ends_though_no_worker_lives(accepting: Accepting) -> None:
+    home, api = accepting
+    scenario = {"scenario_id": "demo", "modules": ["alpha"], "run_options": {"deadline_s": 0.5}}
+    answer = HTTP.post(f"{api.url}/plan_and_execute", json=scenario)
+    assert (answer.json()["status"], answer.json()["error"]["code"]) == ("failed", "RUN_DEADLINE")
+    assert "it waited for its turn" in answer.json()["error"]["message"]
+    run_id = answer.json()["run_id"]
+    assert (home.events(run_id), home.modules.calls, home.is_queued(run_id)) == (["run.queued", "run.ended"], [], False)
+
+
+def test_run_whose_deadline_passed_in_the_queue_is_ended_by_the_worker_that_gets_it(
+    tmp_path: Path, cluster: Postgres, modules: HeldModules
+) -> None:
+    home = made_home(tmp_path, cluster, modules)
+    scenario = {"scenario_id": "demo", "modules": ["alpha"], "run_options": {"deadline_s": 2.0}}
+    with home.api() as api:
+        run_id = HTTP.post(f"{api.url}/plan_and_execute", json=scenario, headers=AT_ONCE).json()["run_id"]
+        accepted = time.monotonic()
+        api.stop(signal.SIGKILL)
+    assert home.is_queued(run_id)
+    wait_for(lambda: time.monotonic() > accepted + 2.0)
+    with home.worker():
+        wait_for(lambda: "run.ended" in home.events(run_id))
+    assert (home.log(run_id)[-1]["error"]["code"], home.modules.calls) == ("RUN_DEADLINE", [])
+
+
 def test_service_that_executes_what_it_accepts_shares_it_with_others(accepting: Accepting) -> None:
     home, api = accepting
     with home.serving(OPS_WORKERS="2") as other:

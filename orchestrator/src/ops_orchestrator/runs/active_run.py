@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -110,6 +111,14 @@ class ActiveRun:
         """How many bytes the results take as JSON."""
         return self._recorder.results_bytes
 
+    @property
+    def left_s(self) -> float | None:
+        """How many seconds the run may still take, whoever executes it; None when it has no deadline."""
+        deadline_s = self._work.scenario.run_options.deadline_s
+        if deadline_s is None:
+            return None
+        return deadline_s - (datetime.now(UTC) - datetime.fromisoformat(self._recorder.wanted_since)).total_seconds()
+
     async def wait(self, seconds: float | None = None) -> None:
         """Wait until the run is over, at most `seconds`. A caller that is cancelled does not end the run."""
         if not self._over.is_set():
@@ -146,8 +155,8 @@ class ActiveRun:
 
     async def execute(self, client: ModuleClient, turns: Turns, *, has_turn: bool) -> None:
         """Execute the run to its end. Returns when it is stored, or when the service stops before that can be done."""
-        self._task = asyncio.current_task()
         with self._deadline():
+            self._task = asyncio.current_task()
             ended = await self._outcome(client, turns, has_turn=has_turn)
         # From here on nothing stops it: a caller must hear what is written, and the other way round.
         self._task = None
@@ -269,18 +278,22 @@ class ActiveRun:
 
     @contextmanager
     def _deadline(self) -> Iterator[None]:
-        """End the run as failed when it is not over within its deadline."""
-        deadline_s = self._work.scenario.run_options.deadline_s
-        if deadline_s is None:
+        """End the run as failed when it is not over within its deadline; before it does anything if that has passed."""
+        left_s = self.left_s
+        if left_s is None:
             yield
-            return
-        timer = asyncio.get_running_loop().call_later(deadline_s, self._be_late, deadline_s)
-        try:
+        elif left_s <= 0:
+            self._be_late()
             yield
-        finally:
-            timer.cancel()
+        else:
+            timer = asyncio.get_running_loop().call_later(left_s, self._be_late)
+            try:
+                yield
+            finally:
+                timer.cancel()
 
-    def _be_late(self, deadline_s: float) -> None:
+    def _be_late(self) -> None:
+        deadline_s = self._work.scenario.run_options.deadline_s
         remedy = "a resume keeps this deadline, so run it again with `ops run FILE --deadline SECONDS`"
         message = f"the run was not over within its deadline_s of {deadline_s:g} s; {self._doing()}; {remedy}"
         self._stop(RunEnded(status="failed", error={"code": "RUN_DEADLINE", "message": message}))

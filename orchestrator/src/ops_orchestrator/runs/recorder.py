@@ -35,6 +35,11 @@ class Recorder:
         return self._state.seq
 
     @property
+    def wanted_since(self) -> str:
+        """See RunState."""
+        return self._state.wanted_since
+
+    @property
     def results(self) -> Results:
         """The results of the steps that are completed."""
         if self._final is not None:

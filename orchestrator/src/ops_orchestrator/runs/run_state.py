@@ -33,6 +33,8 @@ class RunState:
         if first.seq != 1 or not isinstance(first.what, RunQueued):
             raise LogError("line 1 does not say what was asked for")
         self.files: dict[str, FileRef] = {}
+        self.wanted_since = first.at
+        """When the run was asked for, or, once it was over, asked to go on: its deadline counts from there."""
         self._events = [first]
         self._record = _opened(first, first.what)
         self._positions = {step.id: index for index, step in enumerate(self._record.steps)}
@@ -85,7 +87,7 @@ class RunState:
             case RunStarted():
                 self._record = self._record.model_copy(update={"status": "running", "attempt": what.attempt})
             case RunResumed():
-                self._resume(what)
+                self._resume(what, event.at)
             case StepStarted():
                 self._change(what.step, status="running", started_at=event.at, image_digest=what.image_digest)
             case ModuleReady():
@@ -129,8 +131,10 @@ class RunState:
         if what.module_version:
             self._change(what.step, module_version=what.module_version)
 
-    def _resume(self, what: RunResumed) -> None:
+    def _resume(self, what: RunResumed, at: str) -> None:
         """Steps that were not completed are open again; what their last attempt left has been moved, see `files`."""
+        if self.record.is_over:  # not so when a worker, or a service, goes on with what another one left
+            self.wanted_since = at
         for step in self.record.steps:
             if step.status == "completed":
                 continue

@@ -16,6 +16,7 @@ from ops_orchestrator.planning.scenario import Scenario
 from ops_orchestrator.planning.steps import Plan
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.active_runs import ActiveRuns
+from ops_orchestrator.runs.cluster.late_runs import LateRuns
 from ops_orchestrator.runs.cluster.news import News
 from ops_orchestrator.runs.cluster.queued_run import QueuedRun
 from ops_orchestrator.runs.cluster.run_queue import RunQueue
@@ -87,6 +88,7 @@ class QueuedRuns:
         self._news = news
         self._executing = executing
         self._stopping = asyncio.Event()
+        self._late = LateRuns(store, queue, news, self._end_late)
         self._waiting: set[QueuedRun] = set()
         self._submitting: set[asyncio.Task[RunRecord]] = set()
 
@@ -173,6 +175,7 @@ class QueuedRuns:
     async def stop(self) -> None:
         """See Runs: those who wait for a run hear that it goes on."""
         self._stopping.set()
+        await self._late.stop()
         await self._made.stop()
         await self._ended.stop()
         await asyncio.gather(*self._submitting, return_exceptions=True)
@@ -182,6 +185,10 @@ class QueuedRuns:
         run = await self._ended.claim(run_id)
         run.cancel(by, caller)
         await run.wait()
+
+    async def _end_late(self, run_id: str) -> None:
+        """End a run that was taken out of the queue because it is late."""
+        await (await self._ended.claim(run_id)).wait()
 
     def _queued(self, record: RunRecord) -> QueuedRun:
         return QueuedRun(record, self._store, self._queue, self._news, self)
@@ -219,6 +226,7 @@ class QueuedRuns:
         record = run.record
         if record.is_over:
             return record
+        self._late.watch(record.run_id, run.left_s)
         try:
             await self._queue.submit([record.run_id])
         except StoreError as error:
