@@ -145,6 +145,23 @@ async def test_caller_with_the_key_of_a_maker_who_died_has_its_run(
     await runs.stop()
 
 
+async def test_caller_whose_key_is_not_free_for_long_is_told_to_come_again(
+    catalogue: Catalogue, store: FolderStore, client_for: ClientFor, scenario: Scenario
+) -> None:
+    runs = ActiveRuns(
+        Registration(catalogue),
+        store,
+        client_for(ScriptedModule()),
+        turns=LocalTurns(1, 1),
+        image_digest=None,
+        key_patience_s=0.1,
+    )
+    with closing(open_store(store.folder)) as other:
+        assert other.claim(sha256_hex(b"key"), RUN_ID) == RUN_ID
+        with pytest.raises(BusyError, match="repeat the request soon"):
+            await runs.start_once(scenario, "key")
+
+
 class Unwritable(FolderStore):
     """A store in which no run can be made as long as `has_room` is False."""
 

@@ -31,7 +31,13 @@ from ops_orchestrator.runs.run_state import RunState
 from ops_orchestrator.runs.store.protocols import RunStore, StoredRun
 from ops_orchestrator.runs.turns import Turns
 
+# Pauses between two looks at whether the run of a key is made, which takes milliseconds.
 _UNTIL_MADE_S: Final = 0.02
+_LONGEST_PAUSE_S: Final = 0.5
+_IS_MADE: Final = (
+    "The run of this idempotency key is still being made, or the process that made it was lost; repeat the request soon: "
+    "within a minute at most, the key has its run, or is free."
+)
 _ELSEWHERE_S: Final = 60.0
 _PAUSES_S: Final = (0.05, 1.0)
 _STOPPING: Final = "The service is stopping; try again when it is back."
@@ -67,6 +73,7 @@ class ActiveRuns:
         turns: Turns,
         image_digest: str | None,
         leaves_runs: bool = False,
+        key_patience_s: float = 15.0,
     ) -> None:
         self._registration = registration
         self._store = store
@@ -77,6 +84,7 @@ class ActiveRuns:
         self._runs: dict[str, ActiveRun] = {}
         self._making: set[str] = set()
         self._leaves_runs = leaves_runs
+        self._key_patience_s = key_patience_s
         self._stop_begun = asyncio.Event()
         self._draining = False
 
@@ -118,14 +126,18 @@ class ActiveRuns:
         work = self._work(scenario, catalogue, origin, None)
         key_sha256 = sha256_hex(key.encode())
         queued = self._queued(work, key_sha256)
+        until, pause_s = asyncio.get_running_loop().time() + self._key_patience_s, _UNTIL_MADE_S
         while True:
             try:
                 return await self._launch(lambda: self._created_once(work, queued, key_sha256))
             except _KeyIsHeld as held:
                 if held.run is not None:
                     return held.run
+            if asyncio.get_running_loop().time() > until:
+                raise BusyError(_IS_MADE)
             # Not in the task, which goes on without its caller.
-            await within(self._stop_begun, _UNTIL_MADE_S)
+            await within(self._stop_begun, pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     async def resume(self, run_id: str, caller: str | None = None) -> ActiveRun:
         """Go on with a run that is over, from its first step that is not completed. Raises RequestError, StoreError.

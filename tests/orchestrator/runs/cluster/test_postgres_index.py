@@ -17,6 +17,10 @@ from ops_orchestrator.runs.store.folder_source import FolderSource
 pytestmark = pytest.mark.slow
 
 KEY = "c" * 64
+HELD_LOCKS = """
+SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+WHERE locktype = 'advisory' AND datname = current_database()
+"""
 
 
 @pytest.fixture
@@ -44,6 +48,27 @@ def test_key_of_a_process_that_died_before_it_made_the_run_is_free_after_a_minut
     with psycopg.connect(database) as connection:
         connection.execute("UPDATE ops.keys SET claimed_at = now() - interval '2 minutes'")
     assert [index.claim(KEY, run_id) for run_id in (GOOD, RUN_ID)] == [GOOD, None]
+
+
+def test_key_is_free_as_soon_as_the_database_knows_that_its_process_is_gone(
+    index: PostgresIndex, database: str, tmp_path: Path
+) -> None:
+    with closing(PostgresIndex.open(database, FolderSource(tmp_path))) as other:
+        assert other.claim(KEY, RUN_ID) == RUN_ID
+        with psycopg.connect(database) as connection:
+            connection.execute("UPDATE ops.keys SET claimed_at = now() - interval '10 seconds'")
+        assert index.claim(KEY, GOOD) is None
+    while (holder := index.claim(KEY, GOOD)) is None:
+        time.sleep(0.02)
+    assert holder == GOOD
+
+
+def test_run_that_is_made_gives_its_lock_back(index: PostgresIndex, database: str) -> None:
+    index.claim(KEY, RUN_ID)
+    index.put([record(1).model_copy(update={"run_id": RUN_ID, "idempotency_key": KEY})])
+    index.claim("d" * 64, GOOD)
+    with psycopg.connect(database) as connection:
+        assert connection.execute(HELD_LOCKS).fetchall() == [(1,)]
 
 
 def test_run_that_is_written_while_the_database_is_away_is_listed_when_it_is_back(

@@ -8,6 +8,7 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from ops_orchestrator.errors import StoreError
+from ops_orchestrator.runs.cluster.claim_locks import ClaimLocks
 from ops_orchestrator.runs.cluster.database import library, refuse_unless_ready
 from ops_orchestrator.runs.store.claimed_keys import is_key
 from ops_orchestrator.runs.store.index_reader import IndexReader
@@ -29,19 +30,23 @@ _PAUSE_S: Final = 1.0
 _MOST_LATE: Final = 100_000
 # Longer than it takes to make a run: it is planned before, and its first files take milliseconds.
 _MAKING_S: Final = 60
+# Whoever claimed a key so long ago has its lock, unless it died.
+_LOCKED_S: Final = 2
 # Whoever wrote the tables of a run last is not overtaken by somebody who read the run before.
 _ALONE: Final = "SELECT pg_advisory_xact_lock(hashtextextended(run_id, 0)) FROM unnest(?::text[]) AS run_id"
 _CLAIM: Final = """
 WITH claimed AS (
     INSERT INTO keys (key_sha256, run_id) VALUES (?, ?) ON CONFLICT (key_sha256) DO NOTHING RETURNING run_id
 )
-SELECT run_id, true, false FROM claimed UNION ALL
-SELECT run_id, is_made, claimed_at < now() - make_interval(secs => ?) FROM keys
+SELECT run_id, true FROM claimed UNION ALL
+SELECT run_id, is_made FROM keys
 WHERE key_sha256 = ? AND NOT EXISTS (SELECT 1 FROM claimed)
 """
 _INHERIT: Final = """
 UPDATE keys SET run_id = ?, claimed_at = now() WHERE key_sha256 = ? AND run_id = ? AND NOT is_made
-AND claimed_at < now() - make_interval(secs => ?) RETURNING run_id
+AND (claimed_at < now() - make_interval(secs => ?) OR claimed_at < now() - make_interval(secs => ?)
+AND pg_try_advisory_xact_lock(hashtextextended(run_id, 1)))
+RETURNING run_id
 """
 _KEEP: Final = """
 INSERT INTO keys (key_sha256, run_id, is_made) VALUES (?, ?, true)
@@ -52,7 +57,10 @@ _FREE: Final = "DELETE FROM keys WHERE run_id = ?"
 
 
 class PostgresIndex(IndexReader):
-    """A RunIndex in PostgreSQL. A key is free again a minute after it was claimed, if there is no run that it was claimed for.
+    """A RunIndex in PostgreSQL.
+
+    A key whose run was never made is free as soon as the database knows that the process is gone that claimed it, and after a
+    minute in any case.
 
     What cannot be written while the database is away is written when it is back; a run that is not over is read again for lists
     anyway.
@@ -63,6 +71,7 @@ class PostgresIndex(IndexReader):
         self._psycopg = library("psycopg")
         self._pools = library("psycopg_pool")
         self._pool = self._pools.ConnectionPool(url, min_size=1, max_size=4, open=False, configure=_configure)
+        self._locks = ClaimLocks(url)
         self._late: dict[str, Row] = {}
         self._late_lock = Lock()
         self._late_writer: Thread | None = None
@@ -101,6 +110,7 @@ class PostgresIndex(IndexReader):
         self._closing.set()
         if self._late_writer is not None:
             self._late_writer.join()
+        self._locks.close()
         self._pool.close()
 
     def put(self, runs: Iterable[ListedRun]) -> None:
@@ -113,6 +123,8 @@ class PostgresIndex(IndexReader):
         with self._late_lock:
             rows = [*(late for late in self._late.values() if late.run_id not in newer), *rows]
         if self._change(rows, lambda statements: put(statements, rows)):
+            for _, run_id in _keys_of(rows):
+                self._locks.let_go(run_id)
             written = {id(row) for row in rows}
             with self._late_lock:
                 self._late = {run_id: row for run_id, row in self._late.items() if id(row) not in written}
@@ -160,19 +172,25 @@ class PostgresIndex(IndexReader):
         """See RunIndex."""
         if not self._update.wait(_PATIENCE_S):
             raise StoreError("the keys of earlier runs are still being read from their folders; try again in a minute")
-        found = self._rows(_CLAIM, (key_sha256, run_id, _MAKING_S, key_sha256), is_repeatable=False)
+        found = self._rows(_CLAIM, (key_sha256, run_id, key_sha256), is_repeatable=False)
         if not found:
             return None  # somebody claimed it at the same moment
-        [(holder, is_sure, is_old)] = found
-        if is_sure or self._source.has(holder):
-            return str(holder)
-        if is_old and self._rows(_INHERIT, (run_id, key_sha256, holder, _MAKING_S), is_repeatable=False):
-            return run_id
-        return None
+        [(holder, is_sure)] = found
+        if holder != run_id:
+            if is_sure or self._source.has(holder):
+                return str(holder)
+            if not self._rows(_INHERIT, (run_id, key_sha256, holder, _MAKING_S, _LOCKED_S), is_repeatable=False):
+                return None
+        try:
+            self._locks.take(run_id)
+        except self._psycopg.Error as error:
+            raise StoreError(f"the key cannot be held in the database: {_reason(error)}; try again") from error
+        return run_id
 
     def release(self, key_sha256: str, run_id: str) -> None:
         """See RunIndex."""
         self._rows(f"{_RELEASE} RETURNING run_id", (key_sha256, run_id))
+        self._locks.let_go(run_id)
 
     def _rows(self, query: str, parameters: Sequence[object], *, is_repeatable: bool = True) -> list[Any]:
         def rows(connection: "Connection[tuple[Any, ...]]") -> list[Any]:
