@@ -83,7 +83,7 @@ def parts_of(settings: Settings, transport: Transport | None, worker: Worker | N
     `worker` says which of several processes this one is that serve together; None when it is the only one.
     Raises ConfigurationError for a bad modules.yaml, StoreError when the run store cannot be made.
     """
-    file = ModulesFile.read(settings.modules_file, worker)
+    file = ModulesFile.read(settings.modules_file, worker, among_processes=settings.database_url is not None)
     registration = file.registration
     events, metrics, spans = EventStream(), Metrics(registration), span_export(os.environ)
     cluster = _cluster(settings)

@@ -11,8 +11,9 @@ from typing import Any, Final, Self
 import structlog
 
 from ops_orchestrator.errors import BadModulesFileError, ConfigurationError
-from ops_orchestrator.modules.catalogue import load_catalogue
+from ops_orchestrator.modules.catalogue import Catalogue, load_catalogue
 from ops_orchestrator.modules.registration import Changes, Registration
+from ops_orchestrator.modules.shared_files import refuse_unshared
 from ops_orchestrator.modules.yaml_file import content_of
 from ops_orchestrator.runs.store.claimed_keys import alone_in
 from ops_orchestrator.service.siblings import Siblings, Worker
@@ -37,26 +38,33 @@ class _Read:
 class ModulesFile:
     """The file `path`, and what of it is in effect. Several workers share what the first of them read in `folder`."""
 
-    def __init__(self, path: Path, folder: Path | None, read: _Read, registration: Registration) -> None:
+    def __init__(
+        self, path: Path, folder: Path | None, read: _Read, registration: Registration, *, among_processes: bool
+    ) -> None:
         self.path = path
+        self._among_processes = among_processes
         self.registration = registration
         self._folder = folder
         self._read = read
 
     @classmethod
-    def read(cls, path: Path, worker: Worker | None) -> Self:
-        """Register what the file says, or what it said when the other workers read it. Raises ConfigurationError."""
+    def read(cls, path: Path, worker: Worker | None, *, among_processes: bool = False) -> Self:
+        """Register what the file says, or what it said when the other workers read it. Raises ConfigurationError.
+
+        `among_processes`, runs are executed by others, too, which a file has to fit then.
+        """
         folder = worker.folder if worker else None
         if folder is None:
             read = _Read(content_of(path), _now())
-            return cls(path, None, read, Registration(load_catalogue(path, os.environ, read.content)))
+            registration = Registration(_fitting(path, read.content, among_processes=among_processes))
+            return cls(path, None, read, registration, among_processes=among_processes)
         with alone_in(folder):
             in_effect = _in_effect(folder)
             read = in_effect or _Read(content_of(path), _now())
-            registration = Registration(load_catalogue(path, os.environ, read.content))
+            registration = Registration(_fitting(path, read.content, among_processes=among_processes))
             if in_effect is None:
                 _put_into_effect(folder, read.content)
-        return cls(path, folder, read, registration)
+        return cls(path, folder, read, registration, among_processes=among_processes)
 
     @property
     def read_at(self) -> datetime:
@@ -73,7 +81,7 @@ class ModulesFile:
         """Register what the file says now. Blocking. Raises ConfigurationError, after which all is as before."""
         with alone_in(self._folder) if self._folder else nullcontext():
             content = _content_again(self.path)
-            catalogue = load_catalogue(self.path, os.environ, content)
+            catalogue = _fitting(self.path, content, among_processes=self._among_processes)
             if self._folder is not None:
                 _put_into_effect(self._folder, content)
         self._read = _Read(content, _now())
@@ -115,6 +123,13 @@ class Reloading:
     async def take(self) -> None:
         """Take over what a sibling has read."""
         await asyncio.to_thread(self.file.take)
+
+
+def _fitting(path: Path, content: bytes, *, among_processes: bool) -> Catalogue:
+    """What the file says, unless it cannot work here. Raises ConfigurationError."""
+    catalogue = load_catalogue(path, os.environ, content)
+    refuse_unshared(catalogue, among_processes=among_processes)
+    return catalogue
 
 
 def _now() -> datetime:

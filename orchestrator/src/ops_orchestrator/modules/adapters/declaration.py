@@ -174,6 +174,12 @@ class Adapter(Declaration):
         Field(strict=False, description="the volume shared with the module; files are taken from below it only"),
         BeforeValidator(_absolute),
     ] = None
+    artifacts_shared: Annotated[
+        bool | None,
+        Field(
+            description="whether each replica of the module, and each machine that executes runs, has this same volume there"
+        ),
+    ] = None
     secret_headers: Annotated[
         tuple[Annotated[str, AfterValidator(_header)], ...],
         Field(strict=False, fail_fast=True, description="headers whose values are masked, besides those with a secret's name"),
