@@ -16,8 +16,9 @@ Kind = Literal["status", "lost", "held", "half", "down"]
 class Fault:
     """What happens to the next `times` requests with `method` whose path ends with `ending`.
 
-    `status`: it is the answer. `lost`: passed on, and the connection is closed instead of an answer. `held`: passed on
-    when `released` is set, whether its sender still waits or not. `half`: half of it is passed on. `down`: closed at once.
+    `status`: it is the answer, with the `code` of an S3 error, if there is one. `lost`: passed on, and the connection
+    is closed instead of an answer. `held`: passed on when `released` is set, whether its sender still waits or not.
+    `half`: half of it is passed on. `down`: closed at once.
     """
 
     kind: Kind
@@ -25,6 +26,7 @@ class Fault:
     ending: str = ""
     times: float = 1
     status: int = 503
+    code: str = ""
     met: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
     done: threading.Event = field(default_factory=threading.Event)
@@ -114,7 +116,8 @@ class FaultyStore:
     async def _failed(self, fault: Fault, head: bytes, body: bytes, writer: asyncio.StreamWriter) -> bool:
         match fault.kind:
             case "status":
-                writer.write(b"HTTP/1.1 %d Staged\r\nContent-Length: 0\r\n\r\n" % fault.status)
+                told = f"<Error><Code>{fault.code}</Code><Message>as staged</Message></Error>".encode() if fault.code else b""
+                writer.write(b"HTTP/1.1 %d Staged\r\nContent-Length: %d\r\n\r\n%b" % (fault.status, len(told), told))
                 await writer.drain()
                 return True
             case "lost":

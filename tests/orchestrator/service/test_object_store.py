@@ -188,6 +188,46 @@ async def test_run_ends_errored_while_the_bucket_is_gone_and_its_end_is_written_
         assert (await ops.get("/ready")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        (403, "AccessDenied", "AWS_ACCESS_KEY_ID"),
+        (507, "XMinioStorageFull", "room"),
+        (404, "NoSuchBucket", "make the bucket"),
+    ],
+)
+async def test_caller_is_told_what_a_bucket_refuses_and_what_helps_and_the_run_ends_whole_when_it_takes_it(
+    start_service: StartService, before: FaultyStore, prefix: str, refusal: tuple[int, str, str]
+) -> None:
+    status, code, cure = refusal
+    gate = Gate()
+    async with start_service(ScriptedModule(answers=[gate]), runs_url=prefix, runs_patience_s=1) as ops:
+        waiting = asyncio.create_task(ops.post("/plan_and_execute", json=SCENARIO))
+        await gate.asked.wait()
+        there = set(objects_at(before.url, prefix))
+        before.stage(Fault("status", "PUT", times=math.inf, status=status, code=code))
+        gate.opened.set()
+        answer = await waiting
+        assert (answer.status_code, answer.json()["status"]) == (500, "errored")
+        message = answer.json()["error"]["message"]
+        assert code in message
+        assert cure in message
+        refused = await ops.post("/plan_and_execute", json=SCENARIO)
+        assert refused.status_code >= 500
+        assert cure in refused.text
+        ready = await ops.get("/ready")
+        assert (ready.status_code, cure in ready.text) == (503, True)
+        assert set(objects_at(before.url, prefix)) == there
+        run = f"/runs/{answer.json()['run_id']}"
+        before.faults.clear()
+        is_written = False
+        while not is_written:
+            await asyncio.sleep(0.05)
+            is_written = (await ops.get(f"{run}/verification")).json().get("intact") is True
+        resumed = await ops.post(f"{run}/resume")
+        assert (resumed.status_code, resumed.json()["status"]) == (200, "completed")
+
+
 async def test_caller_of_a_run_that_is_taken_over_elsewhere_is_told_that_it_goes_on(
     start_service: StartService, before: FaultyStore, prefix: str, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ops_orchestrator.errors import ConfigurationError, StoreError
 from ops_orchestrator.runs.store.objects.address import BucketAddress
+from ops_orchestrator.runs.store.objects.refusal import refusal, says_that_there_is_no_bucket
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -27,7 +28,6 @@ _CONNECT_S: Final = 5.0
 _PAUSES_S: Final = (0.1, 5.0)
 _READ_PATIENCE_S: Final = 10.0
 _PROBE: Final = ".writable"
-_LONGEST_REASON: Final = 400
 _INSTALL: Final = "pip install 'openpolicystack-orchestrator[cluster]'"
 
 Result = TypeVar("Result")
@@ -191,7 +191,11 @@ class Bucket:
         while True:
             try:
                 return act()
-            except (FileNotFoundError, errors.AlreadyExistsError, errors.PreconditionError, errors.NotModifiedError):
+            except FileNotFoundError as error:
+                if says_that_there_is_no_bucket(error):
+                    raise self._failed(what, error) from error
+                raise
+            except (errors.AlreadyExistsError, errors.PreconditionError, errors.NotModifiedError):
                 raise
             except errors.BaseError as error:
                 is_final = not isinstance(error, errors.GenericError)
@@ -201,9 +205,7 @@ class Bucket:
             pause_s = min(2 * pause_s, longest_s)
 
     def _failed(self, what: str, error: Exception) -> BucketError:
-        # The rest repeats it for programmers.
-        reason = " ".join(str(error).partition("\n\nDebug source")[0].split())[:_LONGEST_REASON]
-        return BucketError(f"cannot {what} in {self.address}: {reason}")
+        return BucketError(f"cannot {what} in {self.address}: {refusal(error)}")
 
 
 def _client(address: BucketAddress, request_s: float) -> "S3Store":
