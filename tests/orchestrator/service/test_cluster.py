@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from api_keys import make_key
 from cluster_home import AT_ONCE, ClusterHome, HeldModules, Process, held_modules, post, start, status
 from faulty_store import Fault, FaultyStore
 from local_service import HTTP
@@ -472,3 +473,22 @@ def test_runs_of_workers_are_signed_also_after_a_kill_and_a_worker_without_the_k
     assert home.modules.calls.count(("alpha", run_id)) == 1
     verification = verify_run(FolderRun(tmp_path / "runs", run_id), [read_public_key(str(tmp_path / "key.pub"))])
     assert (verification.findings, verification.is_trusted) == ((), True)
+
+
+def test_browser_that_logged_in_at_one_process_is_known_to_another_until_it_logs_out(
+    tmp_path: Path, cluster: Postgres, modules: HeldModules
+) -> None:
+    home = made_home(tmp_path, cluster, modules)
+    browser = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin", "Host": "localhost"}
+    form = browser | {"Content-Type": "application/x-www-form-urlencoded", "Origin": "http://localhost"}
+    keys = tmp_path / "keys.json"
+    token = make_key(keys, "anna")
+    with home.api(OPS_API_KEYS_FILE=str(keys)) as here, home.api(OPS_API_KEYS_FILE=str(keys)) as there:
+        with httpx2.Client() as client:
+            logged_in = client.post(f"{here.url}/login", content=f"key={token}", headers=form)
+            session = browser | {"Cookie": logged_in.headers["set-cookie"].partition(";")[0]}
+        assert [HTTP.get(f"{each.url}/", headers=session).status_code for each in (here, there)] == [200, 200]
+        with httpx2.Client() as client:
+            client.post(f"{here.url}/logout", headers=form | session)
+        assert HTTP.get(f"{here.url}/", headers=session).status_code == 303
+        wait_for(lambda: HTTP.get(f"{there.url}/", headers=session).status_code == 303)

@@ -55,7 +55,7 @@ async def _closed(parts: Parts) -> None:
     if parts.spans is not None:
         await asyncio.to_thread(parts.spans.close)
     if parts.access is not None:
-        parts.access.sessions.close()
+        await asyncio.to_thread(parts.access.sessions.close)
 
 
 async def _later(parts: Parts, *, goes_on_with_sweeps: bool) -> list[Coroutine[Any, Any, None]]:

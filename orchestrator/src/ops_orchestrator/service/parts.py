@@ -30,6 +30,8 @@ from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.runs.turns import LocalTurns, Turns
 from ops_orchestrator.runs.under_way import Runs
 from ops_orchestrator.service.access.access import Access
+from ops_orchestrator.service.access.sessions import LocalSessions, Sessions
+from ops_orchestrator.service.access.shared_sessions import SharedSessions
 from ops_orchestrator.service.cluster import Cluster
 from ops_orchestrator.service.metrics.scrape import Looked, Metrics, Scrapes
 from ops_orchestrator.service.reloading import ModulesFile, Reloading
@@ -159,9 +161,17 @@ def _access(settings: Settings, worker: Worker | None) -> Access | None:
     """Who may use the service, if that is not everybody. Raises ConfigurationError."""
     if settings.api_keys_file is None:
         return None
-    sessions = None if worker is None else worker.folder / "sessions"
     is_https = (settings.published_at or "").startswith("https://")
-    return Access.of(settings.api_keys_file, sessions, is_https=is_https, warns=worker is None or worker.is_first)
+    return Access.of(
+        settings.api_keys_file, _sessions(settings, worker), is_https=is_https, warns=worker is None or worker.is_first
+    )
+
+
+def _sessions(settings: Settings, worker: Worker | None) -> Sessions:
+    """The sessions of browsers, which all processes know that a balancer may lead to."""
+    if settings.database_url is not None and not settings.read_only:
+        return SharedSessions(settings.database_url.get_secret_value())
+    return LocalSessions(None if worker is None else worker.folder / "sessions")
 
 
 def _signer(settings: Settings, worker: Worker | None) -> Signer | None:

@@ -16,7 +16,7 @@ from ops_orchestrator.runs.store.index_rows import SCHEMA
 if TYPE_CHECKING:
     from psycopg import Connection
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the tables that have more than what the runs themselves say, each step of which has to keep that."""
 
 _CONNECT_S: Final = 10
@@ -35,6 +35,11 @@ CREATE TABLE ops.keys (
 CREATE INDEX keys_of_runs ON ops.keys (run_id);
 CREATE TABLE ops.cancellations (
     run_id TEXT COLLATE "C" PRIMARY KEY, by TEXT NOT NULL, caller TEXT, at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+"""
+_SESSIONS: Final = """
+CREATE TABLE ops.sessions (
+    session BYTEA PRIMARY KEY, key_id TEXT COLLATE "C" NOT NULL, begun DOUBLE PRECISION NOT NULL, seen DOUBLE PRECISION NOT NULL
 );
 """
 # The tables of the index are those of SQLite: text in the order of its bytes, and numbers of 64 bits.
@@ -134,6 +139,9 @@ def _upgraded(connection: "Connection[tuple[Any, ...]]", state: tuple[int, str, 
         for name in (name for name in _migrations() if name > state[2]):
             _run(connection, (files("procrastinate.sql") / "migrations" / name).read_text(encoding="utf-8"))
             yield f"changed the tables of the queue as {name} says"
+    if state is None or state[0] < 2:  # these came with version 2
+        _run(connection, _SESSIONS)
+        yield "made the table of sessions"
     if state is None or state[1] != _INDEX_SHA256:
         for statements in ("UPDATE ops.upgrades SET is_complete = false", _NO_INDEX, "SET LOCAL search_path TO ops", _INDEX):
             _run(connection, statements)

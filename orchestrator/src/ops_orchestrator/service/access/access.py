@@ -41,13 +41,13 @@ class Access:
     is_https: bool = False
 
     @classmethod
-    def of(cls, keys_file: Path, sessions_file: Path | None, *, is_https: bool, warns: bool) -> Self:
-        """With the keys in a file; workers share the sessions in another one. Raises ConfigurationError.
+    def of(cls, keys_file: Path, sessions: Sessions, *, is_https: bool, warns: bool) -> Self:
+        """With the keys in a file. Raises ConfigurationError.
 
         `is_https` says that browsers reach the service so, and then no cookie goes over anything else.
         """
         ring, tries = KeyRing.open(keys_file, warns=warns), FailedTries()
-        return cls(ring, tries, TokenCheck(ring, tries), Sessions(sessions_file), is_https)
+        return cls(ring, tries, TokenCheck(ring, tries), sessions, is_https)
 
     async def admitted(self, headers: Headers, address: str) -> Admitted:
         """Who sent a request with `headers` from `address`. Raises AccessError."""
@@ -57,7 +57,7 @@ class Access:
                 raise AccessError.unknown(f"The header Authorization must be given once. {HOW_TO}", key_was_sent=True)
             return Admitted(await self.key_of(token.strip(), address))
         if session := self.session_of(headers):
-            if key := self._key_of_session(session):
+            if key := await self._key_of_session(session):
                 return Admitted(key, session)
             raise self._unknown(f"The session is over. {HOW_TO}", key_was_sent=False)
         raise self._unknown(HOW_TO, key_was_sent=False)
@@ -75,22 +75,25 @@ class Access:
             raise self._unknown(f"{_REVOKED_OR_WRONG} {HOW_TO}", key_was_sent=True)
         return key
 
-    def counts(self, admitted: Admitted) -> bool:
-        """Whether who was admitted would still be."""
+    async def counts(self, admitted: Admitted) -> bool:
+        """Whether who was admitted would still be, as far as that is known."""
         if admitted.session is not None:
-            return self._key_of_session(admitted.session) is not None
+            try:
+                return await self._key_of_session(admitted.session) is not None
+            except AccessError:
+                return False
         key = self.ring.find(admitted.key.id)
         return key == admitted.key and not admitted.key.is_expired
 
-    def begin(self, headers: Headers, key: ApiKey) -> str:
+    async def begin(self, headers: Headers, key: ApiKey) -> str:
         """Begin a session, in the place of the one that a browser may have; returns the header that sets its cookie."""
-        self.end(headers)
-        return self._cookie(headers, self.sessions.begin(key.id), LONGEST_S)
+        await self.end(headers)
+        return self._cookie(headers, await self.sessions.begin(key.id), LONGEST_S)
 
-    def end(self, headers: Headers) -> str:
+    async def end(self, headers: Headers) -> str:
         """End the session of a browser, if it has one; returns the header that takes its cookie away."""
         if session := self.session_of(headers):
-            self.sessions.end(session)
+            await self.sessions.end(session)
         return self._cookie(headers, "", 0)
 
     def session_of(self, headers: Headers) -> str | None:
@@ -113,8 +116,8 @@ class Access:
         prefix = "__Host-" if self.is_https else ""
         return f"{prefix}ops-session-{port}" if port else f"{prefix}ops-session"
 
-    def _key_of_session(self, session: str) -> ApiKey | None:
-        key_id = self.sessions.key_id(session)
+    async def _key_of_session(self, session: str) -> ApiKey | None:
+        key_id = await self.sessions.key_id(session)
         key = None if key_id is None else self.ring.find(key_id)
         return None if key is None or key.is_expired else key
 

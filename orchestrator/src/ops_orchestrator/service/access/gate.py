@@ -1,7 +1,7 @@
 """What stands before the service when there are keys: nothing passes that needs a key and has none that counts."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from html import escape
 from typing import Any, Final
 from urllib.parse import quote, unquote_to_bytes, urlsplit
@@ -141,7 +141,9 @@ def _page_of(headers: Headers) -> str:
     return f"{page.path}{f'?{page.query}' if page.query else ''}" if own else "/"
 
 
-async def _while_it_counts(app: ASGIApp, scope: Scope, receive: Receive, send: Send, counts: Callable[[], bool]) -> None:
+async def _while_it_counts(
+    app: ASGIApp, scope: Scope, receive: Receive, send: Send, counts: Callable[[], Awaitable[bool]]
+) -> None:
     """Have `app` answer. A stream of events, which may go on for hours, ends when its caller may see it no longer."""
     is_stream = is_over = False
 
@@ -149,7 +151,7 @@ async def _while_it_counts(app: ASGIApp, scope: Scope, receive: Receive, send: S
         nonlocal is_stream, is_over
         if message["type"] == "http.response.start":
             is_stream = any(name.lower() == b"content-type" and b"event-stream" in value for name, value in message["headers"])
-        elif is_stream and not counts():
+        elif is_stream and not await counts():
             is_over = True
             raise _OverError
         await send(message)

@@ -43,7 +43,7 @@ async def log_in(site: Site, request: Request) -> Response:
         page.headers.update(error.headers)
         return page
     answer = site.see(quote(wanted, safe="/?&=%:@!$'()*+,;~#"))
-    answer.headers["Set-Cookie"] = site.parts.access.begin(request.headers, key)
+    answer.headers["Set-Cookie"] = await site.parts.access.begin(request.headers, key)
     return answer
 
 
@@ -53,7 +53,7 @@ async def log_out(site: Site, request: Request) -> Response:
     await read_form(request)
     answer = site.see("/login")
     if site.parts.access is not None:
-        answer.headers["Set-Cookie"] = site.parts.access.end(request.headers)
+        answer.headers["Set-Cookie"] = await site.parts.access.end(request.headers)
     return answer
 
 
