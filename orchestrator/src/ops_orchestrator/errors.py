@@ -24,7 +24,8 @@ OrchestratorError
 ├── ExpressionError          a declaration's: it cannot be read (ConfigurationError) or evaluated (StepError)
 ├── StoreError               ours: the run store cannot be read or written
 │   ├── DamagedRunError          a stored run cannot be read; all others can
-│   ├── FencedError              another process has taken the run over; whoever wrote it stops
+│   ├── DamagedSweepError        a file of a sweep cannot be used
+│   ├── FencedError              another process has taken the run or the sweep over; whoever wrote it stops
 │   └── OtherKeyError            a run is signed with a key that this process does not have
 ├── RunExistsError           ours: a new run's id is taken
 ├── ArchiveError             a zip file's: runs cannot be taken from it, or not be put into one
@@ -368,8 +369,12 @@ class DamagedRunError(StoreError):
         self.reason = f"{name}: {reason}; {remedy}" if remedy else f"{name}: {reason}"
 
 
+class DamagedSweepError(StoreError):
+    """A file of a sweep cannot be used."""
+
+
 class FencedError(StoreError):
-    """Another process has taken the run over, so that whoever wrote it until now has nothing more to say of it."""
+    """Another process has taken the run or the sweep over, so that whoever wrote it until now has nothing more to say of it."""
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"another process has taken {run_id} over, and goes on with it")

@@ -22,6 +22,7 @@ from ops_orchestrator.runs.run_filter import RunFilter
 from ops_orchestrator.runs.run_id import new_sweep_id
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
+from ops_orchestrator.runs.sweeps.folder_place import FolderPlace
 from ops_orchestrator.runs.sweeps.state import SweepState
 from ops_orchestrator.runs.sweeps.sweep_run import RunsOfSweeps, SweepRun
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
@@ -87,8 +88,11 @@ class Home:
         assert sweep is not None
         return sweep
 
+    def folder(self, sweep_id: str) -> Path:
+        return Path(self.kept.location(sweep_id))
+
     def rows(self, sweep_id: str) -> list[dict[str, str]]:
-        text = (self.kept.location(sweep_id) / "table.csv").read_bytes().decode()
+        text = (self.folder(sweep_id) / "table.csv").read_bytes().decode()
         return list(csv.DictReader(io.StringIO(text)))
 
 
@@ -294,7 +298,7 @@ async def test_run_that_was_removed_keeps_its_figures_in_the_table(opened: Opene
 
 def edited(home: Home, sweep_id: str, number: int, change: Callable[[dict[str, Any]], None]) -> None:
     """Change by hand what a sweep has noted of a point."""
-    log = home.kept.location(sweep_id) / "points.jsonl"
+    log = home.folder(sweep_id) / "points.jsonl"
     lines = [json.loads(line) for line in log.read_bytes().splitlines()]
     for line in lines:
         if line["number"] == number:
@@ -359,7 +363,7 @@ async def test_sweeps_are_listed_newest_first_and_leave_the_runs_alone(opened: O
 async def test_state_of_a_sweep_without_its_last_lines_is_read_from_its_points(opened: Opened) -> None:
     async with opened(ScriptedModule(answers=[growth])) as home:
         state = await home.run(body())
-        folder = home.kept.location(state.sweep_id)
+        folder = home.folder(state.sweep_id)
         running = json.loads((folder / "sweep.json").read_bytes()) | {"status": "running"}
         (folder / "sweep.json").write_text(json.dumps(running))
         lines = (folder / "points.jsonl").read_bytes().splitlines(keepends=True)
@@ -384,7 +388,7 @@ async def test_sweep_that_is_not_there_is_not_found(opened: Opened, name: str) -
 async def test_sweep_that_lost_a_file_is_damaged_and_there(opened: Opened, name: str) -> None:
     async with opened(ScriptedModule(answers=[growth_but(0.3)])) as home:
         state = await home.run(body())
-        (home.kept.location(state.sweep_id) / name).unlink()
+        (home.folder(state.sweep_id) / name).unlink()
         reason = rf"sweeps/{state.sweep_id}/{name} is damaged: the file is missing; restore the sweep's folder"
         with pytest.raises(StoreError, match=reason):
             home.kept.table(state.sweep_id) if name == "request.json" else home.kept.state(state.sweep_id)
@@ -397,7 +401,7 @@ async def test_lost_log_of_the_points_is_made_again_from_their_runs(opened: Open
     module = ScriptedModule(answers=[growth])
     async with opened(module) as home:
         state = await home.run(body())
-        folder, rows = home.kept.location(state.sweep_id), home.rows(state.sweep_id)
+        folder, rows = home.folder(state.sweep_id), home.rows(state.sweep_id)
         # `running` stands there after a kill.
         (folder / "sweep.json").write_text(json.dumps(json.loads((folder / "sweep.json").read_bytes()) | {"status": status}))
         (folder / "points.jsonl").unlink()
@@ -414,7 +418,7 @@ async def test_lost_log_of_the_points_is_made_again_from_their_runs(opened: Open
 async def test_damaged_sweep_is_said_to_be(opened: Opened) -> None:
     async with opened(ScriptedModule(answers=[growth])) as home:
         state = await home.run(body())
-        (home.kept.location(state.sweep_id) / "sweep.json").write_text("{}")
+        (home.folder(state.sweep_id) / "sweep.json").write_text("{}")
         with pytest.raises(StoreError, match=r"sweep\.json is damaged"):
             home.kept.state(state.sweep_id)
 
@@ -425,13 +429,13 @@ async def test_sweep_whose_end_cannot_be_written_says_why_and_goes_on_later(open
     async with opened(module) as home:
         sweep_id = (await home.start(body())).state.sweep_id
         await gate.asked.wait()
-        obstacle = home.kept.location(sweep_id) / "sweep.json.part"
+        obstacle = home.folder(sweep_id) / "sweep.json.part"
         obstacle.mkdir()
         gate.opened.set()
         await home.found(sweep_id).wait()
         state = await home.sweeps.state(sweep_id)
         assert (state.status, state.error is not None) == ("errored", True)
-        reason = f"cannot write in {home.kept.location(sweep_id)}: Is a directory; when that is repaired, `ops sweep resume"
+        reason = f"cannot write in {home.folder(sweep_id)}: Is a directory; when that is repaired, `ops sweep resume"
         assert reason in str(state.error)
         with pytest.raises(StoreError, match=r"cannot write in .+: Is a directory"):
             await home.resume(sweep_id)
@@ -456,7 +460,7 @@ class FullDisk:
 
 def test_sweep_that_cannot_be_made_leaves_no_folder(tmp_path: Path) -> None:
     request = read_sweep(body())
-    kept = SweepStore(tmp_path, FullDisk())
+    kept = SweepStore(FolderPlace(tmp_path, FullDisk()))
     state = SweepState.begun(new_sweep_id(), request)
     with pytest.raises(StoreError, match="No space left on device") as raised:
         kept.create(state, body())

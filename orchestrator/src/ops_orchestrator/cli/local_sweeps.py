@@ -12,6 +12,7 @@ from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.planning.sweep import read_sweep
 from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
 from ops_orchestrator.runs.sweeps.answers import PointList, SweepAnswer
+from ops_orchestrator.runs.sweeps.opening import open_sweeps
 from ops_orchestrator.runs.sweeps.sweep_run import RunsOfSweeps
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.settings import Settings
@@ -31,7 +32,7 @@ class LocalSweeps:
         """Sweeps of the registered modules; those that are under way at the end of the block are left interrupted."""
         catalogue = load_catalogue(settings.modules_file, os.environ)
         async with local_runs(settings, catalogue) as local:
-            store = await asyncio.to_thread(SweepStore.open, settings.runs_dir, settings.durability, settings.sync)
+            store = await asyncio.to_thread(open_sweeps, settings)
             through = RunsOfSweeps(local.runs, local.store, settings.max_concurrent_runs)
             sweeps = ActiveSweeps(Registration(catalogue), store, through)
             try:

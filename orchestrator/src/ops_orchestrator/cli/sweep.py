@@ -24,6 +24,7 @@ from ops_orchestrator.exit_code import exit_code_of
 from ops_orchestrator.planning.sweep import read_sweep
 from ops_orchestrator.runs.run_id import SWEEP_ID
 from ops_orchestrator.runs.sweeps.answers import PointList, SweepAnswer
+from ops_orchestrator.runs.sweeps.opening import open_sweeps
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.settings import Settings, read_settings
 
@@ -154,8 +155,8 @@ def _check(file: Path, content: bytes, settings: Settings) -> None:
 
 @contextmanager
 def _stored() -> Iterator[SweepStore]:
-    """The sweeps in OPS_RUNS_DIR, to be read. Raises ConfigurationError when there is no such folder."""
-    with existing_store() as runs, closing(SweepStore.open(runs.folder, "os")) as store:
+    """The sweeps beside the runs of the settings, to be read. Raises ConfigurationError when there are no runs."""
+    with existing_store(), closing(open_sweeps(read_settings())) as store:
         yield store
 
 

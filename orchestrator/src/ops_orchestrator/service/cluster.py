@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from itertools import count
 from typing import Any, Final
 
 import structlog
@@ -13,10 +14,15 @@ from ops_orchestrator.runs.cluster.news import Announcer, News
 from ops_orchestrator.runs.cluster.procrastinate_queue import ProcrastinateQueue
 from ops_orchestrator.runs.cluster.queue_worker import QueueWorker
 from ops_orchestrator.runs.store.protocols import RunStore
+from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
 from ops_orchestrator.service.claimed_runs import ClaimedRuns
 from ops_orchestrator.settings import Settings
 
 _LOOK_EVERY_S: Final = 30.0
+# Each has a file or two open, and its runs are executed elsewhere.
+_SWEEPS_AT_ONCE: Final = 32
+# What was over may have been resumed since, by a process that died before it said so.
+_LOOK_AT_ALL_EVERY: Final = 120
 
 _log: Any = structlog.get_logger("ops_orchestrator.worker")
 
@@ -39,7 +45,10 @@ class Cluster:
         self._executing: ActiveRuns | None = None
         self._claimed: ClaimedRuns | None = None
         self._worker: QueueWorker | None = None
-        self._looking: asyncio.Task[None] | None = None
+        self.sweep_queue = self.queue.of_sweeps()
+        self._sweeps: ActiveSweeps | None = None
+        self._driver: QueueWorker | None = None
+        self._looking: list[asyncio.Task[None]] = []
 
     def execute_with(self, runs: ActiveRuns, store: RunStore, concurrency: int) -> None:
         """Have `runs` execute as many runs of the queue at once as `concurrency`."""
@@ -54,6 +63,18 @@ class Cluster:
             stalled_s=settings.stalled_s,
         )
 
+    def drive_with(self, sweeps: ActiveSweeps) -> None:
+        """Have `sweeps` drive those of the queue: any process can, since workers execute their runs."""
+        settings = self._settings
+        self._sweeps = sweeps
+        self._driver = QueueWorker(
+            self.sweep_queue,
+            sweeps.drive,
+            concurrency=_SWEEPS_AT_ONCE,
+            heartbeat_s=settings.heartbeat_s,
+            stalled_s=settings.stalled_s,
+        )
+
     def away(self) -> str | None:
         """Why no run can be accepted or taken now, in a sentence; None when they can."""
         return None if self.news.is_connected else "the database of OPS_DATABASE_URL does not answer"
@@ -64,17 +85,24 @@ class Cluster:
         await self.news.start()
         if self._worker is not None and self._store is not None:
             await self._worker.start()
-            self._looking = asyncio.create_task(self._look_after(self._store))
+            self._looking.append(asyncio.create_task(self._look_after(self._store)))
+        if self._driver is not None and self._sweeps is not None:
+            await self._driver.start()
+            self._looking.append(asyncio.create_task(self._look_after_sweeps(self._sweeps)))
 
     async def drain(self) -> None:
-        """Take no more runs from the queue."""
+        """Take no more runs and sweeps from the queue."""
+        if self._driver is not None:
+            await self._driver.drain()
         if self._worker is not None:
             await self._worker.drain()
 
     async def stop(self) -> None:
         """Leave what is executed to others, and end."""
-        if self._looking is not None:
-            self._looking.cancel()
+        for task in self._looking:
+            task.cancel()
+        if self._driver is not None:
+            await self._driver.stop()
         if self._worker is not None and self._executing is not None:
             await self._worker.drain()
             await self._executing.stop()
@@ -94,4 +122,14 @@ class Cluster:
                 if lost := await self.queue.missing(await asyncio.to_thread(store.abandoned)):
                     _log.warning("queue.lost", runs=len(lost), message="runs that were not in the queue are put into it again")
                     await self.queue.submit(sorted(lost))
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    @staticmethod
+    async def _look_after_sweeps(sweeps: ActiveSweeps) -> None:
+        """Put sweeps into the queue that are not over and not in it."""
+        for number in count():
+            if number % _LOOK_AT_ALL_EVERY == 0:
+                over = set[str]()
+            with suppress(OSError, StoreError):
+                await sweeps.submit_lost(over)
             await asyncio.sleep(_LOOK_EVERY_S)

@@ -17,11 +17,11 @@ _log: Any = structlog.get_logger("ops_orchestrator")
 
 
 @asynccontextmanager
-async def lifespan(parts: Parts, _: object, *, goes_on_with_sweeps: bool = True) -> AsyncIterator[None]:
+async def lifespan(parts: Parts, _: object) -> AsyncIterator[None]:
     """Put in order what a dead service left, and stop in an order in which no run is left half written."""
     if parts.cluster is not None:
         await parts.cluster.start()
-    later = [asyncio.create_task(beginning) for beginning in await _later(parts, goes_on_with_sweeps=goes_on_with_sweeps)]
+    later = [asyncio.create_task(beginning) for beginning in await _later(parts)]
     for background in (parts.retention, parts.size):
         if background is not None:
             background.start()
@@ -58,16 +58,15 @@ async def _closed(parts: Parts) -> None:
         await asyncio.to_thread(parts.access.sessions.close)
 
 
-async def _later(parts: Parts, *, goes_on_with_sweeps: bool) -> list[Coroutine[Any, Any, None]]:
+async def _later(parts: Parts) -> list[Coroutine[Any, Any, None]]:
     """Begin to put in order what a dead service left; returns what goes on with that. Raises OSError, StoreError."""
     if parts.read_only:
         return [_keep_up(parts.store)]
-    sweeps = [parts.sweeps.take_over()] if goes_on_with_sweeps else []
     if parts.cluster is not None:
-        return sweeps  # what a dead worker left, the queue gives to another one
+        return []  # what a dead process left, the queue gives to another one
     is_complete = parts.store.is_complete
     again = await parts.takeover.begin()
-    return [parts.takeover.keep_on(again, is_complete=is_complete), *sweeps]
+    return [parts.takeover.keep_on(again, is_complete=is_complete), parts.sweeps.take_over()]
 
 
 async def _keep_up(store: RunStore) -> None:

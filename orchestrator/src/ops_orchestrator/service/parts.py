@@ -4,13 +4,14 @@ import math
 import os
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from ops_orchestrator.descriptors import limit, places_for
 from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.modules.client import ModuleClient
+from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.cluster.queued_runs import QueuedRuns, QueuePlaces
@@ -25,6 +26,7 @@ from ops_orchestrator.runs.store.signed_log import Signer
 from ops_orchestrator.runs.store.store_size import StoreSize
 from ops_orchestrator.runs.store.verdicts import VerdictStore
 from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
+from ops_orchestrator.runs.sweeps.opening import open_sweeps
 from ops_orchestrator.runs.sweeps.sweep_run import RunsOfSweeps
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.runs.turns import LocalTurns, Turns
@@ -40,8 +42,10 @@ from ops_orchestrator.service.service_log import RunLog
 from ops_orchestrator.service.siblings import Siblings, Worker
 from ops_orchestrator.service.takeover import Takeover
 from ops_orchestrator.service.tracing.exported import SpanExport, span_export
-from ops_orchestrator.settings import Durability, Settings
+from ops_orchestrator.settings import Settings
 
+# Of one sweep, as many runs are waited for at once by the process that drives it.
+_POINTS_AT_ONCE: Final = 512
 _log: Any = structlog.get_logger("ops_orchestrator")
 
 
@@ -112,10 +116,8 @@ def parts_of(settings: Settings, transport: Transport | None, worker: Worker | N
         runs = QueuedRuns(made, ended, store, cluster.queue, news=cluster.news, executing=executing)
         if executing is not None:
             cluster.execute_with(executing, store, settings.max_concurrent_runs)
-    durability: Durability = "os" if settings.read_only else settings.durability  # there is nothing to flush
-    sweep_store = SweepStore.open(settings.runs_dir, durability, settings.sync)
-    leaves = settings.resume_interrupted or cluster is not None
-    through = RunsOfSweeps(runs, store, settings.max_concurrent_runs, leaves_sweeps=leaves)
+    sweep_store = open_sweeps(settings)
+    sweeps = _sweeps(settings, registration, sweep_store, runs, store, cluster)
     siblings = Siblings(worker.siblings if worker else (), runs.find, store)
     queue = None if cluster is None else cluster.queue
     return Parts(
@@ -130,7 +132,7 @@ def parts_of(settings: Settings, transport: Transport | None, worker: Worker | N
         cluster=cluster,
         viewer=ModuleViewer(registration, client, store, VerdictStore(settings.runs_dir)),
         sweep_store=sweep_store,
-        sweeps=ActiveSweeps(registration, sweep_store, through),
+        sweeps=sweeps,
         takeover=Takeover(store, executing if settings.resume_interrupted else None),
         siblings=siblings,
         spans=spans,
@@ -140,6 +142,27 @@ def parts_of(settings: Settings, transport: Transport | None, worker: Worker | N
         read_only=settings.read_only,
         worker=worker,
     )
+
+
+def _sweeps(  # noqa: PLR0913, PLR0917  # what sweeps are made of
+    settings: Settings,
+    registration: Registration,
+    sweep_store: SweepStore,
+    runs: Runs,
+    store: RunStore,
+    cluster: Cluster | None,
+) -> ActiveSweeps:
+    """What executes sweeps here, or has them executed by whoever takes them from the queue."""
+    at_once = settings.max_concurrent_runs
+    if cluster is None:
+        through = RunsOfSweeps(runs, store, at_once, leaves_sweeps=settings.resume_interrupted)
+        return ActiveSweeps(registration, sweep_store, through)
+    # Workers take as many points as they can; what waits is bounded, so that other runs do not wait behind a whole sweep.
+    places = QueuePlaces(cluster.queue, at_once)
+    through = RunsOfSweeps(runs, store, _POINTS_AT_ONCE, leaves_sweeps=True, places=places)
+    sweeps = ActiveSweeps(registration, sweep_store, through, cluster.sweep_queue, settings.max_attempts)
+    cluster.drive_with(sweeps)
+    return sweeps
 
 
 def _cluster(settings: Settings) -> Cluster | None:

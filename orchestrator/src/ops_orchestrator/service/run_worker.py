@@ -1,8 +1,6 @@
 """A process that executes the runs that others accept: no API, only its health and its metrics. See `ops worker`."""
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -14,7 +12,7 @@ from ops_orchestrator.errors import ConfigurationError
 from ops_orchestrator.modules.transport import Transport
 from ops_orchestrator.service.app import Service, add_routes
 from ops_orchestrator.service.lifespan import drain, lifespan
-from ops_orchestrator.service.parts import Parts, parts_of
+from ops_orchestrator.service.parts import parts_of
 from ops_orchestrator.service.routes.health import health_routes
 from ops_orchestrator.service.routes.metrics import metrics_routes
 from ops_orchestrator.service.server import serve_until_stopped
@@ -41,19 +39,13 @@ def create_worker(settings: Settings, transport: Transport | None = None) -> Ser
     if settings.read_only:
         raise ConfigurationError("`ops worker` writes runs; unset OPS_READ_ONLY")
     parts = parts_of(settings, transport, None)
-    app = FastAPI(title="OpenPolicyStack worker", lifespan=partial(_lifespan, parts), openapi_url=None)
+    app = FastAPI(title="OpenPolicyStack worker", lifespan=partial(lifespan, parts), openapi_url=None)
     add_routes(
         app,
         health_routes(parts.store, parts.runs, read_only=False, away=parts.away),
         metrics_routes(parts.scrapes),
     )
     return Service(app, partial(drain, parts, settings.drain_s), parts.reloading.on_signal)
-
-
-@asynccontextmanager
-async def _lifespan(parts: Parts, application: object) -> AsyncIterator[None]:
-    async with lifespan(parts, application, goes_on_with_sweeps=False):
-        yield
 
 
 def _announce(settings: Settings, url: str) -> None:

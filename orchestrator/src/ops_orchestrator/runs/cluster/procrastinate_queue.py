@@ -1,12 +1,13 @@
-"""The queue of runs in PostgreSQL, as jobs of Procrastinate: see RunQueue.
+"""The queues of runs and of sweeps in PostgreSQL, as jobs of Procrastinate: see RunQueue.
 
-A job says: see that this run comes to its end. So it does no harm when there are two of one run, or when it comes late. The
-job's lock is the run's id, so that one worker has a run at a time. A job that is over is deleted.
+A job says: see that this run, or this sweep, comes to its end. So it does no harm when there are two of one run, or when it
+comes late. The job's lock is the run's id, so that one worker has a run at a time. A job that is over is deleted.
 """
 
 from collections.abc import Iterable
+from copy import copy
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.cluster.database import library
@@ -16,9 +17,10 @@ from ops_orchestrator.runs.cluster.run_queue import Claim, Fate, Order
 if TYPE_CHECKING:
     from procrastinate.jobs import Job
 
-QUEUE: Final = "runs"
+RUNS: Final = "runs"
+SWEEPS: Final = "sweeps"
 
-_TASK: Final = "execute_run"
+_TASKS: Final = {RUNS: "execute_run", SWEEPS: "drive_sweep"}
 # A worker that was silent for so long is not coming back, and its entry goes.
 _FORGOTTEN_S: Final = 7 * 86400.0
 # A process that stops while the database is away waits so long a few times.
@@ -66,15 +68,22 @@ SELECT CASE WHEN waits_again THEN procrastinate_finish_job_v1(id, 'failed', true
 
 
 class ProcrastinateQueue:
-    """The queue in the database `url`, over as many connections at most. Begin with `open`, and end with `close`."""
+    """The queue of runs in the database `url`, over as many connections at most. Begin with `open`, and end with `close`."""
 
     def __init__(self, url: str, connections: int = 4) -> None:
         procrastinate = library("procrastinate")
+        self._queue = RUNS
         self._errors = procrastinate.exceptions
         self._psycopg = library("psycopg")
         self._app = procrastinate.App(
             connector=procrastinate.PsycopgConnector(conninfo=url, min_size=1, max_size=connections, timeout=_PATIENCE_S)
         )
+
+    def of_sweeps(self) -> Self:
+        """The queue of sweeps, over the connections of this one."""
+        beside = copy(self)
+        beside._queue = SWEEPS  # noqa: SLF001  # a copy of this very one
+        return beside
 
     async def open(self) -> None:
         """Connect. Raises StoreError."""
@@ -118,7 +127,7 @@ class ProcrastinateQueue:
 
     async def depth(self) -> dict[str, int]:
         """See RunQueue."""
-        found = {row["status"]: row["count"] for row in await self._all(_DEPTH, queue=QUEUE)}
+        found = {row["status"]: row["count"] for row in await self._all(_DEPTH, queue=self._queue)}
         return {"waiting": found.get("todo", 0), "claimed": found.get("doing", 0)}
 
     async def register(self) -> int:
@@ -136,7 +145,7 @@ class ProcrastinateQueue:
 
     async def requeue_stalled(self, seconds: float) -> int:
         """Let others have the runs of workers that gave no sign of life for so long; returns how many. Raises StoreError."""
-        return len(await self._all(_STALLED, queue=QUEUE, seconds=seconds))
+        return len(await self._all(_STALLED, queue=self._queue, seconds=seconds))
 
     async def listen(self, wake: Any) -> None:
         """Call `wake` with each run that is submitted, until the database is away. Raises StoreError then."""
@@ -144,11 +153,11 @@ class ProcrastinateQueue:
         async def inserted(*, channel: str, notification: Any) -> None:  # noqa: ARG001  # as Procrastinate calls it
             wake()
 
-        await self._safely(self._app.job_manager.listen_for_jobs(on_notification=inserted, queues=[QUEUE]))
+        await self._safely(self._app.job_manager.listen_for_jobs(on_notification=inserted, queues=[self._queue]))
 
     async def fetch(self, worker: int) -> "tuple[Job, Claim] | None":
         """The next run, which is that worker's from now on; None when none waits. Raises StoreError."""
-        job: Job | None = await self._safely(self._app.job_manager.fetch_job([QUEUE], worker))
+        job: Job | None = await self._safely(self._app.job_manager.fetch_job([self._queue], worker))
         if job is None:
             return None
         arguments: Any = job.task_kwargs
@@ -165,7 +174,7 @@ class ProcrastinateQueue:
 
     async def _defer(self, run_id: str, *, lost: int, at: datetime | None) -> None:
         deferrer = self._app.configure_task(
-            _TASK, allow_unknown=True, queue=QUEUE, lock=run_id, queueing_lock=run_id, schedule_at=at
+            _TASKS[self._queue], allow_unknown=True, queue=self._queue, lock=run_id, queueing_lock=run_id, schedule_at=at
         )
         try:
             await deferrer.defer_async(run_id=run_id, lost=lost)

@@ -33,7 +33,7 @@ _LOOK_EVERY_S: Final = 0.2
 class QueuePlaces:
     """The turns of runs that are accepted here and executed elsewhere: none has one, and at most `most_waiting` wait.
 
-    See Turns. How many wait is looked up every fifth of a second, so that a burst may go beyond it by a little.
+    See Turns. How many wait is looked up every fifth of a second, and what is taken here meanwhile counts as waiting.
     """
 
     def __init__(self, queue: RunQueue, most_waiting: float) -> None:
@@ -41,16 +41,18 @@ class QueuePlaces:
         self._most_waiting = most_waiting
         self._depth: dict[str, int] = {}
         self._looked_at = -math.inf
+        self._taken = 0
 
     async def take_now(self) -> bool:
         """See Turns."""
         now = asyncio.get_running_loop().time()
         if now - self._looked_at > _LOOK_EVERY_S:
-            self._looked_at = now
+            self._looked_at, self._taken = now, 0
             self._depth = await self._queue.depth()
-        waiting = self._depth.get("waiting", 0)
+        waiting = self._depth.get("waiting", 0) + self._taken
         if waiting > self._most_waiting:
             raise too_busy(self._depth.get("claimed", 0), waiting)
+        self._taken += 1
         return False
 
     async def wait(self) -> None:

@@ -1,4 +1,7 @@
-"""The queue of runs: whoever accepts a run puts its id there, and a worker takes it. What a run is stands in its folder."""
+"""The queue of runs: whoever accepts a run puts its id there, and a worker takes it. What a run is stands in its folder.
+
+Sweeps have a queue of the same kind, in which theirs stand in the place of the ids of runs.
+"""
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Literal, NamedTuple, Protocol

@@ -5,14 +5,14 @@ from typing import Any
 import structlog
 
 from ops_orchestrator.errors import StoreError
-from ops_orchestrator.runs.sweeps.sweep_folder import SweepFolder
+from ops_orchestrator.runs.sweeps.sweep_place import SweepWriter
 from ops_orchestrator.runs.sweeps.table import SweepTable
 from ops_orchestrator.runs.sweeps.table_files import TABLE_CSV, TABLE_PARQUET, csv_of, parquet_of
 
 _log: Any = structlog.get_logger("ops_orchestrator.sweep")
 
 
-def write_derived(folder: SweepFolder, table: SweepTable) -> tuple[str, ...]:
+def write_derived(folder: SweepWriter, table: SweepTable) -> tuple[str, ...]:
     """Write the table of a sweep and its charts into its folder; returns sentences about what is not drawn.
 
     Blocking; raises StoreError.

@@ -1,7 +1,7 @@
 """What became of the points of a sweep, one line a point: the log that a sweep goes on from after it was killed."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import ClassVar, Final, Self
 
@@ -54,7 +54,7 @@ class PointFigure:
 class PointOutcome:
     """How the run of a point ended, and what it found; `result` is the fingerprint of all that it found.
 
-    There is no run when it could not even be made.
+    There is no run when it could not even be made. `attempt` is that of the sweep in which it ended.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -65,6 +65,7 @@ class PointOutcome:
     synthetic: bool = False
     message: str = ""
     figures: tuple[PointFigure, ...] = ()
+    attempt: int = field(default=1, compare=False)
 
     @classmethod
     def of(cls, number: int, record: RunRecord, results: Results) -> Self:
@@ -97,6 +98,18 @@ _OUTCOME: Final = TypeAdapter(PointOutcome)
 def latest(lines: Iterable[bytes], size: int) -> dict[int, PointOutcome]:
     """By number, what became last of each of the `size` points. A line that cannot be read tells nothing."""
     return {outcome.number: outcome for outcome in _read(lines) if 1 <= outcome.number <= size}
+
+
+def over_in(lines: Iterable[bytes], size: int, attempt: int) -> dict[int, bool]:
+    """By number, those of the `size` points with which this attempt has nothing to do any more, and whether each completed.
+
+    One that failed in an earlier attempt is run again.
+    """
+    over: dict[int, bool] = {}
+    for outcome in _read(lines):
+        if 1 <= outcome.number <= size and (outcome.status == "completed" or outcome.attempt == attempt):
+            over[outcome.number] = outcome.status == "completed"
+    return over
 
 
 def _read(lines: Iterable[bytes]) -> Iterator[PointOutcome]:

@@ -3,23 +3,18 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final
 
 from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.active_run import within
 from ops_orchestrator.runs.sweeps.points_log import PointOutcome
 from ops_orchestrator.runs.sweeps.state import SweepState
-from ops_orchestrator.runs.sweeps.sweep_folder import SweepFolder
-
-_SAVE_EVERY_S: Final = 1.0
-# A hop to a thread for each point would cost more than the point's line; a line that is lost is found again by its run.
-_GATHER_S: Final = 0.05
+from ops_orchestrator.runs.sweeps.sweep_place import SweepWriter
 
 
 class PointsWriter:
-    """Writes in `folder` what it is given, and the state of the sweep within a second of a change, for other processes."""
+    """Writes in `folder` what it is given, and the state of the sweep soon after a change, for other processes."""
 
-    def __init__(self, folder: SweepFolder, state: Callable[[], SweepState]) -> None:
+    def __init__(self, folder: SweepWriter, state: Callable[[], SweepState]) -> None:
         self._folder = folder
         self._state = state
         self._waiting: list[PointOutcome] = []
@@ -57,7 +52,7 @@ class PointsWriter:
             except StoreError as error:
                 self.failure = error
                 return
-            await within(self._closing, _GATHER_S)
+            await within(self._closing, self._folder.pace.gather_s)
 
     async def _add(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -65,7 +60,7 @@ class PointsWriter:
             await asyncio.to_thread(self._folder.add, waiting)
 
     async def _save_when_due(self) -> None:
-        if self._is_behind and time.monotonic() >= self._saved_at + _SAVE_EVERY_S:
+        if self._is_behind and time.monotonic() >= self._saved_at + self._folder.pace.save_s:
             self._is_behind = False
             await asyncio.to_thread(self._folder.save, self._state())
             self._saved_at = time.monotonic()
@@ -73,4 +68,4 @@ class PointsWriter:
     @property
     def _until_saved_s(self) -> float | None:
         """How long until the state has to be saved; None while what is saved is true."""
-        return max(self._saved_at + _SAVE_EVERY_S - time.monotonic(), 0.0) if self._is_behind else None
+        return max(self._saved_at + self._folder.pace.save_s - time.monotonic(), 0.0) if self._is_behind else None

@@ -62,6 +62,11 @@ class SweepState(_Part):
     created_at: Time
     finished_at: Time | None = None
     attempt: int = 1
+    drivers: Annotated[
+        int | None,
+        LEFT_OUT,
+        Field(description="how many processes drove this attempt so far; left out without a queue"),
+    ] = None
     started_by: Annotated[str | None, LEFT_OUT, Field(description="the name of a key; left out where none was needed")] = None
     resumed_by: Annotated[str | None, LEFT_OUT, Field(description="the same of whoever resumed it last")] = None
     points_per_s: Annotated[float | None, Field(description="since it was started or resumed; null until one is done")] = None
@@ -70,8 +75,8 @@ class SweepState(_Part):
     error: Error | None = None
 
     @classmethod
-    def begun(cls, sweep_id: str, request: SweepRequest, caller: str | None = None) -> Self:
-        """The state of a sweep that begins now."""
+    def begun(cls, sweep_id: str, request: SweepRequest, caller: str | None = None, *, is_queued: bool = False) -> Self:
+        """The state of a sweep that begins now, or when a process takes it from the queue."""
         return cls(
             sweep_id=sweep_id,
             scenario_id=request.scenario.scenario_id,
@@ -82,12 +87,18 @@ class SweepState(_Part):
             created_at=now(),
             notes=request.notes,
             started_by=caller,
+            drivers=0 if is_queued else None,
         )
 
     @property
     def caller(self) -> str | None:
         """The name of the key with which its runs are asked for."""
         return self.resumed_by if self.attempt > 1 else self.started_by
+
+    @property
+    def was_taken_over(self) -> bool:
+        """Whether this attempt goes on where another process left it."""
+        return self.drivers is not None and self.drivers > 1
 
     @property
     def is_over(self) -> bool:

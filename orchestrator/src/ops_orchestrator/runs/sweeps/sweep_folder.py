@@ -4,9 +4,8 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from itertools import takewhile
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.json_text import json_document
@@ -14,31 +13,32 @@ from ops_orchestrator.runs.store.lease import FolderLease
 from ops_orchestrator.runs.store.plain_file import read_below
 from ops_orchestrator.runs.store.run_folder import write_all
 from ops_orchestrator.runs.store.sync import Sync
-from ops_orchestrator.runs.sweeps.points_log import PointOutcome, latest
+from ops_orchestrator.runs.sweeps.points_log import PointOutcome
 from ops_orchestrator.runs.sweeps.state import SweepState
+from ops_orchestrator.runs.sweeps.sweep_place import (
+    CANCEL,
+    LONGEST_WORD_BYTES,
+    OWN,
+    POINTS,
+    REQUEST,
+    STATE,
+    Cancellation,
+    Pace,
+    cancellation_of,
+)
 
-REQUEST: Final = "request.json"
-POINTS: Final = "points.jsonl"
-STATE: Final = "sweep.json"
-CANCEL: Final = ".cancel"
-
-OWN: Final = (REQUEST, POINTS, STATE)
 _PART: Final = ".part"
-_LONGEST_WORD_BYTES: Final = 1_000
-
-
-class Cancellation(NamedTuple):
-    """How a sweep was cancelled, in words, and the name of the key of whoever did it, as in RunCancelling."""
-
-    by: str
-    caller: str | None
+_PACE: Final = Pace(gather_s=0.05, save_s=1.0, look_s=0.2)
 
 
 class SweepFolder:
-    """Writes in the folder `path` of a sweep. Its files become whole at once, and `settle` flushes them.
+    """Writes in the folder `path` of a sweep. Its files become whole at once, and `settle` flushes them. See SweepWriter.
 
     Raises StoreError when something cannot be written, such as on a full disk.
     """
+
+    # A hop to a thread for each point would cost more than the point's line; a line that is lost is found again by its run.
+    pace = _PACE
 
     def __init__(self, path: Path, lease: FolderLease, sync: Sync) -> None:
         self.path = path
@@ -71,15 +71,19 @@ class SweepFolder:
         lease = FolderLease.create(log) if is_lost else FolderLease.take(log)
         return None if lease is None else cls(path, lease, sync)
 
-    def outcomes(self, size: int) -> dict[int, PointOutcome]:
-        """What became of those of the `size` points that are over; a last line that was written in part is taken away."""
+    def lines(self) -> Iterator[bytes]:
+        """The lines about points that are over; after the last, one that was written in part is taken away."""
+        size = 0
         with self._writing():
             with (self.path / POINTS).open("rb") as file:
-                lines = list(takewhile(lambda line: line.endswith(b"\n"), file))
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break
+                    size += len(line)
+                    yield line
             descriptor = self._lease.log.fileno()
-            os.ftruncate(descriptor, sum(map(len, lines)))
+            os.ftruncate(descriptor, size)
             os.lseek(descriptor, 0, os.SEEK_END)
-        return latest(lines, size)
 
     def add(self, outcomes: Iterable[PointOutcome]) -> None:
         """Note what became of points."""
@@ -113,10 +117,9 @@ class SweepFolder:
     def cancelled(self) -> Cancellation | None:
         """Who wants the sweep to be cancelled; None when nobody does."""
         try:
-            by, _, caller = read_below(self.path, CANCEL, _LONGEST_WORD_BYTES).decode(errors="replace").partition("\n")
+            return cancellation_of(read_below(self.path, CANCEL, LONGEST_WORD_BYTES))
         except OSError:
             return None
-        return Cancellation(by, caller or None)
 
     def settle(self) -> None:
         """Return when all that was written is on disk, as far as OPS_DURABILITY asks for."""

@@ -4,13 +4,13 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from typing import Any, Final
 
 import structlog
 
-from ops_orchestrator.errors import BusyError, DamagedRunError, NoRoomError, RequestError, StoreError
+from ops_orchestrator.errors import BusyError, DamagedRunError, FencedError, NoRoomError, RequestError, StoreError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.planning.sweep import Point, SweepRequest, points
 from ops_orchestrator.runs.events import now
@@ -18,18 +18,20 @@ from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.sweeps.checked_points import checked_points
 from ops_orchestrator.runs.sweeps.derived_files import write_derived
-from ops_orchestrator.runs.sweeps.point_run import first_run, point_run
-from ops_orchestrator.runs.sweeps.points_log import PointOutcome
+from ops_orchestrator.runs.sweeps.point_run import cancel_runs, first_run, point_run
+from ops_orchestrator.runs.sweeps.points_log import PointOutcome, latest, over_in
 from ops_orchestrator.runs.sweeps.points_writer import PointsWriter
 from ops_orchestrator.runs.sweeps.state import Counts, SweepState, SweepStatus
-from ops_orchestrator.runs.sweeps.sweep_folder import Cancellation, SweepFolder
+from ops_orchestrator.runs.sweeps.sweep_place import Cancellation, SweepWriter
 from ops_orchestrator.runs.sweeps.table import table_of
+from ops_orchestrator.runs.turns import Turns
 from ops_orchestrator.runs.under_way import Runs, RunUnderWay
 
 # Between two attempts to get a place among the runs.
 _FIRST_PAUSES_S: Final = (0.05, 0.1, 0.2)
 _PAUSE_S: Final = 0.5
-_LOOK_EVERY_S: Final = 0.2
+# For a store or a database that is away for a while; it is tried again with the same key.
+_PATIENCE_S: Final = 120.0
 # How runs end that the end of the sweep ends.
 _OWN_ENDS: Final = ("cancelled", "interrupted")
 _WITH_TABLE: Final = ("completed", "failed", "cancelled")
@@ -41,13 +43,15 @@ _log: Any = structlog.get_logger("ops_orchestrator.sweep")
 class RunsOfSweeps:
     """What sweeps start their runs with, where those are kept, and how many of one sweep are executed at once at most.
 
-    With `leaves_sweeps`, the next service goes on with those that this one leaves when it stops.
+    With `leaves_sweeps`, the next service goes on with those that this one leaves when it stops. With `places` of a queue,
+    other processes may do so at any time, and a point waits until there is a place.
     """
 
     runs: Runs
     store: RunStore
     at_once: int
     leaves_sweeps: bool = False
+    places: Turns | None = None
 
 
 class SweepRun:
@@ -57,7 +61,7 @@ class SweepRun:
         self,
         request: SweepRequest,
         begun: SweepState,
-        folder: SweepFolder,
+        folder: SweepWriter,
         through: RunsOfSweeps,
         catalogue: Catalogue,
     ) -> None:
@@ -69,6 +73,7 @@ class SweepRun:
         self._store = through.store
         self._at_once = min(request.spec.concurrency or through.at_once, through.at_once)
         self._is_left = through.leaves_sweeps
+        self._places = through.places
         self._under_way: set[RunUnderWay] = set()
         self._counts = Counts(total=request.size)
         self._done_before = 0
@@ -79,6 +84,8 @@ class SweepRun:
         self._over = asyncio.Event()
         self.is_unwritten = False
         """Whether the sweep is over and its folder does not say how it ended, since that could not be written."""
+        self.is_fenced = False
+        """Whether another process goes on with the sweep, and this one has nothing more to say of it."""
 
     @property
     def state(self) -> SweepState:
@@ -106,22 +113,30 @@ class SweepRun:
         watching, writing = asyncio.create_task(self._watch()), asyncio.create_task(self._writer.write())
         try:
             await asyncio.gather(*(self._work(left) for _ in range(min(self._at_once, self._counts.pending))))
+            if self._cancelled is not None and self._state.was_taken_over:
+                await cancel_runs(self._runs, self._store, self._state.sweep_id, self._cancelled)
         finally:
             watching.cancel()
             self._writer.close()
             await writing
 
     def _left(self) -> Iterator[Point]:
-        """The points that are not completed. Those that failed are run again."""
-        completed = self._completed_before() if self._state.attempt > 1 else frozenset[int]()
-        self._done_before = len(completed)
-        self._counts = Counts(total=self._request.size, completed=len(completed))
-        return (point for point in points(self._request) if point.number not in completed)
+        """The points that are to be run: with a new attempt also those that failed."""
+        self._cancelled = self._folder.cancelled
+        if self._state.was_taken_over:
+            self._store.find_unlisted()
+            over = over_in(self._folder.lines(), self._request.size, self._state.attempt)
+        else:
+            over = dict.fromkeys(self._completed_before() if self._state.attempt > 1 else (), True)
+        self._done_before = len(over)
+        completed = sum(over.values())
+        self._counts = Counts(total=self._request.size, completed=completed, failed=len(over) - completed)
+        return (point for point in points(self._request) if point.number not in over)
 
     def _completed_before(self) -> frozenset[int]:
         """The points that an earlier attempt completed, by number, as their runs say it."""
         self._store.find_unlisted()
-        outcomes = self._folder.outcomes(self._request.size)
+        outcomes = latest(self._folder.lines(), self._request.size)
         checked = checked_points(self._store, self._state.sweep_id, outcomes.values())
         self._folder.add(checked.corrected)
         self._state = self._state.model_copy(update={"notes": (*self._state.notes, *checked.notes)})
@@ -133,7 +148,7 @@ class SweepRun:
             if self._is_ending:
                 return
             try:
-                outcome = await self._outcome(point)
+                outcome = await self._patiently(point)
             except NoRoomError as error:  # for the other points neither
                 self._broken = self._broken or error
                 return
@@ -144,6 +159,18 @@ class SweepRun:
                 return
             if outcome is not None:
                 self._note(outcome)
+
+    async def _patiently(self, point: Point) -> PointOutcome | None:
+        """See `_outcome`: tried again for a while when other processes go on with runs whatever is away here."""
+        until = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return await self._outcome(point)
+            except StoreError as error:
+                if self._places is None or isinstance(error, DamagedRunError) or self._is_ending or time.monotonic() > until:
+                    raise
+                _log.warning("sweep.waits", sweep_id=self._state.sweep_id, message=str(error))
+            await asyncio.sleep(_PAUSE_S)
 
     async def _outcome(self, point: Point) -> PointOutcome | None:
         """What becomes of a point; None when it has to be run again, since the sweep ends before."""
@@ -173,7 +200,9 @@ class SweepRun:
             if self._is_ending:
                 break
             try:
-                if self._state.attempt == 1:
+                if self._places is not None:
+                    await self._places.take_now()
+                elif self._state.attempt == 1:
                     return await first_run(self._runs, self._state, point, self._catalogue)
                 return await point_run(self._runs, self._store, self._state, point, self._catalogue)
             except BusyError:
@@ -183,7 +212,7 @@ class SweepRun:
     def _note(self, outcome: PointOutcome) -> None:
         field = "completed" if outcome.status == "completed" else "failed"
         self._counts = self._counts.model_copy(update={field: getattr(self._counts, field) + 1})
-        self._writer.put(outcome)
+        self._writer.put(replace(outcome, attempt=self._state.attempt))
 
     @property
     def _is_ending(self) -> bool:
@@ -193,7 +222,7 @@ class SweepRun:
     async def _watch(self) -> None:
         """Cancel the sweep when somebody wants that, in whatever process."""
         while (cancelled := await asyncio.to_thread(lambda: self._folder.cancelled)) is None:  # noqa: ASYNC110  # it may be another process
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(self._folder.pace.look_s)
         self._cancelled = cancelled
         for run in tuple(self._under_way):
             run.cancel(*cancelled)
@@ -203,6 +232,12 @@ class SweepRun:
         ended = self._ended()
         try:
             ended = await asyncio.to_thread(self._write_end, ended)
+        except FencedError as error:
+            _log.warning("sweep.fenced", sweep_id=ended.sweep_id, message=str(error))
+            self.is_fenced = True
+            self._folder.release()
+            self._over.set()
+            return
         except Exception as error:  # noqa: BLE001  # the edge
             self._broken = self._broken or error
             ended = self._ended()
@@ -214,8 +249,10 @@ class SweepRun:
         self._over.set()
 
     def _write_end(self, ended: SweepState) -> SweepState:
+        if isinstance(fenced := self._broken or self._writer.failure, FencedError):
+            raise fenced
         if ended.status in _WITH_TABLE:
-            outcomes = self._folder.outcomes(self._request.size)
+            outcomes = latest(self._folder.lines(), self._request.size)
             notes = write_derived(self._folder, table_of(ended.sweep_id, self._request, outcomes))
             ended = ended.model_copy(update={"notes": (*ended.notes, *notes)})
         if not (ended.status == "interrupted" and self._is_left):

@@ -1,10 +1,9 @@
-"""The sweeps on disk: a folder for each, below `sweeps/` in the folder of the runs. What is here blocks.
+"""All sweeps, wherever they are kept: makes, finds and lists them, and knows what their files mean. What is here blocks.
 
-A folder has `request.json`, as it was asked for; `points.jsonl`, a line for each point that is over; `sweep.json`, the state;
-and what is made of them at the end, such as `table.csv`. Whoever executes the sweep holds a lock on points.jsonl.
+A sweep has `request.json`, as it was asked for; `points.jsonl`, a line for each point that is over; `sweep.json`, the state;
+and what is made of them at the end, such as `table.csv`.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,22 +12,27 @@ from typing import Final, Self
 from pydantic import ValidationError
 
 from ops_contract import JsonError, parse_json, terminal_safe
-from ops_orchestrator.errors import InvalidRequestError, NotFoundError, StoreError, SweepConflictError
+from ops_orchestrator.errors import DamagedSweepError, InvalidRequestError, NotFoundError, StoreError, SweepConflictError
 from ops_orchestrator.planning.sweep import SweepRequest, read_sweep
 from ops_orchestrator.runs.run_id import SWEEP_ID
-from ops_orchestrator.runs.store.claimed_keys import ClaimedKeys
-from ops_orchestrator.runs.store.lease import has_no_holder
-from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile, files_in, open_below, read_below
-from ops_orchestrator.runs.store.sync import Sync, sync_of
+from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile
+from ops_orchestrator.runs.store.sync import sync_of
+from ops_orchestrator.runs.sweeps.folder_place import FolderPlace
 from ops_orchestrator.runs.sweeps.points_log import PointOutcome, latest
 from ops_orchestrator.runs.sweeps.state import FORMAT, Counts, SweepState
-from ops_orchestrator.runs.sweeps.sweep_folder import CANCEL, OWN, POINTS, REQUEST, STATE, SweepFolder
+from ops_orchestrator.runs.sweeps.sweep_place import (
+    CANCEL,
+    OWN,
+    POINTS,
+    REQUEST,
+    STATE,
+    Cancellation,
+    SweepPlace,
+    SweepWriter,
+)
 from ops_orchestrator.runs.sweeps.table import SweepTable, table_of
 from ops_orchestrator.settings import Durability, SyncMethod
 
-FOLDER_NAME: Final = "sweeps"
-_LARGEST_FILE_BYTES: Final = 64 * 1024 * 1024
-_LONGEST_LINE_BYTES: Final = 1024 * 1024
 _MOST_POINTS: Final = 10_000_000
 """What was accepted once is read again whatever the limit is now."""
 _HELPERS: Final = (CANCEL,)
@@ -36,54 +40,63 @@ _USUAL_REMEDY: Final = "restore the sweep's folder from a copy, or remove it"
 
 
 class SweepStore:
-    """Makes, finds and lists sweeps. Several processes can share it. Raises NotFoundError, StoreError."""
+    """The sweeps in `place`. Several processes can share it. Raises NotFoundError, StoreError.
 
-    def __init__(self, runs_folder: Path, sync: Sync) -> None:
-        self.folder = runs_folder / FOLDER_NAME
-        self._sync = sync
-        self._keys = ClaimedKeys(self.folder, SWEEP_ID)
+    With a queue, whoever takes it from there goes on with a sweep that its process left: it counts as running.
+    """
+
+    def __init__(self, place: SweepPlace, *, has_queue: bool = False) -> None:
+        self._place = place
+        self._has_queue = has_queue
 
     @classmethod
-    def open(cls, runs_folder: Path, durability: Durability = "sync", sync: SyncMethod = "syncfs") -> Self:
+    def open(
+        cls, runs_folder: Path, durability: Durability = "sync", sync: SyncMethod = "syncfs", *, has_queue: bool = False
+    ) -> Self:
         """The sweeps of the runs in `runs_folder`, which is there."""
         try:
-            return cls(runs_folder, sync_of(runs_folder, durability, sync))
+            return cls(FolderPlace(runs_folder, sync_of(runs_folder, durability, sync)), has_queue=has_queue)
         except OSError as error:
             raise StoreError(f"cannot open the run store {runs_folder}: {error.strerror}") from error
 
     def close(self) -> None:
         """Let go of what is held open."""
-        self._keys.close()
-        self._sync.close()
+        self._place.close()
 
-    def location(self, sweep_id: str) -> Path:
-        """Where people find the sweep."""
-        return self.folder / sweep_id
+    def location(self, sweep_id: str) -> Path | str:
+        """Where people find the sweep: a folder, or an address."""
+        return self._place.location(sweep_id)
 
-    def create(self, state: SweepState, request: bytes) -> SweepFolder:
-        """Make the folder of a new sweep and flush it to disk; whoever called executes it. Raises FileExistsError."""
+    def create(self, state: SweepState, request: bytes) -> SweepWriter:
+        """Make a new sweep, which is kept when this returns; whoever called executes it. Raises FileExistsError."""
         with _writing(state.sweep_id):
-            self.folder.mkdir(exist_ok=True)
-            return SweepFolder.create(self.location(state.sweep_id), state, terminal_safe(request), self._sync)
+            return self._place.create(state, terminal_safe(request))
 
-    def reopen(self, sweep_id: str) -> tuple[SweepFolder, SweepState]:
-        """A sweep that nobody executes, to go on with it. Raises SweepConflictError when somebody does."""
+    def take(self, sweep_id: str) -> tuple[SweepWriter, SweepState] | None:
+        """A sweep, to go on with it, and its state; None when somebody executes it."""
         with self._reading(_checked(sweep_id), POINTS):
-            folder = SweepFolder.take(self.location(sweep_id), self._sync)
-        if folder is None:
-            raise SweepConflictError(
-                f"{sweep_id} is running: only a sweep that is over can be resumed; wait for it, or cancel it."
-            )
+            writer = self._place.take(sweep_id)
+        if writer is None:
+            return None
         try:
-            return folder, self._state(sweep_id)
+            return writer, self._state(sweep_id)
         except BaseException:
-            folder.release()
+            writer.release()
             raise
 
+    def reopen(self, sweep_id: str) -> tuple[SweepWriter, SweepState]:
+        """A sweep that nobody executes, to go on with it. Raises SweepConflictError when somebody does."""
+        taken = self.take(sweep_id)
+        if taken is not None and not self._goes_on(taken[1]):
+            return taken
+        if taken is not None:
+            taken[0].release()
+        raise SweepConflictError(f"{sweep_id} is running: only a sweep that is over can be resumed; wait for it, or cancel it.")
+
     def state(self, sweep_id: str) -> SweepState:
-        """How far a sweep is. One that nobody executes although it is not over is `interrupted`."""
+        """How far a sweep is. One that is not over, and with which nobody goes on, is `interrupted`."""
         state = self._state(sweep_id)
-        if state.is_over or not self._has_no_holder(sweep_id):
+        if state.is_over or self._goes_on(state) or not self._place.has_no_holder(sweep_id):
             return state
         # Read again: it may have ended meanwhile.
         state = self._state(sweep_id)
@@ -98,12 +111,12 @@ class SweepStore:
         try:
             return read_sweep(self.body(sweep_id), max_points=_MOST_POINTS)
         except InvalidRequestError as error:
-            raise _damaged(self.location(sweep_id) / REQUEST, str(error)) from error
+            raise _damaged(f"{self.location(sweep_id)}/{REQUEST}", str(error)) from error
 
     def outcomes(self, sweep_id: str, size: int) -> dict[int, PointOutcome]:
         """By number, what became of those of the `size` points that are over."""
-        with self._reading(sweep_id, POINTS), open_below(self.folder, f"{_checked(sweep_id)}/{POINTS}") as file:
-            return latest(iter(lambda: file.readline(_LONGEST_LINE_BYTES), b""), size)
+        with self._reading(sweep_id, POINTS):
+            return latest(self._place.lines(_checked(sweep_id)), size)
 
     def table(self, sweep_id: str) -> SweepTable:
         """What the sweep found so far."""
@@ -113,11 +126,9 @@ class SweepStore:
     def ids(self) -> list[str]:
         """The ids of all sweeps, newest first."""
         try:
-            names = os.listdir(self.folder)  # noqa: PTH208  # names are all that is wanted
-        except FileNotFoundError:
-            return []
+            names = self._place.ids()
         except OSError as error:
-            raise StoreError(f"cannot read {self.folder}: {error.strerror}") from error
+            raise StoreError(f"cannot read {self.location('')}: {error.strerror}") from error
         return sorted((name for name in names if SWEEP_ID.fullmatch(name)), reverse=True)
 
     def page(self, limit: int, after: str | None = None) -> tuple[list[SweepState], str | None]:
@@ -126,16 +137,13 @@ class SweepStore:
         One that cannot be read is left out.
         """
         ids = [sweep_id for sweep_id in self.ids() if after is None or sweep_id < after]
-        states = []
-        for sweep_id in ids[:limit]:
-            with suppress(NotFoundError, StoreError):
-                states.append(self.state(sweep_id))
+        states = [state for state in self._place.each(self._readable_state, ids[:limit]) if state is not None]
         return states, ids[limit - 1] if len(ids) > limit else None
 
     def files(self, sweep_id: str) -> list[str]:
         """The names of the files that people may want of a sweep, sorted."""
         with self._reading(sweep_id, ""):
-            files, _ = files_in(self.folder, _checked(sweep_id))
+            files = self._place.files(_checked(sweep_id))
         return [name for name in files if name not in _HELPERS and not name.endswith(".part")]
 
     def open_file(self, sweep_id: str, name: str) -> OpenFile:
@@ -143,52 +151,66 @@ class SweepStore:
         if name not in self.files(sweep_id):
             raise NotFoundError(f"{sweep_id} has no {name!r}.", f"/sweeps/{sweep_id}")
         with self._reading(sweep_id, name):
-            return OpenFile.below(self.folder, f"{sweep_id}/{name}")
+            return self._place.open(sweep_id, name)
 
     def left(self) -> list[str]:
-        """The ids of sweeps that are not over, and that nobody executes."""
+        """The ids of sweeps that are not over, and that nobody executes, as far as that is known here."""
         return [sweep_id for sweep_id in self.ids() if self._is_left(sweep_id)]
+
+    def queued(self, known: set[str]) -> list[str]:
+        """The ids of sweeps that are to stand in the queue; those in `known` are over, and what is found so is added."""
+        found = []
+        for sweep_id in self.ids():
+            if sweep_id not in known and (state := self._readable_state(sweep_id)) is not None:
+                if state.is_over:
+                    known.add(sweep_id)
+                elif self._goes_on(state):
+                    found.append(sweep_id)
+        return found
 
     def claim(self, key_sha256: str, sweep_id: str) -> str | None:
         """The sweep that holds an idempotency key, as RunIndex.claim says it of runs."""
         with _writing(sweep_id):
-            self.folder.mkdir(exist_ok=True)
-            self._keys.make_folder()
-            return self._keys.claim(key_sha256, sweep_id)
+            return self._place.claim(key_sha256, sweep_id)
 
     def keep_key(self, key_sha256: str, sweep_id: str) -> None:
         """Give a claimed key to the sweep that was made for it."""
         with _writing(sweep_id):
-            self._keys.keep(key_sha256, sweep_id)
+            self._place.keep_key(key_sha256, sweep_id)
 
     def release_key(self, key_sha256: str, sweep_id: str) -> None:
         """Free a key for which the sweep could not be made."""
         with _writing(sweep_id):
-            self._keys.release(key_sha256, sweep_id)
+            self._place.release_key(key_sha256, sweep_id)
 
     def ask_to_cancel(self, sweep_id: str, by: str, caller: str | None = None) -> None:
         """Leave word for whoever executes the sweep, in whatever process, that it is to end. See Cancellation."""
         with _writing(sweep_id):
-            (self.location(_checked(sweep_id)) / CANCEL).write_text(f"{by}\n{caller}" if caller else by, encoding="utf-8")
+            self._place.ask_to_cancel(_checked(sweep_id), Cancellation(by, caller).as_word())
+
+    def _goes_on(self, state: SweepState) -> bool:
+        """Whether the sweep is not over, and others take it from the queue when nobody executes it."""
+        return self._has_queue and state.drivers is not None and not state.is_over
 
     def _is_left(self, sweep_id: str) -> bool:
         with suppress(NotFoundError, StoreError):
-            return not self._state(sweep_id).is_over and self._has_no_holder(sweep_id)
+            return not self._state(sweep_id).is_over and self._place.has_no_holder(sweep_id)
         return False
 
-    def _has_no_holder(self, sweep_id: str) -> bool:
-        log = self.location(sweep_id) / POINTS
-        return not log.exists() or has_no_holder(log)
+    def _readable_state(self, sweep_id: str) -> SweepState | None:
+        with suppress(NotFoundError, StoreError):
+            return self.state(sweep_id)
+        return None
 
     def _state(self, sweep_id: str) -> SweepState:
         content = self._content(sweep_id, STATE)
-        _check_format(self.location(sweep_id) / STATE, content)
+        _check_format(f"{self.location(sweep_id)}/{STATE}", content)
         try:
             state = SweepState.model_validate_json(content)
         except ValidationError as error:
-            raise _damaged(self.location(sweep_id) / STATE, "it does not have the right shape") from error
+            raise _damaged(f"{self.location(sweep_id)}/{STATE}", "it does not have the right shape") from error
         if state.sweep_id != sweep_id:
-            raise _damaged(self.location(sweep_id) / STATE, f"it belongs to {state.sweep_id[:60]!r}")
+            raise _damaged(f"{self.location(sweep_id)}/{STATE}", f"it belongs to {state.sweep_id[:60]!r}")
         return state
 
     def _interrupted(self, state: SweepState) -> SweepState:
@@ -205,20 +227,20 @@ class SweepStore:
 
     def _content(self, sweep_id: str, name: str) -> bytes:
         with self._reading(sweep_id, name):
-            return read_below(self.folder, f"{_checked(sweep_id)}/{name}", _LARGEST_FILE_BYTES)
+            return self._place.read(_checked(sweep_id), name)
 
     @contextmanager
     def _reading(self, sweep_id: str, name: str) -> Iterator[None]:
-        folder = self.location(sweep_id)
+        place = f"{self.location(sweep_id)}/{name}"
         try:
             yield
         except FileNotFoundError as error:
-            if name in OWN and folder.is_dir():
+            if name in OWN and self._place.has(sweep_id):
                 remedy = f"`ops sweep resume {sweep_id}` makes it again" if name == POINTS else _USUAL_REMEDY
-                raise _damaged(folder / name, "the file is missing", remedy) from error
+                raise _damaged(place, "the file is missing", remedy) from error
             raise NotFoundError(f"There is no sweep {sweep_id}.", "/sweeps") from error
         except NotPlainError as error:
-            raise _damaged(folder / name, error.reason) from error
+            raise _damaged(place, error.reason) from error
         except OSError as error:
             raise StoreError(f"cannot read {name or 'the folder'} of {sweep_id}: {error.strerror}") from error
 
@@ -237,12 +259,12 @@ def _writing(sweep_id: str) -> Iterator[None]:
     except FileExistsError:
         raise
     except NotPlainError as error:
-        raise _damaged(Path(FOLDER_NAME, sweep_id, POINTS), error.reason) from error
+        raise _damaged(f"sweeps/{sweep_id}/{POINTS}", error.reason) from error
     except OSError as error:
         raise StoreError(f"cannot write the sweep {sweep_id}: {error.strerror}") from error
 
 
-def _check_format(path: Path, content: bytes) -> None:
+def _check_format(path: str, content: bytes) -> None:
     """Raise StoreError for a sweep in a format of a later version: nothing in it may mean what it seems to."""
     with suppress(JsonError):
         document = parse_json(content)
@@ -251,5 +273,5 @@ def _check_format(path: Path, content: bytes) -> None:
             raise _damaged(path, f"made by a later version of the orchestrator, format {found}", "upgrade to read it")
 
 
-def _damaged(path: Path, reason: str, remedy: str = _USUAL_REMEDY) -> StoreError:
-    return StoreError(f"{path} is damaged: {reason}; {remedy}")
+def _damaged(path: str, reason: str, remedy: str = _USUAL_REMEDY) -> DamagedSweepError:
+    return DamagedSweepError(f"{path} is damaged: {reason}; {remedy}")
