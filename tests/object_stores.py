@@ -75,7 +75,7 @@ def _make_bucket(url: str) -> None:
 
 
 def _client(url: str, prefix: str) -> S3Store:
-    runs = BucketAddress.of(prefix).runs
+    runs = BucketAddress.of(prefix).objects
     return S3Store(BUCKET, prefix=runs, endpoint=url, client_options={"allow_http": True}, config=_KEYS)
 
 

@@ -3,14 +3,20 @@
 import json
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import ops
 from object_stores import credentials_for, new_prefix, objects_at, put_object
 from run_records import GOOD, RUN_ID, contents, first_events, store_two_runs, wait_for
 
+from ops_orchestrator.planning.sweep import read_sweep
+from ops_orchestrator.runs.run_id import new_sweep_id
 from ops_orchestrator.runs.run_state import RunState
 from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.sweeps.points_log import PointOutcome
+from ops_orchestrator.runs.sweeps.state import SweepState
+from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 
 UNDER_WAY = "run_2026-01-09T12-34-58Z_000001"
 
@@ -112,3 +118,36 @@ def test_runs_in_folders_are_not_listed_among_those_of_a_bucket(tmp_path: Path, 
         return len(json.loads(ran.stdout))
 
     assert (listed(), listed(OPS_RUNS_URL=prefix), listed()) == (3, 0, 3)
+
+
+def test_sweep_goes_into_a_bucket_and_comes_back_as_it_was(tmp_path: Path, moto: str, prefix: str) -> None:
+    sweep_id, under_way = (kept_sweep(tmp_path / "stored", status) for status in ("completed", "running"))
+    assert synced_sweeps(tmp_path, moto, "stored", prefix) == {sweep_id: "would be copied", under_way: "not over"}
+    assert synced_sweeps(tmp_path, moto, "stored", prefix, "--yes") == {sweep_id: "copied", under_way: "not over"}
+    assert synced_sweeps(tmp_path, moto, prefix, "back", "--yes") == {sweep_id: "copied"}
+    assert synced_sweeps(tmp_path, moto, prefix, "back", "--yes") == {sweep_id: "already there"}
+    before, after = (contents(tmp_path / store / "sweeps" / sweep_id) for store in ("stored", "back"))
+    assert before == after
+    state = tmp_path / "back" / "sweeps" / sweep_id / "sweep.json"
+    state.write_bytes(state.read_bytes() + b" ")
+    assert synced_sweeps(tmp_path, moto, prefix, "back", "--yes") == {sweep_id: "refused"}
+
+
+def kept_sweep(runs: Path, status: Any) -> str:
+    """Have a sweep of this status kept in a store; returns its id."""
+    runs.mkdir(exist_ok=True)
+    asked = b'{"scenario_id": "demo", "modules": ["alpha"], "sweep": {"seeds": 2}}'
+    state = SweepState.begun(new_sweep_id(), read_sweep(asked))
+    with closing(SweepStore.open(runs, "os")) as store:
+        writer = store.create(state, asked)
+        writer.add([PointOutcome(number=number, status="completed", run_id=RUN_ID) for number in (1, 2)])
+        writer.write("table.csv", [b"point,status\n"])
+        writer.save(state.model_copy(update={"status": status}))
+        writer.release()
+    return state.sweep_id
+
+
+def synced_sweeps(folder: Path, moto: str, *words: str) -> dict[str, str]:
+    """What became of each sweep of a sync."""
+    ran = ops(folder, "runs", "sync", *words, "--json", **credentials_for(moto), OPS_MIN_FREE_BYTES="0")
+    return {sweep["sweep_id"]: sweep["outcome"] for sweep in json.loads(ran.stdout)["sweeps"]}

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from cluster_home import ClusterHome, HeldModules, Process, held_modules, post
 from local_service import HTTP
+from object_stores import credentials_for, new_prefix
 from postgres import Postgres
 
 from ops_orchestrator.runs.cluster.database import upgrade
@@ -192,3 +193,28 @@ def test_sweep_that_was_lost_from_the_queue_is_put_there_again(home: ClusterHome
         wait_for(lambda: is_over(second, sweep_id))
         assert found(second, f"/sweeps/{sweep_id}")["status"] == "completed"
         assert json.loads((home.folder / "runs" / "sweeps" / sweep_id / "sweep.json").read_bytes())["drivers"] >= 1
+
+
+def test_sweep_in_a_bucket_goes_on_at_another_machine_and_the_process_that_wakes_is_refused(
+    tmp_path: Path, cluster: Postgres, modules: HeldModules, moto: str
+) -> None:
+    database = cluster.database()
+    upgrade(database)
+    home = ClusterHome(tmp_path, database, modules, OPS_RUNS_URL=new_prefix(), **credentials_for(moto))
+    with home.serving(OPS_RUNS_DIR="first", OPS_MAX_CONCURRENT_RUNS="4") as paused:
+        sweep_id = swept(paused, points=30)
+        wait_for(lambda: len(modules.calls) > 8)
+        paused.process.send_signal(signal.SIGSTOP)
+        with home.serving(OPS_RUNS_DIR="second") as second:
+            wait_for(lambda: found(second, f"/sweeps/{sweep_id}").get("drivers") == 2)
+            paused.process.send_signal(signal.SIGCONT)
+            wait_for(lambda: any("sweep.fenced" in line for line in paused.lines))
+            wait_for(lambda: is_over(second, sweep_id))
+            for api in (paused, second):
+                state = found(api, f"/sweeps/{sweep_id}")
+                assert (state["status"], state["points"]["completed"], state["drivers"]) == ("completed", 30, 2)
+            points = found(paused, f"/sweeps/{sweep_id}/points?limit=1000")["points"]
+            assert sorted(point["run_id"] for point in points) == sorted(run["run_id"] for run in runs_of(second, sweep_id))
+            assert len(points) == 30
+            table = HTTP.get(f"{paused.url}/sweeps/{sweep_id}/table.csv").text
+            assert len(table.splitlines()) == 31

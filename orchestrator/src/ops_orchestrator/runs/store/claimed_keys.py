@@ -11,9 +11,10 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from ops_orchestrator.runs.run_id import RUN_ID
+from ops_orchestrator.runs.store.lock_file import LockFile
 
 FOLDER_NAME: Final = ".keys"
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
@@ -67,7 +68,7 @@ class ClaimedKeys:
         self._is_there = is_made or (lambda holder: os.path.lexists(store / holder))
         self.folder = store / FOLDER_NAME
         self._complete = self.folder / "complete"
-        self._making: dict[str, _Lock] = {}
+        self._making: dict[str, LockFile] = {}
 
     def make_folder(self) -> bool:
         """Make the folder of the keys; whether it does not have the keys of all runs, which must be given to `keep` then."""
@@ -96,7 +97,7 @@ class ClaimedKeys:
         holder = self._holder(link)
         if holder is not None and self._is_made(holder):
             return holder
-        lock = _Lock.take(_lock_of(link))
+        lock = LockFile.take(_lock_of(link))
         if lock is None:
             return None
         self._making[run_id] = lock
@@ -128,7 +129,7 @@ class ClaimedKeys:
     def free(self, key_sha256: str) -> None:
         """Free a key whose run was never made, unless it is being made."""
         link = self._link(key_sha256)
-        lock = _Lock.take(_lock_of(link))
+        lock = LockFile.take(_lock_of(link))
         if lock is None:
             return
         try:
@@ -194,46 +195,8 @@ def free_abandoned_keys(store: Path, is_made: Callable[[str], bool] | None = Non
                 keys.free(name.removesuffix(_LOCK))
 
 
-class _Lock:
-    """A file that is locked, and that is there only as long as it is."""
-
-    def __init__(self, path: Path, descriptor: int) -> None:
-        self._path = path
-        self._descriptor = descriptor
-
-    @classmethod
-    def take(cls, path: Path) -> Self | None:
-        """Make and lock the file; None while another holder has it. Raises OSError."""
-        while True:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # The last holder may have removed the file after it was opened here.
-                if _is_at(path, descriptor):
-                    return cls(path, descriptor)
-            except BlockingIOError:
-                os.close(descriptor)
-                return None
-            except BaseException:
-                os.close(descriptor)
-                raise
-            os.close(descriptor)
-
-    def release(self) -> None:
-        """Remove and unlock the file."""
-        with suppress(OSError):  # without a lock on it, it means nothing
-            self._path.unlink()
-        os.close(self._descriptor)
-
-
 def _lock_of(link: Path) -> Path:
     return link.with_name(link.name + _LOCK)
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    with suppress(FileNotFoundError):
-        return os.path.samestat(path.lstat(), os.fstat(descriptor))
-    return False
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Opens the store that the settings ask for: folders, or a bucket. The one place that chooses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -81,10 +82,8 @@ def _in_bucket(  # noqa: PLR0913, PLR0917  # as above
     from ops_orchestrator.runs.store.objects.store import ObjectStore  # noqa: PLC0415
 
     bucket = Bucket(BucketAddress.of(address), settings.runs_patience_s)
-    # Apart from the runs in folders that may be there, and from those of other buckets.
-    index_folder = settings.runs_dir / _INDEXES / sha256_hex(str(bucket.address).encode())[:16]
-    try:
-        index_folder.mkdir(parents=True, exist_ok=True)
+    with explained(settings.runs_dir):
+        index_folder = folder_beside(settings.runs_dir, str(bucket.address))
         return ObjectStore(
             bucket,
             settings.runs_dir,
@@ -95,9 +94,23 @@ def _in_bucket(  # noqa: PLR0913, PLR0917  # as above
             signer=signer,
             room=room,
         )
+
+
+def folder_beside(runs_dir: Path, address: str) -> Path:
+    """What is kept on disk of the bucket at `address`, apart from the runs in folders that may be there. Raises OSError."""
+    folder = runs_dir / _INDEXES / sha256_hex(address.encode())[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def explained(runs_dir: Path) -> Iterator[None]:
+    """Raise what the folder objects to as StoreError."""
+    try:
+        yield
     except OSError as error:
         reason = "it is not a folder" if isinstance(error, FileExistsError) else error.strerror
-        raise StoreError(f"cannot use {settings.runs_dir}: {reason}; set OPS_RUNS_DIR to a folder") from error
+        raise StoreError(f"cannot use {runs_dir}: {reason}; set OPS_RUNS_DIR to a folder") from error
 
 
 def _index_maker(

@@ -4,6 +4,7 @@ Whoever executes a sweep holds a lock on its points.jsonl.
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from ops_orchestrator.runs.sweeps.sweep_folder import SweepFolder
 from ops_orchestrator.runs.sweeps.sweep_place import CANCEL, LARGEST_FILE_BYTES, LONGEST_LINE_BYTES, POINTS, Asked, Found
 
 FOLDER_NAME: Final = "sweeps"
+_ADOPTED: Final = ".adopted"
 
 
 class FolderPlace:
@@ -69,6 +71,25 @@ class FolderPlace:
         """See SweepPlace."""
         self._folder.mkdir(exist_ok=True)
         return SweepFolder.create(self.location(state.sweep_id), state, request, self._sync)
+
+    def adopt(self, sweep_id: str, files: Iterable[tuple[str, Iterable[bytes]]]) -> None:
+        """See SweepPlace."""
+        if self.has(sweep_id):
+            raise FileExistsError(sweep_id)
+        self._folder.mkdir(exist_ok=True)
+        # One that a killed process left may be there.
+        made = self._folder / f".{sweep_id}{_ADOPTED}"
+        shutil.rmtree(made, ignore_errors=True)
+        try:
+            made.mkdir()
+            for name, pieces in files:
+                with (made / name).open("xb") as file:
+                    file.writelines(pieces)
+            self._sync.flush([*map(str, made.iterdir()), str(made)])
+            made.rename(self.location(sweep_id))
+            self._sync.flush([str(self._folder)])
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
 
     def take(self, sweep_id: str) -> SweepFolder | None:
         """See SweepPlace."""

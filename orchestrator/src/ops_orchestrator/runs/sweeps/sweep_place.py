@@ -128,6 +128,13 @@ class SweepPlace(Protocol):
         """Make a new sweep, which is kept when this returns. Raises FileExistsError when there is one of this id."""
         ...
 
+    def adopt(self, sweep_id: str, files: Iterable[tuple[str, Iterable[bytes]]]) -> None:
+        """Keep a sweep that was made elsewhere, in whole or not at all; STATE is the last of its `files`, named, in pieces.
+
+        Raises FileExistsError when there is one of this id.
+        """
+        ...
+
     def take(self, sweep_id: str) -> SweepWriter | None:
         """Go on with a sweep; None when somebody executes it, as far as that is known here."""
         ...

@@ -4,7 +4,7 @@ A sweep has `request.json`, as it was asked for; `points.jsonl`, a line for each
 and what is made of them at the end, such as `table.csv`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self
@@ -152,6 +152,15 @@ class SweepStore:
             raise NotFoundError(f"{sweep_id} has no {name!r}.", f"/sweeps/{sweep_id}")
         with self._reading(sweep_id, name):
             return self._place.open(sweep_id, name)
+
+    def stored_state(self, sweep_id: str) -> tuple[SweepState, bytes]:
+        """The state as it was written last, also by a process that is no more, and the file that has it."""
+        return self._state(sweep_id), self._content(sweep_id, STATE)
+
+    def adopt(self, sweep_id: str, files: Iterable[tuple[str, Iterable[bytes]]]) -> None:
+        """Keep a sweep that was made elsewhere; see SweepPlace. Raises FileExistsError."""
+        with _writing(sweep_id):
+            self._place.adopt(_checked(sweep_id), files)
 
     def left(self) -> list[str]:
         """The ids of sweeps that are not over, and that nobody executes, as far as that is known here."""

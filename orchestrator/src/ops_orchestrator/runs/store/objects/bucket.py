@@ -1,7 +1,7 @@
 """A bucket of an S3 object store: conditional puts, reads and lists, repeated for as long as one may be patient.
 
 Everything here blocks, and may be called from several threads. Who reads waits for some seconds at most, so that no caller
-hangs. Names are those of objects below the prefix of all runs.
+hangs. Names are those of objects below the prefix of all runs, or of all sweeps.
 """
 
 import random
@@ -128,9 +128,14 @@ class Bucket:
         listed = self._patiently(f"list {folder}", lambda: self._obstore.list(self._small, f"{folder}/").collect())
         return {meta["path"].removeprefix(f"{folder}/"): _stored(meta) for meta in listed}
 
+    def directly_below(self, folder: str) -> dict[str, Stored]:
+        """As `below`, without those whose names go on with another slash. Raises BucketError."""
+        found = self._patiently(f"list {folder}", lambda: self._obstore.list_with_delimiter(self._small, folder))
+        return {meta["path"].removeprefix(f"{folder}/"): _stored(meta) for meta in found["objects"]}
+
     def folders(self) -> set[str]:
         """The first parts of the names of all objects that have several. Raises BucketError."""
-        found = self._patiently("list the runs", lambda: self._obstore.list_with_delimiter(self._small))
+        found = self._patiently("list what is there", lambda: self._obstore.list_with_delimiter(self._small))
         return {prefix.rstrip("/") for prefix in found["common_prefixes"]}
 
     def delete(self, names: Iterable[str]) -> None:
@@ -219,7 +224,7 @@ def _client(address: BucketAddress, request_s: float) -> "S3Store":
     }
     # What is repeated, and for how long, is decided in one place, which also knows what a refusal may mean then.
     once: Any = {"max_retries": 0, "retry_timeout": timedelta(seconds=request_s)}
-    return S3Store(address.bucket, prefix=address.runs, client_options=options, retry_config=once)
+    return S3Store(address.bucket, prefix=address.objects, client_options=options, retry_config=once)
 
 
 def _stored(meta: Any) -> Stored:

@@ -103,7 +103,7 @@ class ObjectStore:
 
     def location(self, run_id: str) -> str:
         """See RunStore."""
-        return self._bucket.address.of_run(run_id)
+        return self._bucket.address.location(run_id)
 
     def sweep(self) -> None:
         """See RunStore."""
