@@ -7,7 +7,7 @@ import pytest
 
 from ops_orchestrator.errors import InvalidRequestError
 from ops_orchestrator.planning.scenario import read_scenario
-from ops_orchestrator.planning.sweep import SweepRequest, points, read_sweep
+from ops_orchestrator.planning.sweep import SweepRequest, point_at, points, read_sweep
 
 VAT = "/policy_parameters/vat_rate"
 SCENARIO: dict[str, Any] = {
@@ -103,6 +103,23 @@ def test_points_are_made_one_after_another() -> None:
     sweep = {"parameters": {f"/{name}": list(range(1_000)) for name in "abc"}}
     found = points(read(sweep, max_points=10**9))
     assert next(found).number == 1
+
+
+@pytest.mark.parametrize(
+    "sweep",
+    [
+        {"seeds": 3},
+        {
+            "parameters": {VAT: [0.1, 0.2, 0.3], "/country": ["DR", "CR"]},
+            "cases": [{"/a": 1, "/b": 2}, {"/a": 2, "/b": 3}],
+            "seeds": [9, 4],
+        },
+        {"parameters": {VAT: [0.1, 0.2], "/country": ["DR", "CR"]}, "cases": [{"/a": 1}, {"/a": 2}], "combine": "zip"},
+    ],
+)
+def test_point_is_found_by_its_number(sweep: dict[str, Any]) -> None:
+    request = read(sweep)
+    assert [point_at(request, number) for number in request.numbers] == list(points(request))
 
 
 def test_pointer_to_what_is_not_there_is_noted() -> None:

@@ -318,11 +318,11 @@ async def test_edited_point_has_what_its_run_found(opened: Opened, change: Calla
     module = ScriptedModule(answers=[growth_but(0.3)])
     async with opened(module) as home:
         state = await home.run(body())
-        rows, noted = home.rows(state.sweep_id), home.kept.outcomes(state.sweep_id, 4)
+        rows, noted = home.rows(state.sweep_id), home.kept.outcomes(state.sweep_id, range(1, 5))
         edited(home, state.sweep_id, 2, change)
         again = await home.resume(state.sweep_id)
         await again.wait()
-        assert (home.rows(state.sweep_id), home.kept.outcomes(state.sweep_id, 4)) == (rows, noted)
+        assert (home.rows(state.sweep_id), home.kept.outcomes(state.sweep_id, range(1, 5))) == (rows, noted)
         assert again.state.notes == ("points.jsonl had something else than the runs of point 2; what the runs found is used",)
     assert calls(module) == {0.1: 1, 0.2: 1, 0.3: 2, 0.4: 1}
 
@@ -408,7 +408,7 @@ async def test_lost_log_of_the_points_is_made_again_from_their_runs(opened: Open
         with pytest.raises(
             StoreError, match=f"points.jsonl is damaged: the file is missing; `ops sweep resume {state.sweep_id}`"
         ):
-            home.kept.outcomes(state.sweep_id, 4) if status == "completed" else home.kept.state(state.sweep_id)
+            home.kept.outcomes(state.sweep_id, range(1, 5)) if status == "completed" else home.kept.state(state.sweep_id)
         again = await home.resume(state.sweep_id)
         await again.wait()
         assert (again.state.status, home.rows(state.sweep_id)) == ("completed", rows)

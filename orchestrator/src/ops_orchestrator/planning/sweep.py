@@ -64,6 +64,11 @@ class SweepRequest:
         """How many points there are."""
         return prod(len(axis.places) for axis in self.axes) * len(self.seeds)
 
+    @property
+    def numbers(self) -> range:
+        """The numbers of the points."""
+        return range(1, self.size + 1)
+
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
         """The inputs that are varied, in the order in which they were asked for."""
@@ -114,6 +119,18 @@ def points(request: SweepRequest) -> Iterator[Point]:
         for seed in request.seeds:
             number += 1
             yield Point(number, parameters, seed, _varied(request.scenario, inputs, seed))
+
+
+def point_at(request: SweepRequest, number: int) -> Point:
+    """The point with this number, from 1 on, as `points` has it."""
+    place, at = divmod(number - 1, len(request.seeds))
+    values: list[Any] = []
+    for axis in reversed(request.axes):
+        place, chosen = divmod(place, len(axis.places))
+        values[:0] = axis.places[chosen]
+    parameters = dict(zip((parameter.pointer for parameter in request.parameters), values, strict=True))
+    inputs = _with_values(request.scenario.inputs, parameters)
+    return Point(number, parameters, request.seeds[at], _varied(request.scenario, inputs, request.seeds[at]))
 
 
 def _notes_of_short_ranges(spec: SweepSpec) -> Iterator[str]:

@@ -23,7 +23,7 @@ from ops_orchestrator.planning.sweep import SweepRequest
 from ops_orchestrator.runs.cluster.run_queue import Claim, Fate, RunQueue
 from ops_orchestrator.runs.events import now
 from ops_orchestrator.runs.run_id import new_sweep_id
-from ops_orchestrator.runs.sweeps.points_log import latest
+from ops_orchestrator.runs.sweeps.points_log import statuses_in
 from ops_orchestrator.runs.sweeps.state import SweepState
 from ops_orchestrator.runs.sweeps.sweep_place import SweepWriter
 from ops_orchestrator.runs.sweeps.sweep_run import RunsOfSweeps, SweepRun
@@ -276,7 +276,7 @@ class ActiveSweeps:
 
 def _refuse_if_completed(state: SweepState, folder: SweepWriter) -> None:
     """Raise SweepConflictError when all points are completed, and the folder has what each of them became."""
-    if state.status == "completed" and len(latest(folder.lines(), state.points.total)) == state.points.total:
+    if state.status == "completed" and len(statuses_in(folder.lines(), state.points.total)) == state.points.total:
         raise SweepConflictError(f"{state.sweep_id} is completed: there is nothing to go on with.")
 
 

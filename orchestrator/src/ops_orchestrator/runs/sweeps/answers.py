@@ -1,13 +1,15 @@
 """A sweep as it is answered, by the service and by commands."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field
 
+from ops_orchestrator.planning.sweep import SweepRequest
 from ops_orchestrator.runs.sweeps.state import SweepState
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
-from ops_orchestrator.runs.sweeps.table import PointStatus, SweepRow, SweepTable
+from ops_orchestrator.runs.sweeps.table import PointStatus, SweepRow, SweepTable, table_of
 
 
 class SweepAnswer(SweepState):
@@ -81,16 +83,26 @@ class PointList(BaseModel):
 
         With `failed` those that the sweep counts as failed: their runs are over and did not complete, whatever ended them.
         """
-        table = store.table(sweep_id)
-        rows = [row for row in table.rows if row.number > after and _has(row, status)]
-        listed = [PointAnswer.of(table, row) for row in rows[:limit]]
-        return cls(sweep_id=sweep_id, points=listed, next_after=rows[limit - 1].number if len(rows) > limit else None)
+        request = store.request(sweep_id)
+        chosen = iter(_numbers(store, sweep_id, request, after, status))
+        numbers = tuple(islice(chosen, limit))
+        table = table_of(sweep_id, request, store.outcomes(sweep_id, frozenset(numbers)), numbers)
+        listed = [PointAnswer.of(table, row) for row in table.rows]
+        more = next(chosen, None) is not None
+        return cls(sweep_id=sweep_id, points=listed, next_after=numbers[-1] if more else None)
 
 
-def _has(row: SweepRow, status: PointStatus | None) -> bool:
-    if status == "failed":
-        return row.has_failed
-    return status in (None, row.status)
+def _numbers(store: SweepStore, sweep_id: str, request: SweepRequest, after: int, status: PointStatus | None) -> Iterable[int]:
+    """The numbers of the points after one that have this status."""
+    numbers = request.numbers[after:]
+    if status is None:
+        return numbers
+    over = store.statuses(sweep_id, request.size)
+    return (number for number in numbers if _is(over.get(number, "pending"), status))
+
+
+def _is(found: PointStatus, status: PointStatus) -> bool:
+    return found not in ("pending", "completed") if status == "failed" else found == status
 
 
 def _figures(table: SweepTable, row: SweepRow) -> Iterator[FigureOfPoint]:

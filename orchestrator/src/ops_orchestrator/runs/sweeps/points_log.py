@@ -1,6 +1,6 @@
 """What became of the points of a sweep, one line a point: the log that a sweep goes on from after it was killed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import ClassVar, Final, Self
@@ -95,9 +95,14 @@ class PointOutcome:
 _OUTCOME: Final = TypeAdapter(PointOutcome)
 
 
-def latest(lines: Iterable[bytes], size: int) -> dict[int, PointOutcome]:
-    """By number, what became last of each of the `size` points. A line that cannot be read tells nothing."""
-    return {outcome.number: outcome for outcome in _read(lines) if 1 <= outcome.number <= size}
+def latest(lines: Iterable[bytes], wanted: Container[int]) -> dict[int, PointOutcome]:
+    """By number, what became last of each of the `wanted` points. A line that cannot be read tells nothing."""
+    return {outcome.number: outcome for outcome in _read(lines) if outcome.number in wanted}
+
+
+def statuses_in(lines: Iterable[bytes], size: int) -> dict[int, Status]:
+    """By number, how those of the `size` points that are over ended: as `latest` has it, in a fraction of the memory."""
+    return {outcome.number: outcome.status for outcome in _read(lines) if 1 <= outcome.number <= size}
 
 
 def over_in(lines: Iterable[bytes], size: int, attempt: int) -> dict[int, bool]:

@@ -12,7 +12,7 @@ import structlog
 
 from ops_orchestrator.errors import BusyError, DamagedRunError, FencedError, NoRoomError, RequestError, StoreError
 from ops_orchestrator.modules.catalogue import Catalogue
-from ops_orchestrator.planning.sweep import Point, SweepRequest, points
+from ops_orchestrator.planning.sweep import Point, SweepRequest, point_at
 from ops_orchestrator.runs.events import now
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
@@ -131,12 +131,12 @@ class SweepRun:
         self._done_before = len(over)
         completed = sum(over.values())
         self._counts = Counts(total=self._request.size, completed=completed, failed=len(over) - completed)
-        return (point for point in points(self._request) if point.number not in over)
+        return (point_at(self._request, number) for number in self._request.numbers if number not in over)
 
     def _completed_before(self) -> frozenset[int]:
         """The points that an earlier attempt completed, by number, as their runs say it."""
         self._store.find_unlisted()
-        outcomes = latest(self._folder.lines(), self._request.size)
+        outcomes = latest(self._folder.lines(), self._request.numbers)
         checked = checked_points(self._store, self._state.sweep_id, outcomes.values())
         self._folder.add(checked.corrected)
         self._state = self._state.model_copy(update={"notes": (*self._state.notes, *checked.notes)})
@@ -252,7 +252,7 @@ class SweepRun:
         if isinstance(fenced := self._broken or self._writer.failure, FencedError):
             raise fenced
         if ended.status in _WITH_TABLE:
-            outcomes = latest(self._folder.lines(), self._request.size)
+            outcomes = latest(self._folder.lines(), self._request.numbers)
             notes = write_derived(self._folder, table_of(ended.sweep_id, self._request, outcomes))
             ended = ended.model_copy(update={"notes": (*ended.notes, *notes)})
         if not (ended.status == "interrupted" and self._is_left):

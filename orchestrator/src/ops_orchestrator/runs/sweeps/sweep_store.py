@@ -4,7 +4,7 @@ A sweep has `request.json`, as it was asked for; `points.jsonl`, a line for each
 and what is made of them at the end, such as `table.csv`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self
@@ -14,11 +14,12 @@ from pydantic import ValidationError
 from ops_contract import JsonError, parse_json, terminal_safe
 from ops_orchestrator.errors import DamagedSweepError, InvalidRequestError, NotFoundError, StoreError, SweepConflictError
 from ops_orchestrator.planning.sweep import SweepRequest, read_sweep
+from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.run_id import SWEEP_ID
 from ops_orchestrator.runs.store.plain_file import NotPlainError, OpenFile
 from ops_orchestrator.runs.store.sync import sync_of
 from ops_orchestrator.runs.sweeps.folder_place import FolderPlace
-from ops_orchestrator.runs.sweeps.points_log import PointOutcome, latest
+from ops_orchestrator.runs.sweeps.points_log import PointOutcome, latest, statuses_in
 from ops_orchestrator.runs.sweeps.state import FORMAT, Counts, SweepState
 from ops_orchestrator.runs.sweeps.sweep_place import (
     CANCEL,
@@ -113,15 +114,20 @@ class SweepStore:
         except InvalidRequestError as error:
             raise _damaged(f"{self.location(sweep_id)}/{REQUEST}", str(error)) from error
 
-    def outcomes(self, sweep_id: str, size: int) -> dict[int, PointOutcome]:
-        """By number, what became of those of the `size` points that are over."""
+    def outcomes(self, sweep_id: str, wanted: Container[int]) -> dict[int, PointOutcome]:
+        """By number, what became of those of the `wanted` points that are over."""
         with self._reading(sweep_id, POINTS):
-            return latest(self._place.lines(_checked(sweep_id)), size)
+            return latest(self._place.lines(_checked(sweep_id)), wanted)
+
+    def statuses(self, sweep_id: str, size: int) -> dict[int, Status]:
+        """By number, how those of the `size` points that are over ended."""
+        with self._reading(sweep_id, POINTS):
+            return statuses_in(self._place.lines(_checked(sweep_id)), size)
 
     def table(self, sweep_id: str) -> SweepTable:
         """What the sweep found so far."""
         request = self.request(sweep_id)
-        return table_of(sweep_id, request, self.outcomes(sweep_id, request.size))
+        return table_of(sweep_id, request, self.outcomes(sweep_id, request.numbers))
 
     def ids(self) -> list[str]:
         """The ids of all sweeps, newest first."""
@@ -224,9 +230,9 @@ class SweepStore:
 
     def _interrupted(self, state: SweepState) -> SweepState:
         """The state of a sweep whose process ended before it could write it."""
-        outcomes = self.outcomes(state.sweep_id, state.points.total).values()
-        completed = sum(outcome.status == "completed" for outcome in outcomes)
-        counts = Counts(total=state.points.total, completed=completed, failed=len(outcomes) - completed)
+        over = self.statuses(state.sweep_id, state.points.total).values()
+        completed = sum(status == "completed" for status in over)
+        counts = Counts(total=state.points.total, completed=completed, failed=len(over) - completed)
         message = (
             "the process that executed the sweep ended, or could not write, before all points were run; "
             f"`ops sweep resume {state.sweep_id}` goes on with it"

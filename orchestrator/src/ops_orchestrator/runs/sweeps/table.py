@@ -1,10 +1,10 @@
 """The table of a sweep: a row for each point, with its parameters, how its run ended, and the figures that it found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from ops_orchestrator.planning.sweep import Parameter, Point, SweepRequest, points
+from ops_orchestrator.planning.sweep import Parameter, Point, SweepRequest, point_at, points
 from ops_orchestrator.runs.events import Status
 from ops_orchestrator.runs.sweeps.points_log import PointFigure, PointOutcome
 
@@ -78,14 +78,17 @@ class SweepTable:
         return any(row.synthetic for row in self.rows)
 
 
-def table_of(sweep_id: str, request: SweepRequest, outcomes: Mapping[int, PointOutcome]) -> SweepTable:
-    """The table of a sweep, of whose points those in `outcomes` are over, by their number."""
+def table_of(
+    sweep_id: str, request: SweepRequest, outcomes: Mapping[int, PointOutcome], numbers: Iterable[int] | None = None
+) -> SweepTable:
+    """The table of a sweep, of whose points those in `outcomes` are over, by their number; or its rows with these `numbers`."""
     columns: dict[tuple[str, str], FigureColumn] = {}
     for _, outcome in sorted(outcomes.items()):
         for figure in outcome.figures:
             columns.setdefault((figure.step, figure.key), FigureColumn(figure.step, figure.key, figure.label, figure.unit))
     keys = tuple(columns)[:MOST_COLUMNS]
-    rows = tuple(_row(point, outcomes.get(point.number), keys) for point in points(request))
+    chosen = points(request) if numbers is None else (point_at(request, number) for number in numbers)
+    rows = tuple(_row(point, outcomes.get(point.number), keys) for point in chosen)
     figures = tuple(columns[key] for key in keys)
     return SweepTable(sweep_id, request.scenario.scenario_id, request.parameters, figures, rows)
 

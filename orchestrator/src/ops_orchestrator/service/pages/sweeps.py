@@ -63,7 +63,7 @@ def _page(site: Site, request: Request, choice: Choice) -> Response:
 def _view(store: SweepStore, sweep_id: str, choice: Choice) -> SweepView:
     state = store.state(sweep_id)
     asked = store.request(sweep_id)
-    table = table_of(sweep_id, asked, store.outcomes(sweep_id, asked.size))
+    table = table_of(sweep_id, asked, store.outcomes(sweep_id, asked.numbers))
     # The first one can be read before it is a file.
     files = {TABLE_CSV, *(name for name in store.files(sweep_id) if name.startswith("table."))}
     return SweepView(state, asked, table, choice, sorted(files))
