@@ -1,6 +1,7 @@
 """Runs that are accepted by some processes and executed by others, over a real database, a real file system, real signals."""
 
 import json
+import math
 import signal
 import socket
 import time
@@ -293,6 +294,21 @@ def test_run_whose_maker_died_before_it_was_in_the_bucket_is_listed_no_more(
         assert [run["status"] for run in listed(api)] == ["queued"]
         with home.worker(OPS_RUNS_DIR="third"):
             wait_for(lambda: listed(api) == [])
+
+
+def test_worker_whose_keys_the_bucket_refuses_leaves_the_run_in_the_queue_and_says_so(
+    tmp_path: Path, database: str, modules: HeldModules, before: FaultyStore
+) -> None:
+    home = ClusterHome(tmp_path, database, modules, OPS_RUNS_URL=new_prefix(), **credentials_for(before.url))
+    with home.api(OPS_RUNS_DIR="api") as api:
+        run_id = start(api)
+        refused = before.stage(Fault("status", times=math.inf, status=403, code="AccessDenied"))
+        with home.worker(OPS_RUNS_DIR="worker") as worker:
+            wait_for(lambda: any("run.put_off" in line and "AWS_ACCESS_KEY_ID" in line for line in worker.lines))
+            assert (told(api, run_id), modules.calls) == (["run.queued"], [])
+            refused.times = 0
+            wait_for(lambda: status(api, run_id) == "completed")
+        assert HTTP.get(f"{api.url}/runs/{run_id}/verification").json()["intact"]
 
 
 def test_run_that_no_worker_survives_is_given_up_and_says_who_tried(accepting: Accepting) -> None:
