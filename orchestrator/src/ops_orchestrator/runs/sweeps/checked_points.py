@@ -1,10 +1,12 @@
 """The completed points of a sweep that is resumed, compared with their runs: a line about a run is no record of it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ops_contract import sha256_hex
 from ops_orchestrator.errors import NotFoundError, StoreError
+from ops_orchestrator.runs.run_filter import RunFilter
+from ops_orchestrator.runs.store.all_runs import all_runs
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.sweeps.point_run import key_of
 from ops_orchestrator.runs.sweeps.points_log import PointOutcome
@@ -19,13 +21,16 @@ class CheckedPoints:
     notes: tuple[str, ...] = ()
 
 
-def checked_points(store: RunStore, sweep_id: str, outcomes: Iterable[PointOutcome]) -> CheckedPoints:
+def checked_points(
+    store: RunStore, sweep_id: str, outcomes: Iterable[PointOutcome], known: Container[tuple[str | None, str | None]] = ()
+) -> CheckedPoints:
     """Compare what was noted of the completed points of a sweep with what their runs found. Blocks.
 
-    A point whose run is removed, or cannot be read, stays completed, and a note says so.
+    A point whose run is removed, or cannot be read, stays completed, and a note says so. Of a run that is `known` with what was
+    noted as its result nothing is read.
     """
     noted = [outcome for outcome in outcomes if outcome.status == "completed"]
-    pairs = [(was, _found(store, sweep_id, was)) for was in noted]
+    pairs = [(was, was if (was.run_id, was.result) in known else _found(store, sweep_id, was)) for was in noted]
     corrected = tuple(now for was, now in pairs if now is not None and now != was)
     unchecked = [was.number for was, now in pairs if now is None]
     return CheckedPoints(
@@ -33,6 +38,12 @@ def checked_points(store: RunStore, sweep_id: str, outcomes: Iterable[PointOutco
         corrected=corrected,
         notes=tuple(_notes([now.number for now in corrected], unchecked)),
     )
+
+
+def listed_results(store: RunStore, sweep_id: str) -> set[tuple[str | None, str | None]]:
+    """The completed runs of a sweep with the fingerprints of their results, as they are listed. Blocks."""
+    completed = RunFilter(sweep=sweep_id, status="completed")
+    return {(run.run_id, run.fingerprints.result) for run in all_runs(store, completed)}
 
 
 def _found(store: RunStore, sweep_id: str, noted: PointOutcome) -> PointOutcome | None:

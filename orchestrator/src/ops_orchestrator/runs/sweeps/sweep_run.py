@@ -16,7 +16,7 @@ from ops_orchestrator.planning.sweep import Point, SweepRequest, point_at
 from ops_orchestrator.runs.events import now
 from ops_orchestrator.runs.record import RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore
-from ops_orchestrator.runs.sweeps.checked_points import checked_points
+from ops_orchestrator.runs.sweeps.checked_points import checked_points, listed_results
 from ops_orchestrator.runs.sweeps.derived_files import write_derived
 from ops_orchestrator.runs.sweeps.point_run import cancel_runs, first_run, point_run
 from ops_orchestrator.runs.sweeps.points_log import PointOutcome, latest, over_in
@@ -124,7 +124,6 @@ class SweepRun:
         """The points that are to be run: with a new attempt also those that failed."""
         self._cancelled = self._folder.cancelled
         if self._state.was_taken_over:
-            self._store.find_unlisted()
             over = over_in(self._folder.lines(), self._request.size, self._state.attempt)
         else:
             over = dict.fromkeys(self._completed_before() if self._state.attempt > 1 else (), True)
@@ -135,9 +134,14 @@ class SweepRun:
 
     def _completed_before(self) -> frozenset[int]:
         """The points that an earlier attempt completed, by number, as their runs say it."""
-        self._store.find_unlisted()
+        known = set[tuple[str | None, str | None]]()
+        if self._places is None:
+            self._store.find_unlisted()
+        else:
+            # The database knows all runs, of which there may be more than can be read.
+            known = listed_results(self._store, self._state.sweep_id)
         outcomes = latest(self._folder.lines(), self._request.numbers)
-        checked = checked_points(self._store, self._state.sweep_id, outcomes.values())
+        checked = checked_points(self._store, self._state.sweep_id, outcomes.values(), known)
         self._folder.add(checked.corrected)
         self._state = self._state.model_copy(update={"notes": (*self._state.notes, *checked.notes)})
         return checked.completed
