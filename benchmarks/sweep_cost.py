@@ -30,7 +30,7 @@ from ops_orchestrator.planning.sweep import Point, SweepRequest, points, read_sw
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
-from ops_orchestrator.runs.sweeps.sweep_run import RunsOfSweeps
+from ops_orchestrator.runs.sweeps.runs_of_sweeps import RunsOfSweeps
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.runs.turns import LocalTurns
 from ops_orchestrator.settings import Settings

@@ -125,6 +125,8 @@ def test_sweep_goes_into_a_bucket_and_comes_back_as_it_was(tmp_path: Path, moto:
     assert synced_sweeps(tmp_path, moto, "stored", prefix) == {sweep_id: "would be copied", under_way: "not over"}
     assert synced_sweeps(tmp_path, moto, "stored", prefix, "--yes") == {sweep_id: "copied", under_way: "not over"}
     assert synced_sweeps(tmp_path, moto, prefix, "back", "--yes") == {sweep_id: "copied"}
+    listed = ops(tmp_path, "sweep", "list", "--json", **credentials_for(moto), OPS_RUNS_URL=prefix)
+    assert [sweep["sweep_id"] for sweep in json.loads(listed.stdout)] == [sweep_id]
     assert synced_sweeps(tmp_path, moto, prefix, "back", "--yes") == {sweep_id: "already there"}
     before, after = (contents(tmp_path / store / "sweeps" / sweep_id) for store in ("stored", "back"))
     assert before == after

@@ -23,8 +23,9 @@ from ops_orchestrator.runs.run_id import new_sweep_id
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
 from ops_orchestrator.runs.sweeps.folder_place import FolderPlace
+from ops_orchestrator.runs.sweeps.runs_of_sweeps import RunsOfSweeps
 from ops_orchestrator.runs.sweeps.state import SweepState
-from ops_orchestrator.runs.sweeps.sweep_run import RunsOfSweeps, SweepRun
+from ops_orchestrator.runs.sweeps.sweep_run import SweepRun
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.runs.turns import LocalTurns
 

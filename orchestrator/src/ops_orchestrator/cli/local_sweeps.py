@@ -13,7 +13,7 @@ from ops_orchestrator.planning.sweep import read_sweep
 from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
 from ops_orchestrator.runs.sweeps.answers import PointList, SweepAnswer
 from ops_orchestrator.runs.sweeps.opening import open_sweeps
-from ops_orchestrator.runs.sweeps.sweep_run import RunsOfSweeps
+from ops_orchestrator.runs.sweeps.runs_of_sweeps import RunsOfSweeps
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.settings import Settings
 

@@ -27,7 +27,7 @@ from ops_orchestrator.runs.store.store_size import StoreSize
 from ops_orchestrator.runs.store.verdicts import VerdictStore
 from ops_orchestrator.runs.sweeps.active_sweeps import ActiveSweeps
 from ops_orchestrator.runs.sweeps.opening import open_sweeps
-from ops_orchestrator.runs.sweeps.sweep_run import RunsOfSweeps
+from ops_orchestrator.runs.sweeps.runs_of_sweeps import RunsOfSweeps
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 from ops_orchestrator.runs.turns import LocalTurns, Turns
 from ops_orchestrator.runs.under_way import Runs

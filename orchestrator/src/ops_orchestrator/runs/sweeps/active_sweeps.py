@@ -24,9 +24,10 @@ from ops_orchestrator.runs.cluster.run_queue import Claim, Fate, RunQueue
 from ops_orchestrator.runs.events import now
 from ops_orchestrator.runs.run_id import new_sweep_id
 from ops_orchestrator.runs.sweeps.points_log import statuses_in
+from ops_orchestrator.runs.sweeps.runs_of_sweeps import RunsOfSweeps
 from ops_orchestrator.runs.sweeps.state import SweepState
 from ops_orchestrator.runs.sweeps.sweep_place import SweepWriter
-from ops_orchestrator.runs.sweeps.sweep_run import RunsOfSweeps, SweepRun
+from ops_orchestrator.runs.sweeps.sweep_run import SweepRun
 from ops_orchestrator.runs.sweeps.sweep_store import SweepStore
 
 # A reader may hold the lock of a sweep for a moment, to see whether anybody executes it.

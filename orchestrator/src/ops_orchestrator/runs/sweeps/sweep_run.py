@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, repeat
 from typing import Any, Final
 
@@ -15,17 +15,16 @@ from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.planning.sweep import Point, SweepRequest, point_at
 from ops_orchestrator.runs.events import now
 from ops_orchestrator.runs.record import RunRecord
-from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.sweeps.checked_points import checked_points, listed_results
 from ops_orchestrator.runs.sweeps.derived_files import write_derived
 from ops_orchestrator.runs.sweeps.point_run import cancel_runs, first_run, point_run
 from ops_orchestrator.runs.sweeps.points_log import PointOutcome, latest, over_in
 from ops_orchestrator.runs.sweeps.points_writer import PointsWriter
+from ops_orchestrator.runs.sweeps.runs_of_sweeps import RunsOfSweeps
 from ops_orchestrator.runs.sweeps.state import Counts, SweepState, SweepStatus
 from ops_orchestrator.runs.sweeps.sweep_place import Cancellation, SweepWriter
 from ops_orchestrator.runs.sweeps.table import table_of
-from ops_orchestrator.runs.turns import Turns
-from ops_orchestrator.runs.under_way import Runs, RunUnderWay
+from ops_orchestrator.runs.under_way import RunUnderWay
 
 # Between two attempts to get a place among the runs.
 _FIRST_PAUSES_S: Final = (0.05, 0.1, 0.2)
@@ -37,21 +36,6 @@ _OWN_ENDS: Final = ("cancelled", "interrupted")
 _WITH_TABLE: Final = ("completed", "failed", "cancelled")
 
 _log: Any = structlog.get_logger("ops_orchestrator.sweep")
-
-
-@dataclass(frozen=True)
-class RunsOfSweeps:
-    """What sweeps start their runs with, where those are kept, and how many of one sweep are executed at once at most.
-
-    With `leaves_sweeps`, the next service goes on with those that this one leaves when it stops. With `places` of a queue,
-    other processes may do so at any time, and a point waits until there is a place.
-    """
-
-    runs: Runs
-    store: RunStore
-    at_once: int
-    leaves_sweeps: bool = False
-    places: Turns | None = None
 
 
 class SweepRun:
