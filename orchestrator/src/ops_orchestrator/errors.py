@@ -12,6 +12,7 @@ OrchestratorError
 │   ├── NotFoundError            404, a run or one of its documents
 │   ├── ReusedKeyError           422, an idempotency key came with another request
 │   ├── ConflictError            409, the run's status does not allow it
+│   │   ├── UnderWayError            409, somebody executes it
 │   │   └── SweepConflictError       409, the sweep's status does not allow it
 │   ├── AccessError              400/401/403/429/503, the caller may not do this, or cannot say who it is
 │   ├── ReadOnlyError            403, the service only reads
@@ -162,10 +163,12 @@ class ConflictError(RequestError):
     slug = "conflict"
     title = "The run's status does not allow this"
 
-    @classmethod
-    def under_way(cls, run_id: str, status: str) -> Self:
-        """A run that is to be resumed is still being executed; `status` says how far it is."""
-        return cls(
+
+class UnderWayError(ConflictError):
+    """A run that is to be resumed is still being executed; `status` says how far it is."""
+
+    def __init__(self, run_id: str, status: str) -> None:
+        super().__init__(
             f"{run_id} is {status}: only a run that is over can be resumed; "
             f"wait for it, or cancel it first: `ops runs cancel {run_id}`."
         )

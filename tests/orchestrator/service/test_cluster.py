@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from api_keys import make_key
 from cluster_home import AT_ONCE, ClusterHome, HeldModules, Process, held_modules, post, start, status
-from faulty_store import Fault, FaultyStore
+from faulty_store import Fault, FaultyStore, faulty
 from local_service import HTTP
 from object_stores import credentials_for, new_prefix
 from postgres import Postgres
@@ -309,6 +309,32 @@ def test_worker_whose_keys_the_bucket_refuses_leaves_the_run_in_the_queue_and_sa
             refused.times = 0
             wait_for(lambda: status(api, run_id) == "completed")
         assert HTTP.get(f"{api.url}/runs/{run_id}/verification").json()["intact"]
+
+
+def test_worker_that_wakes_while_another_takes_its_run_over_keeps_it(
+    tmp_path: Path, database: str, modules: HeldModules, moto: str
+) -> None:
+    home = ClusterHome(tmp_path, database, modules, OPS_RUNS_URL=new_prefix(), **credentials_for(moto))
+    first, second = modules.hold("alpha"), modules.hold("beta")
+    with home.api(OPS_RUNS_DIR="api") as api, home.worker(OPS_RUNS_DIR="first") as paused, faulty(moto) as before:
+        run_id = start(api, "alpha", "beta")
+        wait_for(lambda: ("alpha", run_id) in modules.calls)
+        paused.process.send_signal(signal.SIGSTOP)
+        takes_over = before.stage(Fault("held", ending=f"{run_id}/logs.jsonl"))
+        with home.worker(OPS_RUNS_DIR="second", **credentials_for(before.url)):
+            takes_over.met.wait()
+            first.set()
+            paused.process.send_signal(signal.SIGCONT)
+            wait_for(lambda: ("beta", run_id) in modules.calls)
+            takes_over.released.set()
+            # The other one is refused, and puts the run off.
+            wait_for(lambda: {"run_id": run_id, "lost": 1} in home.jobs or status(api, run_id) != "running")
+            second.set()
+            wait_for(lambda: status(api, run_id) not in ("queued", "running"))
+            wait_for(lambda: not home.is_queued(run_id))
+            events = told(api, run_id)
+            assert status(api, run_id) == "completed"
+    assert (events.count("run.resumed"), events.count("run.ended")) == (0, 1)
 
 
 def test_run_that_no_worker_survives_is_given_up_and_says_who_tried(accepting: Accepting) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from ops_contract import fingerprint, sha256_hex
-from ops_orchestrator.errors import BusyError, ConflictError, NotFoundError, ReusedKeyError, RunExistsError
+from ops_orchestrator.errors import BusyError, ConflictError, NotFoundError, ReusedKeyError, RunExistsError, UnderWayError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.frozen_modules import freeze_modules
@@ -320,7 +320,7 @@ class ActiveRuns:
         if (active := self.find(run_id)) is not None:
             if active.unwritten is not None:
                 raise ConflictError(f"{run_id} {active.unwritten}, and try again.")
-            raise ConflictError.under_way(run_id, active.record.status)
+            raise UnderWayError(run_id, active.record.status)
         reopened = await (self._store.take_over if is_left else self._store.reopen)(run_id)
         try:
             if not is_left:  # one that was left takes what it needs, or stays as it is

@@ -6,7 +6,15 @@ from typing import Any, Final
 
 import structlog
 
-from ops_orchestrator.errors import BusyError, ConflictError, DamagedRunError, NotFoundError, RequestError, StoreError
+from ops_orchestrator.errors import (
+    BusyError,
+    ConflictError,
+    DamagedRunError,
+    NotFoundError,
+    RequestError,
+    StoreError,
+    UnderWayError,
+)
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.cluster.run_queue import Claim, Fate, RunQueue
 from ops_orchestrator.runs.event_reader import LogError, read_line
@@ -67,8 +75,10 @@ class ClaimedRuns:
                 return await self._given_up(claim)
             try:
                 run = await self._runs.claim(run_id)
+            except UnderWayError:
+                return "busy"  # to whoever executes it, the run is left
             except (ConflictError, DamagedRunError):
-                return await self._ended(run_id)  # somebody executes it, or there is nothing to do but to write its end
+                return await self._ended(run_id)  # there is nothing to do but to write its end
             except BusyError:
                 raise
             except RequestError as error:
@@ -99,6 +109,8 @@ class ClaimedRuns:
         """End a run that no worker survives, with what is known of its attempts."""
         try:
             reopened = await self._store.take_over(claim.run_id)
+        except UnderWayError:
+            return "busy"
         except (ConflictError, DamagedRunError):
             return await self._ended(claim.run_id)
         history = await asyncio.to_thread(self._history, claim.run_id)

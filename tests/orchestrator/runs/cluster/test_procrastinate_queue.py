@@ -1,5 +1,6 @@
 """The queue of runs in a database."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -9,8 +10,9 @@ from run_records import GOOD, RUN_ID
 
 from ops_orchestrator.errors import BusyError
 from ops_orchestrator.runs.cluster.procrastinate_queue import ProcrastinateQueue
+from ops_orchestrator.runs.cluster.queue_worker import QueueWorker
 from ops_orchestrator.runs.cluster.queued_runs import QueuePlaces
-from ops_orchestrator.runs.cluster.run_queue import Order
+from ops_orchestrator.runs.cluster.run_queue import Claim, Fate, Order
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -86,6 +88,28 @@ async def test_runs_of_a_silent_worker_are_given_to_another_though_some_wait_aga
     taken = [await queue.fetch(other) for _ in range(3)]
     assert {each[1].run_id for each in taken if each is not None} == {RUN_ID, GOOD}
     assert await queue.depth() == {"waiting": 0, "claimed": 2}
+
+
+async def test_worker_that_was_away_counts_as_alive_when_it_takes_a_run(queue: ProcrastinateQueue, database: str) -> None:
+    stalled_s, taken, released = 2.0, asyncio.Event(), asyncio.Event()
+
+    async def execute(_: Claim) -> Fate:
+        taken.set()
+        await released.wait()
+        return "over"
+
+    # Its signs of life are as rare as if it could give none.
+    worker = QueueWorker(queue, execute, concurrency=1, heartbeat_s=3600, stalled_s=stalled_s)
+    await worker.start()
+    with psycopg.connect(database, autocommit=True) as connection:
+        is_silent = "SELECT 1 FROM procrastinate_workers WHERE last_heartbeat < now() - make_interval(secs => %s)"
+        while not connection.execute(is_silent, (stalled_s,)).fetchall():
+            pass
+    await queue.submit([RUN_ID])
+    await taken.wait()
+    assert await queue.requeue_stalled(stalled_s) == 0
+    released.set()
+    await worker.stop()
 
 
 async def test_worker_that_was_taken_for_dead_does_not_end_the_claim_of_the_next(

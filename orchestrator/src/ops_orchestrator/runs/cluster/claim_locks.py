@@ -4,12 +4,11 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from ops_orchestrator.runs.cluster.database import library
+from ops_orchestrator.runs.cluster.connection import PREPARED, bounded, library
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-_CONNECT_S: Final = 5
 # With another seed than what the index locks: see _ALONE there, and _INHERIT, which looks whether a lock is free.
 _LET_GO: Final = "SELECT pg_advisory_unlock(hashtextextended(run_id, 1)) FROM unnest(%s::text[]) AS run_id"
 _TAKE: Final = "SELECT pg_try_advisory_lock(hashtextextended(run_id, 1)) FROM unnest(%s::text[]) AS run_id"
@@ -19,7 +18,7 @@ class ClaimLocks:
     """The locks that this process holds in the database `url`. Safe among threads. Raises psycopg.Error."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._url = bounded(url)
         self._psycopg = library("psycopg")
         self._connection: Connection[tuple[object, ...]] | None = None
         self._made: set[str] = set()
@@ -47,7 +46,8 @@ class ClaimLocks:
 
     def _take(self, run_id: str) -> None:
         if self._connection is None:
-            self._connection = self._psycopg.connect(self._url, autocommit=True, connect_timeout=_CONNECT_S)
+            self._connection = self._psycopg.connect(self._url, autocommit=True)
+            self._connection.execute(PREPARED)
         with self._connection.pipeline():
             self._connection.execute(_LET_GO, (sorted(self._made),))
             self._connection.execute(_TAKE, ([run_id],))

@@ -5,12 +5,12 @@ Procrastinate's tables stand in the first schema of the search path, ours in the
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from ops_contract import sha256_hex
 from ops_orchestrator.errors import ConfigurationError
+from ops_orchestrator.runs.cluster.connection import bounded, library
 from ops_orchestrator.runs.store.index_rows import SCHEMA
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 VERSION: Final = 2
 """Of the tables that have more than what the runs themselves say, each step of which has to keep that."""
 
-_CONNECT_S: Final = 10
 # Any number that nobody else takes: two upgrades at once wait for each other.
 _UPGRADING: Final = 7_286_251
 _TABLES: Final = """
@@ -58,23 +57,12 @@ queue_migration = excluded.queue_migration
 _HINT: Final = "`ops db upgrade` prepares it"
 
 
-def library(name: str) -> Any:
-    """A library of the extra `cluster`. Raises ConfigurationError when that is not installed."""
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise ConfigurationError(
-            "OPS_DATABASE_URL needs what is not installed; install it with "
-            f"`pip install 'openpolicystack-orchestrator[cluster]'` ({error})"
-        ) from error
-
-
 @contextmanager
 def connected(url: str) -> Iterator["Connection[tuple[Any, ...]]"]:
     """A connection to the database, each statement of which is a transaction. Raises ConfigurationError."""
     psycopg = library("psycopg")
     try:
-        connection = psycopg.connect(url, autocommit=True, connect_timeout=_CONNECT_S)
+        connection = psycopg.connect(bounded(url), autocommit=True)
     except psycopg.Error as error:
         reason = " ".join(str(error).split())
         message = f"cannot use the database of OPS_DATABASE_URL: {reason}; start it, or correct the address"

@@ -12,7 +12,7 @@ from threading import Event, Lock, Thread
 from typing import Any, Final
 
 from ops_orchestrator.runs.active_run import within
-from ops_orchestrator.runs.cluster.database import library
+from ops_orchestrator.runs.cluster.connection import PREPARED, bounded, library
 from ops_orchestrator.runs.feed import Line
 
 GREW: Final = "ops_runs_grew"
@@ -24,8 +24,9 @@ _AGAIN_S: Final = 0.5
 _GATHERED_S: Final = 0.02
 _MOST_UNTOLD: Final = 10_000
 # How long a connection may be silent before it is asked whether it lives.
-_SILENCE_S: Final = 15.0
-_CONNECT_S: Final = 5
+_SILENCE_S: Final = 5.0
+_ANSWER_S: Final = 5.0
+_START_S: Final = 5.0
 _TELL: Final = "SELECT pg_notify(%s, run) FROM unnest(%s::text[]) AS run"
 
 
@@ -33,7 +34,7 @@ class Announcer:
     """Tells which runs' logs grew. See Consumer; many lines of a run that come at once are told of once."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._url = bounded(url)
         self._psycopg = library("psycopg")
         self._lock = Lock()
         self._untold: set[str] = set()
@@ -66,7 +67,8 @@ class Announcer:
 
     def _tell_over_one_connection(self) -> None:
         """Tell until this is closed. Raises psycopg.Error when the database is away; nothing is lost then."""
-        with self._psycopg.connect(self._url, autocommit=True, connect_timeout=_CONNECT_S) as connection:
+        with self._psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute(PREPARED)
             while True:
                 self._changed.wait()
                 self._changed.clear()
@@ -101,7 +103,7 @@ class News:
     """
 
     def __init__(self, url: str, cancelled: Callable[[str], None]) -> None:
-        self._url = url
+        self._url = bounded(url)
         self._cancelled = cancelled
         self._watches: dict[str, set[Watch]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -115,7 +117,7 @@ class News:
     async def start(self) -> None:
         """Listen from now on; returns when that has begun, or the database is away."""
         self._task = asyncio.create_task(self._listen())
-        await within(self._connected, _CONNECT_S)
+        await within(self._connected, _START_S)
 
     async def stop(self) -> None:
         """Listen no more."""
@@ -140,9 +142,9 @@ class News:
     async def _listen(self) -> None:
         psycopg = library("psycopg")
         while True:
-            with suppress(psycopg.Error):
-                connecting = psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=_CONNECT_S)
-                async with await connecting as connection:
+            with suppress(psycopg.Error, TimeoutError):
+                async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
+                    await connection.execute(PREPARED)
                     for channel in (GREW, CANCELLED):
                         await connection.execute(f"LISTEN {channel}")
                     self._connected.set()
@@ -159,7 +161,8 @@ class News:
                     self._cancelled(told.payload)
                 else:
                     self._wake(told.payload)
-            await connection.execute("SELECT 1")
+            async with asyncio.timeout(_ANSWER_S):
+                await connection.execute("SELECT 1")
 
     def _wake(self, payload: str) -> None:
         for watch in self._watches.get(payload.removesuffix(_END), ()):

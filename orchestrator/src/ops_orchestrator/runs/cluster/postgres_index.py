@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.cluster.claim_locks import ClaimLocks
-from ops_orchestrator.runs.cluster.database import library, refuse_unless_ready
+from ops_orchestrator.runs.cluster.connection import PREPARED, RECONNECT_S, bounded, library
+from ops_orchestrator.runs.cluster.database import refuse_unless_ready
 from ops_orchestrator.runs.store.claimed_keys import is_key
 from ops_orchestrator.runs.store.index_reader import IndexReader
 from ops_orchestrator.runs.store.index_rows import Row, Statements, drop, learn, put
@@ -70,7 +71,9 @@ class PostgresIndex(IndexReader):
         self._source = source
         self._psycopg = library("psycopg")
         self._pools = library("psycopg_pool")
-        self._pool = self._pools.ConnectionPool(url, min_size=1, max_size=4, open=False, configure=_configure)
+        self._pool = self._pools.ConnectionPool(
+            bounded(url), min_size=1, max_size=4, open=False, configure=_configure, reconnect_timeout=RECONNECT_S
+        )
         self._locks = ClaimLocks(url)
         self._late: dict[str, Row] = {}
         self._late_lock = Lock()
@@ -264,6 +267,7 @@ def _keys_of(rows: Iterable[Row]) -> list[tuple[str, str]]:
 
 def _configure(connection: "Connection[tuple[Any, ...]]") -> None:
     connection.autocommit = True
+    connection.execute(PREPARED)
     connection.execute("SET search_path TO ops")
 
 

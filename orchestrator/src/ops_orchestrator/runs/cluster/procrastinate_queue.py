@@ -4,18 +4,21 @@ A job says: see that this run, or this sweep, comes to its end. So it does no ha
 comes late. The job's lock is the run's id, so that one worker has a run at a time. A job that is over is deleted.
 """
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from ops_orchestrator.errors import StoreError
-from ops_orchestrator.runs.cluster.database import library
+from ops_orchestrator.runs.cluster.connection import PREPARED, RECONNECT_S, bounded, library
 from ops_orchestrator.runs.cluster.news import CANCELLED
 from ops_orchestrator.runs.cluster.run_queue import Claim, Fate, Order
 
 if TYPE_CHECKING:
     from procrastinate.jobs import Job
+    from psycopg import AsyncConnection
 
 RUNS: Final = "runs"
 SWEEPS: Final = "sweeps"
@@ -25,6 +28,8 @@ _TASKS: Final = {RUNS: "execute_run", SWEEPS: "drive_sweep"}
 _FORGOTTEN_S: Final = 7 * 86400.0
 # A process that stops while the database is away waits so long a few times.
 _PATIENCE_S: Final = 3.0
+# A database that takes what is sent and says nothing is not noticed by the network.
+_ANSWER_S: Final = 15.0
 _LATER: Final = timedelta(seconds=2)
 _WAITING: Final = "SELECT id FROM procrastinate_jobs WHERE queueing_lock = %(run_id)s AND status = 'todo'"
 _MISSING: Final = """
@@ -68,15 +73,26 @@ SELECT CASE WHEN waits_again THEN procrastinate_finish_job_v1(id, 'failed', true
 
 
 class ProcrastinateQueue:
-    """The queue of runs in the database `url`, over as many connections at most. Begin with `open`, and end with `close`."""
+    """The queue of runs in the database `url`, over as many connections at most. Begin with `open`, and end with `close`.
 
-    def __init__(self, url: str, connections: int = 4) -> None:
+    A database that says nothing for `answer_s` seconds is away.
+    """
+
+    def __init__(self, url: str, connections: int = 4, answer_s: float = _ANSWER_S) -> None:
         procrastinate = library("procrastinate")
         self._queue = RUNS
+        self._answer_s = answer_s
         self._errors = procrastinate.exceptions
         self._psycopg = library("psycopg")
         self._app = procrastinate.App(
-            connector=procrastinate.PsycopgConnector(conninfo=url, min_size=1, max_size=connections, timeout=_PATIENCE_S)
+            connector=procrastinate.PsycopgConnector(
+                conninfo=bounded(url),
+                min_size=1,
+                max_size=connections,
+                timeout=_PATIENCE_S,
+                reconnect_timeout=RECONNECT_S,
+                configure=_configure,
+            )
         )
 
     def of_sweeps(self) -> Self:
@@ -87,10 +103,8 @@ class ProcrastinateQueue:
 
     async def open(self) -> None:
         """Connect. Raises StoreError."""
-        try:
+        with self._explained():
             await self._app.open_async()
-        except (self._errors.ConnectorException, self._psycopg.Error) as error:
-            raise _unusable(error) from error
 
     async def close(self) -> None:
         """Close all connections."""
@@ -153,7 +167,8 @@ class ProcrastinateQueue:
         async def inserted(*, channel: str, notification: Any) -> None:  # noqa: ARG001  # as Procrastinate calls it
             wake()
 
-        await self._safely(self._app.job_manager.listen_for_jobs(on_notification=inserted, queues=[self._queue]))
+        with self._explained():
+            await self._app.job_manager.listen_for_jobs(on_notification=inserted, queues=[self._queue])
 
     async def fetch(self, worker: int) -> "tuple[Job, Claim] | None":
         """The next run, which is that worker's from now on; None when none waits. Raises StoreError."""
@@ -176,24 +191,33 @@ class ProcrastinateQueue:
         deferrer = self._app.configure_task(
             _TASKS[self._queue], allow_unknown=True, queue=self._queue, lock=run_id, queueing_lock=run_id, schedule_at=at
         )
-        try:
-            await deferrer.defer_async(run_id=run_id, lost=lost)
-        except self._errors.AlreadyEnqueued:
-            return
-        except (self._errors.ConnectorException, self._psycopg.Error) as error:
-            raise _unusable(error) from error
+        with suppress(self._errors.AlreadyEnqueued):
+            await self._safely(deferrer.defer_async(run_id=run_id, lost=lost))
 
     async def _all(self, query: str, **arguments: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = await self._safely(self._app.connector.execute_query_all_async(query, **arguments))
         return found
 
     async def _safely(self, asked: Any) -> Any:
+        with self._explained():
+            async with asyncio.timeout(self._answer_s):
+                return await asked
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Raise what the database objects to, and that it does not answer, as StoreError."""
         try:
-            return await asked
-        except (self._errors.ConnectorException, self._psycopg.Error) as error:
+            yield
+        except (self._errors.ConnectorException, self._psycopg.Error, TimeoutError) as error:
             raise _unusable(error) from error
 
 
+async def _configure(connection: "AsyncConnection[Any]") -> None:
+    # What is sent is done, also when the answer does not arrive: a transaction would keep what it locked from all others.
+    await connection.set_autocommit(True)
+    await connection.execute(PREPARED)
+
+
 def _unusable(error: Exception) -> StoreError:
-    reason = " ".join(str(error.__cause__ or error).split())
+    reason = " ".join(str(error.__cause__ or error).split()) or "it does not answer"
     return StoreError(f"the queue of runs cannot be used: {reason}; see that the database of OPS_DATABASE_URL is there")

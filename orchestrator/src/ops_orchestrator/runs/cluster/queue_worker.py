@@ -43,10 +43,12 @@ class QueueWorker:
         self._claims: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._number = 0
+        self._beaten = -math.inf
 
     async def start(self) -> None:
         """Become a worker. Raises StoreError when the database is away."""
         self._number = await self._queue.register()
+        self._beaten = time.monotonic()
         self._loops = [asyncio.create_task(loop()) for loop in (self._take, self._live, self._listen)]
 
     async def drain(self) -> None:
@@ -83,6 +85,9 @@ class QueueWorker:
             return None
         self._wake.clear()
         try:
+            if time.monotonic() - self._beaten > self._stalled_s / 2:
+                # Who was away counts as dead: what it takes would be taken from it at once.
+                await self._beat()
             return await self._queue.fetch(self._number)
         except StoreError as error:
             _log.warning("queue.away", message=str(error))
@@ -118,7 +123,7 @@ class QueueWorker:
         while True:
             await asyncio.sleep(self._heartbeat_s)
             try:
-                await self._queue.beat(self._number)
+                await self._beat()
                 now = time.monotonic()
                 if now - last > self._heartbeat_s + self._stalled_s / 2:
                     judges_from = now + self._stalled_s
@@ -129,6 +134,10 @@ class QueueWorker:
                 judges_from = math.inf
                 last = -math.inf
                 _log.warning("queue.away", message=str(error))
+
+    async def _beat(self) -> None:
+        await self._queue.beat(self._number)
+        self._beaten = time.monotonic()
 
     async def _listen(self) -> None:
         while True:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops_orchestrator.errors import ConflictError, DamagedRunError
+from ops_orchestrator.errors import ConflictError, DamagedRunError, UnderWayError
 from ops_orchestrator.runs.event_reader import LogError
 from ops_orchestrator.runs.events import RunCancelling, RunEnded
 from ops_orchestrator.runs.record import FORMAT, LOGS, MODULES, RunRecord, StepResults
@@ -31,7 +31,7 @@ def reopen(store: Path, run_id: str) -> OpenedRun:
     """A run that is over. Raises NotFoundError, DamagedRunError, ConflictError, StoreError, OSError."""
     record = read_record(store, run_id)
     if not record.is_over:
-        raise ConflictError.under_way(run_id, record.status)
+        raise UnderWayError(run_id, record.status)
     if record.status == "completed":
         raise ConflictError(f"{run_id} is completed: there is nothing to resume; start its request again for another run.")
     _check_format(record)
@@ -68,7 +68,7 @@ def _lease(store: Path, run_id: str) -> Iterator[FolderLease]:
     except FileNotFoundError as error:
         raise DamagedRunError(store / run_id, LOGS, "the file is missing") from error
     if lease is None:
-        raise ConflictError.under_way(run_id, "being resumed already")
+        raise UnderWayError(run_id, "being resumed already")
     try:
         yield lease
     except LogError as error:

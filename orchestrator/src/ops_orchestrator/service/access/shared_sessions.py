@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ops_orchestrator.errors import AccessError
-from ops_orchestrator.runs.cluster.database import library
+from ops_orchestrator.runs.cluster.connection import PREPARED, RECONNECT_S, bounded, library
 from ops_orchestrator.service.access.sessions import (
     IDLE_S,
     LONGEST_S,
@@ -44,7 +44,15 @@ class SharedSessions:
         self._psycopg = library("psycopg")
         pools = library("psycopg_pool")
         self._errors = (self._psycopg.Error, pools.PoolTimeout)
-        self._pool = pools.ConnectionPool(url, min_size=1, max_size=2, open=False, timeout=_PATIENCE_S)
+        self._pool = pools.ConnectionPool(
+            bounded(url),
+            min_size=1,
+            max_size=2,
+            open=False,
+            configure=_configure,
+            timeout=_PATIENCE_S,
+            reconnect_timeout=RECONNECT_S,
+        )
         self._pool.open()
         self._known: dict[bytes, tuple[str, float]] = {}
 
@@ -101,6 +109,11 @@ class SharedSessions:
         except self._errors as error:
             detail = "The database that has the sessions does not answer; try again soon."
             raise AccessError(503, "busy", "No session can be looked up now", detail, {"Retry-After": "1"}) from error
+
+
+def _configure(connection: "Connection[tuple[object, ...]]") -> None:
+    connection.execute(PREPARED)
+    connection.commit()
 
 
 def _found(connection: "Connection[tuple[object, ...]]", hashed: bytes) -> str | None:

@@ -15,7 +15,15 @@ from shutil import rmtree
 from threading import Lock
 from typing import Final, TypeVar
 
-from ops_orchestrator.errors import ConflictError, DamagedRunError, FencedError, NotFoundError, RunExistsError, StoreError
+from ops_orchestrator.errors import (
+    ConflictError,
+    DamagedRunError,
+    FencedError,
+    NotFoundError,
+    RunExistsError,
+    StoreError,
+    UnderWayError,
+)
 from ops_orchestrator.runs.events import NOT_OVER, Event
 from ops_orchestrator.runs.feed import Consumer, Line
 from ops_orchestrator.runs.log_reader import LogReader
@@ -165,7 +173,7 @@ class ObjectStore:
     def _fetched(self, run_id: str) -> Publication:
         """Fetch a run to write it. Raises NotFoundError, ConflictError when a process of this machine writes it, StoreError."""
         if run_id in staging.runs_written(self.folder) or not self._hold(run_id):
-            raise ConflictError.under_way(run_id, "being executed, or resumed already")
+            raise UnderWayError(run_id, "being executed, or resumed already")
         try:
             publication = fetched(self._bucket, self._staging.written, run_id, self._puts)
         except BaseException as error:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
-from ops_orchestrator.errors import ConflictError, FencedError, StoreError
+from ops_orchestrator.errors import FencedError, StoreError, UnderWayError
 from ops_orchestrator.runs.events import Event, RunEnded, RunResumed
 from ops_orchestrator.runs.feed import Line
 from ops_orchestrator.runs.record import Results, RunRecord
@@ -97,7 +97,7 @@ class ObjectWriter:
         try:
             await self._published()
         except FencedError as error:
-            raise ConflictError.under_way(event.run_id, "being resumed already") from error
+            raise UnderWayError(event.run_id, "being resumed already") from error
 
     async def end(self, event: Event, record: RunRecord, results: Results, results_bytes: int) -> None:
         """See RunWriter. All else is published before; an end that was sent stays the run's, since the bucket may have it."""
