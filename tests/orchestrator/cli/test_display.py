@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from ops_orchestrator.cli.display import log_text, plain, run_view, steps_view
 from ops_orchestrator.cli.tables import modules_view, runs_table
 from ops_orchestrator.cli.terminal import show
+from ops_orchestrator.cli.waiting import show_run
 from ops_orchestrator.runs.events import Status
 
 HOSTILE = "[bold]x[/boom]\x1b]0;owned\x07\x1b[2J"
@@ -45,6 +46,11 @@ def record(**fields: Any) -> dict[str, Any]:
 
 def results(**outputs: Any) -> dict[str, Any]:
     return {"results": {"alpha": {**outputs, "artifacts": ["plot.png"]}}}
+
+
+def test_run_in_a_bucket_is_shown_with_its_address(capsys: pytest.CaptureFixture[str]) -> None:
+    show_run(record(), results(), "s3://policy-runs/prod/runs/run_1/", as_json=False)
+    assert "s3://policy-runs/prod/runs/run_1/" in capsys.readouterr().out
 
 
 def test_run_shows_steps_figures_artifacts_and_folder() -> None:

@@ -10,7 +10,10 @@ import pytest
 from api_keys import make_key
 from held_module import HeldModule
 from local_service import HTTP, command, service, started
+from postgres import Postgres
 from scripted_module import modules_yaml
+
+from ops_orchestrator.runs.cluster.database import upgrade
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +54,18 @@ def test_running_service_is_seen_with_its_port_and_its_runs(home: Path, held: He
     assert (code, found["index"]["message"]) == (0, "1 run is listed")
     assert found["service"]["message"].endswith(f"answers at {url}")
     assert found["port"]["message"] == f"127.0.0.1:{port} is in use by process {process.pid} (ops), the orchestrator"
+
+
+def test_database_is_wrong_until_it_is_there_and_prepared(home: Path, cluster: Postgres) -> None:
+    code, found = examined(home, OPS_DATABASE_URL="postgresql://ops@127.0.0.1:1/ops")
+    assert (code, found["database"]["sign"]) == (1, "wrong")
+    assert "start it, or correct the address" in found["database"]["message"]
+    url = cluster.database()
+    code, found = examined(home, OPS_DATABASE_URL=url)
+    assert (code, found["database"]["remedy"]) == (1, "`ops db upgrade` prepares it")
+    upgrade(url)
+    code, found = examined(home, OPS_DATABASE_URL=url)
+    assert (code, found["database"]["sign"]) == (0, "ok")
 
 
 def test_port_of_somebody_else_is_wrong_and_names_who_has_it(home: Path, held: HeldModule) -> None:

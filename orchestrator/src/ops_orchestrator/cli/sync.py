@@ -64,7 +64,7 @@ def sync(
         "sweeps": [asdict(sweep) for sweep in sweeps],
         "bytes": sum(row.bytes for row in each),
     }
-    show(found, lambda: _view(rows, sweeps, target, copied=yes), as_json=as_json)
+    show(found, lambda: _view(rows, sweeps, target), as_json=as_json)
     if any(row.outcome == "refused" for row in each):
         raise typer.Exit(ExitCode.NOT_COMPLETED)
 
@@ -96,14 +96,14 @@ def _is_own(settings: Settings, address: str) -> bool:
     return settings.runs_dir.resolve() == Path(address).expanduser().resolve()
 
 
-def _view(rows: Sequence[SyncedRun], sweeps: Sequence[SyncedSweep], target: str, *, copied: bool) -> RenderableType:
+def _view(rows: Sequence[SyncedRun], sweeps: Sequence[SyncedSweep], target: str) -> RenderableType:
     each: list[tuple[str, _Row]] = [*((row.run_id, row) for row in rows), *((sweep.sweep_id, sweep) for sweep in sweeps)]
     lines = [
         plain(f"{name} {row.outcome}" + (f": {row.reason}" if row.reason else ""))
         for name, row in each
         if row.outcome not in ("already there", "copied")
     ]
-    size = f" ({bytes_text(sum(row.bytes for _, row in each))})" if copied else ""
+    size = f" ({bytes_text(sum(row.bytes for _, row in each))})" if any(row.outcome == "copied" for _, row in each) else ""
     hint = "; add --yes to copy them" if any(row.outcome == "would be copied" for _, row in each) else ""
     counted = f"{_counted(rows) or 'there are no runs'}{f'; sweeps: {_counted(sweeps)}' if sweeps else ''}"
     return Group(*lines, plain(f"{target}: {counted}{size}{hint}."))

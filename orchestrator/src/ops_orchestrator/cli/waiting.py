@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -37,9 +36,8 @@ def show_run(record: dict[str, Any], results: dict[str, Any], artifacts_path: st
     if as_json:
         print_json(answer(RunRecord.model_validate(record), Results.model_validate(results), artifacts_path))
     else:
-        Console().print(
-            display.run_view(record, results, Path(artifacts_path)), *reproduction_lines(record), sep="\n", crop=False
-        )
+        view = display.run_view(record, results, artifacts_path.removesuffix("/"))
+        Console().print(view, *reproduction_lines(record), sep="\n", crop=False)
 
 
 def say_how_to_go_on(run_id: str) -> None:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from ops_orchestrator.cli.display import plain
 from ops_orchestrator.cli.doctor.access import access
+from ops_orchestrator.cli.doctor.database import database
 from ops_orchestrator.cli.doctor.finding import SIGNS, Finding
 from ops_orchestrator.cli.doctor.machine import descriptors, docker, port
 from ops_orchestrator.cli.doctor.modules import clock_and_modules
@@ -25,8 +26,8 @@ from ops_orchestrator.settings import Settings, misspelt_settings, read_settings
 def doctor(as_json: AsJson = False) -> None:
     """Look whether an orchestrator can work here, and say what to do.
 
-    Looks at settings, keys, store, modules, clock, port, descriptors and Docker. Works beside a running service and without
-    one, and changes nothing. Exits 1 when something is wrong.
+    Looks at settings, keys, store, database, modules, clock, port, descriptors and Docker. Works beside a running service and
+    without one, and changes nothing. Exits 1 when something is wrong.
     """
     found = list(_findings())
     is_wrong = any(finding.sign == "wrong" for finding in found)
@@ -46,6 +47,7 @@ def _findings() -> Iterator[Finding]:
     yield from _settings(settings)
     yield from access(settings)
     yield from store(settings)
+    yield from database(settings)
     yield from _modules(settings)
     yield from port(settings)
     yield descriptors(settings)

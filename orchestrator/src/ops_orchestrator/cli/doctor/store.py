@@ -41,10 +41,10 @@ def store(settings: Settings) -> Iterator[Finding]:
     else:
         yield _writable(settings)
     yield _disk(settings)
-    if settings.runs_url is None:
-        yield from _runs(folder)
-    else:
+    if settings.runs_url is not None:
         yield _bucket(settings.runs_url)
+    elif settings.database_url is None:  # which has the index otherwise
+        yield from _runs(folder)
 
 
 def _bucket(address: str) -> Finding:
