@@ -12,14 +12,14 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 from xdist.scheduler.protocol import Scheduling
 
-FOLDER: Final = "tests/e2e/stack/"
+FOLDERS: Final = ("tests/e2e/stack/", "tests/e2e/cluster/")
 
 
 class StackScheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """As `--dist loadfile`, with the files of one folder as if they were one file."""
+    """As `--dist loadfile`, with the files of each of FOLDERS as if they were one file."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return FOLDER if nodeid.startswith(FOLDER) else super()._split_scope(nodeid)
+        return next(filter(nodeid.startswith, FOLDERS), None) or super()._split_scope(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

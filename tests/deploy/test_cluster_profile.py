@@ -1,4 +1,4 @@
-"""The profile `cluster` of compose.yaml, without an engine. tests/e2e/test_cluster.py starts it."""
+"""The profile `cluster` of compose.yaml, without an engine. tests/e2e/cluster starts it."""
 
 from typing import Any, Final
 

@@ -22,9 +22,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    stack = getattr(item, "funcargs", {}).get("stack")
-    if report.failed and isinstance(stack, Stack):
-        report.sections.append(("containers", f"logs are in {stack.save_logs()}"))
+    for stack in getattr(item, "funcargs", {}).values():
+        if report.failed and isinstance(stack, Stack):
+            report.sections.append(("containers", f"logs are in {stack.save_logs()}"))
     return report
 
 

@@ -1,8 +1,6 @@
 """The profile `cluster` of compose.yaml: all of it starts, is confined, and outlives its API processes and workers."""
 
 import subprocess
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -10,30 +8,16 @@ from typing import Any, Final
 import pytest
 import yaml
 from api_keys import make_key
-from compose_stack import COMPOSE_LABEL, MakeStack, Stack
+from cluster_stack import accepted, address_of, scenario, url_of, wait_for_api_processes, wait_until_none_is
+from compose_stack import COMPOSE_LABEL, Stack
 from container_engine import docker, engine
 from kubernetes_manifests import configured, pods
 from local_service import HTTP, ROOT
 from pod_container import started_pod
 
-# What the page says; the rest is started since they need it.
-SERVICES: Final = ["balancer", "worker"]
 REPLICAS: Final = {"postgres": 1, "seaweedfs": 1, "stubs": 3, "modules": 1, "api": 2, "worker": 3, "balancer": 1}
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture(scope="module")
-def cluster(make_stack: MakeStack) -> Iterator[Stack]:
-    # Who is gone is missed sooner than by default.
-    profile = {
-        "COMPOSE_PROFILES": "cluster",
-        "OPS_CLUSTER_PUBLISH": "127.0.0.1:0",
-        "OPS_HEARTBEAT_S": "0.5",
-        "OPS_STALLED_S": "3",
-    }
-    with make_stack(build=True, services=SERVICES, **profile) as stack:
-        yield stack
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +26,6 @@ def containers(cluster: Stack) -> list[tuple[str, Any]]:
     with engine() as client:
         found = client.containers.list(filters={"label": f"{COMPOSE_LABEL}={cluster.project}"})
     return [(container.labels["com.docker.compose.service"], container.attrs) for container in found]
-
-
-def url_of(cluster: Stack) -> str:
-    return f"http://{cluster.compose('port', 'balancer', '8000').strip()}"
 
 
 def psql(cluster: Stack, sentence: str, password: str = "only-for-trying") -> str:  # noqa: S107  # for trying
@@ -91,22 +71,9 @@ def test_database_asks_for_the_password_and_keeps_what_it_has_when_it_is_started
 
 
 def test_bucket_refuses_who_has_no_keys(cluster: Stack) -> None:
-    container = cluster.compose("ps", "--quiet", "seaweedfs").strip()
-    address = docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", container)
-    assert HTTP.put(f"http://{address}:8333/openpolicystack/archive/x", content=b"x").status_code == 403
-
-
-def wait_for_api_processes(cluster: Stack, number: int) -> None:
-    """Wait until the balancer sees as many."""
-    ask = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8405/').read().decode())"
-    while int(cluster.compose("exec", "-T", "balancer", "python3", "-c", ask)) != number:
-        pass
-
-
-def scenario(delay_s: float) -> dict[str, Any]:
-    """Two modules that deliver files, each of which takes so long."""
-    inputs = {"country": "DO", "__stub_delay_s": delay_s}
-    return {"scenario_id": "cluster", "modules": ["data-layer", "supplychain-risk"], "inputs": inputs}
+    assert (
+        HTTP.put(f"http://{address_of(cluster, 'seaweedfs')}:8333/openpolicystack/archive/x", content=b"x").status_code == 403
+    )
 
 
 def test_runs_at_once_find_their_artifacts_at_the_replica_that_made_them(cluster: Stack) -> None:
@@ -119,14 +86,10 @@ def test_runs_at_once_find_their_artifacts_at_the_replica_that_made_them(cluster
 
 def test_runs_of_a_worker_that_is_killed_are_completed_by_others(cluster: Stack) -> None:
     wait_for_api_processes(cluster, 2)
-    url = url_of(cluster)
-    asked = [HTTP.post(f"{url}/plan_and_execute", json=scenario(3), headers={"Prefer": "respond-async"}) for _ in range(6)]
-    runs = [f"{url}/runs/{answer.raise_for_status().json()['run_id']}" for answer in asked]
-    while any(HTTP.get(run).json()["status"] == "queued" for run in runs):
-        pass
+    runs = accepted(cluster, 6, delay_s=3)
+    wait_until_none_is(runs, "queued")
     docker("kill", cluster.compose("ps", "--quiet", "worker").split()[0])
-    while any(HTTP.get(run).json()["status"] in ("queued", "running") for run in runs):
-        time.sleep(0.2)
+    wait_until_none_is(runs, "queued", "running")
     ended = [HTTP.get(run).json() for run in runs]
     assert [(run["status"], run.get("error")) for run in ended] == [("completed", None)] * 6
     assert {run["attempt"] for run in ended} == {1, 2}
