@@ -31,6 +31,15 @@ def moto_server(folder: Path) -> Iterator[str]:
 @contextmanager
 def seaweedfs_server(folder: Path) -> Iterator[str]:
     """SeaweedFS in a process of its own, with everything it needs; its address."""
+    words, port = seaweedfs_line(str(folder))
+    with started(folder, *words, stdout=DEVNULL, stderr=DEVNULL):
+        url = f"http://127.0.0.1:{port}"
+        _make_bucket(url)
+        yield url
+
+
+def seaweedfs_line(folder: str) -> tuple[list[str], int]:
+    """The words that start a SeaweedFS on free ports, and the port of its S3 interface."""
     ports = dict(zip(("master", "volume", "filer", "s3"), _free_ports(8), strict=False))
     grpc = dict(zip(ports, _free_ports(8)[4:], strict=True))
     words = [f"-{name}.port={port}" for name, port in ports.items()]
@@ -38,10 +47,7 @@ def seaweedfs_server(folder: Path) -> Iterator[str]:
     words += [f"-dir={folder}", "-ip=127.0.0.1", "-filer=true", "-s3", "-master.volumeSizeLimitMB=64", "-volume.max=16"]
     # Several run side by side on one machine, and none tells anybody that it does.
     words += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
-    with started(folder, "weed", "server", *words, stdout=DEVNULL, stderr=DEVNULL):
-        url = f"http://127.0.0.1:{ports['s3']}"
-        _make_bucket(url)
-        yield url
+    return ["weed", "server", *words], ports["s3"]
 
 
 def new_prefix() -> str:

@@ -17,7 +17,7 @@ from termios import TIOCSWINSZ
 from typing import Final
 
 from command_line import rest_of
-from local_service import environment, service
+from local_service import environment, service, started
 
 _BLOCK: Final = re.compile(
     r"(?:`(?P<file>[^`\s]+)`:\n\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$(?:\n\n^```text\n(?P<shown>.*?)^```$)?",
@@ -27,6 +27,8 @@ _OTHER_TERMINAL: Final = re.compile(r"# in (?:a |the )?(?P<which>\w+) terminal.*
 _AGAIN: Final = "# ask again until it shows this\n"
 _COLUMNS: Final = 98
 _CONTROL: Final = re.compile(r"(\x1b\[[0-9;?]*[A-Za-z]|\r?\n|\r)")
+_SAYS_NOT_WHERE: Final = ("weed",)
+"""Services that do not say where they listen: what needs them waits for them."""
 _KEY: Final = re.compile(r"ops_[0-9a-f]{8}_[A-Za-z0-9_-]{43}")
 
 
@@ -104,7 +106,10 @@ class Reader:
         """Start a service in a terminal of its own."""
         opened = self.terminals[terminal] = ExitStack()
         words = ("bash", "-c", f"{self.prelude}exec env {line}")
-        process, _ = opened.enter_context(service(self.folder, *words, **self.variables()))
+        if line.startswith(_SAYS_NOT_WHERE):
+            process = opened.enter_context(started(self.folder, *words, stdout=DEVNULL, stderr=DEVNULL, **self.variables()))
+        else:
+            process, _ = opened.enter_context(service(self.folder, *words, **self.variables()))
         opened.callback(_interrupt, process)
 
     def close(self, terminal: str) -> None:
