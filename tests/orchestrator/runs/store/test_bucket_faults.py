@@ -14,7 +14,7 @@ from run_records import RUN_ID, begin
 from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.events import RunEnded
 from ops_orchestrator.runs.store.objects.address import BucketAddress
-from ops_orchestrator.runs.store.objects.bucket import Bucket
+from ops_orchestrator.runs.store.objects.bucket import Bucket, BucketError
 from ops_orchestrator.runs.store.objects.store import ObjectStore
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.runs.verification import verify_run
@@ -169,6 +169,14 @@ async def test_run_is_not_made_while_the_bucket_is_gone_and_leaves_nothing(
     before.faults.clear()
     assert store.recover() == {}
     assert (store.page(10).runs, sizes_of(tmp_path, ".objects/*/written/*")) == ([], [])
+
+
+async def test_read_that_is_not_answered_is_given_up(store: ObjectStore, before: FaultyStore, prefix: str) -> None:
+    await write(store, "alpha")
+    bucket = Bucket(BucketAddress.of(prefix), patience_s=1, request_s=0.5)
+    before.stage(Fault("held", method="GET", times=math.inf))
+    with pytest.raises(BucketError, match="cannot read"):
+        bucket.read(f"{RUN_ID}/logs.jsonl")
 
 
 async def test_bucket_that_does_not_exist_is_named(before: FaultyStore) -> None:

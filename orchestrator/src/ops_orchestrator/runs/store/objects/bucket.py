@@ -78,6 +78,7 @@ class Bucket:
         self._patience_s = patience_s
         self._small = _client(address, request_s)
         self._large = _client(address, max(request_s, _LARGE_REQUEST_S))
+        self._reading = _client(address, max(request_s, _LARGE_REQUEST_S), silent_s=request_s)
 
     def put_new(self, name: str, content: Any, *, patience_s: float | None = None) -> Tag:
         """Put an object that is not there yet; returns its tag. Raises ChangedObjectError when it is, BucketError.
@@ -98,7 +99,7 @@ class Bucket:
         options: Any = {} if unless is None else {"if_none_match": unless}
 
         def get() -> tuple[bytes, Tag]:
-            found = self._obstore.get(self._large, name, options=options)
+            found = self._obstore.get(self._reading, name, options=options)
             return bytes(found.bytes()), str(found.meta["e_tag"])
 
         try:
@@ -109,7 +110,7 @@ class Bucket:
     def pieces(self, name: str, start: int = 0) -> Iterator[bytes]:
         """The content of an object from `start` on, in pieces. Raises FileNotFoundError, BucketError."""
         options: Any = {"range": {"offset": start}} if start else {}
-        found = self._patiently(f"read {name}", lambda: self._obstore.get(self._large, name, options=options))
+        found = self._patiently(f"read {name}", lambda: self._obstore.get(self._reading, name, options=options))
         try:
             for piece in found.stream(min_chunk_size=256 * 1024):
                 yield bytes(piece)
@@ -213,7 +214,8 @@ class Bucket:
         return BucketError(f"cannot {what} in {self.address}: {refusal(error)}")
 
 
-def _client(address: BucketAddress, request_s: float) -> "S3Store":
+def _client(address: BucketAddress, request_s: float, silent_s: float | None = None) -> "S3Store":
+    """A client whose requests take so long at most, and break off when nothing comes for `silent_s`: not for large puts."""
     from obstore.store import S3Store  # noqa: PLC0415  # see Bucket
 
     options: Any = {
@@ -222,6 +224,8 @@ def _client(address: BucketAddress, request_s: float) -> "S3Store":
         "timeout": timedelta(seconds=request_s),
         "connect_timeout": timedelta(seconds=min(_CONNECT_S, request_s)),
     }
+    if silent_s is not None:
+        options["read_timeout"] = timedelta(seconds=silent_s)
     # What is repeated, and for how long, is decided in one place, which also knows what a refusal may mean then.
     once: Any = {"max_retries": 0, "retry_timeout": timedelta(seconds=request_s)}
     return S3Store(address.bucket, prefix=address.objects, client_options=options, retry_config=once)
