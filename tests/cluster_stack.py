@@ -1,5 +1,6 @@
 """The profile `cluster` of compose.yaml as its tests use it: runs that it accepts, and cuts between its containers."""
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -65,6 +66,23 @@ def wait_until_none_is(runs: Sequence[str], *statuses: str) -> None:
     """Wait until no run has one of these statuses."""
     while any(HTTP.get(run).json()["status"] in statuses for run in runs):
         time.sleep(0.2)
+
+
+def lines_of(run: str) -> list[dict[str, Any]]:
+    """The log of a run."""
+    return [json.loads(line) for line in HTTP.get(f"{run}/logs").raise_for_status().text.splitlines()]
+
+
+def executors(run: str) -> list[str]:
+    """The processes that executed a run, one after the other, by the names of their containers."""
+    return [line["executor"].partition(":")[0] for line in lines_of(run) if "executor" in line]
+
+
+def one_that_executes(cluster: Stack, run: str) -> str:
+    """The worker that executes a run; waits until one does."""
+    wait_until_none_is([run], "queued")
+    name = executors(run)[0]
+    return next(worker for worker in containers_of(cluster, "worker") if worker.startswith(name))
 
 
 @contextmanager

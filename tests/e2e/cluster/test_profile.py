@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 import yaml
 from api_keys import make_key
-from cluster_stack import accepted, address_of, scenario, url_of, wait_for_api_processes, wait_until_none_is
+from cluster_stack import accepted, address_of, one_that_executes, scenario, url_of, wait_for_api_processes, wait_until_none_is
 from compose_stack import COMPOSE_LABEL, Stack
 from container_engine import docker, engine
 from kubernetes_manifests import configured, pods
@@ -87,12 +87,11 @@ def test_runs_at_once_find_their_artifacts_at_the_replica_that_made_them(cluster
 def test_runs_of_a_worker_that_is_killed_are_completed_by_others(cluster: Stack) -> None:
     wait_for_api_processes(cluster, 2)
     runs = accepted(cluster, 6, delay_s=3)
-    wait_until_none_is(runs, "queued")
-    docker("kill", cluster.compose("ps", "--quiet", "worker").split()[0])
+    docker("kill", one_that_executes(cluster, runs[0]))
     wait_until_none_is(runs, "queued", "running")
     ended = [HTTP.get(run).json() for run in runs]
     assert [(run["status"], run.get("error")) for run in ended] == [("completed", None)] * 6
-    assert {run["attempt"] for run in ended} == {1, 2}
+    assert ended[0]["attempt"] == 2
 
 
 @pytest.mark.parametrize("name", ["database-upgrade", "orchestrator", "worker"])
@@ -142,3 +141,5 @@ def test_runs_go_on_whichever_api_process_is_gone(cluster: Stack, example: bytes
         answers = [HTTP.post(f"{url}/plan_and_execute", content=example, headers=headers).json() for _ in range(3)]
         assert [answer["status"] for answer in answers] == ["completed"] * 3
         docker("start", process)
+        # The balancer takes a process for ready as soon as it has an address, until it has looked.
+        cluster.compose("up", "--detach", "--wait", "--no-recreate", "--no-deps", "api")

@@ -58,6 +58,7 @@ class Cluster:
         self._worker = QueueWorker(
             self.queue,
             self._claimed.execute,
+            store.unwritable,
             concurrency=concurrency,
             heartbeat_s=settings.heartbeat_s,
             stalled_s=settings.stalled_s,

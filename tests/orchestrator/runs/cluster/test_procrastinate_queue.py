@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from threading import Semaphore
 
 import psycopg
 import pytest
@@ -110,6 +111,32 @@ async def test_worker_that_was_away_counts_as_alive_when_it_takes_a_run(queue: P
     assert await queue.requeue_stalled(stalled_s) == 0
     released.set()
     await worker.stop()
+
+
+async def test_worker_that_cannot_execute_leaves_runs_to_others_until_it_can(queue: ProcrastinateQueue) -> None:
+    is_gone, taken, looks = True, [], Semaphore(0)
+
+    async def execute(claim: Claim) -> Fate:
+        taken.append(claim.run_id)
+        return "busy" if is_gone else "over"
+
+    def hindrance() -> str | None:
+        looks.release()
+        return "the bucket is gone" if is_gone else None
+
+    await queue.submit([RUN_ID])
+    worker = QueueWorker(queue, execute, hindrance, concurrency=8, heartbeat_s=1, stalled_s=10)
+    await worker.start()
+    await asyncio.to_thread(looks.acquire)
+    await queue.submit([GOOD])
+    for _ in range(2):
+        await asyncio.to_thread(looks.acquire)
+    assert taken == [RUN_ID]
+    is_gone = False
+    while await queue.missing([RUN_ID, GOOD]) != {RUN_ID, GOOD}:
+        pass
+    await worker.stop()
+    assert set(taken) == {RUN_ID, GOOD}
 
 
 async def test_worker_that_was_taken_for_dead_does_not_end_the_claim_of_the_next(

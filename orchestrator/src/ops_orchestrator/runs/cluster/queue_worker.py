@@ -7,6 +7,7 @@ one stays the worker that it is, and lets what it executes go on meanwhile.
 import asyncio
 import math
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,13 +29,25 @@ _log: Any = structlog.get_logger("ops_orchestrator.worker")
 
 
 class QueueWorker:
-    """Has `execute` execute as many runs at once as `concurrency`. Begin with `start` on the event loop, end with `stop`."""
+    """Has `execute` execute as many runs at once as `concurrency`. Begin with `start` on the event loop, end with `stop`.
 
-    def __init__(
-        self, queue: ProcrastinateQueue, execute: Execute, *, concurrency: int, heartbeat_s: float, stalled_s: float
+    After a run was put off, none is taken while `hindrance`, which blocks, says why it cannot be executed: others may do so.
+    """
+
+    def __init__(  # noqa: PLR0913  # what it is made of
+        self,
+        queue: ProcrastinateQueue,
+        execute: Execute,
+        hindrance: Callable[[], str | None] = lambda: None,
+        *,
+        concurrency: int,
+        heartbeat_s: float,
+        stalled_s: float,
     ) -> None:
         self._queue = queue
         self._execute = execute
+        self._hindrance = hindrance
+        self._has_put_off = False
         self._slots = asyncio.Semaphore(concurrency)
         self._heartbeat_s = heartbeat_s
         self._stalled_s = stalled_s
@@ -84,6 +97,8 @@ class QueueWorker:
         if self._stopping.is_set():
             return None
         self._wake.clear()
+        if self._has_put_off and await self._is_hindered():
+            return None
         try:
             if time.monotonic() - self._beaten > self._stalled_s / 2:
                 # Who was away counts as dead: what it takes would be taken from it at once.
@@ -94,6 +109,13 @@ class QueueWorker:
             await within(self._stopping, _AGAIN_S)
             return None
 
+    async def _is_hindered(self) -> bool:
+        reason = await asyncio.to_thread(self._hindrance)
+        if reason is not None:
+            _log.warning("worker.hindered", message=f"takes no run: {reason}")
+        self._has_put_off = reason is not None
+        return self._has_put_off
+
     async def _see_to(self, job: "Job", claim: Claim) -> None:
         try:
             fate: Fate = "busy"
@@ -101,6 +123,7 @@ class QueueWorker:
                 fate = await self._execute(claim)
             except Exception:  # noqa: BLE001  # whatever it is, the run stays in the queue
                 _log.exception("run.unexecuted", run_id=claim.run_id)
+            self._has_put_off |= fate == "busy"
             await self._settle(job, claim, fate)
         finally:
             self._slots.release()
