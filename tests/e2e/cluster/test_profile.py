@@ -142,4 +142,4 @@ def test_runs_go_on_whichever_api_process_is_gone(cluster: Stack, example: bytes
         assert [answer["status"] for answer in answers] == ["completed"] * 3
         docker("start", process)
         # The balancer takes a process for ready as soon as it has an address, until it has looked.
-        cluster.compose("up", "--detach", "--wait", "--no-recreate", "--no-deps", "api")
+        wait_until_it_answers(process, 8000, "/ready")
