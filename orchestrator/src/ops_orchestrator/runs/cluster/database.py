@@ -54,7 +54,6 @@ INSERT INTO ops.upgrades (version, index_sha256, queue_migration) VALUES (%s, %s
 ON CONFLICT (only_one) DO UPDATE SET version = excluded.version, index_sha256 = excluded.index_sha256,
 queue_migration = excluded.queue_migration
 """
-_LIVING: Final = "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => %s)"
 _HINT: Final = "`ops db upgrade` prepares it"
 
 
@@ -99,13 +98,6 @@ def refuse_unless_ready(url: str) -> None:
     """Raise ConfigurationError when the database cannot be reached, or its tables are not those of this version."""
     if (reason := lacking(url)) is not None:
         raise ConfigurationError(f"the database of OPS_DATABASE_URL {reason}; {_HINT}")
-
-
-def living_workers(url: str, seconds: float) -> int:
-    """How many workers gave a sign of life within so many seconds. Raises ConfigurationError."""
-    with connected(url) as connection, _explained("cannot read"):
-        [(count,)] = connection.execute(_LIVING, (seconds,)).fetchall()
-    return int(count)
 
 
 def _state(connection: "Connection[tuple[Any, ...]]") -> tuple[int, str, str] | None:
