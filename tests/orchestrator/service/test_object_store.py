@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from faulty_store import Fault, FaultyStore
 from local_service import HTTP
-from object_stores import bucket_settings, objects_at
+from object_stores import bucket_settings, objects_at, put_object
 from scripted_module import Gate, ScriptedModule, StartService, artifact, error_envelope, success
 
 from ops_orchestrator.runs.store.opening import open_store
@@ -95,6 +95,21 @@ async def test_artifact_has_a_presigned_address_when_one_is_asked_for(ops: httpx
     assert (answer.status_code, answer.headers["cache-control"]) == (307, "no-store")
     assert (await asyncio.to_thread(HTTP.get, answer.headers["location"])).content == CONTENT
     assert (await ops.get(f"{run}/artifacts/alpha/none", params={"presigned": "true"})).status_code == 404
+
+
+async def test_what_somebody_changed_in_the_bucket_is_found_although_it_was_read_before(
+    ops: httpx2.AsyncClient, moto: str, prefix: str
+) -> None:
+    run = await started(ops)
+    run_id = run.removeprefix("/runs/")
+    assert (await ops.get(f"{run}/verification")).json()["intact"]
+    for name in ("run.json", "manifest-sha256.txt", "steps/1-alpha/response.json"):
+        content = objects_at(moto, prefix)[f"{run_id}/{name}"]
+        put_object(moto, prefix, f"{run_id}/{name}", b"{}\n")
+        found = (await ops.get(f"{run}/verification")).json()
+        assert name in {finding["file"] for finding in found["findings"]}
+        put_object(moto, prefix, f"{run_id}/{name}", content)
+        assert (await ops.get(f"{run}/verification")).json()["intact"]
 
 
 async def test_list_does_not_ask_the_bucket(ops: httpx2.AsyncClient, before: FaultyStore) -> None:

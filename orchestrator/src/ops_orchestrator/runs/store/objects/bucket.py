@@ -107,10 +107,17 @@ class Bucket:
         except self._errors.NotModifiedError:
             return None
 
-    def pieces(self, name: str, start: int = 0) -> Iterator[bytes]:
-        """The content of an object from `start` on, in pieces. Raises FileNotFoundError, BucketError."""
+    def opened(self, name: str, start: int = 0) -> tuple[Tag, Iterator[bytes]]:
+        """An object's tag, and its content from `start` on, in pieces. Raises FileNotFoundError, BucketError."""
         options: Any = {"range": {"offset": start}} if start else {}
         found = self._patiently(f"read {name}", lambda: self._obstore.get(self._reading, name, options=options))
+        return str(found.meta["e_tag"]), self._streamed(name, found)
+
+    def pieces(self, name: str, start: int = 0) -> Iterator[bytes]:
+        """The content of an object from `start` on, in pieces. Raises FileNotFoundError, BucketError."""
+        yield from self.opened(name, start)[1]
+
+    def _streamed(self, name: str, found: Any) -> Iterator[bytes]:
         try:
             for piece in found.stream(min_chunk_size=256 * 1024):
                 yield bytes(piece)

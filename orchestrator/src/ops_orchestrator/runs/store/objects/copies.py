@@ -1,13 +1,14 @@
 """Copies of runs that are in a bucket, through which they are read: file by file, as they are asked for.
 
 The log's tag says whether a copy is current. What is derived from the log is put after it, and fetched each time until the
-record says that the run is over. Copies take so many bytes at most: those that were used least recently go first.
+record says that the run is over. Whoever lists the files of a run, such as to verify them, reads all of them as they are in the
+bucket then. Copies take so many bytes at most: those that were used least recently go first.
 """
 
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -37,10 +38,11 @@ _DOCUMENTS: Final = frozenset({*_DERIVED, MODULES, LOGS, *DERIVED})
 
 @dataclass
 class _Copy:
-    """A copy, how many use it, and which of the files that were asked for the run does not have."""
+    """A copy, how many use it, the tags of its files, and which of those that were asked for the run does not have."""
 
     lock: threading.RLock = field(default_factory=threading.RLock)
     tag: Tag | None = None
+    tags: dict[str, Tag] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     bytes: int = 0
     users: int = 0
@@ -68,6 +70,15 @@ class Copies:
                 self._fetch(run_id, copy, name)
             yield partial(self._fetch, run_id, copy)
 
+    def compare(self, run_id: str, stored: Mapping[str, Stored]) -> None:
+        """Fetch again what is not as the bucket has it now: somebody may have changed there what no log tells of."""
+        with self._used(run_id) as copy, copy.lock:
+            for name, tag in list(copy.tags.items()):
+                if name not in stored or stored[name].tag != tag:
+                    (self.folder / run_id / name).unlink(missing_ok=True)
+                    del copy.tags[name]
+            copy.missing -= stored.keys()
+
     def _renew(self, run_id: str, copy: _Copy) -> None:
         """Fetch the log, unless it is as it was; with another, all files are fetched again when they are asked for."""
         try:
@@ -88,7 +99,8 @@ class Copies:
         if name in copy.missing or (self.folder / run_id / name).exists():
             return
         try:
-            self._write(run_id, copy, name, self._bucket.pieces(f"{run_id}/{name}"))
+            copy.tags[name], pieces = self._bucket.opened(f"{run_id}/{name}")
+            self._write(run_id, copy, name, pieces)
         except FileNotFoundError:
             copy.missing.add(name)
             return
@@ -119,7 +131,7 @@ class Copies:
 
     def _empty(self, run_id: str, copy: _Copy) -> None:
         shutil.rmtree(self.folder / run_id, ignore_errors=True)
-        copy.tag, copy.bytes, copy.missing = None, 0, set()
+        copy.tag, copy.tags, copy.bytes, copy.missing = None, {}, 0, set()
 
     @contextmanager
     def _used(self, run_id: str) -> Iterator[_Copy]:

@@ -74,7 +74,9 @@ class BucketReader:
         """See StoredRun."""
         with self._copies.of(run_id):
             log = read_below(self._copies.folder, f"{run_id}/{LOGS}", LARGEST_DOCUMENT_BYTES)
-        return sorted(counted(run_id, log, self._bucket.below(run_id)))
+        stored = self._bucket.below(run_id)
+        self._copies.compare(run_id, stored)
+        return sorted(counted(run_id, log, stored))
 
     def open(self, run_id: str, name: str) -> OpenFile:
         """See StoredRun."""
