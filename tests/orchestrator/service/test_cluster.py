@@ -184,6 +184,14 @@ def test_events_come_live_from_another_process(four: Four) -> None:
         assert status(there, run_id) == "completed"
 
 
+def test_stream_of_a_run_whose_documents_are_damaged_is_refused(four: Four) -> None:
+    home, here, there, _ = four
+    run_id = post(here).json()["run_id"]
+    for name in ("logs.jsonl", "run.json"):
+        (home.folder / "runs" / run_id / name).write_bytes(b"garbage")
+    assert HTTP.get(f"{there.url}/runs/{run_id}/events").status_code == 500
+
+
 def test_failed_step_is_answered_as_by_one_process(four: Four) -> None:
     _home, here, _there, _worker = four
     answer = post(here, "refusing")

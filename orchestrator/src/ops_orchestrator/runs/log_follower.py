@@ -97,21 +97,31 @@ class _LogWatcher:
         self._grew.set()
 
     async def take(self, within_s: float) -> list[Line]:
-        async with asyncio.timeout(within_s):
-            while self.ended is None:
-                self._grew.clear()
-                pause_s = _LOOK_EVERY_S
-                try:
-                    lines = await asyncio.to_thread(self._next)
-                except (NotFoundError, StoreError):
-                    self.ended = "stopping"
-                    return []
-                if lines and (not lines[-1].is_last or await asyncio.to_thread(self._is_recorded)):
-                    self._seq = lines[-1].seq
-                    return lines
-                if lines:
-                    pause_s = _SOON_S  # a caller who has the last line reads the record next
-                await self._wait(pause_s)
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._take()
+        except TimeoutError:
+            if not await asyncio.to_thread(self._is_over):
+                raise
+            # No line will come: its log was cut, or is damaged.
+            self.ended = "stopping"
+            return []
+
+    async def _take(self) -> list[Line]:
+        while self.ended is None:
+            self._grew.clear()
+            pause_s = _LOOK_EVERY_S
+            try:
+                lines = await asyncio.to_thread(self._next)
+            except (NotFoundError, StoreError):
+                self.ended = "stopping"
+                return []
+            if lines and (not lines[-1].is_last or await asyncio.to_thread(self._is_recorded)):
+                self._seq = lines[-1].seq
+                return lines
+            if lines:
+                pause_s = _SOON_S  # a caller who has the last line reads the record next
+            await self._wait(pause_s)
         return []
 
     async def _wait(self, seconds: float) -> None:
@@ -132,3 +142,10 @@ class _LogWatcher:
 
     def _is_recorded(self) -> bool:
         return self._store.record(self._run_id).status != "running"
+
+    def _is_over(self) -> bool:
+        """Whether the run is over, and its log has nothing that was not taken."""
+        try:
+            return self._store.record(self._run_id).is_over and not self._next()
+        except (NotFoundError, StoreError):
+            return True

@@ -65,7 +65,7 @@ def events_routes(
         # A browser that comes again repeats the address and adds the header, which is newer.
         after = int(header or last_event_id or 0)
         log, has_more = await asyncio.to_thread(_opened, store, run_id, after)
-        if has_more and not is_active(run_id):
+        if has_more:
             await asyncio.to_thread(_check_that_more_may_come, store, log)
         if has_more and not is_head(request.scope):
             run = Streamed(partial(is_active, run_id), partial(_is_recorded, store, run_id), partial(settled, run_id))
