@@ -43,7 +43,9 @@ _HOST_NAME: Final = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*\.?|\[?[0-9a-fA-F:]+\]?
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(:\d{1,5})?")
 
 _BUCKET: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!\.{1,2}(/|$))[A-Za-z0-9!_.*'()=-]+)*/?")
-_DATABASE_URL: Final = re.compile(r"postgres(ql)?://.")
+_HOSTS: Final = r"([^@:/?#\[\]]*|\[[^@/?#\]]*\])(:\d*)?"
+_DATABASE_URL: Final = re.compile(rf"postgres(ql)?://(?=.)([^@/?#]*@)?{_HOSTS}(,{_HOSTS})*(/[^@?#]*)?(\?[^@#]*)?")
+_NO_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 _ENV_FILE: Final = Path(".env")
 _MOST_ENV_BYTES: Final = MIB
@@ -76,7 +78,7 @@ def _opening(text: str) -> str:
 
 def _bucket(address: str | None) -> str | None:
     if address and not _BUCKET.fullmatch(address):
-        raise ValueError(f"must be s3://BUCKET or s3://BUCKET/PREFIX, such as s3://policy-runs/prod, not {address!r:.120}")
+        raise ValueError("must be s3://BUCKET or s3://BUCKET/PREFIX, such as s3://policy-runs/prod")
     return address
 
 
@@ -97,9 +99,14 @@ def listed(text: str) -> tuple[str, ...]:
 
 
 def _database_url(url: SecretStr | None) -> SecretStr | None:
-    if url is not None and not _DATABASE_URL.match(url.get_secret_value()):
-        # As above: the address may have a password.
-        raise PydanticCustomError("complete", "must be an address such as postgresql://user:password@host:5432/ops")
+    # As above: the address may have a password, a part of which PostgreSQL's library would take for a host or a port, and tell.
+    if url is not None:
+        text = url.get_secret_value()
+        if not _DATABASE_URL.fullmatch(text) or _NO_ESCAPE.search(text):
+            escapes = "a password with other characters than letters, digits and -._~ needs them escaped: %40 for @, %2F for /"
+            raise PydanticCustomError(
+                "complete", f"must be an address such as postgresql://user:password@host:5432/ops; {escapes}"
+            )
     return url
 
 

@@ -62,6 +62,10 @@ def test_process_refuses_a_database_that_was_not_prepared(tmp_path: Path, cluste
             {"OPS_DATABASE_URL": "mysql://s3cret@x"},
             "OPS_DATABASE_URL must be an address such as postgresql://",
         ),
+        *(
+            (("db", "check"), {"OPS_DATABASE_URL": f"postgresql://ops:{secret}@127.0.0.1:1/ops"}, "%40 for @, %2F for /")
+            for secret in ("pass@s3cret", "s3cret/pass", "s3cret#", "1?s3cret", "s3cret%")
+        ),
         (("worker",), {}, "`ops worker` needs OPS_DATABASE_URL"),
         (("serve",), {"OPS_EMBEDDED_WORKERS": "0"}, "OPS_EMBEDDED_WORKERS=0 needs OPS_DATABASE_URL"),
     ],

@@ -10,6 +10,7 @@ import pytest
 from api_keys import make_key
 from held_module import HeldModule
 from local_service import HTTP, command, service, started
+from object_stores import credentials_for
 from postgres import Postgres
 from scripted_module import modules_yaml
 
@@ -43,6 +44,13 @@ def test_all_is_well_before_the_first_start(home: Path) -> None:
     assert found["store"]["message"] == "runs is made at the first start"
     assert "contract 1.0" in found["module alpha"]["message"]
     assert not (home / "runs").exists()
+
+
+def test_bucket_is_looked_at_before_the_first_start(home: Path, moto: str, prefix: str) -> None:
+    code, found = examined(home, OPS_RUNS_URL="s3://no-such-bucket", **credentials_for(moto))
+    assert (code, signs(found, "bucket", "store")) == (1, ["wrong", "ok"])
+    code, found = examined(home, OPS_RUNS_URL=prefix, **credentials_for(moto))
+    assert (code, signs(found, "bucket", "store")) == (0, ["ok"] * 2)
 
 
 def test_running_service_is_seen_with_its_port_and_its_runs(home: Path, held: HeldModule) -> None:

@@ -70,7 +70,7 @@ def configure_service_log(log_format: LogFormat) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    for chatty in ("uvicorn.access", "uvicorn.error"):
+    for chatty in ("uvicorn.access", "uvicorn.error", "procrastinate"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_shorten_cut_off)
 

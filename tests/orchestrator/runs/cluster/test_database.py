@@ -60,6 +60,15 @@ def test_changes_of_the_queue_since_the_last_upgrade_are_made(fresh: str) -> Non
     assert upgrade(fresh) == ["changed the tables of the queue as 03.04.00_50_post_add_retry_failed_job_procedure.sql says"]
 
 
+def test_database_that_can_only_be_read_is_refused(fresh: str) -> None:
+    upgrade(fresh)
+    execute(fresh, "CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA ops TO reader")
+    execute(fresh, "GRANT SELECT ON ALL TABLES IN SCHEMA ops TO reader")
+    for url in (fresh.replace("//ops@", "//reader@"), f"{fresh}&options=-cdefault_transaction_read_only%3Don"):
+        with pytest.raises(ConfigurationError, match=r"can only be read by (reader|ops); take the address of a server"):
+            refuse_unless_ready(url)
+
+
 def test_tables_of_a_later_version_are_left_alone(fresh: str) -> None:
     upgrade(fresh)
     execute(fresh, "UPDATE ops.upgrades SET version = version + 1")

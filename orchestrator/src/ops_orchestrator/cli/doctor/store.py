@@ -28,7 +28,13 @@ _TAGGED: Final = "SELECT run_id FROM tagged WHERE tag = ? ORDER BY run_id DESC"
 
 
 def store(settings: Settings) -> Iterator[Finding]:
-    """What there is to say of the folder of runs."""
+    """What there is to say of where runs are kept."""
+    if settings.runs_url is not None:
+        yield _bucket(settings.runs_url)
+    yield from _folder(settings)
+
+
+def _folder(settings: Settings) -> Iterator[Finding]:
     folder = settings.runs_dir
     if not folder.exists():
         yield _of_missing(folder)
@@ -41,9 +47,7 @@ def store(settings: Settings) -> Iterator[Finding]:
     else:
         yield _writable(settings)
     yield _disk(settings)
-    if settings.runs_url is not None:
-        yield _bucket(settings.runs_url)
-    elif settings.database_url is None:  # which has the index otherwise
+    if settings.runs_url is None and settings.database_url is None:  # which has the index otherwise
         yield from _runs(folder)
 
 

@@ -54,6 +54,10 @@ INSERT INTO ops.upgrades (version, index_sha256, queue_migration) VALUES (%s, %s
 ON CONFLICT (only_one) DO UPDATE SET version = excluded.version, index_sha256 = excluded.index_sha256,
 queue_migration = excluded.queue_migration
 """
+_MAY_WRITE: Final = """
+SELECT current_setting('transaction_read_only') = 'off' AND bool_and(has_table_privilege(name, right_to))
+FROM unnest(ARRAY['ops.runs', 'ops.keys', 'procrastinate_jobs']) name, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) right_to
+"""
 _HINT: Final = "`ops db upgrade` prepares it"
 
 
@@ -86,7 +90,12 @@ def lacking(url: str) -> str | None:
     """Why the database cannot be used as it is, in words that follow its name; None when it can. Raises ConfigurationError."""
     with connected(url) as connection, _explained("cannot read"):
         state = _state(connection)
-    _refuse_newer(state)
+        _refuse_newer(state)
+        if state is not None and connection.execute(_MAY_WRITE).fetchone() != (True,):
+            raise ConfigurationError(
+                f"the database of OPS_DATABASE_URL can only be read by {connection.info.user}; take the address of a server "
+                "that is no standby, and the user that `ops db upgrade` is run as"
+            )
     if state is None:
         return "has no tables of ours yet"
     if state != (VERSION, _INDEX_SHA256, _migrations()[-1]):
