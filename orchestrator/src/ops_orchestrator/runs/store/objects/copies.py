@@ -9,7 +9,7 @@ import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -75,7 +75,7 @@ class Copies:
         with self._used(run_id) as copy, copy.lock:
             for name, tag in list(copy.tags.items()):
                 if name not in stored or stored[name].tag != tag:
-                    (self.folder / run_id / name).unlink(missing_ok=True)
+                    self._drop(run_id, copy, name)
                     del copy.tags[name]
             copy.missing -= stored.keys()
 
@@ -126,8 +126,14 @@ class Copies:
 
     def _forget_derived(self, run_id: str, copy: _Copy) -> None:
         for name in _DERIVED:
-            (self.folder / run_id / name).unlink(missing_ok=True)
+            self._drop(run_id, copy, name)
         copy.missing.clear()
+
+    def _drop(self, run_id: str, copy: _Copy, name: str) -> None:
+        path = self.folder / run_id / name
+        with suppress(FileNotFoundError):
+            copy.bytes -= path.stat().st_size
+            path.unlink()
 
     def _empty(self, run_id: str, copy: _Copy) -> None:
         shutil.rmtree(self.folder / run_id, ignore_errors=True)
