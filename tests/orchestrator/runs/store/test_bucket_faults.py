@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from faulty_store import Fault, FaultyStore, Kind
 from object_stores import objects_at
 from run_records import RUN_ID, begin
 
-from ops_orchestrator.errors import StoreError
+from ops_orchestrator.errors import NotFoundError, StoreError
 from ops_orchestrator.runs.events import RunEnded
 from ops_orchestrator.runs.store.objects.address import BucketAddress
 from ops_orchestrator.runs.store.objects.bucket import Bucket, BucketError
@@ -204,3 +205,25 @@ async def test_copies_take_as_many_bytes_as_they_may(before: FaultyStore, prefix
                 store.run(run_id).document(name)
         assert 0 < sum(sizes_of(tmp_path, ".objects/*/copies/*/*")) <= 20_000
         assert store.record(run_ids[0]).status == "completed"
+
+
+@dataclass
+class FromTheSecond(Fault):
+    """Happens to all requests but the first that it would happen to."""
+
+    seen: int = 0
+
+    def takes(self, method: str, path: str) -> bool:
+        if not super().takes(method, path):
+            return False
+        self.seen += 1
+        return self.seen > 1
+
+
+async def test_run_whose_removal_broke_off_is_gone(store: ObjectStore, before: FaultyStore) -> None:
+    await write(store, "alpha")
+    before.stage(FromTheSecond("down", "POST", times=math.inf))
+    with pytest.raises(StoreError):
+        await asyncio.to_thread(store.remove, RUN_ID)
+    with pytest.raises(NotFoundError):
+        store.record(RUN_ID)

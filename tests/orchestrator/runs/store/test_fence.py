@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,13 @@ from run_records import RUN_ID, OpenRun, begin, first_events
 
 from ops_orchestrator.errors import ConflictError, FencedError
 from ops_orchestrator.runs.events import RunEnded, RunResumed, RunStarted
+from ops_orchestrator.runs.feed import Line
+from ops_orchestrator.runs.record import LOGS
 from ops_orchestrator.runs.recorder import Recorder
 from ops_orchestrator.runs.resumption import files_to_move
+from ops_orchestrator.runs.store.objects.address import BucketAddress
+from ops_orchestrator.runs.store.objects.bucket import Bucket
+from ops_orchestrator.runs.store.objects.fetching import fetched
 from ops_orchestrator.runs.store.opening import open_store
 from ops_orchestrator.runs.store.protocols import RunStore
 from ops_orchestrator.runs.verification import verify_run
@@ -197,6 +203,24 @@ async def test_one_of_those_who_take_a_run_over_at_once_goes_on_with_it(open_els
     await taken[0].complete(2)
     await taken[0].recorder.end(RunEnded(status="completed"))
     assert is_whole(first)
+
+
+async def test_one_of_two_who_write_the_very_same_line_goes_on(
+    prefix: str, tmp_path: Path, open_elsewhere: OpenElsewhere
+) -> None:
+    await (await begin(open_elsewhere(), "alpha")).die()
+    bucket = Bucket(BucketAddress.of(prefix), patience_s=5)
+    with ThreadPoolExecutor(1) as puts:
+        both = [(tmp_path / name, fetched(bucket, tmp_path / name, RUN_ID, puts)) for name in ("one", "two")]
+        for folder, publication in both:
+            log = folder / RUN_ID / LOGS
+            seq = log.read_bytes().count(b"\n") + 1
+            line = Line(RUN_ID, seq, b'{"seq":%d,"event":"run.resumed"}\n' % seq, is_last=False)
+            log.write_bytes(log.read_bytes() + line.data)
+            publication.wrote(line)
+        assert len(both[0][1].publish()) == 1
+        with pytest.raises(FencedError):
+            both[1][1].publish()
 
 
 async def test_run_that_was_written_to_meanwhile_is_looked_at_again_before_it_is_taken_over(
