@@ -63,6 +63,16 @@ def test_key_is_free_as_soon_as_the_database_knows_that_its_process_is_gone(
     assert holder == GOOD
 
 
+def test_key_of_a_run_that_somebody_removed_is_free(index: PostgresIndex, database: str, tmp_path: Path) -> None:
+    (tmp_path / RUN_ID).mkdir()
+    index.put([record(1).model_copy(update={"run_id": RUN_ID, "idempotency_key": KEY})])
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE ops.keys SET claimed_at = now() - interval '2 minutes'")
+    assert index.claim(KEY, GOOD) == RUN_ID
+    (tmp_path / RUN_ID).rmdir()
+    assert [index.claim(KEY, run_id) for run_id in (GOOD, RUN_ID)] == [GOOD, None]
+
+
 def test_run_that_is_made_gives_its_lock_back(index: PostgresIndex, database: str) -> None:
     index.claim(KEY, RUN_ID)
     index.put([record(1).model_copy(update={"run_id": RUN_ID, "idempotency_key": KEY})])

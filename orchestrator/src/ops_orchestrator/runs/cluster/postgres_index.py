@@ -39,13 +39,13 @@ _CLAIM: Final = """
 WITH claimed AS (
     INSERT INTO keys (key_sha256, run_id) VALUES (?, ?) ON CONFLICT (key_sha256) DO NOTHING RETURNING run_id
 )
-SELECT run_id, true FROM claimed UNION ALL
-SELECT run_id, is_made FROM keys
+SELECT run_id, true, false FROM claimed UNION ALL
+SELECT run_id, false, is_made FROM keys
 WHERE key_sha256 = ? AND NOT EXISTS (SELECT 1 FROM claimed)
 """
 _INHERIT: Final = """
-UPDATE keys SET run_id = ?, claimed_at = now() WHERE key_sha256 = ? AND run_id = ? AND NOT is_made
-AND (claimed_at < now() - make_interval(secs => ?) OR claimed_at < now() - make_interval(secs => ?)
+UPDATE keys SET run_id = ?, claimed_at = now(), is_made = false WHERE key_sha256 = ? AND run_id = ? AND is_made = ?
+AND (claimed_at < now() - make_interval(secs => ?) OR NOT is_made AND claimed_at < now() - make_interval(secs => ?)
 AND pg_try_advisory_xact_lock(hashtextextended(run_id, 1)))
 RETURNING run_id
 """
@@ -61,7 +61,7 @@ class PostgresIndex(IndexReader):
     """A RunIndex in PostgreSQL.
 
     A key whose run was never made is free as soon as the database knows that the process is gone that claimed it, and after a
-    minute in any case.
+    minute in any case. So is that of a run that is gone.
 
     What cannot be written while the database is away is written when it is back; a run that is not over is read again for lists
     anyway.
@@ -178,11 +178,12 @@ class PostgresIndex(IndexReader):
         found = self._rows(_CLAIM, (key_sha256, run_id, key_sha256), is_repeatable=False)
         if not found:
             return None  # somebody claimed it at the same moment
-        [(holder, is_sure)] = found
-        if holder != run_id:
-            if is_sure or self._source.has(holder):
+        [(holder, is_ours, is_made)] = found
+        if not is_ours:
+            if self._source.has(holder):
                 return str(holder)
-            if not self._rows(_INHERIT, (run_id, key_sha256, holder, _MAKING_S, _LOCKED_S), is_repeatable=False):
+            # Not made to its end, or removed by somebody who did not tell the database, such as a command that prunes a folder.
+            if not self._rows(_INHERIT, (run_id, key_sha256, holder, is_made, _MAKING_S, _LOCKED_S), is_repeatable=False):
                 return None
         try:
             self._locks.take(run_id)
