@@ -167,6 +167,12 @@ class ClusterHome:
         with psycopg.connect(self.variables["OPS_DATABASE_URL"]) as connection:
             return [arguments for (arguments,) in connection.execute("SELECT args FROM procrastinate_jobs").fetchall()]
 
+    @property
+    def ordered(self) -> set[str]:
+        """The runs that are to be cancelled."""
+        with psycopg.connect(self.variables["OPS_DATABASE_URL"]) as connection:
+            return {run_id for (run_id,) in connection.execute("SELECT run_id FROM ops.cancellations").fetchall()}
+
     def log(self, run_id: str) -> list[dict[str, Any]]:
         """The log of a run."""
         return [json.loads(line) for line in (self.folder / "runs" / run_id / "logs.jsonl").read_text().splitlines()]

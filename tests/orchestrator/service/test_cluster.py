@@ -444,6 +444,28 @@ def test_request_that_was_refused_after_its_run_was_made_is_sent_again_and_execu
     assert home.events(run_id).count("run.queued") == 1
 
 
+def test_run_is_cancelled_by_whoever_takes_it_over(accepting: Accepting) -> None:
+    home, api = accepting
+    home.modules.hold("beta")
+    with home.worker() as doomed:
+        run_id = start(api, "alpha", "beta")
+        wait_for(lambda: ("beta", run_id) in home.modules.calls)
+        doomed.stop(signal.SIGKILL)
+    with ThreadPoolExecutor(1) as caller:
+        cancelling = caller.submit(HTTP.post, f"{api.url}/runs/{run_id}/cancel")
+        wait_for(lambda: run_id in home.ordered)
+        with home.worker():
+            assert cancelling.result().json()["status"] == "cancelled"
+
+
+def test_run_that_is_damaged_leaves_the_queue(accepting: Accepting) -> None:
+    home, api = accepting
+    run_id = start(api)
+    (home.folder / "runs" / run_id / "logs.jsonl").write_bytes(b"garbage")
+    with home.worker():
+        wait_for(lambda: not home.is_queued(run_id))
+
+
 def test_run_that_waits_is_cancelled_though_no_worker_lives(accepting: Accepting) -> None:
     home, api = accepting
     run_id = start(api)
