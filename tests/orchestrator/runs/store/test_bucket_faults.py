@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from faulty_store import Fault, FaultyStore, Kind
-from object_stores import objects_at
+from object_stores import bucket_settings, objects_at
 from run_records import RUN_ID, begin
 
 from ops_orchestrator.errors import NotFoundError, StoreError
@@ -17,6 +17,7 @@ from ops_orchestrator.runs.events import RunEnded
 from ops_orchestrator.runs.store.objects.address import BucketAddress
 from ops_orchestrator.runs.store.objects.bucket import Bucket, BucketError
 from ops_orchestrator.runs.store.objects.store import ObjectStore
+from ops_orchestrator.runs.store.opening import open_store
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.runs.verification import verify_run
 
@@ -227,3 +228,18 @@ async def test_run_whose_removal_broke_off_is_gone(store: ObjectStore, before: F
         await asyncio.to_thread(store.remove, RUN_ID)
     with pytest.raises(NotFoundError):
         store.record(RUN_ID)
+
+
+async def test_record_that_is_put_after_its_log_is_read_by_whoever_has_read_the_log_before(
+    store: ObjectStore, before: FaultyStore, prefix: str, tmp_path: Path
+) -> None:
+    run = await begin(store, "alpha")
+    await run.complete()
+    held = before.stage(Fault("held", ending="run.json"))
+    with closing(open_store(bucket_settings(tmp_path / "elsewhere", prefix))) as elsewhere:
+        ending = asyncio.create_task(run.recorder.end(RunEnded(status="completed")))
+        await asyncio.to_thread(held.met.wait)
+        assert (await asyncio.to_thread(elsewhere.record, RUN_ID)).status == "running"
+        held.released.set()
+        await ending
+        assert (await asyncio.to_thread(elsewhere.record, RUN_ID)).status == "completed"
