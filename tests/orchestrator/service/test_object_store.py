@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -110,6 +111,14 @@ async def test_what_somebody_changed_in_the_bucket_is_found_although_it_was_read
         assert name in {finding["file"] for finding in found["findings"]}
         put_object(moto, prefix, f"{run_id}/{name}", content)
         assert (await ops.get(f"{run}/verification")).json()["intact"]
+
+
+async def test_copies_that_somebody_removed_are_fetched_again(ops: httpx2.AsyncClient, tmp_path: Path) -> None:
+    run = await started(ops)
+    for path in ("/verification", "/report.html", "/archive"):
+        for copies in tmp_path.rglob("copies"):
+            shutil.rmtree(copies)
+        assert (await ops.get(run + path)).status_code == 200
 
 
 async def test_list_does_not_ask_the_bucket(ops: httpx2.AsyncClient, before: FaultyStore) -> None:

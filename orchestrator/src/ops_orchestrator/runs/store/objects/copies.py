@@ -81,8 +81,10 @@ class Copies:
 
     def _renew(self, run_id: str, copy: _Copy) -> None:
         """Fetch the log, unless it is as it was; with another, all files are fetched again when they are asked for."""
+        # Somebody may have emptied the folder, such as a cleaner of old files.
+        tag = copy.tag if (self.folder / run_id / LOGS).exists() else None
         try:
-            found = self._bucket.read(f"{run_id}/{LOGS}", copy.tag)
+            found = self._bucket.read(f"{run_id}/{LOGS}", tag)
         except FileNotFoundError as error:
             self._empty(run_id, copy)
             raise NotFoundError(f"There is no run {run_id}.", "/runs") from error
