@@ -458,6 +458,14 @@ def test_run_is_cancelled_by_whoever_takes_it_over(accepting: Accepting) -> None
             assert cancelling.result().json()["status"] == "cancelled"
 
 
+def test_request_that_is_repeated_puts_a_run_into_the_queue_whose_process_died_before(accepting: Accepting) -> None:
+    home, api = accepting
+    run_id = start(api, **{"Idempotency-Key": "repeated"})
+    home.forget_jobs()
+    assert start(api, **{"Idempotency-Key": "repeated"}) == run_id
+    assert home.is_queued(run_id)
+
+
 def test_run_that_is_damaged_leaves_the_queue(accepting: Accepting) -> None:
     home, api = accepting
     run_id = start(api)

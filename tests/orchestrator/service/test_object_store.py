@@ -113,11 +113,15 @@ async def test_what_somebody_changed_in_the_bucket_is_found_although_it_was_read
         assert (await ops.get(f"{run}/verification")).json()["intact"]
 
 
+def remove_copies(folder: Path) -> None:
+    for copies in folder.rglob("copies"):
+        shutil.rmtree(copies)
+
+
 async def test_copies_that_somebody_removed_are_fetched_again(ops: httpx2.AsyncClient, tmp_path: Path) -> None:
     run = await started(ops)
     for path in ("/verification", "/report.html", "/archive"):
-        for copies in tmp_path.rglob("copies"):
-            shutil.rmtree(copies)
+        await asyncio.to_thread(remove_copies, tmp_path)
         assert (await ops.get(run + path)).status_code == 200
 
 
