@@ -5,6 +5,7 @@ comes late. The job's lock is the run's id, so that one worker has a run at a ti
 """
 
 import asyncio
+import select
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
@@ -84,6 +85,7 @@ class ProcrastinateQueue:
         self._answer_s = answer_s
         self._errors = procrastinate.exceptions
         self._psycopg = library("psycopg")
+        self._pools = library("psycopg_pool")
         self._app = procrastinate.App(
             connector=procrastinate.PsycopgConnector(
                 conninfo=bounded(url),
@@ -92,6 +94,7 @@ class ProcrastinateQueue:
                 timeout=_PATIENCE_S,
                 reconnect_timeout=RECONNECT_S,
                 configure=_configure,
+                pool_factory=self._pool,
             )
         )
 
@@ -187,6 +190,15 @@ class ProcrastinateQueue:
             await self._defer(claim.run_id, lost=claim.lost, at=later)
         await self._all(_FINISH, **mine)
 
+    def _pool(self, **arguments: Any) -> Any:
+        """The connections that Procrastinate asks for, each looked at before it is used, instead of asked whether it lives."""
+
+        async def check(connection: "AsyncConnection[Any]") -> None:
+            if _has_news(connection.fileno()):
+                await self._pools.AsyncConnectionPool.check_connection(connection)
+
+        return self._pools.AsyncConnectionPool(**(arguments | {"check": check}))
+
     async def _defer(self, run_id: str, *, lost: int, at: datetime | None) -> None:
         deferrer = self._app.configure_task(
             _TASKS[self._queue], allow_unknown=True, queue=self._queue, lock=run_id, queueing_lock=run_id, schedule_at=at
@@ -216,6 +228,13 @@ async def _configure(connection: "AsyncConnection[Any]") -> None:
     # What is sent is done, also when the answer does not arrive: a transaction would keep what it locked from all others.
     await connection.set_autocommit(True)
     await connection.execute(PREPARED)
+
+
+def _has_news(descriptor: int) -> bool:
+    """Whether something came over a connection that waits to be used, such as that the server has closed it."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _unusable(error: Exception) -> StoreError:
