@@ -69,7 +69,8 @@ class ClaimedRuns:
         run_id = claim.run_id
         run = self._runs.find(run_id)
         if run is None:
-            if await asyncio.to_thread(self._is_over, run_id):
+            # One that is claimed for the first time is hardly ever over, and whoever takes it up finds that out.
+            if claim.lost and await asyncio.to_thread(self._is_over, run_id):
                 return await self._ended(run_id)  # its worker may have died before the run was listed as over
             if claim.lost >= self._most_lost:
                 return await self._given_up(claim)
@@ -79,7 +80,7 @@ class ClaimedRuns:
                 return "busy"  # to whoever executes it, the run is left
             except (ConflictError, DamagedRunError):
                 return await self._ended(run_id)  # there is nothing to do but to write its end
-            except BusyError:
+            except (BusyError, NotFoundError):
                 raise
             except RequestError as error:
                 _log.error("run.left", run_id=run_id, message=f"cannot go on: {error}")

@@ -192,11 +192,11 @@ class Writer:
         over = [item for item in flushed if item.record is not None]
         if over:
             self.index.put([item.record for item in over if item.record is not None])
-            self._publish([item.line for item in over if item.line is not None])
         for item in over:
             self._open.discard(item.writer)
-            # Before anybody is told: who reads that the run is over may resume it at once.
+            # Before anybody hears of it, also in another process: who knows that the run is over may resume it at once.
             item.writer.folder.close()
+        self._publish([item.line for item in over if item.line is not None])
         tell([(item.done, None) for item in flushed])
 
     def _fail(self, batch: list[Flush], error: OSError) -> None:
