@@ -5,6 +5,7 @@ They are no more than hints: whoever waits for one looks again after a while, si
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ _AGAIN_S: Final = 0.5
 # Callers wait for ends, and those who watch do not see the difference.
 _GATHERED_S: Final = 0.02
 _MOST_UNTOLD: Final = 10_000
+# Who has just submitted a run may watch it when it has ended already.
+_MOST_REMEMBERED: Final = 1_000
 # How long a connection may be silent before it is asked whether it lives.
 _SILENCE_S: Final = 5.0
 _ANSWER_S: Final = 5.0
@@ -106,6 +109,7 @@ class News:
         self._url = bounded(url)
         self._cancelled = cancelled
         self._watches: dict[str, set[Watch]] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
 
@@ -128,8 +132,10 @@ class News:
 
     @contextmanager
     def of(self, run_id: str) -> Iterator[Watch]:
-        """Hear of a run."""
+        """Hear of a run; also of its end, if that was told just before."""
         watch = Watch()
+        if run_id in self._ended:
+            watch.ended.set()
         self._watches.setdefault(run_id, set()).add(watch)
         try:
             yield watch
@@ -165,9 +171,14 @@ class News:
                 await connection.execute("SELECT 1")
 
     def _wake(self, payload: str) -> None:
-        for watch in self._watches.get(payload.removesuffix(_END), ()):
+        run_id, has_ended = payload.removesuffix(_END), payload.endswith(_END)
+        if has_ended:
+            self._ended[run_id] = None
+            if len(self._ended) > _MOST_REMEMBERED:
+                self._ended.popitem(last=False)
+        for watch in self._watches.get(run_id, ()):
             watch.grew.set()
-            if payload.endswith(_END):
+            if has_ended:
                 watch.ended.set()
 
     def _wake_all(self) -> None:

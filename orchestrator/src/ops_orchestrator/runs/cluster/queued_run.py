@@ -37,13 +37,26 @@ class Waited(Protocol):
 
 
 class QueuedRun:
-    """A run with this `record` as of now; what is in the store counts."""
+    """A run with this `record` as of now; what is in the store counts.
+
+    `submitted` are the results of a run that was just submitted, and is as its record says; None for any other.
+    """
 
     unwritten: Final = None
 
-    def __init__(self, record: RunRecord, store: RunStore, queue: RunQueue, news: News, waited: Waited) -> None:
+    def __init__(  # noqa: PLR0913  # what it is, and whom it asks
+        self,
+        record: RunRecord,
+        store: RunStore,
+        queue: RunQueue,
+        news: News,
+        waited: Waited,
+        *,
+        submitted: Results | None = None,
+    ) -> None:
         self._record = record
-        self._results = Results.of(record, {})
+        self._results = submitted or Results.of(record, {})
+        self._is_as_submitted = submitted is not None
         self._store = store
         self._queue = queue
         self._news = news
@@ -67,6 +80,8 @@ class QueuedRun:
 
     async def wait(self, seconds: float | None = None) -> None:
         """See RunUnderWay. Raises StoreError, and what hinders an order to cancel."""
+        if seconds == 0 and self._is_as_submitted:
+            return  # whoever submitted it has waited until that is on disk
         self._waited.waited_for.add(self)
         try:
             if self._cancelling is not None:
@@ -76,13 +91,14 @@ class QueuedRun:
                     await self._end()
         finally:
             self._waited.waited_for.discard(self)
-        self._record, self._results = await asyncio.to_thread(_read, self._store, self._record.run_id)
         if not self._record.is_over:
+            await self._look(needs_results=True)
             # Whoever is told that it goes on must find it after a power cut.
             await asyncio.to_thread(self._store.flush, self._record.run_id)
 
     def cancel(self, by: str, caller: str | None = None) -> None:
         """See RunUnderWay."""
+        self._is_as_submitted = False
         self._cancelling = asyncio.create_task(self._cancel(Order(by, caller)))
 
     async def _cancel(self, order: Order) -> None:
@@ -98,20 +114,29 @@ class QueuedRun:
         with self._news.of(self._record.run_id) as watch:
             stopping = asyncio.create_task(self._waited.stop_begun.wait())
             try:
+                if self._is_as_submitted:
+                    self._is_as_submitted = False
+                    await _first(watch.ended.wait(), stopping, _LOOK_EVERY_S)
                 while not self._waited.stop_begun.is_set():
                     is_told = watch.ended.is_set()
                     watch.ended.clear()
-                    self._record = await asyncio.to_thread(self._store.record, self._record.run_id)
+                    await self._look()
                     if self._record.is_over:
                         return
                     await _first(watch.ended.wait(), stopping, _SOON_S if is_told else _LOOK_EVERY_S)
             finally:
                 stopping.cancel()
 
+    async def _look(self, *, needs_results: bool = False) -> None:
+        """Read the run as it is now, and its results when it is over, or they are needed."""
+        self._record, results = await asyncio.to_thread(_read, self._store, self._record.run_id, needs_results=needs_results)
+        self._results = results or self._results
 
-def _read(store: RunStore, run_id: str) -> tuple[RunRecord, Results]:
+
+def _read(store: RunStore, run_id: str, *, needs_results: bool) -> tuple[RunRecord, Results | None]:
     # In this order: results that are newer than the record do no harm.
-    return store.record(run_id), store.results(run_id)
+    record = store.record(run_id)
+    return record, store.results(run_id) if record.is_over or needs_results else None
 
 
 async def _first(told: Awaitable[object], stopping: "asyncio.Task[bool]", seconds: float) -> None:

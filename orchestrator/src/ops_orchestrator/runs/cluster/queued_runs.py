@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 
@@ -21,13 +21,20 @@ from ops_orchestrator.runs.cluster.news import News
 from ops_orchestrator.runs.cluster.queued_run import QueuedRun
 from ops_orchestrator.runs.cluster.run_queue import RunQueue
 from ops_orchestrator.runs.events import NO_ORIGIN, Origin, Status
-from ops_orchestrator.runs.record import RunRecord
+from ops_orchestrator.runs.record import Results, RunRecord
 from ops_orchestrator.runs.store.protocols import RunStore, StoredRun
 from ops_orchestrator.runs.turns import too_busy
 
 _log: Any = structlog.get_logger("ops_orchestrator.run")
 
 _LOOK_EVERY_S: Final = 0.2
+
+
+class _Submitted(NamedTuple):
+    """A run in the queue, and its results as they were when it was put there; None for one that was there, or is over."""
+
+    record: RunRecord
+    results: Results | None
 
 
 class QueuePlaces:
@@ -92,7 +99,7 @@ class QueuedRuns:
         self._stopping = asyncio.Event()
         self._late = LateRuns(store, queue, news, self._end_late)
         self._waiting: set[QueuedRun] = set()
-        self._submitting: set[asyncio.Task[RunRecord]] = set()
+        self._submitting: set[asyncio.Task[_Submitted]] = set()
 
     @property
     def stopping(self) -> bool:
@@ -115,20 +122,20 @@ class QueuedRuns:
     ) -> QueuedRun:
         """See Runs."""
         making = self._made.start(scenario, catalogue=catalogue, origin=origin, original=original, new_key=new_key)
-        return self._queued(await self._submitted(making))
+        return self._queued(*await self._submitted(making))
 
     async def start_once(
         self, scenario: Scenario, key: str, *, catalogue: Catalogue | None = None, origin: Origin = NO_ORIGIN
     ) -> QueuedRun | RunRecord:
         """See Runs."""
-        record = await self._submitted(self._made.start_once(scenario, key, catalogue=catalogue, origin=origin))
-        return record if record.is_over else self._queued(record)
+        record, results = await self._submitted(self._made.start_once(scenario, key, catalogue=catalogue, origin=origin))
+        return record if record.is_over else self._queued(record, results)
 
     async def resume(self, run_id: str, caller: str | None = None) -> QueuedRun:
         """See Runs."""
         # Of an order to cancel it that came too late.
         await self._queue.forget(run_id)
-        return self._queued(await self._submitted(self._made.resume(run_id, caller)))
+        return self._queued(*await self._submitted(self._made.resume(run_id, caller)))
 
     async def take_over(self, run_id: str) -> QueuedRun:
         """See Runs: the queue has it, and decides who goes on with it."""
@@ -192,8 +199,8 @@ class QueuedRuns:
         """End a run that was taken out of the queue because it is late."""
         await (await self._ended.claim(run_id)).wait()
 
-    def _queued(self, record: RunRecord) -> QueuedRun:
-        return QueuedRun(record, self._store, self._queue, self._news, self)
+    def _queued(self, record: RunRecord, submitted: Results | None = None) -> QueuedRun:
+        return QueuedRun(record, self._store, self._queue, self._news, self, submitted=submitted)
 
     @property
     def stop_begun(self) -> asyncio.Event:
@@ -205,8 +212,8 @@ class QueuedRuns:
         """The runs that callers wait for."""
         return self._waiting
 
-    async def _submitted(self, making: Coroutine[Any, Any, ActiveRun | RunRecord]) -> RunRecord:
-        """Make a run and submit it, also when the caller does not wait for that; returns its record."""
+    async def _submitted(self, making: Coroutine[Any, Any, ActiveRun | RunRecord]) -> _Submitted:
+        """Make a run and submit it, also when the caller does not wait for that."""
         if not self._news.is_connected:
             making.close()
             raise BusyError("The database that has the queue of runs does not answer; try again soon.")
@@ -215,19 +222,19 @@ class QueuedRuns:
         task.add_done_callback(self._submitting.discard)
         return await asyncio.shield(task)
 
-    async def _submit(self, making: Coroutine[Any, Any, ActiveRun | RunRecord]) -> RunRecord:
+    async def _submit(self, making: Coroutine[Any, Any, ActiveRun | RunRecord]) -> _Submitted:
         run = await making
         if isinstance(run, RunRecord):
             if not run.is_over:
                 # Whoever made it may have died before it was submitted.
                 await self._queue.submit(await self._queue.missing([run.run_id]))
-            return run
+            return _Submitted(run, None)
         # From here on its folder is free, and whoever takes its job goes on with it.
         run.leave()
         await run.wait()
         record = run.record
         if record.is_over:
-            return record
+            return _Submitted(record, None)
         self._late.watch(record.run_id, run.left_s)
         try:
             await self._queue.submit([record.run_id])
@@ -239,7 +246,7 @@ class QueuedRuns:
                 ) from error
             await self._give_up(record, error)
             raise BusyError(f"The run cannot be executed: {error}.") from error
-        return record
+        return _Submitted(record, run.results)
 
     async def _give_up(self, record: RunRecord, error: StoreError) -> None:
         """End a run that nobody will execute, since its caller hears that it was not accepted."""
