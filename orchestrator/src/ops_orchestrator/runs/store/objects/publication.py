@@ -9,7 +9,7 @@ The log only grows, and its lines are chained by hashes and have times, so that 
 
 import mmap
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from pathlib import Path
@@ -84,12 +84,17 @@ class Publication:
             if not self._written:
                 return []
             lines = list(self._written)
-            self._publish_files(file for line in lines for file in _files_of(line))
+            self._publish_files(_files_of(lines))
             if self._record_is_new:
                 # Before its log: a run that goes on must be found by whoever recovers it.
                 self._put_document(RECORD)
                 self._record_is_new = False
             return self._commit(self._log(lines[-1].seq))
+
+    def put_files(self) -> None:
+        """Publish the files of the lines that were written since, which count for nothing until these are published."""
+        with self._lock:
+            self._publish_files(_files_of(self._written))
 
     def end(self, patience_s: float | None = None) -> list[Line]:
         """Publish the folder of a run that is over: what its log names, the log, what is derived from it, the record last.
@@ -248,5 +253,7 @@ class _content_of:  # noqa: N801  # used as a function
                 self._map.close()
 
 
-def _files_of(line: Line) -> Sequence[FileRef]:
-    return getattr(line.event.what, "files", ()) if line.event is not None else ()
+def _files_of(lines: Iterable[Line]) -> Iterator[FileRef]:
+    for line in lines:
+        if line.event is not None:
+            yield from getattr(line.event.what, "files", ())

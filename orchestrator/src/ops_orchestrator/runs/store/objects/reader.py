@@ -47,7 +47,8 @@ class BucketReader:
 
     def record(self, run_id: str) -> RunRecord:
         """See RunStore."""
-        with self._copies.of(run_id, RECORD, MODULES):
+        with self._copies.of(run_id, RECORD) as fetch:
+            self._fetch_what_goes_on(run_id, fetch)
             return self._copied.record(run_id)
 
     def results(self, run_id: str) -> Results:
@@ -58,7 +59,9 @@ class BucketReader:
         """See RunStore."""
         if name == RESULTS:
             return self._with_results(run_id, lambda: self._copied.document(run_id, name))
-        with self._copies.of(run_id, *((RECORD, MODULES) if name == RECORD else (_checked(run_id, name),))):
+        with self._copies.of(run_id, _checked(run_id, name)) as fetch:
+            if name == RECORD:
+                self._fetch_what_goes_on(run_id, fetch)
             return self._copied.document(run_id, name)
 
     def log(self, run_id: str) -> LogReader:
@@ -126,12 +129,21 @@ class BucketReader:
 
     def _with_results(self, run_id: str, read: Callable[[], Found]) -> Found:
         """What `read` reads of the results, which come from the files of its steps while a run goes on."""
-        with self._copies.of(run_id, RECORD, MODULES, RESULTS) as fetch:
-            if not is_kept_in_documents(record_on_disk(self._copies.folder, run_id)):
+        with self._copies.of(run_id, RECORD) as fetch:
+            if self._fetch_what_goes_on(run_id, fetch):
                 for step in self._copied.record(run_id).steps:
                     if step.status == "completed":
                         fetch(result_name(step.step, step.id))
+            else:
+                fetch(RESULTS)
             return read()
+
+    def _fetch_what_goes_on(self, run_id: str, fetch: Callable[[str], None]) -> bool:
+        """Whether a run goes on, so that its log tells more than its record does; that is checked against its modules.json."""
+        goes_on = not is_kept_in_documents(record_on_disk(self._copies.folder, run_id))
+        if goes_on:
+            fetch(MODULES)
+        return goes_on
 
     def _kept(self, run_id: str, step: str, name: str) -> tuple[ArtifactRecord, Stored]:
         artifact = kept_artifact(self.results(run_id), run_id, step, name)

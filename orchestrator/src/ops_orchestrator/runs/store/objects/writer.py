@@ -100,10 +100,12 @@ class ObjectWriter:
             raise UnderWayError(event.run_id, "being resumed already") from error
 
     async def end(self, event: Event, record: RunRecord, results: Results, results_bytes: int) -> None:
-        """See RunWriter. All else is published before; an end that was sent stays the run's, since the bucket may have it."""
+        """See RunWriter. All files are there before; an end that was sent stays the run's, since the bucket may have it."""
         await self._rest()
         self._check()
-        await self._published()
+        await self._local.durable()
+        # Their lines come with the end, so that the log is put once for both.
+        await self._in_thread(self._publication.put_files)
         await self._local.end(event, record, results, results_bytes)
         self._ended = record
         await self._conclude(None)
@@ -162,7 +164,7 @@ class ObjectWriter:
         if self._publication.has_more:
             self._publishing.tell(await self._in_thread(self._publication.publish))
 
-    async def _in_thread(self, publish: Callable[[], list[Line]]) -> list[Line]:
+    async def _in_thread(self, publish: Callable[[], Result]) -> Result:
         try:
             return await self._publishing.in_thread(publish)
         except OSError as error:
