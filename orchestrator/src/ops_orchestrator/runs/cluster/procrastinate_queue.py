@@ -53,8 +53,12 @@ _ORDER: Final = "SELECT by, caller FROM ops.cancellations WHERE run_id = %(run_i
 _FORGET: Final = "DELETE FROM ops.cancellations WHERE run_id = %(run_id)s"
 _MINE: Final = "SELECT id FROM procrastinate_jobs WHERE id = %(id)s AND worker_id = %(worker)s AND status = 'doing'"
 _FINISH: Final = """
-SELECT procrastinate_finish_job_v1(id, 'succeeded', true) FROM (
-    SELECT id FROM procrastinate_jobs WHERE id = %(id)s AND worker_id = %(worker)s AND status = 'doing' FOR UPDATE
+SELECT procrastinate_finish_job_v1(id, 'succeeded', true), EXISTS (
+    SELECT 1 FROM procrastinate_jobs waiting WHERE waiting.queueing_lock = mine.queueing_lock AND waiting.status = 'todo'
+) AS waits_again
+FROM (
+    SELECT id, queueing_lock FROM procrastinate_jobs
+    WHERE id = %(id)s AND worker_id = %(worker)s AND status = 'doing' FOR UPDATE
 ) AS mine
 """
 # In one statement, so that of two who look at once none takes a run from whoever got it since. A run that waits again already,
@@ -181,14 +185,17 @@ class ProcrastinateQueue:
         arguments: Any = job.task_kwargs
         return job, Claim(arguments["run_id"], arguments.get("lost", 0) + job.attempts)
 
-    async def settle(self, job: "Job", claim: Claim, fate: Fate) -> None:
-        """Say what became of a claim, unless its worker was taken for dead and it is somebody else's. Raises StoreError."""
+    async def settle(self, job: "Job", claim: Claim, fate: Fate) -> bool:
+        """Say what became of a claim, unless its worker was taken for dead and it is somebody else's.
+
+        Returns whether the run waits again, which nobody could take until now. Raises StoreError.
+        """
         mine = {"id": job.id, "worker": job.worker_id}
         if fate != "over" and await self._all(_MINE, **mine):
             # First the new one: a crash between the two leaves one too many, which does no harm.
             later = None if fate == "left" else datetime.now(UTC) + _LATER
             await self._defer(claim.run_id, lost=claim.lost, at=later)
-        await self._all(_FINISH, **mine)
+        return any(row["waits_again"] for row in await self._all(_FINISH, **mine))
 
     def _pool(self, **arguments: Any) -> Any:
         """The connections that Procrastinate asks for, each looked at before it is used, instead of asked whether it lives."""

@@ -52,6 +52,8 @@ class QueueWorker:
         self._heartbeat_s = heartbeat_s
         self._stalled_s = stalled_s
         self._wake = asyncio.Event()
+        self._told = 0
+        self._may_have_more = True
         self._stopping = asyncio.Event()
         self._claims: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
@@ -82,12 +84,17 @@ class QueueWorker:
             await self._queue.unregister(self._number)
 
     async def _take(self) -> None:
+        """Take runs: each that was told of, and until there are none whenever the queue may have others as well."""
         while not self._stopping.is_set():
+            if not self._told and not self._may_have_more:
+                self._wake.clear()
+                if not await within(self._wake, _POLL_S):
+                    self._may_have_more = True
+                continue
             await self._slots.acquire()
             taken = await self._next()
             if taken is None:
                 self._slots.release()
-                await within(self._wake, _POLL_S)
                 continue
             task = asyncio.create_task(self._see_to(*taken))
             self._claims.add(task)
@@ -96,18 +103,36 @@ class QueueWorker:
     async def _next(self) -> "tuple[Job, Claim] | None":
         if self._stopping.is_set():
             return None
-        self._wake.clear()
         if self._has_put_off and await self._is_hindered():
+            self._may_have_more = True
+            await within(self._stopping, _POLL_S)
             return None
+        told, may_have_more = self._told, self._may_have_more
+        self._told, self._may_have_more = 0, False
         try:
             if time.monotonic() - self._beaten > self._stalled_s / 2:
                 # Who was away counts as dead: what it takes would be taken from it at once.
                 await self._beat()
-            return await self._queue.fetch(self._number)
+            taken = await self._queue.fetch(self._number)
         except StoreError as error:
             _log.warning("queue.away", message=str(error))
+            self._may_have_more = True
             await within(self._stopping, _AGAIN_S)
             return None
+        if taken is not None:
+            self._told += max(told - 1, 0)
+            self._may_have_more |= may_have_more
+        return taken
+
+    def _hear(self) -> None:
+        """A run was submitted."""
+        self._told += 1
+        self._wake.set()
+
+    def _look(self) -> None:
+        """There may be runs that nothing was told of."""
+        self._may_have_more = True
+        self._wake.set()
 
     async def _is_hindered(self) -> bool:
         reason = await asyncio.to_thread(self._hindrance)
@@ -127,12 +152,12 @@ class QueueWorker:
             await self._settle(job, claim, fate)
         finally:
             self._slots.release()
-            self._wake.set()
 
     async def _settle(self, job: "Job", claim: Claim, fate: Fate) -> None:
         while True:
             try:
-                await self._queue.settle(job, claim, fate)
+                if await self._queue.settle(job, claim, fate):
+                    self._look()
             except StoreError:
                 # As long as it is not written, the run counts as ours; once this worker is gone, others find out.
                 if await within(self._stopping, _AGAIN_S):
@@ -152,7 +177,7 @@ class QueueWorker:
                     judges_from = now + self._stalled_s
                 last = now
                 if now >= judges_from and await self._queue.requeue_stalled(self._stalled_s):
-                    self._wake.set()
+                    self._look()
             except StoreError as error:
                 judges_from = math.inf
                 last = -math.inf
@@ -165,6 +190,6 @@ class QueueWorker:
     async def _listen(self) -> None:
         while True:
             with suppress(StoreError):
-                await self._queue.listen(self._wake.set)
+                await self._queue.listen(self._hear)
             await asyncio.sleep(_AGAIN_S)
-            self._wake.set()
+            self._look()
