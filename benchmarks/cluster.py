@@ -28,7 +28,7 @@ from load import SCENARIO, MeasurementError, callers
 from module_server import MODULES
 from object_stores import credentials_for, new_prefix, seaweedfs_server
 from postgres import Postgres, postgres
-from process_tree import cpu_s
+from process_tree import cpu_s, tree
 from programs import HERE, Running, free_port, module_server, started
 from scale_page import table, wrapped, write_section
 
@@ -40,6 +40,7 @@ SUBMITTED: Final = 1_000
 HELD: Final = 20
 HELD_S: Final = 3.0
 _PATIENCE_S: Final = 120.0
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # the files in it are those of a folder made here
 _COMMAND: Final = (sys.executable, "-m", "ops_orchestrator")
 
 
@@ -57,20 +58,36 @@ class Row(NamedTuple):
 ROWS: Final = (Row(0), Row(1), Row(2), Row(3), Row(0, in_bucket=True), Row(1, in_bucket=True), Row(3, in_bucket=True))
 
 
+class Used(NamedTuple):
+    """Seconds of processor time so far, of what accepts runs, of what executes them, and of the servers; commits so far."""
+
+    accepting: float
+    executing: float
+    database: float
+    bucket: float
+    commits: float
+
+
 class Window(NamedTuple):
-    """Runs a second, and milliseconds of CPU a run: of what accepts runs, of what executes them, and of PostgreSQL."""
+    """Runs a second, milliseconds of CPU a run by process, and commits of the database a run."""
 
     runs_per_s: float
     accepting_ms: float
     executing_ms: float
     database_ms: float
+    bucket_ms: float
+    commits: float
 
 
 class Place:
-    """Where all of it runs: the folder, the database server, the modules, and the bucket's server."""
+    """Where all of it runs: the folder, the database server, the modules, and the bucket's server.
 
-    def __init__(self, folder: Path, database: Postgres, modules: Running, bucket: str) -> None:
+    What the processes of a row with a bucket stage is in `memory`, where there is some.
+    """
+
+    def __init__(self, folder: Path, database: Postgres, modules: Running, bucket: str, memory: Path | None = None) -> None:
         self.database = database
+        self._memory = memory
         self._folder = folder
         self._bucket = bucket
         self._entries = "".join(f"  {name}: {{url: 'http://127.0.0.1:{modules.port}/{name}'}}\n" for name in MODULES)
@@ -93,11 +110,17 @@ class Place:
             subprocess.run([*_COMMAND, "db", "upgrade"], env={**_clean(), **settings}, check=True, stdout=subprocess.DEVNULL)
         if row.in_bucket:
             settings |= {"OPS_RUNS_URL": new_prefix(), **credentials_for(self._bucket)}
+            if self._memory is not None:
+                settings["OPS_RUNS_DIR"] = str(self._memory / home.name)
         return home, settings
 
     def database_cpu_s(self) -> float:
         """Seconds of processor time that PostgreSQL has used."""
         return cpu_s(int((self.database.folder / "data/postmaster.pid").read_text().split()[0]))
+
+    def bucket_cpu_s(self) -> float:
+        """Seconds of processor time that SeaweedFS has used."""
+        return sum(cpu_s(pid) for pid in tree(os.getpid()) if Path(f"/proc/{pid}/comm").read_text().strip() == "weed")
 
 
 class Cluster(NamedTuple):
@@ -128,18 +151,31 @@ def measured(row: Row, place: Place, window_s: float) -> Window:
     home, settings = place.home(row)
     with cluster(row, home, settings) as processes:
         uvloop.run(first_runs(processes.port))
-        before = used_s(row, place, processes)
+        before = used(row, place, processes, settings)
         runs, took_s = uvloop.run(window(processes.port, window_s))
         if not runs:
             raise MeasurementError(f"{row}: no run was answered in {window_s:g} s")
-        used_ms = [(now - was) * 1000 / runs for now, was in zip(used_s(row, place, processes), before, strict=True)]
-    return Window(runs / took_s, *used_ms)
+        *cpu, committed = (now - was for now, was in zip(used(row, place, processes, settings), before, strict=True))
+    return Window._make([runs / took_s, *(seconds * 1000 / runs for seconds in cpu), committed / runs])
 
 
-def used_s(row: Row, place: Place, processes: Cluster) -> tuple[float, float, float]:
-    """Seconds of processor time so far: of what accepts runs, of what executes them, and of PostgreSQL."""
-    database_s = place.database_cpu_s() if row.workers else 0.0
-    return cpu_s(processes.accepting), sum(map(cpu_s, processes.executing)), database_s
+def used(row: Row, place: Place, processes: Cluster, settings: Mapping[str, str]) -> Used:
+    """What a row has used until now."""
+    return Used(
+        cpu_s(processes.accepting),
+        sum(map(cpu_s, processes.executing)),
+        place.database_cpu_s() if row.workers else 0.0,
+        place.bucket_cpu_s() if row.in_bucket else 0.0,
+        commits(settings["OPS_DATABASE_URL"]) if row.workers else 0.0,
+    )
+
+
+def commits(url: str) -> float:
+    """How many transactions a database has committed, those that only read included, as far as its processes have told."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        query = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+        [(count,)] = connection.execute(query).fetchall()
+    return float(count)
 
 
 async def first_runs(port: int) -> None:
@@ -236,15 +272,23 @@ def _clean() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("OPS_")}
 
 
+def busy(row: Row, found: Window) -> float:
+    """How much of a processor each worker uses."""
+    return found.executing_ms * found.runs_per_s / 1000 / row.workers
+
+
 def section(rows: Mapping[Row, Window], accepted: float, taken_over: tuple[float, float], rounds: int) -> str:
     """The section of docs/scale.md."""
     alone = rows[ROWS[0]]
     alone_ms = alone.accepting_ms
-    heads = ("executed by", "runs/s", "CPU ms a run", "of one process", "accepting", "executing", "PostgreSQL")
+    heads = (
+        *("executed by", "runs/s", "CPU ms a run", "of one process", "accepting", "executing", "PostgreSQL"),
+        *("SeaweedFS", "commits a run", "worker busy"),
+    )
     cells = []
     for row, found in rows.items():
         total = found.accepting_ms + found.executing_ms + found.database_ms
-        parts = (found.executing_ms, found.database_ms) if row.workers else (None, None)
+        bucket = f"{found.bucket_ms:.1f}" if row.in_bucket else ""
         cells.append(
             [
                 str(row),
@@ -252,12 +296,16 @@ def section(rows: Mapping[Row, Window], accepted: float, taken_over: tuple[float
                 f"{total:.1f}",
                 f"{total / alone_ms:.2f}",
                 f"{found.accepting_ms:.1f}",
-                *("" if part is None else f"{part:.1f}" for part in parts),
+                *([f"{found.executing_ms:.1f}", f"{found.database_ms:.1f}"] if row.workers else ["", ""]),
+                bucket,
+                *([f"{found.commits:.1f}", f"{busy(row, found):.0%}"] if row.workers else ["", ""]),
             ]
         )
     first, last = taken_over
     told = (
-        f"{CALLERS} callers, two steps a run, medians of {rounds} rounds. One process accepts {accepted:.0f} runs a second "
+        f"{CALLERS} callers, two steps a run, medians of {rounds} rounds. The milliseconds of SeaweedFS are not in the sum; "
+        "what the processes stage of runs in a bucket is in memory. A worker is busy for so much of one processor. "
+        f"One process accepts {accepted:.0f} runs a second "
         f"when nobody executes them. When a worker is killed with `kill -9`, its runs go on elsewhere after {first:.0f} to "
         f"{last:.0f} s, with the settings as they are by default: a sign of life each 10 s, and lost after 30."
     )
@@ -287,7 +335,9 @@ def main() -> None:
         slow.mkdir()
         held = stack.enter_context(module_server(slow, HELD_S))
         try:
-            place = Place(folder, database, modules, bucket)
+            memory = _MEMORY if os.access(_MEMORY, os.W_OK) else BUILD
+            staged = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=memory)))
+            place = Place(folder, database, modules, bucket, staged)
             windows: dict[Row, list[Window]] = {row: [] for row in ROWS}
             for _ in range(arguments.rounds):
                 for row in ROWS:
