@@ -57,14 +57,15 @@ async def write(store: ObjectStore, *modules: str) -> None:
     run = await begin(store, *modules)
     for number in range(1, len(modules) + 1):
         await run.complete(number)
-        await run.recorder.durable()
+        if number < len(modules):
+            await run.recorder.durable()
     await run.recorder.end(RunEnded(status="completed"))
 
 
-async def test_run_of_three_steps_makes_nineteen_puts(store: ObjectStore, before: FaultyStore) -> None:
+async def test_run_of_three_steps_makes_eighteen_puts(store: ObjectStore, before: FaultyStore) -> None:
     await write(store, "alpha", "beta", "gamma")
     created, a_step, ended = 3, FILES_A_STEP + 1, 4
-    assert before.puts() == created + 3 * a_step + ended == 19
+    assert before.puts() == created + 2 * a_step + FILES_A_STEP + ended == 18
 
 
 @pytest.mark.parametrize("name", ["logs.jsonl", "result.json", "modules.json", "run.json"])
