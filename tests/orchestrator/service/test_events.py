@@ -64,7 +64,11 @@ class Run:
         app = FastAPI()
         app.add_middleware(HeadAsGet)
         install_problem_handlers(app)
-        app.include_router(events_routes(store, self.events, lambda _: self.is_active, self.settled, heartbeat_s))
+
+        def is_active(_run_id: str) -> bool:
+            return self.is_active
+
+        app.include_router(events_routes(store, self.events, is_active, is_active, self.settled, heartbeat_s))
         return app
 
     async def settled(self, _run_id: str, seq: int) -> None:

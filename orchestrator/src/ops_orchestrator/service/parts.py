@@ -74,9 +74,13 @@ class Parts:
     read_only: bool
     worker: Worker | None
 
+    def executes(self, run_id: str) -> bool:
+        """Whether this process executes a run."""
+        return self.runs.find(run_id) is not None
+
     def brings_lines_of(self, run_id: str) -> bool:
         """Whether `events` brings the lines of a run that is not over."""
-        return self.cluster is not None or self.runs.find(run_id) is not None
+        return self.cluster is not None or self.executes(run_id)
 
     def away(self) -> str | None:
         """Why what runs need besides the store is not there, in a sentence; None when it is."""

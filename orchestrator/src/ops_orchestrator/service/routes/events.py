@@ -40,15 +40,17 @@ EventId = Annotated[str, Header(alias="Last-Event-ID", pattern=_ID, description=
 EventIdInQuery = Annotated[str, Query(pattern=_ID, description="the same for callers who cannot set a header")]
 
 
-def events_routes(
+def events_routes(  # noqa: PLR0913, PLR0917  # what a stream is made of
     store: RunStore,
     events: FollowsRuns,
+    is_here: Callable[[str], bool],
     is_active: Callable[[str], bool],
     settled: Callable[[str, int], Awaitable[None]],
     heartbeat_s: float = HEARTBEAT_S,
 ) -> APIRouter:
-    """The route over the runs in `store`; `is_active` says which of them this process executes, whose lines `events` brings.
+    """The route over the runs in `store`.
 
+    `is_here` says which of them this process executes, and `is_active` of which `events` brings the lines.
     `settled` waits until the process says of such a run that it is over, given the number of its last line.
     """
     router = APIRouter(prefix="/runs", tags=["runs"])
@@ -65,7 +67,7 @@ def events_routes(
         # A browser that comes again repeats the address and adds the header, which is newer.
         after = int(header or last_event_id or 0)
         log, has_more = await asyncio.to_thread(_opened, store, run_id, after)
-        if has_more:
+        if has_more and not is_here(run_id):
             await asyncio.to_thread(_check_that_more_may_come, store, log)
         if has_more and not is_head(request.scope):
             run = Streamed(partial(is_active, run_id), partial(_is_recorded, store, run_id), partial(settled, run_id))
