@@ -2,13 +2,14 @@
 
 import os
 import pty
+import random
 import re
 import signal
 import socket
 import struct
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from fcntl import ioctl
 from pathlib import Path
@@ -16,6 +17,7 @@ from subprocess import DEVNULL, PIPE, STDOUT, Popen
 from termios import TIOCSWINSZ
 from typing import Final
 
+import pytest
 from command_line import rest_of
 from local_service import environment, service, started
 
@@ -26,9 +28,13 @@ _BLOCK: Final = re.compile(
 _OTHER_TERMINAL: Final = re.compile(r"# in (?:a |the )?(?P<which>\w+) terminal.*\n")
 _AGAIN: Final = "# ask again until it shows this\n"
 _COLUMNS: Final = 98
+_PORTS: Final = range(20_000, 32_000)
+"""Below those from which the system chooses on its own."""
 _CONTROL: Final = re.compile(r"(\x1b\[[0-9;?]*[A-Za-z]|\r?\n|\r)")
 _SAYS_NOT_WHERE: Final = ("weed",)
 """Services that do not say where they listen: what needs them waits for them."""
+# Of whoever runs the test. What a shell was given it may hand on to the next one, which has another terminal.
+_OF_THE_TEST: Final = ("VIRTUAL_ENV", "PYTHONPATH", "TERM", "COLUMNS")
 _KEY: Final = re.compile(r"ops_[0-9a-f]{8}_[A-Za-z0-9_-]{43}")
 
 
@@ -64,7 +70,11 @@ class Reader:
 
     def do(self, block: Block) -> None:
         """Run the block's commands, apply its change, or write its file."""
-        if block.kind == "sh" and (other := _OTHER_TERMINAL.match(block.text)):
+        if block.file is not None and block.kind != "diff":
+            path = self.folder / block.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+        elif block.kind == "sh" and (other := _OTHER_TERMINAL.match(block.text)):
             self.close(other["which"])
             if lines := block.text.strip().splitlines()[1:]:
                 self.start(other["which"], lines[-1])
@@ -76,10 +86,7 @@ class Reader:
             (self.folder / "change.diff").write_text(block.text, encoding="utf-8")
             self.shell("git apply change.diff\nrm change.diff")
         else:
-            assert block.file is not None, block.text
-            path = self.folder / block.file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.text, encoding="utf-8")
+            pytest.fail(f"neither commands, nor a change, nor a file with a name: {block.text}")
 
     def shell(self, script: str) -> None:
         """Run commands, all of which have to come to what is said of them."""
@@ -120,7 +127,7 @@ class Reader:
     def variables(self) -> dict[str, str]:
         """An environment without the one that runs this test."""
         found = environment(**{"PATH": "/usr/local/bin:/usr/bin:/bin", **self.given})
-        return {name: value for name, value in found.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+        return {name: value for name, value in found.items() if name not in _OF_THE_TEST}
 
     def _filled(self, script: str) -> str:
         return re.sub(r"\bKEY\b", lambda _: self.key, script)
@@ -147,10 +154,16 @@ def reader(folder: Path, prelude: str, **variables: str) -> Iterator[Reader]:
 
 
 def free_ports(number: int) -> list[str]:
-    """So many ports of this machine at which nobody listens."""
+    """So many ports of this machine at which nobody listens, and that no connection is given before somebody does."""
     with ExitStack() as held:
-        servers = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        servers = [held.enter_context(_server()) for _ in range(number)]
         return [str(server.getsockname()[1]) for server in servers]
+
+
+def _server() -> socket.socket:
+    while True:
+        with suppress(OSError):
+            return socket.create_server(("127.0.0.1", random.choice(_PORTS)))  # noqa: S311  # no secret
 
 
 def _interrupt(process: Popen[str]) -> None:
