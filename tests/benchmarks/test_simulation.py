@@ -8,8 +8,9 @@ from simulated_cluster import AT_ONCE, CLUSTERS, PARTED, SLOW, Cluster
 from simulation import Measured, Simulation, capacity
 
 RUNS = 4000
-# Few turns, so that so few runs are many for each of them.
-SMALL = replace(SLOW, turns=4, call_s=0.2, calls_at_once=200)
+# So few that these runs are many for each of them.
+TURNS = 4
+SMALL = replace(SLOW, turns=TURNS, call_s=0.2, calls_at_once=200)
 DEADLY = replace(SMALL, worker_lives_s=60.0, call_fails=0.05)
 
 
@@ -36,6 +37,7 @@ def test_run_that_is_taken_over_too_often_is_errored() -> None:
 @pytest.mark.parametrize("cluster", [*CLUSTERS, SMALL, DEADLY], ids=["prefix", "bucket", "slow", "small", "deadly"])
 @pytest.mark.parametrize("workers", [1, 10, 60])
 def test_no_more_runs_are_done_than_the_scarcest_part_can_do(cluster: Cluster, workers: int) -> None:
+    cluster = replace(cluster, turns=TURNS)
     measured = simulated(cluster, workers)
     # But for the calls, whose times are drawn: their mean is that of the draws.
     assert RUNS / measured.took_s <= min(capacity(cluster, workers).values()) * 1.05
