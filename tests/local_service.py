@@ -18,7 +18,8 @@ MODULES: Final = ("data-layer", "policy-simulator", "supplychain-risk", "dr-anti
 
 # A busy machine may take its time: a test that hangs is ended by its own limit. Nothing here is reached through TLS, and to
 # read the certificates for it takes longer than most requests.
-HTTP: Final = httpx2.Client(timeout=None, verify=False)
+# A server lets go of a connection that nobody used for 5 s: this lets go of it before, and sends nothing into one that closes.
+HTTP: Final = httpx2.Client(timeout=None, verify=False, limits=httpx2.Limits(keepalive_expiry=2.0))
 
 
 def command(name: str) -> str:
