@@ -1,18 +1,20 @@
 """The call of a step, as a run makes it."""
 
+from typing import Any
+
 from ops_orchestrator.modules.call import Call
 from ops_orchestrator.modules.module import Module
 
 
-def call_of(module: Module) -> Call:
-    """A call of `module` without inputs."""
+def call_of(module: Module, **inputs: Any) -> Call:
+    """A call of `module`."""
     return Call(
         run_id="run",
         scenario_id="demo",
         step_id="alpha",
         module=module,
         action="execute",
-        inputs={},
+        inputs=inputs,
         seed=0,
         upstream={},
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from module_call import call_of
 from scripted_module import artifact, envelope
 
 from ops_orchestrator.modules.attempt import Answered, attempt, request_for
@@ -80,19 +81,6 @@ async def holding(
         port = listener.sockets[0].getsockname()[1]
         yield held, call_of(Module(name="alpha", url=f"http://127.0.0.1:{port}"), **inputs)
         await held.close()
-
-
-def call_of(module: Module, **inputs: Any) -> Call:
-    return Call(
-        run_id="run",
-        scenario_id="demo",
-        step_id="alpha",
-        module=module,
-        action="execute",
-        inputs=inputs,
-        seed=0,
-        upstream={},
-    )
 
 
 @pytest.fixture

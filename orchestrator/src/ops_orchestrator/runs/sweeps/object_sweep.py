@@ -75,7 +75,7 @@ class ObjectSweep:
         content = json_document(state.model_dump(mode="json") | {"writer": self._writer})
         for _ in range(_MOST_TRIES):
             try:
-                self._tag = self._put(STATE, content, self._tag)
+                self._tag = self._bucket.put(self._name(STATE), content, self._tag)
             except ChangedObjectError:
                 # Sent before, without an answer, or by somebody else.
                 self._tag = self._own_tag()
@@ -90,7 +90,7 @@ class ObjectSweep:
         tag: Tag | None = None
         for _ in range(_MOST_TRIES):
             try:
-                self._put(name, content, tag)
+                self._bucket.put(self._name(name), content, tag)
             except ChangedObjectError:
                 owned = self._bucket.stored(self._name(STATE))
                 if owned is None or owned.tag != self._tag:
@@ -122,11 +122,6 @@ class ObjectSweep:
             if found is not None and _writer_of(found[0]) == self._writer:
                 return found[1]
         raise FencedError(self._sweep_id)
-
-    def _put(self, name: str, content: bytes, tag: Tag | None) -> Tag:
-        if tag is None:
-            return self._bucket.put_new(self._name(name), content)
-        return self._bucket.put_over(self._name(name), content, tag)
 
     def _name(self, name: str) -> str:
         return f"{self._sweep_id}/{name}"

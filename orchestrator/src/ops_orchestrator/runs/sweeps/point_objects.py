@@ -4,20 +4,16 @@ A piece is named by the attempt of the sweep, the process that drove it, and a n
 meet, and what both say of a point is true: it is what its run became. When a sweep is over, the pieces are made one.
 """
 
-import shutil
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from threading import Lock
 from typing import Final
 
 from ops_contract import sha256_hex
 from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.store.objects.bucket import Bucket, ChangedObjectError, Stored
+from ops_orchestrator.runs.store.objects.copied_folders import CopiedFolder, CopiedFolders
 from ops_orchestrator.runs.sweeps.sweep_place import LARGEST_FILE_BYTES, LONGEST_LINE_BYTES, POINTS
 
 FOLDER: Final = "points/"
@@ -25,12 +21,6 @@ FOLDER: Final = "points/"
 
 _MOST_TRIES: Final = 5
 _FEW: Final = 8
-
-
-@dataclass
-class _Copied:
-    bytes: int = 0
-    users: int = 0
 
 
 class PointObjects:
@@ -42,10 +32,8 @@ class PointObjects:
     def __init__(self, bucket: Bucket, folder: Path, most_bytes: int, threads: Executor) -> None:
         self._bucket = bucket
         self._folder = folder
-        self._most_bytes = most_bytes
         self._threads = threads
-        self._lock = Lock()
-        self._copied: OrderedDict[str, _Copied] = OrderedDict()
+        self._copies = CopiedFolders(folder, most_bytes, CopiedFolder)
 
     def put(self, sweep_id: str, name: str, lines: bytes) -> None:
         """Keep a new piece. Raises BucketError."""
@@ -57,7 +45,7 @@ class PointObjects:
 
     def lines(self, sweep_id: str) -> Iterator[bytes]:
         """The lines about points, oldest first. Raises BucketError."""
-        with self._used(sweep_id) as copied:
+        with self._copies.used(sweep_id) as copied:
             for path in self._fetched(sweep_id, copied):
                 with path.open("rb") as file:
                     yield from iter(lambda: file.readline(LONGEST_LINE_BYTES), b"")
@@ -71,15 +59,12 @@ class PointObjects:
             return
         lines = b"".join(self.lines(sweep_id))
         try:
-            if before is None:
-                self._bucket.put_new(f"{sweep_id}/{POINTS}", lines)
-            else:
-                self._bucket.put_over(f"{sweep_id}/{POINTS}", lines, before.tag)
+            self._bucket.put(f"{sweep_id}/{POINTS}", lines, before.tag if before else None)
         except ChangedObjectError:
             return  # somebody else did
         self._bucket.delete(each.name for each in pieces.values())
 
-    def _fetched(self, sweep_id: str, copied: _Copied) -> list[Path]:
+    def _fetched(self, sweep_id: str, copied: CopiedFolder) -> list[Path]:
         """Copies of all pieces. They may be made one, and go, while they are fetched."""
         for _ in range(_MOST_TRIES):
             try:
@@ -93,7 +78,7 @@ class PointObjects:
         found = self._bucket.below(f"{sweep_id}/{FOLDER.rstrip('/')}")
         return [*([first] if first else ()), *(found[name] for name in sorted(found))]
 
-    def _fetch(self, sweep_id: str, piece: Stored, copied: _Copied) -> Path:
+    def _fetch(self, sweep_id: str, piece: Stored, copied: CopiedFolder) -> Path:
         path = self._folder / sweep_id / sha256_hex(f"{piece.name} {piece.tag}".encode())
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,29 +87,6 @@ class PointObjects:
                 for content in self._bucket.pieces(piece.name):
                     file.write(content)
             Path(file.name).replace(path)
-            with self._lock:
+            with self._copies.lock:
                 copied.bytes += piece.size
         return path
-
-    @contextmanager
-    def _used(self, sweep_id: str) -> Iterator[_Copied]:
-        with self._lock:
-            copied = self._copied.setdefault(sweep_id, _Copied())
-            self._copied.move_to_end(sweep_id)
-            copied.users += 1
-        try:
-            yield copied
-        finally:
-            with self._lock:
-                copied.users -= 1
-                self._make_room()
-
-    def _make_room(self) -> None:
-        total = sum(copied.bytes for copied in self._copied.values())
-        for sweep_id, copied in list(self._copied.items()):
-            if total <= self._most_bytes:
-                return
-            if not copied.users:
-                total -= copied.bytes
-                del self._copied[sweep_id]
-                shutil.rmtree(self._folder / sweep_id, ignore_errors=True)

@@ -80,6 +80,12 @@ class Bucket:
         self._large = _client(address, max(request_s, _LARGE_REQUEST_S))
         self._reading = _client(address, max(request_s, _LARGE_REQUEST_S), silent_s=request_s)
 
+    def put(self, name: str, content: Any, tag: Tag | None, *, patience_s: float | None = None) -> Tag:
+        """Replace the object that has `tag`, or with None put one that is not there yet; see `put_over` and `put_new`."""
+        if tag is None:
+            return self.put_new(name, content, patience_s=patience_s)
+        return self.put_over(name, content, tag, patience_s=patience_s)
+
     def put_new(self, name: str, content: Any, *, patience_s: float | None = None) -> Tag:
         """Put an object that is not there yet; returns its tag. Raises ChangedObjectError when it is, BucketError.
 

@@ -7,7 +7,6 @@ bucket then. Copies take so many bytes at most: those that were used least recen
 
 import shutil
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from ops_orchestrator.runs.record import (
 )
 from ops_orchestrator.runs.run_id import RUN_ID
 from ops_orchestrator.runs.store.objects.bucket import Bucket, Stored, Tag
+from ops_orchestrator.runs.store.objects.copied_folders import CopiedFolder, CopiedFolders
 from ops_orchestrator.runs.store.reading import record_on_disk
 from ops_orchestrator.runs.store.stored_log import log_in
 
@@ -37,15 +37,13 @@ _DOCUMENTS: Final = frozenset({*_DERIVED, MODULES, LOGS, *DERIVED})
 
 
 @dataclass
-class _Copy:
-    """A copy, how many use it, the tags of its files, and which of those that were asked for the run does not have."""
+class _Copy(CopiedFolder):
+    """A copy, the tags of its files, and which of those that were asked for the run does not have."""
 
     lock: threading.RLock = field(default_factory=threading.RLock)
     tag: Tag | None = None
     tags: dict[str, Tag] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
-    bytes: int = 0
-    users: int = 0
 
 
 class Copies:
@@ -54,9 +52,7 @@ class Copies:
     def __init__(self, bucket: Bucket, folder: Path, most_bytes: int) -> None:
         self.folder = folder
         self._bucket = bucket
-        self._most_bytes = most_bytes
-        self._lock = threading.Lock()
-        self._copies: OrderedDict[str, _Copy] = OrderedDict()
+        self._copies = CopiedFolders(folder, most_bytes, _Copy)
 
     @contextmanager
     def of(self, run_id: str, *names: str) -> Iterator[Callable[[str], None]]:
@@ -145,26 +141,8 @@ class Copies:
     def _used(self, run_id: str) -> Iterator[_Copy]:
         if not RUN_ID.fullmatch(run_id):
             raise NotFoundError(f"{run_id!r} is not the id of a run.", "/runs")
-        with self._lock:
-            copy = self._copies.setdefault(run_id, _Copy())
-            self._copies.move_to_end(run_id)
-            copy.users += 1
-        try:
+        with self._copies.used(run_id) as copy:
             yield copy
-        finally:
-            with self._lock:
-                copy.users -= 1
-                self._make_room()
-
-    def _make_room(self) -> None:
-        total = sum(copy.bytes for copy in self._copies.values())
-        for run_id, copy in list(self._copies.items()):
-            if total <= self._most_bytes:
-                return
-            if not copy.users:
-                total -= copy.bytes
-                del self._copies[run_id]
-                shutil.rmtree(self.folder / run_id, ignore_errors=True)
 
 
 def counted(run_id: str, log: bytes, stored: dict[str, Stored]) -> dict[str, Stored]:

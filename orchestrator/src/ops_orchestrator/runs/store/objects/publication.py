@@ -145,7 +145,7 @@ class Publication:
         """Put the log over the one that was put last; returns the lines that are published with it."""
         for _ in range(_MOST_TRIES):
             try:
-                self._tags[LOGS] = self._put(LOGS, log, self._tags.get(LOGS), patience_s)
+                self._put(LOGS, log, patience_s)
                 break
             except BucketError:
                 self._may_be_there = True
@@ -192,7 +192,7 @@ class Publication:
     def _put_content(self, name: str, content: Any, patience_s: float | None) -> None:
         for _ in range(_MOST_TRIES):
             try:
-                self._tags[name] = self._put(name, content, self._tags.get(name), patience_s)
+                self._put(name, content, patience_s)
             except ChangedObjectError:
                 tag, is_same = self._found(name, content)
                 if tag is None:
@@ -221,10 +221,9 @@ class Publication:
             raise FencedError(self.run_id)
         return (None if found is None else found[1]), False
 
-    def _put(self, name: str, content: Any, tag: Tag | None, patience_s: float | None) -> Tag:
-        if tag is None:
-            return self._bucket.put_new(self._key(name), content, patience_s=patience_s)
-        return self._bucket.put_over(self._key(name), content, tag, patience_s=patience_s)
+    def _put(self, name: str, content: Any, patience_s: float | None) -> None:
+        """Put an object over the one that this process left or found, or as a new one."""
+        self._tags[name] = self._bucket.put(self._key(name), content, self._tags.get(name), patience_s=patience_s)
 
     def _key(self, name: str) -> str:
         return f"{self.run_id}/{name}"
