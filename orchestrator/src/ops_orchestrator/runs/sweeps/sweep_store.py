@@ -161,7 +161,8 @@ class SweepStore:
 
     def stored_state(self, sweep_id: str) -> tuple[SweepState, bytes]:
         """The state as it was written last, also by a process that is no more, and the file that has it."""
-        return self._state(sweep_id), self._content(sweep_id, STATE)
+        content = self._content(sweep_id, STATE)
+        return self._parsed(sweep_id, content), content
 
     def adopt(self, sweep_id: str, files: Iterable[tuple[str, Iterable[bytes]]]) -> None:
         """Keep a sweep that was made elsewhere; see SweepPlace. Raises FileExistsError."""
@@ -218,7 +219,9 @@ class SweepStore:
         return None
 
     def _state(self, sweep_id: str) -> SweepState:
-        content = self._content(sweep_id, STATE)
+        return self.stored_state(sweep_id)[0]
+
+    def _parsed(self, sweep_id: str, content: bytes) -> SweepState:
         _check_format(f"{self.location(sweep_id)}/{STATE}", content)
         try:
             state = SweepState.model_validate_json(content)
