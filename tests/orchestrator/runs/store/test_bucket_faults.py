@@ -114,6 +114,21 @@ async def test_line_is_in_the_bucket_after_the_files_that_it_names(store: Object
     await run.die()
 
 
+async def test_end_is_in_the_bucket_after_the_files_of_its_run(store: ObjectStore, before: FaultyStore) -> None:
+    run = await begin(store, "alpha")
+    down = before.stage(Fault("down", ending="/result.json", times=math.inf))
+    await run.complete(1)
+    with pytest.raises(StoreError, match=r"cannot put .*result\.json"):
+        await run.recorder.durable()
+    with pytest.raises(StoreError, match=r"cannot put .*result\.json"):
+        await run.writer.finish(ERRORED)
+    record = await asyncio.to_thread(store.record, RUN_ID)
+    assert (record.status, [step.status for step in record.steps]) == ("running", ["pending"])
+    down.times = 0
+    record = await run.writer.finish(ERRORED)
+    assert (store.record(RUN_ID), is_whole(store)) == (record, True)
+
+
 async def test_slow_put_that_is_given_up_and_done_again_changes_nothing_when_it_arrives(
     store: ObjectStore, before: FaultyStore, moto: str, prefix: str
 ) -> None:
