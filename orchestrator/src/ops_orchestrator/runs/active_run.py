@@ -98,6 +98,11 @@ class ActiveRun:
         return self._recorder.record
 
     @property
+    def is_ending(self) -> bool:
+        """See Recorder."""
+        return self._recorder.is_ending
+
+    @property
     def _trace(self) -> TraceContext:
         return TraceContext.of(self._recorder.run_id, self.record.traceparent)
 

@@ -317,6 +317,8 @@ class ActiveRuns:
 
     async def _reopened(self, run_id: str, caller: str | None, *, is_left: bool = False, may_begin: bool = False) -> _Made:
         """Take up a run that is over, that a dead service left, or that only has to begin. Raises RequestError, StoreError."""
+        if (active := self.find(run_id)) is not None and active.is_ending:
+            await active.wait()
         if (active := self.find(run_id)) is not None:
             if active.unwritten is not None:
                 raise ConflictError(f"{run_id} {active.unwritten}, and try again.")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from ops_orchestrator.runs.evidence import EvidenceFilter, RunEvidence
 from ops_orchestrator.runs.record import MODULES
 from ops_orchestrator.runs.store.protocols import RunStore
-from ops_orchestrator.runs.under_way import Runs
+from ops_orchestrator.runs.under_way import Runs, known_live
 from ops_orchestrator.service.answers import EvidenceAnswer
 from ops_orchestrator.service.json_response import SafeJsonResponse
 from ops_orchestrator.service.openapi import problems
@@ -43,6 +43,6 @@ def evidence_routes(store: RunStore, runs: Runs) -> APIRouter:
 
 
 def _evidence(store: RunStore, runs: Runs, run_id: str, where: EvidenceFilter) -> dict[str, Any]:
-    run = runs.find(run_id)
+    run = known_live(runs, run_id)
     record, results = (run.record, run.results) if run else (store.record(run_id), store.results(run_id))
     return RunEvidence.of(record, results, lambda: store.document(run_id, MODULES), where).as_json()

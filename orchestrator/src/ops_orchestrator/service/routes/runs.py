@@ -13,7 +13,7 @@ from ops_orchestrator.runs.record import LOGS, RECORD, RESULTS, Results, RunReco
 from ops_orchestrator.runs.run_filter import EVERY_RUN, RunFilter, read_filter
 from ops_orchestrator.runs.run_summary import ListedStatus
 from ops_orchestrator.runs.store.protocols import RunStore
-from ops_orchestrator.runs.under_way import Runs
+from ops_orchestrator.runs.under_way import Runs, known_live
 from ops_orchestrator.service.answers import RunList
 from ops_orchestrator.service.openapi import json_of, problems, stored
 from ops_orchestrator.service.routes.parameters import WholeNumber, refuse_unusable_parameters
@@ -52,13 +52,13 @@ def runs_routes(store: RunStore, runs: Runs) -> APIRouter:
         **stored(json_of(RunRecord), "The record."),
     )
     async def get_run(request: Request, run_id: str) -> Response:
-        if (run := runs.find(run_id)) is not None:
+        if (run := known_live(runs, run_id)) is not None:
             return respond_with(StoredFile.made(json_document(run.record), _JSON), request)
         return respond_with(await _document(store, run_id, RECORD, _JSON), request)
 
     @router.get("/{run_id}/results", summary="A run's merged results", **stored(json_of(Results), "The results."))
     async def get_results(request: Request, run_id: str) -> Response:
-        if (run := runs.find(run_id)) is not None:
+        if (run := known_live(runs, run_id)) is not None:
             return respond_with(await asyncio.to_thread(lambda: StoredFile.made(json_document(run.results), _JSON)), request)
         return respond_with(await _document(store, run_id, RESULTS, _JSON), request)
 

@@ -1,0 +1,112 @@
+"""What is said of a run while its end is being written, which the list of runs reads from the disk."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from threading import Event as Signal
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from scripted_module import ClientFor, ScriptedModule, demo, error_envelope, success
+
+from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.registration import Registration
+from ops_orchestrator.runs.active_run import ActiveRun
+from ops_orchestrator.runs.active_runs import ActiveRuns
+from ops_orchestrator.runs.store.folder import FolderStore
+from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
+from ops_orchestrator.runs.turns import LocalTurns
+from ops_orchestrator.service.routes.evidence import evidence_routes
+from ops_orchestrator.service.routes.runs import runs_routes
+
+BEFORE_THE_RECORD, AFTER_THE_RECORD = 1, 2
+"""The flushes of a run that ends: of its other files, and, when its final record is in place, of that."""
+
+
+class HeldFlush:
+    """Holds back one flush of those to come. See Sync."""
+
+    def __init__(self, number: int) -> None:
+        self.reached, self.released = Signal(), Signal()
+        self._left = number
+
+    def flush(self, paths: Iterable[str]) -> None:  # noqa: ARG002  # see Sync
+        """See Sync."""
+        self._left -= 1
+        if self._left == 0:
+            self.reached.set()
+            self.released.wait()
+
+    def close(self) -> None:
+        """See Sync."""
+
+
+class Ending:
+    """A run of the modules alpha and beta, the second of which fails once, whose end is held back; and its service."""
+
+    def __init__(self, run: ActiveRun, runs: ActiveRuns, service: httpx2.AsyncClient, held: HeldFlush) -> None:
+        self.run, self.runs, self.service, self.held = run, runs, service, held
+        self.address = f"/runs/{run.record.run_id}"
+
+    async def statuses(self) -> tuple[str, str, str]:
+        """The run's status in the list, and then in its record and its evidence."""
+        (listed,) = (await self.service.get("/runs")).json()["runs"]
+        record, evidence = [(await self.service.get(f"{self.address}{path}")).json() for path in ("", "/evidence")]
+        return listed["status"], record["status"], evidence["status"]
+
+
+@asynccontextmanager
+async def ending(folder: Path, catalogue: Catalogue, client_for: ClientFor, flush: int) -> AsyncIterator[Ending]:
+    """A run that is held back at `flush`, until it is released, or the end of the context."""
+    held = HeldFlush(flush)
+    store = FolderStore(folder, SqliteIndex.open(folder), held)
+    refusal = httpx2.Response(422, json=error_envelope("beta"))
+    client = client_for(ScriptedModule(), ScriptedModule("beta", answers=[refusal, success("beta")]))
+    runs = ActiveRuns(Registration(catalogue), store, client, turns=LocalTurns(9, 9), image_digest=None)
+    app = FastAPI()
+    app.include_router(runs_routes(store, runs))
+    app.include_router(evidence_routes(store, runs))
+    run = await runs.start(demo("alpha", "beta"))
+    await asyncio.to_thread(held.reached.wait)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ops.localhost") as service:
+        try:
+            yield Ending(run, runs, service, held)
+        finally:
+            held.released.set()
+            await runs.stop()
+            store.close()
+
+
+@pytest.mark.parametrize(("flush", "status"), [(BEFORE_THE_RECORD, "running"), (AFTER_THE_RECORD, "failed")])
+async def test_list_record_and_evidence_agree_about_a_run_whose_end_is_written(
+    tmp_path: Path, catalogue: Catalogue, client_for: ClientFor, flush: int, status: str
+) -> None:
+    async with ending(tmp_path, catalogue, client_for, flush) as found:
+        assert await found.statuses() == (status,) * 3
+
+
+@pytest.mark.parametrize("flush", [BEFORE_THE_RECORD, AFTER_THE_RECORD])
+async def test_results_of_a_run_whose_end_is_written_are_those_of_its_completed_steps(
+    tmp_path: Path, catalogue: Catalogue, client_for: ClientFor, flush: int
+) -> None:
+    async with ending(tmp_path, catalogue, client_for, flush) as found:
+        results = (await found.service.get(f"{found.address}/results")).json()
+        found.held.released.set()
+        await found.run.wait()
+        assert (await found.service.get(f"{found.address}/results")).json() == results
+    assert list(results["steps"]) == ["alpha"]
+
+
+async def test_run_that_is_listed_as_over_is_resumed_when_its_end_is_written(
+    tmp_path: Path, catalogue: Catalogue, client_for: ClientFor
+) -> None:
+    async with ending(tmp_path, catalogue, client_for, AFTER_THE_RECORD) as found:
+        resuming = asyncio.create_task(found.runs.resume(found.run.record.run_id))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        found.held.released.set()
+        resumed = await resuming
+        await resumed.wait()
+        assert (resumed.record.status, resumed.record.attempt) == ("completed", 2)
