@@ -23,7 +23,6 @@ class Recorder:
         self._results = dict(results or {})
         self._stored: RunRecord | None = None
         self._final: Results | None = None
-        self._ends = False
 
     @property
     def record(self) -> RunRecord:
@@ -32,8 +31,8 @@ class Recorder:
 
     @property
     def is_ending(self) -> bool:
-        """Whether the end is being written: what is stored may tell of it, and `record` does not yet."""
-        return self._ends and self._stored is None
+        """Whether the end may be found in the store, while `record` does not tell of it yet."""
+        return self._writer.has_shown_end and self._stored is None
 
     @property
     def seq(self) -> int:
@@ -106,7 +105,6 @@ class Recorder:
         assert isinstance(event.what, RunEnded)  # noqa: S101  # see above
         final = ended(self.record, event.what, event.at)
         results = Results.of(final, self._results)
-        self._ends = True
         await self._writer.end(event, final, results, self.results_bytes)
         self._stored, self._final = final, results
 
@@ -118,7 +116,6 @@ class Recorder:
 
     async def finish(self, what: RunEnded) -> None:
         """End the run as far as it was written, which is what counts from now on. Raises StoreError; may be repeated then."""
-        self._ends = True
         self._stored = await self._writer.finish(what)
 
     async def leave(self) -> None:

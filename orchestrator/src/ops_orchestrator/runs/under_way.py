@@ -120,7 +120,7 @@ class Runs(Protocol):
 def known_live(runs: Runs, run_id: str) -> ActiveRun | None:
     """The run `run_id` while memory tells more of it than the store.
 
-    Not while its end is being written: a list of runs may tell of that already, and who reads the run next must not read less.
+    Not when its end is in the store: a list of runs may tell of that, and who reads the run next must not read less.
     """
     run = runs.find(run_id)
     return None if run is None or run.is_ending else run

@@ -66,6 +66,7 @@ class FolderWriter:
         self.folder = folder
         self.error: Exception | None = None
         self.accepted = self.written = written
+        self.has_shown_end = False
         self._writer = writer
         self._queued = queued
         self._signer = signer

@@ -60,6 +60,11 @@ class RunWriter(Protocol):
         """The number of the last event that is in the run's log."""
         ...
 
+    @property
+    def has_shown_end(self) -> bool:
+        """Whether whoever reads the run in the store may find that it is over."""
+        ...
+
     async def append(self, event: Event, files: Sequence[RunFile] = ()) -> None:
         """Write `files`, then the event that names them.
 

@@ -105,6 +105,7 @@ class Writer:
     def finish(self, writer: FolderWriter, lease: FolderLease, ended: RunEnded) -> RunRecord:
         """End the run of a writer that failed, as far as it was written. Blocking. Raises DamagedRunError, OSError."""
         path = writer.folder.path
+        writer.has_shown_end = True
         record, last = with_reserve(self.room, lambda: finish(path.parent, path.name, lease, self._sync, ended, self._signer))
         self._open.discard(writer)
         self.index.put([record])
@@ -179,6 +180,7 @@ class Writer:
 
     def _conclude(self, item: Flush) -> bool:
         """Put the final record of a run into place, all of whose other files are flushed."""
+        item.writer.has_shown_end = True
         try:
             item.writer.folder.conclude()
         except OSError as error:

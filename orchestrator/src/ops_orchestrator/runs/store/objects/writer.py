@@ -53,6 +53,7 @@ class ObjectWriter:
         self._local = local
         self._publication = publication
         self._publishing = publishing
+        self.has_shown_end = False
         self._error: StoreError | None = None
         self._ended: RunRecord | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -138,6 +139,7 @@ class ObjectWriter:
         record = self._ended
         assert record is not None  # noqa: S101  # see above
         lines = await self._in_thread(partial(self._publication.end, patience_s))
+        self.has_shown_end = True
         await self._publishing.in_thread(partial(self._publishing.index.put, [record]))
         self._publishing.tell(lines)
         await self._publishing.in_thread(self._forget)
