@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from threading import Event as Signal
 
@@ -12,11 +12,13 @@ from fastapi import FastAPI
 from scripted_module import ClientFor, ScriptedModule, demo, error_envelope, success
 
 from ops_orchestrator.modules.catalogue import Catalogue
+from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.active_runs import ActiveRuns
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
+from ops_orchestrator.runs.store.sync import NoSync
 from ops_orchestrator.runs.turns import LocalTurns
 from ops_orchestrator.service.routes.evidence import evidence_routes
 from ops_orchestrator.service.routes.runs import runs_routes
@@ -57,6 +59,10 @@ class Ending:
         return listed["status"], record["status"], evidence["status"]
 
 
+def runs_in(store: FolderStore, catalogue: Catalogue, client: ModuleClient) -> ActiveRuns:
+    return ActiveRuns(Registration(catalogue), store, client, turns=LocalTurns(9, 9), image_digest=None)
+
+
 @asynccontextmanager
 async def ending(folder: Path, catalogue: Catalogue, client_for: ClientFor, flush: int) -> AsyncIterator[Ending]:
     """A run that is held back at `flush`, until it is released, or the end of the context."""
@@ -64,7 +70,7 @@ async def ending(folder: Path, catalogue: Catalogue, client_for: ClientFor, flus
     store = FolderStore(folder, SqliteIndex.open(folder), held)
     refusal = httpx2.Response(422, json=error_envelope("beta"))
     client = client_for(ScriptedModule(), ScriptedModule("beta", answers=[refusal, success("beta")]))
-    runs = ActiveRuns(Registration(catalogue), store, client, turns=LocalTurns(9, 9), image_digest=None)
+    runs = runs_in(store, catalogue, client)
     app = FastAPI()
     app.include_router(runs_routes(store, runs))
     app.include_router(evidence_routes(store, runs))
@@ -110,3 +116,18 @@ async def test_run_that_is_listed_as_over_is_resumed_when_its_end_is_written(
         resumed = await resuming
         await resumed.wait()
         assert (resumed.record.status, resumed.record.attempt) == ("completed", 2)
+
+
+async def test_run_that_is_listed_as_over_is_resumed_by_another_process_when_it_is_let_go(
+    tmp_path: Path, catalogue: Catalogue, client_for: ClientFor
+) -> None:
+    async with ending(tmp_path, catalogue, client_for, AFTER_THE_RECORD) as found:
+        with closing(FolderStore(tmp_path, SqliteIndex.open(tmp_path), NoSync())) as store:
+            other = runs_in(store, catalogue, client_for(ScriptedModule(), ScriptedModule("beta")))
+            resuming = asyncio.create_task(other.resume(found.run.record.run_id))
+            # One that is refused is refused at once.
+            await asyncio.wait({resuming}, timeout=0.2)
+            found.held.released.set()
+            resumed = await resuming
+            await resumed.wait()
+            assert (resumed.record.status, resumed.record.attempt) == ("completed", 2)

@@ -28,7 +28,7 @@ from ops_orchestrator.runs.reproduction import Original
 from ops_orchestrator.runs.resumption import files_to_move, work_left
 from ops_orchestrator.runs.run_id import new_run_id
 from ops_orchestrator.runs.run_state import RunState
-from ops_orchestrator.runs.store.protocols import RunStore, StoredRun
+from ops_orchestrator.runs.store.protocols import Reopened, RunStore, StoredRun
 from ops_orchestrator.runs.turns import Turns
 
 # Pauses between two looks at whether the run of a key is made, which takes milliseconds.
@@ -38,6 +38,9 @@ _IS_MADE: Final = (
     "The run of this idempotency key is still being made, or the process that made it was lost; repeat the request soon: "
     "within a minute at most, the key has its run, or is free."
 )
+# From when on the end of a run is found in the store until it is flushed and the run is free, which takes milliseconds as well.
+_LET_GO_S: Final = 5.0
+_UNTIL_LET_GO_S: Final = 0.02
 _ELSEWHERE_S: Final = 60.0
 _PAUSES_S: Final = (0.05, 1.0)
 _STOPPING: Final = "The service is stopping; try again when it is back."
@@ -323,7 +326,7 @@ class ActiveRuns:
             if active.unwritten is not None:
                 raise ConflictError(f"{run_id} {active.unwritten}, and try again.")
             raise UnderWayError(run_id, active.record.status)
-        reopened = await (self._store.take_over if is_left else self._store.reopen)(run_id)
+        reopened = await (self._store.take_over(run_id) if is_left else self._reopened_when_let_go(run_id))
         try:
             if not is_left:  # one that was left takes what it needs, or stays as it is
                 await asyncio.to_thread(self._store.check_room)
@@ -345,6 +348,19 @@ class ActiveRuns:
             await reopened.writer.abandon()
             raise
         return self._register(ActiveRun(work, recorder), has_turn=has_turn)
+
+    async def _reopened_when_let_go(self, run_id: str) -> Reopened:
+        """Take up a run that is over when whoever ended it has let go of it. Raises RequestError, StoreError."""
+        until = asyncio.get_running_loop().time() + _LET_GO_S
+        while True:
+            try:
+                return await self._store.reopen(run_id)
+            except UnderWayError:
+                # Its end is found a moment before that. Of somebody who resumes it, the record tells at once.
+                record = await asyncio.to_thread(self._store.record, run_id)
+                if not record.is_over or asyncio.get_running_loop().time() > until:
+                    raise
+            await within(self._stop_begun, _UNTIL_LET_GO_S)
 
     def _work(self, scenario: Scenario, catalogue: Catalogue | None, origin: Origin, original: StoredRun | None) -> Work:
         """What a new run has to do, with the registered modules unless others are given. Raises RequestError."""
