@@ -1,5 +1,6 @@
 """Connections whose other end vanishes."""
 
+import asyncio
 import os
 import socket
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 from silent_proxy import SilentProxy, silent_proxy
 
 from ops_orchestrator.errors import StoreError
-from ops_orchestrator.runs.cluster.connection import PREPARED, bounded
+from ops_orchestrator.runs.cluster.connection import PREPARED, bounded, cancelled
 from ops_orchestrator.runs.cluster.procrastinate_queue import ProcrastinateQueue
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
@@ -54,3 +55,20 @@ async def test_worker_gives_signs_of_life_again_though_its_connections_stay_sile
                 is_alive = True
     finally:
         await queue.close()
+
+
+async def test_task_that_loses_its_first_orders_to_cancel_is_over_all_the_same() -> None:
+    orders: list[asyncio.CancelledError] = []
+
+    async def hard_of_hearing() -> None:
+        while len(orders) < 3:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError as order:
+                orders.append(order)
+        raise orders[-1]
+
+    task = asyncio.create_task(hard_of_hearing())
+    await asyncio.sleep(0)  # it has begun
+    await cancelled([task])
+    assert (task.cancelled(), len(orders)) == (True, 3)

@@ -139,6 +139,25 @@ async def test_worker_that_cannot_execute_leaves_runs_to_others_until_it_can(que
     assert set(taken) == {RUN_ID, GOOD}
 
 
+async def test_worker_that_executes_as_much_as_it_may_is_drained_at_once(queue: ProcrastinateQueue) -> None:
+    taken, released = asyncio.Event(), asyncio.Event()
+
+    async def execute(_: Claim) -> Fate:
+        taken.set()
+        await released.wait()
+        return "over"
+
+    await queue.submit([RUN_ID, GOOD])
+    worker = QueueWorker(queue, execute, concurrency=1, heartbeat_s=1, stalled_s=10)
+    await worker.start()
+    await taken.wait()
+    async with asyncio.timeout(60):
+        await worker.drain()
+    released.set()
+    await worker.stop()
+    assert await queue.depth() == {"waiting": 1, "claimed": 0}
+
+
 async def test_worker_that_was_taken_for_dead_does_not_end_the_claim_of_the_next(
     queue: ProcrastinateQueue, database: str
 ) -> None:

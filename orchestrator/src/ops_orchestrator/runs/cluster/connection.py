@@ -4,6 +4,8 @@ Without bounds of our own, the kernel waits a quarter of an hour for an answer, 
 whoever asked would stand still, and what a transaction locked would stay locked.
 """
 
+import asyncio
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, Final
 
@@ -19,6 +21,7 @@ set_config('idle_in_transaction_session_timeout', '20000', false)
 """
 """What each connection begins with, so that the server lets go of what a client held that is gone."""
 
+_CANCELLED_AGAIN_S: Final = 0.5
 _BOUNDS: Final = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
@@ -47,3 +50,17 @@ def bounded(url: str) -> str:
     conninfo = library("psycopg").conninfo
     given: dict[str, str] = conninfo.conninfo_to_dict(url)
     return str(conninfo.make_conninfo(**{**_BOUNDS, **given}))
+
+
+async def cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks that wait for the database, and return when they are over, however they ended.
+
+    One order is not enough: Procrastinate waits for news with `asyncio.wait_for`, which in Python 3.11 drops an order to cancel
+    that comes at the same moment as the news.
+    """
+    every = left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_CANCELLED_AGAIN_S)
+    await asyncio.gather(*every, return_exceptions=True)

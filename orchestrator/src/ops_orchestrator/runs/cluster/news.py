@@ -13,7 +13,7 @@ from threading import Event, Lock, Thread
 from typing import Any, Final
 
 from ops_orchestrator.runs.active_run import within
-from ops_orchestrator.runs.cluster.connection import PREPARED, bounded, library
+from ops_orchestrator.runs.cluster.connection import PREPARED, bounded, cancelled, library
 from ops_orchestrator.runs.feed import Line
 
 GREW: Final = "ops_runs_grew"
@@ -126,9 +126,7 @@ class News:
     async def stop(self) -> None:
         """Listen no more."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await cancelled([self._task])
 
     @contextmanager
     def of(self, run_id: str) -> Iterator[Watch]:

@@ -15,6 +15,7 @@ import structlog
 
 from ops_orchestrator.errors import StoreError
 from ops_orchestrator.runs.active_run import within
+from ops_orchestrator.runs.cluster.connection import cancelled
 from ops_orchestrator.runs.cluster.procrastinate_queue import ProcrastinateQueue
 from ops_orchestrator.runs.cluster.run_queue import Claim, Execute, Fate
 
@@ -70,6 +71,7 @@ class QueueWorker:
         """Take no more runs."""
         self._stopping.set()
         self._wake.set()
+        self._slots.release()  # whoever waits for one need not wait until a run is over
         if self._loops:
             await asyncio.wait(self._loops[:1])
 
@@ -77,9 +79,7 @@ class QueueWorker:
         """Return when what became of all runs is written; they are to end before, or to be left."""
         await self.drain()
         await asyncio.gather(*self._claims)
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await cancelled(self._loops)
         with suppress(StoreError):
             await self._queue.unregister(self._number)
 
