@@ -301,13 +301,13 @@ def section(rows: Mapping[Row, Window], accepted: float, taken_over: tuple[float
                 *([f"{found.commits:.1f}", f"{busy(row, found):.0%}"] if row.workers else ["", ""]),
             ]
         )
-    first, last = taken_over
+    after = " to ".join(dict.fromkeys(f"{seconds:.0f}" for seconds in taken_over))
     told = (
         f"{CALLERS} callers, two steps a run, medians of {rounds} rounds. The milliseconds of SeaweedFS are not in the sum; "
         "what the processes stage of runs in a bucket is in memory. A worker is busy for so much of one processor. "
         f"One process accepts {accepted:.0f} runs a second "
-        f"when nobody executes them. When a worker is killed with `kill -9`, its runs go on elsewhere after {first:.0f} to "
-        f"{last:.0f} s, with the settings as they are by default: a sign of life each 10 s, and lost after 30."
+        f"when nobody executes them. When a worker is killed with `kill -9`, its runs go on elsewhere after {after} s, "
+        f"with the settings as they are by default: a sign of life each 10 s, and lost after 30."
     )
     return f"{table(heads, cells)}\n\n{wrapped(told)}"
 
