@@ -307,7 +307,7 @@ def section(rows: Mapping[Row, Window], accepted: float, taken_over: tuple[float
         "what the processes stage of runs in a bucket is in memory. A worker is busy for so much of one processor. "
         f"One process accepts {accepted:.0f} runs a second "
         f"when nobody executes them. When a worker is killed with `kill -9`, its runs go on elsewhere after {after} s, "
-        f"with the settings as they are by default: a sign of life each 10 s, and lost after 30."
+        "with the settings as they are by default: a sign of life each 10 s, and lost after 30."
     )
     return f"{table(heads, cells)}\n\n{wrapped(told)}"
 

@@ -18,6 +18,7 @@ class FullDisk:
     def __init__(self, written: int) -> None:
         self.staging = Path()
         self.accepted = self.written = written
+        self.has_shown_end = False
 
     async def append(self, event: Event, files: Sequence[RunFile] = ()) -> None:
         """See RunWriter."""
