@@ -55,12 +55,25 @@ def test_key_is_free_as_soon_as_the_database_knows_that_its_process_is_gone(
 ) -> None:
     with closing(PostgresIndex.open(database, FolderSource(tmp_path))) as other:
         assert other.claim(KEY, RUN_ID) == RUN_ID
-        with psycopg.connect(database) as connection:
-            connection.execute("UPDATE ops.keys SET claimed_at = now() - interval '10 seconds'")
+        with psycopg.connect(database, autocommit=True) as connection:
+            # Not earlier, since the database may just have been started.
+            while not connection.execute("SELECT 1 FROM ops.keys WHERE claimed_at < now() - interval '3 seconds'").fetchall():
+                pass
         assert index.claim(KEY, GOOD) is None
     while (holder := index.claim(KEY, GOOD)) is None:
         time.sleep(0.02)
     assert holder == GOOD
+
+
+def test_key_whose_lock_a_restart_of_the_database_dropped_is_held_all_the_same(
+    index: PostgresIndex, database: str, cluster: Postgres
+) -> None:
+    assert index.claim(KEY, RUN_ID) == RUN_ID
+    cluster.stop()
+    cluster.start()
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE ops.keys SET claimed_at = now() - interval '10 seconds'")
+    assert index.claim(KEY, GOOD) is None
 
 
 def test_key_of_a_run_that_somebody_removed_is_free(index: PostgresIndex, database: str, tmp_path: Path) -> None:

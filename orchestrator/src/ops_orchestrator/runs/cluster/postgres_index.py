@@ -31,7 +31,7 @@ _PAUSE_S: Final = 1.0
 _MOST_LATE: Final = 100_000
 # Longer than it takes to make a run: it is planned before, and its first files take milliseconds.
 _MAKING_S: Final = 60
-# Whoever claimed a key so long ago has its lock, unless it died.
+# Whoever claimed a key so long ago has its lock, unless it died, or the database was started again, which drops all locks.
 _LOCKED_S: Final = 2
 # Whoever wrote the tables of a run last is not overtaken by somebody who read the run before.
 _ALONE: Final = "SELECT pg_advisory_xact_lock(hashtextextended(run_id, 0)) FROM unnest(?::text[]) AS run_id"
@@ -46,7 +46,7 @@ WHERE key_sha256 = ? AND NOT EXISTS (SELECT 1 FROM claimed)
 _INHERIT: Final = """
 UPDATE keys SET run_id = ?, claimed_at = now(), is_made = false WHERE key_sha256 = ? AND run_id = ? AND is_made = ?
 AND (claimed_at < now() - make_interval(secs => ?) OR NOT is_made AND claimed_at < now() - make_interval(secs => ?)
-AND pg_try_advisory_xact_lock(hashtextextended(run_id, 1)))
+AND claimed_at > pg_postmaster_start_time() AND pg_try_advisory_xact_lock(hashtextextended(run_id, 1)))
 RETURNING run_id
 """
 _KEEP: Final = """
