@@ -56,6 +56,7 @@ def test_module_is_checked_shown_beside_its_stub_and_swapped_in(
     assert f"at length: ops-contract compare stub:policy-simulator image:{team_image}" in ran.stdout.splitlines()
     url = re.findall(r"ready at (http://\S+)", ran.stderr)[0]
     answer = HTTP.post(f"{url}/plan_and_execute", content=example, headers={"Content-Type": "application/json"}).json()
+    assert answer["status"] == "completed", answer
     assert set(answer["results"]["policy-simulator"]["kpis"]) == {"vat_revenue"}
     record = HTTP.get(f"{url}/runs/{answer['run_id']}").json()
     assert record["steps"][0]["image_digest"].startswith("sha256:")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from subprocess import DEVNULL
 from typing import Any, Final
 
 import httpx2
@@ -21,15 +22,20 @@ from ops_harness.containers import removed_by
 NAME: Final = f"{PROJECT_PREFIX}{os.getpid()}-swarm"
 PAGE: Final = (ROOT / "docs/deploying.md").read_text()
 IMAGES: Final = {target: f"{NAME}-{target}:latest" for target in ("orchestrator", "stubs", "haproxy")}
-# $1 is the name of all that is removed, $2 whether the swarm is ours. A volume is free when the last container has gone.
+# $1 is the name of all that is removed. A volume is free when the last container has gone.
 REMOVAL: Final = """
 docker stack rm --detach=false "$1"
 docker secret rm "$1"
 docker node update --label-rm openpolicystack.runs "$(docker info --format '{{.Swarm.NodeID}}')"
-if [ "$2" = ours ]; then docker swarm leave --force; docker network rm docker_gwbridge; fi
 for _ in $(seq 100); do docker volume inspect "$1_runs" || break; docker volume rm "$1_runs" || sleep 0.2; done
 docker rmi --force "$1-orchestrator:latest" "$1-stubs:latest" "$1-haproxy:latest"
 """
+# An engine that leaves a swarm forgets the names of all containers in all networks. So it leaves when the session with the
+# process $1 is over, and stays when containers run that are none of ours.
+LEAVING: Final = """(
+while kill -0 "$1"; do sleep 0.2; done
+[ -n "$(docker ps --quiet)" ] || { docker swarm leave --force; docker network rm docker_gwbridge; }
+) &"""
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -71,16 +77,22 @@ class Swarm:
 @contextmanager
 def swarm_mode() -> Iterator[None]:
     """An engine in swarm mode, and a node that may hold the runs; at the end everything of this test is removed."""
-    state = docker("info", "--format", "{{.Swarm.LocalNodeState}}")
-    whose = "ours" if state == "inactive" else "of others"
-    with removed_by("sh", "-c", REMOVAL, "sh", NAME, whose):
-        if whose == "ours":
+    with removed_by("sh", "-c", REMOVAL, "sh", NAME):
+        if docker("info", "--format", "{{.Swarm.LocalNodeState}}") == "inactive":
             # The engine's own choice of addresses, 10.0.0.0, is often that of the machine's network.
             addresses = ("--default-addr-pool", "10.229.0.0/16", "--advertise-addr", "127.0.0.1", "--listen-addr", "127.0.0.1")
             docker("swarm", "init", *addresses)
+            leave_after_the_session()
         node = docker("info", "--format", "{{.Swarm.NodeID}}")
         docker(*from_page("docker node update", NODE=node))
         yield
+
+
+def leave_after_the_session() -> None:
+    """Let a process of its own leave the swarm, however the session ends."""
+    session = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+    words = ["sh", "-c", LEAVING, "sh", str(session)]
+    subprocess.run(words, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True, check=True)
 
 
 @pytest.fixture(scope="module")
