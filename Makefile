@@ -32,7 +32,7 @@ demo: sync ## run the example scenario with local processes and show the results
 test: sync-dev ## run all tests; those with containers need a Docker engine
 	$(RUN) pytest $(TWICE) $(SPREAD) -m "not e2e and not proof and not reliability and not soak" $(COVERAGE) $(ARGS) $(NONE_IS_FINE)
 	$(RUN) pytest -n 3 --dist loadfile -m "e2e and not proof" $(COVERAGE) $(or $(ARGS),$(E2E)) $(NONE_IS_FINE)
-	$(RUN) pytest -n 2 --dist loadfile -m proof $(COVERAGE) $(or $(ARGS),$(PROOFS)) $(NONE_IS_FINE)
+	$(RUN) pytest -n 3 --dist loadfile --no-loadscope-reorder -m proof $(COVERAGE) $(or $(ARGS),$(PROOFS)) $(NONE_IS_FINE)
 
 .PHONY: collect
 collect: sync-dev ## load all tests and run none: compiled once, they start faster

@@ -18,7 +18,7 @@ from ops_contract.compliance.check import check
 from ops_contract.compliance.requirement import load_requirements
 from ops_contract.compliance.result import Verdict
 
-pytestmark = [pytest.mark.anyio, pytest.mark.proof]
+pytestmark = [pytest.mark.anyio, pytest.mark.proof, pytest.mark.timeout(1800)]
 
 AT_ONCE: Final = 6
 TESTS: Final = Path(__file__).parents[2]
