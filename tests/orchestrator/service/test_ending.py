@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from scripted_module import ClientFor, ScriptedModule, demo, error_envelope, success
 
+from ops_orchestrator.errors import BusyError
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.registration import Registration
@@ -131,3 +132,16 @@ async def test_run_that_is_listed_as_over_is_resumed_by_another_process_when_it_
             resumed = await resuming
             await resumed.wait()
             assert (resumed.record.status, resumed.record.attempt) == ("completed", 2)
+
+
+async def test_resume_that_waits_for_another_process_ends_when_its_own_stops(
+    tmp_path: Path, catalogue: Catalogue, client_for: ClientFor
+) -> None:
+    async with ending(tmp_path, catalogue, client_for, AFTER_THE_RECORD) as found:
+        with closing(FolderStore(tmp_path, SqliteIndex.open(tmp_path), NoSync())) as store:
+            other = runs_in(store, catalogue, client_for(ScriptedModule(), ScriptedModule("beta")))
+            resuming = asyncio.create_task(other.resume(found.run.record.run_id))
+            await asyncio.wait({resuming}, timeout=0.2)  # it is under way, as above
+            await other.stop()
+            with pytest.raises(BusyError):
+                await resuming

@@ -360,7 +360,8 @@ class ActiveRuns:
                 record = await asyncio.to_thread(self._store.record, run_id)
                 if not record.is_over or asyncio.get_running_loop().time() > until:
                     raise
-            await within(self._stop_begun, _UNTIL_LET_GO_S)
+            if await within(self._stop_begun, _UNTIL_LET_GO_S):
+                raise BusyError(_STOPPING)
 
     def _work(self, scenario: Scenario, catalogue: Catalogue | None, origin: Origin, original: StoredRun | None) -> Work:
         """What a new run has to do, with the registered modules unless others are given. Raises RequestError."""
