@@ -28,6 +28,17 @@ async def page(service: httpx2.AsyncClient, address: str, status: int = 200) -> 
     return found
 
 
+async def says(service: httpx2.AsyncClient, address: str, *words: str) -> Page:
+    """The page once it says all of these words.
+
+    What happens is in the folder some milliseconds later, and a page reads the log of a run before the rest.
+    """
+    while True:
+        found = await page(service, address)
+        if all(each in found.text for each in words):
+            return found
+
+
 async def run(service: httpx2.AsyncClient, **scenario: Any) -> str:
     """The id of a run of the module alpha, or of another scenario, that is over."""
     asked = {"scenario_id": "demo", "modules": ["alpha"], **scenario}

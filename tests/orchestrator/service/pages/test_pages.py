@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from browsed_pages import FORM, HTML, QUICK, page, run
+from browsed_pages import FORM, HTML, QUICK, page, run, says
 from hostile_texts import HOSTILE_TEXTS
 from html_page import Page
 from local_service import ROOT
@@ -112,15 +112,11 @@ async def test_run_that_goes_on_shows_its_steps_and_its_log_and_can_be_cancelled
         answer = await service.post("/plan_and_execute", json=asked, headers={"Prefer": "respond-async"})
         await gate.asked.wait()
         address = f"/runs/{answer.json()['run_id']}"
-        # A step that begins is in the folder some milliseconds after its module was called.
-        while "beta, for" not in (live := await page(service, address)).text:
-            pass
+        live = await says(service, address, "running Step 2 of 2, beta, for", "step alpha completed")
         cancelled = await service.post(f"{address}/cancel", headers=FORM)
         over = await page(service, cancelled.headers["location"])
         late = await service.post(f"/runs/{await run(service)}/cancel", headers=FORM)
-    assert "running Step 2 of 2, beta, for" in live.text
     assert "growth 0.02" in live.text
-    assert "step alpha completed" in live.text
     assert f'data-events="{address}/events"' in live.source
     assert ("meta", "content", "http-equiv") in live.elements
     assert "cancelled Step 2, beta, was stopped" in over.text
@@ -140,8 +136,7 @@ async def test_run_that_is_over_can_be_run_again_reproduced_and_resumed(start_se
             pass
         await service.get(f"{reproduced.headers['location']}/events")
         # The stream may tell the end some milliseconds before the folder does.
-        while "Reproduces" not in (shown := await page(service, reproduced.headers["location"])).text:
-            pass
+        shown = await says(service, reproduced.headers["location"], "Reproduces")
     assert (resumed.status_code, resumed.headers["location"]) == (303, address)
     assert reproduced.headers["location"] != address
     assert f"Reproduces {address.removeprefix('/runs/')}" in shown.text

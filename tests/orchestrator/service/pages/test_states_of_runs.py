@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from browsed_pages import FORM, HTML, QUICK, page, run
+from browsed_pages import FORM, HTML, QUICK, page, run, says
 from html_page import Page
 from scripted_module import Answer, Gate, ScriptedModule, StartService, error_envelope, success
 
@@ -20,13 +20,6 @@ async def live(service: httpx2.AsyncClient, *modules: str) -> str:
     asked = {"scenario_id": "demo", "modules": modules}
     answer = await service.post("/plan_and_execute", json=asked, headers={"Prefer": "respond-async"})
     return f"/runs/{answer.json()['run_id']}"
-
-
-async def says(service: httpx2.AsyncClient, address: str, words: str) -> Page:
-    """The page once it says so: what happens in a run is in its folder some milliseconds later."""
-    while words not in (found := await page(service, address)).text:
-        pass
-    return found
 
 
 def buttons(found: Page) -> set[str]:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import httpx2
 import pytest
-from browsed_pages import FORM, HTML, QUICK, page
+from browsed_pages import FORM, HTML, QUICK, page, says
 from hostile_texts import HOSTILE_TEXTS
 from html_page import Page
 from scripted_module import Gate, ScriptedModule, StartService, error_envelope, success
@@ -147,8 +147,7 @@ async def test_failed_runs_that_say_the_same_are_one_row_and_run_again(start_ser
         shown = await page(service, address)
         alpha.answers[:] = [answering()]
         again = await service.post(f"{address}/resume", headers=FORM)
-        while "completed 15 of 15 runs completed" not in (whole := await page(service, again.headers["location"])).text:
-            pass
+        whole = await says(service, again.headers["location"], "completed 15 of 15 runs completed")
         late = await service.post(f"{address}/cancel", headers=FORM)
     assert "failed 10 of 15 runs completed, 5 failed." in shown.text
     assert "At rate 0.3 no run completed." in shown.text
@@ -197,8 +196,7 @@ async def test_running_sweep_shows_what_is_there_and_counts_the_rest(start_servi
         started = await service.post("/sweeps", json=asked())
         address = f"/sweeps/{started.json()['sweep_id']}"
         await gate.asked.wait()
-        while "2 of 3 runs completed, 1 running" not in (shown := await page(service, address)).text:
-            pass
+        shown = await says(service, address, "2 of 3 runs completed, 1 running")
         listed = await page(service, "/sweeps")
         table = await service.get(f"{address}/table.csv", headers=HTML)
         cancelled = await service.post(f"{address}/cancel", headers=FORM)
@@ -269,8 +267,7 @@ async def test_sweep_is_started_from_the_quick_form(start_service: StartService)
         fields = "example=baseline&pointer=/policy_parameters/vat_rate&from=0.1&to=0.3&step=0.1&seeds=2"
         answer = await service.post("/sweeps", headers=FORM, content=fields)
         address = answer.headers["location"]
-        while "completed 6 of 6 runs completed" not in (await page(service, address)).text:
-            pass
+        await says(service, address, "completed 6 of 6 runs completed")
         runs = await page(service, f"/?sweep={address.rpartition('/')[2]}")
         unlisted = await page(service, "/")
     assert answer.status_code == 303
