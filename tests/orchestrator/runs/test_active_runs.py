@@ -1,18 +1,17 @@
 import asyncio
-import errno
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from threading import Event as Signal
 
 import httpx2
 import pytest
 from reliability.folder_agreement import disagreements
 from run_records import RUN_ID
 from scripted_module import Answer, ClientFor, Gate, ScriptedModule, artifact, demo, error_envelope, success
+from troubled_disk import FullDisk, HeldDisk
 
 from ops_contract import sha256_hex
 from ops_orchestrator.errors import BusyError, ChangedModuleError, ConflictError, ReusedKeyError, StoreError
@@ -361,27 +360,7 @@ async def test_lines_of_a_run_that_is_stopped_are_numbered_to_the_end(
     assert lines[-1]["status"] == "interrupted"
 
 
-class Held:
-    """Holds the threads of a store back: as a consumer the files, as a Sync the flush. `reached` is set when it does."""
-
-    def __init__(self) -> None:
-        self.reached, self.released = Signal(), Signal()
-
-    def take(self, lines: Sequence[Line]) -> None:  # noqa: ARG002  # see Consumer
-        """Wait until released."""
-        self.reached.set()
-        self.released.wait()
-
-    def flush(self, paths: Iterable[str]) -> None:  # noqa: ARG002  # see Sync
-        """Wait until released."""
-        self.reached.set()
-        self.released.wait()
-
-    def close(self) -> None:
-        """See Sync."""
-
-
-async def stop_twice(runs: ActiveRuns, held: Held) -> None:
+async def stop_twice(runs: ActiveRuns, held: HeldDisk) -> None:
     """Stop `runs` twice while `held` holds a thread, and only then let it go on."""
     await asyncio.to_thread(held.reached.wait)
     stops = []
@@ -396,7 +375,7 @@ async def stop_twice(runs: ActiveRuns, held: Held) -> None:
 async def test_run_that_is_stopped_while_its_end_is_flushed_ends_as_it_did(
     tmp_path: Path, catalogue: Catalogue, client_for: ClientFor
 ) -> None:
-    held, listener = Held(), Listener(tmp_path / "runs")
+    held, listener = HeldDisk(), Listener(tmp_path / "runs")
     with closing(open_store(tmp_path / "runs", listener, sync=held)) as store:
         runs = active_runs(catalogue, store, client_for(ScriptedModule()))
         run = await runs.start(demo("alpha"))
@@ -411,7 +390,7 @@ async def test_run_that_is_stopped_while_its_end_is_flushed_ends_as_it_did(
 async def test_run_that_is_stopped_twice_while_it_is_made_is_interrupted(
     tmp_path: Path, catalogue: Catalogue, client_for: ClientFor
 ) -> None:
-    held = Held()
+    held = HeldDisk()
     with closing(open_store(tmp_path / "runs", held)) as store:
         runs = active_runs(catalogue, store, client_for(ScriptedModule()))
         starting = asyncio.create_task(runs.start(demo("alpha")))
@@ -420,32 +399,17 @@ async def test_run_that_is_stopped_twice_while_it_is_made_is_interrupted(
         assert [line["event"] for line in log_of(store, run.record.run_id)] == ["run.queued", "run.started", "run.ended"]
 
 
-class Full:
-    """A disk that is full until there is room."""
-
-    def __init__(self) -> None:
-        self.has_room = False
-
-    def flush(self, paths: Iterable[str]) -> None:  # noqa: ARG002  # see Sync
-        """See Sync."""
-        if not self.has_room:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    def close(self) -> None:
-        """See Sync."""
-
-
 async def test_run_whose_end_the_disk_refuses_is_errored_and_stored_without_a_restart_when_there_is_room(
     tmp_path: Path, catalogue: Catalogue, client_for: ClientFor
 ) -> None:
-    full = Full()
+    full = FullDisk()
     with closing(open_store(tmp_path / "runs", sync=full)) as store:
         runs = active_runs(catalogue, store, client_for(ScriptedModule()))
         run = await runs.start(demo("alpha"))
         await run.wait()
         run_id = run.record.run_id
         assert (run.record.status, "No space left" in str(run.record.error)) == ("errored", True)
-        full.has_room = True
+        full.is_full = False
         while runs.find(run_id) is not None:  # noqa: ASYNC110  # another thread makes it true
             await asyncio.sleep(0.01)
         record = store.record(run_id)
@@ -663,12 +627,12 @@ async def test_run_whose_resumption_is_refused_is_refused_again_for_the_same_rea
 
 
 async def test_errored_run_is_resumed_like_another(tmp_path: Path, catalogue: Catalogue, client_for: ClientFor) -> None:
-    full, alpha, beta = Full(), ScriptedModule(), ScriptedModule("beta")
+    full, alpha, beta = FullDisk(), ScriptedModule(), ScriptedModule("beta")
     with closing(open_store(tmp_path / "runs", sync=full)) as store:
         runs = active_runs(catalogue, store, client_for(alpha, beta))
         run = await runs.start(demo("alpha", "beta"))
         await run.wait()
-        full.has_room = True
+        full.is_full = False
         while runs.find(run.record.run_id) is not None:  # noqa: ASYNC110  # another thread makes it true
             await asyncio.sleep(0.01)
         assert store.record(run.record.run_id).status == "errored"

@@ -1,10 +1,9 @@
 import asyncio
 import csv
-import errno
 import io
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 from scripted_module import ClientFor, Gate, ScriptedModule, error_envelope, success
+from troubled_disk import FullDisk
 
 from ops_orchestrator.errors import ConflictError, NotFoundError, StoreError, UnknownModuleError
 from ops_orchestrator.modules.catalogue import Catalogue
@@ -447,16 +447,6 @@ async def test_sweep_whose_end_cannot_be_written_says_why_and_goes_on_later(open
         await (await home.resume(sweep_id)).wait()
         ended = await home.sweeps.state(sweep_id)
         assert (ended.status, ended.error, ended.points.completed) == ("completed", None, 4)
-
-
-class FullDisk:
-    """Nothing more can be flushed to it."""
-
-    def flush(self, paths: Iterable[str]) -> None:  # noqa: ARG002  # see Sync
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    def close(self) -> None:
-        pass
 
 
 def test_sweep_that_cannot_be_made_leaves_no_folder(tmp_path: Path) -> None:

@@ -1,15 +1,15 @@
 """What is said of a run while its end is being written, which the list of runs reads from the disk."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from threading import Event as Signal
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 from scripted_module import ClientFor, ScriptedModule, demo, error_envelope, success
+from troubled_disk import HeldDisk
 
 from ops_orchestrator.errors import BusyError
 from ops_orchestrator.modules.catalogue import Catalogue
@@ -17,10 +17,12 @@ from ops_orchestrator.modules.client import ModuleClient
 from ops_orchestrator.modules.registration import Registration
 from ops_orchestrator.runs.active_run import ActiveRun
 from ops_orchestrator.runs.active_runs import ActiveRuns
+from ops_orchestrator.runs.event_stream import EventStream
 from ops_orchestrator.runs.store.folder import FolderStore
 from ops_orchestrator.runs.store.sqlite_index import SqliteIndex
 from ops_orchestrator.runs.store.sync import NoSync
 from ops_orchestrator.runs.turns import LocalTurns
+from ops_orchestrator.service.routes.events import events_routes
 from ops_orchestrator.service.routes.evidence import evidence_routes
 from ops_orchestrator.service.routes.runs import runs_routes
 
@@ -28,28 +30,10 @@ BEFORE_THE_RECORD, AFTER_THE_RECORD = 1, 2
 """The flushes of a run that ends: of its other files, and, when its final record is in place, of that."""
 
 
-class HeldFlush:
-    """Holds back one flush of those to come. See Sync."""
-
-    def __init__(self, number: int) -> None:
-        self.reached, self.released = Signal(), Signal()
-        self._left = number
-
-    def flush(self, paths: Iterable[str]) -> None:  # noqa: ARG002  # see Sync
-        """See Sync."""
-        self._left -= 1
-        if self._left == 0:
-            self.reached.set()
-            self.released.wait()
-
-    def close(self) -> None:
-        """See Sync."""
-
-
 class Ending:
     """A run of the modules alpha and beta, the second of which fails once, whose end is held back; and its service."""
 
-    def __init__(self, run: ActiveRun, runs: ActiveRuns, service: httpx2.AsyncClient, held: HeldFlush) -> None:
+    def __init__(self, run: ActiveRun, runs: ActiveRuns, service: httpx2.AsyncClient, held: HeldDisk) -> None:
         self.run, self.runs, self.service, self.held = run, runs, service, held
         self.address = f"/runs/{run.record.run_id}"
 
@@ -67,14 +51,19 @@ def runs_in(store: FolderStore, catalogue: Catalogue, client: ModuleClient) -> A
 @asynccontextmanager
 async def ending(folder: Path, catalogue: Catalogue, client_for: ClientFor, flush: int) -> AsyncIterator[Ending]:
     """A run that is held back at `flush`, until it is released, or the end of the context."""
-    held = HeldFlush(flush)
+    held = HeldDisk(flush=flush)
     store = FolderStore(folder, SqliteIndex.open(folder), held)
     refusal = httpx2.Response(422, json=error_envelope("beta"))
     client = client_for(ScriptedModule(), ScriptedModule("beta", answers=[refusal, success("beta")]))
     runs = runs_in(store, catalogue, client)
+
+    def is_executed(run_id: str) -> bool:
+        return runs.find(run_id) is not None
+
     app = FastAPI()
     app.include_router(runs_routes(store, runs))
     app.include_router(evidence_routes(store, runs))
+    app.include_router(events_routes(store, EventStream(), is_executed, is_executed))
     run = await runs.start(demo("alpha", "beta"))
     await asyncio.to_thread(held.reached.wait)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ops.localhost") as service:
@@ -104,6 +93,15 @@ async def test_results_of_a_run_whose_end_is_written_are_those_of_its_completed_
         await found.run.wait()
         assert (await found.service.get(f"{found.address}/results")).json() == results
     assert list(results["steps"]) == ["alpha"]
+
+
+async def test_who_reads_the_last_event_of_a_run_finds_it_over_though_its_end_is_still_written(
+    tmp_path: Path, catalogue: Catalogue, client_for: ClientFor
+) -> None:
+    async with ending(tmp_path, catalogue, client_for, AFTER_THE_RECORD) as found:
+        streamed = (await found.service.get(f"{found.address}/events")).text
+        assert await found.statuses() == ("failed",) * 3
+    assert '"event":"run.ended"' in streamed
 
 
 async def test_run_that_is_listed_as_over_is_resumed_when_its_end_is_written(

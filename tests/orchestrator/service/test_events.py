@@ -53,7 +53,6 @@ class Run:
 
     def __init__(self, folder: Path, **bounds: int) -> None:
         self.is_active = True
-        self.told: list[str] = []
         self.events = CountedStream(**bounds)
         self.log = folder / RUN_ID / "logs.jsonl"
         self.log.parent.mkdir(parents=True)
@@ -68,13 +67,8 @@ class Run:
         def is_active(_run_id: str) -> bool:
             return self.is_active
 
-        app.include_router(events_routes(store, self.events, is_active, is_active, self.settled, heartbeat_s))
+        app.include_router(events_routes(store, self.events, is_active, is_active, heartbeat_s))
         return app
-
-    async def settled(self, _run_id: str, seq: int) -> None:
-        """Say that the run is over, a little later than the log does."""
-        await asyncio.sleep(0)
-        self.told.append(f"over at {seq}")
 
     def write(self, *messages: str, status: str | None = None) -> None:
         """Write a line for each of `messages`, and with `status` the line that ends the run."""
@@ -160,23 +154,6 @@ async def test_many_watchers_get_every_line_once_and_in_order_whenever_they_come
         await asyncio.to_thread(run.write, status="completed")
     assert all(watcher.result() == logged(run) for watcher in watchers)
     assert run.events.watching == 0
-
-
-@pytest.mark.parametrize("is_live", [True, False])
-async def test_last_line_is_sent_when_the_process_says_that_the_run_is_over(
-    run: Run, store: FolderStore, *, is_live: bool
-) -> None:
-    run.write("a")
-    if not is_live:
-        run.write(status="completed")
-        run.is_active = False
-    async with served(run.app(store)) as url, asyncio.TaskGroup() as group:
-        watcher = group.create_task(followed(url))
-        watcher.add_done_callback(lambda _: run.told.append("read"))
-        if is_live:
-            await watched(run)
-            await asyncio.to_thread(run.write, status="completed")
-    assert (run.told, watcher.result()) == (["over at 2", "read"], logged(run))
 
 
 class LateReader(LogReader):

@@ -1,7 +1,6 @@
 """What a service does with runs that a dead one left: whatever is in the way, none is forgotten."""
 
 import asyncio
-import errno
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from reliability.folder_agreement import disagreements
 from run_records import GOOD, RUN_ID, begin
 from scripted_module import ClientFor, Gate, ScriptedModule, demo, success
+from troubled_disk import FullDisk
 
 from ops_orchestrator.modules.catalogue import Catalogue
 from ops_orchestrator.modules.registration import Registration
@@ -26,27 +26,13 @@ from ops_orchestrator.service.takeover import Takeover
 RunsIn = Callable[..., ActiveRuns]
 
 
-class Disk:
-    """A disk that flushes nothing while it is full. See Sync."""
-
-    is_full = False
-
-    def flush(self, paths: Iterable[str]) -> None:  # noqa: ARG002  # see Sync
-        """See Sync."""
-        if self.is_full:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    def close(self) -> None:
-        """See Sync."""
+@pytest.fixture
+def disk() -> FullDisk:
+    return FullDisk(is_full=False)
 
 
 @pytest.fixture
-def disk() -> Disk:
-    return Disk()
-
-
-@pytest.fixture
-def open_store(tmp_path: Path, disk: Disk) -> Iterator[Callable[[], FolderStore]]:
+def open_store(tmp_path: Path, disk: FullDisk) -> Iterator[Callable[[], FolderStore]]:
     """Opens the store in `tmp_path`, as often as a service is started."""
     with ExitStack() as opened:
         yield lambda: opened.enter_context(closing(FolderStore(tmp_path, SqliteIndex.open(tmp_path), disk)))
@@ -133,7 +119,7 @@ async def test_more_runs_than_there_is_room_for_go_on_one_after_the_other(
 
 @pytest.mark.parametrize(("goes_on", "status"), [(False, "interrupted"), (True, "completed")])
 async def test_run_that_a_full_disk_keeps_from_being_taken_over_is_taken_over_once_there_is_room(
-    open_store: Callable[[], FolderStore], runs_in: RunsIn, disk: Disk, goes_on: bool, status: str
+    open_store: Callable[[], FolderStore], runs_in: RunsIn, disk: FullDisk, goes_on: bool, status: str
 ) -> None:
     (run_id,) = await leave(open_store(), runs_in, "alpha")
     store = open_store()

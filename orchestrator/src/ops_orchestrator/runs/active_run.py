@@ -135,11 +135,6 @@ class ActiveRun:
                 with suppress(FencedError):
                     await self._recorder.durable()
 
-    async def settled(self, seq: int) -> None:
-        """Wait until `record` tells of the run's end, whose line has the number `seq`; of a later attempt it tells more."""
-        if self._recorder.seq < seq:
-            await self._over.wait()
-
     def cancel(self, by: str, caller: str | None = None) -> None:
         """End the run as cancelled, unless it ends otherwise first; `wait` for it. `caller` is as in RunCancelling."""
         if self._ending is None:

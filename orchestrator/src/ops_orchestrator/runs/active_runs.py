@@ -183,11 +183,6 @@ class ActiveRuns:
         """The run `run_id` if it is under way in this process."""
         return self._runs.get(run_id)
 
-    async def settled(self, run_id: str, seq: int) -> None:
-        """Wait until this process, too, says that a run is over, whose last line is on disk and has the number `seq`."""
-        if (run := self.find(run_id)) is not None:
-            await run.settled(seq)
-
     def by_status(self) -> Counter[Status]:
         """How many runs under way in this process have which status."""
         return Counter(run.record.status for run in self._runs.values())

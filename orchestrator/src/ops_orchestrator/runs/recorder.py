@@ -35,11 +35,6 @@ class Recorder:
         return self._writer.has_shown_end and self._stored is None
 
     @property
-    def seq(self) -> int:
-        """The number of the last event that `record` tells of."""
-        return self._state.seq
-
-    @property
     def wanted_since(self) -> str:
         """See RunState."""
         return self._state.wanted_since

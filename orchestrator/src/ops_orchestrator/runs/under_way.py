@@ -100,10 +100,6 @@ class Runs(Protocol):
         """The run `run_id` if it is under way in this process."""
         ...
 
-    async def settled(self, run_id: str, seq: int) -> None:
-        """See ActiveRuns."""
-        ...
-
     def by_status(self) -> Counter[Status]:
         """How many runs under way in this process have which status."""
         ...

@@ -95,7 +95,7 @@ def create_service(settings: Settings, transport: Transport | None = None, worke
         verification_routes(parts.store),
         run_control_routes(parts.runs, parts.store, parts.siblings),
         reproduction_routes(parts.runs, parts.store, started, parts.reloading.file.registration, settings.max_request_bytes),
-        events_routes(parts.store, parts.events, parts.executes, parts.brings_lines_of, parts.runs.settled),
+        events_routes(parts.store, parts.events, parts.executes, parts.brings_lines_of),
         modules_routes(parts.viewer, parts.reloading),
         health_routes(parts.store, parts.runs, read_only=settings.read_only, away=parts.away),
         metrics_routes(parts.scrapes),

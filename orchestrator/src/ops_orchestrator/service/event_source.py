@@ -1,7 +1,7 @@
 """A run's log as server-sent events (HTML Living Standard, section 9.2): the lines that there are, then those that come."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing, closing
 from typing import Final, NamedTuple
 
@@ -33,8 +33,6 @@ class Streamed(NamedTuple):
     """Whether it executes the run; of one that it does not, nothing would ever come."""
     is_recorded: Callable[[], bool]
     """Whether the run's record is final; it blocks."""
-    settled: Callable[[int], Awaitable[None]]
-    """Waits until it says itself that the run is over, given the number of the last line."""
 
 
 # A browser comes again after so many milliseconds.
@@ -46,7 +44,7 @@ class EventSource(StreamingResponse):
 
     def __init__(self, log: LogReader, events: FollowsRuns, run: Streamed, heartbeat_s: float = HEARTBEAT_S) -> None:
         self._log = log
-        self._parts = _settled(_parts(log, events, run, heartbeat_s), run)
+        self._parts = _parts(log, events, run, heartbeat_s)
         super().__init__(self._parts, headers=HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,21 +55,7 @@ class EventSource(StreamingResponse):
                 await super().__call__(scope, receive, send)
 
 
-async def _settled(parts: AsyncGenerator[bytes | Sequence[Line]], run: Streamed) -> AsyncGenerator[bytes]:
-    """The parts as bytes. Who has read the line that ends the run may ask for the run at once, and is told of that end."""
-    async with aclosing(parts):
-        async for part in parts:
-            if isinstance(part, bytes):
-                yield part
-                continue
-            if part and part[-1].is_last:
-                await run.settled(part[-1].seq)
-            yield _events(part)
-
-
-async def _parts(
-    log: LogReader, events: FollowsRuns, run: Streamed, heartbeat_s: float
-) -> AsyncGenerator[bytes | Sequence[Line]]:
+async def _parts(log: LogReader, events: FollowsRuns, run: Streamed, heartbeat_s: float) -> AsyncGenerator[bytes]:
     # Watched before the log is read to its end, so that no line is missed; those that come twice are known by their numbers.
     with events.follow(log.run_id) as watcher:
         # The line that ends a run stands in its log before its record is final, which is what a caller reads next.
@@ -80,10 +64,10 @@ async def _parts(
             if ending:
                 lines.insert(0, ending)
             ending = lines.pop() if lines[-1].is_last else None
-            yield lines
+            yield _events(lines)
         await asyncio.to_thread(log.close)
         if ending and (not run.is_active() or await asyncio.to_thread(run.is_recorded)):
-            yield [ending]
+            yield _events([ending])
             return
         async with aclosing(_live(watcher, log.seq, ending, run.is_active, heartbeat_s)) as parts:
             async for part in parts:
@@ -92,7 +76,7 @@ async def _parts(
 
 async def _live(
     watcher: RunWatcher, seq: int, ending: Line | None, is_active: Callable[[], bool], heartbeat_s: float
-) -> AsyncGenerator[bytes | Sequence[Line]]:
+) -> AsyncGenerator[bytes]:
     """What comes after the line `seq`, up to the run's end; `ending` is that line when it is not sent yet."""
     # With each heartbeat, too: a run whose last line could not be written ends without it.
     while watcher.has_lines or (watcher.ended is None and is_active()):
@@ -106,7 +90,7 @@ async def _live(
             # Either it is published now, or the run was resumed, and its first end is a line like others.
             lines.insert(0, ending)
             ending = None
-        yield lines
+        yield _events(lines)
         if lines and lines[-1].is_last:
             return
     if watcher.ended == "too slow":

@@ -1,21 +1,18 @@
 """What every RunWriter does."""
 
 import asyncio
-import errno
 import json
-from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from threading import Event as Signal
 
 import pytest
 from run_records import GOOD, RUN_ID, OpenRun, begin, first_events
+from troubled_disk import FullDisk, HeldDisk
 
 from ops_contract import sha256_hex
 from ops_orchestrator.errors import NotFoundError, StoreError
 from ops_orchestrator.runs.events import AttemptFailed, Event, RunCancelling, RunEnded, RunStarted, StepStarted
-from ops_orchestrator.runs.feed import Line
 from ops_orchestrator.runs.recorder import Recorder
 from ops_orchestrator.runs.run_file import FileRef, RunFile
 from ops_orchestrator.runs.run_state import RunState
@@ -26,17 +23,6 @@ from ops_orchestrator.runs.store.sync import NoSync
 from ops_orchestrator.runs.store.writer import Writer
 
 STARTED = StepStarted(step="alpha", module="alpha", url="http://a", ready_timeout_s=0.0)
-
-
-class FullDisk:
-    """A disk that flushes nothing. See Sync."""
-
-    def flush(self, paths: Iterable[str]) -> None:  # noqa: ARG002  # see Sync
-        """See Sync."""
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    def close(self) -> None:
-        """See Sync."""
 
 
 @pytest.fixture
@@ -161,33 +147,8 @@ async def test_file_that_no_run_has_is_not_found(store: RunStore, run: OpenRun) 
     await run.die()
 
 
-class Held:
-    """Holds the threads of a writer back until released: as a consumer the files, as a Sync the flush."""
-
-    def __init__(self) -> None:
-        self.reached, self.released = Signal(), Signal()
-        self.flushed: list[set[str]] = []
-
-    def take(self, lines: Sequence[Line]) -> None:
-        """Wait until released, but for what a new run begins with."""
-        if lines[-1].seq > 2:
-            self._hold()
-
-    def flush(self, paths: Iterable[str]) -> None:
-        """Note what is flushed, and wait until released."""
-        self.flushed.append(set(paths))
-        self._hold()
-
-    def close(self) -> None:
-        """See Sync."""
-
-    def _hold(self) -> None:
-        self.reached.set()
-        self.released.wait()
-
-
 async def test_who_has_more_to_write_than_may_wait_waits_as_well(tmp_path: Path) -> None:
-    held, (_, events) = Held(), first_events()
+    held, (_, events) = HeldDisk(seq=3), first_events()
     with closing(SqliteIndex.open(tmp_path)) as index, closing(Writer(index, NoSync(), [held], most_queued_bytes=1)) as writer:
         run = await writer.create(tmp_path / RUN_ID, events, RunState.of(events).record, b"{}")
         await run.append(Event(run_id=RUN_ID, seq=3, what=STARTED))
@@ -203,7 +164,7 @@ async def test_who_has_more_to_write_than_may_wait_waits_as_well(tmp_path: Path)
 
 
 async def test_runs_that_end_while_a_flush_goes_on_share_the_next_ones(tmp_path: Path) -> None:
-    held = Held()
+    held = HeldDisk(seq=3)
     with closing(FolderStore(tmp_path, SqliteIndex.open(tmp_path), held)) as store:
         first, last, *others = [await begin(store, run_id=f"{RUN_ID[:-1]}{number}") for number in range(7)]
         ends = [asyncio.create_task(first.recorder.end(RunEnded(status="completed")))]
@@ -222,7 +183,7 @@ async def test_runs_that_end_while_a_flush_goes_on_share_the_next_ones(tmp_path:
 
 
 async def test_event_that_is_being_written_when_its_run_is_cancelled_counts(tmp_path: Path) -> None:
-    held = Held()
+    held = HeldDisk(seq=3)
     with closing(FolderStore(tmp_path, SqliteIndex.open(tmp_path), NoSync(), [held])) as store:
         run = await begin(store)
         await run.recorder.add(STARTED)
@@ -240,7 +201,7 @@ async def test_event_that_is_being_written_when_its_run_is_cancelled_counts(tmp_
 
 
 async def test_event_for_which_there_is_no_room_when_its_run_is_cancelled_does_not_count(tmp_path: Path) -> None:
-    held, (_, events) = Held(), first_events()
+    held, (_, events) = HeldDisk(seq=3), first_events()
     with closing(SqliteIndex.open(tmp_path)) as index, closing(Writer(index, NoSync(), [held], most_queued_bytes=1)) as writer:
         state = RunState.of(events)
         recorder = Recorder(await writer.create(tmp_path / RUN_ID, events, state.record, b"{}"), state)

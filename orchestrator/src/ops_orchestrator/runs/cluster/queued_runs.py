@@ -162,11 +162,6 @@ class QueuedRuns:
         """See Runs."""
         return self._executing.find(run_id) if self._executing else None
 
-    async def settled(self, run_id: str, seq: int) -> None:
-        """See Runs: whoever brings the last line knows that the record is final."""
-        if self._executing is not None:
-            await self._executing.settled(run_id, seq)
-
     def by_status(self) -> Counter[Status]:
         """See Runs."""
         return self._executing.by_status() if self._executing else Counter()

@@ -1,7 +1,7 @@
 """`GET /runs/{run_id}/events`: a run's log as a stream, live while the run goes on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Final
 
@@ -40,18 +40,16 @@ EventId = Annotated[str, Header(alias="Last-Event-ID", pattern=_ID, description=
 EventIdInQuery = Annotated[str, Query(pattern=_ID, description="the same for callers who cannot set a header")]
 
 
-def events_routes(  # noqa: PLR0913, PLR0917  # what a stream is made of
+def events_routes(
     store: RunStore,
     events: FollowsRuns,
     is_here: Callable[[str], bool],
     is_active: Callable[[str], bool],
-    settled: Callable[[str, int], Awaitable[None]],
     heartbeat_s: float = HEARTBEAT_S,
 ) -> APIRouter:
     """The route over the runs in `store`.
 
     `is_here` says which of them this process executes, and `is_active` of which `events` brings the lines.
-    `settled` waits until the process says of such a run that it is over, given the number of its last line.
     """
     router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -70,7 +68,7 @@ def events_routes(  # noqa: PLR0913, PLR0917  # what a stream is made of
         if has_more and not is_here(run_id):
             await asyncio.to_thread(_check_that_more_may_come, store, log)
         if has_more and not is_head(request.scope):
-            run = Streamed(partial(is_active, run_id), partial(_is_recorded, store, run_id), partial(settled, run_id))
+            run = Streamed(partial(is_active, run_id), partial(_is_recorded, store, run_id))
             return EventSource(log, events, run, heartbeat_s)
         await asyncio.to_thread(log.close)
         # Without a length, which nobody knows.
