@@ -1,6 +1,5 @@
 """What the service is made of, put together from its settings; everything is passed on through constructors."""
 
-import math
 import os
 from dataclasses import dataclass
 from functools import partial
@@ -116,8 +115,8 @@ def parts_of(settings: Settings, transport: Transport | None, worker: Worker | N
         runs = executing = active(turns=turns, leaves_runs=settings.resume_interrupted)
     else:
         executing = active(turns=turns, leaves_runs=True) if settings.embedded_workers else None
-        made, ended = (active(turns=QueuePlaces(cluster.queue, most)) for most in (settings.max_queued_runs, math.inf))
-        runs = QueuedRuns(made, ended, store, cluster.queue, news=cluster.news, executing=executing)
+        most = settings.max_queued_runs
+        runs = QueuedRuns(active, store, cluster.queue, news=cluster.news, most_waiting=most, executing=executing)
         if executing is not None:
             cluster.execute_with(executing, store, settings.max_concurrent_runs)
     sweep_store = open_sweeps(settings)

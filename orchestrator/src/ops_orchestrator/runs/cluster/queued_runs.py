@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
@@ -74,24 +74,25 @@ class QueuePlaces:
 
 
 class QueuedRuns:
-    """Makes runs with `made`, where none has its turn, and puts them into the queue.
+    """Makes runs, of which at most `most_waiting` wait, and puts them into the queue.
 
-    Those that are cancelled while they wait are ended with `ended`, for which there is always a place. `executing` has those
-    that this process executes besides, if it does.
+    `active` makes what executes runs. `executing` has those that this process executes besides, if it does.
     """
 
     def __init__(  # noqa: PLR0913  # what it is made of
         self,
-        made: ActiveRuns,
-        ended: ActiveRuns,
+        active: Callable[..., ActiveRuns],
         store: RunStore,
         queue: RunQueue,
         *,
         news: News,
+        most_waiting: int,
         executing: ActiveRuns | None = None,
     ) -> None:
-        self._made = made
-        self._ended = ended
+        # None has its turn here. One that is being made when the service stops is put into the queue all the same.
+        self._made = active(turns=QueuePlaces(queue, most_waiting), leaves_runs=True)
+        # For those that are cancelled, or late, while they wait there is always a place.
+        self._ended = active(turns=QueuePlaces(queue, math.inf))
         self._store = store
         self._queue = queue
         self._news = news
