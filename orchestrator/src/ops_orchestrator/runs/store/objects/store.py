@@ -41,7 +41,7 @@ from ops_orchestrator.runs.store.objects.object_run import ObjectRun
 from ops_orchestrator.runs.store.objects.publication import Publication
 from ops_orchestrator.runs.store.objects.reader import BucketReader
 from ops_orchestrator.runs.store.objects.unlisted import Unlisted
-from ops_orchestrator.runs.store.objects.writer import ObjectWriter
+from ops_orchestrator.runs.store.objects.writer import LINGER_S, ObjectWriter
 from ops_orchestrator.runs.store.plain_file import OpenFile, all_files_in
 from ops_orchestrator.runs.store.protocols import Reopened, RunIndex, RunSource
 from ops_orchestrator.runs.store.room import Room
@@ -78,8 +78,10 @@ class ObjectStore:
         most_copied_bytes: int,
         signer: Signer | None = None,
         room: Room | None = None,
+        linger_s: float = LINGER_S,
     ) -> None:
         self.folder = folder
+        self._linger_s = linger_s
         self._bucket = bucket
         self._keys_folder = keys_folder
         self._consumers = consumers
@@ -136,7 +138,7 @@ class ObjectStore:
         except BaseException:
             self.forget(run_id)
             raise
-        writer = ObjectWriter(local, publication, self)
+        writer = ObjectWriter(local, publication, self, self._linger_s)
         try:
             self.tell(await self.in_thread(partial(self._begin, publication, record)))
         except BaseException as error:
@@ -167,7 +169,7 @@ class ObjectStore:
         except BaseException:
             await self.in_thread(partial(self.forget, run_id))
             raise
-        writer = ObjectWriter(reopened.writer, publication, self)
+        writer = ObjectWriter(reopened.writer, publication, self, self._linger_s)
         return Reopened(writer, reopened.state, reopened.results, reopened.modules)
 
     def _fetched(self, run_id: str) -> Publication:

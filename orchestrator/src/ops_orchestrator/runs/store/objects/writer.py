@@ -19,7 +19,9 @@ from ops_orchestrator.runs.run_file import RunFile
 from ops_orchestrator.runs.store.objects.publication import Publication
 from ops_orchestrator.runs.store.protocols import RunIndex, RunWriter
 
-_LINGER_S: Final = 1.0
+LINGER_S: Final = 1.0
+"""So long a line that names no file waits for the next one."""
+
 _AT_ONCE_S: Final = 0.0
 
 Result = TypeVar("Result")
@@ -49,10 +51,11 @@ class Publishing(Protocol):
 class ObjectWriter:
     """A RunWriter for a run that `local` writes in a folder, from which `publication` takes it."""
 
-    def __init__(self, local: RunWriter, publication: Publication, publishing: Publishing) -> None:
+    def __init__(self, local: RunWriter, publication: Publication, publishing: Publishing, linger_s: float) -> None:
         self._local = local
         self._publication = publication
         self._publishing = publishing
+        self._linger_s = linger_s
         self.has_shown_end = False
         self._error: StoreError | None = None
         self._ended: RunRecord | None = None
@@ -152,7 +155,7 @@ class ObjectWriter:
 
     def _publish_soon(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_LINGER_S, self._publish_now)
+            self._timer = asyncio.get_running_loop().call_later(self._linger_s, self._publish_now)
 
     async def _in_rounds(self) -> None:
         while self._is_wanted and self._error is None:
