@@ -16,6 +16,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 DOCUMENT: Final = (ROOT / "docs/an-afternoon.md").read_text(encoding="utf-8")
 PORTS: Final = ("9000", "9100")
+WRITTEN: Final = {block.file: block.text for block in blocks_of(DOCUMENT, {port: port for port in PORTS}) if block.file}
+"""The files that the reader writes."""
+WORKFLOW: Final = ".github/workflows/openpolicystack.yml"
 
 # Packages come from the wheels of this repository, and what they need from uv's cache.
 SHELL: Final = f"""
@@ -27,12 +30,14 @@ says() {{ tee /dev/stderr | grep --fixed-strings "$1" >/dev/null; }}
 """
 
 
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
     """What the reader has at the end of the afternoon."""
+    wheels, folder = tmp_path / "wheels", tmp_path / "afternoon"
+    folder.mkdir()
+    build_wheels(wheels)
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
-    wheels = build_wheels(tmp_path_factory.mktemp("wheels"))
-    with reader(tmp_path_factory.mktemp("afternoon"), SHELL, WHEELS=str(wheels)) as reading:
+    with reader(folder, SHELL, WHEELS=str(wheels)) as reading:
         for block in blocks_of(DOCUMENT, ports):
             reading.do(block)
         return reading.folder
@@ -42,27 +47,24 @@ def test_everything_in_the_tutorial_comes_to_what_it_says(repository: Path) -> N
     assert "policy-simulator" in (repository / "report.html").read_text()
     assert "· compliant" in (repository / "badge.svg").read_text()
     assert "VAT revenue" in (repository / "run.html").read_text()
-
-
-def test_what_is_committed_is_what_was_written(repository: Path) -> None:
+    # What is committed is what was written.
     words = ["git", "diff", "--cached", "--name-only"]
     staged = subprocess.run(words, cwd=repository, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     starter = {f"policy-simulator/{name}" for name in ("Dockerfile", "README.md", "module.py", "requirements.txt")}
-    written = {block.file for block in blocks_of(DOCUMENT, {"9000": "9000"}) if block.file}
-    assert set(staged) == {".gitignore", "badge.svg", *starter, *written}
-
-
-def test_workflow_of_the_tutorial_gives_inputs_that_there_are(repository: Path) -> None:
-    inputs = workflow(ROOT / ".github/workflows/module.yml")[True]["workflow_call"]["inputs"]
-    given = workflow(repository / ".github/workflows/openpolicystack.yml")["jobs"]["openpolicystack"]["with"]
-    assert set(given) <= set(inputs)
+    assert set(staged) == {".gitignore", "badge.svg", *starter, *WRITTEN}
+    given = workflow(WRITTEN[WORKFLOW])["jobs"]["openpolicystack"]["with"]
     assert (repository / given["context"] / "Dockerfile").is_file()
     assert (repository / given["scenarios"]).is_file()
 
 
-def test_hook_of_the_tutorial_is_that_of_the_harness(repository: Path) -> None:
-    assert (repository / ".pre-commit-config.yaml").read_text() in (ROOT / "harness/README.md").read_text()
+def test_workflow_of_the_tutorial_gives_inputs_that_there_are() -> None:
+    offered = workflow((ROOT / ".github/workflows/module.yml").read_text(encoding="utf-8"))[True]["workflow_call"]["inputs"]
+    assert set(workflow(WRITTEN[WORKFLOW])["jobs"]["openpolicystack"]["with"]) <= set(offered)
 
 
-def workflow(path: Path) -> dict[Any, Any]:
-    return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+def test_hook_of_the_tutorial_is_that_of_the_harness() -> None:
+    assert WRITTEN[".pre-commit-config.yaml"] in (ROOT / "harness/README.md").read_text(encoding="utf-8")
+
+
+def workflow(text: str) -> dict[Any, Any]:
+    return dict(yaml.safe_load(text))
