@@ -117,29 +117,40 @@ async def test_run_that_is_listed_as_over_is_resumed_when_its_end_is_written(
         assert (resumed.record.status, resumed.record.attempt) == ("completed", 2)
 
 
+@asynccontextmanager
+async def resuming_elsewhere(
+    found: Ending, folder: Path, catalogue: Catalogue, client: ModuleClient
+) -> AsyncIterator[tuple[ActiveRuns, asyncio.Task[ActiveRun]]]:
+    """The runs of another process over the same folder, which has begun to resume the one whose end is held back."""
+    with closing(FolderStore(folder, SqliteIndex.open(folder), NoSync())) as store:
+        other = runs_in(store, catalogue, client)
+        resuming = asyncio.create_task(other.resume(found.run.record.run_id))
+        # One that is refused is refused at once.
+        await asyncio.wait({resuming}, timeout=0.2)
+        yield other, resuming
+
+
 async def test_run_that_is_listed_as_over_is_resumed_by_another_process_when_it_is_let_go(
     tmp_path: Path, catalogue: Catalogue, client_for: ClientFor
 ) -> None:
-    async with ending(tmp_path, catalogue, client_for, AFTER_THE_RECORD) as found:
-        with closing(FolderStore(tmp_path, SqliteIndex.open(tmp_path), NoSync())) as store:
-            other = runs_in(store, catalogue, client_for(ScriptedModule(), ScriptedModule("beta")))
-            resuming = asyncio.create_task(other.resume(found.run.record.run_id))
-            # One that is refused is refused at once.
-            await asyncio.wait({resuming}, timeout=0.2)
-            found.held.released.set()
-            resumed = await resuming
-            await resumed.wait()
-            assert (resumed.record.status, resumed.record.attempt) == ("completed", 2)
+    client = client_for(ScriptedModule(), ScriptedModule("beta"))
+    async with (
+        ending(tmp_path, catalogue, client_for, AFTER_THE_RECORD) as found,
+        resuming_elsewhere(found, tmp_path, catalogue, client) as (_, resuming),
+    ):
+        found.held.released.set()
+        resumed = await resuming
+        await resumed.wait()
+        assert (resumed.record.status, resumed.record.attempt) == ("completed", 2)
 
 
 async def test_resume_that_waits_for_another_process_ends_when_its_own_stops(
     tmp_path: Path, catalogue: Catalogue, client_for: ClientFor
 ) -> None:
-    async with ending(tmp_path, catalogue, client_for, AFTER_THE_RECORD) as found:
-        with closing(FolderStore(tmp_path, SqliteIndex.open(tmp_path), NoSync())) as store:
-            other = runs_in(store, catalogue, client_for(ScriptedModule(), ScriptedModule("beta")))
-            resuming = asyncio.create_task(other.resume(found.run.record.run_id))
-            await asyncio.wait({resuming}, timeout=0.2)  # it is under way, as above
-            await other.stop()
-            with pytest.raises(BusyError):
-                await resuming
+    async with (
+        ending(tmp_path, catalogue, client_for, AFTER_THE_RECORD) as found,
+        resuming_elsewhere(found, tmp_path, catalogue, client_for(ScriptedModule())) as (other, resuming),
+    ):
+        await other.stop()
+        with pytest.raises(BusyError):
+            await resuming

@@ -115,8 +115,9 @@ def parts_of(settings: Settings, transport: Transport | None, worker: Worker | N
         runs = executing = active(turns=turns, leaves_runs=settings.resume_interrupted)
     else:
         executing = active(turns=turns, leaves_runs=True) if settings.embedded_workers else None
-        most = settings.max_queued_runs
-        runs = QueuedRuns(active, store, cluster.queue, news=cluster.news, most_waiting=most, executing=executing)
+        runs = QueuedRuns(
+            active, store, cluster.queue, news=cluster.news, most_waiting=settings.max_queued_runs, executing=executing
+        )
         if executing is not None:
             cluster.execute_with(executing, store, settings.max_concurrent_runs)
     sweep_store = open_sweeps(settings)

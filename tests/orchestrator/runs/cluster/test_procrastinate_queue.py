@@ -1,7 +1,6 @@
 """The queue of runs in a database."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from threading import Semaphore
 
@@ -18,14 +17,6 @@ from ops_orchestrator.runs.cluster.run_queue import Claim, Fate, Order
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 LONG_AGO = timedelta(hours=1)
-
-
-@pytest.fixture
-async def queue(database: str) -> AsyncIterator[ProcrastinateQueue]:
-    queue = ProcrastinateQueue(database)
-    await queue.open()
-    yield queue
-    await queue.close()
 
 
 def silence(database: str, worker: int) -> None:

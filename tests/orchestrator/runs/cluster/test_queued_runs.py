@@ -23,11 +23,9 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def test_run_that_is_being_made_when_the_service_stops_is_put_into_the_queue(
-    database: str, catalogue: Catalogue, client_for: ClientFor, tmp_path: Path
+    queue: ProcrastinateQueue, news: News, catalogue: Catalogue, client_for: ClientFor, tmp_path: Path
 ) -> None:
-    held, queue, news = HeldDisk(), ProcrastinateQueue(database), News(database, cancelled=lambda _: None)
-    await queue.open()
-    await news.start()
+    held = HeldDisk()
     while not news.is_connected:  # noqa: ASYNC110  # another task makes it true
         await asyncio.sleep(0.01)
     with closing(FolderStore(tmp_path, SqliteIndex.open(tmp_path), NoSync(), [held])) as store:
@@ -42,5 +40,3 @@ async def test_run_that_is_being_made_when_the_service_stops_is_put_into_the_que
         run_id = (await starting).record.run_id
         await stopping
         assert (store.record(run_id).status, await queue.missing([run_id])) == ("queued", set())
-    await news.stop()
-    await queue.close()

@@ -135,7 +135,6 @@ async def test_run_that_is_over_can_be_run_again_reproduced_and_resumed(start_se
         while (reproduced := await service.post(f"{address}/reproduce", headers=FORM)).status_code != 303:
             pass
         await service.get(f"{reproduced.headers['location']}/events")
-        # The stream may tell the end some milliseconds before the folder does.
         shown = await says(service, reproduced.headers["location"], "Reproduces")
     assert (resumed.status_code, resumed.headers["location"]) == (303, address)
     assert reproduced.headers["location"] != address
